@@ -1,0 +1,36 @@
+# timelift: `make bench` measures and ends in a report; `make test` proves that it may be trusted.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+
+.PHONY: bench quick test lint setup clean
+
+bench: setup  ## measure the default grid and write the report
+	@$(RUN)/pytest bench/; status=$$?; $(RUN)/python report.py && exit $$status
+
+quick: setup  ## the same on a small grid
+	@$(RUN)/pytest bench/test_forward.py bench/test_backward.py --workloads sensor,tokens \
+		--seq-lens 10 --batch-sizes 8 --launches 2; \
+	status=$$?; $(RUN)/python report.py && exit $$status
+
+test: setup lint  ## lint, types and tests
+	@$(RUN)/pytest
+
+lint: setup
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+	@$(RUN)/mypy
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "timelift needs Python 3.11 or newer, and $(PYTHON) is not installed; on Debian: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "timelift needs Python 3.11 or newer, and $(PYTHON) is older; name another with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "timelift needs Python's venv module, which Debian packages apart; run: apt-get install python3-venv"; exit 1; }
+	@echo "timelift: installing into $(VENV) (about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info

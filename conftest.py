@@ -1,0 +1,148 @@
+"""pytest's door: options and ini keys become cases, and a case's samples become its benchmark."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from timelift.axes import OPTIONS
+from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.errors import UserError
+from timelift.knobs import KNOBS
+from timelift.options import Option
+from timelift.progress import Progress
+from timelift.replay import ReplayClock, join
+from timelift.session import Session
+
+SESSION = pytest.StashKey[Session]()
+ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
+PARAMETERS = ("strategy", *AXES)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer every axis and every knob of the protocol, on the command line and in the ini file."""
+    group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
+    for option in ALL_OPTIONS:
+        group.addoption(option.flag, metavar=option.metavar, help=option.full_help, default="")
+        parser.addini(option.name, option.full_help, default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
+    names = [option.name for option in ALL_OPTIONS]
+    asked = {name: config.getoption(name) or config.getini(name) for name in names}
+    once = bool(config.getoption("benchmark_disable", default=False))
+    try:
+        config.stash[SESSION] = Session(config.rootpath, asked, once=once)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Turn a bench module's question into its cases, one item each."""
+    marker = metafunc.definition.get_closest_marker("question")
+    if marker is None:
+        return
+    try:
+        cases = metafunc.config.stash[SESSION].cases(marker.kwargs)
+    except UserError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
+    metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect a question about an axis of which only one value was asked for."""
+    empty = [item for item in items if _is_question(item) and _case(item) is None]
+    config.hook.pytest_deselected(items=empty)
+    items[:] = [item for item in items if item not in empty]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Measure the cases of every selected item, interleaved, before the items report."""
+    wanted = [item for item in session.items if not item.get_closest_marker("skip")]
+    cases = [case for item in wanted if _is_question(item) and (case := _case(item))]
+    if cases and not session.config.option.collectonly:
+        _measure(session.config, cases)
+    return (yield)
+
+
+def _measure(config: pytest.Config, cases: list[Case]) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
+    try:
+        config.stash[SESSION].measure(cases, progress, config.option.maxfail or 0)
+    except UserError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+    finally:
+        progress.done()
+
+
+def _is_question(item: pytest.Item) -> bool:
+    return item.get_closest_marker("question") is not None
+
+
+def _case(item: pytest.Item) -> Case | None:
+    parameters = item.callspec.params  # type: ignore[attr-defined]
+    return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say where the journal is and how to read it."""
+    session = config.stash.get(SESSION, None)
+    if session and session.journal_path:
+        path = session.journal_path
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        terminalreporter.write_line(f"timelift: {shown}; read it with: python report.py {shown}")
+
+
+@pytest.fixture
+def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
+    """A clock that the case's `benchmark` will read; requested before it is made."""
+    clock, case = ReplayClock(), _case(request.node)
+    assert case is not None
+    request.node.add_marker(pytest.mark.benchmark(timer=clock, group=case.setting.label))
+    return clock
+
+
+@pytest.fixture
+def measure(  # noqa: PLR0913, PLR0917
+    request: pytest.FixtureRequest,
+    replay_clock: ReplayClock,
+    benchmark: BenchmarkFixture,
+    strategy: str,  # noqa: ARG001 - the axes are listed so that pytest parametrises the items
+    workload: str,  # noqa: ARG001
+    seq_len: int,  # noqa: ARG001
+    batch: int,  # noqa: ARG001
+    phase: str,  # noqa: ARG001
+    mode: str,  # noqa: ARG001
+    lengths: str,  # noqa: ARG001
+    gradients: str,  # noqa: ARG001
+    time_axis: str,  # noqa: ARG001
+    dtype: str,  # noqa: ARG001
+    device: str,  # noqa: ARG001
+    threads: int,  # noqa: ARG001
+    backend: str,  # noqa: ARG001
+) -> Callable[[], None]:
+    """Give the item's case to pytest-benchmark; a case that was not measured skips or fails."""
+
+    def report() -> None:
+        case = _case(request.node)
+        assert case is not None
+        result = request.config.stash[SESSION].result(case)
+        if result is None or (result.status is Status.MEASURED and not result.launches):
+            pytest.skip("not measured: the run stopped before it")
+        if result.status in SKIPPED:
+            pytest.skip(f"{result.status}: {result.reason}")
+        if result.status is not Status.MEASURED:
+            pytest.fail(f"{case.label}: {result.status}: {result.reason}", pytrace=False)
+        samples = join([launch["seconds_per_call"] for launch in result.launches])
+        benchmark.extra_info.update(result.launches[0]["facts"])
+        replay_clock.load(samples)
+        benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
+
+    return report

@@ -1,0 +1,198 @@
+"""`pytest bench/` as its users meet it: one small real run, seen from every side."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests import hostile
+
+ROOT = Path(__file__).parent.parent
+SMALL = "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-seconds 0.02".split()
+GOOD = ("fold_time", "native", "loop_slice")
+
+
+def project(folder, strategies=GOOD, extra=None):
+    """Lay out a project of its own: the doors, the questions, some strategies and workloads."""
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("bench", "workloads"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "strategies").mkdir()
+    for name in strategies:
+        shutil.copy(ROOT / "strategies" / f"{name}.py", folder / "strategies")
+    for name, text in (extra or {}).items():
+        (folder / "strategies" / f"{name}.py").write_text(text)
+    return folder
+
+
+def bench(folder, *words):
+    """Run `pytest bench/` in a project; the finished process."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One run with three good strategies and one of each misbehaving kind."""
+    folder = project(tmp_path_factory.mktemp("project"), extra=hostile.STRATEGIES)
+    words = "--benchmark-json out.json --junitxml out.xml --case-timeout 8 --seed 5".split()
+    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+    journal = next(folder.glob("results/*/*.jsonl"))
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    return folder, done, records
+
+
+def launches(records, strategy):
+    """The journal's lines of one strategy."""
+    return [
+        one for one in records if one["kind"] == "launch" and one["case"]["strategy"] == strategy
+    ]
+
+
+def test_the_run_fails_because_some_cases_fail(run):
+    """Good cases pass, a refusal skips, the rest fail; exit code 1."""
+    _, done, _ = run
+    assert done.returncode == 1
+    assert "4 failed, 3 passed, 1 skipped" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("strategy", "sentence"),
+    [
+        ("raises", "failed: RuntimeError: no such thing"),
+        ("exits", "crashed: the worker ended with exit code 3 while building: last words"),
+        ("hangs", "timed out: building took more than 8 s (--case-timeout)"),
+        ("doubles", "law broken: breaks the law: outputs at step"),
+    ],
+)
+def test_a_bad_strategy_fails_its_own_item_in_one_paragraph(run, strategy, sentence):
+    """The sentence names the case and the cause; there is no traceback."""
+    _, done, records = run
+    assert f"sensor-T3-B2-forward-graph-{strategy}: {sentence}" in done.stdout
+    assert "Traceback" not in done.stdout
+    assert len(launches(records, strategy)) == 1
+
+
+@pytest.mark.parametrize("strategy", GOOD)
+def test_rivals_of_a_bad_strategy_are_measured_in_every_launch(run, strategy):
+    """Two launches, rounds of positive seconds, and facts beside them."""
+    found = launches(run[2], strategy)
+    assert [one["launch"] for one in found] == [1, 2]
+    for one in found:
+        played = [sample for sample in one["seconds_per_call"] if sample is not None]
+        assert len(played) >= 5
+        assert min(played) > 0
+        assert one["calls_per_sample"] >= 1
+        facts = one["facts"]
+        assert facts["first_call_seconds"] > facts["trace_seconds"] > 0
+        assert facts["graph_nodes"] > 1
+        assert facts["weights"] == 3 * 16 + 16
+        assert facts["law_error"] < 1e-5
+
+
+def test_rounds_of_rivals_pair_up(run):
+    """In one launch every rival lists the same number of rounds."""
+    for number in (1, 2):
+        rounds = {
+            len(one["seconds_per_call"])
+            for name in GOOD
+            for one in launches(run[2], name)
+            if one["launch"] == number
+        }
+        assert len(rounds) == 1
+
+
+def test_a_refusal_skips_with_its_sentence(run):
+    """JUnit XML and the journal carry the strategy's own words."""
+    folder, _, records = run
+    skipped = ET.parse(folder / "out.xml").getroot().iter("skipped")  # noqa: S314 - ours
+    assert ["refused: it never lifts anything." in one.get("message") for one in skipped] == [True]
+    assert launches(records, "refuses_all")[0]["status"] == "refused"
+
+
+def test_the_journal_says_what_ran_where(run):
+    """The header holds schema, seed, machine and options; the end is marked."""
+    header, end = run[2][0], run[2][-1]
+    assert (header["kind"], header["schema"], header["seed"]) == ("run", 1, 5)
+    assert header["machine"]["identity"]["cores"] >= 1
+    assert "tensorflow" in header["machine"]["drift"]["versions"]
+    assert header["options"]["seq_lens"] == "3"
+    assert (end["kind"], end["exit"]) == ("end", "complete")
+
+
+def test_pytest_benchmark_has_the_samples_and_the_fields(run):
+    """Its JSON holds our samples in our order, and `params` is the case."""
+    folder, done, records = run
+    stored = json.loads((folder / "out.json").read_text())["benchmarks"]
+    assert {one["params"]["strategy"] for one in stored} == set(GOOD)
+    for one in stored:
+        strategy = one["params"]["strategy"]
+        ours = [x for line in launches(records, strategy) for x in line["seconds_per_call"] if x]
+        assert one["stats"]["data"] == ours
+        assert one["params"]["seq_len"] == 3
+    assert "benchmark 'sensor-T3-B2-forward-graph': 3 tests" in done.stdout
+
+
+def test_disabled_benchmarks_still_hold_the_law(tmp_path):
+    """--benchmark-disable builds, checks and calls each case once, and writes no journal."""
+    folder = project(tmp_path, ("native",), {"doubles": hostile.STRATEGIES["doubles"]})
+    done = bench(folder, "bench/test_forward.py", "--benchmark-disable", *SMALL)
+    assert "1 failed, 1 passed" in done.stdout
+    assert not (folder / "results").exists()
+
+
+def test_a_device_that_is_not_there_is_a_skip(tmp_path):
+    """The sentence names the device."""
+    folder = project(tmp_path, ("native",))
+    done = bench(folder, "bench/test_forward.py", "-rs", "--devices", "gpu:7", *SMALL)
+    assert "1 skipped" in done.stdout
+    assert "TensorFlow sees no gpu:7 on this machine" in done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--strategies", "nativ"], "unknown strategy 'nativ'; nearest: native"),
+        (["--workloads", "sensr"], "unknown workload 'sensr'; nearest: sensor"),
+        (["--seq-lens", "0"], "--seq-lens: expected a whole number of at least 1, received '0'"),
+        (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
+        (["--launches", "0"], "--launches: expected a number of fresh processes"),
+        (["-o", "seq_lens=x"], "--seq-lens: expected a whole number of at least 1, received 'x'"),
+    ],
+)
+def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentence):
+    """Nothing is measured and nothing is written."""
+    done = bench(project(tmp_path), "bench/", *words)
+    assert done.returncode == 4
+    assert done.stderr.strip().startswith("ERROR: ")
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_malformed_strategy_fails_at_collection(tmp_path):
+    """Even when the user asked for another one."""
+    folder = project(tmp_path, extra={"mine": '"""Mine."""\n'})
+    done = bench(folder, "bench/", "--strategies", "native")
+    assert done.returncode == 4
+    assert "mine.py: lacks the function build(layer, shape)" in done.stderr
+
+
+def test_a_read_only_results_folder_is_one_sentence(tmp_path):
+    """A file where the folder should be stands for every folder that cannot be written."""
+    folder = project(tmp_path, ("native",))
+    (folder / "results").write_text("in the way")
+    done = bench(folder, "bench/test_forward.py", *SMALL)
+    assert done.returncode == 1
+    assert "cannot write the journal" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

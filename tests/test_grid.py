@@ -1,0 +1,101 @@
+"""Axes become cases: products, defaults, canonical settings and sentences for what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from timelift import axes, grid
+from timelift.case import Case, Gradients, Phase, Setting
+from timelift.errors import UserError
+from timelift.registry import Strategy, Workload
+
+
+def catalogue():
+    """Two strategies and two workloads, one of them measured by default."""
+    strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
+    workloads = {
+        "small": Workload("small", "f", "Small", (3,), (5, 10), (1, 2), default=True),
+        "large": Workload("large", "f", "Large", (3,), (50,), (9,), default=False),
+    }
+    return grid.Catalogue(strategies, workloads)
+
+
+def cases(asked=None, compares="", sizes="all", **question):
+    """List the cases of a question."""
+    return grid.cases(grid.Question(question, compares, sizes), asked or {}, catalogue())
+
+
+def test_sizes_come_from_the_workload_and_the_rest_is_a_product():
+    """2 strategies x 2 lengths x 2 batches x 1 phase."""
+    found = cases(phases="forward", modes="graph")
+    assert len(found) == 8
+    assert {case.setting.seq_len for case in found} == {5, 10}
+    assert {case.setting.workload for case in found} == {"small"}
+
+
+def test_an_option_beats_the_question():
+    """What the user asks for wins, sizes included."""
+    found = cases({"phases": "backward", "seq_lens": "7"}, phases="forward", modes="graph")
+    assert {case.setting.phase for case in found} == {Phase.BACKWARD}
+    assert {case.setting.seq_len for case in found} == {7}
+
+
+def test_forward_settings_have_no_gradients():
+    """An axis that means nothing does not multiply the cases."""
+    found = cases(
+        {"gradients": "weights,inputs_and_weights"}, phases="forward,backward", modes="graph"
+    )
+    assert len(found) == len(set(found)) == 8 + 16
+    forward = {case.setting.gradients for case in found if case.setting.phase == "forward"}
+    assert forward == {Gradients.NONE}
+
+
+def test_a_question_about_an_axis_needs_two_of_its_values():
+    """With one mode there is nothing to compare."""
+    assert cases({"modes": "graph"}, compares="modes", phases="forward", modes="eager,graph") == []
+    assert cases(compares="modes", phases="forward", modes="eager,graph", sizes="smallest")
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "sentence"),
+    [
+        ("strategies", "nativ", "unknown strategy 'nativ'; nearest: native"),
+        ("workloads", "smal", "unknown workload 'smal'; nearest: small"),
+        ("seq_lens", "0", "expected a whole number of at least 1, received '0'"),
+        ("seq_lens", "-1", "received '-1'"),
+        ("seq_lens", "abc", "received 'abc'"),
+        ("seq_lens", ",", "expected at least one value"),
+        ("phases", "foward", "unknown value 'foward'; nearest: forward"),
+        ("devices", "tpu", "unknown device 'tpu'"),
+        ("devices", "gpu:x", "unknown device 'gpu:x'"),
+        ("threads", "many", "expected a number of threads"),
+    ],
+)
+def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentence):
+    """Expected, received, nearest."""
+    with pytest.raises(UserError) as caught:
+        cases({option: text}, phases="forward", modes="graph")
+    assert sentence in str(caught.value)
+    assert "--" + option.replace("_", "-") in str(caught.value)
+
+
+def test_lists_split_outside_brackets():
+    """A strategy's parameters keep their commas."""
+    assert axes.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
+
+
+def test_a_case_survives_its_fields():
+    """Fields are JSON-ready and lossless, and the label names what is unusual."""
+    case = Case(Setting("small", 5, 2, Phase.BACKWARD, threads=1, device="gpu:1"), "fold")
+    assert Case.from_fields(case.fields()) == case
+    assert case.label == "small-T5-B2-backward-graph-gpu:1-threads1-fold"
+
+
+@pytest.mark.parametrize(
+    "change", [{"seq_len": "5"}, {"seq_len": True}, {"phase": "sideways"}, {"strategy": 3}]
+)
+def test_wrong_fields_are_named(change):
+    """A field of a wrong type or value is a ValueError."""
+    fields = Case(Setting("small", 5, 2, Phase.FORWARD), "fold").fields()
+    with pytest.raises(ValueError, match="expected|not a valid"):
+        Case.from_fields(fields | change)

@@ -1,0 +1,113 @@
+"""Who may import whom: the two wings meet in the vocabulary and in the journal, nowhere else."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
+#: The measuring wing's modules that run inside a launch, where the framework lives.
+INSIDE = {"server", "worker", "inner", "draw", "law", "memory", "rounds", "engine"}
+CORRIDOR = {"case", "errors", "journal"}
+READERS = {"pandas", "seaborn", "matplotlib"}
+
+
+def imports(path, *, top_level_only=False):
+    """The modules that a file imports, as dotted names."""
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def packages(path, **how):
+    """The top-level packages that a file imports."""
+    return {name.partition(".")[0] for name in imports(path, **how)}
+
+
+def modules():
+    """Every module of the core with its room's name."""
+    for path in sorted((ROOT / "timelift").rglob("*.py")):
+        yield path, path.relative_to(ROOT / "timelift").with_suffix("").parts[0]
+
+
+def reached(start):
+    """The modules of ours that importing `start` reaches."""
+    known = {path.stem if room != "engine" else "engine": path for path, room in modules()}
+    todo, seen = [start], set()
+    while todo:
+        for name in imports(todo.pop()):
+            room = name.split(".")[1] if name.startswith("timelift.") else ""
+            if room in known and room not in seen:
+                seen.add(room)
+                todo.append(known[room])
+    return seen
+
+
+def test_only_what_runs_inside_a_launch_imports_a_framework():
+    """The pytest process and the reading wing stay free of TensorFlow and Keras."""
+    guilty = [
+        path for path, room in modules() if packages(path) & FRAMEWORKS and room not in INSIDE
+    ]
+    assert guilty == []
+
+
+def test_the_reading_wing_reaches_no_launch_and_the_measuring_wing_no_report():
+    """report.py reaches the corridor and its own wing; the worker reaches no pandas."""
+    assert not reached(ROOT / "report.py") & {"launch", "campaign", "session", *INSIDE}
+    assert "case" in reached(ROOT / "report.py")
+    inside = [path for path, room in modules() if room in INSIDE]
+    assert not [path for path in inside if packages(path) & READERS]
+
+
+@pytest.mark.parametrize("room", sorted(CORRIDOR))
+def test_the_corridor_imports_the_standard_library_alone(room):
+    """What both wings share costs nothing to import."""
+    known = set(sys.stdlib_module_names) | {"timelift"}
+    assert packages(ROOT / "timelift" / f"{room}.py") <= known
+
+
+@pytest.mark.parametrize("folder", ["strategies", "workloads"])
+def test_strategies_and_workloads_import_nothing_of_ours(folder):
+    """A strategy can be copied into anyone's project."""
+    allowed = FRAMEWORKS | {"numpy", "math", "tf_keras"}
+    assert {path.name: packages(path) - allowed for path in (ROOT / folder).glob("*.py")} == {
+        path.name: set() for path in (ROOT / folder).glob("*.py")
+    }
+
+
+def test_the_check_of_imports_can_fail(tmp_path):
+    """An import hidden in a function is seen."""
+    path = tmp_path / "guilty.py"
+    path.write_text("def f():\n    from tensorflow import keras\n")
+    assert packages(path) & FRAMEWORKS
+
+
+PROBE = """
+import sys, pytest
+class Look:
+    def pytest_collection_finish(self, session):
+        loaded = {"tensorflow", "keras", "pandas"} & set(sys.modules)
+        print("LOADED", sorted(loaded), "ITEMS", len(session.items))
+%s
+pytest.main(["bench/", "--collect-only", "-q"], plugins=[Look()])
+"""
+
+
+@pytest.mark.parametrize(("extra", "loaded"), [("", "[]"), ("import pandas", "['pandas']")])
+def test_collecting_imports_no_framework(extra, loaded):
+    """A fresh interpreter collects every case without them; the probe does see what is loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE % extra], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    line = next(line for line in done.stdout.splitlines() if line.startswith("LOADED"))
+    assert line.startswith(f"LOADED {loaded} ITEMS ")
+    assert int(line.split()[-1]) > 0

@@ -1,0 +1,87 @@
+"""Every lift keeps the law on every step, and a strategy that does not is caught."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from tests import broken
+from timelift import registry
+from timelift.case import Dtype, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.wire import Rival, Task
+
+ROOT = Path(__file__).parent.parent
+STRATEGIES = registry.strategies(ROOT / "strategies")
+WORKLOADS = registry.workloads(ROOT / "workloads")
+#: Refusing is an answer; these are not.
+BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
+
+
+def statuses(setting: Setting, rivals: list[Rival]) -> dict[str, tuple[Status, str]]:
+    """Hold rivals to the law at every step of a setting; by name, the status and the reason."""
+    from timelift.engine import open_engine
+    from timelift.worker import Stage
+
+    workload = WORKLOADS[setting.workload]
+    task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
+    events = []
+    stage = Stage(open_engine(setting), task, events.append, law_steps=setting.seq_len + 2)
+    ended = {rival.name: (Status.MEASURED, "") for rival in rivals if stage.prepare(rival)}
+    refused = {e["strategy"]: (e["status"], e["reason"]) for e in events if e["event"] == "ended"}
+    return ended | refused
+
+
+def rivals(names: list[str]) -> list[Rival]:
+    """The catalogue's strategies as the worker is told of them."""
+    chosen = [STRATEGIES[name] for name in names]
+    return [Rival(one.name, str(one.path), one.parameters) for one in chosen]
+
+
+def settings(workload: str, seq_len: int, batch: int, time_axis: TimeAxis) -> list[Setting]:
+    """The forward and the backward setting, in the verdict dtype.
+
+    A static time axis is checked in eager mode, which runs the same model without the price of
+    tracing; a dynamic one means nothing unless it is traced.
+    """
+    mode = Mode.EAGER if time_axis is TimeAxis.STATIC else Mode.GRAPH
+    return [
+        Setting(
+            workload,
+            seq_len,
+            batch,
+            phase,
+            mode,
+            gradients=Gradients.INPUTS_AND_WEIGHTS,
+            time_axis=time_axis,
+            dtype=Dtype.FLOAT64,
+        )
+        for phase in Phase
+    ]
+
+
+@pytest.mark.parametrize("time_axis", TimeAxis)
+@pytest.mark.parametrize(("batch", "seq_len"), list(product([1, 3], [1, 2, 7])))
+@pytest.mark.parametrize("workload", [one.name for one in WORKLOADS.values() if one.default])
+def test_every_lift_keeps_the_law(workload, batch, seq_len, time_axis):
+    """Outputs, input gradients and weight gradients equal the inner layer's, step by step."""
+    for setting in settings(workload, seq_len, batch, time_axis):
+        found = statuses(setting, rivals(list(STRATEGIES)))
+        assert not {name: why for name, why in found.items() if why[0] in BROKEN}
+        assert sum(status is Status.MEASURED for status, _ in found.values()) >= 2
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("name", broken.STRATEGIES)
+def test_a_strategy_that_breaks_the_law_is_caught(tmp_path, name, phase):
+    """Each wrong strategy fails in the phases it claims to break, with a sentence that says how."""
+    text, sentences = broken.STRATEGIES[name]
+    path = tmp_path / f"{name}.py"
+    path.write_text(text)
+    wrong = Rival(name, str(path), {})
+    setting = next(one for one in settings("sensor", 5, 3, TimeAxis.STATIC) if one.phase is phase)
+    status, reason = statuses(setting, [wrong])[name]
+    if phase not in sentences:
+        assert status is Status.MEASURED
+    else:
+        assert status in BROKEN
+        assert sentences[phase] in reason

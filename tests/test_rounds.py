@@ -1,0 +1,122 @@
+"""Rounds interleave rivals, share time fairly and void what a retrace spoils."""
+
+import random
+
+from timelift import rounds
+from timelift.rounds import Player
+
+
+class ScriptedClock:
+    """A clock that only moves when a player is called."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
+
+    def takes(self, seconds):
+        def call():
+            self.now += seconds
+
+        return call
+
+
+def players(clock, **seconds):
+    """Name players by keyword, each with its seconds per call, sized for 2 ms samples."""
+    made = [Player(name, clock.takes(cost)) for name, cost in seconds.items()]
+    for player, cost in zip(made, seconds.values(), strict=True):
+        rounds.size_samples(player, cost, random.Random(1))
+    return made
+
+
+def test_a_sample_lasts_about_two_milliseconds_or_one_call():
+    """N fills 2 ms give or take the jitter, and never falls below one."""
+    clock = ScriptedClock()
+    fast, slow = players(clock, fast=1e-5, slow=0.5)
+    assert 180 <= fast.calls_per_sample <= 220
+    assert slow.calls_per_sample == 1
+
+
+def test_samples_are_seconds_per_call():
+    """Whatever N is, a sample is divided by it."""
+    clock = ScriptedClock()
+    made = players(clock, a=1e-4, b=3e-4)
+    rounds.play(made, 0.1, random.Random(2), clock)
+    for player, cost in zip(made, (1e-4, 3e-4), strict=True):
+        played = [sample for sample in player.seconds_per_call if sample is not None]
+        assert played
+        assert all(abs(sample / cost - 1) < 1e-9 for sample in played)
+
+
+def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
+    """Every list has one entry a round; past its share of time the costly rival plays no more."""
+    clock = ScriptedClock()
+    cheap, costly = players(clock, cheap=1e-4, costly=0.02)
+    rounds.play([cheap, costly], 0.2, random.Random(3), clock)
+    assert len(cheap.seconds_per_call) == len(costly.seconds_per_call)
+    played = [sample for sample in costly.seconds_per_call if sample is not None]
+    assert rounds.LEAST_ROUNDS <= len(played) < len(cheap.seconds_per_call)
+    assert None not in cheap.seconds_per_call
+
+
+def test_everyone_plays_the_first_rounds_even_without_time():
+    """The slowest rival has a figure too."""
+    clock = ScriptedClock()
+    made = players(clock, a=1.0, b=2.0)
+    rounds.play(made, 0.01, random.Random(4), clock)
+    assert [len(player.seconds_per_call) for player in made] == [rounds.LEAST_ROUNDS] * 2
+
+
+def test_the_order_within_rounds_varies():
+    """No rival is always first."""
+    order = []
+    made = [Player(name, lambda name=name: order.append(name)) for name in "abc"]
+    clock = ScriptedClock()
+    rounds.play(made, 0.0, random.Random(5), clock)
+    firsts = {order[index] for index in range(0, len(order), 3)}
+    assert len(firsts) > 1
+
+
+def test_a_retrace_drops_the_whole_round():
+    """Both rivals lose the round in which one of them retraced, and it is counted."""
+    clock, traces = ScriptedClock(), [0]
+
+    def retraces_once():
+        clock.now += 1.0
+        traces[0] += clock.now < 5.0
+
+    made = [
+        Player("retraces", retraces_once, traces=lambda: traces[0]),
+        Player("steady", clock.takes(1.0)),
+    ]
+    dropped = rounds.play(made, 0.01, random.Random(6), clock)
+    assert dropped > 0
+    assert len(made[0].seconds_per_call) == len(made[1].seconds_per_call)
+    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS - dropped
+
+
+def test_warming_up_finds_the_steady_time_after_slow_first_calls():
+    """The first calls may be slow: the figure is that of windows that agree."""
+    clock, calls = ScriptedClock(), [0]
+
+    def warms():
+        calls[0] += 1
+        clock.now += {1: 0.04, 2: 0.02, 3: 0.01}.get(calls[0], 0.001)
+
+    player = Player("warms", warms)
+    assert abs(rounds.warm_up(player, clock) / 0.001 - 1) < 1e-6
+    assert player.steady
+
+
+def test_a_rival_that_never_settles_is_marked():
+    """Ever slower calls have no steady state."""
+    clock, calls = ScriptedClock(), [0]
+
+    def slows():
+        calls[0] += 1
+        clock.now += 0.01 * 2 ** calls[0]
+
+    player = Player("slows", slows)
+    rounds.warm_up(player, clock)
+    assert not player.steady

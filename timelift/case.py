@@ -1,0 +1,177 @@
+"""The vocabulary: axes, settings, cases and statuses, in the standard library alone.
+
+Both wings import this module, so a word means the same thing where it is measured and where it
+is read. Two measurements are comparable exactly when their `Setting`s are equal.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Lengths(StrEnum):
+    """How many of the `seq_len` steps of each sequence are valid."""
+
+    FULL = "full"
+    UNIFORM = "uniform"
+    SKEWED = "skewed"
+
+
+class Phase(StrEnum):
+    """What one call computes: outputs, or the loss and its gradients."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+
+
+class Gradients(StrEnum):
+    """What a backward call differentiates by; `none` for forward calls."""
+
+    NONE = "none"
+    WEIGHTS = "weights"
+    INPUTS_AND_WEIGHTS = "inputs_and_weights"
+
+
+class TimeAxis(StrEnum):
+    """Whether the sequence length is known when the model is built and traced."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+class Mode(StrEnum):
+    """How the backend executes a call."""
+
+    EAGER = "eager"
+    GRAPH = "graph"
+    XLA = "xla"
+
+
+class Dtype(StrEnum):
+    """The dtype of inputs, weights and arithmetic."""
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    BFLOAT16 = "bfloat16"
+
+
+class Backend(StrEnum):
+    """The framework under Keras."""
+
+    TENSORFLOW = "tensorflow"
+
+
+class Status(StrEnum):
+    """How the measuring of a case ended."""
+
+    MEASURED = "measured"
+    REFUSED = "refused"
+    LAW_BROKEN = "law broken"
+    FAILED = "failed"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out of memory"
+    TIMED_OUT = "timed out"
+    TRACING_LIMIT = "not run: tracing limit"
+    UNAVAILABLE = "unavailable"
+
+
+#: Statuses that are no fault of the strategy: pytest skips such a case instead of failing it.
+SKIPPED = frozenset({Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
+
+#: `threads=0` leaves the number of threads to the backend.
+BACKEND_THREADS = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Setting:
+    """Everything that two comparable measurements share: all axes except the strategy."""
+
+    workload: str
+    seq_len: int
+    batch: int
+    phase: Phase
+    mode: Mode = Mode.GRAPH
+    lengths: Lengths = Lengths.FULL
+    gradients: Gradients = Gradients.WEIGHTS
+    time_axis: TimeAxis = TimeAxis.STATIC
+    dtype: Dtype = Dtype.FLOAT32
+    device: str = "cpu"
+    threads: int = BACKEND_THREADS
+    backend: Backend = Backend.TENSORFLOW
+
+    def __post_init__(self) -> None:
+        """Give forward settings their only gradients, so that equal settings compare equal."""
+        if self.phase is Phase.FORWARD:
+            object.__setattr__(self, "gradients", Gradients.NONE)
+
+    @property
+    def label(self) -> str:
+        """The setting in one short word group: sizes always, other axes when unusual."""
+        parts = [self.workload, f"T{self.seq_len}", f"B{self.batch}", self.phase, self.mode]
+        return "-".join([*parts, *self._unusual()])
+
+    def _unusual(self) -> list[str]:
+        usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
+        named = {"threads": f"threads{self.threads}"}
+        return [
+            named.get(field.name, str(getattr(self, field.name)))
+            for field in dataclasses.fields(Setting)
+            if field.name != "mode" and getattr(self, field.name) != getattr(usual, field.name)
+        ]
+
+
+#: The axes of a setting in their canonical order, each with the type of its values.
+AXES: dict[str, type] = {
+    "workload": str,
+    "seq_len": int,
+    "batch": int,
+    "phase": Phase,
+    "mode": Mode,
+    "lengths": Lengths,
+    "gradients": Gradients,
+    "time_axis": TimeAxis,
+    "dtype": Dtype,
+    "device": str,
+    "threads": int,
+    "backend": Backend,
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Case:
+    """One strategy in one setting."""
+
+    setting: Setting
+    strategy: str
+
+    @property
+    def label(self) -> str:
+        """The case as pytest shows it, the strategy last."""
+        return f"{self.setting.label}-{self.strategy}"
+
+    def fields(self) -> dict[str, Any]:
+        """The case as flat, JSON-ready fields; `from_fields` is the inverse."""
+        return {"strategy": self.strategy, **dataclasses.asdict(self.setting)}
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> "Case":
+        """Rebuild a case from `fields`; raises ValueError naming the field that is wrong."""
+        axes = {name: _axis_value(name, fields) for name in AXES if name in fields}
+        strategy = fields.get("strategy")
+        if not isinstance(strategy, str) or not strategy:
+            raise ValueError(f"strategy: expected a name, received {strategy!r}")
+        try:
+            return cls(Setting(**axes), strategy)
+        except TypeError as error:
+            raise ValueError(f"case: {error}") from error
+
+
+def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
+    kind, value = AXES[name], fields[name]
+    if kind is int and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError(f"{name}: expected a whole number, received {value!r}")
+    if kind is not int and not isinstance(value, str):
+        raise ValueError(f"{name}: expected a word, received {value!r}")
+    return kind(value)

@@ -1,0 +1,138 @@
+"""TensorFlow: eager calls, `tf.function`, and `tf.function(jit_compile=True)` for xla."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.engine import Array, Feed, UnavailableError
+
+
+class TensorFlowEngine:
+    """TensorFlow on one device with a number of threads; made before any op runs."""
+
+    def __init__(self, device: str, threads: int) -> None:
+        if threads != BACKEND_THREADS:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        kind, _, number = device.partition(":")
+        if len(tf.config.list_physical_devices(kind.upper())) <= int(number or 0):
+            raise UnavailableError(f"TensorFlow sees no {device} on this machine")
+        self.device = f"/{kind}:{number or 0}"
+
+    def place(self, array: Array) -> Any:
+        """Put an array on the device."""
+        with tf.device(self.device):
+            return tf.identity(tf.constant(array))
+
+    def place_ragged(self, array: Array, valid: Array) -> Any:
+        """Put the valid steps on the device as a ragged tensor of (batch, None, …)."""
+        with tf.device(self.device):
+            return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
+
+    def compile(self, model: Any, setting: Setting, *, training: bool) -> "TensorFlowCompiled":
+        """Wrap a model for the setting's phase and mode."""
+        return TensorFlowCompiled(model, setting, self.device, training=training)
+
+    def wait(self) -> None:
+        """Block until every device has finished; `.numpy()` would add a copy."""
+        tf.test.experimental.sync_devices()
+
+    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
+        """Call the inner layer once, eagerly."""
+        with tf.device(self.device):
+            return self.to_numpy(layer(step, training=training))
+
+    def differentiate(
+        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
+        """Gradients by each step and by each trainable weight, with an eager tape."""
+        weights = list(layer.trainable_weights)
+        values = [weight.value for weight in weights]
+        with tf.device(self.device), tf.GradientTape() as tape:
+            tape.watch([step for step in steps if step.dtype.is_floating])
+            outputs = [layer(step, training=training) for step in steps]
+            loss = sum(
+                tf.reduce_sum(output * cotangent)
+                for output, cotangent in zip(outputs, cotangents, strict=True)
+            )
+        by_step, by_weight = tape.gradient(
+            loss, (list(steps), values), unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return [self.to_numpy(one) for one in by_step], [self.to_numpy(one) for one in by_weight]
+
+    def to_numpy(self, value: Any) -> Array:
+        """Fetch a tensor; a sparse gradient becomes dense."""
+        return np.asarray(tf.convert_to_tensor(value))
+
+
+class TensorFlowCompiled:
+    """One model in one phase and mode; counts its traces from inside the traced Python."""
+
+    def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:
+        self.traces = 0
+        self._model, self._training, self._device = model, training, device
+        self._setting = setting
+        body = self._forward if setting.phase is Phase.FORWARD else self._backward
+        self._function = self._wrapped(body)
+
+    def _wrapped(self, body: Callable[..., Any]) -> Any:
+        if self._setting.mode is Mode.EAGER:
+            return body
+        return tf.function(body, jit_compile=self._setting.mode is Mode.XLA, autograph=False)
+
+    def _outputs(self, inputs: Any, mask: Any) -> Any:
+        self.traces += self._setting.mode is not Mode.EAGER
+        with tf.device(self._device):
+            return self._model(inputs, training=self._training, mask=mask)
+
+    def _forward(self, inputs: Any, mask: Any = None) -> Any:
+        return self._outputs(inputs, mask)
+
+    def _backward(self, inputs: Any, mask: Any, cotangent: Any) -> Any:
+        sources = [weight.value for weight in self._model.trainable_weights]
+        with tf.GradientTape() as tape:
+            if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+                sources = [_flat(inputs), *sources]
+                tape.watch(sources[0])
+            outputs = _flat(self._outputs(inputs, mask))
+            outputs.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
+            loss = tf.reduce_sum(outputs * cotangent)
+        return loss, tape.gradient(loss, sources)
+
+    def _arguments(self, feed: Feed) -> list[Any]:
+        arguments = [feed.inputs, feed.mask]
+        return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
+
+    def trace(self, feed: Feed) -> int | None:
+        """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
+        if self._setting.mode is Mode.EAGER:
+            return None
+        specs = [self._spec(one) for one in self._arguments(feed)]
+        concrete = self._function.get_concrete_function(*specs)
+        graph = concrete.graph.as_graph_def()
+        return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
+
+    def _spec(self, tensor: Any) -> Any:
+        if tensor is None or isinstance(tensor, tf.RaggedTensor):
+            return None if tensor is None else tf.type_spec_from_value(tensor)
+        shape = list(tensor.shape)
+        if self._setting.time_axis is TimeAxis.DYNAMIC:
+            shape[1] = None
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    def __call__(self, feed: Feed) -> Any:
+        """Compute the outputs, or the loss and its gradients."""
+        return self._function(*self._arguments(feed))
+
+
+def _flat(value: Any) -> Any:
+    return value.flat_values if isinstance(value, tf.RaggedTensor) else value
+
+
+def versions() -> dict[str, str]:
+    """The versions of the framework that this engine runs."""
+    return {"tensorflow": tf.__version__, "keras": keras.__version__}

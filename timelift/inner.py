@@ -1,0 +1,57 @@
+"""The inner layer: its file loaded, its global state set, its weights drawn."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from timelift.case import Setting
+from timelift.wire import Task
+
+
+def load_module(path: str) -> ModuleType:
+    """Import a Python file by its path, under a name that no package has."""
+    name = f"timelift_file_{Path(path).stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def set_global_state(setting: Setting, seed: int) -> None:
+    """Seed Keras and make the setting's dtype the default of every layer."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    keras.utils.set_random_seed(seed % 2**31)
+    keras.config.set_floatx(setting.dtype)
+    keras.config.set_dtype_policy(str(setting.dtype))
+
+
+def make_layer(task: Task) -> Any:
+    """Make and build the inner layer, with no weight left at a zero that could hide a mistake."""
+    import keras  # noqa: PLC0415
+
+    where, _, name = task.factory.rpartition(":")
+    module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
+    layer = getattr(module, name)()
+    if not layer.built:
+        layer.build((None, *task.features))
+    for weight in layer.trainable_weights:
+        weight.assign(weight + keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype))
+    return layer
+
+
+def is_random_or_stateful(layer: Any) -> bool:
+    """Whether training changes what the layer computes: dropout, noise, batch statistics."""
+    import keras  # noqa: PLC0415
+
+    stateful = (keras.layers.BatchNormalization,)
+    return any(
+        isinstance(one, stateful) or getattr(one, "seed_generator", None) is not None
+        for one in layer._flatten_layers()  # noqa: SLF001 - Keras's only walk over sublayers
+    )

@@ -1,0 +1,70 @@
+"""The journal: one JSON object a line, appended and flushed while a run goes on.
+
+    {"kind": "run", "schema": 1, "id": ..., "started": ISO 8601 UTC, "seed": int,
+     "command": [...],
+     "commit": {"id": str | null, "dirty": bool}, "machine": {"name", "identity", "drift",
+     "information"}, "options": {...}, "cases": how many were asked for}
+    {"kind": "launch", "launch": 1.., "case": {strategy and axes}, "status": ..., "reason": str,
+     "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
+    {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "interrupted"}
+
+A `launch` line is one case in one launch, so a kill costs the launch that was going on and nothing
+before it; a measurement is all `launch` lines of its case. Round `i` of every rival of one setting
+in one launch was played at the same time: `seconds_per_call` lists pair by position, and `null`
+marks a round that the rival sat out. A status other than `measured` carries no samples.
+Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), `traces`,
+`graph_nodes`, `peak_bytes`, `weights`, `law_error`, `steady`, `dropped_rounds`; absent when
+unknown.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from timelift.errors import UserError
+
+SCHEMA = 1
+
+
+class Journal:
+    """An append-only file of JSON lines, each on disk before the next begins."""
+
+    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("x", encoding="utf-8")
+            self.append({"kind": "run", "schema": SCHEMA, **header})
+        except OSError as error:
+            raise UserError(
+                f"cannot write the journal {path}: {error.strerror}; "
+                "make the folder writable or name another with --results"
+            ) from error
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Write one record and wait until the disk has it."""
+        self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self, exit_word: str) -> None:
+        """Write the closing mark: `complete` or `interrupted`."""
+        self.append({"kind": "end", "ended": utc_now(), "exit": exit_word})
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close("complete" if kind is None else "interrupted")
+
+
+def utc_now() -> str:
+    """The time now as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

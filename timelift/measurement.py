@@ -1,0 +1,45 @@
+"""What the reading wing reasons about: a run, and its cases with their samples by launch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.case import Case, Status
+
+Samples = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One case in one launch.
+
+    `seconds_per_call` holds one value a round, NaN where the rival sat the round out; position `i`
+    of every rival of the setting in the same launch is the same moment.
+    """
+
+    number: int
+    seconds_per_call: Samples
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A case with its launches; `reason` says why where it was not measured."""
+
+    case: Case
+    status: Status
+    launches: tuple[Launch, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One journal: its header, its measurements and what was wrong with the file."""
+
+    header: Mapping[str, Any]
+    measurements: tuple[Measurement, ...]
+    complete: bool
+    warnings: tuple[str, ...] = ()

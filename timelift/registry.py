@@ -1,0 +1,206 @@
+"""Find strategies and workloads in their folders, and read what they declare without importing.
+
+A module is read with `ast`: its docstring, the signature of its factory and its literal constants.
+So collecting is instant, needs no framework, and a malformed file fails before anything runs.
+"""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timelift.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file read as text: its title, its functions and its literal constants."""
+
+    path: Path
+    title: str
+    functions: Mapping[str, ast.arguments]
+    constants: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The file's stem, which is the strategy's or the workload's name."""
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One strategy with its parameters bound, such as `fold_chunks[k=8]`."""
+
+    name: str
+    path: Path
+    title: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def differs(self) -> str:
+        """Why this look-alike is not a lift; empty for a lift."""
+        return str(self.constants.get("DIFFERS", ""))
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An inner layer's factory, the shape of one step, and the sizes worth asking about.
+
+    `factory` is `path.py:function` or `module:function`; `features` is the shape of one step
+    without batch; `input_high` bounds integer inputs from above and is 0 for floating ones.
+    """
+
+    name: str
+    factory: str
+    title: str
+    features: tuple[int, ...]
+    seq_lens: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    default: bool = False
+    input_dtype: str = ""
+    input_high: int = 0
+
+
+def read_source(path: Path) -> Source:
+    """Read a module's surface from its text; a file that is not Python is a UserError."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from error
+    docstring = ast.get_docstring(tree)
+    if not docstring:
+        raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
+    functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return Source(path, docstring.splitlines()[0].rstrip("."), functions, _constants(tree, path))
+
+
+def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            try:
+                found[name] = ast.literal_eval(node.value)
+            except ValueError:
+                if name in DECLARATIONS:
+                    raise UserError(
+                        f"{path}: {name} must be a literal, since it is read without importing"
+                    ) from None
+    return found
+
+
+#: Constants that timelift reads from strategies and workloads.
+DECLARATIONS = frozenset(
+    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT"}
+    | {"DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS"}
+    | {"FEATURES", "SEQ_LENS", "BATCH_SIZES", "INPUT_DTYPE", "INPUT_HIGH"}
+)
+
+
+def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
+    """Name every strategy of `folder` and of the `extra` files, one entry a default variant."""
+    found: dict[str, Strategy] = {}
+    for path in (*_modules(folder), *extra):
+        source = _strategy_source(path)
+        if any(known.path.stem == source.name for known in found.values()):
+            raise UserError(f"{path}: a strategy named {source.name!r} exists already; rename it")
+        for parameters in source.constants.get("VARIANTS", ({},)):
+            variant = _bind(source, parameters)
+            found[variant.name] = variant
+    return found
+
+
+def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
+    """Find what `word` names: a variant, a whole family, or `name[k=4]` with new values."""
+    if word in known:
+        return [known[word]]
+    stem, bracket, inside = word.partition("[")
+    family = [one for one in known.values() if one.path.stem == stem]
+    if not family:
+        raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
+    if not bracket:
+        return family
+    return [_bind(_strategy_source(family[0].path), parse_parameters(word, inside))]
+
+
+def parse_parameters(word: str, inside: str) -> dict[str, Any]:
+    """Read `k=8,remat=True]` into a dict of literals."""
+    try:
+        call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert call.keywords
+        assert not call.args
+        return {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
+    except (SyntaxError, ValueError, AssertionError):
+        raise UserError(
+            f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]"
+        ) from None
+
+
+def _strategy_source(path: Path) -> Source:
+    source = read_source(path)
+    arguments = source.functions.get("build")
+    if arguments is None:
+        raise UserError(f"{path}: lacks the function build(layer, shape) that makes the model")
+    names = [argument.arg for argument in arguments.args]
+    if names[:2] != ["layer", "shape"]:
+        raise UserError(
+            f"{path}: build must take (layer, shape), received ({', '.join(names)}); rename them"
+        )
+    return source
+
+
+def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
+    known = [argument.arg for argument in source.functions["build"].kwonlyargs]
+    for name in parameters:
+        if name not in known:
+            raise UserError(
+                f"{source.path}: build has no parameter {name!r}; it has: "
+                f"{', '.join(known) or 'none'}"
+            )
+    inside = ",".join(f"{name}={value}" for name, value in parameters.items())
+    label = f"{source.name}[{inside}]" if inside else source.name
+    return Strategy(label, source.path, source.title, dict(parameters), source.constants)
+
+
+def workloads(folder: Path) -> dict[str, Workload]:
+    """Name every workload of `folder`."""
+    return {path.stem: read_workload(path) for path in _modules(folder)}
+
+
+def read_workload(path: Path) -> Workload:
+    """Read one workload file; what it lacks is a UserError."""
+    source = read_source(path)
+    if "make_layer" not in source.functions:
+        raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
+    sizes = {name: _sizes(source, name) for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES")}
+    return Workload(
+        name=source.name,
+        factory=f"{path}:make_layer",
+        title=source.title,
+        features=sizes["FEATURES"],
+        seq_lens=sizes["SEQ_LENS"],
+        batch_sizes=sizes["BATCH_SIZES"],
+        default=bool(source.constants.get("DEFAULT", False)),
+        input_dtype=str(source.constants.get("INPUT_DTYPE", "")),
+        input_high=int(source.constants.get("INPUT_HIGH", 0)),
+    )
+
+
+def _sizes(source: Source, name: str) -> tuple[int, ...]:
+    value = source.constants.get(name)
+    if not isinstance(value, tuple) or not all(
+        isinstance(size, int) and size > 0 for size in value
+    ):
+        raise UserError(
+            f"{source.path}: {name} must be a tuple of positive whole numbers, received {value!r}"
+        )
+    return value
+
+
+def _modules(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))

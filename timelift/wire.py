@@ -1,0 +1,56 @@
+"""What the pytest process and a launch say to each other: tasks one way, events the other.
+
+Both are JSON objects, one a line. Events of a worker:
+
+    {"event": "started", "pid": int}
+    {"event": "busy", "strategy": name | null, "doing": "tracing" | ...}
+    {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
+     "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
+    {"event": "exit", "code": int | null, "signal": int | null}, by the launch once it is gone
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from timelift.case import Case, Setting
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A strategy to build: its name, its file and its parameters."""
+
+    name: str
+    path: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One setting to measure in one launch.
+
+    `factory` makes the inner layer: `path.py:function` or `module:function`. `round_seconds` is
+    each rival's share of the timing; 0 asks for one call and no timing.
+    """
+
+    setting: Setting
+    rivals: tuple[Rival, ...]
+    factory: str
+    features: tuple[int, ...]
+    seed: int
+    round_seconds: float
+    input_dtype: str = ""
+    input_high: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The task as JSON-ready fields."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> "Task":
+        """Rebuild a task from `to_json`'s fields."""
+        setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
+        rivals = tuple(Rival(**rival) for rival in fields["rivals"])
+        features = tuple(fields["features"])
+        return cls(**{**fields, "setting": setting, "rivals": rivals, "features": features})
