@@ -7,12 +7,12 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from timelift.axes import OPTIONS
+from timelift.benchmark_clock import ReplayClock, join
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.knobs import KNOBS
 from timelift.options import Option
 from timelift.progress import Progress
-from timelift.replay import ReplayClock, join
 from timelift.session import Session
 
 SESSION = pytest.StashKey[Session]()

@@ -57,6 +57,8 @@ def _values(name: str, question: Question, asked: Mapping[str, str]) -> tuple[An
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:
     if not words:
+        return [one.name for one in catalogue.strategies.values() if one.default]
+    if words == ("all",):
         return list(catalogue.strategies)
     chosen = [one for word in words for one in choose_strategy(word, catalogue.strategies)]
     catalogue.strategies.update({one.name: one for one in chosen})

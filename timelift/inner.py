@@ -39,11 +39,30 @@ def make_layer(task: Task) -> Any:
     where, _, name = task.factory.rpartition(":")
     module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
     layer = getattr(module, name)()
+    _check_one_tensor(layer, f"{where}:{name}")
     if not layer.built:
         layer.build((None, *task.features))
     for weight in layer.trainable_weights:
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype))
     return layer
+
+
+def _check_one_tensor(layer: Any, factory: str) -> None:
+    """Refuse what maps anything else than one tensor to one tensor, in a sentence."""
+    import keras  # noqa: PLC0415
+
+    if not isinstance(layer, keras.Layer):
+        raise TypeError(f"{factory} must return a Keras layer, got {type(layer).__name__}")
+    for side in ("input", "output"):
+        try:
+            structure = getattr(layer, side)
+        except (AttributeError, ValueError):
+            continue
+        if isinstance(structure, dict) or (isinstance(structure, list) and len(structure) > 1):
+            raise TypeError(
+                f"{factory} returns a layer with {len(structure)} {side}s, and only layers with one "
+                "tensor in and one tensor out can be lifted; wrap it in a layer that has that shape"
+            )
 
 
 def is_random_or_stateful(layer: Any) -> bool:

@@ -3,7 +3,8 @@
     {"kind": "run", "schema": 1, "id": ..., "started": ISO 8601 UTC, "seed": int,
      "command": [...],
      "commit": {"id": str | null, "dirty": bool}, "machine": {"name", "identity", "drift",
-     "information"}, "options": {...}, "cases": how many were asked for}
+     "information"}, "options": {...}, "cases": how many were asked for,
+     "strategies": {name: {"title", "differs", "meaning": {constant: what it declares}}}}
     {"kind": "launch", "launch": 1.., "case": {strategy and axes}, "status": ..., "reason": str,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
     {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "interrupted"}
@@ -13,8 +14,8 @@ before it; a measurement is all `launch` lines of its case. Round `i` of every r
 in one launch was played at the same time: `seconds_per_call` lists pair by position, and `null`
 marks a round that the rival sat out. A status other than `measured` carries no samples.
 Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), `traces`,
-`graph_nodes`, `peak_bytes`, `weights`, `law_error`, `steady`, `dropped_rounds`; absent when
-unknown.
+`graph_nodes`, `peak_bytes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
+`dropped_rounds`; absent when unknown.
 """
 
 import json

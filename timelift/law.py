@@ -103,9 +103,11 @@ def _over(valid: Array, output: Array) -> Array:
     return valid.reshape(-1, *[1] * (output.ndim - 1))
 
 
-def check_output_shape(shape: tuple[int, ...], expected: Reference) -> None:
-    """Hold a shape to (batch, time, *outputs)."""
-    if shape != expected.output_shape:
+def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
+    """Hold a shape to (batch, time, *outputs); None is a size that is not known yet."""
+    wanted = expected.output_shape
+    pairs = zip(shape, wanted, strict=False)
+    if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
         raise LawBrokenError(f"returns shape {shape} where the law wants {expected.output_shape}")
 
 

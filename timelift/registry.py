@@ -39,9 +39,19 @@ class Strategy:
     constants: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def default(self) -> bool:
+        """Whether it is measured when no strategy is named; a file says DEFAULT = False if not."""
+        return bool(self.constants.get("DEFAULT", True))
+
+    @property
     def differs(self) -> str:
         """Why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
+
+    def described(self) -> dict[str, Any]:
+        """What a reader of the results should know: the title and the declared meaning."""
+        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
+        return {"title": self.title, "differs": self.differs, "meaning": meaning}
 
 
 @dataclass(frozen=True)
@@ -69,8 +79,10 @@ def read_source(path: Path) -> Source:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except ValueError as error:
+        raise UserError(f"{path}: cannot be read as Python ({error})") from error
     docstring = ast.get_docstring(tree)
     if not docstring:
         raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
@@ -93,10 +105,11 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     return found
 
 
+#: What a strategy declares that it means for layers that are more than a function.
+MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 #: Constants that timelift reads from strategies and workloads.
 DECLARATIONS = frozenset(
-    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT"}
-    | {"DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS"}
+    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT", *MEANING}
     | {"FEATURES", "SEQ_LENS", "BATCH_SIZES", "INPUT_DTYPE", "INPUT_HIGH"}
 )
 
@@ -185,7 +198,7 @@ def read_workload(path: Path) -> Workload:
         features=sizes["FEATURES"],
         seq_lens=sizes["SEQ_LENS"],
         batch_sizes=sizes["BATCH_SIZES"],
-        default=bool(source.constants.get("DEFAULT", False)),
+        default=bool(source.constants.get("DEFAULT", True)),
         input_dtype=str(source.constants.get("INPUT_DTYPE", "")),
         input_high=int(source.constants.get("INPUT_HIGH", 0)),
     )

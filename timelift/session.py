@@ -13,6 +13,7 @@ from timelift.journal import Journal, utc_now
 from timelift.knobs import KNOBS
 from timelift.launch import Limits
 from timelift.progress import Progress
+from timelift.user_layer import user_workload
 
 
 class Session:
@@ -26,11 +27,20 @@ class Session:
         self.asked = {option.name: asked[option.name] for option in axes.OPTIONS}
         self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
         self.catalogue = grid.Catalogue(
-            registry.strategies(root / "strategies"), registry.workloads(root / "workloads")
+            registry.strategies(root / "strategies", self.knobs["strategy_file"]),
+            registry.workloads(root / "workloads"),
         )
+        self._add_user_layer()
         self.cases({"sizes": "smallest"})
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
+
+    def _add_user_layer(self) -> None:
+        """Put the user's layer among the workloads, and in place of the default ones."""
+        workload = user_workload(self.knobs)
+        if workload:
+            self.catalogue.workloads[workload.name] = workload
+            self.asked["workloads"] = self.asked["workloads"] or workload.name
 
     def cases(self, question: Mapping[str, str]) -> list[Case]:
         """List the cases of a bench module; a wrong value of any axis is a UserError."""
@@ -74,9 +84,15 @@ class Session:
             "command": ["pytest", *sys.argv[1:]],
             "commit": machine.commit(self.root),
             "machine": machine.describe(),
-            "options": {**self.asked, **self.knobs},
+            "options": {**self.asked, **{name: str(value) for name, value in self.knobs.items()}},
+            "strategies": {name: one.described() for name, one in self._chosen().items()},
             "cases": cases,
         }
+
+    def _chosen(self) -> dict[str, registry.Strategy]:
+        assert self.campaign is not None
+        names = dict.fromkeys(case.strategy for case in self.campaign.results)
+        return {name: self.catalogue.strategies[name] for name in names}
 
     def _new_path(self, header: Mapping[str, Any]) -> Path:
         stamp = header["started"].replace(":", "").replace("-", "").removesuffix("+0000")

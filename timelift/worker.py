@@ -48,7 +48,13 @@ def run(task: Task, emit: Emit) -> None:
         for rival in task.rivals:
             emit(_ended(rival, Status.UNAVAILABLE, str(error)))
         return
-    stage = Stage(engine, task, emit)
+    try:
+        stage = Stage(engine, task, emit)
+    except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
+        traceback.print_exc()
+        for rival in task.rivals:
+            emit(_ended(rival, Status.FAILED, f"the inner layer: {_sentence(error)}"))
+        return
     order = list(task.rivals)
     stage.dice.shuffle(order)
     contenders = [ready for rival in order if (ready := stage.prepare(rival))]
@@ -59,9 +65,7 @@ def run(task: Task, emit: Emit) -> None:
 class Stage:
     """What the rivals of one setting share: the layer, the inputs and the reference."""
 
-    def __init__(
-        self, engine: Engine, task: Task, emit: Emit, law_steps: int = LAW_STEPS
-    ) -> None:
+    def __init__(self, engine: Engine, task: Task, emit: Emit, law_steps: int = LAW_STEPS) -> None:
         self.engine, self.task, self.emit = engine, task, emit
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
@@ -106,6 +110,7 @@ class Stage:
         started = time.perf_counter()
         model = _build(module, rival, self.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
+        facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
         if lifts:
@@ -143,7 +148,7 @@ class Stage:
     def _feed(self, module: ModuleType, other: Any = None, cotangent: Array | None = None) -> Feed:
         """What the rival is fed; `other` is a model whose outputs have a shape of their own."""
         setting, valid = self.task.setting, self.valid
-        ragged = getattr(module, "TAKES", "padded") == "ragged"
+        ragged = _takes_ragged(module)
         place = self.engine.place
         varying = setting.lengths is not Lengths.FULL
         inputs = self.engine.place_ragged(self.inputs, valid) if ragged else place(self.inputs)
@@ -170,32 +175,26 @@ class Stage:
         setting = self.task.setting
         if setting.phase is Phase.FORWARD:
             outputs = self._call(compiled, self._feed(module))
-            return law.check_outputs(self._padded(outputs), self.reference, setting.dtype)
+            found = self._fetch(outputs, module)
+            return law.check_outputs(found, self.reference, setting.dtype)
         if inner.is_random_or_stateful(self.layer):
             compiled = self.engine.compile(model, setting, training=False)
         _, gradients = self._call(
             compiled, self._feed(module, cotangent=self.reference.sparse_cotangent())
         )
-        return self._check_gradients(list(gradients), order)
-
-    def _check_gradients(self, gradients: list[Any], order: Sequence[int]) -> float:
-        dtype, worst = self.task.setting.dtype, 0.0
-        if self.task.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            by_input = self._padded(gradients.pop(0))
+        worst, dtype, gradients = 0.0, setting.dtype, list(gradients)
+        if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            by_input = self._fetch(gradients.pop(0), module)
             worst = law.check_input_gradient(by_input, self.reference, dtype)
         fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
         by_weight = [fetched[index] for index in order]
         return max(worst, law.check_weight_gradients(by_weight, self.reference, dtype))
 
-    def _padded(self, value: Any) -> Array:
+    def _fetch(self, value: Any, module: ModuleType) -> Array:
         """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
-        flat = getattr(value, "flat_values", None)
-        if flat is None:
-            fetched = self.engine.to_numpy(value)
-            if fetched.shape[:1] != (int(self.valid.sum()),) or self.valid.all():
-                return fetched
-            flat = value
-        steps = self.engine.to_numpy(flat)
+        if not _takes_ragged(module):
+            return self.engine.to_numpy(value)
+        steps = self.engine.to_numpy(getattr(value, "flat_values", value))
         padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
         padded[self.valid] = steps
         return padded
@@ -232,6 +231,10 @@ class Stage:
         if self.task.round_seconds > 0:
             rounds.size_samples(player, rounds.warm_up(player), self.dice)
         return player
+
+
+def _takes_ragged(module: ModuleType) -> bool:
+    return getattr(module, "TAKES", "padded") == "ragged"
 
 
 def _ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
