@@ -60,17 +60,18 @@ def _check_one_tensor(layer: Any, factory: str) -> None:
             continue
         if isinstance(structure, dict) or (isinstance(structure, list) and len(structure) > 1):
             raise TypeError(
-                f"{factory} returns a layer with {len(structure)} {side}s, and only layers with one "
-                "tensor in and one tensor out can be lifted; wrap it in a layer that has that shape"
+                f"{factory} returns a layer with {len(structure)} {side}s; only layers with one "
+                "can be lifted; wrap it in a layer that takes and returns one tensor"
             )
 
 
-def is_random_or_stateful(layer: Any) -> bool:
-    """Whether training changes what the layer computes: dropout, noise, batch statistics."""
-    import keras  # noqa: PLC0415
+class State:
+    """The inner layer's weights that training changes without gradients, to be put back."""
 
-    stateful = (keras.layers.BatchNormalization,)
-    return any(
-        isinstance(one, stateful) or getattr(one, "seed_generator", None) is not None
-        for one in layer._flatten_layers()  # noqa: SLF001 - Keras's only walk over sublayers
-    )
+    def __init__(self, layer: Any) -> None:
+        self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
+
+    def restore(self) -> None:
+        """Undo what the calls since have done to batch statistics and random seeds."""
+        for weight, value in self._kept:
+            weight.assign(value)

@@ -6,6 +6,7 @@ a runtime of its own, as a fresh interpreter would, without paying its imports a
 """
 
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ def serve(events_fd: int, backend: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     events = os.fdopen(events_fd, "w", encoding="utf-8")
     _import_backend()
+    gc.collect()
+    gc.freeze()  # what was imported is never garbage: no worker need walk it again
     _emit(events, {"event": "ready"})
     for line in sys.stdin:
         _emit(events, {"event": "exit", **_serve_one(json.loads(line), events)})

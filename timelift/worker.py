@@ -74,8 +74,18 @@ class Stage:
         self.layer = inner.make_layer(task)
         self.valid = draw.valid(task.setting, self.noise)
         self.inputs = draw.inputs(task, self.noise)
+        self.state = inner.State(self.layer)
+        self.trains_differently = self._trains_differently()
         steps = law.draw_steps(task.setting.seq_len, law_steps, self.dice)
         self.reference = self._reference(steps)
+
+    def _trains_differently(self) -> bool:
+        """Whether training changes what the layer computes, as dropout or batch statistics do."""
+        step = self.engine.place(np.ascontiguousarray(self.inputs[:, 0]))
+        as_used = self.engine.apply(self.layer, step, training=False)
+        as_trained = self.engine.apply(self.layer, step, training=True)
+        self.state.restore()
+        return not np.array_equal(as_used, as_trained)
 
     def _reference(self, steps: Sequence[int]) -> law.Reference:
         return law.reference(
@@ -172,12 +182,13 @@ class Stage:
     def _check(self, module: ModuleType, model: Any, compiled: Compiled) -> float:
         """Hold the rival to the law; return the largest relative difference."""
         order = law.match_weights(model, self.layer)
+        self.state.restore()
         setting = self.task.setting
         if setting.phase is Phase.FORWARD:
             outputs = self._call(compiled, self._feed(module))
             found = self._fetch(outputs, module)
             return law.check_outputs(found, self.reference, setting.dtype)
-        if inner.is_random_or_stateful(self.layer):
+        if self.trains_differently:
             compiled = self.engine.compile(model, setting, training=False)
         _, gradients = self._call(
             compiled, self._feed(module, cotangent=self.reference.sparse_cotangent())
