@@ -6,13 +6,16 @@ drift of the machine; within a launch the settings come in an order drawn anew.
 
 import functools
 import random
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from timelift.case import Case, Setting, Status
 from timelift.grid import Catalogue
 from timelift.launch import Launch, Limits, Outcome
+from timelift.turns import Turns
 from timelift.wire import Rival, Task
 
 #: Seeds fit the generators of every library involved.
@@ -49,42 +52,106 @@ Show = Callable[[float, str], None]
 
 
 class Campaign:
-    """Measure cases by launches; `results` fills while `run` goes on."""
+    """Measure cases by launches; `results` fills while `run` goes on.
+
+    The first launch runs alone, since its build, trace and first-call seconds are facts. The others
+    come in pairs that build side by side, which halves their price, and play in turns.
+    """
 
     def __init__(self, cases: Iterable[Case], catalogue: Catalogue, plan: Plan) -> None:
         self.plan, self.catalogue = plan, catalogue
         self.results = {case: Result(case) for case in cases}
+        self._lock, self._played = threading.RLock(), 0
+        self._live: list[Launch] = []
 
     def run(self, record: Record, show: Show) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
-        for number in range(1, self.plan.launches + 1):
+        last = self.plan.launches
+        pairs = [tuple(range(first, min(first + 2, last + 1))) for first in range(2, last + 1, 2)]
+        for numbers in [(1,), *pairs]:
             settings = self._open_settings()
-            if not settings or self._stopped():
-                return
-            share = (number - 1) / self.plan.launches
-            show(share, f"launch {number}/{self.plan.launches}: importing the backend")
-            self._launch(number, settings, record, show)
+            if settings and not self._stopped():
+                self._side_by_side(numbers, settings, record, show)
 
-    def _launch(self, number: int, settings: list[Setting], record: Record, show: Show) -> None:
+    def _side_by_side(
+        self, numbers: tuple[int, ...], settings: list[Setting], record: Record, show: Show
+    ) -> None:
+        """Run launches together through the settings, in an order drawn anew."""
+        random.Random(f"{self.plan.seed} {numbers}").shuffle(settings)
+        turns = Turns()
+        with ThreadPoolExecutor(len(numbers)) as pool:
+            try:
+                parts = [
+                    pool.submit(self._launch, number, len(numbers), settings, turns, record, show)
+                    for number in numbers
+                ]
+                for part in parts:
+                    part.result()
+            except BaseException:
+                self._kill()
+                raise
+
+    def _kill(self) -> None:
+        with self._lock:
+            for launch in self._live:
+                launch.kill()
+
+    def _launch(  # noqa: PLR0913, PLR0917 - what one launch shares with its twin
+        self,
+        number: int,
+        together: int,
+        settings: list[Setting],
+        turns: Turns,
+        record: Record,
+        show: Show,
+    ) -> None:
         dice = random.Random(f"{self.plan.seed} {number}")
-        dice.shuffle(settings)
-        with Launch("tensorflow", self.plan.limits) as launch:
-            for index, setting in enumerate(settings):
-                where = f"launch {number}/{self.plan.launches}, setting {index + 1}/{len(settings)}"
-                share = (number - 1 + index / len(settings)) / self.plan.launches
-                watch = functools.partial(_watch, show, share, f"{where}: {setting.label}: ")
+        self._show(show, f"launch {number}/{self.plan.launches}: importing the backend")
+        with Launch("tensorflow", self.plan.limits.times(together), turns) as launch:
+            self._live.append(launch)
+            for setting in settings:
+                where = f"launch {number}/{self.plan.launches}: {setting.label}: "
+                watch = functools.partial(self._watch, show, where)
                 task = self._task(setting, dice.randrange(_SEEDS))
-                for outcome in launch.measure(task, watch):
-                    self._take(Case(setting, outcome.rival.name), number, outcome, record)
-                if self._stopped():
-                    return
+                if task.rivals and not self._stopped():
+                    outcomes = launch.measure(task, watch)
+                    self._take_all(setting, number, together, outcomes, record)
+                self._played += 1
+            self._live.remove(launch)
 
-    def _take(self, case: Case, number: int, outcome: Outcome, record: Record) -> None:
-        result = self.results[case]
+    def _watch(self, show: Show, where: str, doing: str) -> None:
+        self._show(show, where + doing)
+
+    def _show(self, show: Show, text: str) -> None:
+        with self._lock:
+            show(
+                self._played / (self.plan.launches * len({one.setting for one in self.results})),
+                text,
+            )
+
+    def _take_all(
+        self,
+        setting: Setting,
+        number: int,
+        together: int,
+        outcomes: Iterable[Outcome],
+        record: Record,
+    ) -> None:
+        with self._lock:
+            for outcome in outcomes:
+                self._take(Case(setting, outcome.rival.name), number, together, outcome, record)
+
+    def _take(
+        self, case: Case, number: int, together: int, outcome: Outcome, record: Record
+    ) -> None:
+        result, samples = self.results[case], {}
         if outcome.samples is None:
             result.status, result.reason = outcome.status, outcome.reason
         else:
-            result.launches.append({"launch": number, **outcome.samples})
+            facts = outcome.samples["facts"]
+            kept = {name: facts[name] for name in facts if together == 1 or name not in _ALONE}
+            samples = {**outcome.samples, "facts": kept}
+            result.launches.append({"launch": number, **samples})
         record(
             {
                 "kind": "launch",
@@ -92,7 +159,7 @@ class Campaign:
                 "case": case.fields(),
                 "status": outcome.status,
                 "reason": outcome.reason,
-                **(outcome.samples or {}),
+                **samples,
             }
         )
 
@@ -123,8 +190,6 @@ class Campaign:
         )
 
 
-def _watch(show: Show, share: float, where: str, doing: str) -> None:
-    show(share, where + doing)
-
-
 _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
+#: Facts in seconds that mean nothing when two launches build side by side.
+_ALONE = frozenset({"build_seconds", "trace_seconds", "first_call_seconds"})

@@ -52,7 +52,7 @@ def _paths(word: str) -> tuple[Path, ...]:
 
 KNOBS: tuple[Knob, ...] = (
     Knob("launches", "3", "a number of fresh processes, at least 1", read=_positive),
-    Knob("round_seconds", "0.07", "seconds of rounds a rival in each launch", read=_seconds),
+    Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
     Knob("seed", "", "a whole number", otherwise="drawn anew", read=lambda text: int(text or -1)),
     Knob("results", "results", "a folder for the journals"),
     Knob("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.turns import Turns
 from timelift.wire import Rival, Task
 
 #: Where `python -m timelift.server` finds this package, whatever the working directory.
@@ -23,8 +24,6 @@ _HOME = Path(__file__).resolve().parent.parent
 
 #: Seconds that an import of a backend may take on a slow disk.
 IMPORT_LIMIT = 300.0
-#: Seconds that playing rounds may take beyond its own budget.
-PLAY_LIMIT = 120.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,10 @@ class Limits:
 
     first_call_seconds: float
     stage_seconds: float
+
+    def times(self, factor: float) -> "Limits":
+        """The limits for launches that share the machine."""
+        return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
         """The limit of a stage by its word."""
@@ -55,8 +58,8 @@ Watch = Callable[[str], None]
 class Launch:
     """A fresh process with the backend imported; use it as a context manager."""
 
-    def __init__(self, backend: str, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, backend: str, limits: Limits, turns: Turns | None = None) -> None:
+        self._limits, self._turns = limits, turns or Turns()
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
@@ -73,7 +76,8 @@ class Launch:
         os.close(writer)
 
     def __enter__(self) -> Self:
-        event = self._next_event(time.monotonic() + IMPORT_LIMIT)
+        with self._turns.building():
+            event = self._next_event(time.monotonic() + IMPORT_LIMIT)
         if event is None or event["event"] != "ready":
             self._stop()
             raise UserError(
@@ -103,25 +107,35 @@ class Launch:
 
     def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
         """Run one worker; return who ended, and who took the worker with it, if anyone."""
+        state = _Attempt({rival.name: rival for rival in task.rivals}, watch)
+        with self._turns.building():
+            self._send(task.to_json())
+            event = self._follow(state, {"ready", "exit"})
+        if event is not None and event["event"] == "ready":
+            with self._turns.playing():
+                self._send({"go": True})
+                event = self._follow(state, {"exit"})
+        died = self._overdue(state) if event is None else self._death(state, event)
+        return state.outcomes, died
+
+    def _send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         self._mark = self._log.seek(0, os.SEEK_END)
-        self._process.stdin.write(json.dumps(task.to_json()).encode() + b"\n")
-        self._process.stdin.flush()
-        rivals = {rival.name: rival for rival in task.rivals}
-        state = _Attempt(rivals, task.rivals[0])
-        play = PLAY_LIMIT + task.round_seconds * len(rivals) * 4
-        while True:
-            limit = self._limits.of(state.doing) if state.strategy else play
-            event = self._next_event(time.monotonic() + limit)
-            if event is None:
-                return state.outcomes, self._overdue(state, limit)
-            if event["event"] == "exit":
-                return state.outcomes, self._death(state, event)
-            state.take(event)
-            if event["event"] == "busy":
-                watch(f"{event['doing']} {event['strategy'] or ''}".strip())
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _overdue(self, state: "_Attempt", limit: float) -> Outcome:
+    def _follow(self, state: "_Attempt", last: set[str]) -> dict[str, Any] | None:
+        """Follow events until one of `last`; None when a stage takes longer than its limit."""
+        while True:
+            event = self._next_event(time.monotonic() + self._limits.of(state.doing))
+            if event is None or event["event"] in last:
+                return event
+            state.take(event)
+
+    def _overdue(self, state: "_Attempt") -> Outcome:
         if self._process.poll() is not None:
             raise UserError(f"the launch process died: {self._last_lines()}")
         os.killpg(state.pid, signal.SIGKILL)
@@ -130,6 +144,7 @@ class Launch:
         tracing = state.doing == "tracing"
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
+        limit = self._limits.of(state.doing)
         reason = f"{state.doing} took more than {limit:g} s ({option})"
         return Outcome(state.suspect, status, reason)
 
@@ -164,10 +179,14 @@ class Launch:
         kept = [line.strip() for line in lines if line.strip()][-most:]
         return " | ".join(kept)[-width:] or "it printed nothing"
 
-    def _stop(self) -> None:
-        assert self._process.stdin is not None
+    def kill(self) -> None:
+        """End the process and its worker at once; whoever waits for it is told that it died."""
         if self._process.poll() is None:
             self._process.kill()
+
+    def _stop(self) -> None:
+        assert self._process.stdin is not None
+        self.kill()
         self._process.stdin.close()
         self._process.wait()
         os.close(self._events)
@@ -177,10 +196,9 @@ class Launch:
 class _Attempt:
     """What is known of one worker while it works: its process, its stage and who has ended."""
 
-    def __init__(self, rivals: Mapping[str, Rival], first: Rival) -> None:
-        self.rivals = rivals
-        self.suspect = first
-        self.strategy: str | None = None
+    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+        self.rivals, self._watch = rivals, watch
+        self.suspect = next(iter(rivals.values()))
         self.doing = "starting"
         self.pid = 0
         self.outcomes: list[Outcome] = []
@@ -190,8 +208,9 @@ class _Attempt:
         if event["event"] == "started":
             self.pid = event["pid"]
         elif event["event"] == "busy":
-            self.doing, self.strategy = event["doing"], event["strategy"]
-            self.suspect = self.rivals.get(self.strategy or "", self.suspect)
+            self.doing = event["doing"]
+            self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
+            self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
         elif event["event"] == "ended":
             self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
 

@@ -60,12 +60,18 @@ def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
         os.setsid()
         _die_with_parent()
         _emit(events, {"event": "started", "pid": os.getpid()})
-        worker.run(Task.from_json(fields), lambda event: _emit(events, event))
+        worker.run(Task.from_json(fields), lambda event: _emit(events, event), _wait_for_turn)
         code = 0
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _wait_for_turn() -> None:
+    """Wait for the line that lets this worker play; unbuffered, for the next line is not ours."""
+    while os.read(0, 1) not in {b"\n", b""}:
+        pass
 
 
 def _emit(events: TextIO, event: Mapping[str, Any]) -> None:

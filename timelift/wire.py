@@ -6,6 +6,7 @@ Both are JSON objects, one a line. Events of a worker:
     {"event": "busy", "strategy": name | null, "doing": "tracing" | ...}
     {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
      "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
+    {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play
     {"event": "exit", "code": int | null, "signal": int | null}, by the launch once it is gone
 """
 

@@ -40,8 +40,8 @@ class Contender:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def run(task: Task, emit: Emit) -> None:
-    """Measure one setting in this process, reporting by events."""
+def run(task: Task, emit: Emit, wait_for_turn: Callable[[], object]) -> None:
+    """Measure one setting in this process, reporting by events; play only after its turn came."""
     try:
         engine = open_engine(task.setting)
     except UnavailableError as error:
@@ -49,7 +49,7 @@ def run(task: Task, emit: Emit) -> None:
             emit(_ended(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        stage = Stage(engine, task, emit)
+        stage = Stage(engine, task, emit, wait_for_turn)
     except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
         traceback.print_exc()
         for rival in task.rivals:
@@ -65,7 +65,15 @@ def run(task: Task, emit: Emit) -> None:
 class Stage:
     """What the rivals of one setting share: the layer, the inputs and the reference."""
 
-    def __init__(self, engine: Engine, task: Task, emit: Emit, law_steps: int = LAW_STEPS) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        emit: Emit,
+        wait_for_turn: Callable[[], object] = lambda: None,
+        law_steps: int = LAW_STEPS,
+    ) -> None:
+        self.wait_for_turn = wait_for_turn
         self.engine, self.task, self.emit = engine, task, emit
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
@@ -212,6 +220,8 @@ class Stage:
 
     def play(self, contenders: Sequence[Contender]) -> None:
         """Warm up, freeze the garbage collector, play the rounds, and report every contender."""
+        self.emit({"event": "ready"})
+        self.wait_for_turn()
         players = [self._warm_player(one) for one in contenders]
         gc.collect()
         gc.freeze()
