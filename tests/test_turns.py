@@ -3,6 +3,8 @@
 import threading
 import time
 
+import pytest
+
 from timelift.turns import Turns
 
 
@@ -53,11 +55,8 @@ def test_launches_do_build_side_by_side():
 def test_a_launch_that_fails_while_playing_frees_the_others():
     """An exception gives the turn back."""
     turns = Turns()
-    try:
-        with turns.playing():
-            raise KeyError
-    except KeyError:
-        pass
+    with pytest.raises(KeyError), turns.playing():
+        raise KeyError
     entered = threading.Event()
 
     def build():

@@ -133,6 +133,8 @@ class Launch:
             event = self._next_event(time.monotonic() + self._limits.of(state.doing))
             if event is None or event["event"] in last:
                 return event
+            if event.get("doing") == "building":
+                self._mark = self._log.seek(0, os.SEEK_END)
             state.take(event)
 
     def _overdue(self, state: "_Attempt") -> Outcome:
@@ -172,7 +174,7 @@ class Launch:
         return event
 
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
-        """The end of what the worker printed since it was started."""
+        """The end of what was printed since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(self._mark, size - 4096))
         lines = self._log.read().decode(errors="replace").split("\n")
