@@ -4,6 +4,7 @@ Nothing here knows a framework: a player is a callable, and the clock is an argu
 protocol is tested with a scripted clock.
 """
 
+import itertools
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ class Player:
         """Time `calls` calls together, the wait included; seconds in all."""
         call = self.call
         start = clock()
-        for _ in range(calls):
+        for _ in itertools.repeat(None, calls):
             call()
         self.wait()
         return clock() - start

@@ -148,7 +148,7 @@ class Stage:
         self.emit({"event": "busy", "strategy": rival.name, "doing": doing})
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
-        result = compiled(feed)
+        result = compiled.bind(feed)()
         self.engine.wait()
         return result
 
@@ -242,12 +242,11 @@ class Stage:
 
     def _warm_player(self, one: Contender) -> rounds.Player:
         self._busy(one.rival, "warming up")
-        compiled, feed = one.compiled, one.feed
         player = rounds.Player(
             one.rival.name,
-            call=lambda: compiled(feed),
+            call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
-            traces=lambda: compiled.traces,
+            traces=lambda: one.compiled.traces,
         )
         if self.task.round_seconds > 0:
             rounds.size_samples(player, rounds.warm_up(player), self.dice)

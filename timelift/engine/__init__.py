@@ -1,10 +1,9 @@
 """Engines: the only code that knows a framework. One module a backend, all with one surface."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from timelift.case import Backend, Setting
@@ -41,8 +40,8 @@ class Compiled(Protocol):
     def trace(self, feed: Feed) -> int | None:
         """Trace without running; return the number of graph nodes, None in eager mode."""
 
-    def __call__(self, feed: Feed) -> Any:
-        """Compute the outputs, or the loss and its gradients."""
+    def bind(self, feed: Feed) -> Callable[[], Any]:
+        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
 
 
 class Engine(Protocol):
@@ -78,8 +77,3 @@ def open_engine(setting: Setting) -> Engine:
     from timelift.engine.tensorflow import TensorFlowEngine  # noqa: PLC0415 - one backend a process
 
     return TensorFlowEngine(setting.device, setting.threads)
-
-
-def zeros_where_none(gradient: Any, like: Any) -> Any:
-    """Replace the gradient that does not exist by zeros of the variable's shape."""
-    return np.zeros(like.shape) if gradient is None else gradient

@@ -1,0 +1,61 @@
+"""Time folded into the batch, k steps at a time.
+
+When: `fold_time` is wanted but the activations of all steps do not fit in memory. With `remat` a
+backward call keeps only what goes into each chunk and computes the rest again.
+When not: memory suffices: each chunk is a smaller, less efficient call, and the graph holds one
+copy of the layer a chunk, some of which TensorFlow may run at the same time.
+
+Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+"""
+
+import keras
+from keras import ops
+
+DEFAULT = False
+VARIANTS = ({"k": 8}, {"k": 8, "remat": True})
+
+DROPOUT = "independent"
+BATCH_NORM = "per_chunk"
+INNER_LOSSES = "averaged_per_chunk"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+class FoldChunks(keras.layers.Wrapper):
+    """Calls the layer once for each `k` steps of all sequences."""
+
+    def __init__(self, layer, k, remat):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.k, self.remat = k, remat
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
+        fold = keras.remat(self.fold) if self.remat else self.fold
+        cuts = list(range(self.k, x.shape[1], self.k))
+        chunks = ops.split(x, cuts, axis=1) if cuts else [x]  # each: batch, k, *features
+        return ops.concatenate([fold(chunk) for chunk in chunks], axis=1)  # batch, time, *outputs
+
+    def fold(self, x):
+        """Call the layer once on the steps of one chunk."""
+        batch, k, *features = ops.shape(x)
+        y = self.layer(ops.reshape(x, (batch * k, *features)))  # batch * k, *outputs
+        return ops.reshape(y, (batch, k, *ops.shape(y)[1:]))  # batch, k, *outputs
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse where the number of chunks is unknown while the loop is traced."""
+    if setting.time_axis == "dynamic" and setting.mode != "eager":
+        return "the number of chunks must be known when they are traced, and time is dynamic."
+    return None
+
+
+def build(layer, shape, dtype=None, *, k=8, remat=False):
+    """Lift `layer` by folding `k` steps at a time, recomputed when differentiated if `remat`."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, FoldChunks(layer, k, remat)(inputs))  # batch, time, *outputs

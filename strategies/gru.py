@@ -1,0 +1,34 @@
+"""GRU: a recurrent layer of the same size.
+
+When: a step depends on the steps before it, far back; it is here as the price of that.
+When not: steps are independent: the recurrence then costs a loop and buys nothing.
+
+Source: keras.layers.GRU; the "recurrent models" of the question's title.
+"""
+
+import keras
+
+DEFAULT = False
+DIFFERS = "each step also sees a state of all steps before"
+
+DROPOUT = "refused"
+BATCH_NORM = "refused"
+INNER_LOSSES = "lost"
+MASKS = "passed"
+PADDED_STEPS = "repeats"
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse all but a Dense on vectors."""
+    if type(layer).call is not keras.layers.Dense.call:
+        return f"GRU stands beside a Dense of its size, not beside {type(layer).__name__}."
+    if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
+        return "GRU takes steps that are vectors, and these have more axes."
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Build a GRU with as many units as a Dense `layer`."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
+    recurrent = keras.layers.GRU(layer.units, return_sequences=True, dtype=layer.dtype_policy)
+    return keras.Model(inputs, recurrent(inputs))  # batch, time, outputs

@@ -1,0 +1,49 @@
+"""Padded sequences: compute every step, then set the padded ones to zero.
+
+When: lengths differ a little, or the time axis must stay rectangular (XLA, convolutions after it).
+When not: most steps are padding: they are all computed (see `pack_valid`).
+
+It answers the question's second example, whose ragged input goes into a Flatten: pad, mask, and let
+a pooling that heeds the mask summarise the steps.
+
+Source: keras.layers.Masking and Keras's masking of padded sequences.
+"""
+
+import keras
+from keras import ops
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "pooled"
+INNER_LOSSES = "averaged"
+MASKS = "passed"
+PADDED_STEPS = "zeros"
+
+
+class MaskAndPad(keras.layers.Wrapper):
+    """Folds time into the batch, and keeps the outputs of valid steps only."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x, mask=None):
+        """Fold, call, unfold, and zero what the mask (batch, time) excludes."""
+        batch, time, *features = ops.shape(x)
+        y = self.layer(ops.reshape(x, (batch * time, *features)))  # batch * time, *outputs
+        y = ops.reshape(y, (batch, time, *ops.shape(y)[1:]))  # batch, time, *outputs
+        if mask is None:
+            return y
+        valid = ops.reshape(mask, (batch, time, *[1] * (len(y.shape) - 2)))  # batch, time, 1...
+        return ops.where(valid, y, ops.zeros_like(y))
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` over padded sequences."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, MaskAndPad(layer)(inputs))  # batch, time, *outputs

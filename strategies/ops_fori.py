@@ -1,0 +1,60 @@
+"""keras.ops.fori_loop that writes into a buffer.
+
+When: never for speed; it shows what a counted loop costs when its result is a plain tensor.
+When not: gradients matter: each step writes a buffer of all steps, and so does its gradient, so a
+backward call moves O(time^2) bytes.
+
+The write is `scatter_update`; `slice_update` has no gradient on TensorFlow.
+
+Source: keras.ops.fori_loop.
+"""
+
+import keras
+from keras import ops
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "per_step"
+INNER_LOSSES = "unreachable"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+class OpsFori(keras.layers.Wrapper):
+    """Counts through the steps and writes each output into place."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Allocate the outputs and fill them step by step."""
+        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
+        outputs = self.layer.compute_output_shape(steps.shape[1:])[1:]
+        time, batch, *_ = ops.shape(steps)
+        buffer = ops.zeros((time, batch, *outputs), self.compute_dtype)
+
+        def write(t, buffer):
+            y = self.layer(ops.take(steps, t, axis=0))  # batch, *outputs
+            return ops.scatter_update(buffer, ops.reshape(t, (1, 1)), y[None])
+
+        buffer = ops.fori_loop(0, time, write, buffer)  # time, batch, *outputs
+        return ops.swapaxes(buffer, 0, 1)  # batch, time, *outputs
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse the gradient that XLA cannot compile."""
+    if setting.mode == "xla" and setting.phase == "backward":
+        return "the loop has no maximum of iterations, and XLA compiles no gradient without one."
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with a counted loop."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, OpsFori(layer)(inputs))  # batch, time, *outputs

@@ -1,0 +1,42 @@
+"""keras.ops.map over the steps.
+
+When: the loop must be one operation in the graph, whatever the number of steps, on any backend.
+When not: speed matters: steps run one after another, and on TensorFlow the layer is called once
+more on the first step to learn its output's type.
+
+Source: keras.ops.map, on TensorFlow tf.map_fn.
+"""
+
+import keras
+from keras import ops
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "per_step_and_first_again"
+INNER_LOSSES = "unreachable"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+class OpsMap(keras.layers.Wrapper):
+    """Maps the layer over time-major steps, one after another."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Bring time to the front, map, bring it back."""
+        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
+        return ops.swapaxes(ops.map(self.layer, steps), 0, 1)  # batch, time, *outputs
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with a sequential map."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, OpsMap(layer)(inputs))  # batch, time, *outputs

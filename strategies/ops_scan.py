@@ -1,0 +1,59 @@
+"""keras.ops.scan with the output as the carry.
+
+When: the code has a scan anyway, and a layer without memory must go through it.
+When not: speed matters: a scan promises an order that a lift does not need.
+
+A scan carries something from step to step. On TensorFlow it must look like the output, so the
+output itself is carried, and ignored.
+
+Source: keras.ops.scan, after jax.lax.scan.
+"""
+
+import keras
+from keras import ops
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "per_step"
+INNER_LOSSES = "unreachable"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+class OpsScan(keras.layers.Wrapper):
+    """Scans over time-major steps, ignoring the carry."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Bring time to the front, scan, bring it back."""
+        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
+        outputs = self.layer.compute_output_shape(steps.shape[1:])[1:]
+        carry = ops.zeros((ops.shape(x)[0], *outputs), self.compute_dtype)  # batch, *outputs
+        _, y = ops.scan(self.step, carry, steps)  # time, batch, *outputs
+        return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
+
+    def step(self, carry, x):  # noqa: ARG002
+        """Give the output of one step both as the carry and as the result."""
+        y = self.layer(x)  # batch, *outputs
+        return y, y
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse the gradient that XLA cannot compile."""
+    if setting.mode == "xla" and setting.phase == "backward":
+        return "the loop has no maximum of iterations, and XLA compiles no gradient without one."
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with a scan."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, OpsScan(layer)(inputs))  # batch, time, *outputs

@@ -1,0 +1,46 @@
+"""Padded sequences: gather the valid steps, call once, scatter back.
+
+When: lengths differ much and the layer is dear: only valid steps are computed, and only they are
+counted by batch statistics.
+When not: the layer is cheap beside a gather and a scatter.
+
+Source: tf.gather_nd and tf.scatter_nd; the packed sequences of torch.nn.utils.rnn, without an
+order to keep.
+"""
+
+import keras
+import tensorflow as tf
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "pooled"
+INNER_LOSSES = "averaged"
+MASKS = "passed"
+PADDED_STEPS = "zeros"
+
+
+class PackValid(keras.layers.Wrapper):
+    """Calls the layer on the valid steps of all sequences, packed together."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x, mask=None):
+        """Pack by the mask (batch, time), call, unpack into zeros."""
+        rows = tf.shape(x)[:2]  # batch, time
+        valid = tf.where(tf.ones(rows, tf.bool) if mask is None else mask)  # packed, 2
+        y = self.layer(tf.gather_nd(x, valid))  # packed, *outputs
+        shape = tf.concat([rows, tf.shape(y)[1:]], axis=0)
+        return tf.scatter_nd(tf.cast(valid, tf.int32), y, shape)  # batch, time, *outputs
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` over the valid steps alone."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, PackValid(layer)(inputs))  # batch, time, *outputs

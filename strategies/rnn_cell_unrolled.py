@@ -1,0 +1,59 @@
+"""keras.layers.RNN around a cell without memory, unrolled.
+
+When: the surrounding code speaks RNN, the sequence is short, and a faster call is worth a longer
+trace: the graph holds one copy of the layer for each step.
+When not: long sequences, or a dynamic time axis.
+
+Source: keras.layers.RNN (keras/src/layers/rnn/rnn.py, backend/tensorflow/rnn.py).
+"""
+
+import keras
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "per_step"
+INNER_LOSSES = "kept"
+MASKS = "passed"
+PADDED_STEPS = "zeros"
+
+
+class StepCell(keras.layers.Wrapper):
+    """Wraps the layer as a cell whose one state is never used."""
+
+    state_size = 1
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+
+    def call(self, x, states):
+        """Apply the layer to one step and hand the states on."""
+        return self.layer(x), states
+
+
+class StepRNN(keras.layers.RNN):
+    """Lets a cell's output have any rank, where RNN itself declares vectors."""
+
+    def compute_output_shape(self, sequences_shape, initial_state_shape=None):  # noqa: ARG002
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = sequences_shape
+        return (batch, time, *self.cell.layer.compute_output_shape((batch, *features))[1:])
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse where the number of steps is unknown while the loop is traced."""
+    if setting.time_axis == "dynamic" and setting.mode != "eager":
+        return "unrolling needs the number of steps when it is traced, and time is dynamic."
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` as the cell of an unrolled recurrent layer."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    lift = StepRNN(
+        StepCell(layer),
+        return_sequences=True,
+        unroll=True,
+        zero_output_for_mask=True,
+        dtype=layer.dtype_policy,
+    )
+    return keras.Model(inputs, lift(inputs))  # batch, time, *outputs

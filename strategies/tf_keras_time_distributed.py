@@ -1,0 +1,55 @@
+"""Keras 2's TimeDistributed, which folds.
+
+When: to see what changed between Keras 2 and Keras 3 for models that were written with the former.
+When not: in new code: the package is kept for old models only.
+
+Keras 2 folds time into the batch around its own layers; around others it does so only where the
+batch size is unknown, and else loops. Activation is one of its own, and calls what it is given.
+
+Source: tf_keras.layers.TimeDistributed (tf_keras/src/layers/rnn/time_distributed.py).
+"""
+
+import importlib.util
+
+import keras
+
+DEFAULT = False
+DROPOUT = "independent"
+BATCH_NORM = "pooled"
+INNER_LOSSES = "averaged"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+class Keras2TimeDistributed(keras.layers.Wrapper):
+    """Owns the layer for Keras 3 and lets Keras 2 apply it to every step."""
+
+    def __init__(self, layer):
+        import tf_keras  # noqa: PLC0415 - optional, and this is the only use
+
+        super().__init__(layer, dtype=layer.dtype_policy)
+        call = tf_keras.layers.Activation(layer, dtype=self.compute_dtype)
+        self.lift = tf_keras.layers.TimeDistributed(call, dtype=self.compute_dtype)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Call the wrapper of Keras 2."""
+        return self.lift(x)  # batch, time, *outputs
+
+
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse where the package is not installed."""
+    if importlib.util.find_spec("tf_keras") is None:
+        return "the package tf_keras is not installed; run: pip install tf_keras"
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with the wrapper that Keras 2 provided."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, Keras2TimeDistributed(layer)(inputs))  # batch, time, *outputs

@@ -1,0 +1,47 @@
+"""keras.layers.TimeDistributed around the layer.
+
+When: the layer is cheap to trace, the sequence short, and the model must read plainly.
+When not: the sequence is long or the inputs need gradients: with a static time axis Keras 3 unrolls
+one copy of the layer a step, and the gradient of each slice is as large as the whole input.
+
+The class calls `layer.call`, not `layer(...)`, so what Keras does around a call (activity
+regularisers, the automatic cast) does not happen. With a dynamic time axis inside a traced function
+it maps over step numbers with `vectorized_map`, which changes the meaning of noise and statistics,
+and since Keras 3.14 it takes the number of sequences for the number of steps there.
+
+Source: keras.layers.TimeDistributed (keras/src/layers/rnn/time_distributed.py).
+"""
+
+import keras
+
+DROPOUT = {"static": "independent", "dynamic": "shared"}
+BATCH_NORM = {"static": "per_step", "dynamic": "first_step"}
+INNER_LOSSES = "lost"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+
+def refuses(layer, setting):
+    """Refuse the cases that the mapping over step numbers cannot serve."""
+    if setting.time_axis == "static" or setting.mode == "eager":
+        return None
+    if keras.version() >= "3.14" and setting.batch != setting.seq_len:
+        return "Keras maps over `batch` steps where time is dynamic, and time differs from batch."
+    if setting.mode == "xla" and setting.phase == "backward":
+        return "the map over step numbers is a loop of unknown length: no gradient under XLA."
+    loops = any(isinstance(part, keras.layers.RNN) and not part.unroll for part in parts(layer))
+    if loops and (setting.mode == "xla" or setting.phase == "backward"):
+        return "TensorFlow cannot vectorise the gradient of a recurrent loop, nor compile the loop."
+    return None
+
+
+def parts(layer):
+    """List `layer` and all layers inside it."""
+    return layer._flatten_layers()  # noqa: SLF001
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with the wrapper that Keras provides."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    lift = keras.layers.TimeDistributed(layer, dtype=layer.dtype_policy)
+    return keras.Model(inputs, lift(inputs))  # batch, time, *outputs

@@ -1,0 +1,73 @@
+"""keras.ops.vectorized_map over the steps.
+
+When: the layer is written for one step and every operation in it can be batched: then it runs as
+fast as a fold, without a reshape in sight.
+When not: eager mode, where each call traces anew; noise or statistics that must differ from step
+to step: what does not depend on the step is computed once and shared.
+
+It maps over the steps themselves. Mapping over step numbers, as TimeDistributed does, makes
+TensorFlow fall back to a while loop, without a word.
+
+Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map.
+"""
+
+import keras
+from keras import ops
+
+DROPOUT = "shared"
+BATCH_NORM = "first_step"
+INNER_LOSSES = "first_step"
+MASKS = "passed"
+PADDED_STEPS = "computed"
+
+FALLS_BACK = (
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv1D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv1D,
+    keras.layers.SeparableConv2D,
+)
+
+
+class VectorizedMap(keras.layers.Wrapper):
+    """Maps the layer over time-major steps."""
+
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+        self.supports_masking = True
+
+    def compute_output_shape(self, shape):
+        """Put time back behind the batch of the layer's own output shape."""
+        batch, time, *features = shape
+        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+
+    def call(self, x):
+        """Bring time to the front, map, bring it back."""
+        steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
+        y = ops.vectorized_map(self.layer, steps)  # time, batch, *outputs
+        return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
+
+
+def refuses(layer, setting):
+    """Refuse the layers that TensorFlow cannot vectorise, or whose gradient it cannot."""
+    parts = layer._flatten_layers()  # noqa: SLF001
+    return next(filter(None, (refuses_part(part, setting) for part in parts)), None)
+
+
+def refuses_part(part, setting):
+    """Judge one of the layers inside the layer."""
+    backward, name = setting.phase == "backward", type(part).__name__
+    inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
+    if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
+        return f"the loop of {name} is vectorised into one without a gradient or XLA program."
+    if backward and getattr(part, "groups", 1) > 1:
+        return f"the vectorised gradient of a grouped {name} has the wrong shape on TensorFlow."
+    if backward and setting.mode == "xla" and isinstance(part, FALLS_BACK):
+        return f"{name} falls back to a while loop, whose gradient XLA cannot compile."
+    return None
+
+
+def build(layer, shape, dtype=None):
+    """Lift `layer` with a vectorising map."""
+    inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
+    return keras.Model(inputs, VectorizedMap(layer)(inputs))  # batch, time, *outputs

@@ -1,0 +1,154 @@
+"""Synthetic journals for the tests of the reading wing: known times, small noise, no TensorFlow."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from timelift.case import Case, Phase, Setting, Status
+
+#: Seconds per call at one step and batch 1, and seconds more for each step.
+SPEEDS = {
+    "time_distributed": (3e-4, 2e-6),
+    "native": (2e-4, 1.0e-6),
+    "fold_time": (2e-4, 1.04e-6),
+    "conv1d_pointwise": (2.5e-4, 1.3e-6),
+    "loop_slice": (1e-4, 6e-5),
+}
+MACHINE = {
+    "name": "example-cpu-2cores-8gib",
+    "identity": {"system": "Linux", "cpu": "Example CPU", "cores": 2, "memory_gib": 8},
+    "drift": {"versions": {"tensorflow": "2.21.0", "keras": "3.15.1"}, "python": "3.12.1"},
+    "information": {"load": [0.1, 0.2, 0.3]},
+}
+
+
+def header(**changes: Any) -> dict[str, Any]:
+    """A run's first line."""
+    return {
+        "kind": "run",
+        "schema": 1,
+        "id": "20260102T030405Z_abcdef1",
+        "started": "2026-01-02T03:04:05+00:00",
+        "seed": 7,
+        "command": ["pytest", "bench/", "--seq-len", "10,100"],
+        "commit": {"id": "abcdef1234567890", "dirty": False},
+        "machine": MACHINE,
+        "options": {},
+        "cases": 1,
+    } | changes
+
+
+def case(strategy: str = "native", workload: str = "tokens", **axes: Any) -> Case:
+    """A case of 16 steps and 8 sequences, forward, unless told otherwise."""
+    sizes = {"seq_len": 16, "batch": 8, "phase": Phase.FORWARD}
+    return Case(Setting(workload=workload, **(sizes | axes)), strategy)
+
+
+def line(
+    of: Case, launch: int = 1, seconds: Sequence[float | None] = (1e-3,), **changes: Any
+) -> dict[str, Any]:
+    """One case in one launch, measured."""
+    return {
+        "kind": "launch",
+        "launch": launch,
+        "case": of.fields(),
+        "status": "measured",
+        "reason": "",
+        "seconds_per_call": list(seconds),
+        "calls_per_sample": 2,
+        "facts": {"first_call_seconds": 0.25, "graph_nodes": 42, "peak_bytes": 3 << 20},
+    } | changes
+
+
+def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:
+    """One case that was not measured."""
+    return {
+        "kind": "launch",
+        "launch": launch,
+        "case": of.fields(),
+        "status": status,
+        "reason": reason,
+    }
+
+
+END = {"kind": "end", "ended": "2026-01-02T03:05:00+00:00", "exit": "complete"}
+
+
+def write(path: Path, *records: dict[str, Any]) -> Path:
+    """Write a journal of these records and return its path."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def grid(
+    strategies: Iterable[str] = SPEEDS,
+    workloads: Sequence[str] = ("tokens",),
+    seq_lens: Sequence[int] = (16, 128),
+    batches: Sequence[int] = (8,),
+    phases: Sequence[str] = ("forward", "backward"),
+    **axes: Any,
+) -> list[Case]:
+    """Every case of a grid, in setting order."""
+    sizes = itertools.product(workloads, seq_lens, batches, phases, strategies)
+    return [
+        case(strategy, workload, seq_len=seq_len, batch=batch, phase=Phase(phase), **axes)
+        for workload, seq_len, batch, phase, strategy in sizes
+    ]
+
+
+def campaign(
+    cases: Sequence[Case], launches: int = 3, rounds: int = 8, noise: float = 0.01, seed: int = 5
+) -> Iterator[dict[str, Any]]:
+    """Measure the cases: lines as a campaign writes them, times by `SPEEDS` and a little noise."""
+    generator = np.random.default_rng(seed)
+    for launch, of in itertools.product(range(1, launches + 1), cases):
+        spread = generator.normal(0.0, noise, rounds + 1)
+        seconds = typical_seconds(of) * np.exp(spread[0] + spread[1:])
+        first = {"first_call_seconds": 0.1 + 300 * typical_seconds(of)}
+        facts = {**first, "graph_nodes": 40 + len(of.strategy), "peak_bytes": 1 << 20}
+        yield line(of, launch, seconds.round(9).tolist(), facts=facts)
+
+
+def typical_seconds(of: Case) -> float:
+    """The true seconds per call of a case; a strategy without a speed gets one by its name."""
+    fixed, per_step = SPEEDS.get(of.strategy, (1e-4 * (2 + len(of.strategy) % 7), 4e-6))
+    backward = 2.5 if of.setting.phase is Phase.BACKWARD else 1.0
+    heavy = 1 + len(of.setting.workload) % 5
+    return backward * heavy * (fixed + per_step * of.setting.seq_len * of.setting.batch**0.7)
+
+
+def synthetic(path: Path, cases: Sequence[Case] | None = None, **how: Any) -> Path:
+    """Write a whole run: a grid with a refused and a crashed case."""
+    cases = grid() if cases is None else cases
+    lost = [
+        ended(case("vectorized_map"), Status.REFUSED, "no gradient of this inner layer"),
+        ended(case("rnn_cell"), Status.CRASHED, "signal 11"),
+    ]
+    return write(path, header(cases=len(cases) + 2), *campaign(cases, **how), *lost, END)
+
+
+def foreign(*benchmarks: Any) -> dict[str, Any]:
+    """The JSON of pytest-benchmark, around these benchmarks."""
+    return {
+        "machine_info": {"system": "Linux", "cpu": {"brand_raw": "Example CPU"}},
+        "commit_info": {"id": "abcdef", "dirty": True},
+        "datetime": "2026-01-02T03:04:05+00:00",
+        "version": "5.3.1",
+        "benchmarks": list(benchmarks),
+    }
+
+
+def benchmark(**changes: Any) -> dict[str, Any]:
+    """One benchmark of pytest-benchmark, somebody else's unless told otherwise."""
+    return {
+        "group": None,
+        "name": "test_fold",
+        "fullname": "bench/test_ways.py::test_fold",
+        "params": None,
+        "extra_info": {},
+        "stats": {"data": [1e-3, 2e-3], "median": 1.5e-3, "ops": float("inf")},
+    } | changes

@@ -1,0 +1,61 @@
+"""Which run the user means, by everything that one can type."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import journals
+from timelift import results
+from timelift.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two machines' runs: the newest by its header is the oldest by its name."""
+    runs = {
+        "a/20260101T000000Z_aaaa111": ("2026-01-09T00:00:00+00:00", "aaaa111bbbb"),
+        "a/20260105T000000Z_bbbb222": ("2026-01-05T00:00:00+00:00", "bbbb222cccc"),
+        "b/20260107T000000Z_bbbb333": ("2026-01-07T00:00:00+00:00", "bbbb333dddd"),
+    }
+    for name, (started, commit) in runs.items():
+        file = tmp_path / f"{name}.jsonl"
+        file.parent.mkdir(exist_ok=True)
+        journals.write(file, journals.header(started=started, commit={"id": commit}))
+    (tmp_path / "b/broken.jsonl").write_bytes(b"\xff")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["20260101T000000Z_aaaa111"]),
+        (["latest"], ["20260101T000000Z_aaaa111"]),
+        (["{root}/b"], ["20260107T000000Z_bbbb333"]),
+        (["{root}/a/20260105T000000Z_bbbb222.jsonl"], ["20260105T000000Z_bbbb222"]),
+        (["20260105T000000Z_bbbb222"], ["20260105T000000Z_bbbb222"]),
+        (["aaaa"], ["20260101T000000Z_aaaa111"]),
+        (["bbbb"], ["20260107T000000Z_bbbb333"]),
+        (["bbbb222ccccdddd"], ["20260105T000000Z_bbbb222"]),
+        (["aaaa", "bbbb2"], ["20260101T000000Z_aaaa111", "20260105T000000Z_bbbb222"]),
+    ],
+)
+def test_what_the_user_types_finds_its_run(
+    root: Path, words: list[str], expected: list[str]
+) -> None:
+    """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
+    found = results.find(root, [word.format(root=root) for word in words])
+    assert [path.stem for path in found] == expected
+
+
+@pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
+def test_an_unknown_run_is_refused_with_the_nearest_names(root: Path, word: str) -> None:
+    """Too short a commit is unknown, too."""
+    with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
+        results.find(root, [word])
+
+
+@pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
+def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    """An empty folder of results."""
+    with pytest.raises(UserError, match=r"found none|holds no run"):
+        results.find(tmp_path, words)

@@ -1,0 +1,42 @@
+"""The head of a report, and nothing in it that the file did not say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import journals
+from timelift import results
+from timelift.measurement import Run
+from timelift.table import report
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"machine": {}}, "machine"),
+        ({"machine": {"identity": {"cpu": {"deep": []}}}}, "machine"),
+        ({"commit": {"id": None, "dirty": True}}, "commit"),
+        ({"command": []}, "command"),
+    ],
+)
+def test_the_head_leaves_out_what_the_file_does_not_tell(
+    tmp_path: Path, changes: dict[str, Any], missing: str
+) -> None:
+    """Nothing reads None, and nesting is no error."""
+    whole = dict(report(_with_header(tmp_path), []).head)
+    poor = dict(report(_with_header(tmp_path, **changes), []).head)
+    assert missing in whole
+    assert missing not in poor
+
+
+def _with_header(folder: Path, **changes: Any) -> Run:
+    header = journals.header(**changes)
+    return results.load(journals.write(folder / "run", header, journals.line(journals.case())))
+
+
+def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path: Path) -> None:
+    """Two things that a reader must know first."""
+    head = dict(report(_with_header(tmp_path, commit={"id": "ab", "dirty": True}), []).head)
+    assert head["state"].startswith("incomplete")
+    assert head["commit"] == "ab with uncommitted changes"

@@ -1,0 +1,288 @@
+"""What each strategy does beyond the law is what its constants declare.
+
+The law says what a strategy computes when nothing is random, remembered, penalised or masked. Five
+constants say the rest. Here each is derived from behaviour, in a traced function, and compared.
+
+DROPOUT: `independent` noise for each step, or one draw `shared` by all.
+BATCH_NORM: the moving statistics are updated with those of all steps `pooled`; `per_step`, one
+    after another (`per_step_and_first_again`: step 0 counts twice); `per_chunk` of steps;
+    `per_group` of sequences; or with the `first_step` alone.
+INNER_LOSSES: an activity regulariser of the inner layer is `kept`, summed over steps as if each
+    were called alone; `averaged` over steps (`averaged_per_chunk`, `averaged_per_group`: over those
+    of one, and summed over all); charged for the `first_step` alone; `lost`; or `unreachable`:
+    recorded inside a loop, so that reading `model.losses` in the traced function raises.
+MASKS: a mask (batch, time) is `passed` on to the next layer or `lost`; for a ragged input the
+    `row_lengths` take its place.
+PADDED_STEPS: the output at a masked step is `computed` like any other, `zeros`, what the step
+    before holds (`repeats`), `computed_within_group` up to its longest sequence and zeros behind;
+    or there are `none`.
+Each may be `refused`: the strategy refuses the layer that would tell.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from timelift import inner, registry
+from timelift.case import Phase, Setting, TimeAxis
+
+ROOT = Path(__file__).parent.parent
+STRATEGIES = registry.strategies(ROOT / "strategies")
+#: TimeDistributed serves a dynamic time axis only where both sizes are the same.
+BATCH = TIME = 5
+#: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.
+K = 2
+CHUNKS = (slice(0, 2), slice(2, 4), slice(4, 5))
+GROUPS = (slice(0, 2), slice(2, 5))
+LENGTHS = np.array([3, 1, 5, 2, 4])
+VALID = np.arange(TIME) < LENGTHS[:, None]
+SERIES = (4, 3)
+WEIGHT = 0.1
+#: Keras warns that the model loses a mask, which its last layer has passed on all the same.
+pytestmark = pytest.mark.filterwarnings("ignore:.*was passed an input with a mask:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    """Derive in float64, whatever ran before."""
+    before = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    yield
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
+
+
+@dataclass(frozen=True)
+class Lift:
+    """A strategy with its parameters, on one kind of time axis."""
+
+    module: ModuleType
+    parameters: dict
+    time_axis: TimeAxis
+
+    def model(self, layer, *features):
+        """Build the model, or return None where the strategy refuses."""
+        layer.build((None, *features))
+        setting = Setting("probe", TIME, BATCH, Phase.FORWARD, time_axis=self.time_axis)
+        refuses = getattr(self.module, "refuses", None)
+        if refuses and refuses(layer, setting):
+            return None
+        time = TIME if self.time_axis is TimeAxis.STATIC else None
+        return self.module.build(layer, (time, *features), **self.parameters)
+
+    def feed(self, x, valid=None):
+        """Place (batch, time, *features), as a ragged tensor where the strategy takes one."""
+        if getattr(self.module, "TAKES", "padded") == "padded":
+            return tf.constant(x)
+        valid = np.ones((BATCH, TIME), bool) if valid is None else valid
+        return tf.RaggedTensor.from_row_lengths(x[valid], valid.sum(axis=1))
+
+    def traced(self, body, *tensors):
+        """Trace `body` with the time axis as it is, and call it."""
+        function = tf.function(body, autograph=False)
+        return function.get_concrete_function(*map(self.spec, tensors))(*tensors)
+
+    def spec(self, tensor):
+        """Describe a tensor to the tracer, time unknown where it is dynamic."""
+        if isinstance(tensor, tf.RaggedTensor) or self.time_axis is TimeAxis.STATIC:
+            return tf.type_spec_from_value(tensor)
+        return tf.TensorSpec((tensor.shape[0], None, *tensor.shape[2:]), tensor.dtype)
+
+
+def dropout(lift):
+    """Compare the noise of all steps with that of the first."""
+    model = lift.model(keras.layers.Dropout(0.5), 64)
+    if model is None:
+        return "refused"
+    y = lift.traced(lambda x: model(x, training=True), lift.feed(np.ones((BATCH, TIME, 64))))
+    noise = (y.to_tensor() if isinstance(y, tf.RaggedTensor) else y).numpy()
+    shared = (noise == noise[:, :1]).all()
+    return "shared" if shared else "independent"
+
+
+def batch_norm(lift):
+    """Find the sequence of updates that leads to the moving mean."""
+    layer = keras.layers.BatchNormalization(momentum=0.5)
+    model = lift.model(layer, 3)
+    if model is None:
+        return "refused"
+    x = noise(3)
+    lift.traced(lambda x: model(x, training=True), lift.feed(x))
+    steps = [x[:, t] for t in range(TIME)]
+    updates = {
+        "pooled": [x],
+        "per_step": steps,
+        "per_step_and_first_again": [steps[0], *steps],
+        "first_step": steps[:1],
+        "per_chunk": [x[:, chunk] for chunk in CHUNKS],
+        "per_group": [x[group] for group in GROUPS],
+    }
+    means = {word: moving_mean(batches) for word, batches in updates.items()}
+    return nearest(layer.moving_mean.numpy(), means)
+
+
+def moving_mean(batches):
+    """The moving mean, with momentum 0.5, after one update with each batch (…, features)."""
+    mean = np.zeros(3)
+    for batch in batches:
+        mean = 0.5 * mean + 0.5 * batch.reshape(-1, 3).mean(axis=0)
+    return mean
+
+
+def inner_losses(lift):
+    """Find what an activity regulariser of the inner layer is charged for."""
+    layer, model, features = a_model(lift, activity_regularizer=keras.regularizers.L2(WEIGHT))
+    x = noise(*features)
+
+    def losses(x):
+        model(x, training=True)
+        return tf.add_n([*model.losses, tf.zeros((), tf.float64)])
+
+    try:
+        found = lift.traced(losses, lift.feed(x)).numpy()
+    except ValueError as error:
+        if type(error).__name__ == "InaccessibleTensorError":
+            return "unreachable"
+        raise
+    y = np.stack([layer(x[:, t]).numpy() for t in range(TIME)], axis=1)
+    cost = WEIGHT * (y**2).reshape(BATCH, TIME, -1).sum(axis=2)
+    charges = {
+        "kept": cost.sum() / BATCH,
+        "averaged": cost.mean(),
+        "averaged_per_chunk": sum(cost[:, chunk].mean() for chunk in CHUNKS),
+        "averaged_per_group": sum(cost[group].mean() for group in GROUPS),
+        "first_step": cost[:, 0].mean(),
+        "lost": 0.0,
+    }
+    return nearest(found, charges)
+
+
+def a_model(lift, **arguments):
+    """Lift a Dense, or a Conv1D where that is refused; skip where both are."""
+    for layer, *features in (
+        (keras.layers.Dense(2, **arguments), 3),
+        (keras.layers.Conv1D(2, 3, **arguments), *SERIES),
+    ):
+        if model := lift.model(layer, *features):
+            return layer, model, features
+    return pytest.skip(
+        f"{lift.module.__name__} refuses every layer on a {lift.time_axis} time axis"
+    )
+
+
+def masks_and_padding(lift):
+    """Call with a mask; tell whether it comes out, and what the padded steps hold."""
+    _, model, features = a_model(lift)
+    x = noise(*features)
+    if getattr(lift.module, "TAKES", "padded") == "ragged":
+        y = lift.traced(model, lift.feed(x, VALID))
+        kept = isinstance(y, tf.RaggedTensor) and (y.row_lengths().numpy() == LENGTHS).all()
+        return ("row_lengths", "none") if kept else ("lost", "unknown")
+    passed = []
+
+    def call(x, mask):
+        y = model(x, mask=mask)
+        passed.append(getattr(y, "_keras_mask", None) is not None)
+        return y
+
+    y = lift.traced(call, lift.feed(x), tf.constant(VALID)).numpy()
+    return "passed" if passed[-1] else "lost", padding(y, model(x).numpy())
+
+
+def padding(found, unmasked):
+    """Find what stands at the padded steps of (batch, time, *outputs)."""
+    if np.allclose(found, unmasked):
+        return "computed"
+    behind = {
+        "zeros": np.zeros_like(found),
+        "repeats": np.concatenate([found[:, :1], found[:, :-1]], axis=1),
+        "computed_within_group": unmasked * within_group().reshape(BATCH, TIME, 1),
+    }
+    return nearest(found[~VALID], {word: rows[~VALID] for word, rows in behind.items()})
+
+
+def within_group():
+    """Mark the steps up to the longest sequence of each group of similar length."""
+    order = np.argsort(LENGTHS)
+    marks = np.zeros((BATCH, TIME), bool)
+    for group in GROUPS:
+        marks[order[group]] = np.arange(TIME) < LENGTHS[order[group]].max()
+    return marks
+
+
+def noise(*features):
+    """Draw (batch, time, *features) with a trend along time, so that no two steps are alike."""
+    trend = np.arange(TIME).reshape(1, TIME, *[1] * len(features))
+    return np.random.default_rng(5).standard_normal((BATCH, TIME, *features)) + trend
+
+
+def nearest(found, words):
+    """The one word whose value is what was found."""
+    fitting = [word for word, value in words.items() if np.allclose(found, value, atol=1e-9)]
+    return fitting[0] if len(fitting) == 1 else f"unknown ({fitting})"
+
+
+def observed(lift):
+    """Derive all five meanings of a strategy."""
+    losses = inner_losses(lift)
+    masks, padded = masks_and_padding(lift)
+    return {
+        "DROPOUT": dropout(lift),
+        "BATCH_NORM": batch_norm(lift),
+        "INNER_LOSSES": losses,
+        "MASKS": masks,
+        "PADDED_STEPS": padded,
+    }
+
+
+def declared(strategy, time_axis):
+    """Read the five constants, each one word or one for each kind of time axis."""
+    words = {name: strategy.constants[name] for name in MEANINGS}
+    return {n: word[time_axis] if isinstance(word, dict) else word for n, word in words.items()}
+
+
+MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
+
+
+def disagreements(strategy, time_axis):
+    """Name the constants that behaviour contradicts, each with what is declared and observed."""
+    module = inner.load_module(str(strategy.path))
+    parameters = dict(strategy.parameters)
+    if "k" in parameters:
+        parameters["k"] = K
+    seen = observed(Lift(module, parameters, time_axis))
+    said = declared(strategy, time_axis)
+    return {name: (said[name], seen[name]) for name in MEANINGS if said[name] != seen[name]}
+
+
+@pytest.mark.parametrize("time_axis", TimeAxis)
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_strategy_means_what_it_declares(name, time_axis):
+    """All five meanings, derived from behaviour, are the declared ones."""
+    if name == "tf_keras_time_distributed":
+        pytest.importorskip("tf_keras")
+    assert disagreements(STRATEGIES[name], time_axis) == {}
+
+
+@pytest.mark.parametrize(
+    ("constant", "wrong"),
+    [
+        ("DROPOUT", "shared"),
+        ("BATCH_NORM", "per_step"),
+        ("INNER_LOSSES", "kept"),
+        ("MASKS", "lost"),
+        ("PADDED_STEPS", "zeros"),
+    ],
+)
+def test_a_wrong_declaration_is_caught(constant, wrong):
+    """A fold that declares another meaning disagrees in that meaning and no other."""
+    honest = STRATEGIES["fold_time"]
+    liar = replace(honest, constants={**honest.constants, constant: wrong})
+    found = disagreements(liar, TimeAxis.STATIC)
+    assert found == {constant: (wrong, honest.constants[constant])}

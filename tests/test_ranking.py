@@ -1,0 +1,350 @@
+"""Rankings: who is first, who shares a letter, and what choosing another costs."""
+
+import dataclasses
+import itertools
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from timelift import noise
+from timelift.case import Case, Phase, Setting, Status
+from timelift.errors import UserError
+from timelift.letters import tie_letters
+from timelift.measurement import Launch, Measurement
+from timelift.ranking import never_worse, rank
+from timelift.stats import Verdict
+
+# Nothing here depends on how long it takes, so neither does hypothesis.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
+
+
+def run(costs, launches=5, sizes=1, seed=0, scenario=QUIET):
+    """Measurements of rivals that cost so many times `noise.LEVEL`, in so many settings."""
+    shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
+    times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(seed))
+    return noise.measurements(times)
+
+
+def only(measurements, **how):
+    """The ranking of a run of one setting."""
+    (ranking,) = rank(measurements, **how)
+    return ranking
+
+
+def names(ranking):
+    """The strategies in the order of the rows."""
+    return [row.case.strategy for row in ranking.rows]
+
+
+def without_launches(measurement, *numbers):
+    """The measurement as if it had sat some launches out."""
+    kept = tuple(one for one in measurement.launches if one.number not in numbers)
+    return dataclasses.replace(measurement, launches=kept)
+
+
+def scaled(measurement, factor, only_launch=None):
+    """The measurement with every sample, or those of one launch, times `factor`."""
+    launches = tuple(
+        dataclasses.replace(one, seconds_per_call=one.seconds_per_call * factor)
+        if only_launch in (None, one.number)
+        else one
+        for one in measurement.launches
+    )
+    return dataclasses.replace(measurement, launches=launches)
+
+
+# Rows --------------------------------------------------------------------------------------------
+
+
+def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
+    """Four rivals far enough apart to have a rank each."""
+    ranking = only(run([4, 1, 2, 1.3]))
+    assert names(ranking) == ["rival1", "rival3", "rival2", "rival0"]
+    assert [row.ratio for row in ranking.rows] == pytest.approx([1, 1.3, 2, 4], rel=0.02)
+    assert [row.verdict for row in ranking.rows] == [Verdict.SAME, *[Verdict.SLOWER] * 3]
+    assert [(row.rank_low, row.rank_high) for row in ranking.rows] == [(n, n) for n in (1, 2, 3, 4)]
+    assert [row.letters for row in ranking.rows] == ["a", "b", "c", "d"]
+    assert ranking.fastest_set == ("rival1",)
+
+
+def test_the_first_row_is_its_own_measure():
+    """Its ratio and both bounds are one."""
+    first = only(run([1, 2])).rows[0]
+    assert (first.ratio, first.low, first.high) == (1, 1, 1)
+
+
+def test_ratios_and_times_agree_and_lie_in_their_intervals():
+    """In complete runs, the quotient of two times shown is the ratio shown."""
+    for ranking in rank(run([1, 1.01, 1.5, 3], sizes=5)):
+        first = ranking.rows[0]
+        for row in ranking.rows:
+            assert row.seconds_per_call / first.seconds_per_call == pytest.approx(row.ratio)
+            assert row.low <= row.ratio <= row.high
+            assert row.seconds_low < row.seconds_per_call < row.seconds_high
+
+
+def test_seconds_per_call_are_the_medians_of_launches():
+    """Where all rivals played all launches, to the noise of a trimmed mean beside a median."""
+    measurements = run([1, 2])
+    for row in only(measurements).rows:
+        (mine,) = (one for one in measurements if one.case == row.case)
+        medians = [np.median(launch.seconds_per_call) for launch in mine.launches]
+        assert row.seconds_per_call == pytest.approx(np.exp(np.mean(np.log(medians))), rel=0.005)
+        assert row.launches == 5
+
+
+def test_two_copies_share_the_first_place():
+    """They have a letter in common and both are in the fastest set."""
+    ranking = only(run([1, 1, 1.4]))
+    first, second, third = ranking.rows
+    assert first.letters == second.letters != third.letters
+    assert second.verdict is Verdict.SAME
+    assert ranking.fastest_set == (first.case.strategy, second.case.strategy)
+    assert [row.rank_high for row in ranking.rows] == [2, 2, 3]
+
+
+def test_one_launch_gives_an_order_and_nothing_more():
+    """No interval, no verdict, no price."""
+    ranking = only(run([1, 3], launches=1))
+    assert names(ranking) == ["rival0", "rival1"]
+    second = ranking.rows[1]
+    assert second.ratio == pytest.approx(3, rel=0.05)
+    assert np.isnan([second.low, second.high, second.seconds_low, second.seconds_high]).all()
+    assert second.verdict is Verdict.UNDECIDED
+    assert ranking.fastest_set == ("rival0", "rival1")
+    assert np.isnan(ranking.price("rival1")).all()
+
+
+def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
+    """What the run knows of its other launches is not lent to it."""
+    measurements = run([1, 3], sizes=6)
+    measurements[1] = without_launches(measurements[1], 2, 3, 4, 5)
+    first, second = rank(measurements)[0].rows
+    assert math.isfinite(first.seconds_low)
+    assert np.isnan([second.seconds_low, second.seconds_high, second.low, second.high]).all()
+
+
+def test_a_setting_with_one_rival_is_a_ranking_of_one():
+    """It is the best there is, and free."""
+    ranking = only(run([2]))
+    assert names(ranking) == ["rival0"]
+    assert (ranking.rows[0].rank_low, ranking.rows[0].rank_high) == (1, 1)
+    assert ranking.price("rival0") == (1, 1)
+
+
+def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
+    """A refused rival and a rival without one sample have no row; a setting of those no ranking."""
+    measurements = run([1, 2], sizes=3)
+    refused = dataclasses.replace(measurements[0], status=Status.REFUSED, launches=())
+    silent = scaled(measurements[1], math.nan)
+    lost = [refused, silent, *reversed(measurements[2:])]
+    lost[2] = dataclasses.replace(lost[2], status=Status.CRASHED)
+    found = rank(lost)
+    assert [ranking.setting.seq_len for ranking in found] == [2, 3]
+    assert [names(ranking) for ranking in found] == [["rival0", "rival1"], ["rival0"]]
+
+
+def test_nothing_measured_is_no_ranking():
+    """Neither an empty run nor a run of failures is an error."""
+    assert rank([]) == []
+    assert never_worse([]) == []
+
+
+def test_a_case_measured_twice_is_refused():
+    """Two runs in one ranking would pair launches that have nothing in common."""
+    measurements = run([1, 2])
+    with pytest.raises(UserError, match=r"rank one run at a time"):
+        rank([*measurements, measurements[0]])
+
+
+# Missing rounds and launches ---------------------------------------------------------------------
+
+
+def test_only_launches_that_both_have_are_compared():
+    """A rival that missed the launches in which all was slow is not called faster for it."""
+    measurements = run([1, 1, 1.3], launches=6)
+    slow = [scaled(scaled(one, 3, only_launch=5), 3, only_launch=6) for one in measurements]
+    slow[0] = without_launches(slow[0], 5, 6)
+    ranking = only(slow)
+    assert [ranking.row(f"rival{n}").launches for n in range(3)] == [4, 6, 6]
+    assert ranking.row("rival0").verdict in (Verdict.SAME, Verdict.UNDECIDED)
+    assert ranking.row("rival1").verdict in (Verdict.SAME, Verdict.UNDECIDED)
+    assert ranking.fastest_set[:2] == tuple(names(ranking)[:2])
+    assert ranking.row("rival2").ratio == pytest.approx(1.3, rel=0.03)
+
+
+def test_rivals_that_never_met_are_undecided():
+    """Their times are shown, and no interval."""
+    early, late = run([1, 5], launches=6)
+    ranking = only([without_launches(early, 4, 5, 6), without_launches(late, 1, 2, 3)])
+    second = ranking.rows[1]
+    assert second.ratio == pytest.approx(5, rel=0.5)
+    assert math.isnan(second.low)
+    assert second.verdict is Verdict.UNDECIDED
+
+
+def test_lists_of_different_lengths_pair_by_position():
+    """A rival that stopped after fewer rounds is compared over those."""
+    first, second = run([1, 2])
+    launches = tuple(Launch(one.number, one.seconds_per_call[:15]) for one in second.launches)
+    ranking = only([first, dataclasses.replace(second, launches=launches)])
+    assert ranking.rows[1].ratio == pytest.approx(2, rel=0.02)
+    assert ranking.rows[1].verdict is Verdict.SLOWER
+
+
+# Prices ------------------------------------------------------------------------------------------
+
+
+def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
+    """The best may cost a little too, since another could be the best; losers cost for sure."""
+    ranking = only(run([1, 1.01, 1.5]))
+    assert ranking.price(names(ranking)[0])[0] == 1
+    low, high = ranking.price("rival2")
+    assert 1.4 < low < 1.5 < high < 1.6
+    for row in ranking.rows[1:]:
+        assert ranking.price(row.case.strategy)[1] > row.high - 1e-9
+
+
+def test_the_price_is_a_sentence():
+    """At most for those who may be the best, at least too for the others."""
+    ranking = only(run([1, 1.5]))
+    assert ranking.sentence("rival0") == "choosing `rival0` costs at most 0.0 % over the best"
+    low, high = (100 * (price - 1) for price in ranking.price("rival1"))
+    expected = (
+        f"choosing `rival1` costs at least {low:.1f} % and at most {high:.1f} % over the best"
+    )
+    assert ranking.sentence("rival1") == expected
+    assert "one launch" in only(run([1, 2], launches=1)).sentence("rival1")
+
+
+def test_a_strategy_that_was_not_measured_has_no_price():
+    """The error names it, the setting and those that were."""
+    with pytest.raises(UserError, match=r"simulated-T1.*'nativ'.*rival0, rival1"):
+        only(run([1, 2])).price("nativ")
+
+
+# Laws --------------------------------------------------------------------------------------------
+
+
+@given(st.permutations(range(8)))
+@settings(max_examples=10)
+def test_the_order_of_measurements_does_not_matter(order):
+    """Two settings of four rivals, in any order."""
+    measurements = run([1, 1, 1.1, 2], sizes=2)
+    assert rank(measurements[place] for place in order) == rank(measurements)
+
+
+@given(st.floats(1e-3, 1e3))
+@settings(max_examples=10)
+def test_the_unit_of_time_moves_the_seconds_and_nothing_else(unit):
+    """Verdicts, letters and ranks stay; seconds follow."""
+    before = only(run([1, 1.02, 1.1, 2]))
+    after = only(scaled(one, unit) for one in run([1, 1.02, 1.1, 2]))
+    for one, other in zip(before.rows, after.rows, strict=True):
+        assert other.seconds_per_call == pytest.approx(unit * one.seconds_per_call)
+        assert (other.ratio, other.low, other.high) == pytest.approx((one.ratio, one.low, one.high))
+        assert (other.case, other.verdict, other.letters) == (one.case, one.verdict, one.letters)
+
+
+def test_exact_ties_are_ordered_by_name():
+    """Rivals with the very same samples keep the order of their names, whoever came first."""
+    (one,) = run([1])
+    twins = [
+        dataclasses.replace(one, case=Case(one.case.setting, name)) for name in ("b", "c", "a")
+    ]
+    assert names(only(twins)) == ["a", "b", "c"]
+    assert {row.verdict for row in only(twins).rows} == {Verdict.SAME}
+
+
+def test_a_wider_margin_puts_more_into_the_fastest_set():
+    """And never fewer."""
+    measurements = run([1, 1.03, 1.06, 1.3])
+    sets = [set(only(measurements, theta=theta).fastest_set) for theta in (0.0, 0.05, 0.2, 0.5)]
+    assert all(one <= other for one, other in itertools.pairwise(sets))
+    assert (len(sets[0]), len(sets[-1])) == (1, 4)
+
+
+# Letters -----------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 7), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))))
+def test_rivals_share_a_letter_exactly_when_they_were_not_shown_to_differ(count, pairs):
+    """For any pattern of differences."""
+    differ = np.zeros((count, count), dtype=bool)
+    for i, j in pairs:
+        if i != j and max(i, j) < count:
+            differ[i, j] = differ[j, i] = True
+    letters = [set(word) for word in tie_letters(differ)]
+    for i, j in itertools.combinations(range(count), 2):
+        assert bool(letters[i] & letters[j]) != differ[i, j]
+
+
+def test_letters_follow_the_rows():
+    """The first row has an a; a middle one that differs from neither end has both letters."""
+    differ = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
+    assert tie_letters(differ) == ("a", "ab", "b")
+
+
+# Across settings ---------------------------------------------------------------------------------
+
+
+def test_a_strategy_slower_in_one_setting_alone_is_not_never_worse():
+    """The one that is as good as the best everywhere is."""
+    measurements = run([1, 1, 1.5], sizes=6)
+    measurements[1] = scaled(measurements[1], 1.5)
+    assert never_worse(rank(measurements)) == ["rival0"]
+
+
+def test_only_what_was_tested_everywhere_is_called_never_worse():
+    """A strategy that a setting lacks, or that has two launches there, is not."""
+    measurements = run([1, 1, 1], sizes=4)
+    measurements[1] = without_launches(measurements[1], 1, 2, 3)
+    assert never_worse(rank(measurements[:2] + measurements[3:])) == ["rival0"]
+    assert never_worse(rank(run([1, 1], launches=2, sizes=4))) == []
+
+
+@pytest.mark.parametrize(
+    ("p", "safe"), [([0.04] + [0.9] * 9, ["rival0", "rival1"]), ([0.04] * 10, ["rival0"])]
+)
+def test_a_lone_weak_finding_among_many_settings_is_no_discovery(p, safe):
+    """Benjamini and Hochberg ask more of one p among many than of many such."""
+    found = []
+    for ranking, chance in zip(rank(run([1, 1.5], sizes=10)), p, strict=True):
+        first, second = ranking.rows
+        rows = (first, dataclasses.replace(second, p=chance))
+        found.append(dataclasses.replace(ranking, rows=rows))
+    assert never_worse(found) == safe
+
+
+def test_settings_of_one_rival_say_nothing_of_who_is_worse():
+    """They neither name a strategy nor hide one."""
+    alone = [
+        Measurement(
+            Case(Setting("alone", 1, 1, Phase.FORWARD), "rival9"), Status.MEASURED, one.launches
+        )
+        for one in run([1])
+    ]
+    assert never_worse(rank([*run([1, 2], sizes=2), *alone])) == ["rival0"]
+
+
+# Cost --------------------------------------------------------------------------------------------
+
+
+def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
+    """Eight times the settings take about eight times as long, not sixty-four."""
+    small, large = run([1] * 5, launches=3, sizes=20), run([1] * 5, launches=3, sizes=160)
+
+    def cost(measurements):
+        started = time.perf_counter()
+        rank(measurements)
+        return time.perf_counter() - started
+
+    cost(small)
+    assert min(cost(large) for _ in range(3)) < 20 * min(cost(small) for _ in range(3))

@@ -1,0 +1,186 @@
+"""The reader's door: what a command line gives, and what it never does."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import report
+from tests import journals
+from timelift.case import Status
+
+ROOT = Path(report.__file__).parent
+SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
+FIGURES = {
+    f"{name}.{format_}"
+    for name in ("time_by_length", "fastest", "first_call")
+    for format_ in ("svg", "png")
+}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    """A small run."""
+    return journals.synthetic(tmp_path / "run.jsonl", SMALL, launches=2)
+
+
+def _files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_is_printed_and_written(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text on the terminal; Markdown, CSV and figures in the folder, which is named."""
+    output = tmp_path / "made" / "here"
+    assert report.main([str(journal), "--output", str(output)]) == 0
+    said = capsys.readouterr().out
+    assert "tokens-T8-B8-forward-graph" in said
+    assert str(output) in said.splitlines()[-1]
+    assert _files(output) == {"report.md", "measurements.csv", *FIGURES}
+    text = (output / "report.md").read_text()
+    assert "![fastest.svg](fastest.svg)" in text
+    assert "tokens-T8-B8-forward-graph" in text
+
+
+def test_several_runs_have_a_folder_each(journal: Path, tmp_path: Path) -> None:
+    """Even where the files have one name."""
+    (tmp_path / "other").mkdir()
+    other = journals.synthetic(tmp_path / "other" / "run.jsonl", SMALL)
+    output = tmp_path / "report"
+    assert report.main([str(journal), str(other), "--output", str(output)]) == 0
+    assert {path.name for path in output.iterdir()} == {"1-run", "2-run"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "expected a run"),
+        ("", "without a readable record"),
+        (json.dumps(journals.header(schema=9)), "expected journal schema 1, received 9"),
+        (json.dumps(journals.header()), "expected measurements"),
+    ],
+)
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
+) -> None:
+    """Nothing is written and nothing else is printed."""
+    path, output = tmp_path / "typo.jsonl", tmp_path / "report"
+    if content is not None:
+        path.write_text(content)
+    assert report.main([str(path), "--output", str(output)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("report.py: ")
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+    assert not output.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here the journal itself is named as the folder."""
+    assert report.main([str(journal), "--output", str(journal)]) == 1
+    assert "name another folder with --output" in capsys.readouterr().err
+
+
+def test_bad_usage_is_answered_by_argparse(capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit 2, as everywhere."""
+    with pytest.raises(SystemExit) as end:
+        report.main(["--outptu", "x"])
+    assert end.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_names_inside_a_file_never_become_paths(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two hostile devices give figures of their own, in the folder all the same."""
+    cases = journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="../../up")
+    cases += journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="/root/x")
+    journal = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
+    output = tmp_path / "deep" / "er" / "report"
+    assert report.main([str(journal), "--output", str(output)]) == 0
+    assert {name.partition("/")[0] for name in _files(tmp_path)} == {"run.jsonl", "deep"}
+    assert len(_files(output)) == 2 + 2 * len(FIGURES)
+    assert "../../evil" in capsys.readouterr().out
+
+
+def test_a_run_whose_cases_all_failed_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Words and a CSV without a figure."""
+    lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
+    journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
+    assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
+    assert "no result for native: crashed: signal 11" in capsys.readouterr().out
+    assert _files(tmp_path / "report") == {"report.md", "measurements.csv"}
+
+
+#: Runs report.py where some packages cannot be imported, then tells which ones are loaded.
+PROBE = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked}:
+            raise ImportError("blocked: " + name)
+sys.meta_path.insert(0, Blocked())
+import report
+status = report.main(sys.argv[1:])
+heavy = ["keras", "matplotlib", "pandas", "pytest", "seaborn", "tensorflow"]
+print("LOADED", *(name for name in heavy if name in sys.modules), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def _probe(
+    *words: object, blocked: tuple[str, ...] = (), **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", PROBE.format(blocked=blocked), *map(str, words)],
+        cwd=ROOT,
+        env={"PATH": "", "HOME": str(Path.home()), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _loaded(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return done.stderr.splitlines()[-1].split()[1:]
+
+
+def test_a_report_needs_no_framework_and_no_pytest(journal: Path, tmp_path: Path) -> None:
+    """It is made where TensorFlow, Keras and pytest cannot be imported at all."""
+    frameworks = ("tensorflow", "keras", "pytest", "_pytest")
+    done = _probe(journal, "--output", tmp_path / "report", blocked=frameworks)
+    assert done.returncode == 0, done.stderr
+    assert _loaded(done) == ["matplotlib", "pandas", "seaborn"]
+    assert _files(tmp_path / "report") >= FIGURES
+
+
+def test_the_probe_does_block_what_it_says(journal: Path, tmp_path: Path) -> None:
+    """Without seaborn there is no report, so a block is no empty promise."""
+    done = _probe(journal, "--output", tmp_path / "report", blocked=("seaborn",))
+    assert done.returncode != 0
+    assert "blocked: seaborn" in done.stderr
+
+
+def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    """Neither pandas nor matplotlib is loaded to say that a file is missing."""
+    done = _probe(tmp_path / "typo")
+    assert done.returncode == 1
+    assert "expected a run" in done.stderr
+    assert _loaded(done) == []
+
+
+def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal: Path, tmp_path: Path) -> None:
+    """What the encoding lacks is replaced, and no colour code is in it."""
+    done = _probe(journal, "--output", tmp_path / "report", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert "95 % interval" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert done.stdout.isascii()

@@ -1,0 +1,268 @@
+"""Reading a run: the good records are kept, the bad ones are named, and nothing else happens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import journals
+from timelift import results
+from timelift.case import Status
+from timelift.errors import UserError
+
+CASE = journals.case()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of this test alone."""
+    return tmp_path / "run.jsonl"
+
+
+def test_the_launches_of_a_case_become_one_measurement(path: Path) -> None:
+    """Launches are sorted by number, and a round that the rival sat out is NaN."""
+    lines = [journals.line(CASE, number, [number * 1e-3, None]) for number in (2, 1, 3)]
+    run = results.load(journals.write(path, journals.header(), *lines, journals.END))
+    (measurement,) = run.measurements
+    assert measurement.case == CASE
+    assert [launch.number for launch in measurement.launches] == [1, 2, 3]
+    np.testing.assert_array_equal(measurement.launches[1].seconds_per_call, [2e-3, np.nan])
+    assert run.complete
+    assert run.warnings == ()
+    assert run.header["machine"]["name"] == journals.MACHINE["name"]
+
+
+def test_a_whole_synthetic_run_reads_without_a_warning(path: Path) -> None:
+    """Measured, refused and crashed cases are all there."""
+    run = results.load(journals.synthetic(path))
+    assert run.warnings == ()
+    assert len(run.measurements) == run.header["cases"]
+    assert {one.status for one in run.measurements} == {
+        Status.MEASURED,
+        Status.REFUSED,
+        Status.CRASHED,
+    }
+
+
+def test_a_case_that_crashed_in_a_later_launch_is_crashed_and_keeps_its_samples(path: Path) -> None:
+    """As the campaign has it: one crash decides the status."""
+    crash = journals.ended(CASE, Status.CRASHED, "signal 9", launch=2)
+    run = results.load(journals.write(path, journals.header(), journals.line(CASE), crash))
+    (measurement,) = run.measurements
+    assert (measurement.status, measurement.reason) == (Status.CRASHED, "signal 9")
+    assert len(measurement.launches) == 1
+
+
+def test_the_first_record_of_a_launch_counts_and_the_second_is_named(path: Path) -> None:
+    """A resumed run may repeat a launch; its line number is in the warning."""
+    lines = [journals.line(CASE, 1, [1e-3]), journals.line(CASE, 1, [9e-3])]
+    run = results.load(journals.write(path, journals.header(), *lines))
+    assert run.measurements[0].launches[0].seconds_per_call == [1e-3]
+    assert run.warnings == (f"line 3: launch 1 of {CASE.label} a second time",)
+
+
+@pytest.mark.parametrize(
+    ("records", "complete"),
+    [
+        ([journals.line(CASE), journals.END], True),
+        ([journals.line(CASE), journals.END | {"exit": "interrupted"}], False),
+        ([journals.line(CASE)], False),
+        ([journals.END, journals.line(CASE, 2)], False),
+    ],
+)
+def test_a_run_is_complete_when_its_last_word_says_so(
+    path: Path, records: list[dict[str, Any]], *, complete: bool
+) -> None:
+    """Records after the closing mark open the run again."""
+    run = results.load(journals.write(path, journals.header(), *records))
+    assert run.complete is complete
+
+
+def _line(**changes: Any) -> str:
+    return json.dumps(journals.line(CASE) | changes)
+
+
+BAD_LINES = {
+    "not JSON": "{kind: launch}",
+    "a list": "[1, 2]",
+    "a number": "17",
+    "no kind": "{}",
+    "an unknown kind": '{"kind": "lunch"}',
+    "a second header": json.dumps(journals.header()),
+    "no case": _line(case=None),
+    "a case of the wrong type": _line(case=[1]),
+    "no strategy": _line(case=CASE.fields() | {"strategy": ""}),
+    "no workload": _line(case=CASE.fields() | {"workload": ""}),
+    "a length of zero": _line(case=CASE.fields() | {"seq_len": 0}),
+    "a negative batch": _line(case=CASE.fields() | {"batch": -8}),
+    "an impossible length": _line(case=CASE.fields() | {"seq_len": 10**30}),
+    "a length in words": _line(case=CASE.fields() | {"seq_len": "16"}),
+    "a length of true": _line(case=CASE.fields() | {"seq_len": True}),
+    "an unknown phase": _line(case=CASE.fields() | {"phase": "sideways"}),
+    "an unknown status": _line(status="fine"),
+    "a status of the wrong type": _line(status={"measured": 1}),
+    "launch zero": _line(launch=0),
+    "launch in words": _line(launch="first"),
+    "launch true": _line(launch=True),
+    "no samples": _line(seconds_per_call=[]),
+    "only absent samples": _line(seconds_per_call=[None, None]),
+    "samples of the wrong type": _line(seconds_per_call="0.1"),
+    "a sample in words": _line(seconds_per_call=[0.1, "0.1"]),
+    "a nested sample": _line(seconds_per_call=[[0.1]]),
+    "a sample of true": _line(seconds_per_call=[True]),
+    "zero seconds": _line(seconds_per_call=[0.1, 0.0]),
+    "negative seconds": _line(seconds_per_call=[-0.1]),
+    "NaN seconds": _line(seconds_per_call=[float("nan")]),
+    "infinite seconds": _line(seconds_per_call=[float("inf")]),
+    "overflowing seconds": _line().replace("[0.001]", "[1e999]"),
+    "a sample beyond floats": _line(seconds_per_call=[10**400]),
+    "a number too long to read": _line().replace("[0.001]", f"[{'9' * 5000}]"),
+    "deep nesting": "[" * 100_000,
+    "deep nesting in a field": _line().replace("[0.001]", "[" * 500 + "]" * 500),
+    "binary": "\x00\x01\x02\udcff",
+    "another encoding": _line().replace("tokens", "t\udce9kens"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES.keys())
+def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> None:
+    """Each bad line stands between two good ones, and costs neither."""
+    good = [json.dumps(journals.line(CASE, number)) for number in (7, 8)]
+    text = "\n".join([json.dumps(journals.header()), good[0], bad, good[1], ""])
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    run = results.load(path)
+    assert [launch.number for launch in run.measurements[0].launches] == [7, 8]
+    (warning,) = run.warnings
+    assert warning.startswith("line 3: ")
+    assert len(warning) < 200
+    assert warning.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "without a readable record"),
+        (b"\n\n \n", "without a readable record"),
+        (b"\x00\xff" * 1000, "without a readable record"),
+        (b"\x7fELF\n\n\x00", "without a readable record"),
+        (b'{"kind": "launch"}\n', "without a readable record"),
+        (b"hello\nworld\n", "without a readable record"),
+        (json.dumps(journals.header(schema=2)).encode(), "expected journal schema 1, received 2"),
+        (b'{"kind": "run"}\n', "expected journal schema 1, received None"),
+        (b'{"machine_info": {}, "benchmarks": [', "received a broken file"),
+        (b'{"machine_info": {}, "benchmarks": 3}', "without a readable record"),
+    ],
+)
+def test_a_file_that_is_no_run_is_refused_in_one_sentence(
+    path: Path, content: bytes, sentence: str
+) -> None:
+    """The sentence names the file."""
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=sentence) as refusal:
+        results.load(path)
+    assert "\n" not in str(refusal.value)
+    assert str(path) in str(refusal.value)
+
+
+@pytest.mark.parametrize("missing", ["absent.jsonl", "."])
+def test_a_path_that_cannot_be_read_is_refused(tmp_path: Path, missing: str) -> None:
+    """A missing file and a folder."""
+    with pytest.raises(UserError, match="cannot read"):
+        results.load(tmp_path / missing)
+
+
+def test_a_journal_cut_at_any_byte_loses_the_cut_line_only(path: Path) -> None:
+    """A kill at any moment costs no finished record, and only a torn line warns."""
+    lines = [journals.line(CASE, number, [1e-3]) for number in (1, 2)]
+    whole = journals.write(path, journals.header(), *lines, journals.END).read_bytes()
+    ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        whole_lines = sum(end <= cut for end in ends)
+        if not whole_lines:
+            with pytest.raises(UserError):
+                results.load(path)
+            continue
+        run = results.load(path)
+        launches = [number for one in run.measurements for number in one.launches]
+        assert len(launches) == min(whole_lines - 1, 2)
+        assert len(run.warnings) == (cut not in {*ends, *(end + 1 for end in ends)})
+        assert run.complete is (whole_lines == len(ends))
+
+
+def test_a_torn_last_line_is_called_torn(path: Path) -> None:
+    """A last line without its end is normal after a crash."""
+    whole = journals.write(path, journals.header(), journals.line(CASE)).read_bytes()
+    path.write_bytes(whole + b'{"kind": "lau')
+    assert results.load(path).warnings == (
+        "line 3: torn: the run was cut off while it wrote this line",
+    )
+
+
+def test_a_file_full_of_bad_lines_gives_few_warnings_and_a_count(path: Path) -> None:
+    """A thousand bad lines do not fill the screen."""
+    text = json.dumps(journals.header()) + "\n" + "nonsense\n" * 1000
+    path.write_text(text)
+    warnings = results.load(path).warnings
+    assert len(warnings) < 100
+    assert "more" in warnings[-1]
+
+
+@pytest.mark.parametrize("field", results.HEADER)
+def test_a_header_field_of_the_wrong_type_is_left_out_and_named(path: Path, field: str) -> None:
+    """Readers of the header can rely on its types."""
+    run = results.load(journals.write(path, journals.header(**{field: 1.5}), journals.line(CASE)))
+    assert field not in run.header
+    assert run.warnings[0].startswith(f"line 1: {field}: expected")
+
+
+def test_records_without_a_header_are_read_with_a_warning(path: Path) -> None:
+    """The samples are worth more than the header."""
+    run = results.load(journals.write(path, journals.line(CASE)))
+    assert len(run.measurements) == 1
+    assert "no header" in run.warnings[0]
+
+
+def test_a_long_launch_of_a_million_rounds_is_read(path: Path) -> None:
+    """Size alone is no error."""
+    run = results.load(
+        journals.write(path, journals.header(), journals.line(CASE, 1, [1e-3] * 1_000_000))
+    )
+    assert run.measurements[0].launches[0].seconds_per_call.size == 1_000_000
+
+
+def test_the_frame_has_a_row_for_each_case_launch_and_round(path: Path) -> None:
+    """Tidy, with the documented columns, a round sat out included."""
+    other = journals.case("fold_time")
+    run = results.load(
+        journals.write(
+            path,
+            journals.header(),
+            journals.line(CASE, 1, [1e-3, None]),
+            journals.line(CASE, 2, [2e-3]),
+            journals.line(other, 1, [3e-3]),
+            journals.ended(journals.case("rnn_cell"), Status.FAILED, "shapes"),
+        )
+    )
+    rows = results.frame(run)
+    assert list(rows.columns) == [*list(CASE.fields())[1:], *TAIL]
+    assert rows[["strategy", "launch", "round"]].to_numpy().tolist() == [
+        ["native", 1, 0],
+        ["native", 1, 1],
+        ["native", 2, 0],
+        ["fold_time", 1, 0],
+    ]
+    np.testing.assert_array_equal(rows["seconds_per_call"], [1e-3, np.nan, 2e-3, 3e-3])
+    assert set(rows["phase"]) == {"forward"}
+
+
+TAIL = ["strategy", "launch", "round", "seconds_per_call", "status"]
+
+
+def test_the_frame_of_a_run_without_samples_is_empty_with_the_same_columns(path: Path) -> None:
+    """Code that reads the columns needs no special case."""
+    run = results.load(journals.write(path, journals.header()))
+    assert list(results.frame(run).columns) == [*list(CASE.fields())[1:], *TAIL]
+    assert results.frame(run).empty

@@ -1,0 +1,173 @@
+"""When to stop: looks that spend no more error than there is, and stop where nothing is left."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import special
+
+from timelift import noise, stopping, trial
+from timelift.effects import Effects
+from timelift.stopping import DIFFERENT_LEVELS, LOOKS, SAME_LEVELS, settled, unsettled
+
+QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
+LOUD = noise.Scenario("loud", launch_sd=0.1)
+
+
+def run(costs, launches, scenario=QUIET, sizes=3):
+    """Measurements of rivals that cost so many times `noise.LEVEL`, in so many settings."""
+    shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
+    times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(1))
+    return noise.measurements(times)
+
+
+def playing(measurements, **how):
+    """The strategies that every setting should play on, by its length."""
+    found = unsettled(measurements, **how)
+    return {setting.seq_len: [case.strategy for case in cases] for setting, cases in found.items()}
+
+
+def crossing(levels, sides):
+    """The chance that a random walk crosses at any look the bounds of its levels, by integration.
+
+    The walk's value at a look is normal with variance `launches / last`; the density of walks that
+    never crossed is carried from look to look (Armitage, McPherson and Rowe 1969).
+    """
+    grid = np.linspace(-6, 6, 2401)
+    step, times = grid[1] - grid[0], np.array(LOOKS) / LOOKS[-1]
+    density, before, crossed = (np.abs(grid) < step / 2) / step, 0.0, []
+    for level, now in zip(levels, times, strict=True):
+        sd = (now - before) ** 0.5
+        kernel = np.exp(-(((grid[:, None] - grid) / sd) ** 2) / 2) / sd / (2 * np.pi) ** 0.5
+        density, before = kernel @ density * step, now
+        bound = -special.ndtri(level / sides) * now**0.5
+        over = np.abs(grid) > bound if sides == 2 else grid > bound
+        crossed.append(density[over].sum() * step)
+        density = np.where(over, 0.0, density)
+    return np.cumsum(crossed)
+
+
+@pytest.mark.parametrize(("levels", "sides"), [(DIFFERENT_LEVELS, 2), (SAME_LEVELS, 1)])
+def test_the_levels_spend_what_lan_and_demets_allow(levels, sides):
+    """At every look as much as the O'Brien-Fleming-like function, 5 % in all."""
+    share = np.array(LOOKS) / LOOKS[-1]
+    allowed = sides * special.ndtr(special.ndtri(0.05 / sides) / share**0.5)
+    assert crossing(levels, sides) == pytest.approx(allowed, rel=0.05, abs=1e-5)
+    assert allowed[-1] == pytest.approx(0.05)
+
+
+def test_the_same_level_at_every_look_would_spend_more():
+    """The check of the levels can fail: four looks at 5 % are a chance of 12 %."""
+    assert crossing((0.05,) * 4, 2)[-1] > 0.1
+
+
+def test_a_clear_order_is_settled_at_the_first_look():
+    """Nothing is left to play."""
+    assert playing(run([1, 1.5, 3], LOOKS[0])) == {}
+
+
+def test_a_loud_machine_plays_on_until_the_last_look():
+    """Rivals too close for the noise need launches, up to the last look and no further."""
+    everyone = {1: ["rival0", "rival1"], 2: ["rival0", "rival1"], 3: ["rival0", "rival1"]}
+    for launches in LOOKS[:-1]:
+        assert playing(run([1, 1], launches, LOUD)) == everyone
+    assert playing(run([1, 1], LOOKS[-1], LOUD)) == {}
+
+
+def test_a_clear_loser_is_not_played_on():
+    """The rivals in doubt and the fastest are."""
+    mixed = run([1, 1, 40], LOOKS[1], LOUD)
+    assert playing(mixed) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
+
+
+def test_who_of_the_losers_is_worse_needs_no_launch():
+    """Only the comparisons with the fastest are asked for."""
+    assert playing(run([1, 40, 40], LOOKS[1], LOUD)) == {}
+
+
+@pytest.mark.parametrize("launches", [1, 2, 4, 6, 11])
+def test_between_looks_every_rival_plays_on(launches):
+    """However clear things are: what is not looked at costs no error."""
+    assert playing(run([1, 9], launches)) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
+
+
+def test_settings_are_judged_one_by_one():
+    """One that is settled stops while another goes on."""
+    settled_ones = run([1, 1.5], LOOKS[1])
+    (loud,) = {one.case.setting for one in run([1, 1.5], LOOKS[1], LOUD, sizes=1)}
+    louder = [
+        dataclasses.replace(one, case=dataclasses.replace(one.case, setting=loud))
+        for one in run([1, 1.02], LOOKS[1], LOUD, sizes=1)
+    ]
+    rest = [one for one in settled_ones if one.case.setting != loud]
+    assert list(unsettled([*rest, *louder])) == [loud]
+
+
+def test_a_lone_rival_needs_no_look_beyond_the_first():
+    """There is nothing to compare it with."""
+    assert playing(run([1], 2)) == {1: ["rival0"], 2: ["rival0"], 3: ["rival0"]}
+    assert playing(run([1], LOOKS[0])) == {}
+    assert unsettled([]) == {}
+
+
+def one_row(effect):
+    """Effects of one comparison."""
+    return Effects(np.array([effect]), np.full((1, len(effect)), np.nan))
+
+
+def test_bare_significance_settles_nothing():
+    """A p under 5 % at the third launch is not under what that look may spend."""
+    tentative = one_row([0.08, 0.1, 0.12])
+    (found,) = stopping.stats.compare(tentative)
+    assert found.p < 0.05
+    assert not settled(tentative, np.array([0]), precision=None)[0]
+    assert settled(one_row([0.0999, 0.1, 0.1001]), np.array([0]), precision=None)[0]
+
+
+def test_a_narrow_interval_settles_whatever_it_says():
+    """At 2 % precision a difference known to 1 % is done; at 0.1 % it is not."""
+    straddling = one_row([0.013, 0.018, 0.023, 0.016, 0.02])
+    for precision, done in ((0.02, True), (0.001, False), (None, False)):
+        assert settled(straddling, np.array([0]), precision=precision)[0] is np.bool_(done)
+
+
+@pytest.mark.parametrize("launches", [1, 2])
+def test_before_the_first_look_nothing_is_settled(launches):
+    """Not even a huge difference known to the last digit."""
+    assert not settled(one_row([0.5] * launches), np.array([0]))[0]
+
+
+def naive(times):
+    """Play until any pair of a setting has an unadjusted p under 5 %: what must not be done."""
+    played = np.full_like(times, np.nan)
+    going = np.ones(len(times), dtype=bool)
+    for number in range(times.shape[2]):
+        played[going, :, number] = times[going, :, number]
+        if number + 1 in LOOKS:
+            found = trial.compared(played)
+            p = np.array([[one.p for one in row] for row in found])
+            going &= ~(p < 0.05).any(1)
+    return played
+
+
+def share_of_false_findings(play, settings=240):
+    """How many settings of two equal rivals have an interval that excludes zero at the end."""
+    shape = noise.Shape(settings=settings, rivals=2, launches=LOOKS[-1])
+    scenario = noise.Scenario("launches", launch_sd=0.03)
+    times = play(noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(2)))
+    return np.mean([one.low > 0 or one.high < 0 for one in trial.compared(times).ravel()])
+
+
+def test_looking_does_not_raise_the_error_and_naive_peeking_does():
+    """Of 240 settings of equal rivals, each looked at up to four times."""
+    assert share_of_false_findings(trial.campaign) < 0.08
+    assert share_of_false_findings(naive) > 0.09
+
+
+def test_importing_it_needs_neither_scipy_nor_pandas():
+    """The process that collects tests pays for numpy alone."""
+    probe = "import sys, timelift.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,0 +1,271 @@
+"""Tables: the numbers a reader sees, and what happens to names that a file made up."""
+
+import csv
+import io
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import journals
+from timelift import exports, notes, ranking, results, table, terminal
+from timelift.case import Phase, Status
+from timelift.measurement import Run
+from timelift.stats import Verdict
+
+NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
+
+
+SETTING = NATIVE.setting
+
+
+def _rival(case: Any, seconds: float, *interval: float, **changes: Any) -> ranking.Rival:
+    ratio, low, high = interval
+    fields: dict[str, Any] = {
+        "verdict": Verdict.SLOWER,
+        "letters": "b",
+        "rank_low": 2,
+        "rank_high": 2,
+        "launches": 3,
+    }
+    return ranking.Rival(case, seconds, seconds, seconds, ratio, low, high, **(fields | changes))
+
+
+FIRST = _rival(NATIVE, 1.5e-3, 1, 1, 1, verdict=Verdict.SAME, letters="a", rank_low=1)
+
+
+CLOSE = _rival(FOLD, 1.53e-3, 1.02, 0.99, 1.051, verdict=Verdict.UNDECIDED, letters="a", rank_low=1)
+
+
+FAR = _rival(LOOP, 30e-3, 20, 19.2, 20.8)
+
+
+RANKING = ranking.Ranking(SETTING, (FIRST, CLOSE, FAR))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Three measured rivals, a refused and a crashed one; times as in `RANKING`."""
+    times = {NATIVE: 1.5e-3, FOLD: 1.53e-3, LOOP: 30e-3}
+    lines = [journals.line(of, number, [times[of]]) for of in times for number in (1, 2, 3)]
+    lost = [
+        journals.ended(journals.case("rnn_cell"), Status.REFUSED, "Conv2D is no cell"),
+        journals.ended(journals.case("ops_scan"), Status.CRASHED, "signal 11"),
+    ]
+    records = [journals.header(), *lines, *lost, journals.END]
+    return results.load(journals.write(tmp_path / "run.jsonl", *records))
+
+
+def _shown(run: Run, rankings: list[ranking.Ranking], width: int) -> str:
+    console = terminal.console(width)
+    with console.capture() as capture:
+        terminal.show(table.report(run, rankings), console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+TERMINAL = """\
+  machine  system Linux, cpu Example CPU, cores 2, memory_gib 8
+ versions  tensorflow 2.21.0, keras 3.15.1
+    drift  python 3.12.1
+   commit  abcdef1234567890
+ launches  3
+     when  2026-01-02T03:04:05+00:00
+     seed  7
+  command  pytest bench/ --seq-len 10,100
+
+tokens-T16-B8-forward-graph
+strategy     time (ms)   ratio    95 % interval   ties   first call (s)   graph nodes   peak memory   launches
+──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+native            1.50   1.000                       a            0.250            42      3.00 MiB          3
+fold_time         1.53   1.020   [0.990, 1.051]      a            0.250            42      3.00 MiB          3
+loop_slice        30.0    20.0     [19.2, 20.8]      b            0.250            42      3.00 MiB          3
+  fastest: native; not shown slower: fold_time
+  no result for rnn_cell: refused: Conv2D is no cell
+  no result for ops_scan: crashed: signal 11"""  # noqa: E501 - as wide as it is
+
+
+def test_the_terminal_shows_a_run_like_this(run: Run) -> None:
+    """The whole report as golden text."""
+    assert _shown(run, [RANKING], 120) == TERMINAL
+
+
+@pytest.mark.parametrize(
+    ("width", "columns"),
+    [
+        (120, 9),
+        (105, 8),
+        (80, 6),
+        (60, 5),
+        (50, 4),
+        (40, 3),
+        (30, 3),
+    ],
+)
+def test_a_narrow_terminal_loses_columns_and_wraps_no_row(
+    run: Run, width: int, columns: int
+) -> None:
+    """Numbers are never cut, only names."""
+    lines = _shown(run, [RANKING], width).splitlines()
+    header = next(line for line in lines if line.startswith("strategy"))
+    rows = [line for line in lines if re.match(r"(native|fold_time|loop_slice) ", line)]
+    assert len(re.split(r"\s{2,}", header)) == columns
+    assert len(rows) == 3
+    assert max(map(len, lines)) <= width
+    assert rows[-1].split()[1:3] == ["30.0", "20.0"]
+
+
+MARKDOWN_TABLE = """\
+## tokens-T16-B8-forward-graph
+
+| strategy | time (ms) | ratio | 95 % interval | ties | first call (s) | graph nodes | peak memory | launches |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| native | 1.50 | 1.000 |  | a | 0.250 | 42 | 3.00 MiB | 3 |
+| fold_time | 1.53 | 1.020 | \\[0.990, 1.051\\] | a | 0.250 | 42 | 3.00 MiB | 3 |
+| loop_slice | 30.0 | 20.0 | \\[19.2, 20.8\\] | b | 0.250 | 42 | 3.00 MiB | 3 |
+
+- fastest: native; not shown slower: fold_time
+- no result for rnn_cell: refused: Conv2D is no cell
+- no result for ops_scan: crashed: signal 11
+"""  # noqa: E501 - as wide as it is
+
+
+def test_markdown_says_the_same_as_the_terminal(run: Run) -> None:
+    """The same columns, rows and notes."""
+    text = exports.markdown_report(table.report(run, [RANKING]), ["fastest.svg"])
+    assert text.endswith(MARKDOWN_TABLE)
+    assert "- **commit:** abcdef1234567890\n" in text
+    assert "![fastest.svg](fastest.svg)" in text
+
+
+def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run: Run) -> None:
+    """Seconds and bytes unscaled, unmeasured cases with their reason."""
+    rows = list(csv.DictReader(io.StringIO(exports.csv_report(run, [RANKING]))))
+    assert [row["strategy"] for row in rows] == [
+        "native",
+        "fold_time",
+        "loop_slice",
+        "rnn_cell",
+        "ops_scan",
+    ]
+    assert rows[1]["seconds_per_call"] == "0.00153"
+    assert (rows[1]["ratio"], rows[1]["ratio_low"], rows[1]["ratio_high"]) == (
+        "1.02",
+        "0.99",
+        "1.051",
+    )
+    assert (rows[1]["seq_len"], rows[1]["peak_bytes"]) == ("16", str(3 << 20))
+    assert (rows[3]["status"], rows[3]["seconds_per_call"]) == ("refused", "")
+    assert rows[4]["reason"] == "signal 11"
+
+
+def test_one_launch_has_no_interval_and_says_so(run: Run) -> None:
+    """NaN is never shown."""
+    nan = float("nan")
+    rows = (FIRST, _rival(FOLD, 2e-3, 1.3, nan, nan, verdict=Verdict.UNDECIDED))
+    text = _shown(run, [ranking.Ranking(SETTING, rows)], 120)
+    assert notes.ONE_LAUNCH in text
+    assert "95 % interval" not in text
+    assert "nan" not in text
+    assert notes.ONE_LAUNCH not in _shown(run, [RANKING], 120)
+
+
+def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path: Path) -> None:
+    """Below its table; Markdown has the titles of all strategies, too."""
+    declared = {
+        "gru": {"title": "A recurrent layer.", "differs": "it remembers | steps"},
+        "native": {"title": "The layer itself.", "differs": ""},
+        "broken": 3,
+    }
+    lines = [journals.line(journals.case(name), 1, [1e-3]) for name in ("gru", "native")]
+    header = journals.header(strategies=declared)
+    run = results.load(journals.write(tmp_path / "run", header, *lines))
+    rankings = ranking.rank(run.measurements)
+    text = _shown(run, rankings, 120)
+    assert "gru is no lift: it remembers | steps" in text
+    assert "native is no lift" not in text
+    markdown_text = exports.markdown_report(table.report(run, rankings))
+    assert "gru is no lift: it remembers \\| steps" in markdown_text
+    assert markdown_text.endswith(
+        "- **gru:** A recurrent layer.\n- **native:** The layer itself.\n"
+    )
+
+
+def test_a_single_rival_is_not_called_fastest(run: Run) -> None:
+    """Fastest needs somebody slower."""
+    text = _shown(run, [ranking.Ranking(SETTING, (FIRST,))], 120)
+    assert "measured alone: native" in text
+    assert "fastest" not in text
+
+
+def test_a_setting_without_a_measured_case_is_in_the_report(tmp_path: Path) -> None:
+    """What was asked for and failed is not hidden."""
+    lost = journals.ended(NATIVE, Status.TIMED_OUT, "after 60 s")
+    run = results.load(journals.write(tmp_path / "run", journals.header(), lost))
+    text = _shown(run, ranking.rank(run.measurements), 80)
+    assert "nothing measured" in text
+    assert "no result for native: timed out: after 60 s" in text
+
+
+def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path: Path) -> None:
+    """Medians by launch, common launches only, then their mean."""
+    back = journals.case("native", phase=Phase.BACKWARD)
+    lines = [
+        journals.line(NATIVE, 1, [1e-3, 3e-3, 2e-3]),
+        journals.line(NATIVE, 2, [4e-3]),
+        journals.line(back, 1, [5e-3, None, 5e-3]),
+        journals.line(back, 2, [8e-3]),
+        journals.line(back, 3, [99e-3]),
+    ]
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    measured = {one.case: one for one in run.measurements}
+    assert table.difference_to_forward(back, measured) == pytest.approx(3.5e-3)
+    assert math.isnan(table.difference_to_forward(NATIVE, measured))
+    forward, backward = (
+        table.report(run, [one]).tables[0] for one in _by_phase(ranking.rank(run.measurements))
+    )
+    assert "over forward (ms)" in [column.title for column in backward.columns]
+    assert "over forward (ms)" not in [column.title for column in forward.columns]
+
+
+def _by_phase(rankings: list[ranking.Ranking]) -> list[ranking.Ranking]:
+    return sorted(rankings, key=lambda one: one.setting.phase is Phase.BACKWARD)
+
+
+HOSTILE = "=cmd|'/c x'!A1 <img src=x> **bold** `code` [a](b)\x1b[31m\r\n\u202e_x_"
+
+
+def test_a_hostile_name_is_harmless_everywhere(tmp_path: Path) -> None:
+    """Escape codes, markup and formulas in every name at once."""
+    lines = [journals.line(journals.case(HOSTILE, "<b>|work|</b>"), number) for number in (1, 2, 3)]
+    lost = journals.ended(journals.case("x", HOSTILE), Status.FAILED, HOSTILE)
+    header = journals.header(command=[HOSTILE], started=HOSTILE)
+    run = results.load(journals.write(tmp_path / "run", header, *lines, lost))
+    rankings = ranking.rank(run.measurements)
+    shown = _shown(run, rankings, 300)
+    text = exports.markdown_report(table.report(run, rankings))
+    sheet = list(csv.reader(io.StringIO(exports.csv_report(run, rankings))))
+    assert all(character.isprintable() or character == "\n" for character in shown + text)
+    assert not re.search(r"<(img|b)\b|(?<!\\)\*\*bold|(?<!\\)`code|(?<!\\)\[a", text)
+    assert {line.count(" | ") for line in text.splitlines() if line.startswith("|")} == {7}
+    assert not [cell for row in sheet for cell in row if cell[:1] in tuple("=+-@\t\r")]
+
+
+@pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
+def test_no_colour_is_honoured(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The fastest set is green until somebody asks for no colour."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    green = "\x1b[32m"
+    assert green in _raw(run)
+    monkeypatch.setenv(name, "1" if name == "NO_COLOR" else "dumb")
+    assert green not in _raw(run)
+
+
+def _raw(run: Run) -> str:
+    console = terminal.console(120)
+    with console.capture() as capture:
+        terminal.show(table.report(run, [RANKING]), console)
+    return capture.get()

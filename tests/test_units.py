@@ -1,0 +1,62 @@
+"""Seconds, bytes and facts as a reader sees them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import journals
+from timelift import results
+from timelift.records import fact
+from timelift.units import human_bytes, three_figures, unit_for
+
+
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [([2e-6], "µs"), ([5e-4, 9e-4], "µs"), ([1e-3, 2e-3], "ms"), ([1e-4, 1.0], "ms"), ([3], "s")],
+)
+def test_the_unit_fits_the_middle_of_the_times(times: list[float], unit: str) -> None:
+    """One unit serves a whole table."""
+    assert unit_for(times).name == unit
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.012345, "0.0123"),
+        (1.2345, "1.23"),
+        (12.345, "12.3"),
+        (123.45, "123"),
+        (12345.6, "12,346"),
+        (0.0, "0.00"),
+        (-1.5, "-1.50"),
+        (float("nan"), ""),
+    ],
+)
+def test_numbers_have_three_figures_and_no_exponent(value: float, text: str) -> None:
+    """NaN is nothing."""
+    assert three_figures(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(512, "512 B"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 40, "5.00 TiB")],
+)
+def test_bytes_have_binary_units(count: int, text: str) -> None:
+    """Powers of 1,024."""
+    assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize("bad", ["42", True, None, [1], 10**400, float("inf")])
+def test_a_fact_that_is_no_number_is_unknown(tmp_path: Path, bad: Any) -> None:
+    """Sizes are the largest over the launches that know one."""
+    lines = [
+        journals.line(journals.case(), 1, facts={"graph_nodes": 40}),
+        journals.line(journals.case(), 2, facts={"graph_nodes": 42}),
+    ]
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    (measurement,) = run.measurements
+    assert fact(measurement, "graph_nodes") == 42
+    object.__setattr__(measurement.launches[1], "facts", {"graph_nodes": bad})
+    assert fact(measurement, "graph_nodes") == 40
+    assert fact(measurement, "peak_bytes") is None

@@ -1,0 +1,105 @@
+"""How each strategy looks: one colour, marker and dash for life, in every figure of every run.
+
+The eight colours reach a contrast of 3 on both backgrounds and stay apart for readers with
+protanopia, deuteranopia and tritanopia (searched on the model of Machado, Oliveira and Fernandes
+2009). There are more strategies than colours, so marker and dash tell apart what colour does not.
+"""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+COLOURS = (
+    "#c31e0f",  # red
+    "#3c96ff",  # sky
+    "#2d9678",  # green
+    "#b400b4",  # purple
+    "#ff3c00",  # orange
+    "#ff3cc3",  # pink
+    "#5a3cff",  # indigo
+    "#4b6969",  # slate
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+Dash = tuple[float, tuple[float, ...] | None]
+DASHES: tuple[Dash, ...] = ((0, None), (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
+#: Strategies that the catalogue does not know never look like one that it does.
+UNKNOWN_DASH: Dash = (0, (8, 2, 2, 2, 2, 2))
+
+#: The place of a name gives its look, so append, never insert.
+CATALOGUE = (
+    "time_distributed",
+    "native",
+    "fold_time",
+    "conv1d_pointwise",
+    "loop_slice",
+    "loop_unstack",
+    "rnn_cell",
+    "vectorized_map",
+    "fold_chunks",
+    "einsum_letters",
+    "einsum_ellipsis",
+    "conv_extra_axis",
+    "rnn_cell_unrolled",
+    "ops_scan",
+    "ops_map",
+    "ops_fori",
+    "tf_map_fn",
+    "tf_while_loop",
+    "tf_vectorized_map",
+    "tf_scan",
+    "ragged_flat_values",
+    "mask_and_pad",
+    "pack_valid",
+    "bucketing",
+    "loop_lengths",
+    "axis_swap_conv1d",
+    "conv_per_feature",
+    "simple_rnn",
+    "gru",
+    "lstm",
+    "tf_keras_time_distributed",
+    "loop_shrinking",
+)
+_PLACES = {name: place for place, name in enumerate(CATALOGUE)}
+_VARIANT = re.compile(r"([^\[]+)\[(.*)\]", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one strategy is drawn."""
+
+    colour: str
+    marker: str
+    dash: Dash
+
+
+def look(strategy: str) -> Look:
+    """Give the look of a strategy; a variant keeps the colour of its base."""
+    found = _VARIANT.fullmatch(strategy)
+    if found and found[1] in _PLACES:
+        return _variant(_PLACES[found[1]], _hash(found[2]))
+    if strategy in _PLACES:
+        place = _PLACES[strategy]
+        return _look(place, place, DASHES[place // len(COLOURS)])
+    number = _hash(strategy)
+    return _look(number, number // len(COLOURS), UNKNOWN_DASH)
+
+
+def place(strategy: str) -> tuple[int, str]:
+    """Give the sort key of a legend: the catalogue in its order, then names by letter."""
+    return _PLACES.get(strategy.partition("[")[0], len(CATALOGUE)), strategy
+
+
+def _variant(place: int, number: int) -> Look:
+    """Turn marker and dash of the base by steps that are never a whole round."""
+    step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(DASHES) - 1)
+    return _look(place, place + step, DASHES[(place // len(COLOURS) + turn) % len(DASHES)])
+
+
+def _look(colour: int, marker: int, dash: Dash) -> Look:
+    return Look(COLOURS[colour % len(COLOURS)], MARKERS[marker % len(MARKERS)], dash)
+
+
+def _hash(text: str) -> int:
+    """Give a number that is the same in every process, unlike `hash`."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,91 @@
+"""Which run the user means: nothing, `latest`, a file, a folder or the beginning of a commit."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from timelift.errors import UserError, nearest
+
+#: A header is one line; a longer first line is not one.
+_LONGEST_HEADER = 1 << 20
+#: Git's own shortest abbreviation of a commit.
+_SHORTEST_COMMIT = 4
+
+
+def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
+    """Give one file for each word, or the newest run under the folder `root` if there is none.
+
+    Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
+    holds a run, a run's name nor the beginning of a run's commit.
+    """
+    return [_find(root, word) for word in words or ("latest",)]
+
+
+def _find(root: Path, word: str) -> Path:
+    if Path(word).is_file():
+        return Path(word)
+    if word == "latest" or Path(word).is_dir():
+        return _newest_under(root if word == "latest" else Path(word))
+    known = _runs(root)
+    found = [path for path in known if _names(path, word)]
+    if not found:
+        raise UserError(_unknown(root, word, known))
+    return _newest(found)
+
+
+def _newest_under(folder: Path) -> Path:
+    runs = _runs(folder)
+    if not runs:
+        raise UserError(
+            f"expected a run under {str(folder)!r}, found none; measure one with: pytest bench/"
+        )
+    return _newest(runs)
+
+
+def _runs(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*.jsonl") if path.is_file())
+
+
+def _newest(paths: Iterable[Path]) -> Path:
+    return max(paths, key=lambda path: (_started(path), path.name))
+
+
+def _started(path: Path) -> datetime:
+    """When the run began, by its header; the beginning of time where that cannot be read."""
+    try:
+        started = datetime.fromisoformat(str(_header(path).get("started")))
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return started.astimezone(UTC) if started.tzinfo else started.replace(tzinfo=UTC)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline(_LONGEST_HEADER))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
+
+
+def _names(path: Path, word: str) -> bool:
+    """Whether `word` names the run: its file, or the beginning of its commit."""
+    commit = _commit(path)
+    long_enough = len(word) >= _SHORTEST_COMMIT <= len(commit)
+    return word in (path.name, path.stem) or (
+        long_enough and (commit.startswith(word) or word.startswith(commit))
+    )
+
+
+def _commit(path: Path) -> str:
+    commit = _header(path).get("commit")
+    revision = commit.get("id") if isinstance(commit, dict) else None
+    return revision if isinstance(revision, str) else path.stem.rpartition("_")[2]
+
+
+def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
+    names = [path.stem for path in known]
+    hint = f"the nearest are {nearest(word, names)}" if names else f"{str(root)!r} holds no run"
+    return f"expected a run, a path, a folder or a commit, received {word!r}; {hint}"

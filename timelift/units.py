@@ -1,0 +1,44 @@
+"""Seconds and bytes for human eyes: one unit a table, three figures a number."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of time and its length in seconds."""
+
+    name: str
+    seconds: float
+
+
+MICROSECONDS = Unit("µs", 1e-6)
+MILLISECONDS = Unit("ms", 1e-3)
+SECONDS = Unit("s", 1.0)
+
+
+def unit_for(times: Iterable[float]) -> Unit:
+    """Choose the unit in which the middle of the range of `times` (seconds) reads well."""
+    positive = [seconds for seconds in times if 0 < seconds < math.inf]
+    if not positive:
+        return SECONDS
+    middle = math.sqrt(min(positive)) * math.sqrt(max(positive))
+    return next((u for u in (SECONDS, MILLISECONDS) if middle >= u.seconds), MICROSECONDS)
+
+
+def three_figures(value: float) -> str:
+    """Write a number with three significant figures and no exponent; nothing for NaN."""
+    if not math.isfinite(value):
+        return ""
+    size = math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{min(max(2 - size, 0), 9)}f}"
+
+
+def human_bytes(count: float) -> str:
+    """Write a number of bytes in powers of 1,024."""
+    for name in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:  # noqa: PLR2004 - the definition of the unit
+            return f"{three_figures(count) if name != 'B' else round(count)} {name}"
+        count /= 1024
+    return f"{three_figures(count)} TiB"
