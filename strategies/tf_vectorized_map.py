@@ -59,8 +59,9 @@ def refuses_part(part, setting):
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
-    if backward and getattr(part, "groups", 1) > 1:
-        return f"the vectorised gradient of a grouped {name} has the wrong shape on TensorFlow."
+    double = setting.dtype == "float64" and setting.mode != "xla"
+    if backward and double and getattr(part, "groups", 1) > 1:
+        return f"TensorFlow has no vectorised float64 gradient of a grouped {name} without XLA."
     return None
 
 

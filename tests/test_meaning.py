@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.precision import floating
 from timelift import inner, registry
 from timelift.case import Phase, Setting, TimeAxis
 
@@ -49,13 +50,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*was passed an input with a mas
 
 @pytest.fixture(autouse=True)
 def double_precision():
-    """Derive in float64, whatever ran before."""
-    before = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    yield
-    keras.config.set_floatx(before[0])
-    keras.config.set_dtype_policy(before[1])
+    """Derive in float64, so that near misses are misses."""
+    with floating("float64"):
+        yield
 
 
 @dataclass(frozen=True)

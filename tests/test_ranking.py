@@ -10,26 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from timelift import noise
+from tests.simulated import run
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.letters import tie_letters
 from timelift.measurement import Launch, Measurement
 from timelift.ranking import never_worse, rank
 from timelift.stats import Verdict
-
-# Nothing here depends on how long it takes, so neither does hypothesis.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
-
-QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
-
-
-def run(costs, launches=5, sizes=1, seed=0, scenario=QUIET):
-    """Measurements of rivals that cost so many times `noise.LEVEL`, in so many settings."""
-    shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
-    times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(seed))
-    return noise.measurements(times)
 
 
 def only(measurements, **how):
@@ -269,27 +255,6 @@ def test_a_wider_margin_puts_more_into_the_fastest_set():
     sets = [set(only(measurements, theta=theta).fastest_set) for theta in (0.0, 0.05, 0.2, 0.5)]
     assert all(one <= other for one, other in itertools.pairwise(sets))
     assert (len(sets[0]), len(sets[-1])) == (1, 4)
-
-
-# Letters -----------------------------------------------------------------------------------------
-
-
-@given(st.integers(1, 7), st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6))))
-def test_rivals_share_a_letter_exactly_when_they_were_not_shown_to_differ(count, pairs):
-    """For any pattern of differences."""
-    differ = np.zeros((count, count), dtype=bool)
-    for i, j in pairs:
-        if i != j and max(i, j) < count:
-            differ[i, j] = differ[j, i] = True
-    letters = [set(word) for word in tie_letters(differ)]
-    for i, j in itertools.combinations(range(count), 2):
-        assert bool(letters[i] & letters[j]) != differ[i, j]
-
-
-def test_letters_follow_the_rows():
-    """The first row has an a; a middle one that differs from neither end has both letters."""
-    differ = np.array([[0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
-    assert tie_letters(differ) == ("a", "ab", "b")
 
 
 # Across settings ---------------------------------------------------------------------------------

@@ -3,24 +3,17 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import special
 
+from tests.simulated import LOUD, plain, run
 from timelift import noise, stopping, trial
-from timelift.effects import Effects
 from timelift.stopping import DIFFERENT_LEVELS, LOOKS, SAME_LEVELS, settled, unsettled
 
-QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
-LOUD = noise.Scenario("loud", launch_sd=0.1)
-
-
-def run(costs, launches, scenario=QUIET, sizes=3):
-    """Measurements of rivals that cost so many times `noise.LEVEL`, in so many settings."""
-    shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
-    times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(1))
-    return noise.measurements(times)
+ROOT = Path(__file__).parent.parent
 
 
 def playing(measurements, **how):
@@ -65,41 +58,43 @@ def test_the_same_level_at_every_look_would_spend_more():
 
 def test_a_clear_order_is_settled_at_the_first_look():
     """Nothing is left to play."""
-    assert playing(run([1, 1.5, 3], LOOKS[0])) == {}
+    assert playing(run([1, 1.5, 3], LOOKS[0], sizes=3)) == {}
 
 
 def test_a_loud_machine_plays_on_until_the_last_look():
     """Rivals too close for the noise need launches, up to the last look and no further."""
     everyone = {1: ["rival0", "rival1"], 2: ["rival0", "rival1"], 3: ["rival0", "rival1"]}
     for launches in LOOKS[:-1]:
-        assert playing(run([1, 1], launches, LOUD)) == everyone
-    assert playing(run([1, 1], LOOKS[-1], LOUD)) == {}
+        assert playing(run([1, 1], launches, sizes=3, scenario=LOUD)) == everyone
+    assert playing(run([1, 1], LOOKS[-1], sizes=3, scenario=LOUD)) == {}
 
 
 def test_a_clear_loser_is_not_played_on():
     """The rivals in doubt and the fastest are."""
-    mixed = run([1, 1, 40], LOOKS[1], LOUD)
+    mixed = run([1, 1, 40], LOOKS[1], sizes=3, scenario=LOUD)
     assert playing(mixed) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
 
 
 def test_who_of_the_losers_is_worse_needs_no_launch():
     """Only the comparisons with the fastest are asked for."""
-    assert playing(run([1, 40, 40], LOOKS[1], LOUD)) == {}
+    assert playing(run([1, 40, 40], LOOKS[1], sizes=3, scenario=LOUD)) == {}
 
 
 @pytest.mark.parametrize("launches", [1, 2, 4, 6, 11])
 def test_between_looks_every_rival_plays_on(launches):
     """However clear things are: what is not looked at costs no error."""
-    assert playing(run([1, 9], launches)) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
+    assert playing(run([1, 9], launches, sizes=3)) == {
+        size: ["rival0", "rival1"] for size in (1, 2, 3)
+    }
 
 
 def test_settings_are_judged_one_by_one():
     """One that is settled stops while another goes on."""
-    settled_ones = run([1, 1.5], LOOKS[1])
-    (loud,) = {one.case.setting for one in run([1, 1.5], LOOKS[1], LOUD, sizes=1)}
+    settled_ones = run([1, 1.5], LOOKS[1], sizes=3)
+    (loud,) = {one.case.setting for one in run([1, 1.5], LOOKS[1], scenario=LOUD)}
     louder = [
         dataclasses.replace(one, case=dataclasses.replace(one.case, setting=loud))
-        for one in run([1, 1.02], LOOKS[1], LOUD, sizes=1)
+        for one in run([1, 1.02], LOOKS[1], scenario=LOUD)
     ]
     rest = [one for one in settled_ones if one.case.setting != loud]
     assert list(unsettled([*rest, *louder])) == [loud]
@@ -107,28 +102,23 @@ def test_settings_are_judged_one_by_one():
 
 def test_a_lone_rival_needs_no_look_beyond_the_first():
     """There is nothing to compare it with."""
-    assert playing(run([1], 2)) == {1: ["rival0"], 2: ["rival0"], 3: ["rival0"]}
-    assert playing(run([1], LOOKS[0])) == {}
+    assert playing(run([1], 2, sizes=3)) == {1: ["rival0"], 2: ["rival0"], 3: ["rival0"]}
+    assert playing(run([1], LOOKS[0], sizes=3)) == {}
     assert unsettled([]) == {}
-
-
-def one_row(effect):
-    """Effects of one comparison."""
-    return Effects(np.array([effect]), np.full((1, len(effect)), np.nan))
 
 
 def test_bare_significance_settles_nothing():
     """A p under 5 % at the third launch is not under what that look may spend."""
-    tentative = one_row([0.08, 0.1, 0.12])
+    tentative = plain([[0.08, 0.1, 0.12]])
     (found,) = stopping.stats.compare(tentative)
     assert found.p < 0.05
     assert not settled(tentative, np.array([0]), precision=None)[0]
-    assert settled(one_row([0.0999, 0.1, 0.1001]), np.array([0]), precision=None)[0]
+    assert settled(plain([[0.0999, 0.1, 0.1001]]), np.array([0]), precision=None)[0]
 
 
 def test_a_narrow_interval_settles_whatever_it_says():
     """At 2 % precision a difference known to 1 % is done; at 0.1 % it is not."""
-    straddling = one_row([0.013, 0.018, 0.023, 0.016, 0.02])
+    straddling = plain([[0.013, 0.018, 0.023, 0.016, 0.02]])
     for precision, done in ((0.02, True), (0.001, False), (None, False)):
         assert settled(straddling, np.array([0]), precision=precision)[0] is np.bool_(done)
 
@@ -136,7 +126,7 @@ def test_a_narrow_interval_settles_whatever_it_says():
 @pytest.mark.parametrize("launches", [1, 2])
 def test_before_the_first_look_nothing_is_settled(launches):
     """Not even a huge difference known to the last digit."""
-    assert not settled(one_row([0.5] * launches), np.array([0]))[0]
+    assert not settled(plain([[0.5] * launches]), np.array([0]))[0]
 
 
 def naive(times):
@@ -169,5 +159,7 @@ def test_looking_does_not_raise_the_error_and_naive_peeking_does():
 def test_importing_it_needs_neither_scipy_nor_pandas():
     """The process that collects tests pays for numpy alone."""
     probe = "import sys, timelift.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "set()"

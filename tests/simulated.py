@@ -1,0 +1,33 @@
+"""Simulated rivals for the tests of the statistics: a quiet machine, and whole runs on it."""
+
+import numpy as np
+from hypothesis import settings
+
+from timelift import noise
+from timelift.effects import Effects
+
+# Nothing in these tests depends on how long it takes, so neither does hypothesis.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+
+QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
+LOUD = noise.Scenario("loud", launch_sd=0.1)
+
+
+def plain(effect):
+    """Effects whose launches know no error of their own."""
+    effect = np.asarray(effect, dtype=float)
+    return Effects(effect, np.full_like(effect, np.nan))
+
+
+def pair(ratio, launches=5, scenario=QUIET, seed=0):
+    """Samples (launches, rounds) of two rivals, the second `ratio` times as slow."""
+    shape = noise.Shape(settings=1, rivals=2, launches=launches)
+    return noise.seconds(scenario, shape, np.log([1, ratio]), np.random.default_rng(seed))[0]
+
+
+def run(costs, launches=5, sizes=1, scenario=QUIET):
+    """Measurements of rivals that cost so many times `noise.LEVEL`, in so many settings."""
+    shape = noise.Shape(settings=sizes, rivals=len(costs), launches=launches)
+    times = noise.seconds(scenario, shape, np.log(costs), np.random.default_rng(1))
+    return noise.measurements(times)

@@ -1,0 +1,110 @@
+"""Launch effects: robust to what a round suffers, honest about their own error, and additive."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.simulated import QUIET, pair
+from timelift import effects, location, noise
+
+
+@given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))
+def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
+    """Against the definition, one value at a time."""
+    cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
+    kept = sorted(values)[cut : len(values) - cut]
+    found = location.trimmed_mean(np.array([*values, np.nan]), trim)
+    assert found == pytest.approx(statistics.fmean(kept), abs=1e-9)
+
+
+def test_cutting_half_leaves_the_median():
+    """Of odd and of even numbers of values."""
+    for values in ([3.0, 1.0, 2.0], [4.0, 1.0, 2.0, 3.0]):
+        assert location.trimmed_mean(np.array(values), location.HALF) == np.median(values)
+
+
+def slow_batch_error(values):
+    """The error of a trimmed mean by batches, one value at a time."""
+    played = [value for value in values if not math.isnan(value)]
+    cut = math.floor(location.TRIM * len(played))
+    low, high = sorted(played)[cut], sorted(played)[len(played) - cut - 1]
+    batches = [[] for _ in range(location.BATCHES)]
+    for place, value in enumerate(played):
+        batches[place * location.BATCHES // len(played)].append(min(max(value, low), high))
+    spread = statistics.stdev(statistics.fmean(batch) for batch in batches)
+    return spread / location.BATCHES**0.5 / (1 - 2 * location.TRIM)
+
+
+@given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
+def test_batches_hold_the_rounds_played_in_their_order(values):
+    """Against the definition; with fewer rounds than batches the error is not known."""
+    found = float(location.batch_error(np.array([*values, math.nan])))
+    if sum(not math.isnan(value) for value in values) < location.BATCHES:
+        assert math.isnan(found)
+    else:
+        assert found == pytest.approx(slow_batch_error(values), abs=1e-9)
+
+
+def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
+    """At a correlation of 0.8 of neighbours, batches see it and single rounds do not."""
+    scenario = noise.Scenario("sticky", launch_sd=1e-9, memory=0.8)
+    shape = noise.Shape(settings=200, rivals=2, launches=1, rounds=120)
+    times = noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(1))
+    found = effects.launch_effects(times[:, 0], times[:, 1])
+    naive = np.std(np.log(times[:, 1] / times[:, 0]), axis=-1) / 120**0.5
+    true = np.std(found.effect)
+    assert np.mean(found.error) == pytest.approx(true, rel=0.25)
+    assert np.mean(naive) < 0.6 * true
+
+
+def test_a_round_that_one_rival_sat_out_is_no_round():
+    """It drops for the pair, whichever of the two it was."""
+    a, b = pair(1.3, launches=1)
+    whole = effects.launch_effects(a[:, :30], b[:, :30]).effect
+    a[:, 30:35], b[:, 35:] = np.nan, np.nan
+    assert effects.launch_effects(a, b).effect == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("impossible", [0.0, -1.0])
+def test_a_time_that_no_clock_can_show_is_no_round(impossible):
+    """A clock that did not tick tells nothing of a ratio."""
+    a, b = pair(1.3, launches=1)
+    whole = effects.launch_effects(a[:, 1:], b[:, 1:]).effect
+    a[:, 0] = impossible
+    assert effects.launch_effects(a, b).effect == pytest.approx(whole)
+
+
+def test_bursts_on_one_side_hardly_move_the_effect():
+    """A fifth of the rounds may be stolen from."""
+    a, b = pair(1.1, launches=1)
+    calm = effects.launch_effects(a, b).effect
+    b[:, ::6] *= 4
+    assert effects.launch_effects(a, b).effect == pytest.approx(calm, abs=0.015)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 6))
+@settings(max_examples=20)
+def test_effects_of_one_launch_add_up(seed, rivals):
+    """From a to c is from a to b and from b to c, where all three played."""
+    shape = noise.Shape(settings=1, rivals=rivals, launches=2, rounds=9)
+    random = np.random.default_rng(seed)
+    times = noise.seconds(QUIET, shape, random.normal(0, 1, rivals), random)[0]
+    table = np.zeros((rivals, rivals, 2))
+    table[np.triu_indices(rivals, 1)] = effects.all_pairs(times).effect
+    assert table[0, 1:] == pytest.approx(table[0, 1] + table[1, 1:])
+
+
+def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere():
+    """A rival that missed a launch has no effect there and bends no other."""
+    times = noise.seconds(QUIET, noise.Shape(1, 3, 2), np.log([1, 2, 4]), np.random.default_rng(2))[
+        0
+    ]
+    times[2, 1] = np.nan
+    ab, ac, bc = effects.all_pairs(times).effect
+    assert np.isnan([ac[1], bc[1]]).all()
+    assert ab[1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
+    assert ac[0] == pytest.approx(ab[0] + bc[0])
