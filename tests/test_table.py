@@ -11,7 +11,7 @@ import pytest
 
 from tests import journals
 from timelift import exports, notes, ranking, results, table, terminal
-from timelift.case import Phase, Status
+from timelift.case import Lengths, Phase, Status
 from timelift.measurement import Run
 from timelift.stats import Verdict
 
@@ -190,6 +190,33 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path: Path) -> None:
     assert markdown_text.endswith(
         "- **gru:** A recurrent layer.\n- **native:** The layer itself.\n"
     )
+
+
+def test_what_a_strategy_means_is_said_beside_its_time(tmp_path: Path) -> None:
+    """Terminal and Markdown have it, by time axis where it depends; nonsense is left out."""
+    meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
+    declared = {"native": {"title": "It.", "meaning": meaning}, "gru": {"meaning": 3}}
+    header = journals.header(strategies=declared)
+    line = journals.line(journals.case("native"), 1, [1e-3])
+    run = results.load(journals.write(tmp_path / "run", header, line))
+    rankings = ranking.rank(run.measurements)
+    said = "dropout independent (time static) or shared (time dynamic); masks passed"
+    assert said in _shown(run, rankings, 160)
+    assert said in exports.markdown_report(table.report(run, rankings))
+    assert [name for name, _ in notes.meanings(run)] == ["native"]
+
+
+@pytest.mark.parametrize(("lengths", "shown"), [("skewed", True), ("full", False)])
+def test_where_lengths_vary_time_is_also_told_per_valid_step(
+    tmp_path: Path, lengths: str, *, shown: bool
+) -> None:
+    """1 ms a call over 50 valid steps is 20 µs each; with full lengths there is nothing to tell."""
+    case = journals.case("native", lengths=Lengths(lengths))
+    lines = [journals.line(case, 1, [1e-3] * 9, facts={"valid_steps": 50})]
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    text = _shown(run, ranking.rank(run.measurements), 160)
+    assert ("per valid step (µs)" in text) is shown
+    assert (" 20.0 " in text) is shown
 
 
 def test_a_single_rival_is_not_called_fastest(run: Run) -> None:

@@ -36,6 +36,7 @@ FACTS = (
     "graph_nodes",
     "peak_bytes",
     "weights",
+    "valid_steps",
     "law_error",
 )
 
@@ -57,13 +58,19 @@ def markdown_report(report: Report, figures: Iterable[str] = ()) -> str:
     head = [f"- **{label}:** {markdown(text)}" for label, text in report.head]
     pictures = [f"![{name}]({name})" for name in figures]
     warnings = [f"- warning: {markdown(text)}" for text in report.warnings]
+    meanings = dict(report.meanings)
     names = [
-        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(title)}" for name, title in report.titles
+        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(_said(title, meanings.get(name)))}"
+        for name, title in report.titles
     ]
     strategies = ["## strategies", "", *names] if names else []
     tables = map(_setting, report.tables)
     blocks = [["# timelift report"], head, warnings, pictures, *tables, strategies]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _said(title: str, meaning: str | None) -> str:
+    return f"{title}. Means: {meaning}" if meaning else title
 
 
 def _setting(table: SettingTable) -> list[str]:

@@ -57,6 +57,30 @@ def titles(run: Run) -> tuple[tuple[str, str], ...]:
     return tuple(_declared(run, "title"))
 
 
+def meanings(run: Run) -> tuple[tuple[str, str], ...]:
+    """Give the strategies of a run with what they declare to mean: a fast one may mean another."""
+    declared: Mapping[str, Any] = run.header.get("strategies", {})
+    found = []
+    for name, fields in declared.items():
+        meaning = fields.get("meaning") if isinstance(fields, dict) else None
+        if isinstance(meaning, dict) and meaning:
+            found.append(
+                (name, "; ".join(f"{_words(key)} {_either(meaning[key])}" for key in meaning))
+            )
+    return tuple(found)
+
+
+def _words(text: object) -> str:
+    return str(text).lower().replace("_", " ")
+
+
+def _either(value: object) -> str:
+    """Write a declared value, or one for each time axis."""
+    if not isinstance(value, dict):
+        return _words(value)
+    return " or ".join(f"{_words(one)} (time {_words(axis)})" for axis, one in value.items())
+
+
 def _declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
     declared: Mapping[str, Any] = run.header.get("strategies", {})
     for name, fields in declared.items():

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.case import Case, Phase, Setting, Status
+from timelift.case import Case, Lengths, Phase, Setting, Status
 from timelift.head import head
 from timelift.measurement import Measurement, Run, Samples
-from timelift.notes import has_interval, look_alikes, losses, titles, verdicts
+from timelift.notes import has_interval, look_alikes, losses, meanings, titles, verdicts
 from timelift.ranking import Ranking, Rival
 from timelift.records import fact
 from timelift.units import Unit, human_bytes, three_figures, unit_for
@@ -53,11 +53,13 @@ class SettingTable:
 class Report:
     """All that a report says in words: `head` holds pairs of a label and a text.
 
-    `titles` holds pairs of a strategy and its title.
+    `titles` holds pairs of a strategy and its title, `meanings` of a strategy and what it does with
+    noise, statistics, losses and masks.
     """
 
     head: tuple[tuple[str, str], ...]
     titles: tuple[tuple[str, str], ...]
+    meanings: tuple[tuple[str, str], ...]
     tables: tuple[SettingTable, ...]
     warnings: tuple[str, ...]
 
@@ -67,7 +69,8 @@ Measured = Mapping[Case, Measurement]
 
 def report(run: Run, rankings: Iterable[Ranking]) -> Report:
     """Put a run and its rankings into words."""
-    return Report(head(run), titles(run), tuple(_tables(run, rankings)), run.warnings)
+    tables = tuple(_tables(run, rankings))
+    return Report(head(run), titles(run), meanings(run), tables, run.warnings)
 
 
 def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
@@ -100,6 +103,7 @@ def _columns(rows: Sequence[Rival], measured: Measured) -> list[Column]:
         Column(f"time ({unit.name})", 0, _scaled([row.seconds_per_call for row in rows], unit)),
         Column("ratio", 0, tuple(_ratio(row.ratio) for row in rows)),
         Column("95 % interval", 1, _intervals(rows)),
+        _per_valid_step(rows, measured),
         Column("ties", 2, tuple(row.letters for row in rows)),
         Column(f"over forward ({unit.name})", 5, _scaled(more, unit)),
         Column("first call (s)", 3, _facts(rows, measured, "first_call_seconds", three_figures)),
@@ -107,6 +111,16 @@ def _columns(rows: Sequence[Rival], measured: Measured) -> list[Column]:
         Column("peak memory", 4, _facts(rows, measured, "peak_bytes", human_bytes)),
         Column("launches", 7, tuple(str(row.launches) for row in rows)),
     ]
+
+
+def _per_valid_step(rows: Sequence[Rival], measured: Measured) -> Column:
+    """Divide by the steps that are no padding, where lengths vary: shows what padding wastes."""
+    seconds = [math.nan] * len(rows)
+    if rows[0].case.setting.lengths is not Lengths.FULL:
+        steps = [fact(measured[row.case], "valid_steps") or math.nan for row in rows]
+        seconds = [row.seconds_per_call / one for row, one in zip(rows, steps, strict=True)]
+    unit = unit_for(seconds)
+    return Column(f"per valid step ({unit.name})", 2, _scaled(seconds, unit))
 
 
 def _scaled(seconds: Iterable[float], unit: Unit) -> tuple[str, ...]:

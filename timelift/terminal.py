@@ -33,6 +33,12 @@ def show(report: Report, console: Console) -> None:
         _show_line(console, f"{label:>9}  ", text)
     for table in report.tables:
         _show_setting(table, console)
+    if report.meanings:
+        console.print(
+            "\nwhat each strategy means for layers that are more than a function", style="bold"
+        )
+    for name, meaning in report.meanings:
+        _show_line(console, f"  {name}  ", meaning)
     for warning in report.warnings:
         _show_line(console, "warning: ", warning, "yellow")
 
