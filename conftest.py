@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from timelift.axes import OPTIONS
-from timelift.benchmark_clock import ReplayClock, join
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.knobs import KNOBS
-from timelift.options import Option
-from timelift.progress import Progress
-from timelift.session import Session
+from timelift.measure.axes import OPTIONS
+from timelift.measure.benchmark_clock import ReplayClock, join
+from timelift.measure.knobs import KNOBS
+from timelift.measure.options import Option
+from timelift.measure.progress import Progress
+from timelift.measure.session import Session
 
 SESSION = pytest.StashKey[Session]()
 ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)

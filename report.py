@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from timelift import results
 from timelift.errors import UserError
-from timelift.escape import plain, slug
+from timelift.read import results
+from timelift.read.escape import plain, slug
 
 ROOT = Path(__file__).parent
 DESCRIPTION = "Say which way of applying a layer to every step was fastest, in words and figures."
@@ -58,7 +58,8 @@ def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 def _report(path: Path, folder: Path) -> None:
     # Each import waits until the arguments are known to be good: a typo is answered at once.
-    from timelift import exports, ranking, table, terminal  # noqa: PLC0415
+    from timelift.report import exports, table, terminal  # noqa: PLC0415
+    from timelift.stats import ranking  # noqa: PLC0415
 
     run = results.load(path)
     if not run.measurements:
@@ -68,7 +69,7 @@ def _report(path: Path, folder: Path) -> None:
     rankings = ranking.rank(run.measurements)
     report = table.report(run, rankings)
     terminal.show(report, terminal.console())
-    from timelift import plot  # noqa: PLC0415
+    from timelift.report import plot  # noqa: PLC0415
 
     pictures = plot.save(plot.figures(run, rankings), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]

@@ -1,0 +1,1 @@
+"""The tests: claims, one file a room of the core, plus whole-program tests."""

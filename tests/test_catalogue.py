@@ -10,7 +10,7 @@ import pytest
 from keras import layers
 
 from tests.precision import floating
-from timelift import inner, registry
+from timelift.measure import inner, registry
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = registry.strategies(ROOT / "strategies")

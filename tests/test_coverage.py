@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from timelift import effects, noise, student, trial, validate
-from timelift.noise import SCENARIOS, Shape
-from timelift.stats import Verdict
+from timelift.stats import effects, noise, student, trial, validate
+from timelift.stats.noise import SCENARIOS, Shape
+from timelift.stats.verdicts import Verdict
 
 RUNS = 4
 SHAPE = Shape(settings=40, rivals=5, launches=5)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests import journals
-from timelift import results
 from timelift.errors import UserError
+from timelift.read import results
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from timelift import axes, grid
 from timelift.case import Case, Gradients, Phase, Setting
 from timelift.errors import UserError
-from timelift.registry import Strategy, Workload
+from timelift.measure import axes, grid
+from timelift.measure.registry import Strategy, Workload
 
 
 def catalogue():
@@ -97,5 +97,5 @@ def test_a_case_survives_its_fields():
 def test_wrong_fields_are_named(change):
     """A field of a wrong type or value is a ValueError."""
     fields = Case(Setting("small", 5, 2, Phase.FORWARD), "fold").fields()
-    with pytest.raises(ValueError, match="expected|not a valid"):
+    with pytest.raises(ValueError, match=r"expected|not a valid"):
         Case.from_fields(fields | change)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests import journals
-from timelift import results
-from timelift.measurement import Run
-from timelift.table import report
+from timelift.read import results
+from timelift.read.measurement import Run
+from timelift.report.table import report
 
 
 @pytest.mark.parametrize(

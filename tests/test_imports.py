@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 #: The measuring wing's modules that run inside a launch, where the framework lives.
 INSIDE = {"server", "worker", "inner", "draw", "law", "memory", "rounds", "engine", "overhead"}
+READING = {"read", "report", "stats"}
 CORRIDOR = {"case", "errors", "journal"}
 READERS = {"pandas", "seaborn", "matplotlib"}
 
@@ -36,17 +37,22 @@ def packages(path, **how):
 def modules():
     """Every module of the core with its room's name."""
     for path in sorted((ROOT / "timelift").rglob("*.py")):
-        yield path, path.relative_to(ROOT / "timelift").with_suffix("").parts[0]
+        yield path, path.stem if path.parent.name != "engine" else "engine"
+
+
+def _wings(path):
+    """The packages of ours that a file imports from."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("timelift.")}
 
 
 def reached(start):
     """The modules of ours that importing `start` reaches."""
-    known = {path.stem if room != "engine" else "engine": path for path, room in modules()}
+    known = {room: path for path, room in modules()}
     todo, seen = [start], set()
     while todo:
         for name in imports(todo.pop()):
-            room = name.split(".")[1] if name.startswith("timelift.") else ""
-            if room in known and room not in seen:
+            rooms = name.split(".")[1:] if name.startswith("timelift.") else []
+            for room in set(rooms) & known.keys() - seen:
                 seen.add(room)
                 todo.append(known[room])
     return seen
@@ -62,10 +68,14 @@ def test_only_what_runs_inside_a_launch_imports_a_framework():
 
 def test_the_reading_wing_reaches_no_launch_and_the_measuring_wing_no_report():
     """report.py reaches the corridor and its own wing; the worker reaches no pandas."""
-    assert not reached(ROOT / "report.py") & {"launch", "campaign", "session", *INSIDE}
+    assert not reached(ROOT / "report.py") & {"measure", "launch", "campaign", *INSIDE}
     assert "case" in reached(ROOT / "report.py")
     inside = [path for path, room in modules() if room in INSIDE]
     assert not [path for path in inside if packages(path) & READERS]
+    measuring = [path for path, _ in modules() if path.parent.name == "measure"]
+    assert not [path for path in measuring if _wings(path) & READING]
+    reading = [path for path, _ in modules() if path.parent.name in READING]
+    assert not [path for path in reading if _wings(path) & {"measure", "engine"}]
 
 
 @pytest.mark.parametrize("room", sorted(CORRIDOR))

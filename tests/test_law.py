@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests import broken
-from timelift import registry
 from timelift.case import Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.wire import Rival, Task
+from timelift.measure import registry
+from timelift.measure.wire import Rival, Task
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = registry.strategies(ROOT / "strategies")
@@ -21,7 +21,7 @@ BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 def statuses(setting: Setting, rivals: list[Rival]) -> dict[str, tuple[Status, str]]:
     """Hold rivals to the law at every step of a setting; by name, the status and the reason."""
     from timelift.engine import open_engine
-    from timelift.worker import Stage
+    from timelift.measure.worker import Stage
 
     workload = WORKLOADS[setting.workload]
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)

@@ -29,8 +29,8 @@ import pytest
 import tensorflow as tf
 
 from tests.precision import floating
-from timelift import inner, registry
 from timelift.case import Phase, Setting, TimeAxis
+from timelift.measure import inner, registry
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = registry.strategies(ROOT / "strategies")

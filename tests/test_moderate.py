@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from tests.simulated import QUIET
-from timelift import effects, estimates, moderate, noise, stats
+from timelift.stats import effects, estimates, moderate, noise, verdicts
 
 
 def spread_of(variance, df, covariate=None):
@@ -77,6 +77,6 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     """Ten pairs of five rivals in three launches have eight degrees, however alike they look."""
     times = noise.seconds(QUIET, noise.Shape(1, 5, 3), np.zeros(5), np.random.default_rng(5))[0]
     one = effects.all_pairs(times)
-    share = stats.independence(np.zeros(10, dtype=int))
+    share = verdicts.independence(np.zeros(10, dtype=int))
     assert share.sum() == pytest.approx(4)
     assert estimates.estimate(one, share).df.max() <= 8 + 1e-9

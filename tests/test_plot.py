@@ -13,12 +13,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from tests import journals
-from timelift import plot, ranking, results
 from timelift.case import Mode
-from timelift.colour import CATALOGUE
 from timelift.errors import UserError
-from timelift.plot_fastest import cell_text
-from timelift.style import THEMES
+from timelift.read import results
+from timelift.report import plot
+from timelift.report.colour import CATALOGUE
+from timelift.report.plot_fastest import cell_text
+from timelift.report.style import THEMES
+from timelift.stats import ranking
 
 FEW = ("native", "loop_slice")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.simulated import run
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.measurement import Launch, Measurement
-from timelift.ranking import never_worse, rank
-from timelift.stats import Verdict
+from timelift.read.measurement import Launch, Measurement
+from timelift.stats.ranking import never_worse, rank
+from timelift.stats.verdicts import Verdict
 
 
 def only(measurements, **how):

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
-from timelift import results
 from timelift.errors import UserError
-from timelift.measurement import Run
+from timelift.read import results
+from timelift.read.measurement import Run
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from tests.precision import floating
-from timelift import inner, registry
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
+from timelift.measure import inner, registry
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = registry.strategies(ROOT / "strategies")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from timelift import registry
 from timelift.errors import UserError
+from timelift.measure import registry
 
 GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
 

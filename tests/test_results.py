@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift import results
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.read import results
 
 CASE = journals.case()
 

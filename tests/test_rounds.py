@@ -2,8 +2,8 @@
 
 import random
 
-from timelift import rounds
-from timelift.rounds import Player
+from timelift.measure import rounds
+from timelift.measure.rounds import Player
 
 
 class ScriptedClock:

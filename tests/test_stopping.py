@@ -10,8 +10,8 @@ import pytest
 from scipy import special
 
 from tests.simulated import LOUD, plain, run
-from timelift import noise, stopping, trial
-from timelift.stopping import DIFFERENT_LEVELS, LOOKS, SAME_LEVELS, settled, unsettled
+from timelift.stats import noise, stopping, trial
+from timelift.stats.stopping import DIFFERENT_LEVELS, LOOKS, SAME_LEVELS, settled, unsettled
 
 ROOT = Path(__file__).parent.parent
 
@@ -110,7 +110,7 @@ def test_a_lone_rival_needs_no_look_beyond_the_first():
 def test_bare_significance_settles_nothing():
     """A p under 5 % at the third launch is not under what that look may spend."""
     tentative = plain([[0.08, 0.1, 0.12]])
-    (found,) = stopping.stats.compare(tentative)
+    (found,) = stopping.verdicts.compare(tentative)
     assert found.p < 0.05
     assert not settled(tentative, np.array([0]), precision=None)[0]
     assert settled(plain([[0.0999, 0.1, 0.1001]]), np.array([0]), precision=None)[0]
@@ -158,7 +158,7 @@ def test_looking_does_not_raise_the_error_and_naive_peeking_does():
 
 def test_importing_it_needs_neither_scipy_nor_pandas():
     """The process that collects tests pays for numpy alone."""
-    probe = "import sys, timelift.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
+    probe = "import sys, timelift.stats.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )

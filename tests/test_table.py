@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from tests import journals
-from timelift import exports, notes, ranking, results, table, terminal
 from timelift.case import Lengths, Phase, Status
-from timelift.measurement import Run
-from timelift.stats import Verdict
+from timelift.read import results
+from timelift.read.measurement import Run
+from timelift.report import exports, notes, table, terminal
+from timelift.stats import ranking
+from timelift.stats.verdicts import Verdict
 
 NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from timelift.turns import Turns
+from timelift.measure.turns import Turns
 
 
 def work(turns, log, settings):

@@ -1,0 +1,211 @@
+"""Verdicts: what they need, what they refuse, and the laws that they keep."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tests.simulated import QUIET, pair, plain
+from timelift.stats import effects, estimates, noise, verdicts
+from timelift.stats.effects import Effects
+from timelift.stats.verdicts import Verdict
+
+rows = arrays.arrays(
+    float, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(-0.5, 0.5, width=32)
+)
+
+
+def verdict(a, b, **how):
+    """The verdict of one comparison alone."""
+    one = effects.launch_effects(a[None], b[None])
+    return verdicts.compare(one, **how)[0].verdict
+
+
+# Verdicts ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "word"),
+    [
+        (1.0, Verdict.SAME),
+        (1.004, Verdict.SAME),
+        (1.2, Verdict.SLOWER),
+        (1 / 1.2, Verdict.FASTER),
+        (3.0, Verdict.SLOWER),
+    ],
+)
+def test_quiet_rivals_are_called_by_their_ratio(ratio, word):
+    """Five launches of a quiet machine."""
+    assert verdict(*pair(ratio)) is word
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_planted_fifth_is_never_called_the_same(seed):
+    """However loud the machine is."""
+    for scenario in noise.SCENARIOS:
+        assert verdict(*pair(1.2, scenario=scenario, seed=seed)) is not Verdict.SAME
+
+
+@pytest.mark.parametrize("launches", [1, 2])
+@pytest.mark.parametrize("ratio", [1.0, 1.2, 50.0])
+def test_two_launches_are_no_verdict(launches, ratio):
+    """Neither a huge difference nor none at all, also in a run that knows its variances."""
+    assert verdict(*pair(ratio, launches)) is Verdict.UNDECIDED
+    shape = noise.Shape(settings=30, rivals=2, launches=launches)
+    times = noise.seconds(QUIET, shape, np.log([1, ratio]), np.random.default_rng(6))
+    found = verdicts.compare(effects.launch_effects(times[:, 0], times[:, 1]))
+    assert {one.verdict for one in found} == {Verdict.UNDECIDED}
+
+
+def test_one_launch_gives_an_interval_that_admits_other_launches():
+    """It is marked, has no p, and is wider than what rounds alone would say."""
+    a, b = pair(1.1, launches=1)
+    one = effects.launch_effects(a[None], b[None])
+    (found,) = verdicts.compare(one)
+    assert found.within_one_launch
+    assert math.isnan(found.p)
+    assert found.low < found.effect < found.high
+    assert found.high - found.effect > estimates.ASSUMED_LAUNCH_SD
+    assert found.high - found.effect > 2 * one.error[0, 0]
+
+
+def test_no_shared_launch_is_no_comparison():
+    """Nothing is known, and nothing is said."""
+    (found,) = verdicts.compare(plain([[np.nan, np.nan]]))
+    assert found.launches == 0
+    assert np.isnan([found.effect, found.low, found.high, found.detectable]).all()
+    assert found.verdict is Verdict.UNDECIDED
+
+
+def test_equal_to_the_last_digit_is_the_same_and_no_division_by_zero():
+    """A clock too coarse to show any noise still has one difference and one equality."""
+    equal, apart = verdicts.compare(plain([[0.0] * 4, [0.2] * 4]))
+    assert (equal.verdict, apart.verdict) == (Verdict.SAME, Verdict.SLOWER)
+
+
+@pytest.mark.parametrize(
+    ("launches", "contrary", "word"),
+    [
+        (5, 1, Verdict.SLOWER),
+        (5, 2, Verdict.UNDECIDED),
+        (12, 3, Verdict.SLOWER),
+        (12, 4, Verdict.UNDECIDED),
+    ],
+)
+def test_a_difference_needs_nearly_all_launches_on_its_side(launches, contrary, word):
+    """However sure a run with quiet neighbours would be of the mean."""
+    signs = np.ones(launches)
+    signs[:contrary] = -0.01
+    calm = 0.001 * np.random.default_rng(7).normal(size=(200, launches))
+    quiet_neighbours = Effects(
+        np.vstack([0.3 * signs, 0.3 * signs + calm]), np.full((201, launches), np.nan)
+    )
+    found = verdicts.compare(quiet_neighbours, families=[0, *range(1, 201)])[0]
+    assert found.p < 0.05
+    assert found.verdict is word
+
+
+def test_a_difference_under_the_margin_is_not_called_one():
+    """However sure it is."""
+    effect = 0.01 + 0.0005 * np.random.default_rng(8).normal(size=(1, 8))
+    (found,) = verdicts.compare(plain(effect), theta=0.02)
+    assert found.p < 0.001
+    assert found.verdict is Verdict.SAME
+    assert verdicts.compare(plain(effect), theta=0.005)[0].verdict is Verdict.SLOWER
+
+
+def test_what_is_called_detectable_is_found_nine_times_in_ten():
+    """Planted exactly as large as it says, among comparisons as noisy as it assumes."""
+    shape = noise.Shape(settings=400, rivals=2, launches=5)
+    normal = noise.Scenario("plain", launch_sd=0.0, round_sd=0.06)
+    at_rest = noise.seconds(normal, shape, np.zeros(2), np.random.default_rng(9))
+    claims = verdicts.compare(effects.launch_effects(at_rest[:, 0], at_rest[:, 1]))
+    size = statistics.median(one.detectable for one in claims)
+    moved = noise.seconds(normal, shape, np.array([0, size]), np.random.default_rng(10))
+    found = verdicts.compare(effects.launch_effects(moved[:, 0], moved[:, 1]))
+    assert 0.85 < np.mean([one.verdict is Verdict.SLOWER for one in found]) < 0.95
+
+
+# Laws --------------------------------------------------------------------------------------------
+
+
+def as_tuple(comparison):
+    """All numbers of a comparison."""
+    one = comparison
+    return (one.effect, one.low, one.high, one.family_low, one.family_high, one.p, one.detectable)
+
+
+@given(rows)
+@settings(max_examples=60)
+def test_swapping_a_pair_changes_the_sign_and_nothing_else(effect):
+    """Every number, and faster for slower."""
+    there, back = verdicts.compare(plain(effect)), verdicts.compare(plain(-effect))
+    for one, other in zip(there, back, strict=True):
+        assert as_tuple(other.swapped()) == pytest.approx(as_tuple(one), nan_ok=True)
+        assert other.swapped().verdict is one.verdict
+
+
+def test_swapping_turns_faster_into_slower():
+    """And back."""
+    a, b = pair(1.2)
+    assert (verdict(a, b), verdict(b, a)) == (Verdict.SLOWER, Verdict.FASTER)
+
+
+@given(st.floats(1e-6, 1e6), st.integers(0, 1000))
+@settings(max_examples=20)
+def test_the_unit_of_time_does_not_matter(unit, seed):
+    """Seconds or hours, the ratio is the ratio."""
+    a, b = pair(1.05, seed=seed)
+    seconds = verdicts.compare(effects.launch_effects(a[None], b[None]))[0]
+    hours = verdicts.compare(effects.launch_effects(unit * a[None], unit * b[None]))[0]
+    assert as_tuple(hours) == pytest.approx(as_tuple(seconds), rel=1e-6, abs=1e-9)
+    assert hours.verdict is seconds.verdict
+
+
+@given(rows, st.randoms(use_true_random=False))
+@settings(max_examples=60)
+def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random):
+    """Each comparison keeps its numbers, wherever it stands."""
+    rows_order = random.sample(range(len(effect)), len(effect))
+    launch_order = random.sample(range(effect.shape[1]), effect.shape[1])
+    expected = [verdicts.compare(plain(effect))[row] for row in rows_order]
+    found = verdicts.compare(plain(effect[rows_order][:, launch_order]))
+    for one, other in zip(found, expected, strict=True):
+        assert as_tuple(one) == pytest.approx(as_tuple(other), rel=1e-6, nan_ok=True)
+
+
+@given(rows, st.floats(0.001, 0.3), st.floats(1, 5))
+@settings(max_examples=60)
+def test_a_wider_margin_calls_more_the_same_and_less_different(effect, theta, factor):
+    """As the margin grows, nothing that was the same stops being so, and no difference appears."""
+    different = (Verdict.FASTER, Verdict.SLOWER)
+    narrow = verdicts.compare(plain(effect), theta=theta)
+    wide = verdicts.compare(plain(effect), theta=theta * factor)
+    for before, after in zip(narrow, wide, strict=True):
+        assert before.verdict is not Verdict.SAME or after.verdict is Verdict.SAME
+        assert after.verdict not in different or before.verdict is after.verdict
+
+
+def slow_holm(p):
+    """Holm's step-down as in the paper: the smallest p against all, the next against the rest."""
+    adjusted, worst = {}, 0.0
+    for place, (value, index) in enumerate(sorted((value, i) for i, value in enumerate(p))):
+        worst = max(worst, min(1.0, value * (len(p) - place)))
+        adjusted[index] = worst
+    return [adjusted[i] for i in range(len(p))]
+
+
+@given(st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=6), min_size=1, max_size=5))
+def test_p_values_are_adjusted_within_their_family_alone(families):
+    """Against a slow oracle, with one family's rows between another's and an untested row."""
+    tagged = [(p, name) for name, group in enumerate(families) for p in group]
+    tagged = tagged[::2] + tagged[1::2] + [(math.nan, 0)]
+    found = verdicts.holm(np.array([p for p, _ in tagged]), np.array([name for _, name in tagged]))
+    for name in range(len(families)):
+        mine = [(p, q) for (p, tag), q in zip(tagged[:-1], found, strict=False) if tag == name]
+        assert [q for _, q in mine] == pytest.approx(slow_holm([p for p, _ in mine]))
+    assert math.isnan(found[-1])

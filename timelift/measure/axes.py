@@ -1,0 +1,114 @@
+"""The axes as command-line options: their names, defaults, and how a value is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
+from timelift.errors import UserError, nearest
+from timelift.measure.options import Option
+
+
+def _whole(word: str) -> str:
+    return word
+
+
+@dataclass(frozen=True)
+class AxisOption(Option):
+    """One axis on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
+
+    `field` is the axis's name in a case; `read` turns one word of the list into a value.
+    """
+
+    field: str = ""
+    read: Callable[[str], Any] = _whole
+    metavar: str = "LIST"
+    otherwise: str = "what the question and the workload say"
+
+    def values(self, text: str) -> tuple[Any, ...]:
+        """Read a comma-separated list; each wrong value is a UserError naming this option."""
+        words = split(text)
+        if not words:
+            raise UserError(f"{self.flag}: expected at least one value, received {text!r}")
+        try:
+            return tuple(dict.fromkeys(self.read(word) for word in words))
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
+
+
+def split(text: str) -> list[str]:
+    """Split at commas outside brackets, so that `fold_chunks[k=8,remat=True]` stays whole."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return [word.strip() for word in words if word.strip()]
+
+
+def _size(word: str) -> int:
+    if not (word.isdecimal() and int(word) > 0):
+        raise UserError(f"expected a whole number of at least 1, received {word!r}")
+    return int(word)
+
+
+def _threads(word: str) -> int:
+    if word == "default":
+        return 0
+    if not (word.isdecimal() and int(word) > 0):
+        raise UserError(f"expected a number of threads or 'default', received {word!r}")
+    return int(word)
+
+
+def _device(word: str) -> str:
+    kind, colon, number = word.partition(":")
+    if kind not in {"cpu", "gpu"} or (colon and not number.isdecimal()):
+        raise UserError(f"unknown device {word!r}; expected cpu, gpu or gpu:0, gpu:1, …")
+    return word
+
+
+def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def read(word: str) -> StrEnum:
+        try:
+            return kind(word)
+        except ValueError:
+            raise UserError(f"unknown value {word!r}; nearest: {nearest(word, kind)}") from None
+
+    return read
+
+
+def present_devices() -> str:
+    """The devices worth asking about: the CPU, and a GPU where its driver shows one."""
+    return "cpu,gpu" if any(Path("/dev").glob("nvidia[0-9]*")) else "cpu"
+
+
+def _axis(
+    name: str, field: str, default: str, choices: str, read: Callable[[str], Any] = _whole
+) -> AxisOption:
+    return AxisOption(name, default, choices, field=field, read=read)
+
+
+def _choices(name: str, field: str, default: str, kind: type[StrEnum]) -> AxisOption:
+    return _axis(name, field, default, ", ".join(kind), _choice(kind))
+
+
+#: Every axis in the order of the help text.
+OPTIONS: tuple[AxisOption, ...] = (
+    _axis("strategies", "strategy", "", "names, families, name[k=8], or all"),
+    _axis("workloads", "workload", "", "names of files in workloads/, or all"),
+    _axis("seq_lens", "seq_len", "", "numbers of steps", _size),
+    _axis("batch_sizes", "batch", "", "sequences a call", _size),
+    _choices("phases", "phase", "", Phase),
+    _choices("modes", "mode", "", Mode),
+    _choices("lengths", "lengths", "full", Lengths),
+    _choices("gradients", "gradients", "weights", Gradients),
+    _choices("time_axes", "time_axis", "static", TimeAxis),
+    _choices("dtypes", "dtype", "float32", Dtype),
+    _axis("devices", "device", "", "cpu, gpu, gpu:1", _device),
+    _axis("threads", "threads", "default", "numbers of threads, or default", _threads),
+    _choices("backends", "backend", "tensorflow", Backend),
+)

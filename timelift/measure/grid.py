@@ -1,0 +1,91 @@
+"""From axes to cases: the grid of one bench module."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from timelift.case import Case, Setting
+from timelift.errors import UserError, nearest
+from timelift.measure.axes import OPTIONS, present_devices
+from timelift.measure.registry import Strategy, Workload, choose_strategy
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What can be measured: every strategy and workload by name."""
+
+    strategies: dict[str, Strategy]
+    workloads: dict[str, Workload]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A bench module's axes, as text by option name, and the axis it compares, if any.
+
+    A question that compares the values of an axis has no cases when only one value is asked for.
+    `sizes="smallest"` takes only the shortest length and smallest batch of each workload.
+    """
+
+    axes: Mapping[str, str]
+    compares: str = ""
+    sizes: str = "all"
+
+
+def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
+    """List the cases of a question; `asked` holds what the user set, by option name."""
+    values = {option.name: _values(option.name, question, asked) for option in OPTIONS}
+    if question.compares and len(values[question.compares]) < 2:  # noqa: PLR2004
+        return []
+    strategies = _strategies(values.pop("strategies"), catalogue)
+    workloads = _workloads(values.pop("workloads"), catalogue)
+    settings = [
+        setting
+        for workload in workloads
+        for setting in _settings(workload, values, smallest=question.sizes == "smallest")
+    ]
+    return [Case(setting, name) for setting in dict.fromkeys(settings) for name in strategies]
+
+
+def _values(name: str, question: Question, asked: Mapping[str, str]) -> tuple[Any, ...]:
+    option = next(option for option in OPTIONS if option.name == name)
+    text = asked.get(name) or question.axes.get(name) or option.default
+    if name == "devices" and not text:
+        text = present_devices()
+    return option.values(text) if text else ()
+
+
+def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:
+    if not words:
+        return [one.name for one in catalogue.strategies.values() if one.default]
+    if words == ("all",):
+        return list(catalogue.strategies)
+    chosen = [one for word in words for one in choose_strategy(word, catalogue.strategies)]
+    catalogue.strategies.update({one.name: one for one in chosen})
+    return list(dict.fromkeys(one.name for one in chosen))
+
+
+def _workloads(words: tuple[str, ...], catalogue: Catalogue) -> list[Workload]:
+    known = catalogue.workloads
+    if words == ("all",):
+        return list(known.values())
+    for word in words:
+        if word not in known:
+            raise UserError(
+                f"--workloads: unknown workload {word!r}; nearest: {nearest(word, known)}"
+            )
+    return [known[word] for word in words] or [one for one in known.values() if one.default]
+
+
+def _settings(
+    workload: Workload, values: Mapping[str, tuple[Any, ...]], *, smallest: bool
+) -> Iterator[Setting]:
+    sizes = {
+        "seq_lens": values["seq_lens"] or workload.seq_lens[: 1 if smallest else None],
+        "batch_sizes": values["batch_sizes"] or workload.batch_sizes[: 1 if smallest else None],
+    }
+    axes = [option for option in OPTIONS if option.name not in {"strategies", "workloads"}]
+    columns = [sizes.get(option.name, values[option.name]) for option in axes]
+    for row in itertools.product(*columns):
+        fields = dict(zip((option.field for option in axes), row, strict=True))
+        yield Setting(workload=workload.name, **fields)

@@ -1,0 +1,225 @@
+"""A launch seen from the pytest process: start it, give it tasks, and survive what it dies of."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from timelift.case import Status
+from timelift.errors import UserError
+from timelift.measure.turns import Turns
+from timelift.measure.wire import Rival, Task
+
+#: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
+_HOME = Path(__file__).resolve().parents[2]
+
+#: Seconds that an import of a backend may take on a slow disk.
+IMPORT_LIMIT = 300.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Seconds that one rival may take: to trace and call once, and for any other stage."""
+
+    first_call_seconds: float
+    stage_seconds: float
+
+    def times(self, factor: float) -> "Limits":
+        """The limits for launches that share the machine."""
+        return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
+
+    def of(self, doing: str) -> float:
+        """The limit of a stage by its word."""
+        return self.first_call_seconds if doing == "tracing" else self.stage_seconds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one rival ended in one launch; `samples` only when it was measured."""
+
+    rival: Rival
+    status: Status
+    reason: str = ""
+    samples: Mapping[str, Any] | None = None
+
+
+Watch = Callable[[str], None]
+
+
+class Launch:
+    """A fresh process with the backend imported; use it as a context manager."""
+
+    def __init__(self, backend: str, limits: Limits, turns: Turns | None = None) -> None:
+        self._limits, self._turns = limits, turns or Turns()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        reader, writer = os.pipe()
+        self._events = reader
+        self._pending, self._mark = b"", 0
+        path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "timelift.measure.server", str(writer), backend],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[writer],
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        os.close(writer)
+
+    def __enter__(self) -> Self:
+        with self._turns.building():
+            event = self._next_event(time.monotonic() + IMPORT_LIMIT)
+        if event is None or event["event"] != "ready":
+            self._stop()
+            raise UserError(
+                f"the backend could not be imported by {sys.executable}: {self._last_lines()}; "
+                "install the project's dependencies with 'make setup'"
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
+        """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
+        ended: list[Outcome] = []
+        rivals = task.rivals
+        while rivals:
+            outcomes, died = self._attempt(replace(task, rivals=rivals), watch)
+            ended += outcomes
+            if died is None:
+                break
+            gone = {outcome.rival.name for outcome in outcomes}
+            ended.append(died)
+            rivals = tuple(one for one in rivals if one.name not in gone | {died.rival.name})
+        return ended
+
+    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
+        """Run one worker; return who ended, and who took the worker with it, if anyone."""
+        state = _Attempt({rival.name: rival for rival in task.rivals}, watch)
+        with self._turns.building():
+            self._send(task.to_json())
+            event = self._follow(state, {"ready", "exit"})
+        if event is not None and event["event"] == "ready":
+            with self._turns.playing():
+                self._send({"go": True})
+                event = self._follow(state, {"exit"})
+        died = self._overdue(state) if event is None else self._death(state, event)
+        return state.outcomes, died
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        assert self._process.stdin is not None
+        self._mark = self._log.seek(0, os.SEEK_END)
+        try:
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise UserError(f"the launch process died: {self._last_lines()}") from None
+
+    def _follow(self, state: "_Attempt", last: set[str]) -> dict[str, Any] | None:
+        """Follow events until one of `last`; None when a stage takes longer than its limit."""
+        while True:
+            event = self._next_event(time.monotonic() + self._limits.of(state.doing))
+            if event is None or event["event"] in last:
+                return event
+            if event.get("doing") == "building":
+                self._mark = self._log.seek(0, os.SEEK_END)
+            state.take(event)
+
+    def _overdue(self, state: "_Attempt") -> Outcome:
+        if self._process.poll() is not None:
+            raise UserError(f"the launch process died: {self._last_lines()}")
+        os.killpg(state.pid, signal.SIGKILL)
+        while (event := self._next_event(time.monotonic() + 10)) and event["event"] != "exit":
+            state.take(event)
+        tracing = state.doing == "tracing"
+        status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
+        option = "--first-call-limit" if tracing else "--case-timeout"
+        limit = self._limits.of(state.doing)
+        reason = f"{state.doing} took more than {limit:g} s ({option})"
+        return Outcome(state.suspect, status, reason)
+
+    def _death(self, state: "_Attempt", event: Mapping[str, Any]) -> Outcome | None:
+        if event["code"] == 0:
+            return None
+        cause = (
+            f"signal {signal.Signals(event['signal']).name}"
+            if event["signal"]
+            else f"exit code {event['code']}"
+        )
+        reason = f"the worker ended with {cause} while {state.doing}: {self._last_lines()}"
+        return Outcome(state.suspect, Status.CRASHED, reason)
+
+    def _next_event(self, deadline: float) -> dict[str, Any] | None:
+        """Read one event; None once the deadline has passed or the process is gone."""
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([self._events], [], [], max(0, deadline - time.monotonic()))
+            chunk = os.read(self._events, 1 << 16) if ready else b""
+            if not chunk:
+                return None
+            self._pending += chunk
+        line, _, self._pending = self._pending.partition(b"\n")
+        event: dict[str, Any] = json.loads(line)
+        return event
+
+    def _last_lines(self, most: int = 5, width: int = 300) -> str:
+        """The end of what was printed since the last rival was begun."""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(self._mark, size - 4096))
+        lines = self._log.read().decode(errors="replace").split("\n")
+        kept = [line.strip() for line in lines if line.strip()][-most:]
+        return " | ".join(kept)[-width:] or "it printed nothing"
+
+    def kill(self) -> None:
+        """End the process and its worker at once; whoever waits for it is told that it died."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def _stop(self) -> None:
+        assert self._process.stdin is not None
+        self.kill()
+        self._process.stdin.close()
+        self._process.wait()
+        os.close(self._events)
+        self._log.close()
+
+
+class _Attempt:
+    """What is known of one worker while it works: its process, its stage and who has ended."""
+
+    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+        self.rivals, self._watch = rivals, watch
+        self.suspect = next(iter(rivals.values()))
+        self.doing = "starting"
+        self.pid = 0
+        self.outcomes: list[Outcome] = []
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Follow one event."""
+        if event["event"] == "started":
+            self.pid = event["pid"]
+        elif event["event"] == "busy":
+            self.doing = event["doing"]
+            self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
+            self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
+        elif event["event"] == "ended":
+            self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
+
+
+def _outcome(rival: Rival, event: Mapping[str, Any]) -> Outcome:
+    status = Status(event["status"])
+    if status is not Status.MEASURED:
+        return Outcome(rival, status, event["reason"])
+    samples = {name: event[name] for name in ("seconds_per_call", "calls_per_sample", "facts")}
+    return Outcome(rival, status, "", samples)

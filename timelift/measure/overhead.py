@@ -1,0 +1,36 @@
+"""What the harness itself costs: `python -m timelift.measure.overhead` times an empty function.
+
+The function goes through the path of every case, sample by sample with the device awaited at the
+end, so that what is printed is the share of a sample that is not the strategy's.
+"""
+
+import random
+import statistics
+import sys
+
+from timelift.case import Phase, Setting
+from timelift.engine import open_engine
+from timelift.measure import rounds
+
+#: Calls in a sample, as for calls of 2 ms, 0.2 ms and 20 µs.
+CALLS = (1, 10, 100)
+
+
+def main() -> None:
+    """Print seconds per sample of an empty function, and its share of a 2 ms sample."""
+    engine = open_engine(Setting("none", 1, 1, Phase.FORWARD))
+    for calls in CALLS:
+        player = rounds.Player("empty", call=_nothing, wait=engine.wait, calls_per_sample=calls)
+        rounds.play([player], 0.5, random.Random(calls))
+        samples = [one * calls for one in player.seconds_per_call if one is not None]
+        cost = statistics.median(samples)
+        share = cost / rounds.SAMPLE_SECONDS
+        sys.stdout.write(f"{calls:4d} calls a sample: {1e6 * cost:5.1f} µs, {share:.2%} of 2 ms\n")
+
+
+def _nothing() -> None:
+    pass
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The launch process: import the backend once, then fork one worker for each setting.
+
+Started by `launch` as `python -m timelift.measure.server EVENTS_FD BACKEND`; reads tasks from
+standard input, one JSON object a line. No op may run before the fork, so that every worker starts
+a runtime of its own, as a fresh interpreter would, without paying its imports again.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from timelift.measure.wire import Task
+
+#: prctl(2): the signal that this process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(events_fd: int, backend: str) -> None:
+    """Import the backend, then serve tasks until standard input ends."""
+    _die_with_parent()
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    events = os.fdopen(events_fd, "w", encoding="utf-8")
+    _import_backend()
+    gc.collect()
+    gc.freeze()  # what was imported is never garbage: no worker need walk it again
+    _emit(events, {"event": "ready"})
+    for line in sys.stdin:
+        _emit(events, {"event": "exit", **_serve_one(json.loads(line), events)})
+
+
+def _import_backend() -> None:
+    """Import everything that a worker needs, and run nothing."""
+    import keras  # noqa: F401, PLC0415
+
+    import timelift.engine.tensorflow  # noqa: PLC0415
+    import timelift.measure.worker  # noqa: F401, PLC0415
+
+
+def _serve_one(fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
+    pid = os.fork()
+    if pid == 0:
+        _be_a_worker(fields, events)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return {"code": code if code >= 0 else None, "signal": -code if code < 0 else None}
+
+
+def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
+    """Measure one task in this forked process, and leave without running any exit handler."""
+    from timelift.measure import worker  # noqa: PLC0415
+
+    code = 1
+    try:
+        os.setsid()
+        _die_with_parent()
+        _emit(events, {"event": "started", "pid": os.getpid()})
+        worker.run(Task.from_json(fields), lambda event: _emit(events, event), _wait_for_turn)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _wait_for_turn() -> None:
+    """Wait for the line that lets this worker play; unbuffered, for the next line is not ours."""
+    while os.read(0, 1) not in {b"\n", b""}:
+        pass
+
+
+def _emit(events: TextIO, event: Mapping[str, Any]) -> None:
+    events.write(json.dumps(event) + "\n")
+    events.flush()
+
+
+def _die_with_parent() -> None:
+    """Leave no orphan on Linux; elsewhere the end of standard input is the signal."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), sys.argv[2])

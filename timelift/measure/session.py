@@ -1,0 +1,101 @@
+"""One pytest session: the options read once, the cases of each question, and one campaign."""
+
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Case
+from timelift.journal import Journal, utc_now
+from timelift.measure import axes, grid, machine, registry
+from timelift.measure.campaign import Campaign, Plan, Result
+from timelift.measure.knobs import KNOBS
+from timelift.measure.launch import Limits
+from timelift.measure.progress import Progress
+from timelift.measure.user_layer import user_workload
+
+
+class Session:
+    """What conftest.py asks for; `asked` holds every option's text, empty where not given.
+
+    `once` measures nothing: each case is built, held to the law and called, in one launch.
+    """
+
+    def __init__(self, root: Path, asked: Mapping[str, str], *, once: bool) -> None:
+        self.root, self.once = root, once
+        self.asked = {option.name: asked[option.name] for option in axes.OPTIONS}
+        self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
+        self.catalogue = grid.Catalogue(
+            registry.strategies(root / "strategies", self.knobs["strategy_file"]),
+            registry.workloads(root / "workloads"),
+        )
+        self._add_user_layer()
+        self.cases({"sizes": "smallest"})
+        self.journal_path: Path | None = None
+        self.campaign: Campaign | None = None
+
+    def _add_user_layer(self) -> None:
+        """Put the user's layer among the workloads, and in place of the default ones."""
+        workload = user_workload(self.knobs)
+        if workload:
+            self.catalogue.workloads[workload.name] = workload
+            self.asked["workloads"] = self.asked["workloads"] or workload.name
+
+    def cases(self, question: Mapping[str, str]) -> list[Case]:
+        """List the cases of a bench module; a wrong value of any axis is a UserError."""
+        compares = question.get("compares", "")
+        sizes = question.get("sizes", "all")
+        named = {name: text for name, text in question.items() if name in self.asked}
+        return grid.cases(grid.Question(named, compares, sizes), self.asked, self.catalogue)
+
+    def measure(self, cases: Iterable[Case], progress: Progress, stop_after: int) -> None:
+        """Measure every case once, whichever items ask for it, into a new journal."""
+        self.campaign = Campaign(dict.fromkeys(cases), self.catalogue, self._plan(stop_after))
+        if self.once:
+            self.campaign.run(lambda _: None, progress.show)
+            return
+        header = self._header(len(self.campaign.results), self.campaign.plan)
+        self.journal_path = self._new_path(header)
+        with Journal(self.journal_path, header) as journal:
+            self.campaign.run(journal.append, progress.show)
+
+    def result(self, case: Case) -> Result | None:
+        """What the campaign found of a case; None before it has run."""
+        return self.campaign.results.get(case) if self.campaign else None
+
+    def _plan(self, stop_after: int) -> Plan:
+        knobs = self.knobs
+        seed = knobs["seed"] if knobs["seed"] >= 0 else random.SystemRandom().randrange(2**31)
+        return Plan(
+            launches=1 if self.once else knobs["launches"],
+            round_seconds=0.0 if self.once else knobs["round_seconds"],
+            seed=seed,
+            limits=Limits(knobs["first_call_limit"], knobs["case_timeout"]),
+            stop_after=stop_after,
+        )
+
+    def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
+        started = utc_now()
+        return {
+            "id": f"{started}-{plan.seed:08x}",
+            "started": started,
+            "seed": plan.seed,
+            "command": ["pytest", *sys.argv[1:]],
+            "commit": machine.commit(self.root),
+            "machine": machine.describe(),
+            "options": {**self.asked, **{name: str(value) for name, value in self.knobs.items()}},
+            "strategies": {name: one.described() for name, one in self._chosen().items()},
+            "cases": cases,
+        }
+
+    def _chosen(self) -> dict[str, registry.Strategy]:
+        assert self.campaign is not None
+        names = dict.fromkeys(case.strategy for case in self.campaign.results)
+        return {name: self.catalogue.strategies[name] for name in names}
+
+    def _new_path(self, header: Mapping[str, Any]) -> Path:
+        stamp = header["started"].replace(":", "").replace("-", "").removesuffix("+0000")
+        commit = (header["commit"]["id"] or "nogit")[:8]
+        folder: Path = self.root / self.knobs["results"] / header["machine"]["name"]
+        return folder / f"{stamp}Z_{commit}.jsonl"

@@ -1,0 +1,289 @@
+"""The worker: build the rivals of one setting, hold them to the law, and play their rounds.
+
+It runs in a child forked for one setting of one launch, and speaks in events (see `wire`), so
+that whatever kills it is charged to the rival it was busy with.
+"""
+
+import gc
+import random
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from timelift.case import Gradients, Lengths, Phase, Setting, Status
+from timelift.engine import Array, Compiled, Engine, Feed, UnavailableError, open_engine
+from timelift.measure import draw, inner, law, memory, rounds
+from timelift.measure.wire import Rival, Task
+
+Emit = Callable[[Mapping[str, Any]], None]
+
+#: Steps at which a timing run checks the law; the test suite checks every step.
+LAW_STEPS = 4
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """The strategy's own sentence why it does not lift this layer in this setting."""
+
+
+@dataclass
+class Contender:
+    """A rival that keeps the law and is ready to be timed."""
+
+    rival: Rival
+    compiled: Compiled
+    feed: Feed
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def run(task: Task, emit: Emit, wait_for_turn: Callable[[], object]) -> None:
+    """Measure one setting in this process, reporting by events; play only after its turn came."""
+    try:
+        engine = open_engine(task.setting)
+    except UnavailableError as error:
+        for rival in task.rivals:
+            emit(_ended(rival, Status.UNAVAILABLE, str(error)))
+        return
+    try:
+        stage = Stage(engine, task, emit, wait_for_turn)
+    except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
+        traceback.print_exc()
+        for rival in task.rivals:
+            emit(_ended(rival, Status.FAILED, f"the inner layer: {_sentence(error)}"))
+        return
+    order = list(task.rivals)
+    stage.dice.shuffle(order)
+    contenders = [ready for rival in order if (ready := stage.prepare(rival))]
+    if contenders:
+        stage.play(contenders)
+
+
+class Stage:
+    """What the rivals of one setting share: the layer, the inputs and the reference."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        emit: Emit,
+        wait_for_turn: Callable[[], object] = lambda: None,
+        law_steps: int = LAW_STEPS,
+    ) -> None:
+        self.wait_for_turn = wait_for_turn
+        self.engine, self.task, self.emit = engine, task, emit
+        self.dice = random.Random(task.seed)
+        self.noise = np.random.default_rng(task.seed)
+        emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
+        inner.set_global_state(task.setting, task.seed)
+        self.layer = inner.make_layer(task)
+        self.valid = draw.valid(task.setting, self.noise)
+        self.inputs = draw.inputs(task, self.noise)
+        self.state = inner.State(self.layer)
+        self.trains_differently = self._trains_differently()
+        steps = law.draw_steps(task.setting.seq_len, law_steps, self.dice)
+        self.reference = self._reference(steps)
+
+    def _trains_differently(self) -> bool:
+        """Whether training changes what the layer computes, as dropout or batch statistics do."""
+        step = self.engine.place(np.ascontiguousarray(self.inputs[:, 0]))
+        as_used = self.engine.apply(self.layer, step, training=False)
+        as_trained = self.engine.apply(self.layer, step, training=True)
+        self.state.restore()
+        return not np.array_equal(as_used, as_trained)
+
+    def _reference(self, steps: Sequence[int]) -> law.Reference:
+        return law.reference(
+            self.engine,
+            self.layer,
+            self.inputs,
+            self.valid,
+            steps,
+            self.noise,
+            gradients=self.task.setting.phase is Phase.BACKWARD,
+        )
+
+    def prepare(self, rival: Rival) -> Contender | None:
+        """Build, trace, call once and check one rival; report it and return None if it fails."""
+        try:
+            return self._prepare(rival)
+        except Refused as refusal:
+            self.emit(_ended(rival, Status.REFUSED, str(refusal)))
+        except law.LawBrokenError as error:
+            self.emit(_ended(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
+        except Exception as error:  # noqa: BLE001 - any strategy may raise anything
+            traceback.print_exc()
+            status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
+            self.emit(_ended(rival, status, _sentence(error)))
+        return None
+
+    def _prepare(self, rival: Rival) -> Contender:
+        module = inner.load_module(rival.path)
+        self._busy(rival, "building")
+        if reason := _refusal(module, self.layer, self.task.setting):
+            raise Refused(reason)
+        started = time.perf_counter()
+        model = _build(module, rival, self.layer, self.task)
+        facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
+        facts["valid_steps"] = int(self.valid.sum())
+        facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
+        lifts = not getattr(module, "DIFFERS", "")
+        if lifts:
+            law.check_output_shape(self._shape_of(model), self.reference)
+            law.match_weights(model, self.layer)
+        training = self.task.setting.phase is Phase.BACKWARD
+        compiled = self.engine.compile(model, self.task.setting, training=training)
+        feed = self._feed(module, None if lifts else model)
+        facts.update(self._first_call(rival, compiled, feed))
+        if lifts:
+            self._busy(rival, "checking the law")
+            facts["law_error"] = self._check(module, model, compiled)
+        facts["peak_bytes"] = memory.peak_bytes(lambda: self._call(compiled, feed))
+        return Contender(rival, compiled, feed, facts)
+
+    def _busy(self, rival: Rival, doing: str) -> None:
+        self.emit({"event": "busy", "strategy": rival.name, "doing": doing})
+
+    def _call(self, compiled: Compiled, feed: Feed) -> Any:
+        result = compiled.bind(feed)()
+        self.engine.wait()
+        return result
+
+    def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
+        """Trace, then run once: what a user waits for before the first result."""
+        self._busy(rival, "tracing")
+        started = time.perf_counter()
+        nodes = compiled.trace(feed)
+        traced = time.perf_counter()
+        self._call(compiled, feed)
+        ended = time.perf_counter()
+        facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
+        return facts if nodes is None else {**facts, "graph_nodes": nodes}
+
+    def _feed(self, module: ModuleType, other: Any = None, cotangent: Array | None = None) -> Feed:
+        """What the rival is fed; `other` is a model whose outputs have a shape of their own."""
+        setting, valid = self.task.setting, self.valid
+        ragged = _takes_ragged(module)
+        place = self.engine.place
+        varying = setting.lengths is not Lengths.FULL
+        inputs = self.engine.place_ragged(self.inputs, valid) if ragged else place(self.inputs)
+        mask = place(valid) if varying and not ragged else None
+        if setting.phase is Phase.FORWARD:
+            return Feed(inputs, mask)
+        if cotangent is None:
+            cotangent = self._dense_cotangent(other)
+        return Feed(inputs, mask, place(cotangent[valid] if ragged else cotangent))
+
+    def _dense_cotangent(self, other: Any) -> Array:
+        shape = self.reference.output_shape if other is None else self._shape_of(other)
+        dense = self.noise.standard_normal(shape).astype(self.reference.cotangent.dtype)
+        if other is None:
+            dense[~self.valid] = 0
+        return dense
+
+    def _shape_of(self, model: Any) -> tuple[int, ...]:
+        return tuple(model.compute_output_shape(self.inputs.shape))
+
+    def _check(self, module: ModuleType, model: Any, compiled: Compiled) -> float:
+        """Hold the rival to the law; return the largest relative difference."""
+        order = law.match_weights(model, self.layer)
+        self.state.restore()
+        setting = self.task.setting
+        if setting.phase is Phase.FORWARD:
+            outputs = self._call(compiled, self._feed(module))
+            found = self._fetch(outputs, module)
+            return law.check_outputs(found, self.reference, setting.dtype)
+        if self.trains_differently:
+            compiled = self.engine.compile(model, setting, training=False)
+        _, gradients = self._call(
+            compiled, self._feed(module, cotangent=self.reference.sparse_cotangent())
+        )
+        worst, dtype, gradients = 0.0, setting.dtype, list(gradients)
+        if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            by_input = self._fetch(gradients.pop(0), module)
+            worst = law.check_input_gradient(by_input, self.reference, dtype)
+        fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
+        by_weight = [fetched[index] for index in order]
+        return max(worst, law.check_weight_gradients(by_weight, self.reference, dtype))
+
+    def _fetch(self, value: Any, module: ModuleType) -> Array:
+        """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
+        if not _takes_ragged(module):
+            return self.engine.to_numpy(value)
+        steps = self.engine.to_numpy(getattr(value, "flat_values", value))
+        padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
+        padded[self.valid] = steps
+        return padded
+
+    def play(self, contenders: Sequence[Contender]) -> None:
+        """Warm up, freeze the garbage collector, play the rounds, and report every contender."""
+        self.emit({"event": "ready"})
+        self.wait_for_turn()
+        players = [self._warm_player(one) for one in contenders]
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
+        dropped = rounds.play(players, self.task.round_seconds * len(players), self.dice)
+        for one, player in zip(contenders, players, strict=True):
+            traces = getattr(one.compiled, "traces", 0)
+            facts = {"traces": traces, "steady": player.steady, "dropped_rounds": dropped}
+            self.emit(
+                {
+                    **_ended(one.rival, Status.MEASURED, ""),
+                    "seconds_per_call": player.seconds_per_call,
+                    "calls_per_sample": player.calls_per_sample,
+                    "facts": {**one.facts, **facts},
+                }
+            )
+
+    def _warm_player(self, one: Contender) -> rounds.Player:
+        self._busy(one.rival, "warming up")
+        player = rounds.Player(
+            one.rival.name,
+            call=one.compiled.bind(one.feed),
+            wait=self.engine.wait,
+            traces=lambda: one.compiled.traces,
+        )
+        if self.task.round_seconds > 0:
+            rounds.size_samples(player, rounds.warm_up(player), self.dice)
+        return player
+
+
+def _takes_ragged(module: ModuleType) -> bool:
+    return getattr(module, "TAKES", "padded") == "ragged"
+
+
+def _ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
+    return {"event": "ended", "strategy": rival.name, "status": status, "reason": reason}
+
+
+def _refusal(module: ModuleType, layer: Any, setting: Setting) -> str | None:
+    refuses = getattr(module, "refuses", None)
+    return refuses(layer, setting) if refuses else None
+
+
+def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
+    static = task.setting.time_axis == "static"
+    shape = (task.setting.seq_len if static else None, *task.features)
+    extra = {"dtype": task.input_dtype} if task.input_dtype else {}
+    return module.build(layer, shape, **extra, **rival.parameters)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _sentence(error: Exception, most: int = 400) -> str:
+    """The kind of an exception and the start of its text, on one line.
+
+    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph speaks.
+    """
+    text = str(error)
+    if text.startswith("Graph execution error"):
+        text = text.rstrip().rpartition("\n\n")[2]
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")

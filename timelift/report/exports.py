@@ -1,0 +1,120 @@
+"""The report as files: Markdown for people, CSV for programs."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from timelift.case import AXES
+from timelift.errors import UserError
+from timelift.read.escape import NAME_LIMIT, csv_text, markdown
+from timelift.read.measurement import Measurement, Run
+from timelift.read.records import fact
+from timelift.report.table import Report, SettingTable
+from timelift.stats.ranking import Ranking, Rival
+
+#: Numbers of a ranking, by column of `measurements.csv`; times in seconds.
+RANKED = {
+    "seconds_per_call": "seconds_per_call",
+    "seconds_low": "seconds_low",
+    "seconds_high": "seconds_high",
+    "ratio": "ratio",
+    "ratio_low": "low",
+    "ratio_high": "high",
+    "verdict": "verdict",
+    "ties": "letters",
+    "rank_low": "rank_low",
+    "rank_high": "rank_high",
+}
+FACTS = (
+    "build_seconds",
+    "trace_seconds",
+    "first_call_seconds",
+    "traces",
+    "graph_nodes",
+    "peak_bytes",
+    "weights",
+    "valid_steps",
+    "law_error",
+)
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file of the report; raises UserError where the folder does not allow it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror}; name another folder with --output"
+        ) from error
+    return path
+
+
+def markdown_report(report: Report, figures: Iterable[str] = ()) -> str:
+    """Write the report as Markdown; `figures` are the names of pictures in the same folder."""
+    head = [f"- **{label}:** {markdown(text)}" for label, text in report.head]
+    pictures = [f"![{name}]({name})" for name in figures]
+    warnings = [f"- warning: {markdown(text)}" for text in report.warnings]
+    meanings = dict(report.meanings)
+    names = [
+        f"- **{markdown(name, NAME_LIMIT)}:** {markdown(_said(title, meanings.get(name)))}"
+        for name, title in report.titles
+    ]
+    strategies = ["## strategies", "", *names] if names else []
+    tables = map(_setting, report.tables)
+    blocks = [["# timelift report"], head, warnings, pictures, *tables, strategies]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _said(title: str, meaning: str | None) -> str:
+    return f"{title}. Means: {meaning}" if meaning else title
+
+
+def _setting(table: SettingTable) -> list[str]:
+    lines = [f"## {markdown(table.setting.label)}", ""]
+    if table.columns:
+        aligned = ["---", *["---:"] * (len(table.columns) - 1)]
+        rows = zip(*(column.cells for column in table.columns), strict=True)
+        lines += [_row(column.title for column in table.columns), f"| {' | '.join(aligned)} |"]
+        lines += [*map(_row, rows), ""]
+    return [*lines, *(f"- {markdown(note)}" for note in table.notes)]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(markdown(cell, NAME_LIMIT) for cell in cells)} |"
+
+
+def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
+    """Write one row a case: its axes, its rank, its facts, its status and why."""
+    ranked = {row.case: row for ranking in rankings for row in ranking.rows}
+    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason")
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for one in run.measurements:
+        row = _csv_row(one, ranked.get(one.case))
+        writer.writerow({name: _csv_cell(value) for name, value in row.items()})
+    return file.getvalue()
+
+
+def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
+    ranks = {} if rival is None else {name: getattr(rival, key) for name, key in RANKED.items()}
+    return {
+        **measurement.case.fields(),
+        "status": measurement.status,
+        "launches": len(measurement.launches),
+        **ranks,
+        **{name: fact(measurement, name) for name in FACTS},
+        "reason": measurement.reason,
+    }
+
+
+def _csv_cell(value: object) -> object:
+    if isinstance(value, str):
+        return csv_text(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else int(value) if value.is_integer() else value
+    return value

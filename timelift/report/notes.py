@@ -1,0 +1,88 @@
+"""What there is to say below a table: the fastest, the look-alikes, and what has no result."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from timelift.read.measurement import Measurement, Run
+from timelift.stats.ranking import Ranking, Rival
+
+ONE_LAUNCH = "within one launch: no interval"
+
+#: Why a strategy is compared although it is no lift, by name.
+LookAlikes = Mapping[str, str]
+
+
+def verdicts(ranking: Ranking, look_alikes: LookAlikes) -> Iterator[str]:
+    """Name the fastest, who may be as fast, and what it costs to trust the order."""
+    first, *others = (row.case.strategy for row in ranking.rows)
+    if not others:
+        yield f"measured alone: {first}"
+        return
+    close = [name for name in ranking.fastest_set if name != first]
+    yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
+    if math.isfinite(ranking.price(first)[1]):
+        yield ranking.sentence(first)
+    if not all(has_interval(row) for row in ranking.rows):
+        yield ONE_LAUNCH
+    for name in (first, *others):
+        if name in look_alikes:
+            yield f"{name} is no lift: {look_alikes[name]}"
+
+
+def has_interval(row: Rival) -> bool:
+    """Whether enough launches were compared to give the ratio an interval."""
+    return math.isfinite(row.low) and math.isfinite(row.high)
+
+
+def losses(lost: Iterable[Measurement]) -> Iterator[str]:
+    """Name the cases without a result, those with one reason in one line."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for one in lost:
+        before = f" after {len(one.launches)} launches" if one.launches else ""
+        why = f": {one.reason}" if one.reason else ""
+        names[f"{one.status}{before}{why}"].append(one.case.strategy)
+    for why, who in names.items():
+        yield f"no result for {', '.join(sorted(who))}: {why}"
+
+
+def look_alikes(run: Run) -> LookAlikes:
+    """Give the strategies of a run that declare why they are no lifts."""
+    return {name: why for name, why in _declared(run, "differs") if why}
+
+
+def titles(run: Run) -> tuple[tuple[str, str], ...]:
+    """Give the strategies of a run with their titles."""
+    return tuple(_declared(run, "title"))
+
+
+def meanings(run: Run) -> tuple[tuple[str, str], ...]:
+    """Give the strategies of a run with what they declare to mean: a fast one may mean another."""
+    declared: Mapping[str, Any] = run.header.get("strategies", {})
+    found = []
+    for name, fields in declared.items():
+        meaning = fields.get("meaning") if isinstance(fields, dict) else None
+        if isinstance(meaning, dict) and meaning:
+            found.append(
+                (name, "; ".join(f"{_words(key)} {_either(meaning[key])}" for key in meaning))
+            )
+    return tuple(found)
+
+
+def _words(text: object) -> str:
+    return str(text).lower().replace("_", " ")
+
+
+def _either(value: object) -> str:
+    """Write a declared value, or one for each time axis."""
+    if not isinstance(value, dict):
+        return _words(value)
+    return " or ".join(f"{_words(one)} (time {_words(axis)})" for axis, one in value.items())
+
+
+def _declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
+    declared: Mapping[str, Any] = run.header.get("strategies", {})
+    for name, fields in declared.items():
+        if isinstance(fields, dict) and isinstance(fields.get(field), str):
+            yield name, fields[field]

@@ -1,0 +1,98 @@
+"""What the first call costs, tracing and compiling included, against every call after it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from timelift.case import Case
+from timelift.report.colour import look
+from timelift.report.facets import columns_for, described, panels
+from timelift.report.logscale import limits, scale_x, scale_y, ticks
+from timelift.report.panels import Panel, Sheet, legend_order, name_axes, shown
+from timelift.report.plot_fastest import key, titled
+from timelift.report.style import Theme
+from timelift.report.units import unit_for
+from timelift.stats.ranking import Ranking, Rival
+
+#: The smallest and the largest dot, in square points.
+_SMALL, _LARGE = 16.0, 64.0
+#: A first call that costs as much as this many calls.
+_CALLS = {10: "10", 100: "100", 1_000: "1k", 10_000: "10k", 100_000: "100k"}
+
+FirstCalls = Mapping[Case, float]
+
+
+def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> Figure | None:
+    """Draw first-call seconds against time per call; None where no first call is known."""
+    known = [one for one in rankings if any(row.case in first for row in one.rows)]
+    if not known:
+        return None
+    grouped = panels(known, key)
+    names = legend_order(
+        row.case.strategy for one in known for row in one.rows if row.case in first
+    )
+    subtitle = (
+        f"{described(known[0].setting)}; larger dots: longer sequences; "
+        "dotted: the first call costs as much as 10, 100, 1k calls"
+    )
+    columns = columns_for(list(grouped))
+    panel = Panel(2.4, 2.4, right=0.4, above=0.4).under(map(titled, grouped))
+    sheet = Sheet("First call against time per call", subtitle, theme, panel, columns, names)
+    for axes, (one, group) in zip(sheet.draw(len(grouped)), grouped.items(), strict=True):
+        rows = [row for ranking in group for row in ranking.rows if row.case in first]
+        _draw(axes, rows, first, theme)
+        axes.set_title(titled(one), loc="left", pad=14)
+    return sheet.figure
+
+
+def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) -> None:
+    unit = unit_for(row.seconds_per_call for row in rows)
+    lengths = sorted({row.case.setting.seq_len for row in rows})
+    smallest = _SMALL if len(lengths) > 1 else _LARGE / 2
+    areas = dict(zip(lengths, np.linspace(smallest, _LARGE, len(lengths)), strict=True))
+    for name in legend_order(row.case.strategy for row in rows):
+        mine = [row for row in rows if row.case.strategy == name]
+        drawn = look(name)
+        axes.scatter(
+            [row.seconds_per_call / unit.seconds for row in mine],
+            [first[row.case] for row in mine],
+            [areas[row.case.setting.seq_len] for row in mine],
+            color=drawn.colour,
+            marker=drawn.marker,
+            edgecolor=theme.background,
+            linewidth=0.5,
+            alpha=0.9,
+            label=shown(name),
+            zorder=3,
+        )
+    across = limits(row.seconds_per_call / unit.seconds for row in rows)
+    up = limits(first[row.case] for row in rows)
+    scale_x(axes, *across, ticks(*across, 6))
+    scale_y(axes, *up, ticks(*up, 7))
+    name_axes(axes, f"time per call ({unit.name})", "first call (s)")
+    _draw_guides(axes, unit.seconds, theme)
+
+
+def _draw_guides(axes: Axes, seconds: float, theme: Theme) -> None:
+    """Draw the lines on which a first call costs 10, 100, … calls, named outside the panel."""
+    ends = np.array(axes.get_xlim())
+    floor, roof = axes.get_ylim()
+    for calls, name in _CALLS.items():
+        heights = calls * seconds * ends
+        if heights[1] <= floor or heights[0] >= roof:
+            continue
+        axes.plot(ends, heights, color=theme.muted, linewidth=0.7, linestyle=":", zorder=1)
+        right = bool(heights[1] <= roof)
+        where = (ends[1], heights[1]) if right else (roof / (calls * seconds), roof)
+        axes.annotate(
+            name,
+            where,
+            (3, 0) if right else (0, 2),
+            textcoords="offset points",
+            ha="left" if right else "center",
+            va="center" if right else "bottom",
+            color=theme.muted,
+            size=6,
+        )

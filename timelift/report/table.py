@@ -1,0 +1,175 @@
+"""The tables of a report as text, before any exporter lays them out.
+
+Names inside are as the file wrote them: whoever shows a table escapes it for the place.
+"""
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.case import Case, Lengths, Phase, Setting, Status
+from timelift.read.measurement import Measurement, Run, Samples
+from timelift.read.records import fact
+from timelift.report.head import head
+from timelift.report.notes import has_interval, look_alikes, losses, meanings, titles, verdicts
+from timelift.report.units import Unit, human_bytes, three_figures, unit_for
+from timelift.stats.ranking import Ranking, Rival
+
+_FAR = 10.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column with a cell for each rival; the highest `rank` is the first to go when space is."""
+
+    title: str
+    rank: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SettingTable:
+    """One setting: its rivals sorted by time, and what there is to say below them.
+
+    `fastest` are the strategies not shown slower than the best; `names` is the first column.
+    """
+
+    setting: Setting
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...]
+    fastest: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The rivals in the order of the rows."""
+        return self.columns[0].cells if self.columns else ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report says in words: `head` holds pairs of a label and a text.
+
+    `titles` holds pairs of a strategy and its title, `meanings` of a strategy and what it does with
+    noise, statistics, losses and masks.
+    """
+
+    head: tuple[tuple[str, str], ...]
+    titles: tuple[tuple[str, str], ...]
+    meanings: tuple[tuple[str, str], ...]
+    tables: tuple[SettingTable, ...]
+    warnings: tuple[str, ...]
+
+
+Measured = Mapping[Case, Measurement]
+
+
+def report(run: Run, rankings: Iterable[Ranking]) -> Report:
+    """Put a run and its rankings into words."""
+    tables = tuple(_tables(run, rankings))
+    return Report(head(run), titles(run), meanings(run), tables, run.warnings)
+
+
+def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
+    """Lay out every setting of a run, the ones without a measured case too."""
+    ranked = {ranking.setting: ranking for ranking in rankings}
+    measured = {one.case: one for one in run.measurements}
+    others = look_alikes(run)
+    lost: dict[Setting, list[Measurement]] = defaultdict(list)
+    for one in run.measurements:
+        if one.status is not Status.MEASURED:
+            lost[one.case.setting].append(one)
+    for setting in sorted({*ranked, *lost}):
+        below = tuple(losses(lost.get(setting, ())))
+        if setting in ranked:
+            yield _table(ranked[setting], measured, (*verdicts(ranked[setting], others), *below))
+        else:
+            yield SettingTable(setting, (), ("nothing measured", *below), ())
+
+
+def _table(ranking: Ranking, measured: Measured, notes: tuple[str, ...]) -> SettingTable:
+    columns = tuple(one for one in _columns(ranking.rows, measured) if any(one.cells))
+    return SettingTable(ranking.setting, columns, notes, ranking.fastest_set)
+
+
+def _columns(rows: Sequence[Rival], measured: Measured) -> list[Column]:
+    unit = unit_for(row.seconds_per_call for row in rows)
+    more = [difference_to_forward(row.case, measured) for row in rows]
+    return [
+        Column("strategy", 0, tuple(row.case.strategy for row in rows)),
+        Column(f"time ({unit.name})", 0, _scaled([row.seconds_per_call for row in rows], unit)),
+        Column("ratio", 0, tuple(_ratio(row.ratio) for row in rows)),
+        Column("95 % interval", 1, _intervals(rows)),
+        _per_valid_step(rows, measured),
+        Column("ties", 2, tuple(row.letters for row in rows)),
+        Column(f"over forward ({unit.name})", 5, _scaled(more, unit)),
+        Column("first call (s)", 3, _facts(rows, measured, "first_call_seconds", three_figures)),
+        Column("graph nodes", 6, _facts(rows, measured, "graph_nodes", "{:,.0f}".format)),
+        Column("peak memory", 4, _facts(rows, measured, "peak_bytes", human_bytes)),
+        Column("launches", 7, tuple(str(row.launches) for row in rows)),
+    ]
+
+
+def _per_valid_step(rows: Sequence[Rival], measured: Measured) -> Column:
+    """Divide by the steps that are no padding, where lengths vary: shows what padding wastes."""
+    seconds = [math.nan] * len(rows)
+    if rows[0].case.setting.lengths is not Lengths.FULL:
+        steps = [fact(measured[row.case], "valid_steps") or math.nan for row in rows]
+        seconds = [row.seconds_per_call / one for row, one in zip(rows, steps, strict=True)]
+    unit = unit_for(seconds)
+    return Column(f"per valid step ({unit.name})", 2, _scaled(seconds, unit))
+
+
+def _scaled(seconds: Iterable[float], unit: Unit) -> tuple[str, ...]:
+    return tuple(three_figures(one / unit.seconds) for one in seconds)
+
+
+def _facts(
+    rows: Iterable[Rival], measured: Measured, name: str, write: Callable[[float], str]
+) -> tuple[str, ...]:
+    values = [fact(measured[row.case], name) for row in rows]
+    return tuple("" if value is None else write(value) for value in values)
+
+
+def _intervals(rows: Sequence[Rival]) -> tuple[str, ...]:
+    """Write the intervals; none where nothing but single launches is known."""
+    if not any(has_interval(row) for row in rows[1:]):
+        return ("",) * len(rows)
+    others = (
+        f"[{_ratio(r.low)}, {_ratio(r.high)}]" if has_interval(r) else "none" for r in rows[1:]
+    )
+    return ("", *others)
+
+
+def _ratio(ratio: float) -> str:
+    """Write a ratio: three decimals where a per mille matters, three figures beyond."""
+    return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
+
+
+def difference_to_forward(case: Case, measured: Measured) -> float:
+    """Give the seconds that a backward call takes more than its forward call, NaN where unknown.
+
+    In each launch that played both, the difference of the medians; then the mean over launches.
+    """
+    if case.setting.phase is not Phase.BACKWARD:
+        return math.nan
+    forward = measured.get(_forward(case))
+    before = {} if forward is None else _medians(forward)
+    after = _medians(measured[case])
+    differences = [after[number] - before[number] for number in after.keys() & before.keys()]
+    return float(np.mean(differences)) if differences else math.nan
+
+
+def _forward(case: Case) -> Case:
+    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, phase=Phase.FORWARD))
+
+
+def _medians(measurement: Measurement) -> dict[int, float]:
+    return {one.number: _median(one.seconds_per_call) for one in measurement.launches}
+
+
+def _median(seconds: Samples) -> float:
+    return float(np.nanmedian(seconds))

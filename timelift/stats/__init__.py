@@ -1,0 +1,1 @@
+"""The ladder from samples to verdicts: effects, estimates, comparisons, rankings, their proof."""

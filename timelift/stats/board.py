@@ -1,0 +1,72 @@
+"""Boards: the samples of one setting's rivals, aligned so that position means the same moment."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.case import Case, Setting, Status
+from timelift.errors import UserError
+from timelift.read.measurement import Measurement, Samples
+from timelift.stats.effects import log_seconds
+from timelift.stats.location import HALF, trimmed_mean
+
+
+@dataclass(frozen=True)
+class Board:
+    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent."""
+
+    cases: tuple[Case, ...]
+    seconds: Samples
+
+    @property
+    def setting(self) -> Setting:
+        """What the rivals share."""
+        return self.cases[0].setting
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every pair of rivals once, by position in `cases`."""
+        return list(itertools.combinations(range(len(self.cases)), 2))
+
+    def launch_medians(self) -> Samples:
+        """Give the log of each rival's median seconds per call, as (rivals, launches)."""
+        return trimmed_mean(log_seconds(self.seconds), HALF)
+
+
+def boards(measurements: Iterable[Measurement]) -> list[Board]:
+    """Align the measured rivals of every setting, in setting order."""
+    groups: dict[Setting, list[Measurement]] = defaultdict(list)
+    for measurement in measurements:
+        if _has_samples(measurement):
+            groups[measurement.case.setting].append(measurement)
+    return [_board(groups[setting]) for setting in sorted(groups)]
+
+
+def _has_samples(measurement: Measurement) -> bool:
+    played = any(np.isfinite(launch.seconds_per_call).any() for launch in measurement.launches)
+    return measurement.status is Status.MEASURED and played
+
+
+def _board(rivals: Sequence[Measurement]) -> Board:
+    ordered = sorted(rivals, key=lambda rival: rival.case)
+    _refuse_twins([rival.case for rival in ordered])
+    launches = [launch for rival in ordered for launch in rival.launches]
+    place = {number: i for i, number in enumerate(sorted({x.number for x in launches}))}
+    rounds = max(len(launch.seconds_per_call) for launch in launches)
+    seconds = np.full((len(ordered), len(place), rounds), np.nan)
+    for row, rival in zip(seconds, ordered, strict=True):
+        for launch in rival.launches:
+            row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
+    return Board(tuple(rival.case for rival in ordered), seconds)
+
+
+def _refuse_twins(cases: Sequence[Case]) -> None:
+    for case, following in itertools.pairwise(cases):
+        if case == following:
+            raise UserError(
+                f"expected each case once, received two measurements of {case.label!r}; "
+                "rank one run at a time"
+            )

@@ -1,0 +1,77 @@
+"""The first rung: from the rounds of rivals to one effect a launch for every pair of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.read.measurement import Samples
+from timelift.stats.location import batch_error, trimmed_mean
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Launch effects and their errors, log ratios as (comparisons, launches); NaN where none."""
+
+    effect: Samples
+    error: Samples
+
+
+def launch_effects(a: Samples, b: Samples) -> Effects:
+    """Give each launch's location of log(b / a) over the rounds both played, and its error.
+
+    `a` and `b` are (..., launches, rounds) in seconds per call; NaN marks a round sat out.
+    """
+    ratios = log_seconds(b) - log_seconds(a)
+    return Effects(trimmed_mean(ratios), batch_error(ratios))
+
+
+def all_pairs(seconds: Samples) -> Effects:
+    """Give the launch effects of every pair of rivals, the second beside the first.
+
+    `seconds` is (..., rivals, launches, rounds); pairs come in the order of `np.triu_indices`.
+    Within a launch the effects are made to add up, so that no rival beats another that beats it.
+    """
+    rivals = seconds.shape[-3]
+    first, second = np.triu_indices(rivals, 1)
+    raw = launch_effects(seconds[..., first, :, :], seconds[..., second, :, :])
+    by_launch = np.swapaxes(raw.effect, -1, -2)
+    scores = fit_scores(by_launch, np.isfinite(by_launch).astype(float), rivals)
+    agreed = np.swapaxes(scores[..., second] - scores[..., first], -1, -2)
+    return Effects(np.where(np.isfinite(raw.effect), agreed, np.nan), raw.error)
+
+
+def fit_scores(effects: Samples, weights: Samples, rivals: int) -> Samples:
+    """Give rivals scores whose differences are closest to the effects of their pairs.
+
+    `effects` and `weights` are (..., pairs), the scores (..., rivals). Weighted least squares; the
+    scores of rivals that pairs connect sum to zero.
+    """
+    first, second = np.triu_indices(rivals, 1)
+    incidence = np.zeros((len(first), rivals))
+    incidence[np.arange(len(first)), first] = -1.0
+    incidence[np.arange(len(first)), second] = 1.0
+    laplacian = np.einsum("...p,pi,pj->...ij", weights, incidence, incidence)
+    pulls = (weights * np.nan_to_num(effects)) @ incidence
+    inverse = np.linalg.pinv(laplacian, hermitian=True)
+    return np.asarray((inverse @ pulls[..., None])[..., 0])
+
+
+def log_seconds(seconds: Samples) -> Samples:
+    """Take logs, with NaN for what no clock can have measured."""
+    return np.log(np.where(seconds > 0, seconds, np.nan))
+
+
+def stack(parts: Sequence[Effects]) -> Effects:
+    """Put comparisons of several settings under each other, padding the launches with NaN."""
+    launches = max(part.effect.shape[1] for part in parts)
+    return Effects(
+        np.concatenate([_padded(part.effect, launches) for part in parts]),
+        np.concatenate([_padded(part.error, launches) for part in parts]),
+    )
+
+
+def _padded(values: Samples, launches: int) -> Samples:
+    padded = np.full((len(values), launches), np.nan)
+    padded[:, : values.shape[1]] = values
+    return padded

@@ -1,0 +1,163 @@
+"""Rankings: from the measurements of a run to the order of the rivals in every setting."""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.read.measurement import Measurement, Samples
+from timelift.stats import verdicts
+from timelift.stats.board import Board, boards
+from timelift.stats.effects import all_pairs, fit_scores, stack
+from timelift.stats.letters import tie_letters
+from timelift.stats.rival import UNKNOWN, Ranking, Rival
+from timelift.stats.standing import Standing, standings
+from timelift.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, RANK_MARGIN, Comparison, Verdict
+
+__all__ = ["Ranking", "Rival", "never_worse", "rank"]
+
+#: Log seconds that agree to so many digits are a tie, which the names decide.
+_DIGITS = 9
+#: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
+Versus = Mapping[tuple[int, int], Comparison]
+
+
+def rank(
+    measurements: Iterable[Measurement],
+    theta: float = RANK_MARGIN,
+    confidence: float = CONFIDENCE,
+) -> list[Ranking]:
+    """Rank the measured rivals of every setting, in setting order.
+
+    `theta` is the smallest difference that counts, as a share; any wrong faster or slower in a
+    setting has a chance of at most 1 - `confidence`.
+    """
+    settings = boards(measurements)
+    if not settings:
+        return []
+    versus = _versus(settings, theta, confidence)
+    absolute = standings(settings, 1 - confidence)
+    return [_Contest(*parts).ranking() for parts in zip(settings, versus, absolute, strict=True)]
+
+
+def never_worse(rankings: Iterable[Ranking], false_share: float = 1 - CONFIDENCE) -> list[str]:
+    """Name the strategies that are nowhere shown slower than the best, in the order of their names.
+
+    Of all findings of slower, at most `false_share` are false in expectation (Benjamini and
+    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300). A strategy that was
+    missing somewhere, or had too few launches to be found slower, is not named.
+    """
+    contests = [ranking for ranking in rankings if len(ranking.rows) > 1]
+    rows = [row for ranking in contests for row in ranking.rows]
+    bar = _discovery_bar([row.p for row in rows if not math.isnan(row.p)], false_share)
+    safe = [
+        row.case.strategy
+        for ranking in contests
+        for row in ranking.rows
+        if _was_tested(row, ranking) and not (row.verdict is Verdict.SLOWER and row.p <= bar)
+    ]
+    return sorted(name for name in set(safe) if safe.count(name) == len(contests))
+
+
+def _was_tested(row: Rival, ranking: Ranking) -> bool:
+    """Say whether the row could have been found slower than the first, which is tested itself."""
+    is_first = row is ranking.rows[0]
+    return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
+
+
+def _discovery_bar(p: Sequence[float], false_share: float) -> float:
+    """Give the largest p that is still a discovery; below 0 where none is."""
+    ordered = np.sort(np.asarray(p, dtype=float))
+    allowed = false_share * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
+    return float(ordered[ordered <= allowed].max(initial=-1.0))
+
+
+def _versus(settings: Sequence[Board], theta: float, confidence: float) -> Iterator[Versus]:
+    """Compare all pairs of all settings at once, and hand them out by setting."""
+    sizes = [len(board.pairs) for board in settings]
+    families = np.repeat(np.arange(len(settings)), sizes).tolist()
+    effects = stack([all_pairs(board.seconds) for board in settings])
+    results = iter(verdicts.compare(effects, theta, confidence, families))
+    for board, size in zip(settings, sizes, strict=True):
+        forward = dict(zip(board.pairs, itertools.islice(results, size), strict=True))
+        yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """One setting's rivals by position, with everything that was found out about them."""
+
+    board: Board
+    versus: Versus
+    standing: Standing
+
+    def ranking(self) -> Ranking:
+        """Put the rivals in order, by time and then by name."""
+        order = np.lexsort((np.arange(len(self.times)), np.round(self.times, _DIGITS))).tolist()
+        letters = tie_letters(np.array([[self._apart(i, j) for j in order] for i in order]))
+        rows = [self._row(i, order[0], marks) for i, marks in zip(order, letters, strict=True)]
+        return Ranking(self.board.setting, tuple(rows))
+
+    @functools.cached_property
+    def times(self) -> Samples:
+        """Log seconds per call that agree with the paired effects, where there are any.
+
+        A rival whose launches fell on busy minutes is not called slow for it: rivals that pairs
+        connect keep their mean time, and their differences are those of the pairs.
+        """
+        pairs = [self.versus[pair] for pair in self.board.pairs]
+        effects = np.array([pair.effect for pair in pairs])
+        weights = np.array([float(pair.launches) for pair in pairs])
+        centre = self.standing.centre
+        first, second = np.triu_indices(len(centre), 1)
+        surplus = effects - (centre[second] - centre[first])
+        return centre + fit_scores(surplus, weights, len(centre))
+
+    def _apart(self, i: int, j: int) -> bool:
+        different = (Verdict.FASTER, Verdict.SLOWER)
+        return i != j and self.versus[i, j].verdict in different
+
+    def _row(self, i: int, best: int, letters: str) -> Rival:
+        rivals = [self.versus[j, i] for j in range(len(self.board.cases)) if j != i]
+        words = [comparison.verdict for comparison in rivals]
+        launches, width = int(self.standing.launches[i]), float(self.standing.half_width[i])
+        ratio, low, high, verdict = self._beside(i, best)
+        return Rival(
+            case=self.board.cases[i],
+            seconds_per_call=math.exp(self.times[i]),
+            seconds_low=math.exp(self.times[i] - width),
+            seconds_high=math.exp(self.times[i] + width),
+            ratio=ratio,
+            low=low,
+            high=high,
+            verdict=verdict,
+            letters=letters,
+            rank_low=1 + words.count(Verdict.SLOWER),
+            rank_high=len(words) + 1 - words.count(Verdict.FASTER),
+            launches=launches,
+            p=self.versus[best, i].p if i != best else math.nan,
+            price=_price(rivals) if launches > 1 else UNKNOWN,
+        )
+
+    def _beside(self, i: int, best: int) -> tuple[float, float, float, Verdict]:
+        """Give the ratio to the best row, its interval over launches and the verdict."""
+        if i == best:
+            return 1.0, 1.0, 1.0, Verdict.SAME
+        seen = self.versus[best, i]
+        effect = seen.effect if seen.launches else self.times[i] - self.times[best]
+        low, high = (math.nan, math.nan) if seen.within_one_launch else (seen.low, seen.high)
+        return math.exp(effect), math.exp(low), math.exp(high), seen.verdict
+
+
+def _price(rivals: Sequence[Comparison]) -> tuple[float, float]:
+    """Give the least and most that a rival costs over the best, from it beside each other one.
+
+    The most needs no correction for their number, since only the best's own bound must hold; the
+    least does (Hsu 1984, Annals of Statistics 12(3), 1136-1144).
+    """
+    lows = np.array([0.0, *(comparison.family_low for comparison in rivals)])
+    highs = np.array([0.0, *(comparison.high for comparison in rivals)])
+    return float(np.exp(lows.max())), float(np.exp(highs.max()))

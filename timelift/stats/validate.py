@@ -1,0 +1,66 @@
+"""Mark the statistics on simulated noise: `python -m timelift.stats.validate [--quick]`."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from timelift.stats.noise import SCENARIOS, Shape
+from timelift.stats.stopping import LOOKS
+from timelift.stats.trial import Marks, Play, all_launches, campaign, mark
+
+_HEADER = (
+    "noise                       launches  comparisons  coverage (worst pair)"
+    "  false alarms  finds 3 %  finds 5 %  best kept"
+)
+_LEGEND = """
+launches      how many were played; with a decimal point, their mean where looks decided
+coverage      of the 95 % intervals of all pairs of 5 equal rivals; of the pair with the lowest
+false alarms  settings of 5 equal rivals with any pair called different; at most 5 % are allowed
+finds 3 %     settings in which the rival 3 % (5 %) slower than the best was shown slower
+best kept     settings in which the best rival was in the fastest set
+Launch modes  are too rare for a few launches to see how rare: their intervals err on the wide side
+"""
+#: How the launches are chosen: so many of them, or as the looks decide.
+_PLANS: tuple[tuple[int, Play], ...] = (
+    (3, all_launches),
+    (5, all_launches),
+    (8, all_launches),
+    (LOOKS[-1], campaign),
+)
+
+
+def main(words: Sequence[str]) -> None:
+    """Print one line of marks for every scenario and plan, as they are found."""
+    parser = argparse.ArgumentParser(prog="python -m timelift.stats.validate", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="five launches alone, few runs")
+    parser.add_argument("--seed", type=int, default=0, help="where the noise starts (default: 0)")
+    options = parser.parse_args(words)
+    sys.stdout.write(_HEADER + "\n")
+    for line in _lines(_PLANS[1:2] if options.quick else _PLANS, options):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    sys.stdout.write(_LEGEND)
+
+
+def _lines(plans: Sequence[tuple[int, Play]], options: argparse.Namespace) -> Iterator[str]:
+    runs = 2 if options.quick else 24
+    for launches, play in plans:
+        for place, scenario in enumerate(SCENARIOS):
+            random = np.random.default_rng([options.seed, launches, place])
+            marks = mark(scenario, Shape(launches=launches), runs, random, play)
+            yield _line(scenario.name, marks, play)
+
+
+def _line(name: str, marks: Marks, play: Play) -> str:
+    launches = f"{marks.launches:.1f}" if play is campaign else f"{marks.launches:.0f}"
+    return (
+        f"{name:28}{launches:>8}{marks.comparisons:>13,}{marks.coverage:>10.1%}"
+        f"{f'({marks.worst_coverage:.1%})':>13}{marks.wrong:>14.1%}"
+        f"{marks.found_3:>11.0%}{marks.found_5:>11.0%}{marks.best_kept:>11.1%}"
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
