@@ -196,3 +196,53 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     assert done.returncode == 1
     assert "cannot write the journal" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+MINE = '"""Mine."""\nimport keras\ndef build(layer, shape):\n    x = keras.Input(shape)\n'
+LAYER = "import keras\ndef make():\n    return keras.layers.Dense(2)\ndef two():\n"
+USERS = "--features 3 --seq-lens 3 --batch-sizes 2 --launches 1 --round-seconds 0.01".split()
+
+
+def test_a_users_own_layer_and_strategy_need_no_file_of_ours(tmp_path):
+    """Both come from elsewhere, and the layer stands in place of the default workloads."""
+    folder = project(tmp_path, ("native",))
+    good = "    return keras.Model(x, keras.layers.TimeDistributed(layer)(x))\n"
+    (tmp_path / "mine.py").write_text(MINE + good)
+    (tmp_path / "layers.py").write_text(LAYER + "    return 2\n")
+    words = ["--strategy-file", "mine.py", "--layer-file", "layers.py:make", *USERS]
+    done = bench(folder, "bench/test_forward.py", *words)
+    assert "2 passed" in done.stdout
+    assert "make-T3-B2-forward-graph-mine" in done.stdout
+
+
+def test_a_layer_of_two_inputs_is_one_sentence(tmp_path):
+    """The layer is at fault, and no strategy."""
+    folder = project(tmp_path, ("native",))
+    pair = (
+        "    a, b = keras.Input((3,)), keras.Input((3,))\n    return keras.Model([a, b], a + b)\n"
+    )
+    (tmp_path / "layers.py").write_text(LAYER + pair)
+    done = bench(folder, "bench/test_forward.py", "--layer-file", "layers.py:two", *USERS)
+    assert "returns a layer with 2 inputs; only layers with one can be lifted" in done.stdout
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--layer nocolon --features 3", "--layer: expected module:function"),
+        ("--layer a.b:c", "--features: expected the shape of one step"),
+        ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
+        ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
+        ("--layer-file workloads/sensor.py:mak --features 3", "it has: make_layer"),
+        ("--layer a:b --features 3 --input-dtype int32", "go together"),
+        ("--layer a:b --features 3,x", "--features: expected the shape of one step"),
+        ("--strategy-file gone.py", "gone.py: cannot be read"),
+    ],
+)
+def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sentence):
+    """Exit code 4, before anything runs."""
+    done = bench(project(tmp_path), "bench/", *words.split())
+    assert done.returncode == 4
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
