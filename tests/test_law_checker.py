@@ -89,7 +89,7 @@ def test_a_weight_without_gradient_would_never_train():
 
 
 def test_a_gradient_that_is_zero_by_symmetry_may_round_but_not_more():
-    """Rounding of the large gradients is forgiven; a thousandth of them is not."""
+    """Rounding of the large gradients is forgiven; a tenth of a per cent of them is not."""
     expected = reference()
     large, small = expected.by_weight
     law.check_weight_gradients([large, small + 1e-15], expected, Dtype.FLOAT64)
