@@ -60,6 +60,9 @@ def refuses_part(part, setting):
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
+    lone = setting.time_axis == "dynamic" and setting.batch == setting.seq_len == 1
+    if isinstance(part, keras.layers.RNN) and lone and setting.mode == "graph":
+        return f"TensorFlow gives the loop of {name} a wrong shape for one step of one sequence."
     double = setting.dtype == "float64" and setting.mode != "xla"
     if backward and double and getattr(part, "groups", 1) > 1:
         return f"TensorFlow has no vectorised float64 gradient of a grouped {name} without XLA."
