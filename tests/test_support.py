@@ -22,10 +22,8 @@ def printed(workload):
 
 
 def test_every_pair_is_on_the_page():
-    """Every strategy on every workload that the page does not own up to not having tried."""
-    untried = re.findall(r"^Not tried yet: `(\w+)`", PAGE.read_text(), re.MULTILINE)
-    assert len(untried) <= 1
-    for workload in WORKLOADS.keys() - set(untried):
+    """Every strategy on every workload, with each time axis in each mode."""
+    for workload in WORKLOADS:
         table = printed(workload)
         assert sorted(table) == sorted(STRATEGIES), workload
         assert {len(row) for row in table.values()} == {len(support.COLUMNS)}
