@@ -27,10 +27,6 @@ class Feed:
     mask: Any = None
     cotangent: Any = None
 
-    def tensors(self) -> list[Any]:
-        """The tensors that are present, in the order of the fields."""
-        return [one for one in (self.inputs, self.mask, self.cotangent) if one is not None]
-
 
 class Compiled(Protocol):
     """A model made callable in one phase and mode."""

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -132,8 +131,3 @@ class TensorFlowCompiled:
 
 def _flat(value: Any) -> Any:
     return value.flat_values if isinstance(value, tf.RaggedTensor) else value
-
-
-def versions() -> dict[str, str]:
-    """The versions of the framework that this engine runs."""
-    return {"tensorflow": tf.__version__, "keras": keras.__version__}
