@@ -219,15 +219,11 @@ class Stage:
         return padded
 
     def play(self, contenders: Sequence[Contender]) -> None:
-        """Warm up, freeze the garbage collector, play the rounds, and report every contender."""
+        """Play the contenders' rounds, if any are asked for, and report every contender."""
         self.emit({"event": "ready"})
         self.wait_for_turn()
-        players = [self._warm_player(one) for one in contenders]
-        gc.collect()
-        gc.freeze()
-        gc.disable()
-        self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
-        dropped = rounds.play(players, self.task.round_seconds * len(players), self.dice)
+        players = [self._player(one) for one in contenders]
+        dropped = self._play_rounds(players) if self.task.round_seconds > 0 else 0
         for one, player in zip(contenders, players, strict=True):
             traces = getattr(one.compiled, "traces", 0)
             facts = {"traces": traces, "steady": player.steady, "dropped_rounds": dropped}
@@ -240,17 +236,24 @@ class Stage:
                 }
             )
 
-    def _warm_player(self, one: Contender) -> rounds.Player:
-        self._busy(one.rival, "warming up")
-        player = rounds.Player(
+    def _player(self, one: Contender) -> rounds.Player:
+        return rounds.Player(
             one.rival.name,
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
         )
-        if self.task.round_seconds > 0:
+
+    def _play_rounds(self, players: Sequence[rounds.Player]) -> int:
+        """Warm up, freeze the garbage collector, and play; return the rounds that were dropped."""
+        for player in players:
+            self.emit({"event": "busy", "strategy": player.name, "doing": "warming up"})
             rounds.size_samples(player, rounds.warm_up(player), self.dice)
-        return player
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
+        return rounds.play(players, self.task.round_seconds * len(players), self.dice)
 
 
 def _takes_ragged(module: ModuleType) -> bool:
