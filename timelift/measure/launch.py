@@ -60,7 +60,7 @@ class Launch:
 
     def __init__(self, backend: str, limits: Limits, turns: Turns | None = None) -> None:
         self._limits, self._turns = limits, turns or Turns()
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._mark = b"", 0
@@ -133,8 +133,7 @@ class Launch:
             event = self._next_event(time.monotonic() + self._limits.of(state.doing))
             if event is None or event["event"] in last:
                 return event
-            if event.get("doing") == "building":
-                self._mark = self._log.seek(0, os.SEEK_END)
+            self._mark = event.get("printed", self._mark)
             state.take(event)
 
     def _overdue(self, state: "_Attempt") -> Outcome:

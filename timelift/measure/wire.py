@@ -4,6 +4,7 @@ Both are JSON objects, one a line. Events of a worker:
 
     {"event": "started", "pid": int}
     {"event": "busy", "strategy": name | null, "doing": "tracing" | ...}
+     and, where a rival begins, "printed": bytes that the launch had printed before it
     {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
      "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
     {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play

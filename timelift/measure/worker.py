@@ -5,6 +5,7 @@ that whatever kills it is charged to the rival it was busy with.
 """
 
 import gc
+import os
 import random
 import time
 import traceback
@@ -121,8 +122,9 @@ class Stage:
         return None
 
     def _prepare(self, rival: Rival) -> Contender:
+        printed = os.fstat(1).st_size
+        self.emit(_busy(rival, "building") | {"printed": printed})
         module = inner.load_module(rival.path)
-        self._busy(rival, "building")
         if reason := _refusal(module, self.layer, self.task.setting):
             raise Refused(reason)
         started = time.perf_counter()
@@ -139,13 +141,10 @@ class Stage:
         feed = self._feed(module, None if lifts else model)
         facts.update(self._first_call(rival, compiled, feed))
         if lifts:
-            self._busy(rival, "checking the law")
+            self.emit(_busy(rival, "checking the law"))
             facts["law_error"] = self._check(module, model, compiled)
         facts["peak_bytes"] = memory.peak_bytes(lambda: self._call(compiled, feed))
         return Contender(rival, compiled, feed, facts)
-
-    def _busy(self, rival: Rival, doing: str) -> None:
-        self.emit({"event": "busy", "strategy": rival.name, "doing": doing})
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()
@@ -154,7 +153,7 @@ class Stage:
 
     def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         """Trace, then run once: what a user waits for before the first result."""
-        self._busy(rival, "tracing")
+        self.emit(_busy(rival, "tracing"))
         started = time.perf_counter()
         nodes = compiled.trace(feed)
         traced = time.perf_counter()
@@ -258,6 +257,10 @@ class Stage:
 
 def _takes_ragged(module: ModuleType) -> bool:
     return getattr(module, "TAKES", "padded") == "ragged"
+
+
+def _busy(rival: Rival, doing: str) -> dict[str, Any]:
+    return {"event": "busy", "strategy": rival.name, "doing": doing}
 
 
 def _ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
