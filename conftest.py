@@ -1,7 +1,6 @@
 """pytest's door: options and ini keys become cases, and a case's samples become its benchmark."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -18,14 +17,20 @@ from timelift.measure.session import Session
 SESSION = pytest.StashKey[Session]()
 ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
 PARAMETERS = ("strategy", *AXES)
+SELFTEST_HELP = (
+    "measure strategies against identical code and planted slow-downs instead of each other, and "
+    "say how far to trust the figures of this machine"
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer every axis and every knob of the protocol, on the command line and in the ini file."""
     group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
     for option in ALL_OPTIONS:
-        group.addoption(option.flag, metavar=option.metavar, help=option.full_help, default="")
+        text = option.full_help.replace("%", "%%")
+        group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
+    group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,8 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     names = [option.name for option in ALL_OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
     once = bool(config.getoption("benchmark_disable", default=False))
+    selftest = bool(config.getoption("selftest"))
     try:
-        config.stash[SESSION] = Session(config.rootpath, asked, once=once)
+        config.stash[SESSION] = Session(config.rootpath, asked, once=once, selftest=selftest)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -70,10 +76,14 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 def _measure(config: pytest.Config, cases: list[Case]) -> None:
+    from timelift.stats.referee import Referee  # noqa: PLC0415 - collecting needs no numpy
+
     reporter = config.pluginmanager.getplugin("terminalreporter")
     progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
+    session = config.stash[SESSION]
+    referee = Referee(session.knobs["precision"], planted=session.selftest)
     try:
-        config.stash[SESSION].measure(cases, progress, config.option.maxfail or 0)
+        session.measure(cases, progress, referee, config.option.maxfail or 0)
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
     finally:
@@ -92,12 +102,15 @@ def _case(item: pytest.Item) -> Case | None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say where the journal is and how to read it."""
+    """Say what was found, where the journal is and how to read it."""
     session = config.stash.get(SESSION, None)
-    if session and session.journal_path:
-        path = session.journal_path
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        terminalreporter.write_line(f"timelift: {shown}; read it with: python report.py {shown}")
+    if not (session and session.journal_path):
+        return
+    from timelift.report import ending  # noqa: PLC0415 - only a run that measured has an end
+
+    terminalreporter.section("timelift")
+    for line in ending.lines(session.journal_path):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -135,7 +148,7 @@ def measure(  # noqa: PLR0913, PLR0917
         assert case is not None
         result = request.config.stash[SESSION].result(case)
         if result is None or (result.status is Status.MEASURED and not result.launches):
-            pytest.skip("not measured: the run stopped before it")
+            pytest.skip("not measured: the run was stopped or its --budget spent before it")
         if result.status in SKIPPED:
             pytest.skip(f"{result.status}: {result.reason}")
         if result.status is not Status.MEASURED:

@@ -35,7 +35,7 @@ def statuses(setting: Setting, rivals: list[Rival]) -> dict[str, tuple[Status, s
 def rivals(names: list[str]) -> list[Rival]:
     """The catalogue's strategies as the worker is told of them."""
     chosen = [STRATEGIES[name] for name in names]
-    return [Rival(one.name, str(one.path), one.parameters) for one in chosen]
+    return [one.rival(1) for one in chosen]
 
 
 def settings(workload: str, seq_len: int, batch: int, time_axis: TimeAxis) -> list[Setting]:

@@ -4,10 +4,11 @@
      "command": [...],
      "commit": {"id": str | null, "dirty": bool}, "machine": {"name", "identity", "drift",
      "information"}, "options": {...}, "cases": how many were asked for,
-     "strategies": {name: {"title", "differs", "meaning": {constant: what it declares}}}}
+     "strategies": {name: {"title", "differs", "meaning": {constant: what it declares},
+     and in a self-test "planted": {"of": name, "slower", "one_launch_in", "first_call_seconds"}}}}
     {"kind": "launch", "launch": 1.., "case": {strategy and axes}, "status": ..., "reason": str,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
-    {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "interrupted"}
+    {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "cut short" | "interrupted"}
 
 A `launch` line is one case in one launch, so a kill costs the launch that was going on and nothing
 before it; a measurement is all `launch` lines of its case. Round `i` of every rival of one setting
@@ -15,7 +16,9 @@ in one launch was played at the same time: `seconds_per_call` lists pair by posi
 marks a round that the rival sat out. A status other than `measured` carries no samples.
 Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), `traces`,
 `graph_nodes`, `peak_bytes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
-`dropped_rounds`; absent when unknown.
+`dropped_rounds` (a rival retraced), `preempted_rounds` (dropped too), `crowded_share` (of rounds
+that were pre-empted and kept, since most were), `stolen_share` (of the processors' time while
+rounds were played), `canary_seconds` (one beat of `timelift.measure.quiet`); absent when unknown.
 """
 
 import json
@@ -29,13 +32,18 @@ from typing import Any, Self
 from timelift.errors import UserError
 
 SCHEMA = 1
+#: Beside the runs of a machine, the folder of its self-tests: their rivals are no strategies.
+SELFTEST_FOLDER = "selftest"
 
 
 class Journal:
-    """An append-only file of JSON lines, each on disk before the next begins."""
+    """An append-only file of JSON lines, each on disk before the next begins.
+
+    `exit_word` is what the closing mark will say where nothing is raised.
+    """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path, self.exit_word = path, "complete"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("x", encoding="utf-8")
@@ -53,7 +61,7 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def close(self, exit_word: str) -> None:
-        """Write the closing mark: `complete` or `interrupted`."""
+        """Write the closing mark."""
         self.append({"kind": "end", "ended": utc_now(), "exit": exit_word})
         self._file.close()
 
@@ -63,7 +71,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.close("complete" if kind is None else "interrupted")
+        self.close(self.exit_word if kind is None else "interrupted")
 
 
 def utc_now() -> str:

@@ -4,36 +4,30 @@ Launches are the outer loop, so that the launches of a setting lie apart in time
 drift of the machine; within a launch the settings come in an order drawn anew.
 """
 
-import functools
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from timelift.case import Case, Setting, Status
+from timelift.measure.budget import Budget, Pace
+from timelift.measure.fleet import Fleet, Part
 from timelift.measure.grid import Catalogue
-from timelift.measure.launch import Launch, Limits, Outcome
+from timelift.measure.launch import Outcome
+from timelift.measure.plan import Display, Plan, Record, Referee, Stage
 from timelift.measure.turns import Turns
-from timelift.measure.wire import Rival, Task
+from timelift.measure.wire import Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
+#: So many undecided settings are named while a run goes on; the rest is counted.
+_NAMED = 3
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How much to measure: the number of launches, each rival's seconds of rounds, the limits.
-
-    `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
-    """
-
-    launches: int
-    round_seconds: float
-    seed: int
-    limits: Limits
-    stop_after: int = 0
+#: The cases to play, by setting.
+Wanted = Mapping[Setting, Sequence[Case]]
 
 
 @dataclass
@@ -46,125 +40,140 @@ class Result:
     launches: list[Mapping[str, Any]] = field(default_factory=list)
 
 
-Record = Callable[[Mapping[str, Any]], None]
-#: Called with the share of the campaign that is done and what is going on.
-Show = Callable[[float, str], None]
-
-
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
     The first launch runs alone, since its build, trace and first-call seconds are facts. The others
-    come in pairs that build side by side, which takes about a third off their
-    price, and play in turns.
+    come in pairs that build side by side, which takes about a third off their price, and play in
+    turns.
     """
 
     def __init__(self, cases: Iterable[Case], catalogue: Catalogue, plan: Plan) -> None:
         self.plan, self.catalogue = plan, catalogue
         self.results = {case: Result(case) for case in cases}
-        self._lock, self._played = threading.RLock(), 0
-        self._live: list[Launch] = []
-        self._to_play = plan.launches * len(self._open_settings())
+        self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
+        self._lock = threading.RLock()
+        self._decided: dict[tuple[int, Setting], bool] = {}
+        self._pace = Pace(plan.fewest * len(_by_setting(self.results)))
 
-    def run(self, record: Record, show: Show) -> None:
+    @property
+    def cut_short(self) -> bool:
+        """Whether a case that could have been measured has fewer launches than the fewest."""
+        return any(
+            self._open(case) and len(result.launches) < self.plan.fewest
+            for case, result in self.results.items()
+        )
+
+    def run(self, record: Record, display: Display, referee: Referee) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
-        last = self.plan.launches
-        pairs = [tuple(range(first, min(first + 2, last + 1))) for first in range(2, last + 1, 2)]
-        for numbers in [(1,), *pairs]:
-            settings = self._open_settings()
-            if settings and not self._stopped():
-                self._side_by_side(numbers, settings, record, show)
+        stage = Stage(record, display, referee)
+        settings = len(_by_setting(self.results))
+        display.say(self.plan.in_words(len(self.results), settings))
+        with Fleet(self.plan) as fleet:
+            self._budget.import_seconds = fleet.import_seconds
+            for numbers in self.plan.groups(referee.looks):
+                wanted = self._wanted(numbers, stage)
+                if not wanted or self._stopped():
+                    break
+                self._side_by_side(numbers, wanted, fleet, stage)
+
+    def _beyond(self, numbers: Sequence[int]) -> bool:
+        return numbers[0] > self.plan.fewest
+
+    def _wanted(self, numbers: Sequence[int], stage: Stage) -> Wanted:
+        """Give the cases that these launches should play; none where no time is left for any."""
+        left = [case for case in self.results if self._open(case)]
+        if not self._beyond(numbers):
+            return _by_setting(left)
+        doubtful = stage.referee.to_play()
+        wanted = _by_setting(case for case in left if case in doubtful)
+        self._say_doubt(numbers[0] - 1, wanted, stage)
+        self._pace = Pace(len(numbers) * len(wanted))
+        return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
+
+    def _say_doubt(self, launches: int, wanted: Wanted, stage: Stage) -> None:
+        if launches in stage.referee.looks and wanted:
+            names = ", ".join(setting.label for setting in list(wanted)[:_NAMED])
+            rest = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
+            many = f"{len(wanted)} of {len(_by_setting(self.results))} settings"
+            stage.display.say(f"undecided after {launches} launches: {many} ({names}{rest})")
 
     def _side_by_side(
-        self, numbers: tuple[int, ...], settings: list[Setting], record: Record, show: Show
+        self, numbers: tuple[int, ...], wanted: Wanted, fleet: Fleet, stage: Stage
     ) -> None:
         """Run launches together through the settings, in an order drawn anew."""
+        settings = list(wanted)
         random.Random(f"{self.plan.seed} {numbers}").shuffle(settings)
+        ordered = {setting: wanted[setting] for setting in settings}
         turns = Turns()
         with ThreadPoolExecutor(len(numbers)) as pool:
             try:
                 parts = [
-                    pool.submit(self._launch, number, len(numbers), settings, turns, record, show)
-                    for number in numbers
+                    pool.submit(self._launch, Part(one, numbers, turns), ordered, fleet, stage)
+                    for one in numbers
                 ]
                 for part in parts:
                     part.result()
             except BaseException:
-                self._kill()
+                fleet.kill()
                 raise
 
-    def _kill(self) -> None:
+    def _launch(self, part: Part, wanted: Wanted, fleet: Fleet, stage: Stage) -> None:
+        dice = random.Random(f"{self.plan.seed} {part.number}")
+        launch = fleet.open(part)
+        for setting, cases in wanted.items():
+            task = self._task(setting, cases, part.number, dice.randrange(_SEEDS))
+            if task.rivals and not self._stopped() and self._in_time(part, setting):
+                started = time.monotonic()
+                outcomes = launch.measure(task, self._watch(part, setting, stage))
+                self._budget.paid(setting, time.monotonic() - started)
+                self._take_all(setting, part, outcomes, stage)
+            self._pace.step()
+        fleet.close(launch)
+
+    def _in_time(self, part: Part, setting: Setting) -> bool:
+        """Decide once for all launches of a group whether they play a setting."""
         with self._lock:
-            for launch in self._live:
-                launch.kill()
+            fits = self._budget.fits(setting, beyond_fewest=self._beyond(part.numbers))
+            return self._decided.setdefault((part.numbers[0], setting), fits)
 
-    def _launch(  # noqa: PLR0913, PLR0917 - what one launch shares with its twin
-        self,
-        number: int,
-        together: int,
-        settings: list[Setting],
-        turns: Turns,
-        record: Record,
-        show: Show,
-    ) -> None:
-        dice = random.Random(f"{self.plan.seed} {number}")
-        self._show(show, f"launch {number}/{self.plan.launches}: importing the backend")
-        with Launch("tensorflow", self.plan.limits.times(together), turns) as launch:
-            self._live.append(launch)
-            for setting in settings:
-                where = f"launch {number}/{self.plan.launches}: {setting.label}: "
-                watch = functools.partial(self._watch, show, where)
-                task = self._task(setting, dice.randrange(_SEEDS))
-                if task.rivals and not self._stopped():
-                    outcomes = launch.measure(task, watch)
-                    self._take_all(setting, number, together, outcomes, record)
-                self._played += 1
-            self._live.remove(launch)
+    def _watch(self, part: Part, setting: Setting, stage: Stage) -> Callable[[str], None]:
+        where = f"launch {part.number}: {setting.label}: "
 
-    def _watch(self, show: Show, where: str, doing: str) -> None:
-        self._show(show, where + doing)
+        def watch(doing: str) -> None:
+            with self._lock:
+                limit = self._budget.left(beyond_fewest=self._beyond(part.numbers))
+                stage.display.show(min(self._pace.seconds_left, limit), where + doing)
 
-    def _show(self, show: Show, text: str) -> None:
-        with self._lock:
-            show(self._played / self._to_play, text)
+        return watch
 
     def _take_all(
-        self,
-        setting: Setting,
-        number: int,
-        together: int,
-        outcomes: Iterable[Outcome],
-        record: Record,
+        self, setting: Setting, part: Part, outcomes: Iterable[Outcome], stage: Stage
     ) -> None:
         with self._lock:
             for outcome in outcomes:
-                self._take(Case(setting, outcome.rival.name), number, together, outcome, record)
+                line = self._take(Case(setting, outcome.rival.name), part, outcome)
+                stage.record(line)
+                stage.referee.take(line)
 
-    def _take(
-        self, case: Case, number: int, together: int, outcome: Outcome, record: Record
-    ) -> None:
+    def _take(self, case: Case, part: Part, outcome: Outcome) -> Mapping[str, Any]:
+        """Note how a case ended in one launch; give the line of the journal that says so."""
         result, samples = self.results[case], {}
         if outcome.samples is None:
             result.status, result.reason = outcome.status, outcome.reason
         else:
             facts = outcome.samples["facts"]
-            kept = {name: facts[name] for name in facts if together == 1 or name not in _ALONE}
+            kept = {name: facts[name] for name in facts if part.alone or name not in _ALONE}
             samples = {**outcome.samples, "facts": kept}
-            result.launches.append({"launch": number, **samples})
-        record(
-            {
-                "kind": "launch",
-                "launch": number,
-                "case": case.fields(),
-                "status": outcome.status,
-                "reason": outcome.reason,
-                **samples,
-            }
-        )
-
-    def _open_settings(self) -> list[Setting]:
-        """Settings with a rival left, in the order of the cases."""
-        return list(dict.fromkeys(case.setting for case in self.results if self._open(case)))
+            result.launches.append({"launch": part.number, **samples})
+        return {
+            "kind": "launch",
+            "launch": part.number,
+            "case": case.fields(),
+            "status": outcome.status,
+            "reason": outcome.reason,
+            **samples,
+        }
 
     def _open(self, case: Case) -> bool:
         return self.results[case].status is Status.MEASURED
@@ -173,13 +182,12 @@ class Campaign:
         failed = sum(one.status not in _NO_FAULT for one in self.results.values())
         return 0 < self.plan.stop_after <= failed
 
-    def _task(self, setting: Setting, seed: int) -> Task:
+    def _task(self, setting: Setting, cases: Iterable[Case], launch: int, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
-        names = [one.strategy for one in self.results if one.setting == setting and self._open(one)]
-        chosen = [self.catalogue.strategies[name] for name in names]
+        chosen = [self.catalogue.strategies[one.strategy] for one in cases if self._open(one)]
         return Task(
             setting=setting,
-            rivals=tuple(Rival(one.name, str(one.path), one.parameters) for one in chosen),
+            rivals=tuple(strategy.rival(launch) for strategy in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
@@ -187,6 +195,14 @@ class Campaign:
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
         )
+
+
+def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
+    """Group cases by setting, in their order."""
+    found: dict[Setting, list[Case]] = {}
+    for case in cases:
+        found.setdefault(case.setting, []).append(case)
+    return found
 
 
 _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})

@@ -1,5 +1,6 @@
 """The protocol's knobs as command-line options: names, defaults, and how a value is read."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,52 @@ def _seconds(word: str) -> float:
     return seconds
 
 
+@dataclass(frozen=True)
+class Launches:
+    """How many launches a case has: `fewest`, and up to `most` where a verdict is open."""
+
+    fewest: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.fewest}-{self.most}" if self.most > self.fewest else str(self.fewest)
+
+
+def _launches(word: str) -> Launches:
+    fewest, _, most = word.partition("-")
+    found = Launches(_positive(fewest), _positive(most or fewest))
+    if found.most < found.fewest:
+        raise ValueError(word)
+    return found
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _duration(word: str) -> float | None:
+    """Read `90`, `90s`, `5m` or `1h` as seconds; nothing is no limit of the user's."""
+    if not word:
+        return None
+    unit = word[-1] if word[-1] in _UNITS else ""
+    return _seconds(word.removesuffix(unit)) * _UNITS.get(unit, 1)
+
+
+def _percent(word: str) -> float:
+    """Read `2%` or `2` as the share 0.02."""
+    return _seconds(word.removesuffix("%")) / 100
+
+
+def _cores(word: str) -> tuple[int, ...]:
+    """Read `0,2-3` as numbers of processors that this process may use."""
+    found: set[int] = set()
+    for part in filter(None, word.split(",")):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    if word and not (found and found <= os.sched_getaffinity(0)):
+        raise ValueError(word)
+    return tuple(sorted(found))
+
+
 def _features(word: str) -> tuple[int, ...]:
     return tuple(_positive(size) for size in word.split(",") if size.strip())
 
@@ -51,7 +98,26 @@ def _paths(word: str) -> tuple[Path, ...]:
 
 
 KNOBS: tuple[Knob, ...] = (
-    Knob("launches", "3", "a number of fresh processes, at least 1", read=_positive),
+    Knob(
+        "launches",
+        "3-12",
+        "a number of fresh processes, or the fewest and the most, like 3-12",
+        read=_launches,
+    ),
+    Knob(
+        "precision",
+        "2%",
+        "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
+        read=_percent,
+    ),
+    Knob(
+        "budget",
+        "",
+        "the time for the whole run, like 90s, 5m or 1h",
+        otherwise="the fewest launches, and more where a verdict is open until 4 min have passed",
+        read=_duration,
+    ),
+    Knob("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
     Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
     Knob("seed", "", "a whole number", otherwise="drawn anew", read=lambda text: int(text or -1)),
     Knob("results", "results", "a folder for the journals"),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -56,17 +56,21 @@ Watch = Callable[[str], None]
 
 
 class Launch:
-    """A fresh process with the backend imported; use it as a context manager."""
+    """A fresh process with the backend imported, on `cores` alone if any are named.
 
-    def __init__(self, backend: str, limits: Limits, turns: Turns | None = None) -> None:
-        self._limits, self._turns = limits, turns or Turns()
+    The import begins at once; as a context manager it waits for it, and ends the process.
+    """
+
+    def __init__(self, backend: str, limits: Limits, cores: Iterable[int] = ()) -> None:
+        self._limits, self._turns, self._ready = limits, Turns(), False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._mark = b"", 0
         path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
+        pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "timelift.measure.server", str(writer), backend],
+            [sys.executable, "-m", "timelift.measure.server", str(writer), backend, pinned],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -75,21 +79,35 @@ class Launch:
         )
         os.close(writer)
 
-    def __enter__(self) -> Self:
+    def share(self, turns: Turns, limits: Limits) -> None:
+        """Share the machine with the other launches of `turns`, under limits that allow for it."""
+        self._turns, self._limits = turns, limits
+
+    def wait_until_ready(self) -> None:
+        """Wait for the import; raises UserError where it fails."""
+        if self._ready:
+            return
         with self._turns.building():
             event = self._next_event(time.monotonic() + IMPORT_LIMIT)
         if event is None or event["event"] != "ready":
-            self._stop()
             raise UserError(
                 f"the backend could not be imported by {sys.executable}: {self._last_lines()}; "
                 "install the project's dependencies with 'make setup'"
             )
+        self._ready = True
+
+    def __enter__(self) -> Self:
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
@@ -185,7 +203,8 @@ class Launch:
         if self._process.poll() is None:
             self._process.kill()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the process and wait for it."""
         assert self._process.stdin is not None
         self.kill()
         self._process.stdin.close()

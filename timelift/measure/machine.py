@@ -10,6 +10,8 @@ from typing import Any
 
 import psutil
 
+from timelift.measure import quiet
+
 #: Packages whose version changes what is measured.
 PACKAGES = ("tensorflow", "keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
 #: Environment variables that change how fast the backend runs.
@@ -34,7 +36,7 @@ def describe() -> dict[str, Any]:
             "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         },
         "information": {
-            "load": list(os.getloadavg()),
+            **quiet.describe(),
             "free_bytes": psutil.virtual_memory().available,
             "hypervisor": "hypervisor" in _cpu_info("flags").split(),
         },

@@ -1,5 +1,7 @@
 """What is running and how much is left: a changing line on a terminal, plain lines elsewhere."""
 
+import math
+import shutil
 import time
 from typing import TextIO
 
@@ -12,16 +14,22 @@ class Progress:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._live = stream, stream.isatty()
-        self._started, self._shown = time.monotonic(), float("-inf")
+        self._shown = float("-inf")
 
-    def show(self, share_done: float, text: str) -> None:
-        """Show a stage; `share_done` of the campaign's settings lie behind it."""
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self.done()
+        self._stream.write(f"timelift: {text}\n")
+        self._stream.flush()
+
+    def show(self, seconds_left: float, text: str) -> None:
+        """Show what is going on and how long the rest may take; infinite where not known."""
         now = time.monotonic()
         if not self._live and now - self._shown < self.EVERY:
             return
         self._shown = now
-        line = f"timelift: {text}{self._left(share_done, now - self._started)}"
-        self._stream.write(f"\r\x1b[K{line[: self._width()]}" if self._live else line + "\n")
+        line = f"timelift: {text}{_left(seconds_left)}"
+        self._stream.write(f"\r\x1b[K{line[: _width()]}" if self._live else line + "\n")
         self._stream.flush()
 
     def done(self) -> None:
@@ -30,12 +38,13 @@ class Progress:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
-    def _left(self, share_done: float, spent: float) -> str:
-        if share_done <= 0:
-            return ""
-        return f", about {spent / share_done - spent:.0f} s left"
 
-    def _width(self) -> int:
-        import shutil  # noqa: PLC0415 - only a terminal has a width
+def _left(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return ""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f", about {f'{minutes} min ' if minutes else ''}{rest} s left"
 
-        return shutil.get_terminal_size().columns - 1
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 1

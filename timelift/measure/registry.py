@@ -6,11 +6,13 @@ So collecting is instant, needs no framework, and a malformed file fails before 
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
+from timelift.measure.wire import Rival
+from timelift.planted import MARK, NOTHING, Plant
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Strategy:
     title: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
+    twin_of: str = ""
+    plant: Plant = NOTHING
 
     @property
     def default(self) -> bool:
@@ -51,7 +55,18 @@ class Strategy:
     def described(self) -> dict[str, Any]:
         """What a reader of the results should know: the title and the declared meaning."""
         meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
-        return {"title": self.title, "differs": self.differs, "meaning": meaning}
+        told = {"title": self.title, "differs": self.differs, "meaning": meaning}
+        return told | ({"planted": self.plant.described(self.twin_of)} if self.twin_of else {})
+
+    def rival(self, launch: int) -> Rival:
+        """The strategy as a launch is told to build it."""
+        slower, first_call = self.plant.slower_in(launch), self.plant.first_call_seconds
+        return Rival(self.name, str(self.path), self.parameters, slower, first_call)
+
+    def twin(self, plant: Plant, path: Path) -> "Strategy":
+        """The same strategy under another name, with an effect planted."""
+        name = f"{self.name}{MARK}{plant.word}"
+        return replace(self, name=name, path=path, twin_of=self.name, plant=plant)
 
 
 @dataclass(frozen=True)

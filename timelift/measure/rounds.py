@@ -5,6 +5,7 @@ protocol is tested with a scripted clock.
 """
 
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,21 +17,34 @@ Clock = Callable[[], float]
 SAMPLE_SECONDS = 2e-3
 #: N is drawn within this share of its target, so that no rival has a resonant N in every launch.
 CALLS_JITTER = 0.1
+#: Before a sample, calls of so many seconds in all go untimed. After a rival's calls everything is
+#: cold: the first call takes about a quarter longer, the second 7 %, the sixth 1 %.
+PRIMING_SECONDS = 0.6e-3
+#: Longer calls do without: what the cold costs is lost in them.
+LONGEST_PRIMED_SECONDS = 10e-3
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
+#: Pre-empted rounds are dropped while they are rarer than this share. Where they are not, the
+#: pre-empting is done by the backend's own threads and belongs to what is measured.
+RARE = 0.2
 
 
 @dataclass
 class Player:
-    """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces."""
+    """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
+
+    `slower` is the share of calls that are made and not billed, where a self-test plants an effect.
+    """
 
     name: str
     call: Callable[[], object]
     wait: Callable[[], object] = lambda: None
     traces: Callable[[], int] = lambda: 0
     calls_per_sample: int = 1
+    slower: float = 0.0
+    priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
     seconds_per_call: list[float | None] = field(default_factory=list)
@@ -42,6 +56,23 @@ class Player:
         for _ in itertools.repeat(None, calls):
             call()
         self.wait()
+        return clock() - start
+
+    def billed_sample(self, clock: Clock) -> float:
+        """Time what is billed as `calls_per_sample` calls; seconds in all.
+
+        Where a slow-down is planted, more calls are made: the whole ones, and then a wait that
+        lasts as long as the rest of a call would have in this very sample. Where a speed-up is, the
+        calls that are made are billed as more.
+        """
+        if not self.slower:
+            return self.sample(self.calls_per_sample, clock)
+        if self.slower < 0:
+            return self.sample(self.calls_per_sample, clock) * (1 + self.slower)
+        calls, start = self.calls_per_sample * (1 + self.slower), clock()
+        end = start + self.sample(math.floor(calls), clock) * calls / math.floor(calls)
+        while clock() < end:
+            pass
         return clock() - start
 
 
@@ -64,6 +95,20 @@ def size_samples(player: Player, seconds_per_call: float, dice: random.Random) -
     """Choose N so that a sample lasts about `SAMPLE_SECONDS`, give or take the jitter."""
     target = SAMPLE_SECONDS / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
     player.calls_per_sample = max(1, round(target))
+    if seconds_per_call < LONGEST_PRIMED_SECONDS:
+        player.priming_calls = math.ceil(PRIMING_SECONDS / seconds_per_call)
+
+
+@dataclass
+class Dropped:
+    """Rounds that were dropped whole: one rival retraced, or the system took the processor away.
+
+    `crowded` is the share of rounds that were pre-empted and kept, since it was too usual.
+    """
+
+    retraced: int = 0
+    preempted: int = 0
+    crowded: float = 0.0
 
 
 def play(
@@ -71,33 +116,55 @@ def play(
     seconds: float,
     dice: random.Random,
     clock: Clock = time.perf_counter,
-) -> int:
-    """Play rounds until every player has used its equal share of `seconds`; return rounds dropped.
+    preemptions: Callable[[], int] = lambda: 0,
+) -> Dropped:
+    """Play rounds until every player has used its equal share of `seconds`; say what was dropped.
 
     A player past its share sits out, and is marked None for the round; nobody sits out of the first
-    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole.
+    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole, and so is one in which
+    `preemptions` grew, where that is rare.
     """
-    share, dropped, rounds = seconds / len(players), 0, 0
+    share, rounds, dropped = seconds / len(players), 0, Dropped()
+    kept: list[dict[str, float]] = []
+    disturbed: list[bool] = []
     while rounds < MOST_ROUNDS:
         due = [one for one in players if rounds < LEAST_ROUNDS or one.seconds_spent < share]
         if not due:
             break
+        before = preemptions()
         timed = _round(due, dice, clock)
         rounds += 1
-        dropped += timed is None
+        dropped.retraced += timed is None
         if timed is not None:
-            for player in players:
-                player.seconds_per_call.append(timed.get(player.name))
+            kept.append(timed)
+            disturbed.append(preemptions() != before)
+    _hand_out(players, _undisturbed(kept, disturbed, dropped))
     return dropped
 
 
-def _round(
-    due: Sequence[Player], dice: random.Random, clock: Clock
-) -> dict[str, float | None] | None:
+def _undisturbed(
+    kept: Sequence[dict[str, float]], disturbed: Sequence[bool], dropped: Dropped
+) -> Sequence[dict[str, float]]:
+    """Give the rounds without the pre-empted ones, where those are rare enough to be dropped."""
+    if sum(disturbed) > RARE * len(disturbed):
+        dropped.crowded = sum(disturbed) / len(disturbed)
+        return kept
+    dropped.preempted = sum(disturbed)
+    return [timed for timed, was in zip(kept, disturbed, strict=True) if not was]
+
+
+def _hand_out(players: Sequence[Player], kept: Sequence[dict[str, float]]) -> None:
+    for player in players:
+        player.seconds_per_call += [timed.get(player.name) for timed in kept]
+
+
+def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str, float] | None:
     traces = [player.traces() for player in due]
-    timed: dict[str, float | None] = {}
+    timed: dict[str, float] = {}
     for player in dice.sample(due, len(due)):
-        seconds = player.sample(player.calls_per_sample, clock)
+        if player.priming_calls:
+            player.sample(player.priming_calls, clock)
+        seconds = player.billed_sample(clock)
         player.seconds_spent += seconds
         timed[player.name] = seconds / player.calls_per_sample
     return timed if traces == [player.traces() for player in due] else None

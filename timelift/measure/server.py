@@ -1,8 +1,9 @@
 """The launch process: import the backend once, then fork one worker for each setting.
 
-Started by `launch` as `python -m timelift.measure.server EVENTS_FD BACKEND`; reads tasks from
-standard input, one JSON object a line. No op may run before the fork, so that every worker starts
-a runtime of its own, as a fresh interpreter would, without paying its imports again.
+Started by `launch` as `python -m timelift.measure.server EVENTS_FD BACKEND CORES`, with CORES empty
+or numbers with commas; reads tasks from standard input, one JSON object a line. No op may run
+before the fork, so that every worker starts a runtime of its own, as a fresh interpreter would,
+without paying its imports again.
 """
 
 import ctypes
@@ -20,9 +21,11 @@ from timelift.measure.wire import Task
 _PR_SET_PDEATHSIG = 1
 
 
-def serve(events_fd: int, backend: str) -> None:
-    """Import the backend, then serve tasks until standard input ends."""
+def serve(events_fd: int, backend: str, cores: str) -> None:
+    """Import the backend, then serve tasks until standard input ends; stay on `cores`, if any."""
     _die_with_parent()
+    if cores:
+        os.sched_setaffinity(0, map(int, cores.split(",")))
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     events = os.fdopen(events_fd, "w", encoding="utf-8")
@@ -87,4 +90,4 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]), sys.argv[2])
+    serve(int(sys.argv[1]), *sys.argv[2:])

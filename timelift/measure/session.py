@@ -2,30 +2,43 @@
 
 import random
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from timelift.case import Case
-from timelift.journal import Journal, utc_now
+from timelift.journal import SELFTEST_FOLDER, Journal, utc_now
 from timelift.measure import axes, grid, machine, registry
-from timelift.measure.campaign import Campaign, Plan, Result
+from timelift.measure import selftest as selftest_axes
+from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
+from timelift.measure.campaign import Campaign, Result
 from timelift.measure.knobs import KNOBS
 from timelift.measure.launch import Limits
-from timelift.measure.progress import Progress
+from timelift.measure.plan import Display, Plan, Referee
 from timelift.measure.user_layer import user_workload
+
+#: A machine that is busier than this with other work, as a share of its processors, is said so.
+BUSY_SHARE = 0.2
 
 
 class Session:
     """What conftest.py asks for; `asked` holds every option's text, empty where not given.
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
+    `selftest` puts a strategy's planted twins in the place of its rivals.
     """
 
-    def __init__(self, root: Path, asked: Mapping[str, str], *, once: bool) -> None:
-        self.root, self.once = root, once
-        self.asked = {option.name: asked[option.name] for option in axes.OPTIONS}
+    def __init__(
+        self, root: Path, asked: Mapping[str, str], *, once: bool = False, selftest: bool = False
+    ) -> None:
+        self.root, self.once, self.selftest = root, once, selftest
+        usual = selftest_axes.AXES if selftest else {}
+        self.asked = {
+            option.name: asked[option.name] or usual.get(option.name, "") for option in axes.OPTIONS
+        }
         self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
+        self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if selftest else None
         self.catalogue = grid.Catalogue(
             registry.strategies(root / "strategies", self.knobs["strategy_file"]),
             registry.workloads(root / "workloads"),
@@ -47,18 +60,32 @@ class Session:
         compares = question.get("compares", "")
         sizes = question.get("sizes", "all")
         named = {name: text for name, text in question.items() if name in self.asked}
-        return grid.cases(grid.Question(named, compares, sizes), self.asked, self.catalogue)
+        found = grid.cases(grid.Question(named, compares, sizes), self.asked, self.catalogue)
+        if self._copies is None:
+            return found
+        return list(selftest_axes.cases(found, self.catalogue, Path(self._copies.name)))
 
-    def measure(self, cases: Iterable[Case], progress: Progress, stop_after: int) -> None:
+    def measure(
+        self, cases: Iterable[Case], display: Display, referee: Referee, stop_after: int
+    ) -> None:
         """Measure every case once, whichever items ask for it, into a new journal."""
         self.campaign = Campaign(dict.fromkeys(cases), self.catalogue, self._plan(stop_after))
         if self.once:
-            self.campaign.run(lambda _: None, progress.show)
+            self.campaign.run(lambda _: None, display, referee)
             return
         header = self._header(len(self.campaign.results), self.campaign.plan)
+        self._warn_if_busy(header["machine"]["information"], display)
         self.journal_path = self._new_path(header)
         with Journal(self.journal_path, header) as journal:
-            self.campaign.run(journal.append, progress.show)
+            self.campaign.run(journal.append, display, referee)
+            journal.exit_word = "cut short" if self.campaign.cut_short else "complete"
+
+    def _warn_if_busy(self, seen: Mapping[str, Any], display: Display) -> None:
+        if seen["busy"] > BUSY_SHARE:
+            display.say(
+                f"the machine is {seen['busy']:.0%} busy with other work: figures will be less "
+                "sure and take longer; end other programs or wait"
+            )
 
     def result(self, case: Case) -> Result | None:
         """What the campaign found of a case; None before it has run."""
@@ -68,11 +95,15 @@ class Session:
         knobs = self.knobs
         seed = knobs["seed"] if knobs["seed"] >= 0 else random.SystemRandom().randrange(2**31)
         return Plan(
-            launches=1 if self.once else knobs["launches"],
+            fewest=1 if self.once else knobs["launches"].fewest,
+            most=1 if self.once else knobs["launches"].most,
             round_seconds=0.0 if self.once else knobs["round_seconds"],
             seed=seed,
             limits=Limits(knobs["first_call_limit"], knobs["case_timeout"]),
             stop_after=stop_after,
+            budget_seconds=knobs["budget"],
+            spare_seconds=SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS,
+            cores=knobs["pin"],
         )
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
@@ -84,10 +115,13 @@ class Session:
             "command": ["pytest", *sys.argv[1:]],
             "commit": machine.commit(self.root),
             "machine": machine.describe(),
-            "options": {**self.asked, **{name: str(value) for name, value in self.knobs.items()}},
+            "options": {**self.asked, **self._knobs_as_text()},
             "strategies": {name: one.described() for name, one in self._chosen().items()},
             "cases": cases,
         }
+
+    def _knobs_as_text(self) -> dict[str, str]:
+        return {name: "" if one is None else str(one) for name, one in self.knobs.items()}
 
     def _chosen(self) -> dict[str, registry.Strategy]:
         assert self.campaign is not None
@@ -98,4 +132,6 @@ class Session:
         stamp = header["started"].replace(":", "").replace("-", "").removesuffix("+0000")
         commit = (header["commit"]["id"] or "nogit")[:8]
         folder: Path = self.root / self.knobs["results"] / header["machine"]["name"]
+        if self.selftest:
+            folder /= SELFTEST_FOLDER
         return folder / f"{stamp}Z_{commit}.jsonl"

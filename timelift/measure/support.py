@@ -44,7 +44,7 @@ def cells(
     workload: registry.Workload, strategies: Mapping[str, registry.Strategy]
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in a launch of its own."""
-    rivals = tuple(Rival(one.name, str(one.path), one.parameters) for one in strategies.values())
+    rivals = tuple(one.rival(1) for one in strategies.values())
     with Launch("tensorflow", LIMITS) as launch:
         for time_axis, mode in COLUMNS:
             tried = [

@@ -21,11 +21,17 @@ from timelift.case import Case, Setting
 
 @dataclass(frozen=True)
 class Rival:
-    """A strategy to build: its name, its file and its parameters."""
+    """A strategy to build: its name, its file and its parameters.
+
+    A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
+    `first_call_seconds` are added to the first call.
+    """
 
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    slower: float = 0.0
+    first_call_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import numpy as np
 
 from timelift.case import Gradients, Lengths, Phase, Setting, Status
 from timelift.engine import Array, Compiled, Engine, Feed, UnavailableError, open_engine
-from timelift.measure import draw, inner, law, memory, rounds
+from timelift.measure import draw, inner, law, memory, quiet, rounds
 from timelift.measure.wire import Rival, Task
 
 Emit = Callable[[Mapping[str, Any]], None]
@@ -158,6 +158,7 @@ class Stage:
         nodes = compiled.trace(feed)
         traced = time.perf_counter()
         self._call(compiled, feed)
+        time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
@@ -222,18 +223,21 @@ class Stage:
         self.emit({"event": "ready"})
         self.wait_for_turn()
         players = [self._player(one) for one in contenders]
-        dropped = self._play_rounds(players) if self.task.round_seconds > 0 else 0
+        shared = self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for one, player in zip(contenders, players, strict=True):
-            traces = getattr(one.compiled, "traces", 0)
-            facts = {"traces": traces, "steady": player.steady, "dropped_rounds": dropped}
-            self.emit(
-                {
-                    **_ended(one.rival, Status.MEASURED, ""),
-                    "seconds_per_call": player.seconds_per_call,
-                    "calls_per_sample": player.calls_per_sample,
-                    "facts": {**one.facts, **facts},
-                }
-            )
+            self._report(one, player, shared)
+
+    def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+        traces = getattr(one.compiled, "traces", 0)
+        facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
+        self.emit(
+            {
+                **_ended(one.rival, Status.MEASURED, ""),
+                "seconds_per_call": player.seconds_per_call,
+                "calls_per_sample": player.calls_per_sample,
+                "facts": facts,
+            }
+        )
 
     def _player(self, one: Contender) -> rounds.Player:
         return rounds.Player(
@@ -241,10 +245,11 @@ class Stage:
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
+            slower=one.rival.slower,
         )
 
-    def _play_rounds(self, players: Sequence[rounds.Player]) -> int:
-        """Warm up, freeze the garbage collector, and play; return the rounds that were dropped."""
+    def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
         for player in players:
             self.emit({"event": "busy", "strategy": player.name, "doing": "warming up"})
             rounds.size_samples(player, rounds.warm_up(player), self.dice)
@@ -252,7 +257,16 @@ class Stage:
         gc.freeze()
         gc.disable()
         self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
-        return rounds.play(players, self.task.round_seconds * len(players), self.dice)
+        stolen, before = quiet.Stolen(), quiet.canary()
+        seconds = self.task.round_seconds * len(players)
+        dropped = rounds.play(players, seconds, self.dice, preemptions=quiet.preemptions)
+        return {
+            "dropped_rounds": dropped.retraced,
+            "preempted_rounds": dropped.preempted,
+            "crowded_share": round(dropped.crowded, 3),
+            "stolen_share": round(stolen.share(), 4),
+            "canary_seconds": min(before.seconds, quiet.canary().seconds),
+        }
 
 
 def _takes_ragged(module: ModuleType) -> bool:

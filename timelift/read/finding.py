@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
+from timelift.journal import SELFTEST_FOLDER
 
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
@@ -45,7 +46,13 @@ def _newest_under(folder: Path) -> Path:
 
 
 def _runs(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*.jsonl") if path.is_file())
+    """Give the runs under a folder; the self-tests only where it is theirs."""
+    paths = folder.rglob("*.jsonl")
+    return sorted(
+        path
+        for path in paths
+        if path.is_file() and SELFTEST_FOLDER not in path.relative_to(folder).parts
+    )
 
 
 def _newest(paths: Iterable[Path]) -> Path:

@@ -134,11 +134,17 @@ _LARGEST = frozenset({"traces", "graph_nodes", "peak_bytes", "weights", "law_err
 
 def fact(measurement: Measurement, name: str) -> float | None:
     """Give a fact of a case over its launches, or None where no launch holds a number for it."""
-    values = [one.facts.get(name) for one in measurement.launches]
-    numbers = [value for value in values if _is_number(value)]
+    values = [fact_of(one, name) for one in measurement.launches]
+    numbers = [value for value in values if value is not None]
     if not numbers:
         return None
     return float(max(numbers) if name in _LARGEST else np.median(numbers))
+
+
+def fact_of(launch: Launch, name: str) -> float | None:
+    """Give a fact of one launch, or None where it holds no number for it."""
+    value = launch.facts.get(name)
+    return float(value) if _is_number(value) else None
 
 
 def _is_number(value: object) -> TypeGuard[float]:

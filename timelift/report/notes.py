@@ -7,6 +7,7 @@ from typing import Any
 
 from timelift.read.measurement import Measurement, Run
 from timelift.stats.ranking import Ranking, Rival
+from timelift.stats.verdicts import Verdict
 
 ONE_LAUNCH = "within one launch: no interval"
 
@@ -23,12 +24,22 @@ def verdicts(ranking: Ranking, look_alikes: LookAlikes) -> Iterator[str]:
     close = [name for name in ranking.fastest_set if name != first]
     yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
     if math.isfinite(ranking.price(first)[1]):
-        yield ranking.sentence(first)
+        yield from ranking.sentences()
+    yield from undecided(ranking)
     if not all(has_interval(row) for row in ranking.rows):
         yield ONE_LAUNCH
     for name in (first, *others):
         if name in look_alikes:
             yield f"{name} is no lift: {look_alikes[name]}"
+
+
+def undecided(ranking: Ranking) -> Iterator[str]:
+    """Name who cannot be told from the first, and the difference that would have been seen."""
+    open_rows = [row for row in ranking.rows[1:] if row.verdict is Verdict.UNDECIDED]
+    known = [row for row in open_rows if math.isfinite(row.detectable)]
+    if known:
+        seen = (f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in known)
+        yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 
 
 def has_interval(row: Rival) -> bool:

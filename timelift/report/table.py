@@ -14,6 +14,7 @@ import numpy as np
 from timelift.case import Case, Lengths, Phase, Setting, Status
 from timelift.read.measurement import Measurement, Run, Samples
 from timelift.read.records import fact
+from timelift.report import quiet
 from timelift.report.head import head
 from timelift.report.notes import has_interval, look_alikes, losses, meanings, titles, verdicts
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
@@ -69,8 +70,10 @@ Measured = Mapping[Case, Measurement]
 
 def report(run: Run, rankings: Iterable[Ranking]) -> Report:
     """Put a run and its rankings into words."""
-    tables = tuple(_tables(run, rankings))
-    return Report(head(run), titles(run), meanings(run), tables, run.warnings)
+    ranked = list(rankings)
+    tables = tuple(_tables(run, ranked))
+    top = (*head(run), *quiet.lines(run, ranked))
+    return Report(top, titles(run), meanings(run), tables, run.warnings)
 
 
 def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:

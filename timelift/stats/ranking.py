@@ -140,6 +140,7 @@ class _Contest:
             launches=launches,
             p=self.versus[best, i].p if i != best else math.nan,
             price=_price(rivals) if launches > 1 else UNKNOWN,
+            detectable=math.exp(self.versus[best, i].detectable) if i != best else math.nan,
         )
 
     def _beside(self, i: int, best: int) -> tuple[float, float, float, Verdict]:

@@ -1,6 +1,7 @@
 """What a ranking is: the rows of one setting from fastest to slowest, and what each costs."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelift.case import Case, Setting
@@ -9,6 +10,9 @@ from timelift.stats.verdicts import Verdict
 
 #: A price that nothing is known of.
 UNKNOWN = (math.nan, math.nan)
+
+#: From this ratio a price is written as times the best, and from that one without decimals.
+_TIMES, _MANY_TIMES = 1.5, 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,7 @@ class Rival:
     two-sided, adjusted for all pairs of the setting. Rivals that share one of `letters` were not
     shown to differ; the true rank lies from `rank_low` to `rank_high`. `price` is the least and
     the most that choosing this rival costs over the best, whichever that is, as ratios.
+    `detectable` is the ratio to the first row that would have been called different 9 in 10 times.
     """
 
     case: Case
@@ -36,6 +41,7 @@ class Rival:
     launches: int
     p: float = math.nan
     price: tuple[float, float] = UNKNOWN
+    detectable: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,22 @@ class Ranking:
         low, high = self.price(strategy)
         if math.isnan(high):
             return f"what choosing `{strategy}` costs over the best is not known from one launch"
-        most = f"at most {100 * (high - 1):.1f} % over the best"
-        least = f"at least {100 * (low - 1):.1f} % and " if low > 1 else ""
-        return f"choosing `{strategy}` costs {least}{most}"
+        if low > 1:
+            return f"`{strategy}` costs {price_in_words(low, high)}"
+        return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
+
+    def sentences(self) -> Iterator[str]:
+        """What choosing the first costs, if anything, and what choosing the last does."""
+        first, last = self.rows[0].case.strategy, self.rows[-1].case.strategy
+        if self.price(first)[1] > 1:
+            yield self.sentence(first)
+        if self.price(last)[0] > 1:
+            yield self.sentence(last)
+
+
+def price_in_words(low: float, high: float) -> str:
+    """Write what is paid over the best: as per cent more while that is little, else as times."""
+    if high < _TIMES:
+        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
+    digits = 1 if high < _MANY_TIMES else 0
+    return f"{low:.{digits}f} to {high:.{digits}f} times the best"

@@ -6,7 +6,7 @@ first, most at the last (the O'Brien-Fleming-like spending function of Lan and D
 Biometrika 70(3), 659-663). All of this needs numpy alone, for the sake of pytest's process.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,13 @@ def unsettled(
     measurements: Iterable[Measurement],
     theta: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
+    anchor: Callable[[Board], int] | None = None,
 ) -> dict[Setting, tuple[Case, ...]]:
     """Name the settings that need more launches, each with the cases to play in them.
 
-    Those are the fastest and the rivals whose comparison with it is not settled. Between looks
-    every rival plays on; after the last look none does. `theta` and `precision` are shares, as in
-    `settled`.
+    Those are the fastest and the rivals whose comparison with it is not settled; instead of the
+    fastest, the rival that `anchor` finds. Between looks every rival plays on; after the last look
+    none does. `theta` and `precision` are shares, as in `settled`.
     """
     going = [board for board in boards(measurements) if _launches(board) < LOOKS[-1]]
     if not going:
@@ -47,7 +48,7 @@ def unsettled(
     done = settled(effects, np.repeat(np.arange(len(going)), sizes), theta, precision)
     parts = np.split(np.arange(len(done)), np.cumsum(sizes)[:-1])
     cases = [
-        _to_play(board, effects.effect[part], done[part])
+        _to_play(board, done[part], anchor(board) if anchor else _fastest(board, effects, part))
         for board, part in zip(going, parts, strict=True)
     ]
     return {board.setting: some for board, some in zip(going, cases, strict=True) if some}
@@ -58,16 +59,21 @@ def _launches(board: Board) -> int:
     return int(np.isfinite(board.seconds).any((0, 2)).sum())
 
 
-def _to_play(board: Board, effects: Samples, done: NDArray[np.bool_]) -> tuple[Case, ...]:
+def _to_play(board: Board, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
     """Give the cases of one setting that another launch should play."""
     if _launches(board) not in LOOKS:
         return board.cases
-    count = np.isfinite(effects).sum(-1).astype(float)
-    scores = fit_scores(mean_and_variance(effects)[0], count, len(board.cases))
-    leader = int(np.argmin(scores))
     doubtful = [pair for pair, over in zip(board.pairs, done, strict=True) if not over]
-    rivals = {i for pair in doubtful if leader in pair for i in pair}
+    rivals = {i for pair in doubtful if anchor in pair for i in pair}
     return tuple(board.cases[i] for i in sorted(rivals))
+
+
+def _fastest(board: Board, effects: Effects, part: NDArray[np.int_]) -> int:
+    """Find the rival that its pairs make the fastest."""
+    effect = effects.effect[part]
+    count = np.isfinite(effect).sum(-1).astype(float)
+    scores = fit_scores(mean_and_variance(effect)[0], count, len(board.cases))
+    return int(np.argmin(scores))
 
 
 def settled(

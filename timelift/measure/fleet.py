@@ -1,0 +1,85 @@
+"""The launches of a campaign as processes: the first few import together, all end with it."""
+
+import threading
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from timelift.measure.launch import Launch
+from timelift.measure.plan import Plan
+from timelift.measure.turns import Turns
+
+#: So many launches import the backend together at the start, which costs less than one by one.
+_TOGETHER = 3
+
+
+@dataclass(frozen=True)
+class Part:
+    """One launch of a group that runs side by side."""
+
+    number: int
+    numbers: tuple[int, ...]
+    turns: Turns
+
+    @property
+    def alone(self) -> bool:
+        """Whether it has the machine to itself."""
+        return len(self.numbers) == 1
+
+
+class Fleet:
+    """Use it as a context manager: at its end no process is left."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan, self._lock = plan, threading.Lock()
+        self._live: list[Launch] = []
+        self._ahead: dict[int, Launch] = {}
+        self.import_seconds = 0.0
+
+    def __enter__(self) -> Self:
+        started = time.monotonic()
+        first = range(1, 1 + min(_TOGETHER, self._plan.fewest))
+        self._ahead = {number: self._started() for number in first}
+        try:
+            for launch in self._ahead.values():
+                launch.wait_until_ready()
+        except BaseException:
+            self._stop_all()
+            raise
+        self.import_seconds = time.monotonic() - started
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._stop_all()
+
+    def _stop_all(self) -> None:
+        for launch in self._live:
+            launch.stop()
+
+    def open(self, part: Part) -> Launch:
+        """Give the launch of this number, ready for tasks; it may have been started before."""
+        launch = self._ahead.pop(part.number, None) or self._started()
+        launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
+        launch.wait_until_ready()
+        return launch
+
+    def close(self, launch: Launch) -> None:
+        """End a launch."""
+        with self._lock:
+            self._live.remove(launch)
+        launch.stop()
+
+    def kill(self) -> None:
+        """End every process at once; whoever waits for one is told that it died."""
+        with self._lock:
+            for launch in self._live:
+                launch.kill()
+
+    def _started(self) -> Launch:
+        launch = Launch("tensorflow", self._plan.limits, self._plan.cores)
+        with self._lock:
+            self._live.append(launch)
+        return launch

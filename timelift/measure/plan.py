@@ -1,0 +1,81 @@
+"""What a campaign is told: how much to measure, who judges, where to say what goes on."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from timelift.case import Case
+from timelift.measure.budget import SPARE_SECONDS
+from timelift.measure.launch import Limits
+
+Record = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much to measure: launches, each rival's seconds of rounds, the limits.
+
+    Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
+    left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
+    fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
+    Launches stay on the processors `cores`, if any are named.
+    """
+
+    fewest: int
+    most: int
+    round_seconds: float
+    seed: int
+    limits: Limits
+    stop_after: int = 0
+    budget_seconds: float | None = None
+    spare_seconds: float = SPARE_SECONDS
+    cores: tuple[int, ...] = ()
+
+    def in_words(self, cases: int, settings: int) -> str:
+        """Say what is going to happen."""
+        more = f", up to {self.most} where a verdict is open" if self.most > self.fewest else ""
+        within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
+        launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
+        return f"{cases} cases in {settings} settings, {launches}{more}{within}"
+
+    def groups(self, looks: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        """Group launches: the first alone, then pairs, each ending at a look at the latest."""
+        first = 1
+        while first <= self.most:
+            alone = first == 1 or first in looks or first == self.most
+            last = first if alone else first + 1
+            yield tuple(range(first, last + 1))
+            first = last + 1
+
+
+class Referee(Protocol):
+    """Who says, from what was recorded, which cases another launch could still teach of."""
+
+    @property
+    def looks(self) -> Sequence[int]:
+        """The numbers of launches at which a verdict may be given."""
+
+    def take(self, record: Mapping[str, Any]) -> None:
+        """Note a line of the journal."""
+
+    def to_play(self) -> frozenset[Case]:
+        """The cases that need more launches."""
+
+
+class Display(Protocol):
+    """Where the campaign says what it does."""
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+
+    def show(self, seconds_left: float, text: str) -> None:
+        """Show what is going on and how long the rest may take; infinite where not known."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Who is told of what happens."""
+
+    record: Record
+    display: Display
+    referee: Referee

@@ -1,0 +1,85 @@
+"""How quiet the machine is: load, stolen time, frequency, and a canary whose work never changes.
+
+Nothing here judges: what is seen goes into the journal, and its readers say what it means.
+"""
+
+import hashlib
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+#: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
+_CANARY_BYTES = bytes(1 << 16)
+#: Beats of one look at the machine, a few milliseconds in all.
+_BEATS = 40
+
+
+@dataclass(frozen=True)
+class Canary:
+    """Seconds of the same piece of work: its median, and how far its slowest tenth lies above."""
+
+    seconds: float
+    jitter: float
+
+
+def canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:
+    """Time a fixed piece of work; `jitter` is the 90th percentile over the median, less one."""
+    times = sorted(_beat(clock) for _ in range(beats))
+    middle = statistics.median(times)
+    return Canary(middle, times[(9 * len(times)) // 10] / middle - 1)
+
+
+def _beat(clock: Callable[[], float]) -> float:
+    start = clock()
+    hashlib.sha256(_CANARY_BYTES).digest()
+    return clock() - start
+
+
+class Stolen:
+    """The share of this machine's processor time that its host gave to others since the start."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def share(self) -> float:
+        """Stolen over all processor time so far; 0 where the system does not tell."""
+        now = psutil.cpu_times()
+        passed = sum(now) - sum(self._before)
+        stolen = getattr(now, "steal", 0.0) - getattr(self._before, "steal", 0.0)
+        return max(0.0, stolen / passed) if passed > 0 else 0.0
+
+
+def preemptions() -> int:
+    """How often the system has taken the processor from this thread; 0 where it does not tell."""
+    try:
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+    except (ImportError, AttributeError):
+        return 0
+
+
+def describe() -> dict[str, Any]:
+    """Look at the machine before a run: load, its processors' use, frequency, and the canary."""
+    seen = canary()
+    busy = psutil.cpu_percent(interval=0.2) / 100
+    return {
+        "load": list(os.getloadavg()),
+        "busy": round(busy, 3),
+        "frequency_mhz": _frequency(),
+        "canary_seconds": seen.seconds,
+        "canary_jitter": round(seen.jitter, 3),
+    }
+
+
+def _frequency() -> float | None:
+    try:
+        found = psutil.cpu_freq()
+    except (OSError, NotImplementedError):
+        return None
+    return round(found.current) if found else None

@@ -1,0 +1,43 @@
+"""The self-test's grid: in every setting one strategy and its planted twins are the rivals.
+
+Which strategy it is goes round: all of them are tried, and rivals stay as many as in a usual run.
+"""
+
+import itertools
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from timelift.case import Case
+from timelift.measure.grid import Catalogue
+from timelift.measure.registry import Strategy
+from timelift.planted import PLANTS
+
+#: What a self-test measures where the user names nothing else: calls short enough to plant in.
+AXES = {
+    "workloads": "sensor,tokens",
+    "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
+    "seq_lens": "4,8,16",
+    "batch_sizes": "1,4,16",
+}
+
+
+def cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[Case]:
+    """Give the cases of a self-test in the settings of `grid`; add the twins to the catalogue.
+
+    `copies` is a folder for the files that are loaded from another path.
+    """
+    by_setting = itertools.groupby(grid, key=lambda case: case.setting)
+    for place, (setting, group) in enumerate(by_setting):
+        names = [case.strategy for case in group]
+        base = catalogue.strategies[names[place % len(names)]]
+        yield Case(setting, base.name)
+        for twin in _twins(base, copies):
+            catalogue.strategies[twin.name] = twin
+            yield Case(setting, twin.name)
+
+
+def _twins(base: Strategy, copies: Path) -> Iterator[Strategy]:
+    for plant in PLANTS:
+        path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
+        yield base.twin(plant, path)

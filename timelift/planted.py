@@ -1,0 +1,53 @@
+"""Planted rivals: twins of a strategy whose true difference to it is known, for the self-test.
+
+A twin runs the same code. `slower` is the share of calls that it makes without counting them: it
+makes N(1 + slower) calls and bills N, which is an exact effect under the machine's own noise.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: Between a strategy and the word of its twin; no file of a strategy can hold it in its name.
+MARK = "@"
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What is done to a twin.
+
+    `slower` is a share, negative for faster, planted in one launch of `one_launch_in`;
+    `first_call_seconds` are added to the first call alone. `own_path` loads the file from another
+    path.
+    """
+
+    word: str
+    slower: float = 0.0
+    one_launch_in: int = 1
+    first_call_seconds: float = 0.0
+    own_path: bool = False
+
+    def slower_in(self, launch: int) -> float:
+        """The share that is planted in this launch."""
+        return self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
+
+    def described(self, base: str) -> dict[str, Any]:
+        """The plant as the journal's header tells it: what a reader needs to know the truth."""
+        fields = asdict(self)
+        return {"of": base} | {name: fields[name] for name in _TOLD}
+
+
+_TOLD = ("slower", "one_launch_in", "first_call_seconds")
+
+#: What is planted in a strategy that is itself.
+NOTHING = Plant("")
+#: The twins of every strategy in a self-test.
+PLANTS = (
+    Plant("copy", own_path=True),
+    Plant("first_call", first_call_seconds=0.2),
+    Plant("one_in_4", slower=0.10, one_launch_in=4),
+    Plant("-5%", slower=-0.05),
+    Plant("+2%", slower=0.02),
+    Plant("+3%", slower=0.03),
+    Plant("+5%", slower=0.05),
+    Plant("+10%", slower=0.10),
+)

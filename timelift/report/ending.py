@@ -1,0 +1,50 @@
+"""The end of a run in a few lines: who is fastest where, and who is never slower."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from timelift.read import results
+from timelift.report import quiet
+from timelift.stats import ranking
+from timelift.stats.ranking import Ranking
+
+#: So many settings have a line of their own; the report has the rest.
+SETTINGS = 12
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Read a run that has ended, and say what was found and how to read it."""
+    run = results.load(path)
+    rankings = ranking.rank(run.measurements)
+    yield from answers(rankings)
+    yield from quiet.too_noisy(run, rankings)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    yield f"{shown}; read it with: python report.py {shown}"
+
+
+def answers(rankings: Sequence[Ranking]) -> Iterator[str]:
+    """Say the answer of each setting, and then of all together."""
+    contests = [one for one in rankings if len(one.rows) > 1]
+    for one in contests[:SETTINGS]:
+        yield f"{one.setting.label}: {_answer(one)}"
+    if len(contests) > SETTINGS:
+        yield f"and {len(contests) - SETTINGS} more settings: see the report"
+    if len(contests) > 1:
+        yield _everywhere(ranking.never_worse(contests), len(contests))
+
+
+def _answer(found: Ranking) -> str:
+    first = found.rows[0]
+    name = first.case.strategy
+    if not math.isfinite(first.price[1]):
+        return f"{name} was fastest in one launch, which is no verdict"
+    close = [one for one in found.fastest_set if one != name]
+    beside = [f"not shown slower: {', '.join(close)}"] if close else []
+    return "; ".join([f"fastest: {name}", *beside, *found.sentences()])
+
+
+def _everywhere(names: Sequence[str], settings: int) -> str:
+    if not names:
+        return f"no strategy was the best or not shown slower in all {settings} settings"
+    return f"never shown slower than the best, in {settings} settings: {', '.join(names)}"
