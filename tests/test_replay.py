@@ -143,7 +143,7 @@ def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixt
     """On quiet noise ours finds 10 % and raises no false alarm; a run named twice counts twice."""
     assert door.main([str(journal)]) == 0
     said = capsys.readouterr().out
-    for tool in ("median:5%", "mean:10%", "±2 % at 95 %", "asv, factor 1.1", "pyperf compare_to"):
+    for tool in ("median:5%", "mean:10%", "±2 % at 95 %", "asv, U test", "pyperf compare_to"):
         assert tool in said
     assert said.endswith(sheet.LEGEND)
     assert door.main([str(journal), str(journal), "--markdown"]) == 0

@@ -13,12 +13,12 @@ from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
 from tests.recorded import recorded, says, simulated
+from timelift.replay.asv import intervals, median_interval, p_value, u_test
 from timelift.replay.ladder import ladder
 from timelift.replay.precision import precise
 from timelift.replay.rule import Rule, Seats
 from timelift.replay.t_test import t_test
 from timelift.replay.threshold import threshold
-from timelift.replay.u_test import _p, u_test
 from timelift.stats import noise
 from timelift.stats.trial import compared
 
@@ -107,7 +107,7 @@ def test_the_u_test_and_the_factor_are_asvs(seed, ratio, rounds):
 def test_the_p_of_the_u_test_is_asvs(rounds):
     """The normal approximation has no correction, and begins beyond 20 samples."""
     first, second = simulated([1, 1.02], settings=1, launches=1, rounds=rounds)[0, :, 0]
-    assert _p(first, second) == pytest.approx(slow_u_p(first, second), rel=1e-9)
+    assert p_value(first, second) == pytest.approx(slow_u_p(first, second), rel=1e-9)
 
 
 def test_too_few_samples_for_a_u_test_are_not_tried():
@@ -118,6 +118,42 @@ def test_too_few_samples_for_a_u_test_are_not_tried():
     found = {n: says(u_test(ONE), simulated([1, 9], settings=1, rounds=n)) for n in (4, 6, 7)}
     assert math.isnan(found[4][0])
     assert (found[6], found[7]) == ([0], [1])
+
+
+def slow_interval(values):
+    """The interval of the median as the loop of asv over the sorted values finds it."""
+    low, high, below = -math.inf, math.inf, 0.0
+    for place, value in enumerate(sorted(values)):
+        below += stats.binom.pmf(place, len(values), 0.5)
+        low = value if below <= 0.005 else low
+        if below >= 0.995:
+            high = value
+            break
+    return low, high
+
+
+@pytest.mark.parametrize("count", [*range(8, 30), 57, 100])
+def test_the_interval_of_a_median_is_asvs(count):
+    """Order statistics; of fewer than 8 values there are none so sure."""
+    values = np.random.default_rng(count).normal(size=count)
+    assert median_interval(values) == slow_interval(values.tolist())
+    assert np.isnan(median_interval(values[:7])).all()
+
+
+@settings(max_examples=60)
+@given(seed=st.integers(0, 2**32 - 1), ratio=st.sampled_from([1.0, 1.08, 1.12, 0.88, 0.92]))
+def test_medians_differ_where_their_intervals_are_apart_and_the_factor_is_passed(seed, ratio):
+    """Against the definition."""
+    scenario = noise.Scenario("some", round_sd=0.08)
+    seconds = simulated([1, ratio], seed=seed, scenario=scenario, settings=1, launches=2)
+    first, second = (side.ravel() for side in seconds[0])
+    a, b = slow_interval(first.tolist()), slow_interval(second.tolist())
+    overlap = a[1] >= b[0] and a[0] <= b[1]
+    ratio_seen = np.median(second) / np.median(first)
+    beyond = 1 if ratio_seen > 1.1 else -1 if ratio_seen < 1 / 1.1 else 0
+    assert says(intervals(Seats(2)), seconds) == [0 if overlap else beyond]
+    few = simulated([1, 9], settings=1, launches=1, rounds=7)
+    assert math.isnan(says(intervals(ONE), few)[0])
 
 
 @settings(max_examples=60)
