@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Case, Phase, Setting, Status
+from timelift.stats import noise
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {
@@ -129,6 +130,66 @@ def synthetic(path: Path, cases: Sequence[Case] | None = None, **how: Any) -> Pa
         ended(case("rnn_cell"), Status.CRASHED, "signal 11"),
     ]
     return write(path, header(cases=len(cases) + 2), *campaign(cases, **how), *lost, END)
+
+
+#: What a self-test plants beside every base: the suffix, and how that twin differs.
+TWINS: dict[str, dict[str, Any]] = {
+    "copy": {},
+    "first_call": {"first_call_seconds": 0.05},
+    "+2%": {"slower": 0.02},
+    "+3%": {"slower": 0.03},
+    "+5%": {"slower": 0.05},
+    "+10%": {"slower": 0.10},
+    "-5%": {"slower": -0.05},
+    "one_in_4": {"slower": 0.10, "one_launch_in": 4},
+}
+
+
+def planted(of: str, **differs: Any) -> dict[str, Any]:
+    """What the header of a self-test says of one planted strategy."""
+    plain = {"of": of, "slower": 0.0, "one_launch_in": 1, "first_call_seconds": 0.0}
+    return {"title": f"A twin of {of}", "differs": [], "meaning": {}, "planted": plain | differs}
+
+
+def selftest_header(bases: Iterable[str], **changes: Any) -> dict[str, Any]:
+    """The first line of a self-test: every base and its twins."""
+    strategies: dict[str, Any] = {}
+    for base in bases:
+        strategies[base] = {"title": base, "differs": [], "meaning": {}}
+        strategies |= {f"{base}@{name}": planted(base, **how) for name, how in TWINS.items()}
+    return header(strategies=strategies) | changes
+
+
+def selftest(
+    path: Path,
+    bases: Sequence[str] = ("native", "loop_slice"),
+    sizes: int = 3,
+    seed: int = 3,
+    **shape: Any,
+) -> Path:
+    """Write a self-test of these bases at so many lengths, with the noise of a quiet machine.
+
+    `shape` is that of `timelift.stats.noise.Shape`. The one-in-four twin is slower in launch 1.
+    """
+    shaped = noise.Shape(settings=sizes * len(bases), rivals=1 + len(TWINS), **shape)
+    quiet = noise.Scenario("quiet", launch_sd=0.005, round_sd=0.03)
+    truths = np.log1p([0.0, *(twin.get("slower", 0.0) for twin in TWINS.values())])
+    truths[-1] = 0.0
+    times = noise.seconds(quiet, shaped, truths, np.random.default_rng(seed))
+    times[:, -1, 0] *= 1.1
+    contests = list(itertools.product(bases, range(1, sizes + 1)))
+    lines = [
+        line(
+            case(base + twin, seq_len=size),
+            launch + 1,
+            times[place, rival, launch].tolist(),
+            facts={"build_seconds": 0.1, "trace_seconds": 0.1, "first_call_seconds": 0.4},
+        )
+        for launch in range(shaped.launches)
+        for place, (base, size) in enumerate(contests)
+        for rival, twin in enumerate(["", *(f"@{name}" for name in TWINS)])
+    ]
+    return write(path, selftest_header(bases, cases=len(contests) * shaped.rivals), *lines, END)
 
 
 def foreign(*benchmarks: Any) -> dict[str, Any]:

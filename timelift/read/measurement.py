@@ -17,12 +17,14 @@ class Launch:
     """One case in one launch.
 
     `seconds_per_call` holds one value a round, NaN where the rival sat the round out; position `i`
-    of every rival of the setting in the same launch is the same moment.
+    of every rival of the setting in the same launch is the same moment. A sample is that many
+    seconds times `calls_per_sample`, which is 1 where the file does not tell.
     """
 
     number: int
     seconds_per_call: Samples
     facts: Mapping[str, Any] = field(default_factory=dict)
+    calls_per_sample: int = 1
 
 
 @dataclass(frozen=True)

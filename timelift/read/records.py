@@ -32,6 +32,7 @@ class Record:
     reason: str
     seconds: Samples
     facts: Mapping[str, Any]
+    calls_per_sample: int = 1
 
 
 @dataclass
@@ -66,7 +67,12 @@ def parse(fields: Mapping[str, Any]) -> Record:
         reason=str(fields.get("reason") or ""),
         seconds=samples(fields.get("seconds_per_call")) if measured else np.empty(0),
         facts=facts if isinstance(facts, dict) else {},
+        calls_per_sample=_calls(fields) if measured else 1,
     )
+
+
+def _calls(fields: Mapping[str, Any]) -> int:
+    return whole("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
 
 
 def parse_case(fields: object) -> Case:
@@ -119,7 +125,7 @@ def _measurement(case: Case, by_number: Mapping[int, Record]) -> Measurement:
     """Merge the launches of a case; one that ended otherwise than measured gives the status."""
     records = [by_number[number] for number in sorted(by_number)]
     launches = tuple(
-        Launch(record.launch, record.seconds, record.facts)
+        Launch(record.launch, record.seconds, record.facts, record.calls_per_sample)
         for record in records
         if record.status is Status.MEASURED
     )

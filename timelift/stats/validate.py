@@ -1,4 +1,7 @@
-"""Mark the statistics on simulated noise: `python -m timelift.stats.validate [--quick]`."""
+"""Mark the statistics where the truth is known: `python -m timelift.stats.validate [--quick]`.
+
+On simulated noise, or with `--noise RUN...` on what self-tests recorded of equal rivals.
+"""
 
 import argparse
 import sys
@@ -6,6 +9,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from timelift.errors import UserError
+from timelift.read.escape import plain
+from timelift.stats import validate_real
 from timelift.stats.noise import SCENARIOS, Shape
 from timelift.stats.stopping import LOOKS
 from timelift.stats.trial import Marks, Play, all_launches, campaign, mark
@@ -31,17 +37,42 @@ _PLANS: tuple[tuple[int, Play], ...] = (
 )
 
 
-def main(words: Sequence[str]) -> None:
-    """Print one line of marks for every scenario and plan, as they are found."""
+def main(words: Sequence[str]) -> int:
+    """Print one line of marks for everything that is tried; 1 where the runs cannot be used."""
+    options = _parser().parse_args(words)
+    try:
+        contests = validate_real.contests(options.noise) if options.noise else None
+    except UserError as error:
+        sys.stderr.write(f"timelift.stats.validate: {plain(error)}\n")
+        return 1
+    if contests is None:
+        _print(_HEADER, _lines(_PLANS[1:2] if options.quick else _PLANS, options), _LEGEND)
+    else:
+        lines = validate_real.lines(contests, options.seed, quick=options.quick)
+        _print(validate_real.HEADER, lines, validate_real.LEGEND)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m timelift.stats.validate", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="five launches alone, few runs")
+    parser.add_argument(
+        "--noise",
+        nargs="+",
+        metavar="RUN",
+        help="take the noise of self-tests (pytest bench/ --selftest) instead of simulating it",
+    )
     parser.add_argument("--seed", type=int, default=0, help="where the noise starts (default: 0)")
-    options = parser.parse_args(words)
-    sys.stdout.write(_HEADER + "\n")
-    for line in _lines(_PLANS[1:2] if options.quick else _PLANS, options):
+    return parser
+
+
+def _print(header: str, lines: Iterator[str], legend: str) -> None:
+    """Print a table line by line, as it is found."""
+    sys.stdout.write(header + "\n")
+    for line in lines:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
-    sys.stdout.write(_LEGEND)
+    sys.stdout.write(legend)
 
 
 def _lines(plans: Sequence[tuple[int, Play]], options: argparse.Namespace) -> Iterator[str]:
@@ -63,4 +94,4 @@ def _line(name: str, marks: Marks, play: Play) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,37 @@
+"""Recordings for the tests of the replay: simulated contests, and what a rule says of them."""
+
+import numpy as np
+
+from tests.simulated import QUIET
+from timelift.replay.recording import Recording
+from timelift.stats import noise
+
+
+def recorded(seconds, calls=1, setup=0.0):
+    """The recording of contests (contests, rivals, launches, rounds), each first rival the base."""
+    contests, rivals = seconds.shape[:2]
+    rows = seconds.reshape(-1, *seconds.shape[2:])
+    shape = rows.shape[:2]
+    base = np.repeat(np.arange(contests) * rivals, rivals - 1)
+    twins = base + np.tile(np.arange(1, rivals), contests)
+    return Recording(
+        seconds_per_call=rows,
+        calls_per_sample=np.full(shape, float(calls)),
+        setup_seconds=np.full(shape, setup),
+        contest=np.repeat(np.arange(contests), rivals),
+        pairs=np.column_stack([base, twins]),
+        truth=np.zeros(len(base)),
+    )
+
+
+def simulated(ratios, seed=0, scenario=QUIET, **shape):
+    """Seconds per call of rivals so many times as slow as the first."""
+    sizes = {"settings": 6, "launches": 8} | shape
+    shaped = noise.Shape(rivals=len(ratios), **sizes)
+    return noise.seconds(scenario, shaped, np.log(ratios), np.random.default_rng(seed))
+
+
+def says(rule, seconds):
+    """What a rule says of every twin beside its base."""
+    recording = recorded(seconds)
+    return rule.judge(recording, rule.seats).says.tolist()

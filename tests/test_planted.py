@@ -1,0 +1,149 @@
+"""Planted rivals: a self-test's header says who is a twin of whom, and lies are left out."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import journals
+from timelift.case import Status
+from timelift.read import planted, results
+from timelift.read.measurement import Run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A self-test of two bases at two lengths."""
+    path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
+    return results.load(journals.selftest(path, sizes=2, launches=4, rounds=6))
+
+
+def changed(run: Run, name: str, **changes: Any) -> Run:
+    """The run with another word on how the strategy `name` was planted."""
+    entry = run.header["strategies"][name]
+    entry = entry | {"planted": entry["planted"] | changes}
+    strategies = run.header["strategies"] | {name: entry}
+    return dataclasses.replace(run, header={**run.header, "strategies": strategies})
+
+
+def test_every_base_meets_its_twins_in_every_setting(run: Run) -> None:
+    """Two bases at two lengths are four contests of nine rivals, all of one setting."""
+    found = planted.contests(run)
+    assert [(one.setting.seq_len, one.base.case.strategy) for one in found] == [
+        (1, "loop_slice"),
+        (1, "native"),
+        (2, "loop_slice"),
+        (2, "native"),
+    ]
+    for contest in found:
+        base = contest.base.case.strategy
+        names = [one.case.strategy for one in contest.rivals]
+        assert names == [base, *(f"{base}@{twin}" for twin in journals.TWINS)]
+        assert {one.case.setting for one in contest.rivals} == {contest.setting}
+    assert planted.complaints(run) == ()
+
+
+def test_a_twin_knows_its_truth(run: Run) -> None:
+    """As a log ratio to the base; a twin that is slow in some launches has none."""
+    contest = planted.contests(run)[0]
+    truths = dict(zip(("", *journals.TWINS), contest.truths, strict=True))
+    assert truths["-5%"] == pytest.approx(math.log(0.95))
+    assert truths["+10%"] == pytest.approx(math.log(1.1))
+    assert truths["one_in_4"] is None
+    identical = [
+        name for name, twin in zip(journals.TWINS, contest.twins, strict=True) if twin.identical
+    ]
+    assert identical == ["copy", "first_call"]
+    assert contest.twins[1].first_call_seconds == 0.05
+
+
+def test_a_rival_without_samples_takes_no_part(run: Run) -> None:
+    """A crashed twin is left out, and a crashed base takes its contest along."""
+    lost = {"native@copy": Status.CRASHED, "loop_slice": Status.TIMED_OUT}
+    measurements = tuple(
+        dataclasses.replace(one, status=lost.get(one.case.strategy, one.status))
+        for one in run.measurements
+    )
+    found = planted.contests(dataclasses.replace(run, measurements=measurements))
+    assert [one.base.case.strategy for one in found] == ["native", "native"]
+    assert {len(one.twins) for one in found} == {len(journals.TWINS) - 1}
+
+
+def test_an_ordinary_run_has_no_contest(tmp_path: Path) -> None:
+    """Nor is anything wrong with it."""
+    ordinary = results.load(journals.synthetic(tmp_path / "run.jsonl"))
+    assert planted.contests(ordinary) == []
+    assert planted.complaints(ordinary) == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"of": 3}, "of: expected a strategy"),
+        ({"of": "nobody"}, "received 'nobody'"),
+        ({"of": "native@copy"}, "no twin itself"),
+        ({"slower": "5 %"}, "slower: expected a number"),
+        ({"slower": True}, "slower: expected a number"),
+        ({"slower": -1}, "slower: expected a number"),
+        ({"slower": 1e400}, "slower: expected a number"),
+        ({"one_launch_in": 0}, "one_launch_in: expected a whole number"),
+        ({"one_launch_in": 2.5}, "one_launch_in: expected a whole number"),
+        ({"first_call_seconds": -1}, "first_call_seconds: expected a number"),
+    ],
+)
+def test_a_wrong_entry_is_left_out_and_named(run: Run, wrong: dict[str, Any], named: str) -> None:
+    """The other twins stay, and one sentence says which is lost and why."""
+    broken = changed(run, "native@+5%", **wrong)
+    names = {one.case.strategy for contest in planted.contests(broken) for one in contest.rivals}
+    assert "native@+5%" not in names
+    assert len(names) == 2 * (1 + len(journals.TWINS)) - 1
+    (complaint,) = planted.complaints(broken)
+    assert complaint.startswith("planted native@+5%: ")
+    assert named in complaint
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=4,
+)
+KEYS = st.sampled_from(["of", "slower", "one_launch_in", "first_call_seconds", "planted"])
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(entry=JSON | st.dictionaries(KEYS, JSON | st.just("native")))
+def test_whatever_an_entry_holds_reading_it_raises_nothing(tmp_path: Path, entry: Any) -> None:
+    """A truth that is read is a finite number."""
+    copy = journals.planted("native") | {"planted": entry}
+    header = journals.header(strategies={"native": {}, "native@copy": copy})
+    lines = [journals.line(journals.case(name)) for name in header["strategies"]]
+    path = tmp_path / "any.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in (header, *lines)))
+    read = results.load(path)
+    found = planted.contests(read)
+    assert len(found) + len(planted.complaints(read)) == 1
+    for contest in found:
+        assert all(truth is None or math.isfinite(truth) for truth in contest.truths)
+
+
+def test_the_calls_of_a_sample_are_read(tmp_path: Path) -> None:
+    """They are 1 where the file does not tell; a line that tells nonsense is left out."""
+    told = journals.line(journals.case(), 1)
+    silent = journals.line(journals.case(), 2)
+    del silent["calls_per_sample"]
+    wrong = journals.line(journals.case(), 3, calls_per_sample=0)
+    run = results.load(
+        journals.write(tmp_path / "run.jsonl", journals.header(), told, silent, wrong)
+    )
+    (measurement,) = run.measurements
+    assert [(one.number, one.calls_per_sample) for one in measurement.launches] == [(1, 2), (2, 1)]
+    assert "calls_per_sample: expected a whole number" in run.warnings[0]

@@ -1,0 +1,28 @@
+"""The rules that are replayed, ours first."""
+
+import itertools
+
+from timelift.replay import asv
+from timelift.replay.ladder import ladder
+from timelift.replay.precision import precise
+from timelift.replay.rule import Rule, Seats
+from timelift.replay.t_test import t_test
+from timelift.replay.threshold import MEAN, MEDIAN, threshold
+
+_ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
+_TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)
+_ALL, _HALF_EACH = Seats(None), Seats(None, apart=True)
+
+RULES: tuple[Rule, ...] = (
+    Rule("timelift", _ALL, ladder),
+    *(
+        threshold(field, percent, seats)
+        for percent, field, seats in itertools.product((5, 10), (MEDIAN, MEAN), (_ONE, _ONE_EACH))
+    ),
+    *(
+        precise(0.02, confidence, seats)
+        for confidence, seats in itertools.product((0.95, 0.99), (_ONE, _ONE_EACH))
+    ),
+    *(rule(seats) for rule in (asv.intervals, asv.u_test) for seats in (_TWO, _TWO_EACH)),
+    *(t_test(seats) for seats in (_ALL, _HALF_EACH)),
+)
