@@ -109,8 +109,12 @@ def pytest_terminal_summary(
     from timelift.report import ending  # noqa: PLC0415 - only a run that measured has an end
 
     terminalreporter.section("timelift")
-    for line in ending.lines(session.journal_path):
-        terminalreporter.write_line(line)
+    say = ending.selftest_lines if session.selftest else ending.lines
+    try:
+        for line in say(session.journal_path):
+            terminalreporter.write_line(line)
+    except UserError as error:
+        terminalreporter.write_line(f"timelift: {error}")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from timelift.errors import UserError
-from timelift.read import results
+from timelift.read import results, trust
 from timelift.read.escape import plain, slug
 
 ROOT = Path(__file__).parent
@@ -67,7 +67,7 @@ def _report(path: Path, folder: Path) -> None:
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
     rankings = ranking.rank(run.measurements)
-    report = table.report(run, rankings)
+    report = table.report(run, rankings, trust.of_machine(ROOT / "results", run))
     terminal.show(report, terminal.console())
     from timelift.report import plot  # noqa: PLC0415
 

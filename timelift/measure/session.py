@@ -75,8 +75,8 @@ class Session:
             return
         header = self._header(len(self.campaign.results), self.campaign.plan)
         self._warn_if_busy(header["machine"]["information"], display)
-        self.journal_path = self._new_path(header)
-        with Journal(self.journal_path, header) as journal:
+        with Journal(self._new_path(header), header) as journal:
+            self.journal_path = journal.path
             self.campaign.run(journal.append, display, referee)
             journal.exit_word = "cut short" if self.campaign.cut_short else "complete"
 

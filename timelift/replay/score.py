@@ -5,39 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from timelift.read.measurement import Samples
+from timelift.read.trust import Share
 from timelift.replay.recording import Recording
 from timelift.replay.rule import Rule
 
-_CONFIDENCE = 0.95
 #: Truths that agree to so many digits are one.
 _DIGITS = 9
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many hits among so many tries."""
-
-    hits: int
-    tries: int
-
-    @property
-    def value(self) -> float:
-        """The share, NaN of no tries."""
-        return self.hits / self.tries if self.tries else float("nan")
-
-    @property
-    def at_most(self) -> float:
-        """The true share's upper bound at 95 % confidence, one-sided and exact.
-
-        Source: Clopper and Pearson 1934, Biometrika 26(4), 404-413.
-        """
-        if self.hits == self.tries:
-            return 1.0
-        bound = stats.beta.ppf(_CONFIDENCE, self.hits + 1, self.tries - self.hits)
-        return float(bound)
 
 
 @dataclass(frozen=True)

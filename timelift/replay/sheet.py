@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from timelift.replay.score import Score, Share
+from timelift.read.trust import Share
+from timelift.replay.score import Score
 
 LEGEND = """
 processes     launches whose samples the rule sees: shared by both rivals, or of its own for each

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from timelift.read import results
+from timelift.read import results, trust
 from timelift.report import quiet
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
@@ -19,8 +19,25 @@ def lines(path: Path) -> Iterator[str]:
     rankings = ranking.rank(run.measurements)
     yield from answers(rankings)
     yield from quiet.too_noisy(run, rankings)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-    yield f"{shown}; read it with: python report.py {shown}"
+    yield f"{_shown(path)}; read it with: python report.py {_shown(path)}"
+
+
+def selftest_lines(path: Path) -> Iterator[str]:
+    """Judge a self-test that has ended, keep what it found for the reports, and say it."""
+    from timelift.replay.trust import of_run  # noqa: PLC0415 - scipy, for a self-test alone
+
+    found = of_run(path)
+    if found is None:
+        yield "the self-test measured no strategy beside a twin, so it says nothing"
+        return
+    yield from found.lines()
+    trust.save(found, path.parent)
+    yield f"every report of this machine says so from now on; {_shown(path)}"
+    yield f"other tools' rules on the same samples: python -m timelift.replay {_shown(path)}"
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def answers(rankings: Sequence[Ranking]) -> Iterator[str]:

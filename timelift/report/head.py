@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from timelift.read.measurement import Run
+from timelift.read.trust import Trust
 
 _SCALARS = (str, int, float)
 
@@ -25,6 +26,14 @@ def head(run: Run) -> tuple[tuple[str, str], ...]:
         "state": "" if run.complete else "incomplete: the run was interrupted or is going on",
     }
     return tuple((label, text) for label, text in lines.items() if text)
+
+
+def trust_in_words(run: Run, trust: Trust | None) -> str:
+    """Say how far the figures of a run's machine may be trusted, or how to find out."""
+    if trust is None:
+        return "not known for this machine; find out with: pytest bench/ --selftest"
+    drift = _object(_object(run.header.get("machine")).get("drift"))
+    return trust.sentence(_object(drift.get("versions")))
 
 
 def _object(value: object) -> Mapping[str, Any]:

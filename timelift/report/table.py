@@ -14,8 +14,9 @@ import numpy as np
 from timelift.case import Case, Lengths, Phase, Setting, Status
 from timelift.read.measurement import Measurement, Run, Samples
 from timelift.read.records import fact
+from timelift.read.trust import Trust
 from timelift.report import quiet
-from timelift.report.head import head
+from timelift.report.head import head, trust_in_words
 from timelift.report.notes import has_interval, look_alikes, losses, meanings, titles, verdicts
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
 from timelift.stats.ranking import Ranking, Rival
@@ -68,11 +69,11 @@ class Report:
 Measured = Mapping[Case, Measurement]
 
 
-def report(run: Run, rankings: Iterable[Ranking]) -> Report:
-    """Put a run and its rankings into words."""
+def report(run: Run, rankings: Iterable[Ranking], trust: Trust | None = None) -> Report:
+    """Put a run and its rankings into words; `trust` is what the machine's self-test found."""
     ranked = list(rankings)
     tables = tuple(_tables(run, ranked))
-    top = (*head(run), *quiet.lines(run, ranked))
+    top = (*head(run), *quiet.lines(run, ranked), ("trust", trust_in_words(run, trust)))
     return Report(top, titles(run), meanings(run), tables, run.warnings)
 
 

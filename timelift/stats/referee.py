@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from timelift.case import Case, Status
-from timelift.planted import MARK
+from timelift.planted import MARK, PLANTS
 from timelift.read.measurement import Measurement
 from timelift.read.records import Record, Warnings, merge, parse
 from timelift.stats.board import Board
@@ -31,13 +31,28 @@ class Referee:
 
     def to_play(self) -> frozenset[Case]:
         """The cases that need more launches."""
-        anchor = _untouched if self._planted else None
-        doubtful = unsettled(self.measurements(), precision=self._precision, anchor=anchor)
-        return frozenset(case for cases in doubtful.values() for case in cases)
+        measured = self.measurements()
+        if not self._planted:
+            doubtful = unsettled(measured, precision=self._precision)
+            return frozenset(case for cases in doubtful.values() for case in cases)
+        # Who is slow in some launches only plays with the others, but must not be learnt from.
+        steady = [one for one in measured if not _is_unsteady(one.case)]
+        doubtful = unsettled(steady, precision=self._precision, anchor=_untouched)
+        along = {one.case for one in measured if one.case.setting in doubtful} - {
+            one.case for one in steady
+        }
+        return frozenset(along) | {case for cases in doubtful.values() for case in cases}
 
     def measurements(self) -> tuple[Measurement, ...]:
         """What has been measured so far."""
         return merge(self._records, Warnings())
+
+
+_UNSTEADY = {plant.word for plant in PLANTS if plant.one_launch_in > 1}
+
+
+def _is_unsteady(case: Case) -> bool:
+    return case.strategy.partition(MARK)[2] in _UNSTEADY
 
 
 def _untouched(board: Board) -> int:
