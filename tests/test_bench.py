@@ -11,9 +11,11 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile
+from timelift.planted import PLANTS
 
 ROOT = Path(__file__).parent.parent
 SMALL = "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-seconds 0.02".split()
+HEAD = '"""Counts."""\nimport os\ndef build(layer, shape):\n'
 GOOD = ("fold_time", "native", "loop_slice")
 
 
@@ -167,6 +169,9 @@ def test_a_device_that_is_not_there_is_a_skip(tmp_path):
         (["--seq-lens", "0"], "--seq-lens: expected a whole number of at least 1, received '0'"),
         (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
         (["--launches", "0"], "--launches: expected a number of fresh processes"),
+        (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),
+        (["--budget", "5d"], "--budget: expected the time for the whole run"),
+        (["--pin", "100000"], "--pin: expected the processors to stay on"),
         (["-o", "seq_lens=x"], "--seq-lens: expected a whole number of at least 1, received 'x'"),
     ],
 )
@@ -178,6 +183,49 @@ def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentenc
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_the_end_says_the_answer_and_where_the_rest_is(run):
+    """In the ranking's words, which two launches do not make a verdict of."""
+    _, done, _ = run
+    assert "sensor-T3-B2-forward-graph: fastest: " in done.stdout
+    assert "read it with: python report.py results/" in done.stdout
+
+
+def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
+    """What was not measured is neither passed nor failed, and the journal is not complete."""
+    folder = project(tmp_path, ("native", "fold_time"))
+    done = bench(folder, "bench/test_forward.py", "-rs", *SMALL, "--budget", "0.001s")
+    assert "2 skipped" in done.stdout
+    assert "its --budget spent before it" in done.stdout
+    journal = next(folder.glob("results/*/*.jsonl"))
+    assert '"exit":"cut short"' in journal.read_text().splitlines()[-1]
+
+
+def test_pinned_launches_run_on_those_processors(tmp_path):
+    """The worker sees no other, and the journal says which."""
+    core = min(os.sched_getaffinity(0))
+    where = HEAD + "    raise OSError(os.sched_getaffinity(0))\n"
+    folder = project(tmp_path, ("native",), {"counts": where})
+    done = bench(folder, "bench/test_forward.py", *SMALL, "--pin", str(core))
+    assert f"failed: OSError: {{{core}}}" in done.stdout
+    journal = next(folder.glob("results/*/*.jsonl"))
+    assert json.loads(journal.read_text().splitlines()[0])["options"]["pin"] == str(core)
+
+
+def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
+    """Its journal lies apart, what it found is kept, and a later report says so."""
+    folder = project(tmp_path, ("native",))
+    done = bench(folder, "bench/test_forward.py", "--selftest", *SMALL)
+    assert f"{1 + len(PLANTS)} passed" in done.stdout
+    assert "identical code was called different in 0 of 3 comparisons" in done.stdout
+    assert not list(folder.glob("results/*/*.jsonl"))
+    (journal,) = folder.glob("results/*/selftest/*.jsonl")
+    header = json.loads(journal.read_text().splitlines()[0])
+    assert header["strategies"]["native@+5%"]["planted"]["slower"] == 0.05
+    assert "planted" not in header["strategies"]["native"]
+    (kept,) = folder.glob("results/*/selftest/trust.json")
+    assert json.loads(kept.read_text())["false_alarms"] == [0, 3]
 
 
 def test_a_malformed_strategy_fails_at_collection(tmp_path):

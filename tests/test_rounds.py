@@ -1,9 +1,29 @@
 """Rounds interleave rivals, share time fairly and void what a retrace spoils."""
 
+import itertools
 import random
+
+import pytest
 
 from timelift.measure import rounds
 from timelift.measure.rounds import Player
+
+
+class TickingClock:
+    """A clock that also moves a little whenever it is read, so that waiting for it ends."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1e-9
+        return self.now
+
+    def takes(self, seconds):
+        def call():
+            self.now += seconds
+
+        return call
 
 
 class ScriptedClock:
@@ -91,9 +111,81 @@ def test_a_retrace_drops_the_whole_round():
         Player("steady", clock.takes(1.0)),
     ]
     dropped = rounds.play(made, 0.01, random.Random(6), clock)
-    assert dropped > 0
+    assert dropped.retraced > 0
     assert len(made[0].seconds_per_call) == len(made[1].seconds_per_call)
-    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS - dropped
+    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS - dropped.retraced
+
+
+def preempted(*which):
+    """A counter of pre-emptions that grows during the named rounds, from 0."""
+    reads = itertools.count()
+
+    def read():
+        number = next(reads)
+        before, during = number // 2, number % 2
+        return sum(one < before or (one == before and during) for one in which)
+
+    return read
+
+
+@pytest.mark.parametrize(("which", "kept"), [((), 10), ((3,), 9), ((0, 7), 8)])
+def test_a_preempted_round_is_dropped_whole_where_that_is_rare(which, kept):
+    """Every rival loses it, whoever was on, and it is counted."""
+    clock = ScriptedClock()
+    made = players(clock, a=1e-4, b=1e-4)
+    dropped = rounds.play(made, 0.04, random.Random(2), clock, preempted(*which))
+    assert dropped.preempted == len(which)
+    assert dropped.crowded == 0
+    assert [len(one.seconds_per_call) for one in made] == [kept, kept]
+
+
+def test_rounds_are_kept_where_most_are_preempted():
+    """Then it is the backend's own threads, and dropping would choose the luckiest rounds."""
+    clock = ScriptedClock()
+    made = players(clock, a=1e-4, b=1e-4)
+    dropped = rounds.play(made, 0.04, random.Random(2), clock, preempted(1, 4, 6))
+    assert dropped.preempted == 0
+    assert dropped.crowded == pytest.approx(0.3)
+    assert [len(one.seconds_per_call) for one in made] == [10, 10]
+
+
+def test_a_sample_is_primed_by_calls_that_nobody_times():
+    """Every rival comes to its sample cold; what that costs is not in it."""
+    clock, heat = ScriptedClock(), {"a": 0, "b": 0}
+
+    def cools_when_not_called(name):
+        def call():
+            other = "b" if name == "a" else "a"
+            heat[name], heat[other] = heat[name] + 1, 0
+            clock.now += 1e-4 * (1.5 if heat[name] <= 2 else 1.0)
+
+        return call
+
+    made = [Player(name, cools_when_not_called(name)) for name in "ab"]
+    for player in made:
+        rounds.size_samples(player, 1e-4, random.Random(1))
+    rounds.play(made, 0.04, random.Random(2), clock)
+    times = [seconds for player in made for seconds in player.seconds_per_call]
+    assert max(times) == pytest.approx(1e-4)
+
+
+def test_a_long_call_is_not_primed():
+    """What the cold costs is lost in it, and another call would double the price."""
+    player = Player("long", lambda: None)
+    rounds.size_samples(player, 0.05, random.Random(1))
+    assert player.priming_calls == 0
+
+
+@pytest.mark.parametrize("slower", [0.02, 0.03, 0.1, 0.5, -0.05])
+@pytest.mark.parametrize("cost", [1e-4, 3e-4, 0.04])
+def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
+    """Calls of any length, made and not billed, or billed and not made."""
+    clock = TickingClock()
+    player = Player("twin", clock.takes(cost), slower=slower)
+    rounds.size_samples(player, cost, random.Random(1))
+    rounds.play([player], 0.1, random.Random(2), clock)
+    for sample in player.seconds_per_call:
+        assert sample / cost == pytest.approx(1 + slower, rel=1e-3)
 
 
 def test_warming_up_finds_the_steady_time_after_slow_first_calls():

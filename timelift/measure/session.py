@@ -121,7 +121,7 @@ class Session:
         }
 
     def _knobs_as_text(self) -> dict[str, str]:
-        return {name: "" if one is None else str(one) for name, one in self.knobs.items()}
+        return {name: _as_text(value) for name, value in self.knobs.items()}
 
     def _chosen(self) -> dict[str, registry.Strategy]:
         assert self.campaign is not None
@@ -135,3 +135,10 @@ class Session:
         if self.selftest:
             folder /= SELFTEST_FOLDER
         return folder / f"{stamp}Z_{commit}.jsonl"
+
+
+def _as_text(value: Any) -> str:
+    """Write a knob's value as one would on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)

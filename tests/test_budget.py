@@ -1,0 +1,77 @@
+"""The time of a run: what is left, what fits, and how long the rest will take."""
+
+import pytest
+
+from tests.journals import case
+from timelift.measure.budget import Budget, Pace
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+SHORT, LONG = case(seq_len=4).setting, case(seq_len=400).setting
+
+
+@pytest.fixture
+def clock():
+    """A clock at 100 s."""
+    return Clock()
+
+
+def test_a_budget_of_the_users_holds_for_everything(clock):
+    """What is left shrinks with the time, for the fewest launches too."""
+    budget = Budget(60, spare=1000, clock=clock)
+    clock.now += 20
+    assert budget.left(beyond_fewest=False) == budget.left(beyond_fewest=True) == 40
+
+
+def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
+    """The fewest launches are always played."""
+    budget = Budget(None, spare=30, clock=clock)
+    clock.now += 50
+    assert budget.left(beyond_fewest=False) == float("inf")
+    assert budget.left(beyond_fewest=True) == -20
+
+
+def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
+    """A setting without a price is tried while there is any time."""
+    budget = Budget(60, spare=0, clock=clock)
+    budget.paid(LONG, 30)
+    clock.now += 25
+    assert budget.fits(LONG, beyond_fewest=False)
+    clock.now += 10
+    assert not budget.fits(LONG, beyond_fewest=False)
+    assert budget.fits(SHORT, beyond_fewest=False)
+    clock.now += 30
+    assert not budget.fits(SHORT, beyond_fewest=False)
+
+
+def test_new_launches_are_not_begun_for_their_imports_alone(clock):
+    """Importing the backend and the cheapest setting must fit."""
+    budget = Budget(60, spare=0, clock=clock)
+    budget.import_seconds = 5
+    budget.paid(SHORT, 2)
+    budget.paid(LONG, 30)
+    clock.now += 50
+    assert budget.fits_any([SHORT, LONG], beyond_fewest=True)
+    assert not budget.fits_any([LONG], beyond_fewest=True)
+    clock.now += 4
+    assert not budget.fits_any([SHORT, LONG], beyond_fewest=True)
+
+
+def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
+    """Four pieces, one done in 3 s: 9 s are left."""
+    pace = Pace(4, clock)
+    assert pace.seconds_left == float("inf")
+    clock.now += 3
+    pace.step()
+    assert pace.seconds_left == 9
+    for _ in range(5):
+        pace.step()
+    assert pace.seconds_left == 0

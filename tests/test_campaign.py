@@ -1,0 +1,239 @@
+"""The campaign's choices, with launches that are scripted: who plays, in what order, until when."""
+
+import pytest
+
+from tests import journals
+from timelift.case import Case, Status
+from timelift.measure import campaign as campaigns
+from timelift.measure.budget import Budget
+from timelift.measure.campaign import Campaign
+from timelift.measure.fleet import Part
+from timelift.measure.grid import Catalogue
+from timelift.measure.launch import Limits, Outcome
+from timelift.measure.plan import Plan
+from timelift.measure.registry import Strategy, Workload
+from timelift.planted import Plant
+
+SECONDS_A_SETTING = 10.0
+NAMES = ("fast", "close", "slow")
+CASES = [journals.case(name, seq_len=length) for length in (4, 8) for name in NAMES]
+
+
+class Clock:
+    """A clock that moves when a launch measures."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class ScriptedLaunch:
+    """Measures whatever it is given, or ends it as the script says."""
+
+    def __init__(self, fleet, part):
+        self.fleet, self.part = fleet, part
+
+    def measure(self, task, watch):
+        watch("playing rounds")
+        self.fleet.clock.now += SECONDS_A_SETTING
+        self.fleet.played.append(
+            (self.part.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
+        )
+        return [self._outcome(rival) for rival in task.rivals]
+
+    def _outcome(self, rival):
+        status = self.fleet.script.get(rival.name, Status.MEASURED)
+        if status is not Status.MEASURED:
+            return Outcome(rival, status, "as scripted")
+        facts = {"build_seconds": 1.0, "traces": 1}
+        samples = {"seconds_per_call": [1e-3], "calls_per_sample": 2, "facts": facts}
+        return Outcome(rival, status, "", samples)
+
+
+class ScriptedFleet:
+    """Stands in for the processes; notes every task of every launch in `played`."""
+
+    def __init__(self, clock, script=None):
+        self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
+
+    def __call__(self, _plan):
+        return self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def open(self, part: Part):
+        return ScriptedLaunch(self, part)
+
+    def close(self, launch):
+        pass
+
+    def kill(self):
+        pass
+
+
+class ScriptedReferee:
+    """Wants these strategies to play on until so many launches were recorded of a case."""
+
+    looks = (3, 5, 8)
+
+    def __init__(self, *wanted, until=99):
+        self.wanted, self.until, self.lines = wanted, until, []
+
+    def take(self, record):
+        self.lines.append(record)
+
+    def to_play(self):
+        seen = [Case.from_fields(line["case"]) for line in self.lines]
+        return frozenset(
+            case for case in seen if case.strategy in self.wanted and seen.count(case) < self.until
+        )
+
+
+class Heard:
+    """A display that remembers what was said."""
+
+    def __init__(self):
+        self.said, self.shown = [], []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def show(self, seconds_left, text):
+        self.shown.append((seconds_left, text))
+
+
+@pytest.fixture
+def play(monkeypatch, tmp_path):
+    """Play a campaign of two settings with three rivals; what was played, heard and found."""
+
+    def run(referee, script=None, **plan):
+        clock = Clock()
+        fleet = ScriptedFleet(clock, script)
+        monkeypatch.setattr(campaigns, "Fleet", fleet)
+        fields = {"fewest": 3, "most": 8, "round_seconds": 0.1, "seed": 1, "limits": Limits(1, 1)}
+        chosen = Plan(**(fields | plan))
+        catalogue = Catalogue(
+            {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
+            {"tokens": Workload("tokens", "x.py:make_layer", "t", (3,), (4,), (1,))},
+        )
+        found = Campaign(CASES, catalogue, chosen)
+        found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
+        heard = Heard()
+        found.run(lambda _: None, heard, referee)
+        return fleet.played, heard, found
+
+    return run
+
+
+def launches(played, name):
+    """The launches that a strategy played, for the setting of length 4."""
+    return sorted(number for number, length, names in played if length == 4 and name in names)
+
+
+def test_without_doubt_the_fewest_launches_are_all(play):
+    """Three, whatever the most is."""
+    played, _, found = play(ScriptedReferee())
+    assert {number for number, *_ in played} == {1, 2, 3}
+    assert not found.cut_short
+
+
+def test_only_who_is_wanted_plays_beyond_the_fewest(play):
+    """The clear loser is dropped; the others go on until the most."""
+    played, heard, _ = play(ScriptedReferee("fast", "close"))
+    assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
+    assert launches(played, "slow") == [1, 2, 3]
+    assert "undecided after 3 launches: 2 of 2 settings" in heard.said[1]
+
+
+def test_a_verdict_ends_a_setting(play):
+    """Wanted until five launches were recorded."""
+    played, _, _ = play(ScriptedReferee("fast", "close", until=5))
+    assert launches(played, "fast") == [1, 2, 3, 4, 5]
+
+
+def test_a_fixed_number_of_launches_asks_nobody(play):
+    """Fewest and most are one number, and it is not a look."""
+    played, _, _ = play(ScriptedReferee(*NAMES), fewest=4, most=4)
+    assert launches(played, "slow") == [1, 2, 3, 4]
+
+
+def test_a_budget_cuts_at_a_setting_and_says_so(play):
+    """25 s are two settings of the first launch; then another would not end in time."""
+    played, heard, found = play(ScriptedReferee(*NAMES), budget_seconds=25)
+    assert [number for number, *_ in played] == [1, 1]
+    assert found.cut_short
+    assert heard.said[0].endswith(
+        "3 launches each, up to 8 where a verdict is open, all within 25 s"
+    )
+
+
+def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
+    """Six settings of the fewest take 60 s although only 45 are spare; no more follow."""
+    played, _, found = play(ScriptedReferee(*NAMES), spare_seconds=45)
+    assert launches(played, "fast") == [1, 2, 3]
+    assert not found.cut_short
+
+
+def test_launches_of_a_group_play_the_same_settings(play):
+    """A budget that ends within a pair cuts both of the pair at the same place."""
+    played, _, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
+    second, third = ({one[1] for one in played if one[0] == number} for number in (2, 3))
+    assert second == third
+
+
+def test_who_failed_plays_no_more_and_the_others_do(play):
+    """A crash in the first launch is one outcome, not three."""
+    played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED})
+    assert launches(played, "slow") == [1]
+    assert launches(played, "fast") == [1, 2, 3]
+    assert found.results[CASES[2]].status is Status.CRASHED
+
+
+def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
+    """The first one does with `-x`."""
+    played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)
+    assert len(played) == 1
+    assert found.cut_short
+
+
+def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
+    """Of a pair that builds side by side they mean nothing."""
+    _, _, found = play(ScriptedReferee())
+    facts = [launch["facts"] for launch in found.results[CASES[0]].launches]
+    assert ["build_seconds" in one for one in facts] == [True, False, False]
+    assert all("traces" in one for one in facts)
+
+
+def test_the_time_left_never_exceeds_the_budget(play):
+    """However slow the pace."""
+    _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
+    assert all(seconds <= 45 for seconds, _ in heard.shown)
+
+
+@pytest.mark.parametrize(
+    ("most", "groups"),
+    [
+        (1, [(1,)]),
+        (2, [(1,), (2,)]),
+        (3, [(1,), (2, 3)]),
+        (4, [(1,), (2, 3), (4,)]),
+        (8, [(1,), (2, 3), (4, 5), (6, 7), (8,)]),
+        (10, [(1,), (2, 3), (4, 5), (6, 7), (8,), (9, 10)]),
+    ],
+)
+def test_launches_come_in_pairs_that_end_at_a_look(most, groups):
+    """The first alone, and no pair straddles a look."""
+    plan = Plan(1, most, 0.1, 1, Limits(1, 1))
+    assert list(plan.groups((3, 5, 8, 12))) == groups
+
+
+def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
+    """And one in every launch is in all."""
+    plant = Plant("one_in_4", slower=0.1, one_launch_in=4)
+    assert [plant.slower_in(number) for number in range(1, 9)] == [0, 0.1, 0, 0, 0, 0.1, 0, 0]
+    assert Plant("+5%", slower=0.05).slower_in(3) == 0.05

@@ -1,0 +1,78 @@
+"""The last lines of a run: the answer, what was not reached, and where to read more."""
+
+import pytest
+
+from tests import journals
+from tests.simulated import LOUD, run
+from timelift.report import ending
+from timelift.stats.ranking import rank
+
+
+def text(costs, launches=5, **how):
+    """What is said of rivals that cost so much."""
+    return list(ending.answers(rank(run(costs, launches, **how))))
+
+
+def test_every_setting_has_its_answer():
+    """The fastest, who cannot be told from it, and what the last costs."""
+    first, second, everywhere = text([1, 1.2, 3], sizes=2)
+    assert first.startswith("simulated-T1-B1-forward-graph: fastest: rival0; ")
+    assert "`rival2` costs 2.9 to 3.1 times the best" in first
+    assert "T2" in second
+    assert everywhere == "never shown slower than the best, in 2 settings: rival0"
+
+
+def test_who_cannot_be_told_apart_is_named():
+    """With what choosing the first may cost."""
+    (line,) = text([1, 1, 3], scenario=LOUD)
+    assert "not shown slower: rival" in line
+    assert "costs at most" in line
+
+
+def test_one_launch_is_no_verdict():
+    """It says so instead of a price."""
+    (line,) = text([1, 1.5], launches=1)
+    assert line.endswith("was fastest in one launch, which is no verdict")
+
+
+def test_a_large_grid_is_not_repeated_line_by_line():
+    """The report has the rest."""
+    lines = text([1, 1.5], sizes=20)
+    assert len(lines) == ending.SETTINGS + 2
+    assert lines[-2] == "and 8 more settings: see the report"
+
+
+def test_a_lone_strategy_has_no_answer():
+    """Nothing was compared."""
+    assert text([1], sizes=3) == []
+
+
+def test_where_nobody_is_safe_it_says_so():
+    """Each is slower somewhere."""
+    mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
+    assert ending._everywhere(ending.ranking.never_worse(mixed), 2).startswith("no strategy was")
+
+
+def test_the_end_of_a_run_says_how_to_read_it(tmp_path):
+    """The path is shown as the user would type it."""
+    path = journals.synthetic(tmp_path / "run.jsonl")
+    *_, last = ending.lines(path)
+    assert last == f"{path}; read it with: python report.py {path}"
+
+
+def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
+    """Beside its journal, for the reports to come."""
+    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
+    lines = list(ending.selftest_lines(path))
+    assert lines[0].startswith("identical code was called different in ")
+    assert (tmp_path / "trust.json").exists()
+
+
+@pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])
+def test_a_self_test_without_twins_says_that_it_says_nothing(tmp_path, strategies):
+    """And writes nothing."""
+    cases = journals.grid(strategies=strategies)
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    (line,) = ending.selftest_lines(path)
+    assert line.endswith("so it says nothing")
+    assert not (tmp_path / "trust.json").exists()

@@ -1,0 +1,71 @@
+"""The knobs: what their words mean, and that a wrong one is a sentence."""
+
+import os
+
+import pytest
+
+from timelift.errors import UserError
+from timelift.measure.knobs import KNOBS, Launches
+
+BY_NAME = {knob.name: knob for knob in KNOBS}
+CORES = sorted(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "value"),
+    [
+        ("launches", "", Launches(3, 12)),
+        ("launches", "5", Launches(5, 5)),
+        ("launches", "2-4", Launches(2, 4)),
+        ("budget", "", None),
+        ("budget", "90", 90.0),
+        ("budget", "90s", 90.0),
+        ("budget", "5m", 300.0),
+        ("budget", "0.5h", 1800.0),
+        ("precision", "", 0.02),
+        ("precision", "1%", 0.01),
+        ("precision", "0.5", 0.005),
+        ("pin", "", ()),
+        ("pin", str(CORES[0]), (CORES[0],)),
+        ("pin", f"{CORES[0]}-{CORES[0]}", (CORES[0],)),
+        ("seed", "", -1),
+        ("seed", "7", 7),
+    ],
+)
+def test_a_word_is_read(name, word, value):
+    """Units, ranges and defaults."""
+    assert BY_NAME[name].value(word) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("launches", "0"),
+        ("launches", "3-"),
+        ("launches", "5-3"),
+        ("launches", "many"),
+        ("budget", "0"),
+        ("budget", "5d"),
+        ("budget", "m"),
+        ("budget", "inf"),
+        ("precision", "-1%"),
+        ("precision", "0"),
+        ("precision", "two"),
+        ("precision", "nan"),
+        ("pin", "100000"),
+        ("pin", "x"),
+        ("pin", "3-1"),
+        ("pin", ","),
+    ],
+)
+def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
+    """What was expected and what was received."""
+    with pytest.raises(UserError, match=f"--{name}: expected .*, received {word!r}"):
+        BY_NAME[name].value(word)
+
+
+@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
+def test_every_knob_has_a_default_that_it_can_read(knob):
+    """And a help text that says it."""
+    knob.value("")
+    assert knob.default or knob.otherwise in knob.full_help

@@ -1,0 +1,101 @@
+"""What a report says of the machine's quiet, and that it says nothing where nothing is known."""
+
+import pytest
+
+from tests import journals
+from tests.simulated import LOUD, QUIET, pair
+from timelift.read import results
+from timelift.report import quiet, table
+from timelift.stats.ranking import rank
+
+FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "preempted_rounds": 2, "crowded_share": 0.0}
+
+
+def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
+    """A run of two rivals in one setting, whose launches saw these facts."""
+    lines = [
+        journals.line(
+            journals.case(name),
+            launch,
+            seconds.tolist(),
+            facts=facts
+            | (
+                {"canary_seconds": 4e-5 * canaries[launch - 1]}
+                if facts.get("canary_seconds") == FACTS["canary_seconds"]
+                else {}
+            ),
+        )
+        for name, rounds in zip("ab", pair(1.0, launches=3, scenario=scenario), strict=True)
+        for launch, seconds in enumerate(rounds, start=1)
+    ]
+    header = journals.header(options=options)
+    return results.load(journals.write(path / "run.jsonl", header, *lines, journals.END))
+
+
+def sentences(run):
+    """What is said of the asked precision."""
+    return list(quiet.too_noisy(run, rank(run.measurements)))
+
+
+def test_what_was_seen_is_counted_once_for_all_rivals(tmp_path):
+    """Three launches with two pre-empted rounds each are six, whatever the number of rivals."""
+    seen = quiet.seen(measured(tmp_path))
+    assert "6 of 126 rounds were pre-empted and dropped" in seen
+    assert "0.0% of the time was stolen" in seen
+    assert "moved 0.0% between launches" in seen
+    assert "moved 34.7%" in quiet.seen(measured(tmp_path, canaries=(1, 2, 1.5)))
+
+
+def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
+    """No facts, no line."""
+    run = measured(tmp_path, facts={})
+    assert quiet.seen(run) == ""
+    labels = [label for label, _ in table.report(run, rank(run.measurements)).head]
+    assert "quiet" not in labels
+    assert "trust" in labels
+
+
+def test_a_quiet_machine_is_not_called_noisy(tmp_path):
+    """The precision was reached."""
+    assert sentences(measured(tmp_path)) == []
+
+
+def test_a_loud_one_is_with_what_would_help(tmp_path):
+    """How many comparisons, how well they are known, and what to try."""
+    (said,) = sentences(measured(tmp_path, LOUD))
+    assert said.startswith("too noisy for ±2.0%: 1 comparisons with the fastest are undecided")
+    assert said.endswith("--threads 1 or --pin would help")
+
+
+def test_the_asked_precision_is_the_headers(tmp_path):
+    """Half of everything is reached even here; nonsense counts as the default."""
+    assert sentences(measured(tmp_path, LOUD, precision="0.9")) == []
+    for nonsense in ("x", "-1", [], {}):
+        assert "±2.0%" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        ({"stolen_share": 0.05}, "the host gave time to other guests"),
+        ({"crowded_share": 0.6}, "the backend's threads crowd each other"),
+    ],
+)
+def test_the_reason_is_named_where_one_was_seen(tmp_path, facts, word):
+    """And not where it was not."""
+    assert word in sentences(measured(tmp_path, LOUD, FACTS | facts))[0]
+    assert word not in sentences(measured(tmp_path, LOUD))[0]
+
+
+def test_a_restless_canary_is_named(tmp_path):
+    """Other programs, or the clock rate."""
+    restless = measured(tmp_path, LOUD, canaries=(1, 2, 1.5))
+    assert "other programs ran or the clock rate changed" in sentences(restless)[0]
+
+
+@pytest.mark.parametrize("value", ["x", None, -1, True, 10**400])
+def test_hostile_facts_are_no_facts(tmp_path, value):
+    """Never a traceback."""
+    run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
+    quiet.seen(run)
+    assert sentences(run)

@@ -1,0 +1,68 @@
+"""The self-test's grid: one strategy and its twins in every setting, each strategy in its turn."""
+
+from pathlib import Path
+
+import pytest
+
+from tests import journals
+from timelift.measure import selftest
+from timelift.measure.grid import Catalogue
+from timelift.measure.registry import strategies
+from timelift.planted import MARK, PLANTS
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("native", "fold_time")
+
+
+@pytest.fixture
+def planted(tmp_path):
+    """Four settings of two strategies, turned into a self-test: the cases and the catalogue."""
+    catalogue = Catalogue(strategies(ROOT / "strategies"), {})
+    grid = journals.grid(strategies=NAMES)
+    return list(selftest.cases(grid, catalogue, tmp_path)), catalogue
+
+
+def test_every_setting_has_one_strategy_and_all_its_twins(planted):
+    """The strategy changes from setting to setting, so that all are tried."""
+    cases, _ = planted
+    bases = [case for case in cases if MARK not in case.strategy]
+    assert [case.strategy for case in bases] == ["native", "fold_time", "native", "fold_time"]
+    for base in bases:
+        twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
+        assert twins == [f"{base.strategy}{MARK}{plant.word}" for plant in PLANTS]
+
+
+def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
+    """The same text, in another file."""
+    _, catalogue = planted
+    base = catalogue.strategies["native"]
+    paths = {plant.word: catalogue.strategies[f"native{MARK}{plant.word}"].path for plant in PLANTS}
+    assert paths.pop("copy") != base.path
+    assert set(paths.values()) == {base.path}
+    copy = catalogue.strategies[f"native{MARK}copy"].path
+    assert copy.read_text() == base.path.read_text()
+
+
+def test_what_a_launch_is_told_is_what_the_header_says(planted):
+    """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
+    _, catalogue = planted
+    twin = catalogue.strategies[f"native{MARK}one_in_4"]
+    assert twin.described()["planted"] == {
+        "of": "native",
+        "slower": 0.1,
+        "one_launch_in": 4,
+        "first_call_seconds": 0.0,
+    }
+    assert [twin.rival(launch).slower for launch in (1, 2, 3, 4)] == [0, 0.1, 0, 0]
+    assert catalogue.strategies[f"native{MARK}first_call"].rival(1).first_call_seconds > 0
+    base = catalogue.strategies["native"]
+    assert "planted" not in base.described()
+    assert base.rival(1).slower == 0
+
+
+def test_what_a_self_test_measures_by_default_exists():
+    """Its axes are values that the options take."""
+    known = strategies(ROOT / "strategies")
+    assert set(selftest.AXES["strategies"].split(",")) <= set(known)
+    for name in selftest.AXES["workloads"].split(","):
+        assert (ROOT / "workloads" / f"{name}.py").exists()

@@ -1,0 +1,132 @@
+"""What a self-test found: exact bounds, sentences, and a file that may hold anything."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from scipy import stats
+
+from tests import journals
+from timelift.errors import UserError
+from timelift.read import results, trust
+from timelift.read.trust import Share, Trust
+from timelift.replay.trust import of_run
+
+TRUST = Trust(
+    measured="2026-01-02T03:04:05+00:00",
+    versions={"keras": "3.15.1", "tensorflow": "2.21.0"},
+    settings=12,
+    launches=6.5,
+    false_alarms=Share(1, 1000),
+    one_in_n=Share(0, 12),
+    wrong_way=Share(0, 60),
+    found={0.05: Share(99, 100), -0.05: Share(90, 100), 0.02: Share(10, 100)},
+    seconds_per_verdict=3.25,
+)
+
+
+@given(some.integers(0, 400), some.integers(1, 3000))
+def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
+    """As scipy's beta distribution gives it."""
+    share = Share(min(hits, tries), tries)
+    exact = 1.0 if share.hits == tries else stats.beta.ppf(0.95, share.hits + 1, tries - share.hits)
+    assert share.at_most == pytest.approx(exact, rel=1e-6)
+
+
+def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
+    """The rule of three."""
+    assert Share(0, 1000).at_most == pytest.approx(0.003, rel=0.01)
+    assert Share(0, 0).at_most == 1
+    assert math.isnan(Share(0, 0).value)
+
+
+def test_what_is_saved_is_read_again(tmp_path):
+    """Every field, and nothing else is left in the folder."""
+    path = trust.save(TRUST, tmp_path)
+    assert trust.load(path) == TRUST
+    assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
+    """And what was there before is still there."""
+    path = trust.save(TRUST, tmp_path)
+    path.with_suffix(".new").mkdir()
+    with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
+        trust.save(dataclasses.replace(TRUST, settings=1), tmp_path)
+    assert trust.load(path) == TRUST
+
+
+WRONG = [
+    {"schema": 2},
+    {"false_alarms": [2, 1]},
+    {"false_alarms": [-1, 1]},
+    {"false_alarms": [0, 10**9]},
+    {"false_alarms": "10"},
+    {"one_in_n": None},
+    {"found": {"x": [1, 2]}},
+    {"found": [1]},
+    {"versions": "3"},
+    {"settings": []},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=str)
+def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
+    """One field is enough; the same file without it is read."""
+    path = trust.save(TRUST, tmp_path)
+    good = json.loads(path.read_text())
+    path.write_text(json.dumps(good | wrong))
+    assert trust.load(path) is None
+    path.write_text(json.dumps(good))
+    assert trust.load(path) == TRUST
+
+
+@given(some.binary(max_size=200))
+def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
+    """Never a traceback."""
+    path = tmp_path_factory.mktemp("trust") / "trust.json"
+    path.write_bytes(data)
+    assert trust.load(path) is None
+
+
+def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
+    """By the machine's name, which cannot lead out of the results."""
+    folder = tmp_path / "results" / "some-machine" / "selftest"
+    folder.mkdir(parents=True)
+    trust.save(TRUST, folder)
+    for name, found in [
+        ("some-machine", TRUST),
+        ("other", None),
+        ("../results/some-machine", None),
+    ]:
+        header = journals.header(machine={"name": name})
+        path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
+        assert trust.of_machine(tmp_path / "results", results.load(path)) == found
+
+
+def test_the_sentence_names_what_has_changed_since():
+    """A self-test under another Keras says less."""
+    same = TRUST.sentence(TRUST.versions)
+    assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
+    assert "+2% found in 10%, +5% found in 99%" in same
+    assert "since" not in same
+    assert "since then other keras" in TRUST.sentence({**TRUST.versions, "keras": "3.16"})
+
+
+def test_a_self_tests_run_is_judged(tmp_path):
+    """On synthetic noise: what is large is found, and what is the same is not called different."""
+    path = journals.selftest(tmp_path / "run.jsonl", launches=8)
+    found = of_run(path)
+    assert found.false_alarms.tries > 0
+    assert found.false_alarms.hits <= 1
+    assert found.found[0.1].value == 1
+    assert found.wrong_way.hits == 0
+    assert any("identical code was called different in" in line for line in found.lines())
+
+
+def test_a_run_without_twins_says_nothing(tmp_path):
+    """There is no truth to hold it against."""
+    assert of_run(journals.synthetic(tmp_path / "run.jsonl")) is None
