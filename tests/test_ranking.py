@@ -15,6 +15,7 @@ from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.read.measurement import Launch, Measurement
 from timelift.stats.ranking import never_worse, rank
+from timelift.stats.rival import price_in_words
 from timelift.stats.verdicts import Verdict
 
 
@@ -199,15 +200,35 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
 
 
 def test_the_price_is_a_sentence():
-    """At most for those who may be the best, at least too for the others."""
-    ranking = only(run([1, 1.5]))
+    """At most for those who may be the best, from and to for the others."""
+    ranking = only(run([1, 1.2, 3]))
     assert ranking.sentence("rival0") == "choosing `rival0` costs at most 0.0 % over the best"
     low, high = (100 * (price - 1) for price in ranking.price("rival1"))
-    expected = (
-        f"choosing `rival1` costs at least {low:.1f} % and at most {high:.1f} % over the best"
-    )
+    expected = f"`rival1` costs {low:.1f} to {high:.1f} % over the best"
     assert ranking.sentence("rival1") == expected
+    assert ranking.sentence("rival2") == "`rival2` costs 2.9 to 3.1 times the best"
     assert "one launch" in only(run([1, 2], launches=1)).sentence("rival1")
+    assert list(ranking.sentences()) == [ranking.sentence("rival2")]
+
+
+@pytest.mark.parametrize(
+    ("price", "words"),
+    [
+        ((1.01, 1.4), "1.0 to 40.0 % over the best"),
+        ((1.2, 2.5), "1.2 to 2.5 times the best"),
+        ((21.4, 33.3), "21 to 33 times the best"),
+    ],
+)
+def test_a_large_price_is_written_as_times(price, words):
+    """Per cent are for small numbers."""
+    assert price_in_words(*price) == words
+
+
+def test_what_could_have_been_detected_is_said_beside_the_first():
+    """More launches detect less; the first itself has nothing to be told from."""
+    few, many = (only(run([1, 1.01], launches, scenario=LOUD)) for launches in (3, 12))
+    assert math.isnan(few.rows[0].detectable)
+    assert few.rows[1].detectable > many.rows[1].detectable > 1
 
 
 def test_a_strategy_that_was_not_measured_has_no_price():

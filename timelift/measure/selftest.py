@@ -17,8 +17,8 @@ from timelift.planted import PLANTS
 AXES = {
     "workloads": "sensor,tokens",
     "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
-    "seq_lens": "4,8,16",
-    "batch_sizes": "1,4,16",
+    "seq_lens": "8",
+    "batch_sizes": "1,16",
 }
 
 

@@ -25,6 +25,10 @@ Level = float | Samples
 RANK_MARGIN = 0.02
 GATE_MARGIN = 0.03
 CONFIDENCE = 0.95
+#: A pair is called different only if by itself, too, the chance of so much between equals is below
+#: this (both sides). Few rivals make a small family: without it, identical code would be called
+#: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
+PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
 MIN_LAUNCHES = 3
 #: A difference may be contrary in one launch, and in one of so many.
@@ -139,8 +143,8 @@ def verdicts(
 ) -> list[Verdict]:
     """Name each comparison: shown different, shown the same, or neither.
 
-    Different needs the adjusted `p` under its level, the margin, and all launches on the same side
-    but one, or one in `CONTRARY`; same needs two one-sided tests at its level (Schuirmann 1987,
+    Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
+    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests at its level (Schuirmann 1987,
     Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680). Under `MIN_LAUNCHES` all is
     undecided.
     """
@@ -148,7 +152,8 @@ def verdicts(
     contrary = estimates.launches - estimates.agreeing
     guarded = enough & (contrary <= np.maximum(estimates.launches // CONTRARY, 1))
     with np.errstate(invalid="ignore"):
-        differs = guarded & (p < different) & (size >= margin)
+        sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
+        differs = guarded & sure & (size >= margin)
         alike = enough & (estimates.chance(margin - size) < same)
     sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
     words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
