@@ -18,6 +18,12 @@ class Clock:
 SHORT, LONG = case(seq_len=4).setting, case(seq_len=400).setting
 
 
+def pay(budget, clock, setting, seconds):
+    """Let a launch of a setting take so long."""
+    with budget.paying(setting):
+        clock.now += seconds
+
+
 @pytest.fixture
 def clock():
     """A clock at 100 s."""
@@ -42,13 +48,12 @@ def test_without_one_only_what_goes_beyond_the_fewest_is_limited(clock):
 def test_a_setting_fits_as_long_as_its_last_price_is_left(clock):
     """A setting without a price is tried while there is any time."""
     budget = Budget(60, spare=0, clock=clock)
-    budget.paid(LONG, 30)
-    clock.now += 25
+    pay(budget, clock, LONG, 25)
     assert budget.fits(LONG, beyond_fewest=False)
-    clock.now += 10
+    clock.now += 20
     assert not budget.fits(LONG, beyond_fewest=False)
     assert budget.fits(SHORT, beyond_fewest=False)
-    clock.now += 30
+    clock.now += 20
     assert not budget.fits(SHORT, beyond_fewest=False)
 
 
@@ -56,9 +61,9 @@ def test_new_launches_are_not_begun_for_their_imports_alone(clock):
     """Importing the backend and the cheapest setting must fit."""
     budget = Budget(60, spare=0, clock=clock)
     budget.import_seconds = 5
-    budget.paid(SHORT, 2)
-    budget.paid(LONG, 30)
-    clock.now += 50
+    pay(budget, clock, SHORT, 2)
+    pay(budget, clock, LONG, 30)
+    clock.now += 18
     assert budget.fits_any([SHORT, LONG], beyond_fewest=True)
     assert not budget.fits_any([LONG], beyond_fewest=True)
     clock.now += 4

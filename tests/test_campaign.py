@@ -103,8 +103,8 @@ class Heard:
     def say(self, text):
         self.said.append(text)
 
-    def show(self, seconds_left, text):
-        self.shown.append((seconds_left, text))
+    def show(self, text, seconds_left, *, at_most):
+        self.shown.append((text, seconds_left, at_most))
 
 
 @pytest.fixture
@@ -212,7 +212,16 @@ def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
 def test_the_time_left_never_exceeds_the_budget(play):
     """However slow the pace."""
     _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
-    assert all(seconds <= 45 for seconds, _ in heard.shown)
+    assert all(seconds <= 45 for _, seconds, _ in heard.shown)
+
+
+def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
+    """How many launches a verdict needs is not known before."""
+    _, heard, _ = play(ScriptedReferee("fast", "close"))
+    assert [at_most for text, _, at_most in heard.shown if text.startswith("launch 3:")] == [
+        False
+    ] * 2
+    assert all(at_most for text, _, at_most in heard.shown if text.startswith("launch 5:"))
 
 
 @pytest.mark.parametrize(

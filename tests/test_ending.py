@@ -17,7 +17,7 @@ def test_every_setting_has_its_answer():
     """The fastest, who cannot be told from it, and what the last costs."""
     first, second, everywhere = text([1, 1.2, 3], sizes=2)
     assert first.startswith("simulated-T1-B1-forward-graph: fastest: rival0; ")
-    assert "`rival2` costs 2.9 to 3.1 times the best" in first
+    assert "`rival2` costs 2.98 to 3.02 times the best" in first
     assert "T2" in second
     assert everywhere == "never shown slower than the best, in 2 settings: rival0"
 

@@ -128,25 +128,31 @@ def preempted(*which):
     return read
 
 
-@pytest.mark.parametrize(("which", "kept"), [((), 10), ((3,), 9), ((0, 7), 8)])
-def test_a_preempted_round_is_dropped_whole_where_that_is_rare(which, kept):
-    """Every rival loses it, whoever was on, and it is counted."""
+def played(**how):
+    """Two equal rivals play about ten rounds: what was dropped and how many each has."""
     clock = ScriptedClock()
     made = players(clock, a=1e-4, b=1e-4)
-    dropped = rounds.play(made, 0.04, random.Random(2), clock, preempted(*which))
+    dropped = rounds.play(made, 0.04, random.Random(2), clock, **how)
+    return dropped, [len(one.seconds_per_call) for one in made]
+
+
+@pytest.mark.parametrize("which", [(), (3,), (0, 7)])
+def test_a_preempted_round_is_dropped_whole_where_that_is_rare(which):
+    """Every rival loses it, whoever was on, and it is counted."""
+    _, (undisturbed, _) = played()
+    dropped, kept = played(preemptions=preempted(*which))
     assert dropped.preempted == len(which)
     assert dropped.crowded == 0
-    assert [len(one.seconds_per_call) for one in made] == [kept, kept]
+    assert kept == [undisturbed - len(which)] * 2
 
 
 def test_rounds_are_kept_where_most_are_preempted():
     """Then it is the backend's own threads, and dropping would choose the luckiest rounds."""
-    clock = ScriptedClock()
-    made = players(clock, a=1e-4, b=1e-4)
-    dropped = rounds.play(made, 0.04, random.Random(2), clock, preempted(1, 4, 6))
+    _, (undisturbed, _) = played()
+    dropped, kept = played(preemptions=preempted(1, 4, 6))
     assert dropped.preempted == 0
-    assert dropped.crowded == pytest.approx(0.3)
-    assert [len(one.seconds_per_call) for one in made] == [10, 10]
+    assert dropped.crowded == pytest.approx(3 / undisturbed)
+    assert kept == [undisturbed] * 2
 
 
 def test_a_sample_is_primed_by_calls_that_nobody_times():

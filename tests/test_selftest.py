@@ -16,9 +16,9 @@ NAMES = ("native", "fold_time")
 
 @pytest.fixture
 def planted(tmp_path):
-    """Four settings of two strategies, turned into a self-test: the cases and the catalogue."""
+    """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
     catalogue = Catalogue(strategies(ROOT / "strategies"), {})
-    grid = journals.grid(strategies=NAMES)
+    grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
     return list(selftest.cases(grid, catalogue, tmp_path)), catalogue
 
 
@@ -26,10 +26,19 @@ def test_every_setting_has_one_strategy_and_all_its_twins(planted):
     """The strategy changes from setting to setting, so that all are tried."""
     cases, _ = planted
     bases = [case for case in cases if MARK not in case.strategy]
-    assert [case.strategy for case in bases] == ["native", "fold_time", "native", "fold_time"]
+    assert len(bases) == 16
+    assert {case.strategy for case in bases} == set(NAMES)
     for base in bases:
         twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
         assert twins == [f"{base.strategy}{MARK}{plant.word}" for plant in PLANTS]
+
+
+def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(planted, tmp_path):
+    """Whatever stands before it: else two strategies and all their twins would race at once."""
+    cases, catalogue = planted
+    grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
+    again = list(selftest.cases(grid[2:], catalogue, tmp_path))
+    assert set(again) < set(cases)
 
 
 def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):

@@ -116,6 +116,15 @@ def test_bare_significance_settles_nothing():
     assert settled(plain([[0.0999, 0.1, 0.1001]]), np.array([0]), precision=None)[0]
 
 
+def test_a_clear_loser_needs_no_such_care():
+    """Twice as slow at the third launch is enough; 40 % as surely known is not, nor one launch."""
+    for effect, done in ((0.7, True), (0.34, False)):
+        shown = plain([[effect * 0.9, effect, effect * 1.1]])
+        assert settled(shown, np.array([0]), precision=None)[0] is np.bool_(done)
+    assert not settled(plain([[0.1, 0.7, 1.9]]), np.array([0]), precision=None)[0]
+    assert not settled(plain([[0.7, 0.7]]), np.array([0]), precision=None)[0]
+
+
 def test_a_narrow_interval_settles_whatever_it_says():
     """At 2 % precision a difference known to 1 % is done; at 0.1 % it is not."""
     straddling = plain([[0.013, 0.018, 0.023, 0.016, 0.02]])

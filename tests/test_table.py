@@ -38,7 +38,14 @@ def _rival(case: Any, seconds: float, *interval: float, **changes: Any) -> ranki
 FIRST = _rival(NATIVE, 1.5e-3, 1, 1, 1, verdict=Verdict.SAME, letters="a", rank_low=1)
 
 
-CLOSE = _rival(FOLD, 1.53e-3, 1.02, 0.99, 1.051, verdict=Verdict.UNDECIDED, letters="a", rank_low=1)
+CLOSE = _rival(
+    FOLD,
+    *(1.53e-3, 1.02, 0.99, 1.051),
+    verdict=Verdict.UNDECIDED,
+    letters="a",
+    rank_low=1,
+    detectable=1.041,
+)
 
 
 FAR = _rival(LOOP, 30e-3, 20, 19.2, 20.8)
@@ -76,6 +83,9 @@ TERMINAL = """\
      when  2026-01-02T03:04:05+00:00
      seed  7
   command  pytest bench/ --seq-len 10,100
+    noise  too noisy for ±2.0%: 1 comparisons with the fastest are undecided, known to ±3.0% in the median; more
+           launches (--launches 5-20 --budget 15m), --threads 1 or --pin would help
+    trust  not known for this machine; find out with: pytest bench/ --selftest
 
 tokens-T16-B8-forward-graph
 strategy     time (ms)   ratio    95 % interval   ties   first call (s)   graph nodes   peak memory   launches
@@ -84,6 +94,7 @@ native            1.50   1.000                       a            0.250         
 fold_time         1.53   1.020   [0.990, 1.051]      a            0.250            42      3.00 MiB          3
 loop_slice        30.0    20.0     [19.2, 20.8]      b            0.250            42      3.00 MiB          3
   fastest: native; not shown slower: fold_time
+  undecided, and the difference that would have been seen: fold_time (4.1 %)
   no result for rnn_cell: refused: Conv2D is no cell
   no result for ops_scan: crashed: signal 11"""  # noqa: E501 - as wide as it is
 
@@ -128,6 +139,7 @@ MARKDOWN_TABLE = """\
 | loop_slice | 30.0 | 20.0 | \\[19.2, 20.8\\] | b | 0.250 | 42 | 3.00 MiB | 3 |
 
 - fastest: native; not shown slower: fold_time
+- undecided, and the difference that would have been seen: fold_time (4.1 %)
 - no result for rnn_cell: refused: Conv2D is no cell
 - no result for ops_scan: crashed: signal 11
 """  # noqa: E501 - as wide as it is

@@ -1,7 +1,8 @@
 """The time that a campaign has, and what a launch of each setting takes of it."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 from timelift.case import Setting
 
@@ -31,9 +32,12 @@ class Budget:
         """Seconds that are left, infinite where nothing limits them."""
         return (self._more if beyond_fewest else self._all) - self.spent
 
-    def paid(self, setting: Setting, seconds: float) -> None:
-        """Note what a launch of a setting took."""
-        self._prices[setting] = seconds
+    @contextmanager
+    def paying(self, setting: Setting) -> Iterator[None]:
+        """Note what a launch of a setting takes."""
+        started = self._clock()
+        yield
+        self._prices[setting] = self._clock() - started
 
     def price(self, setting: Setting) -> float:
         """What the last launch of a setting took; nothing where there was none."""

@@ -6,7 +6,6 @@ drift of the machine; within a launch the settings come in an order drawn anew.
 
 import random
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -88,7 +87,6 @@ class Campaign:
         doubtful = stage.referee.to_play()
         wanted = _by_setting(case for case in left if case in doubtful)
         self._say_doubt(numbers[0] - 1, wanted, stage)
-        self._pace = Pace(len(numbers) * len(wanted))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _say_doubt(self, launches: int, wanted: Wanted, stage: Stage) -> None:
@@ -124,9 +122,8 @@ class Campaign:
         for setting, cases in wanted.items():
             task = self._task(setting, cases, part.number, dice.randrange(_SEEDS))
             if task.rivals and not self._stopped() and self._in_time(part, setting):
-                started = time.monotonic()
-                outcomes = launch.measure(task, self._watch(part, setting, stage))
-                self._budget.paid(setting, time.monotonic() - started)
+                with self._budget.paying(setting):
+                    outcomes = launch.measure(task, self._watch(part, setting, stage))
                 self._take_all(setting, part, outcomes, stage)
             self._pace.step()
         fleet.close(launch)
@@ -142,8 +139,10 @@ class Campaign:
 
         def watch(doing: str) -> None:
             with self._lock:
-                limit = self._budget.left(beyond_fewest=self._beyond(part.numbers))
-                stage.display.show(min(self._pace.seconds_left, limit), where + doing)
+                beyond = self._beyond(part.numbers)
+                limit = self._budget.left(beyond_fewest=beyond)
+                left = limit if beyond else min(self._pace.seconds_left, limit)
+                stage.display.show(where + doing, left, at_most=left == limit)
 
         return watch
 

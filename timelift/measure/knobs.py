@@ -49,8 +49,8 @@ class Launches:
 
 
 def _launches(word: str) -> Launches:
-    fewest, _, most = word.partition("-")
-    found = Launches(_positive(fewest), _positive(most or fewest))
+    fewest, dash, most = word.partition("-")
+    found = Launches(_positive(fewest), _positive(most if dash else fewest))
     if found.most < found.fewest:
         raise ValueError(word)
     return found

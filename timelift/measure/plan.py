@@ -68,8 +68,8 @@ class Display(Protocol):
     def say(self, text: str) -> None:
         """Print a line that stays."""
 
-    def show(self, seconds_left: float, text: str) -> None:
-        """Show what is going on and how long the rest may take; infinite where not known."""
+    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
+        """Show what is going on and how long the rest takes, or may take; infinite: not known."""
 
 
 @dataclass(frozen=True)

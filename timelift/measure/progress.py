@@ -22,13 +22,13 @@ class Progress:
         self._stream.write(f"timelift: {text}\n")
         self._stream.flush()
 
-    def show(self, seconds_left: float, text: str) -> None:
-        """Show what is going on and how long the rest may take; infinite where not known."""
+    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
+        """Show what is going on and how long the rest takes, or may take; infinite: not known."""
         now = time.monotonic()
         if not self._live and now - self._shown < self.EVERY:
             return
         self._shown = now
-        line = f"timelift: {text}{_left(seconds_left)}"
+        line = f"timelift: {text}{_left(seconds_left, at_most=at_most)}"
         self._stream.write(f"\r\x1b[K{line[: _width()]}" if self._live else line + "\n")
         self._stream.flush()
 
@@ -39,11 +39,12 @@ class Progress:
             self._stream.flush()
 
 
-def _left(seconds: float) -> str:
+def _left(seconds: float, *, at_most: bool) -> str:
     if not math.isfinite(seconds):
         return ""
     minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f", about {f'{minutes} min ' if minutes else ''}{rest} s left"
+    how = "at most" if at_most else "about"
+    return f", {how} {f'{minutes} min ' if minutes else ''}{rest} s left"
 
 
 def _width() -> int:

@@ -1,14 +1,16 @@
 """The self-test's grid: in every setting one strategy and its planted twins are the rivals.
 
-Which strategy it is goes round: all of them are tried, and rivals stay as many as in a usual run.
+Which strategy it is depends on the setting alone: questions that share a setting share its rivals,
+all strategies have their turn, and rivals stay as many as in a usual run.
 """
 
 import itertools
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from timelift.case import Case
+from timelift.case import Case, Setting
 from timelift.measure.grid import Catalogue
 from timelift.measure.registry import Strategy
 from timelift.planted import PLANTS
@@ -27,14 +29,18 @@ def cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[
 
     `copies` is a folder for the files that are loaded from another path.
     """
-    by_setting = itertools.groupby(grid, key=lambda case: case.setting)
-    for place, (setting, group) in enumerate(by_setting):
+    for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
         names = [case.strategy for case in group]
-        base = catalogue.strategies[names[place % len(names)]]
+        base = catalogue.strategies[names[_lot(setting) % len(names)]]
         yield Case(setting, base.name)
         for twin in _twins(base, copies):
             catalogue.strategies[twin.name] = twin
             yield Case(setting, twin.name)
+
+
+def _lot(setting: Setting) -> int:
+    """Draw a number for a setting that is the same in every process."""
+    return zlib.crc32(setting.label.encode())
 
 
 def _twins(base: Strategy, copies: Path) -> Iterator[Strategy]:

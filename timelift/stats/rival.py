@@ -11,8 +11,8 @@ from timelift.stats.verdicts import Verdict
 #: A price that nothing is known of.
 UNKNOWN = (math.nan, math.nan)
 
-#: From this ratio a price is written as times the best, and from that one without decimals.
-_TIMES, _MANY_TIMES = 1.5, 20.0
+#: From this ratio on a price is written as times the best.
+_TIMES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +92,4 @@ def price_in_words(low: float, high: float) -> str:
     """Write what is paid over the best: as per cent more while that is little, else as times."""
     if high < _TIMES:
         return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
-    digits = 1 if high < _MANY_TIMES else 0
-    return f"{low:.{digits}f} to {high:.{digits}f} times the best"
+    return f"{low:.3g} to {high:.3g} times the best"

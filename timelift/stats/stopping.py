@@ -20,6 +20,9 @@ from timelift.stats.estimates import estimate
 from timelift.stats.location import mean_and_variance
 from timelift.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
 
+#: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
+#: so large, and every launch that a clear loser plays is lost to the others.
+CLEAR = float(np.log(1.5))
 #: The numbers of launches at which it is decided whether to go on.
 LOOKS = (3, 5, 8, 12)
 #: Chances of a false "different" (both sides) and of a false "same" (each side) that a look may
@@ -85,7 +88,8 @@ def settled(
     """Say which comparisons have a verdict that a look at this many launches may give.
 
     A comparison known to within `precision` to either side, a share, is settled too, whatever its
-    verdict; None asks for a verdict. `families` is as in `verdicts.compare`.
+    verdict; None asks for a verdict. So is one with a `CLEAR` loser, at the level of a single look.
+    `families` is as in `verdicts.compare`.
     """
     estimates = estimate(effects, verdicts.independence(families))
     look = np.searchsorted(LOOKS, estimates.launches, side="right")
@@ -94,7 +98,11 @@ def settled(
     words = verdicts.verdicts(estimates, p, float(np.log1p(theta)), different, same)
     width = 0.0 if precision is None else np.log1p(precision)
     narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
-    return np.asarray(narrow | np.array([word is not Verdict.UNDECIDED for word in words], bool))
+    with np.errstate(invalid="ignore"):
+        clear = (p < 1 - CONFIDENCE) & (np.abs(estimates.effect) >= CLEAR) & (look > 0)
+    return np.asarray(
+        narrow | clear | np.array([word is not Verdict.UNDECIDED for word in words], bool)
+    )
 
 
 def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:

@@ -144,9 +144,9 @@ def verdicts(
     """Name each comparison: shown different, shown the same, or neither.
 
     Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
-    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests at its level (Schuirmann 1987,
-    Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680). Under `MIN_LAUNCHES` all is
-    undecided.
+    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
+    at its level (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680).
+    Under `MIN_LAUNCHES` all is undecided.
     """
     size, enough = np.abs(estimates.effect), estimates.launches >= MIN_LAUNCHES
     contrary = estimates.launches - estimates.agreeing
