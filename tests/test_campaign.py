@@ -37,6 +37,7 @@ class ScriptedLaunch:
     def measure(self, task, watch):
         watch("playing rounds")
         self.fleet.clock.now += SECONDS_A_SETTING
+        self.fleet.seconds[self.part.number] = task.round_seconds
         self.fleet.played.append(
             (self.part.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
         )
@@ -56,6 +57,7 @@ class ScriptedFleet:
 
     def __init__(self, clock, script=None):
         self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
+        self.seconds = {}
 
     def __call__(self, _plan):
         return self
@@ -125,6 +127,7 @@ def play(monkeypatch, tmp_path):
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(lambda _: None, heard, referee)
+        found.seconds = fleet.seconds
         return fleet.played, heard, found
 
     return run
@@ -148,6 +151,12 @@ def test_only_who_is_wanted_plays_beyond_the_fewest(play):
     assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
     assert launches(played, "slow") == [1, 2, 3]
     assert "undecided after 3 launches: 2 of 2 settings" in heard.said[1]
+
+
+def test_launches_beyond_the_fewest_play_longer(play):
+    """What is still open needs precision, and building is paid for already."""
+    _, _, found = play(ScriptedReferee("fast", "close"), most=4)
+    assert found.seconds == {1: 0.1, 2: 0.1, 3: 0.1, 4: 0.2}
 
 
 def test_a_verdict_ends_a_setting(play):

@@ -50,7 +50,8 @@ def test_a_lone_strategy_has_no_answer():
 def test_where_nobody_is_safe_it_says_so():
     """Each is slower somewhere."""
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
-    assert ending._everywhere(ending.ranking.never_worse(mixed), 2).startswith("no strategy was")
+    (said,) = ending.notes.everywhere(mixed)
+    assert said == "no strategy was the best or not shown slower in all 2 settings"
 
 
 def test_the_end_of_a_run_says_how_to_read_it(tmp_path):
@@ -66,6 +67,19 @@ def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
     lines = list(ending.selftest_lines(path))
     assert lines[0].startswith("identical code was called different in ")
     assert (tmp_path / "trust.json").exists()
+
+
+def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_more(tmp_path):
+    """Whoever tries it for a minute does not lose an hour's bounds; other versions are news."""
+    large = journals.selftest(tmp_path / "large.jsonl", sizes=6, launches=3)
+    small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
+    list(ending.selftest_lines(large))
+    kept = (tmp_path / "trust.json").read_text()
+    assert any("which tells more" in line for line in ending.selftest_lines(small))
+    assert (tmp_path / "trust.json").read_text() == kept
+    list(ending.selftest_lines(large))
+    (tmp_path / "trust.json").write_text(kept.replace("3.15.1", "3.14.0"))
+    assert any("from now on" in line for line in ending.selftest_lines(small))
 
 
 @pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])

@@ -25,6 +25,10 @@ _SEEDS = 2**31
 #: So many undecided settings are named while a run goes on; the rest is counted.
 _NAMED = 3
 
+#: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them, and
+#: building those is paid for already. Twice is near what the measured spreads make cheapest.
+_LONGER = 2
+
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
 
@@ -120,7 +124,7 @@ class Campaign:
         dice = random.Random(f"{self.plan.seed} {part.number}")
         launch = fleet.open(part)
         for setting, cases in wanted.items():
-            task = self._task(setting, cases, part.number, dice.randrange(_SEEDS))
+            task = self._task(setting, cases, part, dice.randrange(_SEEDS))
             if task.rivals and not self._stopped() and self._in_time(part, setting):
                 with self._budget.paying(setting):
                     outcomes = launch.measure(task, self._watch(part, setting, stage))
@@ -181,16 +185,16 @@ class Campaign:
         failed = sum(one.status not in _NO_FAULT for one in self.results.values())
         return 0 < self.plan.stop_after <= failed
 
-    def _task(self, setting: Setting, cases: Iterable[Case], launch: int, seed: int) -> Task:
+    def _task(self, setting: Setting, cases: Iterable[Case], part: Part, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
         chosen = [self.catalogue.strategies[one.strategy] for one in cases if self._open(one)]
         return Task(
             setting=setting,
-            rivals=tuple(strategy.rival(launch) for strategy in chosen),
+            rivals=tuple(strategy.rival(part.number) for strategy in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=self.plan.round_seconds,
+            round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(part.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
         )

@@ -19,6 +19,7 @@ from timelift.journal import SELFTEST_FOLDER
 from timelift.read.measurement import Run
 
 SCHEMA = 1
+FILE = "trust.json"
 #: Tail of the bound on a share, one-sided.
 _CHANCE = 0.05
 
@@ -79,6 +80,11 @@ class Trust:
     found: Mapping[float, Share]
     seconds_per_verdict: float
 
+    @property
+    def tries(self) -> int:
+        """How many comparisons it rests on."""
+        return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
+
     def lines(self) -> Iterator[str]:
         """Say it in sentences."""
         false = self.false_alarms
@@ -120,7 +126,7 @@ class Trust:
 
 def save(trust: Trust, folder: Path) -> Path:
     """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
-    path = folder / "trust.json"
+    path = folder / FILE
     fields = {"schema": SCHEMA, **asdict(trust)}
     fields |= {name: _pair(getattr(trust, name)) for name in _SHARES}
     fields["found"] = {str(share): _pair(seen) for share, seen in trust.found.items()}
@@ -141,7 +147,7 @@ def of_machine(results: Path, run: Run) -> Trust | None:
     name = machine.get("name") if isinstance(machine, dict) else None
     if not isinstance(name, str) or Path(name).name != name:
         return None
-    return load(results / name / SELFTEST_FOLDER / "trust.json")
+    return load(results / name / SELFTEST_FOLDER / FILE)
 
 
 def load(path: Path) -> Trust | None:

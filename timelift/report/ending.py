@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from timelift.read import results, trust
-from timelift.report import quiet
+from timelift.read.trust import Trust
+from timelift.report import notes, quiet
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
 
@@ -31,9 +32,17 @@ def selftest_lines(path: Path) -> Iterator[str]:
         yield "the self-test measured no strategy beside a twin, so it says nothing"
         return
     yield from found.lines()
-    trust.save(found, path.parent)
-    yield f"every report of this machine says so from now on; {_shown(path)}"
+    yield _keep(found, path.parent)
     yield f"other tools' rules on the same samples: python -m timelift.replay {_shown(path)}"
+
+
+def _keep(found: Trust, folder: Path) -> str:
+    """Keep what a self-test found, unless an earlier one with the same versions tells more."""
+    before = trust.load(folder / trust.FILE)
+    if before and before.versions == found.versions and before.tries > found.tries:
+        return f"reports go on to quote the self-test of {before.measured[:10]}, which tells more"
+    trust.save(found, folder)
+    return "every report of this machine says so from now on"
 
 
 def _shown(path: Path) -> Path:
@@ -47,8 +56,7 @@ def answers(rankings: Sequence[Ranking]) -> Iterator[str]:
         yield f"{one.setting.label}: {_answer(one)}"
     if len(contests) > SETTINGS:
         yield f"and {len(contests) - SETTINGS} more settings: see the report"
-    if len(contests) > 1:
-        yield _everywhere(ranking.never_worse(contests), len(contests))
+    yield from notes.everywhere(contests)
 
 
 def _answer(found: Ranking) -> str:
@@ -59,9 +67,3 @@ def _answer(found: Ranking) -> str:
     close = [one for one in found.fastest_set if one != name]
     beside = [f"not shown slower: {', '.join(close)}"] if close else []
     return "; ".join([f"fastest: {name}", *beside, *found.sentences()])
-
-
-def _everywhere(names: Sequence[str], settings: int) -> str:
-    if not names:
-        return f"no strategy was the best or not shown slower in all {settings} settings"
-    return f"never shown slower than the best, in {settings} settings: {', '.join(names)}"

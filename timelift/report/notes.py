@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from timelift.read.measurement import Measurement, Run
-from timelift.stats.ranking import Ranking, Rival
+from timelift.stats.ranking import Ranking, Rival, never_worse
 from timelift.stats.verdicts import Verdict
 
 ONE_LAUNCH = "within one launch: no interval"
@@ -40,6 +40,16 @@ def undecided(ranking: Ranking) -> Iterator[str]:
     if known:
         seen = (f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in known)
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
+
+
+def everywhere(rankings: Iterable[Ranking]) -> Iterator[str]:
+    """Say of several settings together which strategies are safe in all of them."""
+    contests = [ranking for ranking in rankings if len(ranking.rows) > 1]
+    names = never_worse(contests)
+    if len(contests) > 1 and names:
+        yield f"never shown slower than the best, in {len(contests)} settings: {', '.join(names)}"
+    elif len(contests) > 1:
+        yield f"no strategy was the best or not shown slower in all {len(contests)} settings"
 
 
 def has_interval(row: Rival) -> bool:

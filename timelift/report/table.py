@@ -17,7 +17,15 @@ from timelift.read.records import fact
 from timelift.read.trust import Trust
 from timelift.report import quiet
 from timelift.report.head import head, trust_in_words
-from timelift.report.notes import has_interval, look_alikes, losses, meanings, titles, verdicts
+from timelift.report.notes import (
+    everywhere,
+    has_interval,
+    look_alikes,
+    losses,
+    meanings,
+    titles,
+    verdicts,
+)
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
 from timelift.stats.ranking import Ranking, Rival
 
@@ -73,7 +81,12 @@ def report(run: Run, rankings: Iterable[Ranking], trust: Trust | None = None) ->
     """Put a run and its rankings into words; `trust` is what the machine's self-test found."""
     ranked = list(rankings)
     tables = tuple(_tables(run, ranked))
-    top = (*head(run), *quiet.lines(run, ranked), ("trust", trust_in_words(run, trust)))
+    top = (
+        *head(run),
+        *quiet.lines(run, ranked),
+        ("trust", trust_in_words(run, trust)),
+        *(("answer", sentence) for sentence in everywhere(ranked)),
+    )
     return Report(top, titles(run), meanings(run), tables, run.warnings)
 
 
