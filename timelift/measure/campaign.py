@@ -25,8 +25,8 @@ _SEEDS = 2**31
 #: So many undecided settings are named while a run goes on; the rest is counted.
 _NAMED = 3
 
-#: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them, and
-#: building those is paid for already. Twice is near what the measured spreads make cheapest.
+#: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them,
+#: and building those is paid for already. Twice is near what the measured spreads make cheapest.
 _LONGER = 2
 
 #: The cases to play, by setting.

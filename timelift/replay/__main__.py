@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from timelift.errors import UserError
 from timelift.read import planted, results
 from timelift.read.escape import plain
+
+if TYPE_CHECKING:
+    from timelift.replay.score import Score
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -16,7 +20,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Print what every rule makes of the runs; 1 where the user has to do something first."""
     options = _parser().parse_args(words)
     try:
-        sys.stdout.write(_answer(options.runs, in_markdown=options.markdown))
+        sys.stdout.write(_answer(options))
     except UserError as error:
         sys.stderr.write(f"timelift.replay: {plain(error)}\n")
         return 1
@@ -33,21 +37,38 @@ def _parser() -> argparse.ArgumentParser:
         "(default: the newest run under results/)",
     )
     parser.add_argument("--markdown", action="store_true", help="print a Markdown table alone")
+    parser.add_argument(
+        "--figure",
+        type=Path,
+        metavar="FILE",
+        help="draw the rules as people use them, .png or .svg",
+    )
+    parser.add_argument("--theme", choices=("light", "dark"), default="light", help="of the figure")
     return parser
 
 
-def _answer(runs: Sequence[str], *, in_markdown: bool) -> str:
+def _answer(options: argparse.Namespace) -> str:
     # scipy waits until the runs are known to be good: a typo is answered at once.
-    contests = [_contests(path) for path in results.find(RESULTS, runs)]
+    contests = [_contests(path) for path in results.find(RESULTS, options.runs)]
     from timelift.replay import rules, sheet  # noqa: PLC0415
     from timelift.replay.recording import record  # noqa: PLC0415
     from timelift.replay.score import score  # noqa: PLC0415
 
     recordings = [record(some) for some in contests]
-    rows = sheet.cells([score(rule, recordings) for rule in rules.RULES])
-    if in_markdown:
+    scores = [score(rule, recordings) for rule in rules.RULES]
+    if options.figure:
+        _draw(scores, options)
+    rows = sheet.cells(scores)
+    if options.markdown:
         return f"{sheet.markdown(rows)}\n"
     return f"{sheet.aligned(rows)}\n{sheet.LEGEND}"
+
+
+def _draw(scores: Sequence["Score"], options: argparse.Namespace) -> None:
+    from timelift.replay import picture, rules  # noqa: PLC0415
+
+    shown = [one for one in scores if one.rule in rules.AS_USED and one.tries]
+    picture.save(picture.draw(shown, options.theme), options.figure)
 
 
 def _contests(path: Path) -> list[planted.Contest]:

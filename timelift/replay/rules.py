@@ -13,6 +13,13 @@ _ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
 _TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)
 _ALL, _HALF_EACH = Seats(None), Seats(None, apart=True)
 
+#: The rule of each tool that its documentation shows first.
+_DEFAULTS = (
+    "pytest-benchmark, median:5%",
+    "pytest-benchmark, ±2 % at 95 %",
+    "asv, U test",
+    "pyperf compare_to",
+)
 RULES: tuple[Rule, ...] = (
     Rule("timelift", _ALL, ladder),
     *(
@@ -25,4 +32,11 @@ RULES: tuple[Rule, ...] = (
     ),
     *(rule(seats) for rule in (asv.intervals, asv.u_test) for seats in (_TWO, _TWO_EACH)),
     *(t_test(seats) for seats in (_ALL, _HALF_EACH)),
+)
+
+#: Ours, and each other tool's as its user has it: one process for each of the two rivals, or some.
+AS_USED = tuple(
+    rule
+    for rule in RULES
+    if rule.name == "timelift" or (rule.seats.apart and rule.name in _DEFAULTS)
 )
