@@ -1,5 +1,7 @@
 """The figure of the rules: its lines are the shares, and every name is inside."""
 
+import itertools
+
 import pytest
 
 from tests import journals
@@ -42,7 +44,7 @@ def test_every_name_is_inside_the_figure_and_on_no_other(scores, theme):
     whole = figure.bbox
     assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in boxes)
     boxes.sort(key=lambda box: box.y0)
-    assert all(low.y1 <= high.y0 + 1 for low, high in zip(boxes, boxes[1:], strict=False))
+    assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
 
 
 def test_the_command_writes_it(tmp_path, capsys):
