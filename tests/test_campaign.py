@@ -153,6 +153,21 @@ def test_only_who_is_wanted_plays_beyond_the_fewest(play):
     assert "undecided after 3 launches: 2 of 2 settings" in heard.said[1]
 
 
+def test_between_looks_nobody_comes_back(play):
+    """The referee is asked at looks alone: elsewhere its answer would be everybody."""
+
+    class AsksEverybodyBack(ScriptedReferee):
+        def to_play(self):
+            last = max(line["launch"] for line in self.lines)
+            if last not in self.looks:
+                self.wanted = NAMES
+            return super().to_play()
+
+    played, _, _ = play(AsksEverybodyBack("fast", "close"))
+    assert launches(played, "slow") == [1, 2, 3]
+    assert launches(played, "close") == list(range(1, 9))
+
+
 def test_launches_beyond_the_fewest_play_longer(play):
     """What is still open needs precision, and building is paid for already."""
     _, _, found = play(ScriptedReferee("fast", "close"), most=4)

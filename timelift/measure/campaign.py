@@ -57,6 +57,7 @@ class Campaign:
         self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
+        self._doubtful: frozenset[Case] | None = None
         self._pace = Pace(plan.fewest * len(_by_setting(self.results)))
 
     @property
@@ -88,9 +89,12 @@ class Campaign:
         left = [case for case in self.results if self._open(case)]
         if not self._beyond(numbers):
             return _by_setting(left)
-        doubtful = stage.referee.to_play()
+        before = numbers[0] - 1
+        if self._doubtful is None or before in stage.referee.looks:
+            self._doubtful = stage.referee.to_play()
+        doubtful = self._doubtful
         wanted = _by_setting(case for case in left if case in doubtful)
-        self._say_doubt(numbers[0] - 1, wanted, stage)
+        self._say_doubt(before, wanted, stage)
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
     def _say_doubt(self, launches: int, wanted: Wanted, stage: Stage) -> None:
