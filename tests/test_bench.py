@@ -216,7 +216,7 @@ def test_pinned_launches_run_on_those_processors(tmp_path):
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     """Its journal lies apart, what it found is kept, and a later report says so."""
     folder = project(tmp_path, ("native",))
-    done = bench(folder, "bench/test_forward.py", "--selftest", *SMALL)
+    done = bench(folder, "bench/test_forward.py", "--selftest", *SMALL, "--strategies", "native")
     assert f"{1 + len(PLANTS)} passed" in done.stdout
     assert "identical code was called different in 0 of 3 comparisons" in done.stdout
     assert not list(folder.glob("results/*/*.jsonl"))

@@ -64,7 +64,7 @@ def test_a_loud_one_is_with_what_would_help(tmp_path):
     """How many comparisons, how well they are known, and what to try."""
     (said,) = sentences(measured(tmp_path, LOUD))
     assert said.startswith("too noisy for ±2.0%: 1 comparisons with the fastest are undecided")
-    assert said.endswith("--threads 1 or --pin would help")
+    assert said.endswith("--threads 1 or --pin 0 would help")
 
 
 def test_the_asked_precision_is_the_headers(tmp_path):

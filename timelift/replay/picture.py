@@ -15,7 +15,7 @@ from timelift.report.labels import spread
 from timelift.report.style import THEMES, Theme, styled
 
 #: Inches of the figure, of the panel's left, bottom, width and height; points between two names.
-_SIZE, _PANEL, _APART = (8.6, 3.6), (0.65, 0.55, 3.6, 2.4), 11.0
+_SIZE, _PANEL, _APART = (7.8, 3.6), (0.65, 0.55, 3.6, 2.4), 11.0
 
 
 def draw(scores: Sequence[Score], theme: str = "light") -> Figure:

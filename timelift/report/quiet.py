@@ -60,8 +60,8 @@ def _remedy(run: Run) -> str:
     if _mean(run, "stolen_share") > _STOLEN:
         words.append("the host gave time to other guests, so try another hour or machine")
     if _mean(run, "crowded_share") > _CROWDED:
-        words.append("the backend's threads crowd each other, so try --threads 1")
-    words.append("more launches (--launches 5-20 --budget 15m), --threads 1 or --pin would help")
+        words.append("the backend's threads crowd each other, which --threads 1 ends")
+    words.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
     return "; ".join(words)
 
 
