@@ -1,82 +1,57 @@
-"""The reader's door: which runs to read, and where the report goes; then calls."""
+"""The reader's door: which command, and its arguments; then a call into the reading wing."""
 
 import argparse
 import gc
+import importlib
 import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+from timelift.commands import DEFAULT, NAMES, Command
 from timelift.errors import UserError
-from timelift.read import results, trust
-from timelift.read.escape import plain, slug
+from timelift.read.escape import plain
 
 ROOT = Path(__file__).parent
-DESCRIPTION = "Say which way of applying a layer to every step was fastest, in words and figures."
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Report every run asked for; returns 1 where the user has to do something first."""
-    arguments = _parser().parse_args(words)
+    """Run the command that the first word names, or the report; return the exit code."""
+    given = list(sys.argv[1:] if words is None else words)
+    name = given.pop(0) if given and given[0] in NAMES else DEFAULT
+    command = _command(name)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        paths = results.find(ROOT / "results", arguments.runs)
-        for path, folder in zip(paths, _folders(paths, arguments.output), strict=True):
-            _report(path, folder)
+        return command.run(_parser(name, command).parse_args(given), ROOT)
     except UserError as error:
         sys.stderr.write(f"report.py: {plain(error)}\n")
         return 1
-    return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="report.py", description=DESCRIPTION)
-    parser.add_argument(
-        "runs",
-        nargs="*",
-        metavar="RUN",
-        help="a journal, pytest-benchmark's JSON, a folder, the beginning of a commit, "
-        "or latest (default: the newest run under results/)",
+def _command(name: str) -> Command:
+    return cast("Command", importlib.import_module(f"timelift.commands.{name}"))
+
+
+def _parser(name: str, command: Command) -> argparse.ArgumentParser:
+    called = "report.py" if name == DEFAULT else f"report.py {name}"
+    parser = argparse.ArgumentParser(
+        prog=called,
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_others() if name == DEFAULT else None,
     )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        default=ROOT / "results" / "report",
-        metavar="FOLDER",
-        help="where report.md, measurements.csv and the figures go (default: results/report)",
-    )
+    command.arguments(parser)
     return parser
 
 
-def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
-    """Give the folder of each report: a folder of its own inside `output` if there are several."""
-    if len(paths) == 1:
-        return [output]
-    return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
-
-
-def _report(path: Path, folder: Path) -> None:
-    # Each import waits until the arguments are known to be good: a typo is answered at once.
-    from timelift.report import exports, table, terminal  # noqa: PLC0415
-    from timelift.stats import ranking  # noqa: PLC0415
-
-    run = results.load(path)
-    if not run.measurements:
-        raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
-        )
-    rankings = ranking.rank(run.measurements)
-    report = table.report(run, rankings, trust.of_machine(ROOT / "results", run))
-    terminal.show(report, terminal.console())
-    from timelift.report import plot  # noqa: PLC0415
-
-    pictures = plot.save(plot.figures(run, rankings), folder)
-    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
-    exports.write(folder / "report.md", exports.markdown_report(report, names))
-    exports.write(folder / "measurements.csv", exports.csv_report(run, rankings))
-    written = ["report.md", "measurements.csv", *(picture.name for picture in pictures)]
-    sys.stdout.write(f"\n{folder}: {', '.join(written)}\n")
+def _others() -> str | None:
+    """Name the other commands, each with the first line of its docstring."""
+    if not NAMES:
+        return None
+    first = {name: (_command(name).__doc__ or "").partition("\n")[0] for name in NAMES}
+    return "other commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in first.items())
 
 
 if __name__ == "__main__":

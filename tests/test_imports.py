@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 #: The measuring wing's modules that run inside a launch, where the framework lives.
 INSIDE = {"server", "worker", "inner", "draw", "law", "memory", "rounds", "engine", "overhead"}
-READING = {"read", "replay", "report", "stats"}
+READING = {"commands", "read", "replay", "report", "stats"}
 CORRIDOR = {"case", "errors", "journal", "planted"}
 READERS = {"pandas", "seaborn", "matplotlib"}
 
@@ -70,7 +70,8 @@ def test_only_what_runs_inside_a_launch_imports_a_framework():
 
 def test_the_reading_wing_reaches_no_launch_and_the_measuring_wing_no_report():
     """report.py reaches the corridor and its own wing; the worker reaches no pandas."""
-    wings = {name.split(".")[1] for name in reached(ROOT / "report.py")}
+    doors = [ROOT / "report.py", *(ROOT / "timelift" / "commands").glob("*.py")]
+    wings = {name.split(".")[1] for door in doors for name in reached(door)}
     assert not wings & {"measure", "engine"}
     assert wings >= {"case", "stats", "report", "read"}
     inside = [path for path, room in modules() if room in INSIDE]
