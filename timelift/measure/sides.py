@@ -66,7 +66,7 @@ class Sides:
     def of(self, rival: Rival) -> Side:
         """Give the side of a rival; raises InnerLayerError where its layer cannot be made."""
         factory = rival.factory or self._task.factory
-        key = factory, rival.home
+        key = factory, rival.home if rival.factory else ""
         if key not in self._made:
             self._made[key] = self._make(factory)
         side = self._made[key]

@@ -26,7 +26,8 @@ class Rival:
     A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
     `first_call_seconds` are added to the first call. Another revision's rival may lift a layer of
     its own, from `factory`, and finds the modules that it imports in the folder `home` first.
-    Rivals of one `pair` are played next to each other.
+    Rivals of one `pair` are played next to each other. A rival that is `there` runs in the other
+    interpreter, where two are compared.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Rival:
     factory: str = ""
     home: str = ""
     pair: str = ""
+    there: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import SELFTEST_FOLDER
+from timelift.journal import TWINS_FOLDERS
 
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
@@ -46,12 +46,12 @@ def _newest_under(folder: Path) -> Path:
 
 
 def _runs(folder: Path) -> list[Path]:
-    """Give the runs under a folder; the self-tests only where it is theirs."""
+    """Give the runs under a folder; those of twins only where it is theirs."""
     paths = folder.rglob("*.jsonl")
     return sorted(
         path
         for path in paths
-        if path.is_file() and SELFTEST_FOLDER not in path.relative_to(folder).parts
+        if path.is_file() and TWINS_FOLDERS.isdisjoint(path.relative_to(folder).parts)
     )
 
 
