@@ -34,6 +34,8 @@ from timelift.errors import UserError
 SCHEMA = 1
 #: Beside the runs of a machine, the folder of its self-tests: their rivals are no strategies.
 SELFTEST_FOLDER = "selftest"
+#: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
+BASELINE_FOLDER = "baselines"
 
 
 class Journal:
