@@ -11,10 +11,13 @@ from timelift.measure.axes import OPTIONS
 from timelift.measure.benchmark_clock import ReplayClock, join
 from timelift.measure.knobs import KNOBS
 from timelift.measure.options import Option
+from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.session import Session
 
 SESSION = pytest.StashKey[Session]()
+#: Why a case fails the gate, by case.
+FAILURES = pytest.StashKey[dict[Case, str]]()
 ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
 PARAMETERS = ("strategy", *AXES)
 SELFTEST_HELP = (
@@ -76,18 +79,38 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 def _measure(config: pytest.Config, cases: list[Case]) -> None:
-    from timelift.stats.referee import Referee  # noqa: PLC0415 - collecting needs no numpy
-
     reporter = config.pluginmanager.getplugin("terminalreporter")
     progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
     session = config.stash[SESSION]
-    referee = Referee(session.knobs["precision"], planted=session.selftest)
+    if session.gate:
+        session.gate.pair(cases)
     try:
-        session.measure(cases, progress, referee, config.option.maxfail or 0)
+        session.measure(cases, progress, _referee(session), config.option.maxfail or 0)
+        config.stash[FAILURES] = _failures(session)
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
     finally:
         progress.done()
+
+
+def _referee(session: Session) -> Referee:
+    from timelift.stats import gate_referee, referee  # noqa: PLC0415 - collecting needs no numpy
+
+    if session.gate:
+        gate = session.gate
+        thorough = gate.undecided == "fail"
+        sides = gate.pairing.sides
+        return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
+    return referee.Referee(session.knobs["precision"], planted=session.selftest)
+
+
+def _failures(session: Session) -> dict[Case, str]:
+    """Judge what was raced against another side."""
+    if not (session.gate and session.journal_path):
+        return {}
+    from timelift.report import gate  # noqa: PLC0415
+
+    return gate.failures(session.journal_path)
 
 
 def _is_question(item: pytest.Item) -> bool:
@@ -109,7 +132,8 @@ def pytest_terminal_summary(
     from timelift.report import ending  # noqa: PLC0415 - only a run that measured has an end
 
     terminalreporter.section("timelift")
-    say = ending.selftest_lines if session.selftest else ending.lines
+    say = ending.gate_lines if session.gate else ending.lines
+    say = ending.selftest_lines if session.selftest else say
     try:
         for line in say(session.journal_path):
             terminalreporter.write_line(line)
@@ -150,13 +174,18 @@ def measure(  # noqa: PLR0913, PLR0917
     def report() -> None:
         case = _case(request.node)
         assert case is not None
-        result = request.config.stash[SESSION].result(case)
+        session = request.config.stash[SESSION]
+        if session.gate and (reason := session.gate.why_not(case)):
+            pytest.skip(reason)
+        result = session.result(case)
         if result is None or (result.status is Status.MEASURED and not result.launches):
             pytest.skip("not measured: the run was stopped or its --budget spent before it")
         if result.status in SKIPPED:
             pytest.skip(f"{result.status}: {result.reason}")
         if result.status is not Status.MEASURED:
             pytest.fail(f"{case.label}: {result.status}: {result.reason}", pytrace=False)
+        if failure := request.config.stash[FAILURES].get(case):
+            pytest.fail(failure, pytrace=False)
         samples = join([launch["seconds_per_call"] for launch in result.launches])
         benchmark.extra_info.update(result.launches[0]["facts"])
         replay_clock.load(samples)

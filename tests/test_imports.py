@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 #: The measuring wing's modules that run inside a launch, where the framework lives.
-INSIDE = {"server", "worker", "inner", "draw", "law", "memory", "rounds", "engine", "overhead"}
+INSIDE = {
+    "server",
+    "worker",
+    "inner",
+    "draw",
+    "law",
+    "memory",
+    "rounds",
+    "engine",
+    "overhead",
+    "sides",
+}
 READING = {"commands", "compare", "read", "replay", "report", "stats"}
 CORRIDOR = {"case", "errors", "journal", "planted"}
 READERS = {"pandas", "seaborn", "matplotlib"}

@@ -5,7 +5,8 @@
      "commit": {"id": str | null, "dirty": bool}, "machine": {"name", "identity", "drift",
      "information"}, "options": {...}, "cases": how many were asked for,
      "strategies": {name: {"title", "differs", "meaning": {constant: what it declares},
-     and in a self-test "planted": {"of": name, "slower", "one_launch_in", "first_call_seconds"}}}}
+     in a self-test "planted": {"of": name, "slower", "one_launch_in", "first_call_seconds"},
+     of another side "against": {"of": name}}}, and then "against": see `timelift.read.against`}
     {"kind": "launch", "launch": 1.., "case": {strategy and axes}, "status": ..., "reason": str,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
     {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "cut short" | "interrupted"}
@@ -32,8 +33,10 @@ from typing import Any, Self
 from timelift.errors import UserError
 
 SCHEMA = 1
-#: Beside the runs of a machine, the folder of its self-tests: their rivals are no strategies.
-SELFTEST_FOLDER = "selftest"
+#: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
+#: their rivals are twins, not strategies.
+SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
+TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
 

@@ -170,7 +170,8 @@ class Campaign:
             result.status, result.reason = outcome.status, outcome.reason
         else:
             facts = outcome.samples["facts"]
-            kept = {name: facts[name] for name in facts if part.alone or name not in _ALONE}
+            fair = part.alone or self.plan.two_sided
+            kept = {name: facts[name] for name in facts if fair or name not in _ALONE}
             samples = {**outcome.samples, "facts": kept}
             result.launches.append({"launch": part.number, **samples})
         return {
@@ -191,10 +192,10 @@ class Campaign:
 
     def _task(self, setting: Setting, cases: Iterable[Case], part: Part, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
-        chosen = [self.catalogue.strategies[one.strategy] for one in cases if self._open(one)]
+        chosen = [case for case in cases if self._open(case)]
         return Task(
             setting=setting,
-            rivals=tuple(strategy.rival(part.number) for strategy in chosen),
+            rivals=tuple(self.catalogue.rival(case, part.number) for case in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
@@ -213,5 +214,6 @@ def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
 
 
 _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
-#: Facts in seconds that mean nothing when two launches build side by side.
+#: Facts in seconds that mean nothing when two launches build side by side, unless they are compared
+#: with another side's, which suffered the same.
 _ALONE = frozenset({"build_seconds", "trace_seconds", "first_call_seconds"})

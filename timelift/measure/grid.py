@@ -2,21 +2,35 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.axes import OPTIONS, present_devices
 from timelift.measure.registry import Strategy, Workload, choose_strategy
+from timelift.measure.wire import Rival
+from timelift.planted import NOTHING
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What can be measured: every strategy and workload by name."""
+    """What can be measured: every strategy and workload by name.
+
+    `base_workloads` are those whose layer differs on the other side of a gate.
+    """
 
     strategies: dict[str, Strategy]
     workloads: dict[str, Workload]
+    base_workloads: dict[str, Workload] = field(default_factory=dict)
+
+    def rival(self, case: Case, launch: int) -> Rival:
+        """A case's strategy as a launch is told to build it."""
+        strategy = self.strategies[case.strategy]
+        rival = strategy.rival(launch)
+        other_side = strategy.twin_of and strategy.plant is NOTHING
+        theirs = self.base_workloads.get(case.setting.workload) if other_side else None
+        return replace(rival, factory=theirs.factory) if theirs else rival
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,22 @@
 import importlib
 import importlib.util
 import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from timelift.case import Setting
-from timelift.measure.wire import Task
+
+#: The modules that were found in each other tree, so that its files share them.
+_FOUND_IN: dict[str, dict[str, ModuleType]] = {}
 
 
 def load_module(path: str) -> ModuleType:
-    """Import a Python file by its path, under a name that no package has."""
-    name = f"timelift_file_{Path(path).stem}"
+    """Import a Python file by its path, under a name that no package and no other path has."""
+    name = f"timelift_file_{Path(path).stem}_{zlib.crc32(path.encode()):08x}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
@@ -21,6 +26,39 @@ def load_module(path: str) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@contextmanager
+def imports_from(home: str) -> Iterator[None]:
+    """Let imports find the modules of another tree first; an empty `home` changes nothing.
+
+    What this process imported under such names is put aside meanwhile, so that two revisions of one
+    package live side by side. timelift itself is never taken from the other tree.
+    """
+    if not home:
+        yield
+        return
+    aside = _standing_in(home)
+    _replace(aside, _FOUND_IN.get(home, {}))
+    sys.path.insert(0, home)
+    try:
+        yield
+    finally:
+        sys.path.remove(home)
+        _FOUND_IN[home] = _standing_in(home)
+        _replace(_FOUND_IN[home], aside)
+
+
+def _standing_in(home: str) -> dict[str, ModuleType]:
+    """The imported modules whose top-level package or file has its like in the tree `home`."""
+    tops = {path.stem for path in Path(home).iterdir()} - {"timelift"}
+    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
+
+
+def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
+    for name in old:
+        del sys.modules[name]
+    sys.modules.update(new)
 
 
 def set_global_state(setting: Setting, seed: int) -> None:
@@ -32,16 +70,19 @@ def set_global_state(setting: Setting, seed: int) -> None:
     keras.config.set_dtype_policy(str(setting.dtype))
 
 
-def make_layer(task: Task) -> Any:
-    """Make and build the inner layer, with no weight left at a zero that could hide a mistake."""
+def make_layer(factory: str, features: Sequence[int]) -> Any:
+    """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
+
+    `factory` is `path.py:function` or `module:function`, `features` the shape of one step.
+    """
     import keras  # noqa: PLC0415
 
-    where, _, name = task.factory.rpartition(":")
+    where, _, name = factory.rpartition(":")
     module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
     layer = getattr(module, name)()
     _check_one_tensor(layer, f"{where}:{name}")
     if not layer.built:
-        layer.build((None, *task.features))
+        layer.build((None, *features))
     for weight in layer.trainable_weights:
         weight.assign(weight + keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype))
     return layer
@@ -75,3 +116,15 @@ class State:
         """Undo what the calls since have done to batch statistics and random seeds."""
         for weight, value in self._kept:
             weight.assign(value)
+
+
+def sentence(error: Exception, most: int = 400) -> str:
+    """The kind of an exception and the start of its text, on one line.
+
+    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph speaks.
+    """
+    text = str(error)
+    if text.startswith("Graph execution error"):
+        text = text.rstrip().rpartition("\n\n")[2]
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")

@@ -67,6 +67,15 @@ def _duration(word: str) -> float | None:
     return _seconds(word.removesuffix(unit)) * _UNITS.get(unit, 1)
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(word: str) -> str:
+        if word not in words:
+            raise ValueError(word)
+        return word
+
+    return read
+
+
 def _percent(word: str) -> float:
     """Read `2%` or `2` as the share 0.02."""
     return _seconds(word.removesuffix("%")) / 100
@@ -116,6 +125,28 @@ KNOBS: tuple[Knob, ...] = (
         "the time for the whole run, like 90s, 5m or 1h",
         otherwise="the fewest launches, and more where a verdict is open until 4 min have passed",
         read=_duration,
+    ),
+    Knob("against", "", "a git revision to race the strategies and workloads against"),
+    Knob("against_path", "", "a folder with strategies/ and workloads/ to race against"),
+    Knob(
+        "gate",
+        "3%",
+        "how much slower than the other side fails a case, like 3%",
+        read=_percent,
+    ),
+    Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_percent),
+    Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_percent),
+    Knob(
+        "undecided",
+        "pass",
+        "pass or fail: what becomes of a case that may be slower beyond the gate or may not",
+        read=_one_of("pass", "fail"),
+    ),
+    Knob(
+        "unchanged",
+        "skip",
+        "skip or measure: what becomes of a case whose files are the same on both sides",
+        read=_one_of("skip", "measure"),
     ),
     Knob("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
     Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),

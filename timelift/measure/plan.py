@@ -18,7 +18,8 @@ class Plan:
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
-    Launches stay on the processors `cores`, if any are named.
+    Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
+    is raced against its other side, and the launches beyond the fewest are for suspects.
     """
 
     fewest: int
@@ -30,10 +31,12 @@ class Plan:
     budget_seconds: float | None = None
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
+    two_sided: bool = False
 
     def in_words(self, cases: int, settings: int) -> str:
         """Say what is going to happen."""
-        more = f", up to {self.most} where a verdict is open" if self.most > self.fewest else ""
+        why = "a change is suspected" if self.two_sided else "a verdict is open"
+        more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
         within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
         launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
         return f"{cases} cases in {settings} settings, {launches}{more}{within}"

@@ -32,7 +32,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Strategy:
-    """One strategy with its parameters bound, such as `fold_chunks[k=8]`."""
+    """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
+
+    A twin is planted, or it is the other side of `twin_of`: then `home` is the folder of its own
+    project, or it is `there`, in another interpreter.
+    """
 
     name: str
     path: Path
@@ -41,6 +45,8 @@ class Strategy:
     constants: Mapping[str, Any] = field(default_factory=dict)
     twin_of: str = ""
     plant: Plant = NOTHING
+    home: str = ""
+    there: bool = False
 
     @property
     def default(self) -> bool:
@@ -56,12 +62,25 @@ class Strategy:
         """What a reader of the results should know: the title and the declared meaning."""
         meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
         told = {"title": self.title, "differs": self.differs, "meaning": meaning}
-        return told | ({"planted": self.plant.described(self.twin_of)} if self.twin_of else {})
+        if not self.twin_of:
+            return told
+        if self.plant is NOTHING:
+            return told | {"against": {"of": self.twin_of}}
+        return told | {"planted": self.plant.described(self.twin_of)}
 
     def rival(self, launch: int) -> Rival:
         """The strategy as a launch is told to build it."""
         slower, first_call = self.plant.slower_in(launch), self.plant.first_call_seconds
-        return Rival(self.name, str(self.path), self.parameters, slower, first_call)
+        return Rival(
+            self.name,
+            str(self.path),
+            self.parameters,
+            slower,
+            first_call,
+            home=self.home,
+            pair=self.twin_of or self.name,
+            there=self.there,
+        )
 
     def twin(self, plant: Plant, path: Path) -> "Strategy":
         """The same strategy under another name, with an effect planted."""
@@ -74,7 +93,8 @@ class Workload:
     """An inner layer's factory, the shape of one step, and the sizes worth asking about.
 
     `factory` is `path.py:function` or `module:function`; `features` is the shape of one step
-    without batch; `input_high` bounds integer inputs from above and is 0 for floating ones.
+    without batch; `input_high` bounds integer inputs from above and is 0 for floating ones. It
+    `is_users` where options name it instead of a file in workloads/.
     """
 
     name: str
@@ -86,6 +106,7 @@ class Workload:
     default: bool = False
     input_dtype: str = ""
     input_high: int = 0
+    is_users: bool = False
 
 
 def read_source(path: Path) -> Source:

@@ -36,6 +36,7 @@ class Player:
     """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
 
     `slower` is the share of calls that are made and not billed, where a self-test plants an effect.
+    Players of one `pair` have neighbouring samples in every round.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Player:
     traces: Callable[[], int] = lambda: 0
     calls_per_sample: int = 1
     slower: float = 0.0
+    pair: str = ""
     priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
@@ -161,10 +163,18 @@ def _hand_out(players: Sequence[Player], kept: Sequence[dict[str, float]]) -> No
 def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str, float] | None:
     traces = [player.traces() for player in due]
     timed: dict[str, float] = {}
-    for player in dice.sample(due, len(due)):
+    for player in _order(due, dice):
         if player.priming_calls:
             player.sample(player.priming_calls, clock)
         seconds = player.billed_sample(clock)
         player.seconds_spent += seconds
         timed[player.name] = seconds / player.calls_per_sample
     return timed if traces == [player.traces() for player in due] else None
+
+
+def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:
+    """Draw an order that keeps pairs together."""
+    pairs = list(dict.fromkeys(player.pair or player.name for player in due))
+    place = {pair: turn for turn, pair in enumerate(dice.sample(pairs, len(pairs)))}
+    shuffled = dice.sample(due, len(due))
+    return sorted(shuffled, key=lambda player: place[player.pair or player.name])

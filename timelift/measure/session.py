@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from timelift.case import Case
-from timelift.journal import SELFTEST_FOLDER, Journal, utc_now
+from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, utc_now
 from timelift.measure import axes, grid, machine, registry
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
+from timelift.measure.gate import Gate
 from timelift.measure.knobs import KNOBS
 from timelift.measure.launch import Limits
 from timelift.measure.plan import Display, Plan, Referee
@@ -26,7 +27,8 @@ class Session:
     """What conftest.py asks for; `asked` holds every option's text, empty where not given.
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
-    `selftest` puts a strategy's planted twins in the place of its rivals.
+    `selftest` puts a strategy's planted twins in the place of its rivals. `gate` is how the cases
+    are raced against another side, None where they are not.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Session:
         )
         self._add_user_layer()
         self.cases({"sizes": "smallest"})
+        self.gate = None if selftest else Gate.of(root, self.knobs, self.catalogue)
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
 
@@ -69,7 +72,10 @@ class Session:
         self, cases: Iterable[Case], display: Display, referee: Referee, stop_after: int
     ) -> None:
         """Measure every case once, whichever items ask for it, into a new journal."""
-        self.campaign = Campaign(dict.fromkeys(cases), self.catalogue, self._plan(stop_after))
+        chosen = dict.fromkeys(self.gate.both_sides() if self.gate else cases)
+        if not chosen:
+            return
+        self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after))
         if self.once:
             self.campaign.run(lambda _: None, display, referee)
             return
@@ -93,10 +99,11 @@ class Session:
 
     def _plan(self, stop_after: int) -> Plan:
         knobs = self.knobs
+        launches = self.gate.launches if self.gate else knobs["launches"]
         seed = knobs["seed"] if knobs["seed"] >= 0 else random.SystemRandom().randrange(2**31)
         return Plan(
-            fewest=1 if self.once else knobs["launches"].fewest,
-            most=1 if self.once else knobs["launches"].most,
+            fewest=1 if self.once else launches.fewest,
+            most=1 if self.once else launches.most,
             round_seconds=0.0 if self.once else knobs["round_seconds"],
             seed=seed,
             limits=Limits(knobs["first_call_limit"], knobs["case_timeout"]),
@@ -104,6 +111,7 @@ class Session:
             budget_seconds=knobs["budget"],
             spare_seconds=SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS,
             cores=knobs["pin"],
+            two_sided=self.gate is not None,
         )
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
@@ -118,6 +126,7 @@ class Session:
             "options": {**self.asked, **self._knobs_as_text()},
             "strategies": {name: one.described() for name, one in self._chosen().items()},
             "cases": cases,
+            **({"against": self.gate.described()} if self.gate else {}),
         }
 
     def _knobs_as_text(self) -> dict[str, str]:
@@ -132,8 +141,8 @@ class Session:
         stamp = header["started"].replace(":", "").replace("-", "").removesuffix("+0000")
         commit = (header["commit"]["id"] or "nogit")[:8]
         folder: Path = self.root / self.knobs["results"] / header["machine"]["name"]
-        if self.selftest:
-            folder /= SELFTEST_FOLDER
+        if self.selftest or self.gate:
+            folder /= SELFTEST_FOLDER if self.selftest else AGAINST_FOLDER
         return folder / f"{stamp}Z_{commit}.jsonl"
 
 

@@ -39,6 +39,7 @@ def user_workload(knobs: Mapping[str, Any]) -> Workload | None:
         SEQ_LENS,
         BATCH_SIZES,
         default=True,
+        is_users=True,
         input_dtype=dtype,
         input_high=high,
     )

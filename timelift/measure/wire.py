@@ -24,7 +24,10 @@ class Rival:
     """A strategy to build: its name, its file and its parameters.
 
     A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
-    `first_call_seconds` are added to the first call.
+    `first_call_seconds` are added to the first call. Another revision's rival may lift a layer of
+    its own, from `factory`, and finds the modules that it imports in the folder `home` first.
+    Rivals of one `pair` are played next to each other. A rival that is `there` runs in the other
+    interpreter, where two are compared.
     """
 
     name: str
@@ -32,6 +35,10 @@ class Rival:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     slower: float = 0.0
     first_call_seconds: float = 0.0
+    factory: str = ""
+    home: str = ""
+    pair: str = ""
+    there: bool = False
 
 
 @dataclass(frozen=True)

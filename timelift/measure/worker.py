@@ -19,6 +19,7 @@ import numpy as np
 from timelift.case import Gradients, Lengths, Phase, Setting, Status
 from timelift.engine import Array, Compiled, Engine, Feed, UnavailableError, open_engine
 from timelift.measure import draw, inner, law, memory, quiet, rounds
+from timelift.measure.sides import Given, InnerLayerError, Side, Sides
 from timelift.measure.wire import Rival, Task
 
 Emit = Callable[[Mapping[str, Any]], None]
@@ -51,10 +52,9 @@ def run(task: Task, emit: Emit, wait_for_turn: Callable[[], object]) -> None:
         return
     try:
         stage = Stage(engine, task, emit, wait_for_turn)
-    except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
-            emit(_ended(rival, Status.FAILED, f"the inner layer: {_sentence(error)}"))
+            emit(_ended(rival, _status_of(error), f"the inputs: {inner.sentence(error)}"))
         return
     order = list(task.rivals)
     stage.dice.shuffle(order)
@@ -79,70 +79,50 @@ class Stage:
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
         emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
-        inner.set_global_state(task.setting, task.seed)
-        self.layer = inner.make_layer(task)
         self.valid = draw.valid(task.setting, self.noise)
         self.inputs = draw.inputs(task, self.noise)
-        self.state = inner.State(self.layer)
-        self.trains_differently = self._trains_differently()
         steps = law.draw_steps(task.setting.seq_len, law_steps, self.dice)
-        self.reference = self._reference(steps)
-
-    def _trains_differently(self) -> bool:
-        """Whether training changes what the layer computes, as dropout or batch statistics do."""
-        step = self.engine.place(np.ascontiguousarray(self.inputs[:, 0]))
-        as_used = self.engine.apply(self.layer, step, training=False)
-        as_trained = self.engine.apply(self.layer, step, training=True)
-        self.state.restore()
-        return not np.array_equal(as_used, as_trained)
-
-    def _reference(self, steps: Sequence[int]) -> law.Reference:
-        return law.reference(
-            self.engine,
-            self.layer,
-            self.inputs,
-            self.valid,
-            steps,
-            self.noise,
-            gradients=self.task.setting.phase is Phase.BACKWARD,
-        )
+        self.sides = Sides(engine, task, Given(self.inputs, self.valid, steps))
 
     def prepare(self, rival: Rival) -> Contender | None:
         """Build, trace, call once and check one rival; report it and return None if it fails."""
         try:
-            return self._prepare(rival)
+            with inner.imports_from(rival.home):
+                return self._prepare(rival)
+        except InnerLayerError as error:
+            self.emit(_ended(rival, Status.FAILED, str(error)))
         except Refused as refusal:
             self.emit(_ended(rival, Status.REFUSED, str(refusal)))
         except law.LawBrokenError as error:
             self.emit(_ended(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
         except Exception as error:  # noqa: BLE001 - any strategy may raise anything
             traceback.print_exc()
-            status = Status.OUT_OF_MEMORY if _is_out_of_memory(error) else Status.FAILED
-            self.emit(_ended(rival, status, _sentence(error)))
+            self.emit(_ended(rival, _status_of(error), inner.sentence(error)))
         return None
 
     def _prepare(self, rival: Rival) -> Contender:
         printed = os.fstat(1).st_size
+        side = self.sides.of(rival)
         self.emit(_busy(rival, "building") | {"printed": printed})
         module = inner.load_module(rival.path)
-        if reason := _refusal(module, self.layer, self.task.setting):
+        if reason := _refusal(module, side.layer, self.task.setting):
             raise Refused(reason)
         started = time.perf_counter()
-        model = _build(module, rival, self.layer, self.task)
+        model = _build(module, rival, side.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
         if lifts:
-            law.check_output_shape(self._shape_of(model), self.reference)
-            law.match_weights(model, self.layer)
+            law.check_output_shape(self._shape_of(model), side.reference)
+            law.match_weights(model, side.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
-        feed = self._feed(module, None if lifts else model)
+        feed = self._feed(module, side, None if lifts else model)
         facts.update(self._first_call(rival, compiled, feed))
         if lifts:
             self.emit(_busy(rival, "checking the law"))
-            facts["law_error"] = self._check(module, model, compiled)
+            facts["law_error"] = self._check(module, side, model, compiled)
         facts["peak_bytes"] = memory.peak_bytes(lambda: self._call(compiled, feed))
         return Contender(rival, compiled, feed, facts)
 
@@ -163,7 +143,9 @@ class Stage:
         facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
-    def _feed(self, module: ModuleType, other: Any = None, cotangent: Array | None = None) -> Feed:
+    def _feed(
+        self, module: ModuleType, side: Side, other: Any = None, cotangent: Array | None = None
+    ) -> Feed:
         """What the rival is fed; `other` is a model whose outputs have a shape of their own."""
         setting, valid = self.task.setting, self.valid
         ragged = _takes_ragged(module)
@@ -174,12 +156,12 @@ class Stage:
         if setting.phase is Phase.FORWARD:
             return Feed(inputs, mask)
         if cotangent is None:
-            cotangent = self._dense_cotangent(other)
+            cotangent = self._dense_cotangent(side, other)
         return Feed(inputs, mask, place(cotangent[valid] if ragged else cotangent))
 
-    def _dense_cotangent(self, other: Any) -> Array:
-        shape = self.reference.output_shape if other is None else self._shape_of(other)
-        dense = self.noise.standard_normal(shape).astype(self.reference.cotangent.dtype)
+    def _dense_cotangent(self, side: Side, other: Any) -> Array:
+        shape = side.reference.output_shape if other is None else self._shape_of(other)
+        dense = self.noise.standard_normal(shape).astype(side.reference.cotangent.dtype)
         if other is None:
             dense[~self.valid] = 0
         return dense
@@ -187,27 +169,27 @@ class Stage:
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))
 
-    def _check(self, module: ModuleType, model: Any, compiled: Compiled) -> float:
+    def _check(self, module: ModuleType, side: Side, model: Any, compiled: Compiled) -> float:
         """Hold the rival to the law; return the largest relative difference."""
-        order = law.match_weights(model, self.layer)
-        self.state.restore()
+        order = law.match_weights(model, side.layer)
+        side.state.restore()
         setting = self.task.setting
         if setting.phase is Phase.FORWARD:
-            outputs = self._call(compiled, self._feed(module))
+            outputs = self._call(compiled, self._feed(module, side))
             found = self._fetch(outputs, module)
-            return law.check_outputs(found, self.reference, setting.dtype)
-        if self.trains_differently:
+            return law.check_outputs(found, side.reference, setting.dtype)
+        if side.trains_differently:
             compiled = self.engine.compile(model, setting, training=False)
         _, gradients = self._call(
-            compiled, self._feed(module, cotangent=self.reference.sparse_cotangent())
+            compiled, self._feed(module, side, cotangent=side.reference.sparse_cotangent())
         )
         worst, dtype, gradients = 0.0, setting.dtype, list(gradients)
         if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self._fetch(gradients.pop(0), module)
-            worst = law.check_input_gradient(by_input, self.reference, dtype)
+            worst = law.check_input_gradient(by_input, side.reference, dtype)
         fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
         by_weight = [fetched[index] for index in order]
-        return max(worst, law.check_weight_gradients(by_weight, self.reference, dtype))
+        return max(worst, law.check_weight_gradients(by_weight, side.reference, dtype))
 
     def _fetch(self, value: Any, module: ModuleType) -> Array:
         """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
@@ -246,6 +228,7 @@ class Stage:
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
             slower=one.rival.slower,
+            pair=one.rival.pair or one.rival.name,
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
@@ -293,17 +276,6 @@ def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
     return module.build(layer, shape, **extra, **rival.parameters)
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
-def _sentence(error: Exception, most: int = 400) -> str:
-    """The kind of an exception and the start of its text, on one line.
-
-    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph speaks.
-    """
-    text = str(error)
-    if text.startswith("Graph execution error"):
-        text = text.rstrip().rpartition("\n\n")[2]
-    text = " ".join(text.split())
-    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")
+def _status_of(error: Exception) -> Status:
+    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    return Status.OUT_OF_MEMORY if exhausted else Status.FAILED

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import BASELINE_FOLDER, SELFTEST_FOLDER
+from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS
 
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
 #: Folders whose runs are found only by who asks for them.
-_APART = frozenset({SELFTEST_FOLDER, BASELINE_FOLDER})
+_APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 
 
 def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
@@ -69,7 +69,7 @@ def _newest_under(folder: Path) -> Path:
 
 
 def _runs(folder: Path) -> list[Path]:
-    """Give the runs under a folder; self-tests and baselines only where it is theirs."""
+    """Give the runs under a folder; those of twins and baselines only where it is theirs."""
     paths = folder.rglob("*.jsonl")
     return sorted(
         path

@@ -29,6 +29,7 @@ __all__ = ["find", "frame", "load"]
 HEADER = {
     "id": str,
     "started": str,
+    "against": dict,
     "seed": int,
     "command": list,
     "commit": dict,

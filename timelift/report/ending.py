@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from timelift.read import results, trust
+from timelift.read import against, results, trust
 from timelift.read.trust import Trust
-from timelift.report import notes, quiet
+from timelift.report import gate, notes, quiet
 from timelift.stats import ranking
+from timelift.stats.outcomes import outcomes
 from timelift.stats.ranking import Ranking
 
 #: So many settings have a line of their own; the report has the rest.
@@ -21,6 +22,15 @@ def lines(path: Path) -> Iterator[str]:
     yield from answers(rankings)
     yield from quiet.too_noisy(run, rankings)
     yield f"{_shown(path)}; read it with: python report.py {_shown(path)}"
+
+
+def gate_lines(path: Path) -> Iterator[str]:
+    """Read a run against another side, and say what became slower."""
+    run = results.load(path)
+    found = against.of_run(run)
+    assert found is not None
+    yield from gate.lines(outcomes(run, found), found)
+    yield f"{_shown(path)}"
 
 
 def selftest_lines(path: Path) -> Iterator[str]:

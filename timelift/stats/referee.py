@@ -1,6 +1,6 @@
 """The referee of a run that is going on: reads what is written, and says who should play on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from timelift.case import Case, Status
@@ -18,7 +18,7 @@ class Referee:
     `precision` is a share; in a self-test every twin is compared with its `planted` strategy.
     """
 
-    looks = LOOKS
+    looks: Sequence[int] = LOOKS
 
     def __init__(self, precision: float = RANK_MARGIN, *, planted: bool = False) -> None:
         self._precision, self._planted = precision, planted

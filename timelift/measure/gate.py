@@ -1,0 +1,114 @@
+"""The gate of a session: the other side that its options name, and the cases of both sides."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.measure import base
+from timelift.measure.base import Base
+from timelift.measure.grid import Catalogue
+from timelift.measure.knobs import Launches
+from timelift.measure.pairing import Names, Pairing, Pairs
+
+#: The options that name the other side; one of them is enough.
+SIDES = ("against", "against_path")
+#: Fresh launches that a suspect has at the most.
+MOST_FRESH = 8
+
+
+@dataclass
+class Gate:
+    """Race cases against their other side; `pairing` is known once the cases are.
+
+    `gates` gives each quantity its margin as a share.
+    """
+
+    base: Base
+    pairs: Pairs
+    screening: int
+    gates: Mapping[str, float]
+    undecided: str
+    pairing: Pairing = field(default_factory=lambda: Pairing({}, {}, Names(), ()))
+    #: What holds the folder of a revision until the session ends.
+    holder: object = None
+
+    @classmethod
+    def of(cls, root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> "Gate | None":
+        """Open the other side that the options name; None where they name none."""
+        given = [name for name in SIDES if knobs[name]]
+        if not given:
+            return None
+        if len(given) > 1:
+            raise UserError("--against and --against-path name two other sides; give one of them")
+        side, holder = _open(root, knobs)
+        measured = knobs["unchanged"] == "measure"
+        return cls(
+            side,
+            Pairs(catalogue, side, root, measure_unchanged=measured),
+            knobs["launches"].fewest,
+            {
+                "time": knobs["gate"],
+                "first call": knobs["gate_first_call"],
+                "peak memory": knobs["gate_memory"],
+            },
+            knobs["undecided"],
+            holder=holder,
+        )
+
+    @property
+    def launches(self) -> Launches:
+        """Every case is screened, and a suspect has fresh launches after that."""
+        return Launches(self.screening, self.screening + MOST_FRESH)
+
+    def pair(self, cases: Iterable[Case]) -> None:
+        """Find the other sides of the cases that are going to be measured."""
+        self.pairing = self.pairs.of(dict.fromkeys(cases))
+
+    def why_not(self, case: Case) -> str:
+        """Why a case has no other side; empty where it has one."""
+        return self.pairing.reasons.get(case, "")
+
+    def both_sides(self) -> list[Case]:
+        """The cases that have another side, each before it."""
+        return [case for pair in self.pairing.sides.items() for case in pair]
+
+    def described(self) -> dict[str, Any]:
+        """The gate as the journal's header tells it: see `timelift.read.against`."""
+        names = self.pairing.names
+        return {
+            "label": self.base.label,
+            "commit": self.base.commit,
+            "gates": dict(self.gates),
+            "screening": self.screening,
+            "undecided": self.undecided,
+            "new": list(names.new),
+            "removed": list(names.removed),
+            "renamed": dict(names.renamed),
+            "unchanged": list(self.pairing.unchanged),
+            "versions": {},
+        }
+
+
+def _open(root: Path, knobs: Mapping[str, Any]) -> tuple[Base, object]:
+    files = tuple(knobs["strategy_file"])
+    if knobs["against_path"]:
+        folder = Path(knobs["against_path"]).resolve()
+        return base.of_folder(knobs["against_path"], folder, _theirs(files, root, folder)), None
+    holder = base.temporary()
+    folder = Path(holder.name)
+    commit = base.take_out(root, knobs["against"], folder)
+    side = base.of_folder(knobs["against"], folder, _theirs(files, root, folder), commit)
+    return side, holder
+
+
+def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
+    """The user's own strategy files on the other side; those outside the project are the same."""
+    placed = [_placed(path.resolve(), root, folder) for path in files]
+    return tuple(path for path in placed if path.is_file())
+
+
+def _placed(path: Path, root: Path, folder: Path) -> Path:
+    return folder / path.relative_to(root) if path.is_relative_to(root) else path

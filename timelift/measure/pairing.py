@@ -1,0 +1,155 @@
+"""Pairing: which cases have another side to be raced against, and why the others have none."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.measure.base import Base, imports_of, same_file
+from timelift.measure.grid import Catalogue
+from timelift.measure.registry import Strategy, Workload, choose_strategy
+from timelift.planted import MARK, NOTHING
+
+#: From this likeness of two files on, a strategy that is new was one that is gone.
+_RENAMED = 0.8
+
+
+@dataclass(frozen=True)
+class Names:
+    """What became of the strategies' files: `renamed` gives a new name its old one."""
+
+    new: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The other side of every case that has one, and a sentence for every one that has none."""
+
+    sides: Mapping[Case, Case]
+    reasons: Mapping[Case, str]
+    names: Names
+    unchanged: tuple[str, ...]
+
+
+class Pairs:
+    """Find the other side of cases; the other sides join the `catalogue` as strategies.
+
+    `root` is the project that is measured. Where both sides have the same files there is nothing to
+    compare, unless `measure_unchanged`.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, base: Base, root: Path, *, measure_unchanged: bool = False
+    ) -> None:
+        self._catalogue, self._base, self._root = catalogue, base, root
+        self._measure_unchanged = measure_unchanged
+        self._names = names(_files(catalogue.strategies), _files(base.strategies))
+
+    def of(self, cases: Iterable[Case]) -> Pairing:
+        """Pair every case, or say why not."""
+        sides: dict[Case, Case] = {}
+        reasons: dict[Case, str] = {}
+        unchanged: dict[str, None] = {}
+        for case in cases:
+            found = self._other_side(case)
+            if isinstance(found, str):
+                reasons[case] = found
+                if found.startswith("unchanged"):
+                    unchanged[case.strategy] = None
+            else:
+                sides[case] = found
+        return Pairing(sides, reasons, self._names, tuple(unchanged))
+
+    def _other_side(self, case: Case) -> Case | str:
+        label = self._base.label
+        mine = self._catalogue.strategies[case.strategy]
+        theirs = self._their_strategy(mine)
+        if theirs is None:
+            return f"new: {label} has no strategy {case.strategy!r}"
+        workload = self._catalogue.workloads[case.setting.workload]
+        other = self._their_workload(workload)
+        if other is None:
+            return f"new: {label} has no workload {workload.name!r}"
+        if _shape(other) != _shape(workload):
+            return (
+                f"another workload: one step of {workload.name!r} is {_shape(other)[0]} on {label} "
+                f"and {_shape(workload)[0]} here"
+            )
+        changed = self._layer_changed(workload, other)
+        if not (changed or self._measure_unchanged or self._strategy_changed(mine, theirs)):
+            return f"unchanged since {label}: its file and its workload's are the same"
+        if changed:
+            self._catalogue.base_workloads[workload.name] = other
+        name = f"{mine.name}{MARK}{label}"
+        self._catalogue.strategies[name] = replace(
+            theirs, name=name, twin_of=mine.name, plant=NOTHING
+        )
+        return Case(case.setting, name)
+
+    def _their_strategy(self, mine: Strategy) -> Strategy | None:
+        stem = mine.path.stem
+        word = self._names.renamed.get(stem, stem) + mine.name.removeprefix(stem)
+        try:
+            return choose_strategy(word, self._base.strategies)[0]
+        except UserError:
+            return None
+
+    def _their_workload(self, mine: Workload) -> Workload | None:
+        if not mine.is_users:
+            return self._base.workloads.get(mine.name)
+        where, _, function = mine.factory.rpartition(":")
+        path = Path(where)
+        if not path.is_absolute() or not path.is_relative_to(self._root):
+            return mine
+        there = self._base.root / path.relative_to(self._root)
+        return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
+
+    def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
+        """Whether the inner layer may differ: what a module imports may always have changed."""
+        files = [Path(one.factory.rpartition(":")[0]) for one in (mine, theirs)]
+        if not all(path.is_file() for path in files):
+            return True
+        return not same_file(*files) or self._imports_ours(files[0])
+
+    def _strategy_changed(self, mine: Strategy, theirs: Strategy) -> bool:
+        return not same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
+
+    def _imports_ours(self, path: Path) -> bool:
+        """Whether a file imports modules of the project, which may have changed."""
+        return any(
+            (self._root / name).is_dir() or (self._root / f"{name}.py").is_file()
+            for name in imports_of(path)
+        )
+
+
+def names(here: Mapping[str, Path], there: Mapping[str, Path]) -> Names:
+    """Say which files are new, gone, or the same under another name."""
+    gone = [name for name in there if name not in here]
+    renamed: dict[str, str] = {}
+    for name in here.keys() - there.keys():
+        scores = {old: _likeness(here[name], there[old]) for old in gone}
+        best = max(scores, key=scores.__getitem__, default="")
+        if best and scores[best] >= _RENAMED and best not in renamed.values():
+            renamed[name] = best
+    return Names(
+        new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
+        removed=tuple(sorted(set(gone) - set(renamed.values()))),
+        renamed=renamed,
+    )
+
+
+def _files(strategies: Mapping[str, Strategy]) -> dict[str, Path]:
+    return {one.path.stem: one.path for one in strategies.values()}
+
+
+def _likeness(one: Path, other: Path) -> float:
+    first, second = (path.read_text(encoding="utf-8").splitlines() for path in (one, other))
+    return difflib.SequenceMatcher(None, first, second).ratio()
+
+
+def _shape(workload: Workload) -> tuple[object, ...]:
+    return (workload.features, workload.input_dtype, workload.input_high)
