@@ -24,6 +24,7 @@ SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
     "say how far to trust the figures of this machine"
 )
+GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
     group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
+    group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -129,14 +131,17 @@ def pytest_terminal_summary(
     session = config.stash.get(SESSION, None)
     if not (session and session.journal_path):
         return
-    from timelift.report import ending  # noqa: PLC0415 - only a run that measured has an end
+    from timelift.report import ending, github  # noqa: PLC0415 - only a run that measured ends
 
     terminalreporter.section("timelift")
     say = ending.gate_lines if session.gate else ending.lines
     say = ending.selftest_lines if session.selftest else say
     try:
-        for line in say(session.journal_path):
+        said = list(say(session.journal_path))
+        for line in said:
             terminalreporter.write_line(line)
+        if config.getoption("github_summary"):
+            terminalreporter.write_line(github.append(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
 
