@@ -160,6 +160,17 @@ def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
     assert baseline.scrub(text).replace("file:", "") == clean
 
 
+def test_numbers_that_are_none_are_left_out(tmp_path):
+    """A file may say 1e999, and JSON has no infinity."""
+    head = json.dumps(journals.header(machine=journals.MACHINE | {"identity": {"cores": 7}}))
+    line = json.dumps(journals.line(journals.case(), facts={"peak_bytes": 7, "traces": 1}))
+    path = tmp_path / "run.jsonl"
+    path.write_text(f"{head}\n{line}\n".replace(": 7", ": 1e999"))
+    text = baseline.write(results.load(path), tmp_path / "base.jsonl").read_text()
+    assert '"identity":{"cores":null}' in text
+    assert '"facts":{"traces":1}' in text
+
+
 def test_a_baseline_is_never_overwritten_silently(root):
     """It takes --replace."""
     keep(root, "--name", "main")

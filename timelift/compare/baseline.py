@@ -7,6 +7,7 @@ stand: in the command, the options, the flags and the reasons.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -110,7 +111,7 @@ def _clean(value: Any) -> Any:
         return [_clean(one) for one in value]
     if isinstance(value, dict):
         return {str(name): _clean(one) for name, one in value.items()}
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _records(one: Measurement) -> Iterator[dict[str, Any]]:
@@ -145,7 +146,7 @@ def _facts(launch: Launch) -> Mapping[str, float | bool]:
     return {
         name: _digits(value) if isinstance(value, float) else value
         for name, value in kept.items()
-        if isinstance(value, int | float)
+        if isinstance(value, int | float) and math.isfinite(value)
     }
 
 
