@@ -44,13 +44,13 @@ def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
     """Of 10 s since the start, 2 were stolen."""
     seen = iter([Times((100, 50, 5)), Times((106, 52, 7))])
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(seen))
-    assert quiet.Stolen().share() == pytest.approx(0.2)
+    assert quiet.Watch().facts()["stolen_share"] == pytest.approx(0.2)
 
 
 def test_where_no_time_has_passed_or_none_is_told_nothing_is_stolen(monkeypatch):
     """Systems without the field, and two looks at the same moment."""
     monkeypatch.setattr(psutil, "cpu_times", lambda: (100.0, 50.0))
-    assert quiet.Stolen().share() == 0
+    assert quiet.Watch().facts()["stolen_share"] == 0
 
 
 def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypatch):

@@ -5,28 +5,83 @@ touched; the folder is gone when the `Base` is closed.
 """
 
 import ast
+import json
+import platform
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
 from timelift.errors import UserError
-from timelift.measure import registry
+from timelift.measure import machine, registry
+from timelift.measure.grid import Catalogue
 from timelift.measure.registry import Strategy, Workload, read_source
 
 
 @dataclass(frozen=True)
 class Base:
-    """The other side: what the user calls it, its commit if any, and what it holds by name."""
+    """The other side: what the user calls it, its commit if any, and what it holds by name.
+
+    `python` is its interpreter, where that is another; `versions` gives each package that differs
+    its versions there and here.
+    """
 
     label: str
     commit: str
     root: Path
     strategies: Mapping[str, Strategy]
     workloads: Mapping[str, Workload]
+    python: str = ""
+    versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
+    """The same project in another interpreter; raises UserError where that cannot measure."""
+    there, here = _versions(python), {"python": platform.python_version(), **machine.versions()}
+    names = [name for name in dict.fromkeys((*here, *there)) if name not in NOT_MEASURED]
+    found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
+    differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
+    strategies = {name: replace(one, there=True) for name, one in catalogue.strategies.items()}
+    return Base(label, "", root, strategies, catalogue.workloads, python, differ)
+
+
+def _versions(python: str) -> dict[str, str]:
+    """What is installed in another interpreter, told by itself without importing a backend."""
+    try:
+        done = subprocess.run(
+            [python, "-c", _ASK, *machine.PACKAGES], capture_output=True, text=True, check=False
+        )
+        told: dict[str, str] = json.loads(done.stdout)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it does not answer like Python"
+        raise UserError(
+            f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
+            "bin/python of a virtual environment"
+        ) from None
+    if "keras" not in told:
+        raise UserError(
+            f"--against-python: expected an interpreter with keras, {python!r} has none; install "
+            f"it there with: {python} -m pip install tensorflow keras"
+        )
+    return told
+
+
+_ASK = """
+import importlib.metadata as m, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+#: Packages that do not run where calls are timed.
+NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
 
 
 def of_folder(label: str, folder: Path, files: tuple[Path, ...] = (), commit: str = "") -> Base:

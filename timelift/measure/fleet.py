@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from timelift.measure.duet import Duet
 from timelift.measure.launch import Launch
 from timelift.measure.plan import Plan
 from timelift.measure.turns import Turns
@@ -33,8 +34,8 @@ class Fleet:
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._lock = plan, threading.Lock()
-        self._live: list[Launch] = []
-        self._ahead: dict[int, Launch] = {}
+        self._live: list[Launch | Duet] = []
+        self._ahead: dict[int, Launch | Duet] = {}
         self.import_seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -59,14 +60,14 @@ class Fleet:
         for launch in self._live:
             launch.stop()
 
-    def open(self, part: Part) -> Launch:
+    def open(self, part: Part) -> Launch | Duet:
         """Give the launch of this number, ready for tasks; it may have been started before."""
         launch = self._ahead.pop(part.number, None) or self._started()
         launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
         launch.wait_until_ready()
         return launch
 
-    def close(self, launch: Launch) -> None:
+    def close(self, launch: Launch | Duet) -> None:
         """End a launch."""
         with self._lock:
             self._live.remove(launch)
@@ -78,8 +79,14 @@ class Fleet:
             for launch in self._live:
                 launch.kill()
 
-    def _started(self) -> Launch:
-        launch = Launch("tensorflow", self._plan.limits, self._plan.cores)
+    def _new(self) -> Launch | Duet:
+        plan = self._plan
+        if plan.other_python:
+            return Duet("tensorflow", plan.limits, plan.cores, plan.other_python)
+        return Launch("tensorflow", plan.limits, plan.cores)
+
+    def _started(self) -> Launch | Duet:
+        launch = self._new()
         with self._lock:
             self._live.append(launch)
         return launch

@@ -14,7 +14,7 @@ from timelift.measure.knobs import Launches
 from timelift.measure.pairing import Names, Pairing, Pairs
 
 #: The options that name the other side; one of them is enough.
-SIDES = ("against", "against_path")
+SIDES = ("against", "against_path", "against_python")
 #: Fresh launches that a suspect has at the most.
 MOST_FRESH = 8
 
@@ -42,9 +42,10 @@ class Gate:
         if not given:
             return None
         if len(given) > 1:
-            raise UserError("--against and --against-path name two other sides; give one of them")
-        side, holder = _open(root, knobs)
-        measured = knobs["unchanged"] == "measure"
+            flags = " and ".join("--" + name.replace("_", "-") for name in given)
+            raise UserError(f"{flags} name more than one other side; give one of them")
+        side, holder = _open(root, knobs, catalogue)
+        measured = bool(side.python) or knobs["unchanged"] == "measure"
         return cls(
             side,
             Pairs(catalogue, side, root, measure_unchanged=measured),
@@ -88,11 +89,13 @@ class Gate:
             "removed": list(names.removed),
             "renamed": dict(names.renamed),
             "unchanged": list(self.pairing.unchanged),
-            "versions": {},
+            "versions": {name: list(pair) for name, pair in self.base.versions.items()},
         }
 
 
-def _open(root: Path, knobs: Mapping[str, Any]) -> tuple[Base, object]:
+def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[Base, object]:
+    if knobs["against_python"]:
+        return base.of_python(knobs["against_python"], catalogue, root), None
     files = tuple(knobs["strategy_file"])
     if knobs["against_path"]:
         folder = Path(knobs["against_path"]).resolve()

@@ -128,6 +128,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("against", "", "a git revision to race the strategies and workloads against"),
     Knob("against_path", "", "a folder with strategies/ and workloads/ to race against"),
+    Knob("against_python", "", "another venv's bin/python to race against"),
     Knob(
         "gate",
         "3%",

@@ -56,12 +56,19 @@ Watch = Callable[[str], None]
 
 
 class Launch:
-    """A fresh process with the backend imported, on `cores` alone if any are named.
+    """A fresh process of an interpreter with the backend imported, on `cores` alone if any.
 
     The import begins at once; as a context manager it waits for it, and ends the process.
     """
 
-    def __init__(self, backend: str, limits: Limits, cores: Iterable[int] = ()) -> None:
+    def __init__(
+        self,
+        backend: str,
+        limits: Limits,
+        cores: Iterable[int] = (),
+        python: str = sys.executable,
+    ) -> None:
+        self._python = python
         self._limits, self._turns, self._ready = limits, Turns(), False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
@@ -70,7 +77,7 @@ class Launch:
         path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
         pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "timelift.measure.server", str(writer), backend, pinned],
+            [python, "-m", "timelift.measure.server", str(writer), backend, pinned],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -91,7 +98,7 @@ class Launch:
             event = self._next_event(time.monotonic() + IMPORT_LIMIT)
         if event is None or event["event"] != "ready":
             raise UserError(
-                f"the backend could not be imported by {sys.executable}: {self._last_lines()}; "
+                f"the backend could not be imported by {self._python}: {self._last_lines()}; "
                 "install the project's dependencies with 'make setup'"
             )
         self._ready = True
@@ -111,32 +118,45 @@ class Launch:
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        ended: list[Outcome] = []
-        rivals = task.rivals
-        while rivals:
-            outcomes, died = self._attempt(replace(task, rivals=rivals), watch)
-            ended += outcomes
-            if died is None:
-                break
-            gone = {outcome.rival.name for outcome in outcomes}
-            ended.append(died)
-            rivals = tuple(one for one in rivals if one.name not in gone | {died.rival.name})
-        return ended
+        return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
     def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
         """Run one worker; return who ended, and who took the worker with it, if anyone."""
-        state = _Attempt({rival.name: rival for rival in task.rivals}, watch)
+        attempt = Attempt({rival.name: rival for rival in task.rivals}, watch)
         with self._turns.building():
-            self._send(task.to_json())
-            event = self._follow(state, {"ready", "exit"})
-        if event is not None and event["event"] == "ready":
+            self.build(attempt, task)
+        if attempt.ready:
             with self._turns.playing():
-                self._send({"go": True})
-                event = self._follow(state, {"exit"})
-        died = self._overdue(state) if event is None else self._death(state, event)
-        return state.outcomes, died
+                self.tell({"go": True})
+                self.follow(attempt, {"exit"})
+        return attempt.outcomes, attempt.died
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def build(self, attempt: "Attempt", task: Task) -> None:
+        """Start a worker, and follow it until it is ready to play or gone."""
+        self.tell(task.to_json())
+        event = self.follow(attempt, {"ready", "exit"})
+        attempt.ready = event is not None and event["event"] == "ready"
+
+    def follow(self, attempt: "Attempt", last: set[str]) -> dict[str, Any] | None:
+        """Follow a worker's events until one of `last`; give that one.
+
+        None where the worker is gone; `attempt.died` says who took it along, if anyone did.
+        """
+        event = self._next_of(attempt, last)
+        if event is None:
+            attempt.died = self._overdue(attempt)
+        elif event["event"] == "exit":
+            attempt.died = self._death(attempt, event)
+        attempt.gone = event is None or event["event"] == "exit"
+        return None if attempt.gone else event
+
+    def end(self, attempt: "Attempt") -> None:
+        """End a worker that is of no use any more."""
+        os.killpg(attempt.pid, signal.SIGKILL)
+        self._next_of(attempt, {"exit"})
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Send a line to the launch process or its worker; raises UserError where it is gone."""
         assert self._process.stdin is not None
         self._mark = self._log.seek(0, os.SEEK_END)
         try:
@@ -145,7 +165,7 @@ class Launch:
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _follow(self, state: "_Attempt", last: set[str]) -> dict[str, Any] | None:
+    def _next_of(self, state: "Attempt", last: set[str]) -> dict[str, Any] | None:
         """Follow events until one of `last`; None when a stage takes longer than its limit."""
         while True:
             event = self._next_event(time.monotonic() + self._limits.of(state.doing))
@@ -154,8 +174,8 @@ class Launch:
             self._mark = event.get("printed", self._mark)
             state.take(event)
 
-    def _overdue(self, state: "_Attempt") -> Outcome:
-        if self._process.poll() is not None:
+    def _overdue(self, state: "Attempt") -> Outcome:
+        if self._process.poll() is not None or not state.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
         os.killpg(state.pid, signal.SIGKILL)
         while (event := self._next_event(time.monotonic() + 10)) and event["event"] != "exit":
@@ -167,7 +187,7 @@ class Launch:
         reason = f"{state.doing} took more than {limit:g} s ({option})"
         return Outcome(state.suspect, status, reason)
 
-    def _death(self, state: "_Attempt", event: Mapping[str, Any]) -> Outcome | None:
+    def _death(self, state: "Attempt", event: Mapping[str, Any]) -> Outcome | None:
         if event["code"] == 0:
             return None
         cause = (
@@ -213,8 +233,33 @@ class Launch:
         self._log.close()
 
 
-class _Attempt:
+def again_without_the_dead(
+    task: Task, attempt: Callable[[Task], tuple[list[Outcome], Outcome | None]]
+) -> list[Outcome]:
+    """Attempt a setting until nobody takes the worker along, each time without those who ended."""
+    ended: list[Outcome] = []
+    rivals = task.rivals
+    while rivals:
+        outcomes, died = attempt(replace(task, rivals=rivals))
+        ended += outcomes
+        if died is None:
+            break
+        ended.append(died)
+        gone = {outcome.rival.name for outcome in (*outcomes, died)}
+        rivals = tuple(one for one in rivals if one.name not in gone)
+    return ended
+
+
+class Attempt:
     """What is known of one worker while it works: its process, its stage and who has ended."""
+
+    ready = gone = False
+    died: Outcome | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the worker is built and not gone."""
+        return self.ready and not self.gone
 
     def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
         self.rivals, self._watch = rivals, watch

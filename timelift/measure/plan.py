@@ -19,7 +19,8 @@ class Plan:
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
-    is raced against its other side, and the launches beyond the fewest are for suspects.
+    is raced against its other side, in `other_python` if any is named, and the launches beyond the
+    fewest are for suspects.
     """
 
     fewest: int
@@ -32,6 +33,7 @@ class Plan:
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
     two_sided: bool = False
+    other_python: str = ""
 
     def in_words(self, cases: int, settings: int) -> str:
         """Say what is going to happen."""

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
 #: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
 _CANARY_BYTES = bytes(1 << 16)
 #: Beats of one look at the machine, a few milliseconds in all.
@@ -40,18 +38,34 @@ def _beat(clock: Callable[[], float]) -> float:
     return clock() - start
 
 
-class Stolen:
-    """The share of this machine's processor time that its host gave to others since the start."""
+class Watch:
+    """What disturbs the machine from now on: stolen processor time, and the canary's pace."""
 
     def __init__(self) -> None:
-        self._before = psutil.cpu_times()
+        self._before, self._canary = _processor_seconds(), canary().seconds
 
-    def share(self) -> float:
-        """Stolen over all processor time so far; 0 where the system does not tell."""
-        now = psutil.cpu_times()
-        passed = sum(now) - sum(self._before)
-        stolen = getattr(now, "steal", 0.0) - getattr(self._before, "steal", 0.0)
-        return max(0.0, stolen / passed) if passed > 0 else 0.0
+    def facts(self) -> dict[str, float]:
+        """The share of processor time that the host gave to others, and seconds of the canary."""
+        stolen, passed = (
+            now - before for now, before in zip(_processor_seconds(), self._before, strict=True)
+        )
+        return {
+            "stolen_share": round(max(0.0, stolen / passed), 4) if passed > 0 else 0.0,
+            "canary_seconds": min(self._canary, canary().seconds),
+        }
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """Seconds stolen and seconds in all; nothing where the interpreter has no psutil.
+
+    It is missing in an interpreter that was made for something else and is only compared with.
+    """
+    try:
+        import psutil  # noqa: PLC0415
+    except ImportError:
+        return 0.0, 0.0
+    times = psutil.cpu_times()
+    return getattr(times, "steal", 0.0), sum(times)
 
 
 def preemptions() -> int:
@@ -66,6 +80,8 @@ def preemptions() -> int:
 
 def describe() -> dict[str, Any]:
     """Look at the machine before a run: load, its processors' use, frequency, and the canary."""
+    import psutil  # noqa: PLC0415 - only here and below
+
     seen = canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {
@@ -78,6 +94,8 @@ def describe() -> dict[str, Any]:
 
 
 def _frequency() -> float | None:
+    import psutil  # noqa: PLC0415
+
     try:
         found = psutil.cpu_freq()
     except (OSError, NotImplementedError):

@@ -60,6 +60,12 @@ class Player:
         self.wait()
         return clock() - start
 
+    def take_turn(self, clock: Clock) -> float:
+        """Warm the caches with calls that go untimed, then play a sample; seconds that it bills."""
+        if self.priming_calls:
+            self.sample(self.priming_calls, clock)
+        return self.billed_sample(clock)
+
     def billed_sample(self, clock: Clock) -> float:
         """Time what is billed as `calls_per_sample` calls; seconds in all.
 
@@ -111,6 +117,14 @@ class Dropped:
     retraced: int = 0
     preempted: int = 0
     crowded: float = 0.0
+
+    def facts(self) -> dict[str, float]:
+        """What a journal says of it."""
+        return {
+            "dropped_rounds": self.retraced,
+            "preempted_rounds": self.preempted,
+            "crowded_share": round(self.crowded, 3),
+        }
 
 
 def play(
@@ -164,9 +178,7 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
     traces = [player.traces() for player in due]
     timed: dict[str, float] = {}
     for player in _order(due, dice):
-        if player.priming_calls:
-            player.sample(player.priming_calls, clock)
-        seconds = player.billed_sample(clock)
+        seconds = player.take_turn(clock)
         player.seconds_spent += seconds
         timed[player.name] = seconds / player.calls_per_sample
     return timed if traces == [player.traces() for player in due] else None

@@ -63,7 +63,7 @@ def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
         os.setsid()
         _die_with_parent()
         _emit(events, {"event": "started", "pid": os.getpid()})
-        worker.run(Task.from_json(fields), lambda event: _emit(events, event), _wait_for_turn)
+        worker.run(Task.from_json(fields), lambda event: _emit(events, event), _listen)
         code = 0
     finally:
         sys.stdout.flush()
@@ -71,10 +71,13 @@ def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
         os._exit(code)
 
 
-def _wait_for_turn() -> None:
-    """Wait for the line that lets this worker play; unbuffered, for the next line is not ours."""
-    while os.read(0, 1) not in {b"\n", b""}:
-        pass
+def _listen() -> dict[str, Any]:
+    """Wait for what this worker is told next; unbuffered, for later lines may not be ours."""
+    line = b""
+    while (letter := os.read(0, 1)) not in {b"\n", b""}:
+        line += letter
+    told: dict[str, Any] = json.loads(line or b"{}")
+    return told
 
 
 def _emit(events: TextIO, event: Mapping[str, Any]) -> None:

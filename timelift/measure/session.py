@@ -112,6 +112,7 @@ class Session:
             spare_seconds=SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS,
             cores=knobs["pin"],
             two_sided=self.gate is not None,
+            other_python=self.gate.base.python if self.gate else "",
         )
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:

@@ -8,6 +8,9 @@ Both are JSON objects, one a line. Events of a worker:
     {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
      "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
     {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play
+    {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
+     {"done": true}, and answers
+    {"event": "sample", "seconds": billed, "calls": int, "traces": int, "preemptions": int}
     {"event": "exit", "code": int | null, "signal": int | null}, by the launch once it is gone
 """
 
@@ -46,7 +49,8 @@ class Task:
     """One setting to measure in one launch.
 
     `factory` makes the inner layer: `path.py:function` or `module:function`. `round_seconds` is
-    each rival's share of the timing; 0 asks for one call and no timing.
+    each rival's share of the timing; 0 asks for one call and no timing. A worker that is
+    `conducted` plays one sample whenever it is told to, since another interpreter's play between.
     """
 
     setting: Setting
@@ -57,6 +61,7 @@ class Task:
     round_seconds: float
     input_dtype: str = ""
     input_high: int = 0
+    conducted: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The task as JSON-ready fields."""

@@ -23,6 +23,8 @@ from timelift.measure.sides import Given, InnerLayerError, Side, Sides
 from timelift.measure.wire import Rival, Task
 
 Emit = Callable[[Mapping[str, Any]], None]
+#: Wait for what the worker is told next.
+Listen = Callable[[], Mapping[str, Any]]
 
 #: Steps at which a timing run checks the law; the test suite checks every step.
 LAW_STEPS = 4
@@ -42,7 +44,7 @@ class Contender:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def run(task: Task, emit: Emit, wait_for_turn: Callable[[], object]) -> None:
+def run(task: Task, emit: Emit, listen: Listen) -> None:
     """Measure one setting in this process, reporting by events; play only after its turn came."""
     try:
         engine = open_engine(task.setting)
@@ -51,7 +53,7 @@ def run(task: Task, emit: Emit, wait_for_turn: Callable[[], object]) -> None:
             emit(_ended(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        stage = Stage(engine, task, emit, wait_for_turn)
+        stage = Stage(engine, task, emit, listen)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
             emit(_ended(rival, _status_of(error), f"the inputs: {inner.sentence(error)}"))
@@ -71,10 +73,10 @@ class Stage:
         engine: Engine,
         task: Task,
         emit: Emit,
-        wait_for_turn: Callable[[], object] = lambda: None,
+        listen: Listen = dict,
         law_steps: int = LAW_STEPS,
     ) -> None:
-        self.wait_for_turn = wait_for_turn
+        self.listen = listen
         self.engine, self.task, self.emit = engine, task, emit
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
@@ -203,7 +205,7 @@ class Stage:
     def play(self, contenders: Sequence[Contender]) -> None:
         """Play the contenders' rounds, if any are asked for, and report every contender."""
         self.emit({"event": "ready"})
-        self.wait_for_turn()
+        self.listen()
         players = [self._player(one) for one in contenders]
         shared = self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for one, player in zip(contenders, players, strict=True):
@@ -240,16 +242,31 @@ class Stage:
         gc.freeze()
         gc.disable()
         self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
-        stolen, before = quiet.Stolen(), quiet.canary()
+        watch = quiet.Watch()
+        play = self._be_conducted if self.task.conducted else self._conduct
+        return {**play(players), **watch.facts()}
+
+    def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
-        dropped = rounds.play(players, seconds, self.dice, preemptions=quiet.preemptions)
-        return {
-            "dropped_rounds": dropped.retraced,
-            "preempted_rounds": dropped.preempted,
-            "crowded_share": round(dropped.crowded, 3),
-            "stolen_share": round(stolen.share(), 4),
-            "canary_seconds": min(before.seconds, quiet.canary().seconds),
-        }
+        return rounds.play(players, seconds, self.dice, preemptions=quiet.preemptions).facts()
+
+    def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        """Play a sample whenever told to; who conducts knows the rounds."""
+        by_name = {player.name: player for player in players}
+        self.emit({"event": "warm"})
+        while name := self.listen().get("play"):
+            player = by_name[name]
+            seconds = player.take_turn(time.perf_counter)
+            self.emit(
+                {
+                    "event": "sample",
+                    "seconds": seconds,
+                    "calls": player.calls_per_sample,
+                    "traces": player.traces(),
+                    "preemptions": quiet.preemptions(),
+                }
+            )
+        return {}
 
 
 def _takes_ragged(module: ModuleType) -> bool:

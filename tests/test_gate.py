@@ -1,0 +1,149 @@
+"""The gate's rule: screening convicts nobody, fresh launches do, and both err as seldom as said."""
+
+import numpy as np
+import pytest
+
+from timelift.stats import gate
+from timelift.stats.effects import Effects
+from timelift.stats.gate import FRESH_LOOKS, Rule
+from timelift.stats.verdicts import Verdict
+
+RULE = Rule()
+LAUNCHES = RULE.looks[-1]
+WITHIN = 0.008
+
+
+def effects(rows):
+    """Rows of launch effects of any length, padded with launches that were not played."""
+    table = np.full((len(rows), LAUNCHES), np.nan)
+    for place, row in enumerate(rows):
+        table[place, : len(row)] = row
+    return Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
+
+
+def campaign(truth, dice, between=0.01):
+    """Play a run as a campaign does: screen, then try whoever is suspected at both looks."""
+    noise = np.hypot(between, WITHIN)
+    played = dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))
+    table = np.full_like(played, np.nan)
+    table[:, : RULE.screening] = played[:, : RULE.screening]
+    for look in RULE.looks[1:]:
+        found = judged(table)
+        for place, one in enumerate(found):
+            if one.suspected and not one.settled:
+                table[place, :look] = played[place, :look]
+    return judged(table)
+
+
+def judged(table):
+    """Judge effects whose own errors are known."""
+    return gate.judge(Effects(table, np.where(np.isfinite(table), WITHIN, np.nan)), RULE)
+
+
+def share(verdict, runs):
+    """The share of a verdict among all cases of some runs."""
+    found = [one.verdict for run in runs for one in run]
+    return found.count(verdict) / len(found)
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Runs of 20 cases each whose true changes are given, 200 runs a change."""
+    dice = np.random.default_rng(11)
+    return {
+        change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(200)]
+        for change in (0.0, 0.05, 0.10, -0.05)
+    }
+
+
+def test_identical_code_is_hardly_ever_convicted_in_spite_of_three_looks(noisy):
+    """Of 4,000 identical cases one in fifty or so is suspected, and at most two are convicted."""
+    found = [one for run in noisy[0.0] for one in run]
+    assert 0.005 < np.mean([one.suspected for one in found]) < 0.05
+    assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in found) <= 2
+
+
+def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
+    """With launches that vary by 1 %; ten per cent always."""
+    assert share(Verdict.SLOWER, noisy[0.05]) > 0.95
+    assert share(Verdict.SLOWER, noisy[0.10]) > 0.999
+    assert share(Verdict.FASTER, noisy[-0.05]) > 0.93
+
+
+def test_judging_the_screened_launches_themselves_would_err_more_often():
+    """The check of the check: without fresh launches the same level convicts too many."""
+    dice = np.random.default_rng(5)
+    wrong = 0
+    for _ in range(200):
+        table = np.full((20, LAUNCHES), np.nan)
+        table[:, :3] = dice.normal(0, np.hypot(0.02, WITHIN), (20, 3))
+        looked = Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
+        wrong += int(gate.suspects(looked, RULE).sum())
+    assert wrong > 20
+
+
+def test_screening_alone_convicts_nobody():
+    """However large the difference, a case without fresh launches is no more than suspected."""
+    rows = [[0.5, 0.5, 0.5], *([[0.0, 0.001, -0.001]] * 9)]
+    found = gate.judge(effects(rows), RULE)
+    assert found[0].suspected
+    assert not found[0].settled
+    assert found[0].verdict is Verdict.UNDECIDED
+
+
+def test_fresh_launches_acquit_who_looked_slow_by_chance():
+    """The trial is decided on the fresh launches alone."""
+    slow_then_same = [0.06, 0.06, 0.06, *([0.001, -0.001] * 4)]
+    found = gate.judge(effects([slow_then_same, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    assert found[0].suspected
+    assert found[0].verdict is Verdict.SAME
+    assert found[0].launches == 8
+
+
+def test_a_convicted_case_says_how_much_slower_on_fresh_launches():
+    """The interval is of the trial, not of what made it suspicious."""
+    slow = [0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06]
+    found = gate.judge(effects([slow, *([[0.0, 0.001, -0.001]] * 9)]), RULE)[0]
+    assert found.verdict is Verdict.SLOWER
+    assert found.effect == pytest.approx(0.06)
+    assert found.low < 0.06 < found.high < 0.1
+    assert found.launches == 5
+
+
+def test_who_is_slow_in_some_launches_only_is_not_convicted():
+    """All fresh launches but one must agree."""
+    now_and_then = [0.1, 0.1, 0.1, 0.2, 0.2, 0.2, -0.001, -0.001]
+    found = gate.judge(effects([now_and_then, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    assert found[0].verdict is Verdict.UNDECIDED
+
+
+def test_less_than_the_gate_is_no_failure_however_sure():
+    """A change of 2 % that nobody doubts passes a gate of 3 %, and fails one of 1 %."""
+    rows = [[0.02] * 8, *([[0.0, 0.001, -0.001]] * 9)]
+    assert gate.judge(effects(rows), RULE)[0].verdict is not Verdict.SLOWER
+    assert gate.judge(effects(rows), Rule(gate=0.01))[0].verdict is Verdict.SLOWER
+
+
+def test_swapping_the_sides_swaps_the_verdict():
+    """Slower and faster are held to the same rule."""
+    rows = [[0.08] * 8, [-0.08] * 8, *([[0.0, 0.001, -0.001]] * 8)]
+    one, other = (
+        gate.judge(Effects(sign * effects(rows).effect, effects(rows).error), RULE)
+        for sign in (1, -1)
+    )
+    assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
+    assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
+    assert [found.effect for found in one] == pytest.approx([-found.effect for found in other])
+
+
+def test_the_looks_share_the_level_of_the_trial():
+    """Looking twice costs no more than looking once would."""
+    assert sum(FRESH_LOOKS.values()) == pytest.approx(gate.CONFIRM)
+    assert RULE.looks == (3, 8, 11)
+
+
+def test_one_launch_raises_a_suspicion_and_no_more():
+    """It says nothing about launches, so a trial decides."""
+    found = gate.judge(effects([[0.3]]), RULE)[0]
+    assert found.suspected
+    assert found.verdict is Verdict.UNDECIDED

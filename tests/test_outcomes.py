@@ -1,0 +1,159 @@
+"""Outcomes: the quantities and facts of a case beside its other side's, and when they fail it."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from tests import journals
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.read import results
+from timelift.read.against import of_run, other_sides
+from timelift.report import gate as words
+from timelift.stats.gate_referee import GateReferee
+from timelift.stats.outcomes import outcomes
+from timelift.stats.paired import Quantity
+from timelift.stats.verdicts import Verdict
+
+NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
+AGAINST = {
+    "label": "main",
+    "commit": "0123456789abcdef",
+    "gates": {"time": 0.03, "first call": 0.25, "peak memory": 0.25},
+    "screening": 3,
+    "undecided": "pass",
+    "new": ["mine"],
+    "removed": [],
+    "renamed": {"fold_time": "fold"},
+    "unchanged": [],
+    "versions": {},
+}
+FACTS = {"first_call_seconds": 1.0, "peak_bytes": 8 << 20, "weights": 9, "graph_nodes": 40}
+
+
+def other(case: Case) -> Case:
+    """A case's other side."""
+    return dataclasses.replace(case, strategy=f"{case.strategy}@main")
+
+
+def both(name, launch, seconds, facts=FACTS, old_facts=FACTS):
+    """One launch of a case and of its other side: the time over the other's, round by round."""
+    case = journals.case(name)
+    wobble = [1e-3 * (1 + 0.002 * ((launch + turn) % 5 - 2)) for turn in range(12)]
+    yield journals.line(case, launch, [seconds * one for one in wobble], facts=facts)
+    yield journals.line(other(case), launch, wobble, facts=old_facts)
+
+
+def run(folder: Path, slow=1.0, launches=8, against=AGAINST, **facts):
+    """A run in which `fold_time` takes `slow` times as long as before; the others are as ever."""
+    strategies = {name: {"title": name} for name in NAMES}
+    strategies |= {f"{name}@main": {"title": name, "against": {"of": name}} for name in NAMES}
+    lines = [journals.header(strategies=strategies, against=against)]
+    for launch in range(1, launches + 1):
+        for name in NAMES if launch <= 3 else ("fold_time",):
+            mine = name == "fold_time"
+            told = FACTS | facts if mine else FACTS
+            lines += both(name, launch, (slow if mine else 1.0) * (1 + 1e-3 * (launch % 3)), told)
+    path = folder / "run.jsonl"
+    journals.write(path, *lines, journals.END)
+    return results.load(path)
+
+
+def judged(found):
+    """The outcomes of a run by strategy, and what it was measured against."""
+    against = of_run(found)
+    return {one.case.strategy: one for one in outcomes(found, against)}, against
+
+
+def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
+    """The sentence has the case, the change, its interval and the launches."""
+    found, against = judged(run(tmp_path, slow=1.06))
+    assert found["fold_time"].worse == (Quantity.TIME,)
+    text = words.failure(found["fold_time"], against)
+    assert text.startswith("fold_time, tokens, T16, B8, forward, graph: 6.")
+    assert "% slower than main [" in text
+    assert text.endswith("5 launches")
+    assert not any(words.failure(found[name], against) for name in NAMES if name != "fold_time")
+
+
+def test_an_unchanged_case_passes(tmp_path):
+    """Nothing fails, and nothing is said of it."""
+    found, against = judged(run(tmp_path, launches=3))
+    assert {one.time.verdict for one in found.values()} == {Verdict.SAME}
+    assert not any(words.failure(one, against) for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("fact", "value", "sentence"),
+    [
+        ("first_call_seconds", 2.0, "more first-call seconds than main"),
+        ("peak_bytes", 16 << 20, "more peak memory than main"),
+        ("weights", 8, "8 weights where main has 9"),
+    ],
+)
+def test_other_quantities_and_facts_have_their_own_gates(tmp_path, fact, value, sentence):
+    """Twice the first call, twice the memory, and a model with other weights."""
+    found, against = judged(run(tmp_path, **{fact: value}))
+    assert sentence in words.failure(found["fold_time"], against)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"), [("first_call_seconds", 1.1), ("peak_bytes", 9 << 20), ("graph_nodes", 60)]
+)
+def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, fact, value):
+    """More graph nodes are not more seconds; they are said."""
+    found, against = judged(run(tmp_path, **{fact: value}))
+    assert not words.failure(found["fold_time"], against)
+    said = "\n".join(words.lines(list(found.values()), against))
+    assert ("40 graph nodes became 60" in said) == (fact == "graph_nodes")
+
+
+def test_undecided_fails_only_where_the_user_says_so(tmp_path):
+    """Two launches decide nothing."""
+    for word, fails in (("pass", False), ("fail", True)):
+        found, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
+        text = words.failure(found["native"], against)
+        assert bool(text) == fails
+        assert ("undecided beside main" in text) == fails
+
+
+def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
+    """Label, commit, gate, counts, new and renamed strategies."""
+    found, against = judged(run(tmp_path, slow=1.06))
+    said = list(words.lines(list(found.values()), against))
+    assert said[0] == "4 cases against main (01234567), gate 3 %: 1 slower, 3 same"
+    assert "new: mine" in said
+    assert "renamed: fold is fold_time now" in said
+
+
+def test_the_referee_sends_the_suspects_to_trial_and_nobody_else(tmp_path):
+    """Both sides of the suspect play on; once it is convicted, nobody does."""
+    screened, tried = run(tmp_path, slow=1.06, launches=3), run(tmp_path, slow=1.06, launches=8)
+    suspect = journals.case("fold_time")
+    for found, to_play in ((screened, {suspect, other(suspect)}), (tried, set())):
+        referee = GateReferee(other_sides(found), AGAINST["gates"], 3, thorough=False)
+        for one in found.measurements:
+            for launch in one.launches:
+                line = journals.line(
+                    one.case, launch.number, launch.seconds_per_call.tolist(), facts=launch.facts
+                )
+                referee.take(line)
+        assert referee.to_play() == to_play
+
+
+def test_a_usual_run_was_measured_against_nothing(tmp_path):
+    """There is no gate to judge."""
+    journals.write(tmp_path / "usual.jsonl", journals.header(), journals.END)
+    assert of_run(results.load(tmp_path / "usual.jsonl")) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"gates": 3}, {"gates": {"time": -1}}, {"screening": "x"}, {"versions": {"keras": 1}}],
+)
+def test_a_damaged_header_is_one_sentence(tmp_path, damage):
+    """What was measured against what is not guessed."""
+    journals.write(tmp_path / "run.jsonl", journals.header(against=AGAINST | damage), journals.END)
+    with pytest.raises(UserError, match="measure again with --against"):
+        of_run(results.load(tmp_path / "run.jsonl"))

@@ -1,0 +1,177 @@
+"""A duet: two interpreters that build the same setting and take turns, sample by sample.
+
+It stands where a `Launch` does. Each side has a worker of its own; who conducts asks for one sample
+of one rival at a time, so that both sides are timed milliseconds apart, and while one plays the
+other waits. The rounds, their order and what is dropped are those of `rounds`.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from timelift.measure import rounds
+from timelift.measure.launch import Attempt, Launch, Limits, Outcome, Watch, again_without_the_dead
+from timelift.measure.rounds import Player
+from timelift.measure.turns import Turns
+from timelift.measure.wire import Task
+
+
+class _GoneError(Exception):
+    """A worker died while it played."""
+
+
+@dataclass
+class _Part:
+    """One side of the duet in one setting."""
+
+    launch: Launch
+    task: Task
+    attempt: Attempt
+
+    def hear(self, event: str) -> Mapping[str, Any]:
+        """Follow the worker until an event; raises _GoneError where it is gone."""
+        told = self.launch.follow(self.attempt, {event})
+        if told is None:
+            raise _GoneError
+        return told
+
+
+class Duet:
+    """Two launches, one of this interpreter and one of another; the surface of a `Launch`."""
+
+    def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
+        kept = tuple(cores)
+        self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
+        self._turns = Turns()
+
+    def share(self, turns: Turns, limits: Limits) -> None:
+        """Share the machine with the other launches of `turns`; limits allow for both sides."""
+        self._turns = turns
+        for side in self._sides:
+            side.share(Turns(), limits.times(2))
+
+    def wait_until_ready(self) -> None:
+        """Wait for both imports; raises UserError where one fails."""
+        with self._turns.building():
+            for side in self._sides:
+                side.wait_until_ready()
+
+    def kill(self) -> None:
+        """End both processes at once."""
+        for side in self._sides:
+            side.kill()
+
+    def stop(self) -> None:
+        """End both processes and wait for them."""
+        for side in self._sides:
+            side.stop()
+
+    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
+        """Measure a setting on both sides; who kills a worker is recorded, the rest start again."""
+        return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
+
+    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
+        parts = [self._part(number, task, watch) for number in (0, 1)]
+        parts = [part for part in parts if part.task.rivals]
+        with self._turns.building():
+            for part in parts:
+                part.launch.build(part.attempt, part.task)
+        if all(part.attempt.ready for part in parts):
+            with self._turns.playing():
+                outcomes = _perform(parts, task)
+        else:
+            outcomes = [one for part in parts for one in part.attempt.outcomes]
+        return outcomes, _end(parts)
+
+    def _part(self, number: int, task: Task, watch: Watch) -> _Part:
+        rivals = tuple(one for one in task.rivals if one.there == bool(number))
+        mine = replace(task, rivals=rivals, conducted=True)
+        return _Part(self._sides[number], mine, Attempt({r.name: r for r in rivals}, watch))
+
+
+def _end(parts: Iterable[_Part]) -> Outcome | None:
+    """End the workers that still wait; give who took a worker along."""
+    died = None
+    for part in parts:
+        died = died or part.attempt.died
+        if part.attempt.waiting:
+            part.launch.end(part.attempt)
+    return died
+
+
+def _perform(parts: list[_Part], task: Task) -> list[Outcome]:
+    """Conduct the rounds; give what every rival came to, or as much as there is if a side dies."""
+    players = [player for part in parts for player in _players(part)]
+    try:
+        dropped = _conduct(parts, players, task)
+    except _GoneError:
+        return [one for part in parts for one in part.attempt.outcomes]
+    samples = {player.name: player.seconds_per_call for player in players}
+    found = [one for part in parts for one in part.attempt.outcomes]
+    return [_with_rounds(one, samples, dropped.facts()) for one in found]
+
+
+def _conduct(
+    parts: Sequence[_Part], players: Sequence["_RemotePlayer"], task: Task
+) -> rounds.Dropped:
+    """Warm both sides up, play the rounds, if any, and let the workers report."""
+    dropped = rounds.Dropped()
+    for part in parts:
+        part.launch.tell({"go": True})
+        if task.round_seconds:
+            part.hear("warm")
+    if task.round_seconds:
+        seconds = task.round_seconds * len(players)
+        dropped = rounds.play(
+            players,
+            seconds,
+            random.Random(task.seed),
+            preemptions=lambda: sum(player.seen_preemptions for player in players),
+        )
+        for part in parts:
+            part.launch.tell({"done": True})
+    for part in parts:
+        part.launch.follow(part.attempt, {"exit"})
+    return dropped
+
+
+def _players(part: _Part) -> list["_RemotePlayer"]:
+    ended = {one.rival.name for one in part.attempt.outcomes}
+    return [
+        _RemotePlayer(one.name, call=lambda: None, pair=one.pair, part=part)
+        for one in part.task.rivals
+        if one.name not in ended
+    ]
+
+
+def _with_rounds(
+    outcome: Outcome, samples: Mapping[str, list[float | None]], facts: Mapping[str, float]
+) -> Outcome:
+    if outcome.samples is None or outcome.rival.name not in samples:
+        return outcome
+    told = outcome.samples
+    merged = {**told, "seconds_per_call": samples[outcome.rival.name]}
+    return replace(outcome, samples=merged | {"facts": {**told["facts"], **facts}})
+
+
+@dataclass
+class _RemotePlayer(Player):
+    """A rival that plays in a worker: a turn is a message and its answer, both off the clock."""
+
+    part: _Part | None = None
+    seen_traces: int = 0
+    seen_preemptions: int = 0
+
+    def __post_init__(self) -> None:
+        """Count traces and pre-emptions as the worker last told them."""
+        self.traces = lambda: self.seen_traces
+
+    def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
+        """Ask the worker for a sample; the seconds that it bills for `calls_per_sample` calls."""
+        assert self.part is not None
+        self.part.launch.tell({"play": self.name})
+        told = self.part.hear("sample")
+        self.seen_traces, self.seen_preemptions = told["traces"], told["preemptions"]
+        self.calls_per_sample = told["calls"]
+        return float(told["seconds"])

@@ -1,0 +1,1 @@
+"""Trials of the gate: suites whose truth is known, run as a user's would be."""
