@@ -8,6 +8,7 @@ import pytest
 from tests import journals
 from tests.stored import STRATEGIES, stored
 from timelift.case import Status
+from timelift.compare import validate
 from timelift.compare.condense import condense
 from timelift.compare.judge import Word, judge
 from timelift.compare.sessions import ASSUMED_SD, Session, sessions
@@ -243,3 +244,13 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
     both = np.isfinite(one) & np.isfinite(other)
     assert both.sum() >= 2
     np.testing.assert_allclose(other[both] / one[both], 2.0)
+
+
+def test_the_marks_are_those_of_known_truth(capsys):
+    """A few comparisons: none wrong, and what is planted largest is found most."""
+    assert validate.main(["--quick"]) == 0
+    assert capsys.readouterr().out.count(" of 8 ") == 3
+    marks = validate.mark(noise.SCENARIOS[0], 5, 12, np.random.default_rng(1))
+    assert marks.wrong <= 1
+    assert 0.9 < marks.coverage <= 1
+    assert marks.found[-1] == 1.0

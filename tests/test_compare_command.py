@@ -29,6 +29,7 @@ fold_time, tokens-T1-B8-forward-graph     +0.0 %     [-3.2 %, +3.3 %]      same 
 2 suspects among 3 cases: runs of two moments convict nobody; what decides, with dddd3333eeee checked out, is
   pytest bench/ --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
   pytest bench/ --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
+versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: pytest bench/ --against-python PYTHON
 """  # noqa: E501
 
 
@@ -75,6 +76,17 @@ def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
     assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
     assert report.main(["compare", *runs, "--strict", "--gate", "50%"]) == 0
     assert "no suspects among 15 cases; the median case would be" in capsys.readouterr().out
+
+
+def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
+    """A file may tell a thousand of them, each as long as it likes."""
+    machine = other_machine()
+    machine["drift"] = {f"drift{number}": "x" * 1000 for number in range(1000)}
+    new = str(stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine))
+    assert report.main(["compare", runs[0], new]) == 0
+    printed = capsys.readouterr().out
+    assert "more" in printed
+    assert len(printed) < 5000
 
 
 def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):

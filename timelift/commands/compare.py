@@ -90,13 +90,13 @@ def _load(path: Path) -> Run:
 
 def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
     """Say whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.compare.machines import identity_differences  # noqa: PLC0415
+    from timelift.compare.machines import identity_differences, in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:
         raise UserError(
-            f"expected two runs of one machine, received others: {', '.join(map(str, differences))}"
-            "; compare ratios alone with --across-machines"
+            f"expected two runs of one machine, received others: {in_words(differences)}; "
+            "compare ratios alone with --across-machines"
         )
     return bool(differences)
 

@@ -1,13 +1,18 @@
 """Whether two runs may be compared at all, and what drifted between them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from timelift.read.escape import plain
 from timelift.read.measurement import Run
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
+#: What drifts without a change of what is installed.
+_NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
+#: So many differences are named, each in so many characters.
+_NAMED, _QUOTE = 8, 60
 _SCALARS = (str, int, float, bool)
 
 
@@ -20,7 +25,14 @@ class Difference:
     new: str
 
     def __str__(self) -> str:
-        return f"{self.name} {self.old} → {self.new}"
+        name, old, new = (plain(text, _QUOTE) for text in (self.name, self.old, self.new))
+        return f"{name} {old} → {new}"
+
+
+def in_words(differences: Sequence[Difference]) -> str:
+    """Name the differences, the first of them where there are many."""
+    more = [f"and {len(differences) - _NAMED} more"] if len(differences) > _NAMED else []
+    return ", ".join([*map(str, differences[:_NAMED]), *more])
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
@@ -31,6 +43,11 @@ def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
     return tuple(_differences(_drift(old), _drift(new)))
+
+
+def versions_drifted(differences: Sequence[Difference]) -> bool:
+    """Whether other packages or another interpreter were measured, which no revision explains."""
+    return any(difference.name not in _NOT_INSTALLED for difference in differences)
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:

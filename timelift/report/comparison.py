@@ -13,6 +13,7 @@ from timelift.case import Case
 from timelift.compare.decide import command, commit, same_code
 from timelift.compare.facts import Cases, FactChange
 from timelift.compare.judge import Findings, Judged, Word
+from timelift.compare.machines import in_words, versions_drifted
 from timelift.compare.shift import measured
 from timelift.read.escape import plain
 from timelift.read.measurement import Measurement, Run
@@ -63,7 +64,7 @@ def head(compared: Compared) -> Iterator[tuple[str, str]]:
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.findings.drift:
-        yield "drift", ", ".join(map(str, compared.findings.drift))
+        yield "drift", in_words(compared.findings.drift)
     if math.isfinite(compared.findings.canary):
         yield "canary", f"{_percent(compared.findings.canary)} for a fixed piece of work"
     else:
@@ -213,6 +214,11 @@ def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator
         yield f"  {command(case, compared.old, compared.new)}"
     if len(cases) > rows:
         yield f"  and {len(cases) - rows} more; --all shows them"
+    if versions_drifted(compared.findings.drift):
+        yield (
+            "versions or flags drifted, too, and both sides of a revision run on the same; "
+            "what races another interpreter is: pytest bench/ --against-python PYTHON"
+        )
 
 
 def _how_to_decide(old: Run, new: Run) -> str:
