@@ -224,6 +224,15 @@ def test_a_run_that_tells_no_machine_is_refused(tmp_path):
         keep(tmp_path, str(run))
 
 
+def test_a_run_against_twins_is_refused(tmp_path):
+    """A self-test, or a gate: their rivals are no strategies."""
+    twins = [journals.selftest(tmp_path / "selftest.jsonl", sizes=1, launches=1)]
+    twins += [stored(tmp_path / "gate.jsonl", 1, sizes=1, against={"label": "main"})]
+    for run in twins:
+        with pytest.raises(UserError, match="expected a usual run, received one against twins"):
+            keep(tmp_path, str(run))
+
+
 def test_a_run_without_measurements_is_refused(tmp_path):
     """There is nothing to keep."""
     run = journals.write(tmp_path / "run.jsonl", journals.header(), journals.END)

@@ -12,6 +12,7 @@ from pathlib import Path
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER
 from timelift.read import results
+from timelift.read.measured import load_usual
 from timelift.read.measurement import Run
 
 #: Longer names are cut.
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     from timelift.compare import baseline  # noqa: PLC0415
 
     (path,) = results.find(root / "results", [arguments.run])
-    found = _usable(results.load(path), path)
+    found = load_usual(path)
     folder = root / "results" / BASELINE_FOLDER / _file_name(_machine(found))
     name = _file_name(path.stem if arguments.name is None else arguments.name)
     written = baseline.write(found, folder / f"{name}.jsonl", replace=arguments.replace)
@@ -45,14 +46,6 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 def _file_name(text: str) -> str:
     """Make a name of a file or folder that never climbs out, nor looks like an option."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST].strip("-._") or "unnamed"
-
-
-def _usable(found: Run, path: Path) -> Run:
-    if not any(one.launches for one in found.measurements):
-        raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
-        )
-    return found
 
 
 def _machine(found: Run) -> str:

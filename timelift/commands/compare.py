@@ -19,6 +19,7 @@ from pathlib import Path
 from timelift.errors import UserError
 from timelift.read import results
 from timelift.read.finding import of_same_machine
+from timelift.read.measured import load_usual
 from timelift.read.measurement import Run
 
 #: What history may cost: so many of the newest runs are read.
@@ -80,12 +81,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 def _load(path: Path) -> Run:
     from timelift.compare.condense import condense  # noqa: PLC0415
 
-    found = results.load(path)
-    if not any(one.launches for one in found.measurements):
-        raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
-        )
-    return condense(found)
+    return condense(load_usual(path))
 
 
 def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
@@ -107,6 +103,6 @@ def _history(folder: Path, paths: list[Path], new: Run) -> Iterator[Run]:
 
     for path in of_same_machine(folder, new.header.get("machine"), paths)[-_HISTORY:]:
         try:
-            yield condense(results.load(path))
+            yield condense(load_usual(path))
         except UserError:
             continue

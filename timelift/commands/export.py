@@ -17,6 +17,7 @@ from pathlib import Path
 from timelift.errors import UserError
 from timelift.export import BINARY, FORMATS
 from timelift.read import results
+from timelift.read.measured import load_measured
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +36,8 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
-    found = results.load(path)
-    if not any(one.launches for one in found.measurements):
-        raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
-        )
     module = importlib.import_module(f"timelift.export.{FORMATS[arguments.format]}")
-    data: bytes = module.export(found)
+    data: bytes = module.export(load_measured(path))
     if arguments.output is None:
         sys.stdout.write(data.decode())
     else:
