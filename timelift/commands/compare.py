@@ -68,11 +68,12 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     advisory = _refuse_other_machine(old, new, allowed=arguments.across_machines)
     from timelift.compare.judge import judge  # noqa: PLC0415
     from timelift.report import comparison, terminal  # noqa: PLC0415
+    from timelift.report.comparison_notes import ROWS, Compared  # noqa: PLC0415
 
     history = [] if advisory else list(_history(root / "results", paths, new))
     findings = judge(old, new, history, arguments.gate)
-    compared = comparison.Compared(old, new, findings, advisory)
-    rows = sys.maxsize if arguments.all else comparison.ROWS
+    compared = Compared(old, new, findings, advisory)
+    rows = sys.maxsize if arguments.all else ROWS
     comparison.show(compared, terminal.console(), rows)
     strict = arguments.strict and not arguments.across_machines
     return SUSPECT if strict and findings.any_suspect else 0
