@@ -1,4 +1,7 @@
-"""pytest's door: options and ini keys become cases, and a case's samples become its benchmark."""
+"""pytest's door: options and ini keys become cases, and a case's samples become its benchmark.
+
+The options themselves are added by `timelift.measure.pytest_options`, which pyproject.toml loads.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -7,35 +10,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
 from timelift.measure.benchmark_clock import ReplayClock, join
-from timelift.measure.knobs import KNOBS
-from timelift.measure.options import Option
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
+from timelift.measure.pytest_options import ALL_OPTIONS
 from timelift.measure.session import Session
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
 FAILURES = pytest.StashKey[dict[Case, str]]()
-ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
 PARAMETERS = ("strategy", *AXES)
-SELFTEST_HELP = (
-    "measure strategies against identical code and planted slow-downs instead of each other, and "
-    "say how far to trust the figures of this machine"
-)
-GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer every axis and every knob of the protocol, on the command line and in the ini file."""
-    group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
-    for option in ALL_OPTIONS:
-        text = option.full_help.replace("%", "%%")
-        group.addoption(option.flag, metavar=option.metavar, help=text, default="")
-        parser.addini(option.name, option.full_help, default="")
-    group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
-    group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,44 +2,17 @@
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests import hostile
+from tests.projects import GOOD, SMALL, bench, project
 from timelift.planted import PLANTS
 
 ROOT = Path(__file__).parent.parent
-SMALL = "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-seconds 0.02".split()
 HEAD = '"""Counts."""\nimport os\ndef build(layer, shape):\n'
-GOOD = ("fold_time", "native", "loop_slice")
-
-
-def project(folder, strategies=GOOD, extra=None):
-    """Lay out a project of its own: the doors, the questions, some strategies and workloads."""
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("bench", "workloads"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "strategies").mkdir()
-    for name in strategies:
-        shutil.copy(ROOT / "strategies" / f"{name}.py", folder / "strategies")
-    for name, text in (extra or {}).items():
-        (folder / "strategies" / f"{name}.py").write_text(text)
-    return folder
-
-
-def bench(folder, *words):
-    """Run `pytest bench/` in a project; the finished process."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
-    )
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 
 import report
 from tests import journals
-from tests.test_bench import SMALL, bench, project
+from tests.projects import SMALL, bench, project
 from timelift.errors import UserError
 from timelift.report import github
 

@@ -26,8 +26,10 @@ from timelift.report.comparison_notes import (
     shown,
 )
 from timelift.report.table import Column
-from timelift.report.terminal import show_columns, show_line
+from timelift.report.terminal import laid_out, show_line
 from timelift.report.units import three_figures
+
+_STYLES = {Word.SUSPECT: "yellow", Word.FASTER: "green"}
 
 
 def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
@@ -37,8 +39,9 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     judged = shown(compared.findings.judged, rows)
     if judged:
         console.print()
-        fine = [case_name(one.shift.case) for one in judged if one.word is Word.FASTER]
-        show_columns(columns(judged, compared), fine, console)
+        styles = {case_name(one.shift.case): _STYLES.get(one.word, "") for one in judged}
+        table = laid_out(columns(judged, compared), console, styles)
+        console.print(table, no_wrap=True, overflow="ellipsis")
     for line in notes(compared, rows):
         console.print(Padding.indent(Text(plain(line)), 2))
     for line in ending(compared, rows):

@@ -1,7 +1,7 @@
 """The report in a terminal, or as plain text where the output is none."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -56,27 +56,25 @@ def _show_setting(table: SettingTable, console: Console) -> None:
     console.print()
     console.print(Text(plain(table.setting.label), "bold"), no_wrap=True, overflow="ellipsis")
     if table.columns:
-        show_columns(table.columns, table.fastest, console)
+        text = laid_out(table.columns, console, dict.fromkeys(table.fastest, "green"))
+        console.print(text, no_wrap=True, overflow="ellipsis")
     for note in table.notes:
         console.print(Padding.indent(Text(plain(note)), 2))
 
 
-def show_columns(columns: Sequence[Column], marked: Collection[str], console: Console) -> None:
-    """Print columns side by side, as many as there is room for; `marked` rows are green."""
-    text = _laid_out(columns, marked, console.width, "-" if console.options.ascii_only else "─")
-    console.print(text, no_wrap=True, overflow="ellipsis")
+def laid_out(columns: Sequence[Column], console: Console, styles: Mapping[str, str]) -> Text:
+    """Lay out columns as one text, each row in the style of the name that it begins with.
 
-
-def _laid_out(columns: Sequence[Column], marked: Collection[str], width: int, line: str) -> Text:
-    """Lay out a table as one text: rich's own tables take longer than everything else here."""
+    Rich's own tables take longer than everything else here.
+    """
+    width, line = console.width, "-" if console.options.ascii_only else "─"
     names, *numbers = _fitting(columns, width)
     room = min(_width(names), max(_LEAST_NAME, width - sum(_GAP + _width(c) for c in numbers)))
     text = Text(_row(names.title, room, [(c.title, _width(c)) for c in numbers]), "bold")
     text.append(f"\n{line * cell_len(text.plain)}", "dim")
     for place, name in enumerate(names.cells):
         cells = [(column.cells[place], _width(column)) for column in numbers]
-        style = "green" if name in marked else ""
-        text.append(f"\n{_row(name, room, cells)}", f"not bold {style}")
+        text.append(f"\n{_row(name, room, cells)}", f"not bold {styles.get(name, '')}")
     return text
 
 

@@ -1,0 +1,120 @@
+"""`pytest bench/ --against` as its users meet it: the last commit made one case slow."""
+
+import json
+import sys
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.projects import SMALL, bench, project
+from tests.repositories import commit, git
+from timelift.trials.regressions import comment_on, slip_into
+
+NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
+#: Three launches of short rounds find a call that is several times slower.
+REPORTED = ("-rs", "--junitxml", "junit.xml")
+FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "3m")
+
+
+@pytest.fixture(scope="module")
+def slowed(tmp_path_factory):
+    """The finished run of a project in which one strategy falls back to Python at every call."""
+    folder = commit(project(tmp_path_factory.mktemp("against"), NAMES))
+    path = folder / "strategies"
+    slip_into(path / "fold_time.py", "eager fall-back")
+    comment_on(path / "conv1d_pointwise.py")
+    (path / "mine.py").write_text(f'"""Mine."""\n{(path / "native.py").read_text()}')
+    (path / "einsum_letters.py").unlink()
+    before = git(folder, "status", "--porcelain")
+    done = bench(folder, *FORWARD, "--against", "HEAD", "--strategies", "all", *REPORTED)
+    after = git(folder, "status", "--porcelain", "--", "strategies", "workloads", "bench")
+    return folder, done, before, after
+
+
+def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
+    """The item says by how much, and the summary says it again."""
+    _, done, _, _ = slowed
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1 failed, 1 passed, 3 skipped" in done.stdout
+    assert "fold_time, sensor, T3, B2, forward, graph: " in done.stdout
+    assert "% slower than HEAD [" in done.stdout
+    assert "2 cases against HEAD" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_what_has_no_other_side_is_skipped_with_the_reason(slowed):
+    """New strategies and unchanged ones; what is gone is listed."""
+    _, done, _, _ = slowed
+    assert "new: HEAD has no strategy 'mine'" in done.stdout
+    assert "unchanged since HEAD" in done.stdout
+    assert "removed: einsum_letters" in done.stdout
+
+
+def test_the_work_tree_is_not_touched(slowed):
+    """No file of it is changed, and git holds no further work tree."""
+    folder, _, before, after = slowed
+    assert before == after
+    assert git(folder, "worktree", "list").count("\n") == 1
+
+
+def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
+    """The newest run is not one of twins."""
+    folder, *_ = slowed
+    (journal,) = folder.glob("results/*/against/*.jsonl")
+    header = json.loads(journal.read_text().splitlines()[0])
+    assert header["against"]["label"] == "HEAD"
+    assert header["against"]["commit"] == git(folder, "rev-parse", "HEAD").strip()
+    assert header["strategies"]["fold_time@HEAD"]["against"] == {"of": "fold_time"}
+
+
+def test_junit_has_the_sentence(slowed):
+    """CI systems show it beside the case."""
+    folder, *_ = slowed
+    (failure,) = ET.parse(folder / "junit.xml").iter("failure")  # noqa: S314 - our own file
+    assert "% slower than HEAD [" in failure.attrib["message"]
+
+
+def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
+    """Both sides are played, in workers of their own, and nothing differs but noise."""
+    folder = project(tmp_path, ("native", "fold_time"))
+    words = (*FORWARD, "--launches", "2", "--against-python", sys.executable)
+    done = bench(folder, *words)
+    assert "2 cases against" in done.stdout, done.stdout + done.stderr
+    (journal,) = folder.glob("results/*/against/*.jsonl")
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    found = [one for one in records if one["kind"] == "launch" and one["launch"] == 1]
+    assert len(found) == 4
+    assert len({len(one["seconds_per_call"]) for one in found}) == 1
+    assert all(one["status"] == "measured" for one in found)
+
+
+def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
+    """The worker of the other side is ended too, and both start again without the dead."""
+    dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'
+    folder = project(tmp_path, ("native",), {"dies": dies})
+    words = (*FORWARD, "--launches", "1", "--against-python", sys.executable)
+    done = bench(folder, *words)
+    assert "dies: crashed: the worker ended with exit code 3 while building" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--against nowhere", "expected a revision that git knows here, received 'nowhere'"),
+        ("--against-path .", "expected a folder with strategies/ in it"),
+        ("--against-python no/python", "expected an interpreter, received 'no/python'"),
+        ("--against HEAD --against-path x", "name more than one other side"),
+        ("--against HEAD --gate wide", "--gate: expected how much slower"),
+        ("--against HEAD --undecided maybe", "--undecided: expected pass or fail"),
+    ],
+)
+def test_a_wrong_side_is_one_sentence_and_nothing_is_measured(tmp_path, words, sentence):
+    """Exit code 4, as pytest has it for usage."""
+    folder = commit(project(tmp_path, ("native",)))
+    (tmp_path / "empty").mkdir()
+    done = bench(folder, "bench/", *words.replace("path .", "path empty").split())
+    assert done.returncode == 4
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "results").exists()

@@ -1,0 +1,202 @@
+"""The other side of a gate: what it is taken from, which cases have one, and why others do not."""
+
+import sys
+
+import pytest
+
+from tests.repositories import commit, git, strategy, workload, write
+from timelift.case import Case, Phase, Setting
+from timelift.errors import UserError
+from timelift.measure import base, inner, registry
+from timelift.measure.grid import Catalogue
+from timelift.measure.pairing import Pairs, names
+from timelift.measure.user_layer import user_workload
+
+
+def catalogue(root):
+    """What a project holds."""
+    return Catalogue(
+        registry.strategies(root / "strategies"), registry.workloads(root / "workloads")
+    )
+
+
+def case(name="native", of="sensor"):
+    """A small case."""
+    return Case(Setting(of, 3, 2, Phase.FORWARD), name)
+
+
+@pytest.fixture
+def sides(tmp_path):
+    """Two folders that hold the same strategy and workload."""
+    files = {"strategies/native.py": strategy(), "workloads/sensor.py": workload()}
+    return [write(tmp_path / name, files) for name in ("here", "there")]
+
+
+def paired(sides, *cases, **how):
+    """Pair cases of the first folder with the second's; the pairing and the catalogue."""
+    here, there = sides
+    mine = catalogue(here)
+    found = Pairs(mine, base.of_folder("main", there), here, **how).of(cases or [case()])
+    return found, mine
+
+
+def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
+    """The other side is built from its own file, next to the case, and finds its own modules."""
+    write(sides[0], {"strategies/native.py": strategy("Another title")})
+    found, mine = paired(sides)
+    (old,) = found.sides.values()
+    assert old == case("native@main")
+    rival = mine.rival(old, 1)
+    assert rival.path == str(sides[1] / "strategies" / "native.py")
+    assert rival.home == str(sides[1])
+    assert rival.pair == mine.rival(case(), 1).pair == "native"
+    assert rival.factory == ""  # the workload is the same, so both lift one layer
+
+
+def test_what_is_the_same_on_both_sides_is_not_measured_unless_asked(sides):
+    """It cannot have become slower."""
+    found, _ = paired(sides)
+    assert not found.sides
+    assert found.reasons[case()].startswith("unchanged since main")
+    assert found.unchanged == ("native",)
+    assert paired(sides, measure_unchanged=True)[0].sides
+
+
+def test_a_strategy_that_imports_modules_of_the_project_may_always_have_changed(sides):
+    """Its own text does not tell."""
+    text = strategy() + "\nimport ours\n"
+    for side in sides:
+        write(side, {"strategies/native.py": text, "ours.py": ""})
+    assert paired(sides)[0].sides
+
+
+def test_another_layer_is_lifted_from_its_own_factory(sides):
+    """A workload that changed brings both sides' layers."""
+    write(sides[0], {"workloads/sensor.py": workload(units=5)})
+    found, mine = paired(sides)
+    (old,) = found.sides.values()
+    assert mine.rival(old, 1).factory == f"{sides[1] / 'workloads' / 'sensor.py'}:make_layer"
+    assert mine.rival(case(), 1).factory == ""
+
+
+def test_another_step_is_another_question(sides):
+    """Steps of another shape are not compared."""
+    write(sides[0], {"workloads/sensor.py": workload(features=7)})
+    found, _ = paired(sides)
+    assert "is (3,) on main and (7,) here" in found.reasons[case()]
+
+
+def test_what_is_new_has_no_other_side(sides):
+    """Neither a strategy nor a workload."""
+    write(
+        sides[0],
+        {
+            "strategies/mine.py": '"""Mine."""\n\n\ndef build(layer, shape):\n    return layer\n',
+            "workloads/ours.py": workload(),
+        },
+    )
+    found, _ = paired(sides, case("mine"), case(of="ours"))
+    assert found.reasons[case("mine")] == "new: main has no strategy 'mine'"
+    assert found.reasons[case(of="ours")] == "new: main has no workload 'ours'"
+    assert found.names.new == ("mine",)
+
+
+def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
+    """A file that is alike under another name, whose own name is gone."""
+    write(sides[0], {"strategies/plain.py": strategy("A plain call")})
+    (sides[0] / "strategies" / "native.py").unlink()
+    found, mine = paired(sides, case("plain"))
+    assert found.names.renamed == {"plain": "native"}
+    assert mine.strategies["plain@main"].path.stem == "native"
+
+
+def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
+    """The check of renaming can say no."""
+    write(tmp_path, {"a.py": strategy(), "b.py": "x = 1\ny = 2\n"})
+    found = names({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
+    assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
+
+
+def test_a_users_layer_is_taken_from_the_other_side_too(sides):
+    """A file of the project as it is there; a module is imported from there."""
+    for side in sides:
+        write(side, {"models.py": "def make():\n    return 1\n"})
+    write(sides[0], {"models.py": "def make():\n    return 2\n"})
+    knobs = {"layer": "", "layer_file": f"{sides[0] / 'models.py'}:make", "features": (3,)}
+    knobs |= {"input_dtype": "", "input_high": 0}
+    here = catalogue(sides[0])
+    here.workloads["make"] = user_workload(knobs)
+    pairs = Pairs(here, base.of_folder("main", sides[1]), sides[0])
+    (old,) = pairs.of([case(of="make")]).sides.values()
+    assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
+
+
+def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, sides):
+    """The commit before, while the work tree has other files and changes of its own."""
+    here = commit(sides[0])
+    write(here, {"strategies/native.py": strategy("Later"), "strategies/new.py": strategy("New")})
+    commit(here)
+    write(here, {"strategies/native.py": strategy("Not committed")})
+    before = git(here, "status", "--porcelain"), git(here, "worktree", "list")
+    found = base.take_out(here, "HEAD~1", tmp_path / "out")
+    assert found == git(here, "rev-parse", "HEAD~1").strip()
+    assert (tmp_path / "out" / "strategies" / "native.py").read_text() == strategy()
+    assert not (tmp_path / "out" / "strategies" / "new.py").exists()
+    assert (git(here, "status", "--porcelain"), git(here, "worktree", "list")) == before
+
+
+@pytest.mark.parametrize("word", ["nowhere", "--help", "HEAD~9"])
+def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
+    """What is no revision, looks like an option, or lies before the first commit."""
+    with pytest.raises(UserError, match="expected a revision that git knows here"):
+        base.take_out(commit(sides[0]), word, tmp_path / "out")
+
+
+def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
+    """It has no strategies."""
+    with pytest.raises(UserError, match="expected a folder with strategies/ in it"):
+        base.of_folder("x", tmp_path)
+
+
+@pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
+def test_what_is_no_interpreter_is_one_sentence(sides, python):
+    """A missing file, and programs that do not speak Python."""
+    with pytest.raises(UserError, match="expected an interpreter"):
+        base.of_python(python, catalogue(sides[0]), sides[0])
+
+
+def test_the_same_interpreter_differs_in_nothing(sides):
+    """It is called by its path, and every strategy runs there."""
+    found = base.of_python(sys.executable, catalogue(sides[0]), sides[0])
+    assert found.label == sys.executable
+    assert found.versions == {}
+    assert found.strategies["native"].there
+
+
+def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
+    """Each side imports its own, again and again, and nothing of the other is left behind."""
+    for name in ("here", "there"):
+        write(
+            tmp_path / name,
+            {"pack/__init__.py": "", "pack/inner.py": f"VALUE = {name!r}\n"},
+        )
+    monkeypatch.syspath_prepend(tmp_path / "here")
+    there = str(tmp_path / "there")
+
+    def value():
+        from pack.inner import VALUE
+
+        return VALUE
+
+    assert value() == "here"
+    with inner.imports_from(there):
+        assert value() == "there"
+        first = sys.modules["pack.inner"]
+    assert value() == "here"
+    with inner.imports_from(there):
+        assert value() == "there"
+        assert sys.modules["pack.inner"] is first
+    assert value() == "here"
+    assert there not in sys.path
+    for name in ("pack", "pack.inner"):
+        sys.modules.pop(name)
