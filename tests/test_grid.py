@@ -89,6 +89,16 @@ def test_a_case_survives_its_fields():
     case = Case(Setting("small", 5, 2, Phase.BACKWARD, threads=1, device="gpu:1"), "fold")
     assert Case.from_fields(case.fields()) == case
     assert case.label == "small-T5-B2-backward-graph-gpu:1-threads1-fold"
+    assert Case.from_label(case.label) == case
+
+
+@pytest.mark.parametrize(
+    "label", ["", "fold", "small-T5-B2-forward-graph", "a-Tx-B2-forward-graph-b"]
+)
+def test_what_is_no_label_is_no_case(label):
+    """A part that is missing or no number."""
+    with pytest.raises(ValueError, match="expected a case like"):
+        Case.from_label(label)
 
 
 @pytest.mark.parametrize(

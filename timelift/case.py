@@ -5,6 +5,7 @@ is read. Two measurements are comparable exactly when their `Setting`s are equal
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -156,6 +157,17 @@ class Case:
         return {"strategy": self.strategy, **dataclasses.asdict(self.setting)}
 
     @classmethod
+    def from_label(cls, label: str) -> "Case":
+        """Rebuild a case from its `label`; raises ValueError where it is none."""
+        found = _LABEL.fullmatch(label)
+        if found is None:
+            raise ValueError(f"expected a case like tokens-T16-B8-forward-graph-native: {label!r}")
+        fields: dict[str, Any] = dict(found.groupdict())
+        unusual = filter(None, fields.pop("unusual").split("-"))
+        fields |= {"seq_len": int(fields["seq_len"]), "batch": int(fields["batch"])}
+        return cls.from_fields(fields | dict(map(_unusual_axis, unusual)))
+
+    @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Case":
         """Rebuild a case from `fields`; raises ValueError naming the field that is wrong."""
         axes = {name: _axis_value(name, fields) for name in AXES if name in fields}
@@ -175,3 +187,18 @@ def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
     if kind is not int and not isinstance(value, str):
         raise ValueError(f"{name}: expected a word, received {value!r}")
     return kind(value)
+
+
+#: What `Case.label` writes.
+_LABEL = re.compile(
+    r"(?P<workload>[^-]+)-T(?P<seq_len>\d+)-B(?P<batch>\d+)-(?P<phase>[^-]+)-(?P<mode>[^-]+)"
+    r"(?P<unusual>(-[^-\[]+)*)-(?P<strategy>[^-\[]+(\[.*\])?)"
+)
+
+
+def _unusual_axis(word: str) -> tuple[str, Any]:
+    """Find the axis of a value that is not the usual one."""
+    if word.startswith("threads"):
+        return "threads", int(word.removeprefix("threads"))
+    kinds = {name: kind for name, kind in AXES.items() if issubclass(kind, StrEnum)}
+    return next((name for name, kind in kinds.items() if word in list(kind)), "device"), word

@@ -1,0 +1,61 @@
+"""`report.py bisect`: among commits that change nothing, one that made a case slow is named."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+import report
+from tests.projects import project
+from tests.repositories import commit, git
+from timelift.trials.regressions import comment_on, slip_into
+
+CASE = "sensor-T3-B2-forward-graph-fold_time"
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A project of four commits: the third slips, the others touch another file or comment."""
+    folder = commit(project(tmp_path_factory.mktemp("history"), ("native", "fold_time")))
+    for number in range(2, 5):
+        path = folder / "strategies" / ("native.py" if number == 2 else "fold_time.py")
+        slip_into(path, "eager fall-back") if number == 3 else comment_on(path)
+        commit(folder)
+    shutil.copytree(folder / "strategies", folder / "results" / "untracked")
+    return folder
+
+
+def bisect(folder: Path, monkeypatch, *words: str) -> int:
+    """Run the command in a project."""
+    monkeypatch.setattr(report, "ROOT", folder)
+    return report.main(["bisect", *words])
+
+
+def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
+    """Exit code 0, the commit's name, and no work tree left behind."""
+    assert bisect(history, monkeypatch, "HEAD~3", "HEAD", "--case", CASE) == 0
+    said = capsys.readouterr().out
+    slipped = git(history, "rev-parse", "HEAD~1").strip()
+    assert f"first slower commit: {slipped}" in said
+    assert "% slower than" in said
+    assert git(history, "worktree", "list").count("\n") == 1
+    assert not git(history, "status", "--porcelain", "--", "strategies")
+
+
+def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypatch, capsys):
+    """Two commits that differ in a file of another strategy: exit code 2."""
+    assert bisect(history, monkeypatch, "HEAD~3", "HEAD~2", "--case", CASE) == 2
+    assert "is not shown to be slower" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("HEAD~99", "HEAD", "--case", CASE), "expected a revision that git knows here"),
+        (("HEAD~1", "HEAD", "--case", "fold_time"), "--case: expected a case like"),
+    ],
+)
+def test_a_wrong_end_or_case_is_one_sentence(history, monkeypatch, capsys, words, sentence):
+    """Exit code 1, and nothing is measured."""
+    assert bisect(history, monkeypatch, *words) == 1
+    assert sentence in capsys.readouterr().err
