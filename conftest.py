@@ -115,14 +115,17 @@ def pytest_terminal_summary(
     session = config.stash.get(SESSION, None)
     if not (session and session.journal_path):
         return
-    from timelift.report import ending  # noqa: PLC0415 - only a run that measured has an end
+    from timelift.report import ending, github  # noqa: PLC0415 - only a run that measured ends
 
     terminalreporter.section("timelift")
     say = ending.gate_lines if session.gate else ending.lines
     say = ending.selftest_lines if session.selftest else say
     try:
-        for line in say(session.journal_path):
+        said = list(say(session.journal_path))
+        for line in said:
             terminalreporter.write_line(line)
+        if config.getoption("github_summary"):
+            terminalreporter.write_line(github.append(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
 

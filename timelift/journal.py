@@ -37,6 +37,8 @@ SCHEMA = 1
 #: their rivals are twins, not strategies.
 SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
+#: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
+BASELINE_FOLDER = "baselines"
 
 
 class Journal:

@@ -25,6 +25,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where report.md, measurements.csv and the figures go (default: results/report)",
     )
+    parser.add_argument(
+        "--github-summary",
+        action="store_true",
+        help="append the answer to the file that GITHUB_STEP_SUMMARY names",
+    )
 
 
 def run(arguments: argparse.Namespace, root: Path) -> int:
@@ -34,6 +39,8 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     outputs = _folders(paths, arguments.output or folder / "report")
     for path, output in zip(paths, outputs, strict=True):
         _report(path, output, folder)
+        if arguments.github_summary:
+            sys.stdout.write(f"{_summarise(path, folder)}\n")
     return 0
 
 
@@ -42,6 +49,12 @@ def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
     if len(paths) == 1:
         return [output]
     return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
+
+
+def _summarise(path: Path, folder: Path) -> str:
+    from timelift.report import ending, github  # noqa: PLC0415
+
+    return github.append(ending.lines(path), path, folder)
 
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:

@@ -16,6 +16,7 @@ SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
     "say how far to trust the figures of this machine"
 )
+GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,3 +27,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
     group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
+    group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)

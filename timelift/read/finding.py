@@ -1,4 +1,4 @@
-"""Which run the user means: nothing, `latest`, a file, a folder or the beginning of a commit."""
+"""Which run the user means: `latest`, a file, a folder, a machine, a name or a commit."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import TWINS_FOLDERS
+from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS
 
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
+#: Folders whose runs are found only by who asks for them.
+_APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 
 
 def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
     """Give one file for each word, or the newest run under the folder `root` if there is none.
 
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
-    holds a run, a run's name nor the beginning of a run's commit.
+    holds a run, a machine's name, a run's or a baseline's name nor the beginning of a run's commit.
     """
     return [_find(root, word) for word in words or ("latest",)]
 
@@ -29,11 +31,32 @@ def _find(root: Path, word: str) -> Path:
         return Path(word)
     if word == "latest" or Path(word).is_dir():
         return _newest_under(root if word == "latest" else Path(word))
-    known = _runs(root)
+    kept = root / BASELINE_FOLDER
+    known, baselines = _runs(root), _runs(kept)
     found = [path for path in known if _names(path, word)]
+    found = found or [path for path in baselines if _names(path, word)]
+    found = found or _of_machine(root, word) or _of_machine(kept, word)
     if not found:
-        raise UserError(_unknown(root, word, known))
+        raise UserError(_unknown(root, word, [*known, *baselines]))
     return _newest(found)
+
+
+def _of_machine(folder: Path, word: str) -> list[Path]:
+    """Give the runs in the folder of that name, which is a name and never a path."""
+    one = folder / word
+    return _runs(one) if word == Path(word).name and one.is_dir() else []
+
+
+def of_same_machine(root: Path, machine: object, except_for: Iterable[Path] = ()) -> list[Path]:
+    """Give the runs and baselines of a machine in the order of their times, each time once."""
+    name = machine.get("name") if isinstance(machine, dict) else None
+    if not isinstance(name, str):
+        return []
+    seen = {_started(path) for path in except_for}
+    by_time: dict[datetime, Path] = {}
+    for path in (*_of_machine(root, name), *_of_machine(root / BASELINE_FOLDER, name)):
+        by_time.setdefault(_started(path), path)
+    return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
 def _newest_under(folder: Path) -> Path:
@@ -46,12 +69,12 @@ def _newest_under(folder: Path) -> Path:
 
 
 def _runs(folder: Path) -> list[Path]:
-    """Give the runs under a folder; those of twins only where it is theirs."""
+    """Give the runs under a folder; those of twins and baselines only where it is theirs."""
     paths = folder.rglob("*.jsonl")
     return sorted(
         path
         for path in paths
-        if path.is_file() and TWINS_FOLDERS.isdisjoint(path.relative_to(folder).parts)
+        if path.is_file() and not _APART.intersection(path.relative_to(folder).parts)
     )
 
 

@@ -1,0 +1,250 @@
+"""A baseline: small, read by everyone, free of secrets, and never overwritten by accident."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+import report
+from tests import journals
+from tests.stored import STRATEGIES, stored
+from timelift.case import Status
+from timelift.commands import baseline as command
+from timelift.compare import baseline
+from timelift.compare.judge import judge
+from timelift.errors import UserError
+from timelift.read import results
+from timelift.stats.ranking import rank
+
+MACHINE = journals.MACHINE["name"]
+
+
+def keep(root, *words):
+    """Run the command in a project of its own."""
+    return command.run(report._parser("baseline", command).parse_args(list(words)), root)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A project with one run."""
+    folder = tmp_path / "results" / MACHINE
+    folder.mkdir(parents=True)
+    stored(folder / "20260102T030405Z_aaaa1111.jsonl", 1, sizes=3, rounds=60)
+    return tmp_path
+
+
+def kept(root, name="20260102T030405Z_aaaa1111"):
+    """Where the baseline lies."""
+    return root / "results" / "baselines" / MACHINE / f"{name}.jsonl"
+
+
+def test_a_run_becomes_a_baseline_and_the_way_to_commit_it_is_printed(root, capsys):
+    """The newest run, under its own name, unless another is asked for."""
+    assert keep(root) == 0
+    first, _, add = capsys.readouterr().out.splitlines()
+    shown = f"results/baselines/{MACHINE}/20260102T030405Z_aaaa1111.jsonl"
+    assert first.startswith(f"{shown}: 15 cases, 75 launches, ")
+    assert add == f"  git add {shown}"
+    assert keep(root, "aaaa1111", "--name", "main") == 0
+    assert kept(root, "main").exists()
+
+
+def test_git_does_not_ignore_it():
+    """Results are ignored, baselines are not."""
+    ignored = Path(report.__file__).with_name(".gitignore").read_text().splitlines()
+    assert "!results/baselines/" in ignored
+
+
+def test_every_reader_reads_it_and_says_the_same(root):
+    """Cases, facts, launches, and ratios within a fraction of their intervals."""
+    keep(root)
+    run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
+    assert base.complete
+    assert not base.warnings
+    assert [one.case for one in base.measurements] == [one.case for one in run.measurements]
+    assert base.measurements[0].launches[0].facts == run.measurements[0].launches[0].facts
+    for whole, short in zip(rank(run.measurements), rank(base.measurements), strict=True):
+        assert whole.fastest_set == short.fastest_set
+        for row in whole.rows[1:]:
+            assert short.row(row.case.strategy).ratio == pytest.approx(row.ratio, rel=0.01)
+            assert row.low < short.row(row.case.strategy).ratio < row.high
+
+
+def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
+    """Nor a change of any fact."""
+    keep(root)
+    run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
+    findings = judge(base, run)
+    assert not findings.any_suspect
+    assert findings.facts == ()
+    assert findings.drift == ()
+
+
+def test_the_launches_of_a_baseline_pair_by_position(root):
+    """Every rival of a setting has its rounds at the same places, at most 20 of them."""
+    keep(root)
+    sizes = {
+        launch.seconds_per_call.size
+        for one in results.load(kept(root)).measurements
+        for launch in one.launches
+    }
+    assert sizes == {20}
+
+
+def test_a_large_run_stays_small(tmp_path):
+    """288 cases of 3 launches: under a mebibyte, and a fifth of it as git stores it."""
+    path = stored(tmp_path / "run.jsonl", 1, sizes=58, launches=3, rounds=50)
+    text = baseline.write(results.load(path), tmp_path / "base.jsonl").read_bytes()
+    assert len(text) < 1 << 20
+    assert len(gzip.compress(text)) < len(text) / 4
+
+
+def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
+    """Wherever in the file it stands."""
+    secrets = {
+        "command": [
+            "pytest",
+            "bench/test_forward.py",
+            "--strategy-file",
+            "/home/alice/mine.py",
+            "--junitxml=/home/alice/j.xml",
+            "--layer-file=../alice/layer.py",
+            "~alice/x",
+            "C:\\Users\\alice",
+        ],
+        "options": {
+            "results": "/home/alice/results",
+            "seq_lens": "4,8",
+            "strategy_file": "a/alice",
+        },
+        "machine": journals.MACHINE
+        | {
+            "drift": {"flags": {"XLA_FLAGS": "--xla_dump_to=/home/alice/dump --xla_on"}},
+            "information": {"host": "alice-laptop"},
+        },
+        "strategies": {"mine": {"title": "See /home/alice/notes", "file": "/home/alice/mine.py"}},
+        "user": "alice",
+    }
+    case = journals.case()
+    facts = {"graph_nodes": 3, "note": "alice", "peak_bytes": "alice", "steady": True}
+    lines = [
+        journals.line(case, 1, [1e-3, 2e-3], facts=facts),
+        journals.ended(journals.case("mine"), Status.FAILED, "alice@host: File '/home/alice/m.py'"),
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(**secrets), *lines)
+    text = baseline.write(results.load(path), tmp_path / "base.jsonl").read_text()
+    assert "alice" not in text
+    header = json.loads(text.splitlines()[0])
+    assert header["command"][:3] == ["pytest", "bench/test_forward.py", "--strategy-file"]
+    assert "--junitxml=PATH" in header["command"]
+    assert header["options"]["seq_lens"] == "4,8"
+    assert header["machine"]["drift"]["flags"] == {"XLA_FLAGS": "--xla_dump_to=PATH --xla_on"}
+    assert json.loads(text.splitlines()[1])["facts"] == {"graph_nodes": 3, "steady": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("bench/", "bench/"),
+        ("bench/../../alice", "PATH"),
+        ("--benchmark-json=out/now.json", "--benchmark-json=PATH"),
+        ("mypkg.models:make", "mypkg.models:make"),
+        ("fold_chunks[k=8]", "fold_chunks[k=8]"),
+        ("see file:///home/a", "see PATH"),
+        ("2 % of 3", "2 % of 3"),
+    ],
+)
+def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
+    """And no other."""
+    assert baseline.scrub(text).replace("file:", "") == clean
+
+
+def test_numbers_that_are_none_are_left_out(tmp_path):
+    """A file may say 1e999, and JSON has no infinity."""
+    head = json.dumps(journals.header(machine=journals.MACHINE | {"identity": {"cores": 7}}))
+    line = json.dumps(journals.line(journals.case(), facts={"peak_bytes": 7, "traces": 1}))
+    path = tmp_path / "run.jsonl"
+    path.write_text(f"{head}\n{line}\n".replace(": 7", ": 1e999"))
+    text = baseline.write(results.load(path), tmp_path / "base.jsonl").read_text()
+    assert '"identity":{"cores":null}' in text
+    assert '"facts":{"traces":1}' in text
+
+
+def test_a_baseline_is_never_overwritten_silently(root):
+    """It takes --replace."""
+    keep(root, "--name", "main")
+    before = kept(root, "main").read_bytes()
+    stored(root / "results" / MACHINE / "later.jsonl", 2, started="2027-01-01T00:00:00+00:00")
+    with pytest.raises(UserError, match=r"received that of the baseline .* --replace"):
+        keep(root, "--name", "main")
+    assert kept(root, "main").read_bytes() == before
+    assert keep(root, "--name", "main", "--replace") == 0
+    assert kept(root, "main").read_bytes() != before
+
+
+def test_a_baseline_is_written_whole_or_not_at_all(root, monkeypatch):
+    """A disk that fills up leaves the old one and no draft."""
+    keep(root, "--name", "main")
+    before = kept(root, "main").read_bytes()
+
+    def full(self, *_, **__):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UserError, match="No space left on device"):
+        keep(root, "--name", "main", "--replace")
+    assert kept(root, "main").read_bytes() == before
+    assert [path.name for path in kept(root).parent.iterdir()] == ["main.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/passwd", "a\nb", "", "..", "-rf"])
+def test_a_name_never_climbs_out_of_its_folder(root, name):
+    """Nor becomes an option of git."""
+    assert keep(root, f"--name={name}") == 0
+    (path,) = kept(root).parent.iterdir()
+    assert path.suffix == ".jsonl"
+    assert not path.name.startswith("-")
+    assert sorted(one.name for one in root.iterdir()) == ["results"]
+
+
+def test_a_machine_s_name_never_climbs_out_either(tmp_path):
+    """It comes from the file."""
+    machine = journals.MACHINE | {"name": "../../evil"}
+    run = stored(tmp_path / "run.jsonl", 1, sizes=1, machine=machine)
+    assert keep(tmp_path, str(run)) == 0
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["results", "run.jsonl"]
+
+
+def test_a_run_that_tells_no_machine_is_refused(tmp_path):
+    """It could never be compared."""
+    run = stored(tmp_path / "run.jsonl", 1, sizes=1, machine={})
+    with pytest.raises(UserError, match="expected a run that tells its machine"):
+        keep(tmp_path, str(run))
+
+
+def test_a_run_against_twins_is_refused(tmp_path):
+    """A self-test, or a gate: their rivals are no strategies."""
+    twins = [journals.selftest(tmp_path / "selftest.jsonl", sizes=1, launches=1)]
+    twins += [stored(tmp_path / "gate.jsonl", 1, sizes=1, against={"label": "main"})]
+    for run in twins:
+        with pytest.raises(UserError, match="expected a usual run, received one against twins"):
+            keep(tmp_path, str(run))
+
+
+def test_a_run_without_measurements_is_refused(tmp_path):
+    """There is nothing to keep."""
+    run = journals.write(tmp_path / "run.jsonl", journals.header(), journals.END)
+    with pytest.raises(UserError, match="expected measurements in"):
+        keep(tmp_path, str(run))
+
+
+def test_a_run_that_was_cut_short_says_so(tmp_path, capsys):
+    """And so does its baseline."""
+    case = journals.case(STRATEGIES[0])
+    run = journals.write(tmp_path / "run.jsonl", journals.header(), journals.line(case))
+    assert keep(tmp_path, str(run)) == 0
+    assert "the run was cut short" in capsys.readouterr().out
+    (path,) = (tmp_path / "results" / "baselines" / MACHINE).iterdir()
+    assert not results.load(path).complete

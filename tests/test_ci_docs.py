@@ -1,0 +1,108 @@
+"""docs/ci.md: what it tells people to paste exists, and asks for no more rights than it says."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import report
+from timelift.commands import NAMES
+from timelift.export import FORMATS
+
+ROOT = Path(report.__file__).parent
+TEXT = (ROOT / "docs" / "ci.md").read_text()
+BLOCKS = re.findall(r"^```(?:yaml|console)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(
+    r"(?:^\$ |run: |^ +- )((?:pytest bench/|python report\.py) .*)$", re.MULTILINE
+)
+
+
+def commands(text=None):
+    """Every command of ours in the code blocks, as words."""
+    found = [line for block in ([text] if text else BLOCKS) for line in _COMMAND.findall(block)]
+    return [shlex.split(line, comments=True) for line in found]
+
+
+def options(words):
+    """The long options among the words."""
+    return {word.partition("=")[0] for word in words if word.startswith("--")}
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Every long option that pytest knows here."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # pytest's help spells it --junit-xml and takes both.
+    return set(re.findall(r"--[a-z][a-z-]*", done.stdout)) | {"--junitxml"}
+
+
+def test_every_option_of_pytest_exists(known):
+    """Of those that a workflow names."""
+    asked = set().union(*(options(words) for words in commands() if words[0] == "pytest"))
+    assert {"--against", "--gate", "--junitxml", "--github-summary", "--budget"} <= asked
+    assert asked <= known
+
+
+def test_the_check_of_options_can_fail(known):
+    """A typo is seen."""
+    (words,) = commands("$ pytest bench/ --agianst origin/main")
+    assert not options(words) <= known
+
+
+def test_options_named_in_a_sentence_exist_too(known):
+    """Whatever stands in backticks."""
+    named = set(re.findall(r"`(--[a-z-]+)", TEXT))
+    parsers = " ".join(report._parser(name, report._command(name)).format_help() for name in NAMES)
+    assert named <= known | set(re.findall(r"--[a-z-]+", parsers))
+
+
+def test_every_command_of_report_parses():
+    """With its arguments."""
+    asked = [words[2:] for words in commands() if words[0] == "python"]
+    assert {words[0] for words in asked} == {"compare", "baseline", "export"}
+    for name, *words in asked:
+        report._parser(name, report._command(name)).parse_args(words)
+
+
+def test_a_command_that_does_not_parse_is_seen():
+    """By argparse."""
+    (words,) = commands("      - run: python report.py compare main --stricct")
+    with pytest.raises(SystemExit):
+        report._parser(words[2], report._command(words[2])).parse_args(words[3:])
+
+
+def test_every_format_is_named():
+    """So that nobody has to guess."""
+    assert all(name in TEXT for name in FORMATS)
+
+
+def test_the_workflow_needs_no_secret():
+    """A pull request from a fork can neither read nor write anything with it."""
+    workflow = BLOCKS[1]
+    assert "permissions:\n  contents: read\n" in workflow
+    assert "secrets." not in TEXT
+    assert "pull_request_target:" not in workflow
+    assert "write" not in workflow
+    assert workflow.count("persist-credentials: false") == workflow.count("actions/checkout@")
+    assert "${{ github.head_ref" not in workflow
+    assert "\t" not in TEXT
+
+
+def test_the_yaml_parses():
+    """Where a parser is installed."""
+    yaml = pytest.importorskip("yaml")
+    workflow, pipeline = (
+        yaml.safe_load(block) for block in BLOCKS if block.startswith(("name: ", "benchmarks:"))
+    )
+    assert workflow["jobs"]["gate"]["steps"][0]["with"]["fetch-depth"] == 0
+    assert workflow["permissions"] == {"contents": "read"}
+    assert pipeline["benchmarks"]["variables"]["GIT_DEPTH"] == "0"

@@ -1,0 +1,256 @@
+"""Two stored runs: what becomes a suspect, and what must not."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests import journals
+from tests.stored import STRATEGIES, stored
+from timelift.case import Status
+from timelift.compare import validate
+from timelift.compare.condense import condense
+from timelift.compare.judge import Word, judge
+from timelift.compare.sessions import ASSUMED_SD, Session, sessions
+from timelift.compare.shift import shifts
+from timelift.read import results
+from timelift.stats import noise
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write and read a run, each in a file of its own."""
+    number = iter(range(1000))
+
+    def written(seed, **how):
+        return results.load(stored(tmp_path / f"{next(number)}.jsonl", seed, **how))
+
+    return written
+
+
+def suspects(findings):
+    """The strategy and length of every case that became suspect by its time."""
+    return {
+        (one.shift.case.strategy, one.shift.case.setting.seq_len)
+        for one in findings.judged
+        if one.word is Word.SUSPECT
+    }
+
+
+def test_identical_code_of_two_moments_raises_no_suspect(write):
+    """Twenty pairs of runs, 800 cases, each pair on a machine of another speed."""
+    named = [
+        suspects(judge(write(2 * seed, machine_speed=1.3, canary=1.3), write(2 * seed + 1)))
+        for seed in range(20)
+    ]
+    assert sum(map(bool, named)) <= 2
+    assert sum(map(len, named)) <= 3
+
+
+def test_a_case_that_became_slower_is_the_only_suspect(write):
+    """The others of its setting are not moved by it."""
+    slow = {("native", 3): 1.15}
+    findings = judge(write(1), write(2, slower=slow))
+    assert suspects(findings) == {("native", 3)}
+    (worst, *_) = findings.judged
+    assert worst.shift.effect == pytest.approx(math.log(1.15), abs=0.03)
+    assert worst.low < math.log(1.15) < worst.high
+    beside = [one for one in findings.judged if one.shift.case.setting.seq_len == 3][1:]
+    assert max(abs(one.shift.effect) for one in beside) < 0.04
+
+
+def test_a_machine_that_became_slower_is_no_case_that_did(write):
+    """Everything takes 1.5 times as long, the canary too."""
+    findings = judge(write(3), write(4, machine_speed=1.5, canary=1.5))
+    assert not findings.any_suspect
+    assert findings.canary == pytest.approx(math.log(1.5))
+
+
+def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
+    """Ratios cannot see it; the canary stayed as it was."""
+    slow = {(strategy, 2): 1.6 for strategy in STRATEGIES}
+    findings = judge(write(5), write(6, slower=slow))
+    assert not suspects(findings)
+    assert [one.setting.seq_len for one in findings.suspect_settings] == [2]
+
+
+def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
+    """It is last in the order."""
+    findings = judge(write(7), write(8, slower={("loop_slice", 1): 0.8}))
+    assert not findings.any_suspect
+    assert findings.judged[-1].word is Word.FASTER
+
+
+def test_old_and_new_exchanged_turn_every_change_around(write):
+    """A log ratio changes its sign, and its error stays."""
+    old, new = write(9), write(10, slower={("native", 1): 1.2})
+    there = {one.case: one for one in shifts(old, new)}
+    back = {one.case: one for one in shifts(new, old)}
+    assert there.keys() == back.keys()
+    for case, shift in there.items():
+        assert shift.effect == pytest.approx(-back[case].effect)
+        assert shift.variance == pytest.approx(back[case].variance)
+
+
+def test_a_smaller_change_than_the_gate_is_no_suspect(write):
+    """However sure it is."""
+    quiet = noise.Scenario("quiet", launch_sd=0.001, round_sd=0.01)
+    how = {"scenario": quiet, "session_sd": 0.0, "launches": 12}
+    old, new = write(11, **how), write(12, slower={("native", 1): 1.05}, **how)
+    assert not suspects(judge(old, new, gate=0.10))
+
+
+def test_too_few_launches_make_no_suspect(write):
+    """Two launches are no evidence, however large the change."""
+    findings = judge(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
+    assert not suspects(findings)
+    assert {one.word for one in findings.judged} == {Word.UNDECIDED}
+
+
+def test_of_two_rivals_the_slower_one_is_named(write):
+    """One of them changed, and nothing tells which."""
+    how = {"strategies": STRATEGIES[:2]}
+    findings = judge(write(15, **how), write(16, slower={("native", 1): 1.3}, **how))
+    assert suspects(findings) == {("native", 1)}
+
+
+def test_strategies_alone_in_their_settings_have_no_ratio(write):
+    """But they are seen beside the canary."""
+    how = {"strategies": STRATEGIES[:1]}
+    findings = judge(write(17, **how), write(18, machine_speed=1.5, **how))
+    assert findings.judged == ()
+    assert len(findings.suspect_settings) == 8
+
+
+def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
+    """All is new, or gone."""
+    findings = judge(
+        write(19, strategies=STRATEGIES[:2]), write(20, strategies=("other", "another"))
+    )
+    assert findings.judged == ()
+    assert len(findings.added) == len(findings.removed) == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "worse"),
+    [
+        ("graph_nodes", 42, 43, True),
+        ("graph_nodes", 43, 42, False),
+        ("traces", 1, 2, True),
+        ("weights", 96, 95, True),
+        ("weights", 95, 96, True),
+        ("first_call_seconds", 0.5, 0.9, True),
+        ("first_call_seconds", 0.9, 0.5, False),
+        ("peak_bytes", 8 << 20, 12 << 20, True),
+    ],
+)
+def test_a_fact_that_changed_is_named(write, name, before, after, worse):
+    """Exact facts by one; the noisy ones when they leave their gates."""
+    old = write(21, facts={"native": {name: before}}, launches=3)
+    new = write(21, facts={"native": {name: after}}, launches=3)
+    changes = judge(old, new).facts
+    assert {change.case.strategy for change in changes} == {"native"}
+    assert {change.name for change in changes} == {name}
+    assert {change.worse for change in changes} == {worse}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [("first_call_seconds", 0.5, 0.7), ("first_call_seconds", 0.01, 0.09), ("peak_bytes", 8, 80)],
+)
+def test_a_noisy_fact_may_move_within_its_gate(write, name, before, after):
+    """A share, and an amount below which nothing matters."""
+    old = write(22, facts={"native": {name: before}}, launches=3)
+    new = write(22, facts={"native": {name: after}}, launches=3)
+    assert judge(old, new).facts == ()
+
+
+def test_a_slower_machine_makes_no_first_call_suspect(write):
+    """All of them take twice as long."""
+    twice = {strategy: {"first_call_seconds": 1.0} for strategy in STRATEGIES}
+    assert judge(write(23, launches=3), write(23, facts=twice, launches=3)).facts == ()
+
+
+def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
+    """One that is refused or was not tried is not."""
+    cases = journals.grid(
+        ("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",)
+    )
+    old = results.load(journals.synthetic(tmp_path / "old.jsonl", cases))
+    lost = [
+        journals.ended(cases[0], Status.CRASHED, "signal 11"),
+        journals.ended(cases[1], Status.REFUSED, "no gradient"),
+    ]
+    path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
+    findings = judge(old, results.load(path))
+    assert dict(findings.lost) == {cases[0]: "crashed: signal 11"}
+    assert findings.suspects == (cases[0],)
+    assert set(findings.removed) == set(cases[1:])
+
+
+def test_history_teaches_what_sessions_add(write):
+    """Sessions that move by 5 % make an interval wider than the assumption; quiet ones do not."""
+    restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
+    calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
+    loud = np.median([one.variance for one in sessions(restless).values()])
+    low = np.median([one.variance for one in sessions(calm).values()])
+    assert loud > 2 * ASSUMED_SD**2 > low
+
+
+def test_two_runs_are_no_history(write):
+    """What is assumed stays."""
+    assert sessions([write(50), write(51)]) == {}
+    assert Session().variance == ASSUMED_SD**2
+
+
+def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
+    """The change of every case stays within a fraction of its own error."""
+    old, new = write(60, rounds=60), write(61, rounds=60)
+    full = {one.case: one for one in shifts(old, new)}
+    short = {one.case: one for one in shifts(condense(old), condense(new))}
+    sizes = {
+        launch.seconds_per_call.size
+        for one in condense(old).measurements
+        for launch in one.launches
+    }
+    assert sizes == {20}
+    apart = [
+        (short[case].effect - shift.effect) / math.sqrt(shift.variance)
+        for case, shift in full.items()
+    ]
+    assert np.std(apart) < 0.35
+
+
+def test_a_condensed_run_condenses_to_itself(write):
+    """So a baseline is compared as it is."""
+    once = condense(write(62, rounds=60))
+    for one, again in zip(once.measurements, condense(once).measurements, strict=True):
+        for launch, other in zip(one.launches, again.launches, strict=True):
+            np.testing.assert_allclose(launch.seconds_per_call, other.seconds_per_call)
+
+
+def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
+    """A rival that sat out from round 6 on fills whole blocks, and drift does not reach ratios."""
+    drift = np.exp(np.linspace(0, 1, 50))
+    fast, slow = journals.case("native"), journals.case("loop_slice")
+    lines = [
+        journals.line(fast, 1, (1e-3 * drift).tolist()),
+        journals.line(slow, 1, [*(2e-3 * drift[:6]).tolist(), *[None] * 44]),
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    one, other = (
+        one.launches[0].seconds_per_call for one in condense(results.load(path)).measurements
+    )
+    both = np.isfinite(one) & np.isfinite(other)
+    assert both.sum() >= 2
+    np.testing.assert_allclose(other[both] / one[both], 2.0)
+
+
+def test_the_marks_are_those_of_known_truth(capsys):
+    """A few comparisons: none wrong, and what is planted largest is found most."""
+    assert validate.main(["--quick"]) == 0
+    assert capsys.readouterr().out.count(" of 8 ") == 3
+    marks = validate.mark(noise.SCENARIOS[0], 5, 12, np.random.default_rng(1))
+    assert marks.wrong <= 1
+    assert 0.9 < marks.coverage <= 1
+    assert marks.found[-1] == 1.0

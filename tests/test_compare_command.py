@@ -1,0 +1,258 @@
+"""`report.py compare`: what is printed, how it ends, and what it refuses."""
+
+import math
+
+import pytest
+
+import report
+from tests import journals
+from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
+from timelift.commands import compare
+from timelift.compare import decide
+from timelift.compare.decide import OPTIONS
+from timelift.measure import axes
+from timelift.read import results
+
+GOLDEN = """\
+      old  2026-01-02T03:04:05+00:00, commit aaaa1111bbbb
+      new  2026-01-03T03:04:05+00:00, commit dddd3333eeee
+    drift  tensorflow 2.21.0 → 2.22.0
+   canary  +2.0 % for a fixed piece of work
+
+case                                      change        95 % interval             old (ms)   new (ms)   beside   launches
+─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+loop_slice, tokens-T1-B8-forward-graph   +30.0 %   [+25.8 %, +34.3 %]   suspect       2.00       2.60        2      3 + 3
+native, tokens-T1-B8-forward-graph        +0.0 %     [-3.2 %, +3.3 %]      same       1.00       1.00        2      3 + 3
+fold_time, tokens-T1-B8-forward-graph     +0.0 %     [-3.2 %, +3.3 %]      same       1.10       1.10        2      3 + 3
+  new: time_distributed, tokens-T1-B8-forward-graph
+  suspect: native, tokens-T1-B8-forward-graph: graph nodes 42 → 1,044
+2 suspects among 3 cases: runs of two moments convict nobody; what decides, with dddd3333eeee checked out, is
+  pytest bench/ --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
+  pytest bench/ --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
+versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: pytest bench/ --against-python PYTHON
+"""  # noqa: E501
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """An old run, and one in which `native` became slower at 3 steps."""
+    old = stored(tmp_path / "old.jsonl", 1, sizes=3)
+    slow = {("native", 3): 1.25}
+    new = stored(tmp_path / "new.jsonl", 2, sizes=3, slower=slow, commit={"id": NEW_COMMIT})
+    return str(old), str(new)
+
+
+def _exact(path, strategies, slower=1.0, nodes=42, beat=5e-5, **header):
+    """A run without noise: rivals at 1 step, `loop_slice` slower, `native` with these nodes."""
+    lines = [
+        journals.line(
+            journals.case(strategy, seq_len=1),
+            launch,
+            [1e-3 * math.exp(COSTS[place]) * (slower if strategy == "loop_slice" else 1)] * 8,
+            facts={"graph_nodes": nodes if strategy == "native" else 9, "canary_seconds": beat},
+        )
+        for launch in (1, 2, 3)
+        for place, strategy in enumerate(strategies)
+    ]
+    head = journals.header(commit={"id": "aaaa1111bbbb2222cccc"}) | header
+    return str(journals.write(path, head, *lines, journals.END))
+
+
+def test_the_comparison_as_it_is_printed(tmp_path, capsys):
+    """The worst first, with the one command that decides about each suspect."""
+    machine = other_machine()
+    machine["drift"]["versions"]["tensorflow"] = "2.22.0"
+    new = {"commit": {"id": NEW_COMMIT}, "machine": machine, "started": "2026-01-03T03:04:05+00:00"}
+    old = _exact(tmp_path / "old.jsonl", STRATEGIES[:3])
+    new = _exact(tmp_path / "new.jsonl", STRATEGIES[:4], 1.3, 1044, 5.1e-5, **new)
+    assert report.main(["compare", old, new]) == 0
+    assert capsys.readouterr().out == GOLDEN
+
+
+def test_only_strict_ends_otherwise_than_with_0(runs, capsys):
+    """Suspects are to be looked at; with --strict they stop a build."""
+    assert report.main(["compare", *runs]) == 0
+    assert report.main(["compare", *runs, "--strict"]) == 2
+    assert report.main(["compare", runs[0], runs[0], "--strict"]) == 0
+    assert report.main(["compare", *runs, "--strict", "--gate", "50%"]) == 0
+    assert "no suspects among 15 cases; the median case would be" in capsys.readouterr().out
+
+
+def test_a_hostile_drift_is_cut(runs, tmp_path, capsys):
+    """A file may tell a thousand of them, each as long as it likes."""
+    machine = other_machine()
+    machine["drift"] = {f"drift{number}": "x" * 1000 for number in range(1000)}
+    new = str(stored(tmp_path / "hostile.jsonl", 2, sizes=3, machine=machine))
+    assert report.main(["compare", runs[0], new]) == 0
+    printed = capsys.readouterr().out
+    assert "more" in printed
+    assert len(printed) < 5000
+
+
+def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
+    """Here every case has another graph, as after an upgrade of the backend."""
+    nodes = {strategy: {"graph_nodes": 50} for strategy in STRATEGIES}
+    old, new = (
+        str(stored(tmp_path / f"{len(facts)}.jsonl", 1, launches=3, sizes=8, facts=facts))
+        for facts in ({}, nodes)
+    )
+    for words, times in (([], 20), (["--all"], 40)):
+        assert report.main(["compare", old, new, *words]) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("graph nodes 42 → 50") == times
+        assert printed.count("pytest bench/") == times
+        assert ("and 20 more cases" in printed) == (times == 20)
+
+
+def test_exit_codes_are_in_the_help(capsys):
+    """Whoever writes a workflow reads them there."""
+    with pytest.raises(SystemExit):
+        report.main(["compare", "--help"])
+    assert "exit codes: 0 compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        (other_machine(cores=8), "cores 2 → 8"),
+        (other_machine(cpu="Other CPU"), "cpu Example CPU → Other CPU"),
+        ({"name": "x"}, "system Linux → unknown"),
+        ({"identity": "hostile"}, "memory_gib 8 → unknown"),
+    ],
+)
+def test_another_machine_is_refused_in_a_sentence(runs, tmp_path, capsys, machine, said):
+    """It names what differs and the way out."""
+    new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, machine=machine))
+    assert report.main(["compare", runs[0], new]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert said in printed.err
+    assert "--across-machines" in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_across_machines_there_are_ranks_and_no_suspects(runs, tmp_path, capsys):
+    """Whatever is found, it ends with 0."""
+    slow, machine = {("native", 3): 2.0}, other_machine(cores=8)
+    new = str(stored(tmp_path / "other.jsonl", 3, sizes=3, slower=slow, machine=machine))
+    assert report.main(["compare", runs[0], new, "--across-machines", "--strict"]) == 0
+    printed = capsys.readouterr().out
+    assert "new rank" in printed
+    assert "slower there" in printed
+    assert "advisory, since the machines differ" in printed
+    assert "suspect:" not in printed
+    assert "--against" not in printed
+    assert "(ms)" not in printed
+
+
+def test_two_files_that_tell_no_machine_are_refused(tmp_path, capsys):
+    """They may be of anything."""
+    paths = [str(stored(tmp_path / f"{name}.jsonl", 1, sizes=1, machine={})) for name in "ab"]
+    assert report.main(["compare", *paths]) == 1
+    assert "machine unknown → unknown" in capsys.readouterr().err
+
+
+def test_one_commit_measured_twice_accuses_no_revision(runs, tmp_path, capsys):
+    """It says so and how to look again."""
+    again = str(stored(tmp_path / "again.jsonl", 2, sizes=3, slower={("native", 3): 1.3}))
+    assert report.main(["compare", runs[0], again]) == 0
+    printed = capsys.readouterr().out
+    assert "both measured commit aaaa1111bbbb, so it was not the code" in printed
+    assert "--against" not in printed
+
+
+def test_everything_slower_together_is_one_sentence(runs, tmp_path, capsys):
+    """The canary stayed, so it is said; the cases are not blamed."""
+    slow = str(stored(tmp_path / "slow.jsonl", 4, sizes=3, machine_speed=2.0))
+    assert report.main(["compare", runs[0], slow, "--strict"]) == 2
+    printed = capsys.readouterr().out
+    assert "all 3 settings became slower together" in printed
+    assert "3 settings as a whole" in printed
+
+
+def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
+    """In tables, in sentences and in the commands, which quote them for a shell."""
+    names = ("[bold]x[/]", "\x1b[31mred\n$(rm -rf ~)", "--strategies")
+    old = _exact(tmp_path / "old.jsonl", names)
+    new = _exact(tmp_path / "new.jsonl", names, nodes=1)
+    lost = [journals.ended(journals.case(names[1], seq_len=1), "crashed", "\x1b]0;evil\x07")]
+    path = tmp_path / "new.jsonl"
+    lines = [line for line in path.read_text().splitlines() if "rm -rf" not in line]
+    path.write_text("\n".join(lines) + "\n")
+    with path.open("a") as file:
+        file.writelines(f"{journals.json.dumps(line)}\n" for line in lost)
+    assert report.main(["compare", old, new]) == 0
+    printed = capsys.readouterr().out
+    assert "[bold]x[/]" in printed
+    assert "\x1b" not in printed
+    assert "'\ufffd[31mred $(rm -rf ~)'" in printed
+
+
+def test_a_suspect_s_command_selects_that_case_alone():
+    """Every axis has its option, and unusual values are named."""
+    assert {option.field: option.flag for option in axes.OPTIONS} == dict(OPTIONS)
+    case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
+    said = " ".join(decide._selection(case))
+    assert "'--strategies=-fold[k=2]'" in said
+    assert "--dtypes bfloat16" in said
+    assert "--threads 2" in said
+    assert "--lengths" not in said
+
+
+@pytest.mark.parametrize("commit", [None, 7, "; rm -rf ~", ""])
+def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys, commit):
+    """Nothing of a file reaches a shell unquoted."""
+    old = str(stored(tmp_path / "x.jsonl", 1, sizes=3, commit={"id": commit}))
+    assert report.main(["compare", old, runs[1]]) == 0
+    printed = capsys.readouterr().out
+    assert "rm -rf" not in printed
+    assert "no commit to race against" in printed
+
+
+@pytest.mark.parametrize("word", ["0", "-3%", "nan", "inf", "x", "200%"])
+def test_a_gate_that_is_no_share_is_refused(word, capsys):
+    """By argparse, with what was expected."""
+    with pytest.raises(SystemExit):
+        report.main(["compare", "a", "b", f"--gate={word}"])
+    assert "expected per cent such as 3%" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
+    """Either of them."""
+    empty = str(journals.write(tmp_path / "empty.jsonl", journals.header()))
+    pair = [empty, runs[1]] if name == "old" else [runs[0], empty]
+    assert report.main(["compare", *pair]) == 1
+    assert "expected measurements in" in capsys.readouterr().err
+
+
+def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
+    """The two compared are no part of it, nor are other machines and broken files."""
+    folder = tmp_path / "results" / journals.MACHINE["name"]
+    folder.mkdir(parents=True)
+    for day in range(1, 6):
+        started = f"2026-01-0{day}T00:00:00+00:00"
+        stored(folder / f"run{day}.jsonl", day, sizes=1, launches=3, started=started)
+    (folder / "broken.jsonl").write_text("{}\n")
+    seen = []
+    monkeypatch.setattr("timelift.compare.judge.sessions", lambda runs: seen.extend(runs) or {})
+    words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
+    parsed = report._parser("compare", compare).parse_args(words)
+    assert compare.run(parsed, tmp_path) == 0
+    assert [one.header["started"][8:10] for one in seen] == ["02", "04", "05"]
+
+
+def test_a_run_is_found_by_its_machine_and_by_its_baseline_s_name(tmp_path):
+    """Runs before baselines, and the newest run is never a baseline."""
+    machine, kept = tmp_path / "my-machine", tmp_path / "baselines" / "my-machine"
+    other = tmp_path / "baselines" / "other"
+    for folder in (machine, kept, other):
+        folder.mkdir(parents=True)
+    run = stored(machine / "run.jsonl", 1, sizes=1, launches=1)
+    late = "2027-01-01T00:00:00+00:00"
+    base = stored(kept / "main.jsonl", 1, sizes=1, launches=1, started=late)
+    lone = stored(other / "lone.jsonl", 1, sizes=1, launches=1, started=late)
+    words = ["latest", "my-machine", "main", "other", "aaaa1111", "baselines/../main"]
+    assert results.find(tmp_path, words[:5]) == [run, run, base, lone, run]
+    with pytest.raises(results.UserError):
+        results.find(tmp_path, words[5:])

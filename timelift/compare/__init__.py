@@ -1,0 +1,1 @@
+"""Two stored runs beside each other: what changed, what is suspect, what would decide it."""

@@ -1,0 +1,29 @@
+"""The JSON of github-action-benchmark's tool `customSmallerIsBetter`.
+
+A list of objects: `name`, `unit`, `value`, and for the reader `range` and `extra`.
+Source: https://github.com/benchmark-action/github-action-benchmark#tool-specific-setup
+"""
+
+import math
+from typing import Any
+
+from timelift.export.names import as_json, unique_names
+from timelift.read.measurement import Run
+from timelift.stats.ranking import Rival, rank
+
+_MILLISECOND = 1e-3
+
+
+def export(run: Run) -> bytes:
+    """Write the time of every case in milliseconds, with its interval and its ratio."""
+    rows = [row for ranking in rank(run.measurements) for row in ranking.rows]
+    names = unique_names(row.case for row in rows)
+    return as_json([_entry(row, name) for row, name in zip(rows, names, strict=True)])
+
+
+def _entry(row: Rival, name: str) -> dict[str, Any]:
+    entry = {"name": name, "unit": "ms", "value": row.seconds_per_call / _MILLISECOND}
+    width = (row.seconds_high - row.seconds_low) / 2 / _MILLISECOND
+    if math.isfinite(width):
+        entry["range"] = f"± {width:.3g}"
+    return entry | {"extra": f"ratio to the fastest: {row.ratio:.3f}\nlaunches: {row.launches}"}
