@@ -37,7 +37,7 @@ class Worst:
     def short(self) -> str:
         """The price in a table whose caption says over what."""
         if self.ratio < _TIMES:
-            return f"{100 * (self.ratio - 1):.1f} %"
+            return f"{100 * (self.ratio - 1):.1f} % more"
         return f"{three_figures(self.ratio)} times"
 
 
@@ -97,4 +97,5 @@ def beaten(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
 
 def costs(ranking: Ranking, strategy: str) -> str:
     """Say what a beaten strategy costs in a setting, and beside whom."""
-    return f"{price_in_words(*ranking.price(strategy))}, {ranking.rows[0].case.strategy}"
+    best = ranking.rows[0].case.strategy
+    return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
