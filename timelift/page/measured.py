@@ -66,6 +66,8 @@ class _Sheet:
             Heading("ratio", number=True),
             Heading("ratio from", number=True),
             Heading("ratio to", number=True),
+            Heading("verdict", asked=True),
+            Heading("would see (%)", number=True),
             Heading("ties"),
             Heading("price at most (%)", number=True),
             Heading(f"per step ({self.step.name})", number=True),
@@ -85,6 +87,7 @@ class _Sheet:
             three_figures(row.seconds_per_call / self.unit.seconds),
             _ratio(row.ratio),
             *((_ratio(row.low), _ratio(row.high)) if has_interval(row) else ("", "")),
+            *_beside(row),
             row.letters,
             _per_cent(row.price[1]),
             three_figures(per_step(row, one) / self.step.seconds),
@@ -106,6 +109,7 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
     )
     note = (
         "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches; "
+        "would see: a difference so large would have been called in 9 of 10 such runs; "
         "rivals of one setting that share a letter under ties were not shown to differ"
     )
     cells = [sheet.row(row) for row in rows]
@@ -117,6 +121,13 @@ def per_step(row: Rival, measurement: Measurement) -> float:
     setting = row.case.setting
     steps = fact(measurement, "valid_steps") or setting.seq_len * setting.batch
     return row.seconds_per_call / steps
+
+
+def _beside(row: Rival) -> tuple[str, str]:
+    """Write the verdict beside the fastest; nothing for the fastest itself."""
+    if math.isnan(row.p) and math.isnan(row.detectable):
+        return "", ""
+    return str(row.verdict), _per_cent(row.detectable)
 
 
 def _facts(one: Measurement) -> Iterator[str]:
