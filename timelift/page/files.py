@@ -10,12 +10,14 @@ FIGURES = "figures"
 
 
 def write(found: Found, folder: Path, every: int | None = None) -> str:
-    """Write everything and say where it is; the page looks again after `every` seconds, if given.
+    """Write everything and say where it is.
 
+    With `every` the page looks again after so many seconds, and PNG is left to the last time.
     Raises UserError where the folder does not allow it.
     """
     drawn = plot.figures(found.run, found.rankings, lifted=found.lifted)
-    pictures = plot.save(drawn, folder / FIGURES) if drawn else []
+    formats = plot.FORMATS if every is None else ("svg",)
+    pictures = plot.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
     names = [f"{FIGURES}/{name}.svg" for name in svgs]
     exports.write(folder / "report.md", exports.markdown_report(found.report, names))

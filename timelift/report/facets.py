@@ -11,8 +11,8 @@ from timelift.stats.ranking import Ranking
 #: The axes that panels show; settings that differ in any other are on different figures.
 SHOWN = ("workload", "seq_len", "batch", "phase", "gradients")
 OTHERS = tuple(name for name in AXES if name not in SHOWN)
-#: What a reader can take in, and a page carry: panels a figure, and figures of one kind.
-MOST_PANELS, MOST_FIGURES = 24, 8
+#: What a reader can take in and a page carry of one kind: panels a figure, figures, all panels.
+MOST_PANELS, MOST_FIGURES, MOST_IN_ALL = 16, 8, 32
 #: A key sorts panels: workload first, then a size where there is one, then the phase.
 Key = tuple[str, int, str, str]
 
@@ -34,17 +34,18 @@ def comparable(rankings: Iterable[Ranking]) -> dict[str, list[Ranking]]:
 def leading(groups: Mapping[str, list[Ranking]]) -> dict[str, list[Ranking]]:
     """Keep what figures have room for: the tables have the rest, and the page says so."""
     most = list(groups.items())[:MOST_FIGURES]
-    return {ending: _leading(group) for ending, group in most}
+    room = min(MOST_PANELS, MOST_IN_ALL // max(len(most), 1))
+    return {ending: _leading(group, room) for ending, group in most}
 
 
-def _leading(group: Sequence[Ranking]) -> list[Ranking]:
+def _leading(group: Sequence[Ranking], room: int) -> list[Ranking]:
     """Keep the panels that come first when every workload in turn gives its largest batch."""
     found: dict[str, list[Key]] = defaultdict(list)
     for one in {_panel(ranking.setting) for ranking in group}:
         found[one[0]].append(one)
     turns = [sorted(keys, key=lambda one: (-one[1], one[2:])) for keys in found.values()]
     dealt = [one for turn in itertools.zip_longest(*turns) for one in turn if one is not None]
-    kept = set(dealt[:MOST_PANELS])
+    kept = set(dealt[:room])
     return [ranking for ranking in group if _panel(ranking.setting) in kept]
 
 

@@ -76,9 +76,9 @@ def positive_facts(run: Run, name: str) -> dict[Case, float]:
     return {case: value for case, value in values.items() if value is not None and value > 0}
 
 
-def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure as SVG and PNG and return the paths."""
-    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
+def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write each figure in these formats and return the paths."""
+    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in formats]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
