@@ -51,6 +51,7 @@ def test_every_question_has_its_section(page: str) -> None:
     assert anchors == [
         "answers",
         "legend",
+        "prices",
         "winners",
         "length",
         "phases",

@@ -11,6 +11,7 @@ from tests.pages import found
 from timelift.case import Case
 from timelift.page.answer import Answer, answers
 from timelift.page.choice import choose
+from timelift.page.compared import prices
 from timelift.page.sections import left_out
 from timelift.read.measurement import Run
 from timelift.report.break_even import stages
@@ -173,3 +174,10 @@ def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
     assert answers([], {}) == ()
     assert Run({}, (), complete=True).measurements == ()
     assert choose([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]).settings == 1
+
+
+def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path: Path) -> None:
+    """With its worst case, and whether it was ever shown slower."""
+    answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
+    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).rows]
+    assert rows == [("best", "yes"), ("other", "no")]

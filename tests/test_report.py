@@ -42,7 +42,7 @@ def test_a_report_is_printed_and_written(
     said = capsys.readouterr().out
     assert "tokens-T8-B8-forward-graph" in said
     assert str(output / "index.html") in said.splitlines()[-1]
-    assert _files(output) == TEXTS | FIGURES | TABLES | LOST
+    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
     assert "![figures/fastest.svg](figures/fastest.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text

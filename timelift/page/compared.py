@@ -5,8 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.case import Case, Setting
+from timelift.page.answer import Answer
 from timelift.page.measured import axis_cells, axis_headings, per_step, shown, varying
 from timelift.page.table import Heading, Table
+from timelift.read.escape import NAME_LIMIT, plain
 from timelift.read.measurement import Run
 from timelift.report.panels import legend_order
 from timelift.report.units import three_figures, unit_for
@@ -87,6 +89,30 @@ def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:
     first = one.rows[0]
     seconds = first.seconds_per_call
     return shown(first.case.strategy), three_figures(seconds / unit), f"{seconds / best:.2f}"
+
+
+def prices(answers: Iterable[Answer]) -> Table:
+    """Give what every strategy costs at most, the recommended one of each workload first."""
+    headings = (
+        Heading("strategy", asked=True),
+        Heading("workload", asked=True),
+        Heading("times the best, at most", number=True),
+        Heading("never shown slower", asked=True),
+        Heading("settings", number=True),
+    )
+    rows = [
+        (
+            shown(one.strategy),
+            plain(answer.workload, NAME_LIMIT),
+            f"{one.ratio:.3f}",
+            "yes" if one.strategy in answer.choice.safe else "no",
+            str(one.settings),
+        )
+        for answer in answers
+        for one in answer.choice.worst
+    ]
+    note = "over all settings of the workload: the upper end of the 95 % interval, if there is one"
+    return Table("prices", "What each costs at most", headings, rows, note)
 
 
 def names(rankings: Iterable[Ranking]) -> list[str]:

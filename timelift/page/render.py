@@ -40,13 +40,15 @@ def page(
     found: Found, svgs: Mapping[str, str], more: Mapping[str, Sequence[Table]] | None = None
 ) -> Page:
     """Gather what the page shows; `svgs` and `more` are those of `sections`."""
+    first = positive_facts(found.run, "first_call_seconds")
+    answered = answers(found.contests, first)
     head, others = dict(found.report.head), look_alikes(found.run)
     return Page(
         title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
-        answers=answers(found.contests, positive_facts(found.run, "first_call_seconds")),
+        answers=answered,
         together=tuple(everywhere(found.contests)),
         head=head,
-        sections=sections(found, svgs, more),
+        sections=sections(found, answered, svgs, more),
         warnings=found.report.warnings,
         strategies=tuple((name, name in others) for name in names(found.rankings)),
         left_out=left_out(found.rankings),

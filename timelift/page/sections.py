@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from timelift.page import compared, measured
+from timelift.page.answer import Answer
 from timelift.page.drawing import inline
 from timelift.page.found import Found
 from timelift.page.table import Table
@@ -73,17 +74,27 @@ _DRAWN = (
 
 
 def sections(
-    found: Found, svgs: Mapping[str, str], more: Mapping[str, Sequence[Table]] | None = None
+    found: Found,
+    answered: Sequence[Answer],
+    svgs: Mapping[str, str],
+    more: Mapping[str, Sequence[Table]] | None = None,
 ) -> tuple[Section, ...]:
     """Give the sections of a run that have something to show.
 
-    `svgs` are the figures as files hold them, by name; `more` are tables of other rooms, such as
-    fitted exponents, by the anchor of the section that they belong to.
+    `answered` are the answers of the first screen, `svgs` the figures as files hold them, by name;
+    `more` are tables of other rooms, such as fitted exponents, by the anchor of the section that
+    they belong to.
     """
     tables: dict[str, list[Table]] = {anchor: [*given] for anchor, given in (more or {}).items()}
     if found.lifted:
         tables.setdefault("first-call", []).append(measured.pays_off(found.run, found.lifted))
-    every = [*_drawn(svgs, tables), *_told(found.run, found.rankings)]
+    prices = Section(
+        "prices",
+        "What choosing each costs",
+        "In the worst of a workload's settings, beside the best there.",
+        tables=(compared.prices(answered),),
+    )
+    every = [prices, *_drawn(svgs, tables), *_told(found.run, found.rankings)]
     return tuple(section for section in every if not section.empty)
 
 
