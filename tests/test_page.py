@@ -51,12 +51,12 @@ def test_every_question_has_its_section(page: str) -> None:
     assert anchors == [
         "answers",
         "legend",
-        "prices",
         "winners",
         "length",
         "phases",
         "first-call",
         "memory",
+        "prices",
         "steps",
         "meanings",
         "measurements",

@@ -94,7 +94,7 @@ def sections(
         "In the worst of a workload's settings, beside the best there.",
         tables=(compared.prices(answered),),
     )
-    every = [prices, *_drawn(svgs, tables), *_told(found.run, found.rankings)]
+    every = [*_drawn(svgs, tables), prices, *_told(found.run, found.rankings)]
     return tuple(section for section in every if not section.empty)
 
 
