@@ -115,3 +115,13 @@ def test_one_run_is_watched_at_a_time(tmp_path: Path, capsys: pytest.CaptureFixt
     path = journals.write(tmp_path / "run", journals.header())
     assert report.main([str(path), str(path), "--watch"]) == 1
     assert "expected one run to watch, received 2" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_away_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody tidied up meanwhile."""
+    path = journals.write(tmp_path / "run", journals.header())
+    monkeypatch.setattr(time, "sleep", lambda _: path.unlink())
+    assert report.main([str(path), "--watch", "--output", str(tmp_path / "report")]) == 1
+    assert "cannot watch" in capsys.readouterr().err

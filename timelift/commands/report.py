@@ -1,6 +1,7 @@
 """Say which way of applying a layer to every step was fastest, in words and figures."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,9 +77,10 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
-    for line in watch.lines(paths[0], outputs[0], folder, every):
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in watch.lines(paths[0], outputs[0], folder, every):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
     return 0
 
 

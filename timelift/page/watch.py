@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from timelift.errors import UserError
 from timelift.page import files
 from timelift.page.found import find_out
 from timelift.read import results, trust
@@ -21,7 +22,7 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
     os.nice(10)
     try:
         while True:
-            size, ended = path.stat().st_size, closed(path)
+            size, ended = _look(path)
             if size != seen or ended:
                 seen = size
                 yield _made(path, folder, results_folder, None if ended else every)
@@ -31,6 +32,16 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
     except KeyboardInterrupt:
         with contextlib.suppress(KeyboardInterrupt):
             yield _made(path, folder, results_folder, None)
+
+
+def _look(path: Path) -> tuple[int, bool]:
+    """Give a journal's size and whether it is closed; raises UserError where it went away."""
+    try:
+        return path.stat().st_size, closed(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot watch {str(path)!r}: {error.strerror}; name a run that is there"
+        ) from error
 
 
 def closed(path: Path) -> bool:
