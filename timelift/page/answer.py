@@ -18,6 +18,14 @@ from timelift.stats.verdicts import Verdict
 
 #: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
+#: Axes that a reader may miss where they had one value, in words.
+_FIXED = {
+    "seq_len": "length {:,}",
+    "batch": "batch {:,}",
+    "phase": "{}",
+    "mode": "mode {}",
+    "device": "device {}",
+}
 #: So many strategies are priced beside the recommended one; the table has the rest.
 SHOWN = 5
 
@@ -39,6 +47,7 @@ class Answer:
     choice: Choice
     why: str
     changes: tuple[Change, ...]
+    fixed: str
     beaten: str
     first: str
     trust: str
@@ -75,6 +84,7 @@ def _answer(workload: str, contests: Sequence[Ranking], first: FirstCalls) -> An
         choice=choice,
         why=_why(choice, len(contests)),
         changes=tuple(_changes(contests, choice)),
+        fixed=_fixed(contests),
         beaten="" if choice.is_safe else _beaten(contests, choice.strategy),
         first=_first(contests, choice.strategy, first),
         trust=_trust(contests),
@@ -113,6 +123,13 @@ def _changes(contests: Sequence[Ranking], choice: Choice) -> Iterator[Change]:
             places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
             ordered = [value for value in places if value in groups]
             yield _change(axis, [(value, groups[value]) for value in ordered], choice)
+
+
+def _fixed(contests: Sequence[Ranking]) -> str:
+    """Name the sizes and the execution that were asked at one value alone."""
+    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in _FIXED}
+    alone = {axis: next(iter(found)) for axis, found in values.items() if len(found) == 1}
+    return ", ".join(_FIXED[axis].format(value) for axis, value in alone.items())
 
 
 def _change(
