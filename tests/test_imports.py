@@ -22,7 +22,7 @@ INSIDE = {
     "overhead",
     "sides",
 }
-READING = {"commands", "compare", "export", "read", "replay", "report", "stats"}
+READING = {"commands", "compare", "export", "page", "read", "replay", "report", "stats"}
 CORRIDOR = {"case", "errors", "journal", "planted"}
 READERS = {"pandas", "seaborn", "matplotlib"}
 

@@ -23,6 +23,8 @@ from timelift.report.style import THEMES
 from timelift.stats import ranking
 
 FEW = ("native", "loop_slice")
+#: Figures of a run that has everything: both phases, first calls and memory.
+NAMES = ("time_by_length", "fastest", "forward_backward", "first_call", "memory")
 
 
 MANY = CATALOGUE[:25]
@@ -151,23 +153,15 @@ def test_what_cannot_be_compared_is_not_in_one_figure(tmp_path: Path) -> None:
     """Modes give figures of their own, named by the mode, each subtitled with its mode."""
     cases = journals.grid(FEW) + journals.grid(FEW, mode=Mode.XLA)
     drawn = _figures(tmp_path, cases)
-    assert set(drawn) == {
-        f"{name}-{mode}"
-        for name in ("time_by_length", "fastest", "first_call")
-        for mode in ("graph", "xla")
-    }
+    assert set(drawn) == {f"{name}-{mode}" for name in NAMES for mode in ("graph", "xla")}
     for name, figure in drawn.items():
         words = " ".join(text.get_text() for text in figure.texts)
         assert ("xla," in words) == name.endswith("xla")
 
 
 def test_the_figures_are_named_without_an_ending_when_all_agree(tmp_path: Path) -> None:
-    """The usual run gives the usual three."""
-    assert set(_figures(tmp_path, journals.grid(FEW))) == {
-        "time_by_length",
-        "fastest",
-        "first_call",
-    }
+    """The usual run gives the usual five."""
+    assert set(_figures(tmp_path, journals.grid(FEW))) == set(NAMES)
 
 
 def test_one_launch_draws_no_band_and_says_so(tmp_path: Path) -> None:
@@ -256,9 +250,7 @@ def test_figures_are_saved_as_svg_and_png_and_again_as_the_same_bytes(tmp_path: 
         plot.save(plot.figures(run, rankings), tmp_path / name / "deep") for name in ("one", "two")
     )
     assert sorted(path.name for path in one) == [
-        f"{name}.{format_}"
-        for name in ("fastest", "first_call", "time_by_length")
-        for format_ in ("png", "svg")
+        f"{name}.{format_}" for name in sorted(NAMES) for format_ in ("png", "svg")
     ]
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
 

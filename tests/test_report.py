@@ -14,10 +14,13 @@ from timelift.case import Status
 ROOT = Path(report.__file__).parent
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 FIGURES = {
-    f"{name}.{format_}"
-    for name in ("time_by_length", "fastest", "first_call")
+    f"figures/{name}.{format_}"
+    for name in ("time_by_length", "fastest", "first_call", "memory")
     for format_ in ("svg", "png")
 }
+TEXTS = {"index.html", "report.md", "measurements.csv"}
+TABLES = {"tables/measurements.csv", "tables/per_step.csv"}
+LOST = {"tables/not_run.csv"}
 
 
 @pytest.fixture
@@ -38,10 +41,10 @@ def test_a_report_is_printed_and_written(
     assert report.main([str(journal), "--output", str(output)]) == 0
     said = capsys.readouterr().out
     assert "tokens-T8-B8-forward-graph" in said
-    assert str(output) in said.splitlines()[-1]
-    assert _files(output) == {"report.md", "measurements.csv", *FIGURES}
+    assert str(output / "index.html") in said.splitlines()[-1]
+    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
-    assert "![fastest.svg](fastest.svg)" in text
+    assert "![figures/fastest.svg](figures/fastest.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text
 
 
@@ -105,19 +108,21 @@ def test_names_inside_a_file_never_become_paths(
     output = tmp_path / "deep" / "er" / "report"
     assert report.main([str(journal), "--output", str(output)]) == 0
     assert {name.partition("/")[0] for name in _files(tmp_path)} == {"run.jsonl", "deep"}
-    assert len(_files(output)) == 2 + 2 * len(FIGURES)
+    drawn = {name for name in _files(output) if name.startswith("figures/")}
+    assert len(drawn) == 2 * len({"time_by_length", "fastest", "first_call"}) * len({"svg", "png"})
+    assert _files(output) - drawn >= TEXTS | TABLES
     assert "../../evil" in capsys.readouterr().out
 
 
 def test_a_run_whose_cases_all_failed_is_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Words and a CSV without a figure."""
+    """Words and tables without a figure."""
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
     assert "no result for native: crashed: signal 11" in capsys.readouterr().out
-    assert _files(tmp_path / "report") == {"report.md", "measurements.csv"}
+    assert _files(tmp_path / "report") == TEXTS | LOST
 
 
 #: Runs report.py where some packages cannot be imported, then tells which ones are loaded.

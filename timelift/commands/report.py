@@ -1,6 +1,7 @@
 """Say which way of applying a layer to every step was fastest, in words and figures."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 from timelift.errors import UserError
 from timelift.read import results, trust
 from timelift.read.escape import slug
+
+_LONGEST_WAIT = 86_400
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FOLDER",
-        help="where report.md, measurements.csv and the figures go (default: results/report)",
+        help="where index.html, report.md, measurements.csv, tables/ and figures/ go "
+        "(default: results/report)",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="make the report again while a run goes on, until it ends or Ctrl-C; on the machine "
+        "that measures this takes time from the run",
+    )
+    parser.add_argument(
+        "--every",
+        type=_seconds,
+        default=10,
+        metavar="SECONDS",
+        help="so long --watch waits between two looks (default: 10)",
     )
     parser.add_argument(
         "--github-summary",
@@ -32,11 +49,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _seconds(word: str) -> int:
+    """Read a waiting time; raises argparse's error for what is none."""
+    if not word.isdecimal() or not 1 <= int(word) <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(
+            f"expected whole seconds from 1 to {_LONGEST_WAIT:,}, received {word!r}"
+        )
+    return int(word)
+
+
 def run(arguments: argparse.Namespace, root: Path) -> int:
-    """Report every run asked for."""
+    """Report every run asked for, or the one that goes on again and again."""
     folder = root / "results"
     paths = results.find(folder, arguments.runs)
     outputs = _folders(paths, arguments.output or folder / "report")
+    if arguments.watch:
+        return _watch(paths, outputs, folder, arguments.every)
     for path, output in zip(paths, outputs, strict=True):
         _report(path, output, folder)
         if arguments.github_summary:
@@ -57,23 +85,29 @@ def _summarise(path: Path, folder: Path) -> str:
     return github.append(ending.lines(path), path, folder)
 
 
-def _report(path: Path, folder: Path, results_folder: Path) -> None:
-    from timelift.report import exports, table, terminal  # noqa: PLC0415
-    from timelift.stats import ranking  # noqa: PLC0415
+def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
+    from timelift.page import watch  # noqa: PLC0415
 
-    found = results.load(path)
-    if not found.measurements:
+    if len(paths) > 1:
+        raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in watch.lines(paths[0], outputs[0], folder, every):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    return 0
+
+
+def _report(path: Path, folder: Path, results_folder: Path) -> None:
+    from timelift.page.found import find_out  # noqa: PLC0415
+    from timelift.report import terminal  # noqa: PLC0415
+
+    run = results.load(path)
+    if not run.measurements:
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
-    rankings = ranking.rank(found.measurements)
-    report = table.report(found, rankings, trust.of_machine(results_folder, found))
-    terminal.show(report, terminal.console())
-    from timelift.report import plot  # noqa: PLC0415
+    found = find_out(run, trust.of_machine(results_folder, run))
+    terminal.show(found.report, terminal.console())
+    from timelift.page import files  # noqa: PLC0415
 
-    pictures = plot.save(plot.figures(found, rankings), folder)
-    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
-    exports.write(folder / "report.md", exports.markdown_report(report, names))
-    exports.write(folder / "measurements.csv", exports.csv_report(found, rankings))
-    written = ["report.md", "measurements.csv", *(picture.name for picture in pictures)]
-    sys.stdout.write(f"\n{folder}: {', '.join(written)}\n")
+    sys.stdout.write(f"\n{files.write(found, folder)}\n")

@@ -1,6 +1,7 @@
 """One case in one launch as a file tells it: checked field by field, then merged by case."""
 
 import reprlib
+import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -144,7 +145,7 @@ def fact(measurement: Measurement, name: str) -> float | None:
     numbers = [value for value in values if value is not None]
     if not numbers:
         return None
-    return float(max(numbers) if name in _LARGEST else np.median(numbers))
+    return max(numbers) if name in _LARGEST else statistics.median(numbers)
 
 
 def fact_of(launch: Launch, name: str) -> float | None:

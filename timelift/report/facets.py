@@ -1,7 +1,8 @@
 """Which rankings share a figure, and which a panel: nothing incomparable is on one axis."""
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from timelift.case import AXES, Gradients, Setting
 from timelift.read.escape import slug
@@ -10,6 +11,8 @@ from timelift.stats.ranking import Ranking
 #: The axes that panels show; settings that differ in any other are on different figures.
 SHOWN = ("workload", "seq_len", "batch", "phase", "gradients")
 OTHERS = tuple(name for name in AXES if name not in SHOWN)
+#: What a reader can take in and a page carry of one kind: panels a figure, figures, all panels.
+MOST_PANELS, MOST_FIGURES, MOST_IN_ALL = 16, 8, 32
 #: A key sorts panels: workload first, then a size where there is one, then the phase.
 Key = tuple[str, int, str, str]
 
@@ -26,6 +29,28 @@ def comparable(rankings: Iterable[Ranking]) -> dict[str, list[Ranking]]:
         ending = "".join(f"-{word}" for word in words)
         named[ending if ending not in named else f"{ending}-{len(named) + 1}"] = group
     return named
+
+
+def leading(groups: Mapping[str, list[Ranking]]) -> dict[str, list[Ranking]]:
+    """Keep what figures have room for: the tables have the rest, and the page says so."""
+    most = list(groups.items())[:MOST_FIGURES]
+    room = min(MOST_PANELS, MOST_IN_ALL // max(len(most), 1))
+    return {ending: _leading(group, room) for ending, group in most}
+
+
+def _leading(group: Sequence[Ranking], room: int) -> list[Ranking]:
+    """Keep the panels that come first when every workload in turn gives its largest batch."""
+    found: dict[str, list[Key]] = defaultdict(list)
+    for one in {_panel(ranking.setting) for ranking in group}:
+        found[one[0]].append(one)
+    turns = [sorted(keys, key=lambda one: (-one[1], one[2:])) for keys in found.values()]
+    dealt = [one for turn in itertools.zip_longest(*turns) for one in turn if one is not None]
+    kept = set(dealt[:room])
+    return [ranking for ranking in group if _panel(ranking.setting) in kept]
+
+
+def _panel(setting: Setting) -> Key:
+    return setting.workload, setting.batch, *phase(setting)
 
 
 def others(setting: Setting) -> tuple[object, ...]:

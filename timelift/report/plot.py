@@ -8,13 +8,16 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.read.measurement import Run
 from timelift.read.records import fact
-from timelift.report.facets import comparable
+from timelift.report.facets import comparable, leading
 from timelift.report.plot_fastest import fastest
 from timelift.report.plot_first_call import first_call
 from timelift.report.plot_length import time_by_length
+from timelift.report.plot_memory import memory
+from timelift.report.plot_phases import phases
 from timelift.report.style import THEMES, Theme, styled
 from timelift.stats.ranking import Ranking
 
@@ -33,28 +36,49 @@ _HOW: dict[str, dict[str, Any]] = {
 }
 
 
-def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict[str, Figure]:
-    """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
+def figures(
+    run: Run,
+    rankings: Sequence[Ranking],
+    theme: str = "light",
+    lifted: Sequence[Ranking] | None = None,
+) -> dict[str, Figure]:
+    """Draw every figure of a run, by the name that its files get; `theme` is light or dark.
+
+    `lifted` are the rankings without look-alikes, for the figures that name a best; where it is not
+    given, all are lifts.
+    """
     with warnings.catch_warnings(), styled(THEMES[theme]):
         warnings.filterwarnings("ignore", _GLYPHS, UserWarning)
-        return _drawn(run, rankings, THEMES[theme])
+        return _drawn(run, rankings, rankings if lifted is None else lifted, THEMES[theme])
 
 
-def _drawn(run: Run, rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
+def _drawn(
+    run: Run, rankings: Sequence[Ranking], lifted: Sequence[Ranking], theme: Theme
+) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
-    values = {one.case: fact(one, "first_call_seconds") for one in run.measurements}
-    first = {case: value for case, value in values.items() if value is not None and value > 0}
-    for ending, group in comparable(rankings).items():
-        made = {**time_by_length(group, theme), "fastest": fastest(group, theme)}
-        cost = first_call(group, first, theme)
-        made |= {"first_call": cost} if cost else {}
-        drawn |= {f"{name}{ending}": figure for name, figure in made.items()}
+    best = {one.setting: one for one in lifted}
+    first = positive_facts(run, "first_call_seconds")
+    peak = positive_facts(run, "peak_bytes")
+    for ending, group in leading(comparable(rankings)).items():
+        lifts = [best[one.setting] for one in group if one.setting in best]
+        made: dict[str, Figure | None] = {**time_by_length(group, theme)}
+        made["fastest"] = fastest(lifts, theme) if lifts else None
+        made["forward_backward"] = phases(group, theme)
+        made["first_call"] = first_call(group, first, theme)
+        made["memory"] = memory(lifts, peak, theme)
+        drawn |= {f"{name}{ending}": figure for name, figure in made.items() if figure}
     return drawn
 
 
-def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
-    """Write each figure as SVG and PNG and return the paths."""
-    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in FORMATS]
+def positive_facts(run: Run, name: str) -> dict[Case, float]:
+    """Give a fact of every case for which it is known and can stand on a logarithmic axis."""
+    values = {one.case: fact(one, name) for one in run.measurements}
+    return {case: value for case, value in values.items() if value is not None and value > 0}
+
+
+def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write each figure in these formats and return the paths."""
+    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in formats]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:

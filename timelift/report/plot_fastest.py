@@ -17,7 +17,7 @@ from timelift.stats.ranking import Ranking
 _SIZE = 7
 _CELL_HEIGHT = 0.5
 #: How much of a strategy's colour a cell has, the rest is background: its text stays readable.
-_TINT = 0.3
+TINT = 0.3
 
 
 def key(setting: Setting) -> Key:
@@ -89,7 +89,7 @@ def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
     for code, ranking in enumerate(group):
         cell = batches.index(ranking.setting.batch), lengths.index(ranking.setting.seq_len)
         codes[cell], texts[cell] = code, cell_text(ranking)
-        tints.append(_tint(look(ranking.rows[0].case.strategy).colour, theme))
+        tints.append(tint(look(ranking.rows[0].case.strategy).colour, theme))
     sns.heatmap(
         codes,
         mask=codes < 0,
@@ -112,9 +112,10 @@ def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
     axes.grid(visible=False)
 
 
-def _tint(colour: str, theme: Theme) -> tuple[float, float, float]:
+def tint(colour: str, theme: Theme) -> tuple[float, float, float]:
+    """Mix a colour into the background."""
     red, green, blue = (
-        _TINT * front + (1 - _TINT) * back
+        TINT * front + (1 - TINT) * back
         for front, back in zip(to_rgb(colour), to_rgb(theme.background), strict=True)
     )
     return red, green, blue

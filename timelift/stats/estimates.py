@@ -1,6 +1,7 @@
 """The second rung: from launch effects to one estimate a comparison, with its standard error."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,6 +28,11 @@ class Estimates:
     df: Samples
     launches: Samples
     agreeing: Samples
+
+    @cached_property
+    def two_sided(self) -> Samples:
+        """Give the chance of so large an effect, to either side, between equals."""
+        return 2 * self.chance(np.abs(self.effect))
 
     def half_width(self, chance: float) -> Samples:
         """Give the half-width of an interval that is missed on each side with `chance`."""

@@ -16,7 +16,8 @@ def tie_letters(differ: NDArray[np.bool_]) -> tuple[str, ...]:
     """
     groups = [frozenset(range(len(differ)))]
     for first, second in np.argwhere(np.triu(differ)).tolist():
-        groups = _absorb(_insert(groups, first, second))
+        if any(first in group and second in group for group in groups):
+            groups = _absorb(_insert(groups, first, second))
     ordered = sorted(groups, key=sorted)
     names = [_letter(place) for place in range(len(ordered))]
     return tuple(

@@ -134,8 +134,7 @@ def conclude(
 
 def p_values(estimates: Estimates) -> Samples:
     """Give the two-sided chance of so large an effect between equals, NaN under `MIN_LAUNCHES`."""
-    p = 2 * estimates.chance(np.abs(estimates.effect))
-    return np.where(estimates.launches >= MIN_LAUNCHES, p, np.nan)
+    return np.where(estimates.launches >= MIN_LAUNCHES, estimates.two_sided, np.nan)
 
 
 def verdicts(

@@ -1,0 +1,61 @@
+"""What the tests of the page share: a page made of a journal, and its elements as read."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+from tests import journals
+from timelift.page import files
+from timelift.page.found import Found, find_out
+from timelift.read import results
+
+FEW = ("native", "loop_slice", "time_distributed")
+#: Names that would do harm where they are not escaped.
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=http://evil.example/x onerror=alert(1)>',
+    "</title></style></script><script src=//evil.example></script>",
+    "a\x1b[31mred",
+    "{{ 7 * 7 }}{% raw %}",
+    "=HYPERLINK(1)",
+    "javascript:alert(1)",
+)
+
+
+def found(path: Path, *records: dict[str, Any]) -> Found:
+    """What is found in a journal of these records."""
+    return find_out(results.load(journals.write(path, *records)))
+
+
+def made(folder: Path, *records: dict[str, Any]) -> str:
+    """The page of these records, whose report is in `folder`."""
+    files.write(found(folder / "run.jsonl", *records), folder / "report")
+    return (folder / "report" / "index.html").read_text()
+
+
+class Elements(HTMLParser):
+    """The tags of a page with their attributes, and its visible words."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._silent = 0
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._silent += tag in ("script", "style", "title")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent -= tag in ("script", "style", "title")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent and data.strip():
+            self.words.append(" ".join(data.split()))
+
+
+def section(html: str, anchor: str) -> str:
+    """The HTML of one section."""
+    begun = html.index(f'<section id="{anchor}"')
+    return html[begun : html.index("</section>", begun)]

@@ -1,0 +1,230 @@
+"""The page: the answer first, nothing loaded, nothing from a file run, small, with all tables."""
+
+import base64
+import csv
+import hashlib
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import journals
+from tests.pages import FEW, HOSTILE, Elements, made, section
+from timelift.case import Mode, Status
+from timelift.page.drawing import inline
+from timelift.page.table import Heading, Table
+
+CASES = journals.grid(FEW)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of a small run in which native is the best everywhere but at few steps."""
+    lost = journals.ended(journals.case("gru"), Status.REFUSED, "no gradient of this layer")
+    folder = tmp_path_factory.mktemp("page")
+    header = journals.header(
+        strategies={"native": {"title": "The layer itself", "meaning": {"dropout": "independent"}}}
+    )
+    return made(folder, header, *journals.campaign(CASES), lost, journals.END)
+
+
+def test_the_first_screen_is_the_answer(page: str) -> None:
+    """The strategy, why, its price, the alternatives', where it changes, and how far to trust."""
+    words = " ".join(Elements(section(page, "answers")).words)
+    words = re.sub(r"\d+(?:[.,]\d+)*", "0", words)
+    assert words == (
+        "never shown slower than the best, in 0 settings: native tokens native "
+        "never shown slower than the best, in all 0 settings; costs at most 0 % over the best "
+        "instead of it, at worst, beside the best: "
+        "time_distributed 0 times loop_slice 0 times "
+        "length the same at 0 to 0 phase the same at forward and backward "
+        "asked only batch 0, mode graph, device cpu "
+        "first call 0 to 0 s "
+        "0 launches; 0 % intervals of ±0% in the median; 0 of 0 comparisons undecided "
+        "trust not known for this machine; find out with: pytest bench/ --selftest"
+    )
+
+
+def test_every_question_has_its_section(page: str) -> None:
+    """In this order; modes and devices only where there are several."""
+    anchors = re.findall(r'<section id="([\w-]+)"', page)
+    assert anchors == [
+        "answers",
+        "legend",
+        "winners",
+        "length",
+        "phases",
+        "first-call",
+        "memory",
+        "prices",
+        "steps",
+        "meanings",
+        "measurements",
+        "not-run",
+        "machine",
+    ]
+    assert "no gradient of this layer" in section(page, "not-run")
+    assert "independent" in section(page, "meanings")
+    assert "pytest bench/ --seq-len 10,100" in section(page, "machine")
+
+
+def test_modes_are_compared_where_there_are_several(tmp_path: Path) -> None:
+    """With the best of them, at the same sizes."""
+    cases = CASES + journals.grid(FEW, mode=Mode.XLA)
+    page = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    assert "times the best" in section(page, "execution")
+
+
+def test_a_run_without_a_measurement_says_so(tmp_path: Path) -> None:
+    """The page has its losses all the same."""
+    lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
+    page = made(tmp_path, journals.header(), lost, journals.END)
+    assert "nothing to compare yet" in page
+    assert "signal 11" in section(page, "not-run")
+
+
+def test_one_launch_is_called_no_verdict(tmp_path: Path) -> None:
+    """Its prices are what was seen."""
+    page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=1), journals.END)
+    first = section(page, "answers")
+    assert "one launch is no verdict" in first
+    assert "(seen, no interval)" in first
+    assert "no interval: play at least three" in first
+
+
+def _loads(html: str) -> list[str]:
+    """Whatever a browser would fetch, or follow to another host."""
+    named = [
+        value
+        for tag, attributes in Elements(html).tags
+        for name, value in attributes.items()
+        if value and name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
+        if not value.startswith(("#", "data:,", "tables/", "figures/"))
+    ]
+    styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    return named + [one for style in styles for one in re.findall(r"url\([^#]|@import", style)]
+
+
+def _harm(html: str) -> list[str]:
+    """Elements and attributes that no page of ours has."""
+    tags = Elements(html).tags
+    scripts = [tag for tag, _ in tags if tag == "script"][1:]
+    strange = [tag for tag, _ in tags if tag in ("img", "iframe", "object", "embed", "base")]
+    handlers = [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    control = re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", html)
+    return [*scripts, *strange, *handlers, *control]
+
+
+def test_the_page_loads_nothing(page: str) -> None:
+    """No network, and no file either."""
+    assert _loads(page) == []
+    assert "default-src 'none'" in page
+
+
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        '<img src="https://example.org/x.png">',
+        '<link rel="stylesheet" href="style.css">',
+        "<style>@import 'x.css'</style>",
+        "<style>a{background:url(x.png)}</style>",
+    ],
+)
+def test_the_check_of_loading_sees_what_is_loaded(page: str, loaded: str) -> None:
+    """So that an empty list means something."""
+    assert _loads(page + loaded) != []
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    """As strategy, workload, device, reason, title, meaning, command and version."""
+    evil = HOSTILE[1]
+    cases = journals.grid(HOSTILE, [evil, "tokens"], device=HOSTILE[0])
+    header = journals.header(
+        strategies={name: {"title": evil, "meaning": {evil: HOSTILE[0]}} for name in HOSTILE},
+        command=[evil],
+        started=HOSTILE[2],
+        machine={"name": evil, "identity": {"cpu": evil}, "drift": {"versions": {evil: evil}}},
+    )
+    lost = journals.ended(journals.case(evil), Status.CRASHED, HOSTILE[0])
+    page = made(tmp_path, header, *journals.campaign(cases), lost, journals.END)
+    assert _harm(page) == []
+    assert _loads(page) == []
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "{{ 7 * 7 }}" in page
+
+
+@pytest.mark.parametrize(
+    "harm", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
+)
+def test_the_check_of_harm_sees_it(page: str, harm: str) -> None:
+    """So that an empty list means something."""
+    assert _harm(page) == []
+    assert _harm(page + harm) != []
+
+
+def test_the_only_script_that_may_run_is_the_pages_own(page: str) -> None:
+    """The policy names it by its hash; another script has another."""
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
+    hashes = [
+        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for text in (script, f"{script} ")
+    ]
+    assert [f"script-src 'sha256-{one}'" in page for one in hashes] == [True, False]
+
+
+def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path: Path) -> None:
+    """Figures, tables and all."""
+    strategies = [f"strategy_{place}" for place in range(25)]
+    cases = journals.grid(strategies, seq_lens=(8, 16, 32, 64, 128), batches=(1, 8, 32, 128))
+    page = made(tmp_path, journals.header(), *journals.campaign(cases, rounds=5), journals.END)
+    assert "1,000 measurements in 40 settings" in page
+    assert len(page.encode()) < 3_000_000
+
+
+def test_ids_are_unique_and_what_is_referred_to_exists(page: str) -> None:
+    """Across all figures, whose own ids would clash."""
+    tags = Elements(page).tags
+    ids = [attributes["id"] for _, attributes in tags if attributes.get("id")]
+    links = {attributes.get("href") for tag, attributes in tags if tag in ("a", "use")}
+    assert len(ids) == len(set(ids))
+    assert {link[1:] for link in links if link and link.startswith("#")} <= set(ids)
+
+
+def test_every_figure_and_table_is_a_file_beside_the_page(page: str, tmp_path: Path) -> None:
+    """Each is linked."""
+    made(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
+    files = {
+        str(path.relative_to(tmp_path / "report"))
+        for folder in ("figures", "tables")
+        for path in (tmp_path / "report" / folder).iterdir()
+    }
+    linked = {attributes.get("href") for tag, attributes in Elements(page).tags if tag == "a"}
+    assert files <= linked
+    assert {"figures/forward_backward.png", "tables/measurements.csv"} <= files
+
+
+def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
+    """Commas of thousands go, a formula becomes text."""
+    table = Table("t", "T", (Heading("who"), Heading("n", number=True)), [("=1+1", "1,234.5")])
+    assert list(csv.reader(io.StringIO(table.csv()))) == [["who", "n"], ["'=1+1", "1234.5"]]
+
+
+def test_a_filter_offers_the_values_of_a_column_in_their_order() -> None:
+    """Sizes by size; nothing where there is no choice."""
+    headings = (Heading("size", number=True, asked=True), Heading("one", asked=True), Heading("x"))
+    rows = [("1,024", "a", "x"), ("8", "a", "y"), ("16", "a", "z")]
+    assert Table("t", "T", headings, rows).choices == {0: ("8", "16", "1,024")}
+
+
+def test_a_figure_becomes_small_and_themed_but_its_text_stays() -> None:
+    """Numbers are rounded in tags alone, colours of the theme follow the page's."""
+    svg = (
+        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><metadata>x</metadata>'
+        '<g id="unused"><path id="p1" d="M 1.23456 2.98765" style="fill: #1b1f24"/></g>'
+        '<use xlink:href="#p1"/><text>1.23456 #1b1f24</text></svg>'
+    )
+    assert inline(svg, "f0-") == (
+        '<svg><g><path id="f0-0" d="M 1.2 3" style="fill: var(--ink)"/></g>'
+        '<use href="#f0-0"/><text>1.23456 #1b1f24</text></svg>'
+    )

@@ -1,0 +1,1 @@
+"""The page that people open: one file with the answer first, then every figure and table."""

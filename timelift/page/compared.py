@@ -1,0 +1,120 @@
+"""The tables that compare across panels: per step by length, and modes, devices and the like."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from timelift.case import Case, Setting
+from timelift.page.answer import Answer
+from timelift.page.measured import axis_cells, axis_headings, per_step, shown, varying
+from timelift.page.table import Heading, Table
+from timelift.read.escape import NAME_LIMIT, plain
+from timelift.read.measurement import Run
+from timelift.report.panels import legend_order
+from timelift.report.units import three_figures, unit_for
+from timelift.stats.ranking import Ranking
+
+#: Axes that say how a model is executed; a reader may choose one of their values.
+EXECUTION = ("mode", "time_axis", "dtype", "device", "threads", "backend")
+
+
+def steps(run: Run, rankings: Sequence[Ranking]) -> Table:
+    """Give the time of one step by length, a row for each strategy and panel."""
+    measured = {one.case: one for one in run.measurements}
+    seconds = {row.case: per_step(row, measured[row.case]) for one in rankings for row in one.rows}
+    unit = unit_for(seconds.values())
+    lengths = sorted({case.setting.seq_len for case in seconds})
+    rows: dict[Case, dict[int, float]] = defaultdict(dict)
+    for case, value in seconds.items():
+        rows[_at(case, lengths[0])][case.setting.seq_len] = value
+    axes = tuple(axis for axis in varying(rows) if axis != "seq_len")
+    headings = (
+        Heading("strategy", asked=True),
+        *axis_headings(axes),
+        *(Heading(f"T = {length:,}", number=True) for length in lengths),
+    )
+    cells = [
+        (
+            shown(case.strategy),
+            *axis_cells(case, axes),
+            *(three_figures(found[one] / unit.seconds) if one in found else "" for one in lengths),
+        )
+        for case, found in rows.items()
+    ]
+    note = (
+        f"{unit.name} for one valid step of one sequence; falling along a row: "
+        "the call's fixed cost is shared by more steps"
+    )
+    return Table("per_step", "Time per step", headings, cells, note)
+
+
+def _at(case: Case, length: int) -> Case:
+    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, seq_len=length))
+
+
+def execution(rankings: Sequence[Ranking]) -> Table:
+    """Give the fastest in every mode, device and the like, beside the best of them; or no row."""
+    axes = varying(row.case for one in rankings for row in one.rows)
+    chosen = tuple(axis for axis in axes if axis in EXECUTION)
+    groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
+    for ranking in rankings:
+        groups[_elsewhere(ranking.setting, axes, chosen)].append(ranking)
+    unit = unit_for(one.rows[0].seconds_per_call for one in rankings)
+    headings = (
+        *axis_headings(axes),
+        Heading("fastest", asked=True),
+        Heading(f"time ({unit.name})", number=True),
+        Heading("times the best", number=True),
+    )
+    rows = [
+        (*axis_cells(one.rows[0].case, axes), *_beside(one, best, unit.seconds))
+        for group in groups.values()
+        for one, best in _with_best(group)
+    ]
+    return Table("execution", "Modes, devices and the like", headings, rows)
+
+
+def _elsewhere(setting: Setting, axes: Iterable[str], chosen: Iterable[str]) -> tuple[object, ...]:
+    return tuple(getattr(setting, axis) for axis in axes if axis not in chosen)
+
+
+def _with_best(group: Sequence[Ranking]) -> Iterator[tuple[Ranking, float]]:
+    """Give rankings that differ in their execution alone, each with the best time of all."""
+    best = min(one.rows[0].seconds_per_call for one in group)
+    if len(group) > 1:
+        yield from ((one, best) for one in group)
+
+
+def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:
+    first = one.rows[0]
+    seconds = first.seconds_per_call
+    return shown(first.case.strategy), three_figures(seconds / unit), f"{seconds / best:.2f}"
+
+
+def prices(answers: Iterable[Answer]) -> Table:
+    """Give what every strategy costs at most, the recommended one of each workload first."""
+    headings = (
+        Heading("strategy", asked=True),
+        Heading("workload", asked=True),
+        Heading("times the best, at most", number=True),
+        Heading("never shown slower", asked=True),
+        Heading("settings", number=True),
+    )
+    rows = [
+        (
+            shown(one.strategy),
+            plain(answer.workload, NAME_LIMIT),
+            f"{one.ratio:.3f}",
+            "yes" if one.strategy in answer.choice.safe else "no",
+            str(one.settings),
+        )
+        for answer in answers
+        for one in answer.choice.worst
+    ]
+    note = "over all settings of the workload: the upper end of the 95 % interval, if there is one"
+    return Table("prices", "What each costs at most", headings, rows, note)
+
+
+def names(rankings: Iterable[Ranking]) -> list[str]:
+    """Give every measured strategy in the order of the legends."""
+    return legend_order(row.case.strategy for one in rankings for row in one.rows)

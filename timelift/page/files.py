@@ -1,0 +1,29 @@
+"""The folder of a report: the page with its tables and figures, Markdown and one CSV of all."""
+
+from pathlib import Path
+
+from timelift.page import render
+from timelift.page.found import Found
+from timelift.report import exports, plot
+
+FIGURES = "figures"
+
+
+def write(found: Found, folder: Path, every: int | None = None) -> str:
+    """Write everything and say where it is.
+
+    With `every` the page looks again after so many seconds, and PNG is left to the last time.
+    Raises UserError where the folder does not allow it.
+    """
+    drawn = plot.figures(found.run, found.rankings, lifted=found.lifted)
+    formats = plot.FORMATS if every is None else ("svg",)
+    pictures = plot.save(drawn, folder / FIGURES, formats) if drawn else []
+    svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
+    names = [f"{FIGURES}/{name}.svg" for name in svgs]
+    exports.write(folder / "report.md", exports.markdown_report(found.report, names))
+    exports.write(folder / "measurements.csv", exports.csv_report(found.run, found.rankings))
+    tables = len(list(render.save(render.page(found, svgs), folder, every))) - 1
+    return (
+        f"{folder / 'index.html'} is the page; beside it: report.md, measurements.csv, "
+        f"tables/ ({tables}), figures/ ({len(svgs)}, as SVG and PNG)"
+    )

@@ -1,0 +1,41 @@
+"""What there is to show of a run: its measurements, its rankings and what is said of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from timelift.read.measurement import Run
+from timelift.read.trust import Trust
+from timelift.report import table
+from timelift.report.notes import look_alikes
+from timelift.report.table import Report
+from timelift.stats import ranking
+from timelift.stats.ranking import Ranking
+
+
+@dataclass(frozen=True)
+class Found:
+    """A run with its rankings; `lifted` are those without the strategies that are no lifts."""
+
+    run: Run
+    rankings: Sequence[Ranking]
+    lifted: Sequence[Ranking]
+    report: Report
+
+    @property
+    def contests(self) -> list[Ranking]:
+        """The settings in which at least two lifts were measured."""
+        return [one for one in self.lifted if len(one.rows) > 1]
+
+
+def find_out(run: Run, trust: Trust | None = None) -> Found:
+    """Rank a run, and say what was found."""
+    rankings = ranking.rank(run.measurements)
+    return Found(run, rankings, _lifted(run, rankings), table.report(run, rankings, trust))
+
+
+def _lifted(run: Run, rankings: Sequence[Ranking]) -> Sequence[Ranking]:
+    """Rank without the look-alikes, if there are any: a fast one is no alternative."""
+    others = look_alikes(run)
+    if not any(row.case.strategy in others for one in rankings for row in one.rows):
+        return rankings
+    return ranking.rank(one for one in run.measurements if one.case.strategy not in others)
