@@ -8,7 +8,7 @@ from pathlib import Path
 
 from timelift.errors import UserError
 from timelift.read import results, trust
-from timelift.read.escape import slug
+from timelift.read.escape import plain, slug
 
 _LONGEST_WAIT = 86_400
 
@@ -99,13 +99,15 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift.page.found import find_out  # noqa: PLC0415
-    from timelift.report import terminal  # noqa: PLC0415
+    from timelift.report import gate, terminal  # noqa: PLC0415
 
     run = results.load(path)
     if not run.measurements:
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
+    for line in gate.of_run(run):
+        sys.stdout.write(f"{plain(line)}\n")
     found = find_out(run, trust.of_machine(results_folder, run))
     terminal.show(found.report, terminal.console())
     from timelift.page import files  # noqa: PLC0415

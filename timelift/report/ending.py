@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from timelift.read import against, results, trust
+from timelift.read import results, trust
 from timelift.read.trust import Trust
 from timelift.report import gate, notes, quiet
 from timelift.stats import ranking
-from timelift.stats.outcomes import outcomes
 from timelift.stats.ranking import Ranking
 
 #: So many settings have a line of their own; the report has the rest.
@@ -25,12 +24,9 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def gate_lines(path: Path) -> Iterator[str]:
-    """Read a run against another side, and say what became slower."""
-    run = results.load(path)
-    found = against.of_run(run)
-    assert found is not None
-    yield from gate.lines(outcomes(run, found), found)
-    yield f"{_shown(path)}"
+    """Read a run against another side, and say what became slower and how to read it."""
+    yield from gate.of_run(results.load(path))
+    yield f"{_shown(path)}; read it with: python report.py {_shown(path)}"
 
 
 def selftest_lines(path: Path) -> Iterator[str]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from timelift.case import Case
 from timelift.read import results
-from timelift.read.against import Against, of_run
+from timelift.read.against import Against
+from timelift.read.against import of_run as read_against
+from timelift.read.measurement import Run
 from timelift.stats.gate import Finding
 from timelift.stats.outcomes import Outcome, outcomes
 from timelift.stats.paired import Quantity
@@ -23,10 +25,17 @@ _COMPARED = {
 }
 
 
+def of_run(run: Run) -> Iterator[str]:
+    """Say what a run against another side found; nothing of a usual run."""
+    against = read_against(run)
+    if against is not None:
+        yield from lines(outcomes(run, against), against)
+
+
 def failures(path: Path) -> dict[Case, str]:
     """Read a run against another side; give each case that fails with the reason."""
     run = results.load(path)
-    found = of_run(run)
+    found = read_against(run)
     if found is None:
         return {}
     judged = {one.case: failure(one, found) for one in outcomes(run, found)}
