@@ -18,6 +18,7 @@ FIGURES = {
     for name in ("time_by_length", "fastest", "first_call")
     for format_ in ("svg", "png")
 }
+SHEETS = {"measurements.csv", "scaling.csv", "crossovers.csv"}
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_a_report_is_printed_and_written(
     said = capsys.readouterr().out
     assert "tokens-T8-B8-forward-graph" in said
     assert str(output) in said.splitlines()[-1]
-    assert _files(output) == {"report.md", "measurements.csv", *FIGURES}
+    assert _files(output) == {"report.md", *SHEETS, *FIGURES}
     text = (output / "report.md").read_text()
     assert "![fastest.svg](fastest.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text
@@ -105,7 +106,7 @@ def test_names_inside_a_file_never_become_paths(
     output = tmp_path / "deep" / "er" / "report"
     assert report.main([str(journal), "--output", str(output)]) == 0
     assert {name.partition("/")[0] for name in _files(tmp_path)} == {"run.jsonl", "deep"}
-    assert len(_files(output)) == 2 + 2 * len(FIGURES)
+    assert len(_files(output)) == 1 + len(SHEETS) + 2 * len(FIGURES)
     assert "../../evil" in capsys.readouterr().out
 
 

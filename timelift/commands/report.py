@@ -46,6 +46,7 @@ def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift.report import exports, table, terminal  # noqa: PLC0415
+    from timelift.scaling import table as growth  # noqa: PLC0415
     from timelift.stats import ranking  # noqa: PLC0415
 
     found = results.load(path)
@@ -55,12 +56,16 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
         )
     rankings = ranking.rank(found.measurements)
     report = table.report(found, rankings, trust.of_machine(results_folder, found))
-    terminal.show(report, terminal.console())
+    console = terminal.console()
+    terminal.show(report, console)
+    terminal.show_lines(growth.lines(found), console)
     from timelift.report import plot  # noqa: PLC0415
 
     pictures = plot.save(plot.figures(found, rankings), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     exports.write(folder / "report.md", exports.markdown_report(report, names))
-    exports.write(folder / "measurements.csv", exports.csv_report(found, rankings))
-    written = ["report.md", "measurements.csv", *(picture.name for picture in pictures)]
+    sheets = {"measurements.csv": exports.csv_report(found, rankings), **growth.sheets(found)}
+    for name, text in sheets.items():
+        exports.write(folder / name, text)
+    written = ["report.md", *sheets, *(picture.name for picture in pictures)]
     sys.stdout.write(f"\n{folder}: {', '.join(written)}\n")

@@ -43,6 +43,13 @@ def show(report: Report, console: Console) -> None:
         _show_line(console, "warning: ", warning, "yellow")
 
 
+def show_lines(lines: Iterable[str], console: Console) -> None:
+    """Print lines below the tables, the first as their heading."""
+    for place, line in enumerate(lines):
+        text = Text(plain(line), "bold" if place == 0 else "")
+        console.print(Text("\n") + text if place == 0 else text, overflow="fold")
+
+
 def _show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
     """Print a label and, beside it, a text that wraps under its own beginning."""
     line = Table.grid(padding=0)
