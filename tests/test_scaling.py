@@ -29,7 +29,7 @@ def measured(laws, sizes=(8, 32, 128, 512), launches=5, scenario=QUIET, seed=3):
 def curve(effect, scale=0.01, sizes=SIZES):
     """A paired curve that is equally sure at every size."""
     effect = np.asarray(effect, dtype=float)
-    return Curve(sizes, effect, np.full_like(effect, scale), np.full_like(effect, 20.0))
+    return Curve(sizes, effect, np.full_like(effect, scale), np.full_like(effect, 2.1))
 
 
 # --- the fit ---
@@ -293,7 +293,7 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    assert list(table.lines(results.load(path))) == [
+    assert list(table.lines(table.scaling(results.load(path)))) == [
         "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
         "tokens-T1…64-B1-forward-graph, by sequence length",
         "  native      0.99 [0.98, 1.01]",
@@ -305,7 +305,7 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
 def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
-    found = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
+    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     assert list(table.lines(found)) == []
     assert table.sheets(found) == {}
 
@@ -313,7 +313,7 @@ def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
-    found = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
+    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     sheets = table.sheets(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]

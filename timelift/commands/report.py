@@ -58,13 +58,14 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
     report = table.report(found, rankings, trust.of_machine(results_folder, found))
     console = terminal.console()
     terminal.show(report, console)
-    terminal.show_lines(growth.lines(found), console)
+    scaling = growth.scaling(found)
+    terminal.show_lines(growth.lines(scaling), console)
     from timelift.report import plot  # noqa: PLC0415
 
     pictures = plot.save(plot.figures(found, rankings), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     exports.write(folder / "report.md", exports.markdown_report(report, names))
-    sheets = {"measurements.csv": exports.csv_report(found, rankings), **growth.sheets(found)}
+    sheets = {"measurements.csv": exports.csv_report(found, rankings), **growth.sheets(scaling)}
     for name, text in sheets.items():
         exports.write(folder / name, text)
     written = ["report.md", *sheets, *(picture.name for picture in pictures)]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.read.measurement import Samples
-from timelift.stats import student
-from timelift.stats.verdicts import CONFIDENCE, RANK_MARGIN
+from timelift.stats.verdicts import RANK_MARGIN
 
 #: So many steps from one measured size to the next.
 STEPS = 128
@@ -28,15 +27,16 @@ _LINE, _CUBIC = 2, 4
 
 @dataclass(frozen=True)
 class Curve:
-    """Log ratios by size, two sizes at least: `effect`, its errors `scale` on `df` degrees.
+    """Log ratios by size, two sizes at least: `effect`, with the errors `scale`.
 
-    `correlation` is that of the errors of neighbouring sizes.
+    `reach` is how many errors a 95 % interval reaches to each side, and `correlation` that of the
+    errors of neighbouring sizes.
     """
 
     sizes: Samples
     effect: Samples
     scale: Samples
-    df: Samples
+    reach: Samples
     correlation: float = 0.0
 
     def at(self, sizes: Samples) -> tuple[Samples, Samples]:
@@ -52,8 +52,7 @@ class Curve:
         apart = np.abs(np.subtract.outer(np.arange(len(self.sizes)), np.arange(len(self.sizes))))
         pulled = weights * self.scale
         scale = np.sqrt(np.einsum("ai,ij,aj->a", pulled, self.correlation**apart, pulled))
-        df = np.where(weights != 0, self.df, np.inf).min(-1)
-        return np.asarray(student.quantile((1 - CONFIDENCE) / 2, df) * scale)
+        return np.asarray(np.where(weights != 0, self.reach, 0.0).max(-1) * scale)
 
 
 def stencil(logs: Samples, asked: Samples, points: int) -> Samples:
@@ -87,6 +86,8 @@ class Crossing:
 
 def crossings(curve: Curve) -> list[Crossing]:
     """Find where the curve is shown to cross zero, from the smallest size to the largest."""
+    if curve.effect.min() >= 0 or curve.effect.max() <= 0:
+        return []
     sizes = _steps(curve.sizes)
     effect, width = curve.at(sizes)
     shown = np.where(np.abs(effect) > width, np.sign(effect), 0.0)

@@ -11,9 +11,10 @@ from timelift.case import Setting
 from timelift.read.measurement import Measurement, Run, Samples
 from timelift.scaling.crossing import Curve, crossings
 from timelift.scaling.family import SIZES, Family, families
+from timelift.stats import student
 from timelift.stats.effects import Effects, stack
 from timelift.stats.estimates import Estimates, estimate
-from timelift.stats.verdicts import independence
+from timelift.stats.verdicts import CONFIDENCE, independence
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,12 @@ def duels(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> l
     correlation = neighbours([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
     found = estimate(stack(flat), independence(_numbers(paired)))
+    reach = student.quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
     made, start = [], 0
     for family, effects in zip(known, paired, strict=True):
         pairs, sizes = effects.effect.shape[:2]
         rows = np.arange(start, start := start + pairs * sizes).reshape(pairs, sizes)
-        curves = [_curve(family, found, row, correlation) for row in rows]
+        curves = [_curve(family, found, reach, row, correlation) for row in rows]
         named = zip(family.pairs, curves, strict=True)
         made.append(Duels(family, {pair: curve for pair, curve in named if curve}))
     return made
@@ -102,14 +104,14 @@ def _flat(effects: Effects) -> Effects:
 
 
 def _curve(
-    family: Family, found: Estimates, rows: NDArray[np.int_], correlation: float
+    family: Family, found: Estimates, reach: Samples, rows: NDArray[np.int_], correlation: float
 ) -> Curve | None:
     """Give the curve through the sizes of which launches tell an interval."""
     told = rows[(found.launches[rows] > 1) & (found.df[rows] > 0)]
     if len(told) < 2:  # noqa: PLR2004 - a curve has two ends
         return None
     sizes = np.array(family.sizes, dtype=float)[np.isin(rows, told)]
-    return Curve(sizes, found.effect[told], found.scale[told], found.df[told], correlation)
+    return Curve(sizes, found.effect[told], found.scale[told], reach[told], correlation)
 
 
 def neighbours(effects: Sequence[Samples]) -> float:

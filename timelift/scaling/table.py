@@ -8,6 +8,7 @@ import io
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from timelift.case import AXES, Setting
@@ -28,16 +29,29 @@ _EXPONENT = ("p", "low", "high", "bend", "bend_low", "bend_high", "misfit")
 _Key = tuple[str, Setting]
 
 
-def lines(run: Run) -> Iterator[str]:
-    """Say how times grow and who overtakes whom; nothing where a run has one size of everything."""
-    grown = _by_family((one.axis, one.case.setting, one) for one in exponents(run))
+@dataclass(frozen=True)
+class Scaling:
+    """How the times of a run grow and who overtakes whom; empty with one size of everything."""
+
+    exponents: tuple[Exponent, ...]
+    crossovers: tuple[Crossover, ...]
+
+
+def scaling(run: Run) -> Scaling:
+    """Find out both."""
+    return Scaling(tuple(exponents(run)), tuple(crossovers(run)))
+
+
+def lines(found: Scaling) -> Iterator[str]:
+    """Say it in a few lines, families of many sizes first."""
+    grown = _by_family((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
         return
     grown = dict(sorted(grown.items(), key=lambda item: -len(item[1][0].sizes)))
-    turns = _by_family((one.axis, one.setting, one) for one in crossovers(run))
+    turns = _by_family((one.axis, one.setting, one) for one in found.crossovers)
     yield "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches"
-    for key, found in itertools.islice(grown.items(), FAMILIES):
-        yield from _family(found, turns.get(key, []))
+    for key, members in itertools.islice(grown.items(), FAMILIES):
+        yield from _family(members, turns.get(key, []))
     rest = list(itertools.islice(grown, FAMILIES, None))
     for key in rest:
         yield from _leads(turns.get(key, []), prefix=f"{_label(grown[key])}: ")
@@ -96,13 +110,15 @@ def _label(found: Sequence[Exponent]) -> str:
     return setting.workload + rest.replace(size, f"-{letter}{span}-", 1)
 
 
-def sheets(run: Run) -> dict[str, str]:
+def sheets(found: Scaling) -> dict[str, str]:
     """Write both as CSV, by file name; none where a run has one size of everything."""
-    made = {"scaling.csv": exponents_csv(run), "crossovers.csv": crossovers_csv(run)}
-    return made if made["scaling.csv"].count("\n") > 1 else {}
+    if not found.exponents:
+        return {}
+    written = _exponents_csv(found.exponents), _crossovers_csv(found.crossovers)
+    return dict(zip(("scaling.csv", "crossovers.csv"), written, strict=True))
 
 
-def exponents_csv(run: Run) -> str:
+def _exponents_csv(found: Iterable[Exponent]) -> str:
     """Write one row a strategy and family; `bend` in steps or sequences, `misfit` as a share."""
     rows = (
         {
@@ -113,18 +129,18 @@ def exponents_csv(run: Run) -> str:
             "launches": one.launches,
             **{name: getattr(one, name) for name in _EXPONENT},
         }
-        for one in exponents(run)
+        for one in found
     )
     return _csv(("axis", "strategy", *AXES, "sizes", "kind", "launches", *_EXPONENT), rows)
 
 
-def crossovers_csv(run: Run) -> str:
+def _crossovers_csv(found: Iterable[Crossover]) -> str:
     """Write one row a crossover, its sizes in steps or sequences."""
     columns = ("axis", "first", "then", "size", "low", "high", "leads")
     rows = (
         {name: getattr(one.setting, name) for name in AXES}
         | {name: getattr(one, name) for name in columns}
-        for one in crossovers(run)
+        for one in found
     )
     return _csv((*columns, *AXES), rows)
 
