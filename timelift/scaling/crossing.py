@@ -23,6 +23,8 @@ _MARGIN = math.log1p(RANK_MARGIN)
 #: What a logarithm may be off by, as a share of a step between sizes.
 _ROUNDING = 1e-9
 _LINE, _CUBIC = 2, 4
+#: No fourth size checks a curve through three, so that its doubt counts so many times.
+_UNCHECKED = 3
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,18 @@ class Curve:
         logs, asked = np.log(self.sizes), np.log(sizes)
         cubic, line = (stencil(logs, asked, points) for points in (_CUBIC, _LINE))
         bent = cubic @ self.effect
-        doubt = np.abs(bent - line @ self.effect)
-        return bent, self._half_width(cubic) + doubt
+        return bent, self._half_width(cubic) + self._doubt(line, bent)
+
+    def _doubt(self, line: Samples, bent: Samples) -> Samples:
+        """Give how far the curve may be from where it is drawn; nothing at measured sizes.
+
+        Of two sizes nobody knows how the curve bends, only that it goes from the one to the other.
+        """
+        if len(self.sizes) > _LINE:
+            unsure = 1 if len(self.sizes) >= _CUBIC else _UNCHECKED
+            return np.asarray(unsure * np.abs(bent - line @ self.effect))
+        ends = np.abs(np.subtract.outer(bent, self.effect)).max(-1)
+        return np.where((line == 1).any(-1), 0.0, ends)
 
     def _half_width(self, weights: Samples) -> Samples:
         """Give the half-width of sums of the effects, as sure as the least sure of them."""

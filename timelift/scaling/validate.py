@@ -15,8 +15,13 @@ from timelift.stats.noise import SCENARIOS, Scenario
 
 #: Straight, with an overhead, quadratic with one, and one that grows faster: they overtake.
 LAWS = (Law(0.0, 0.05, 1.0), Law(3.0, 0.012, 1.0), Law(1.0, 0.00004, 2.0), Law(0.5, 0.02, 1.2))
-#: Sizes as dense as people measure them: factors of four, of two, and of two over a long range.
-GRIDS = ((8, 32, 128, 512), (16, 32, 64, 128, 256, 512), (8, 16, 32, 64, 128, 256, 512, 1024))
+#: Sizes as dense as people measure them: three far apart, then factors of four and of two.
+GRIDS = (
+    (8, 64, 512),
+    (8, 32, 128, 512),
+    (16, 32, 64, 128, 256, 512),
+    (8, 16, 32, 64, 128, 256, 512, 1024),
+)
 _HEADER = (
     "noise                       sizes  launches   powers  covered"
     "    bends  covered  crossings  covered    width    found  invented"
