@@ -112,7 +112,7 @@ def pytest_terminal_summary(
     say = ending.selftest_lines if session.selftest else ending.lines
     try:
         for line in say(session.journal_path):
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(line, **ending.markup(line))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
 
