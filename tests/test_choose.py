@@ -162,6 +162,29 @@ def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
     assert "not told from it" in lines[2]
 
 
+def test_memory_between_two_sizes_is_decided_by_both(tmp_path, capsys):
+    """Who has nearly the least on both sides is chosen; where they differ, nobody."""
+    peaks = {"a": (100, 410), "b": (102, 400), "c": (300, 900)}
+    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
+    assert code == 0
+    assert lines[0].endswith("least memory is b")
+    assert lines[2] == "not told from it: a; times as much: c 2.57 [2.14, 3.09]"
+    peaks = {"a": (100, 500), "b": (200, 400)}
+    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
+    assert code == 2
+    assert "different winners" in lines[0]
+
+
+def _peaks(folder, peaks):
+    lines = [
+        journals.line(journals.case(name, seq_len=size), launch, facts={"peak_bytes": peak})
+        for name, both in peaks.items()
+        for size, peak in zip((10, 40), both, strict=True)
+        for launch in (1, 2, 3)
+    ]
+    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
+
+
 def test_a_goal_that_no_fact_tells_of_is_open(tmp_path, capsys):
     """A run without peaks says nothing of memory."""
     lines = [

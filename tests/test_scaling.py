@@ -122,6 +122,14 @@ def test_one_launch_gives_no_interval():
     assert math.isnan(found.high)
 
 
+def test_a_bend_is_said_from_five_launches_on():
+    """From fewer its interval would be too narrow."""
+    (few,) = exponents(measured([Law(3, 0.03, 1)], launches=3))
+    (enough,) = exponents(measured([Law(3, 0.03, 1)], launches=5))
+    assert math.isnan(few.bend)
+    assert math.isfinite(enough.bend)
+
+
 def test_a_loud_run_falls_back_on_the_slope():
     """A power known to plus or minus one is none."""
     (found,) = exponents(measured([Law(30, 0.1, 1)], launches=2, scenario=LOUD))

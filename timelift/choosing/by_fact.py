@@ -1,7 +1,7 @@
 """Choosing by a fact of each case: peak memory, or the seconds of the first call."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from timelift.case import Case, Setting
 from timelift.choosing.answers import Beside, Choice, Open
@@ -20,21 +20,28 @@ def by_fact(goal: Goal, where: Place, lifts: Sequence[Measurement]) -> Choice | 
     facts = [_facts(goal, corner, lifts) for corner in where.corners]
     if not all(len(one) > 1 for one in facts):
         return Open(f"the run does not know it of two strategies: {_FACTS[goal]}")
-    best = [min(one, key=lambda name: (one[name], name)) for one in facts]
-    if len(set(best)) > 1:
-        return Open("the settings around it have different winners", tuple(sorted(set(best))))
-    name, here = best[0], facts[0]
-    alike = _ALIKE[goal]
-    others = [
-        Beside(other, value / here[name], value / here[name] / alike, value / here[name] * alike)
-        for other, value in sorted(here.items(), key=lambda item: item[1])
-        if other != name
-    ]
-    value = here[name] if where.measured else math.nan
-    why = "" if where.measured else f"{name} has the least on every side"
+    everywhere = sorted(set.intersection(*(set(one) for one in facts)))
+    behind = {name: max(one[name] / min(one.values()) for one in facts) for name in everywhere}
+    name = min(behind, key=lambda one: behind[one], default="")
+    if not name or behind[name] > _ALIKE[goal]:
+        firsts = {min(one, key=lambda other: one[other]) for one in facts}
+        return Open("the settings around it have different winners", tuple(sorted(firsts)))
+    others = sorted(
+        (_beside(other, name, facts, _ALIKE[goal]) for other in everywhere if other != name),
+        key=lambda one: one.ratio,
+    )
+    value = facts[0][name] if where.measured else math.nan
+    why = "" if where.measured else f"{name} has the least, or nearly, on every side"
     unknown = math.nan, math.nan, math.nan
-    seen = tuple(others) if where.measured else ()
-    return Choice(name, where, _told(goal, name, where, lifts), value, *unknown, seen, why)
+    launches = _told(goal, name, where, lifts)
+    return Choice(name, where, launches, value, *unknown, tuple(others), why)
+
+
+def _beside(other: str, name: str, facts: Sequence[Mapping[str, float]], alike: float) -> Beside:
+    """Give how many times as much another has: its range at the corners, and what is alike."""
+    ratios = [one[other] / one[name] for one in facts]
+    middle = math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
+    return Beside(other, middle, min(ratios) / alike, max(ratios) * alike)
 
 
 def _told(goal: Goal, name: str, where: Place, lifts: Sequence[Measurement]) -> int:

@@ -19,6 +19,8 @@ from timelift.stats.verdicts import CONFIDENCE
 FLAT = 0.05
 #: A power that is known less well than this is none; the slope of the last two sizes is given.
 _VAGUE = 0.5
+#: From fewer launches the interval of a bend holds the truth in 90 of 100 cases, not in 95.
+_BEND_LAUNCHES = 5
 _NOWHERE = (math.nan, math.nan, math.nan)
 
 
@@ -147,7 +149,8 @@ def _exponent(curve: _Curve, known: Iterable[_Known]) -> Exponent:
     if power is None or width > _VAGUE:
         pull, width = kinds[Kind.SLOPE]
         return Exponent(*about, Kind.SLOPE, launches, *_interval(pull.value, width))
-    bend = _bend(curve.sizes, found[-1]) if curve.bend else _NOWHERE
+    told = curve.bend is not None and launches >= _BEND_LAUNCHES
+    bend = _bend(curve.sizes, found[-1]) if told else _NOWHERE
     interval = _interval(power.value, width)
     return Exponent(*about, Kind.FITTED, launches, *interval, *bend, curve.misfit)
 
