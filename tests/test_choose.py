@@ -1,17 +1,22 @@
 """Choosing: five lines where a run decides, the deciding command where it does not."""
 
+import functools
+import json
 import shlex
 
+import numpy as np
 import pytest
 
 import report
 from tests import journals
 from timelift.case import AXES, Status
+from timelift.choosing import validate
 from timelift.choosing.question import BENCH_OPTIONS, ask
 from timelift.errors import UserError
 from timelift.measure.axes import OPTIONS
 from timelift.measure.knobs import KNOBS
 from timelift.read import results
+from timelift.stats.noise import SCENARIOS
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
@@ -303,3 +308,34 @@ def test_the_sizes_to_choose_from_are_named(tmp_path):
     run = results.load(journal(tmp_path, batches=(1, 2)))
     with pytest.raises(UserError, match="--batch, since the run has several: 1, 2"):
         ask({"workload": "frames", "seq_len": "10"}, "time", run)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_the_price_that_is_said_holds_between_sizes_too(grid):
+    """Of strategies whose true times are known and cross, at lengths that were not measured."""
+    found = validate.marks(SCENARIOS[2], validate.GRIDS[grid], 4, np.random.default_rng(3))
+    said = [one for one in found if one]
+    assert len(said) > 40
+    assert np.mean([one.cost <= one.price + 1e-9 for one in said]) > 0.95
+    assert max(one.cost for one in said) < 1.05
+
+
+def test_the_command_marks_every_grid(monkeypatch, capsys):
+    """One line each, and what the columns mean."""
+    monkeypatch.setattr(validate, "lines", lambda: list(_few()))
+    assert validate.main() == 0
+    said = capsys.readouterr().out
+    assert said.count("launch effects of 2 %") == len(validate.GRIDS)
+    assert "price held" in said
+
+
+_few = functools.partial(validate.lines, runs=1)
+
+
+def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
+    """One process is one launch, so it has no verdict, and no traceback either."""
+    path = tmp_path / "foreign.json"
+    path.write_text(json.dumps(journals.foreign(journals.benchmark())))
+    code, lines, complaint = choose(capsys, path)
+    assert code in {1, 2}
+    assert lines or complaint.count("\n") == 1
