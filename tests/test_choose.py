@@ -1,6 +1,7 @@
 """Choosing: five lines where a run decides, the deciding command where it does not."""
 
 import functools
+import itertools
 import json
 import shlex
 
@@ -16,6 +17,7 @@ from timelift.errors import UserError
 from timelift.measure.axes import OPTIONS
 from timelift.measure.knobs import KNOBS
 from timelift.read import results
+from timelift.scaling import table
 from timelift.stats.noise import SCENARIOS
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
@@ -339,3 +341,28 @@ def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
     code, lines, complaint = choose(capsys, path)
     assert code in {1, 2}
     assert lines or complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, capsys):
+    """Wild times, missing sizes and launches, rounds sat out: never a traceback."""
+    random = np.random.default_rng(seed)
+    wild = random.uniform(0.1, 9)
+    lines = [
+        journals.line(
+            journals.case(name, seq_len=int(size)),
+            int(launch),
+            (10 ** random.uniform(-wild, wild, random.integers(1, 9))).tolist(),
+        )
+        for name in ("a", "b", "c")
+        for size in random.choice(
+            [1, 2, 7, 50, 1000, 2**31 - 1], random.integers(1, 6), replace=False
+        )
+        for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    found = table.scaling(results.load(path))
+    assert len(list(table.lines(found))) >= 2 or not found.exponents
+    for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
+        words = ("--seq-len", str(size), "--goal", goal)
+        assert choose(capsys, path, *words)[0] in {0, 2}

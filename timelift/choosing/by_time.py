@@ -17,6 +17,8 @@ from timelift.stats.ranking import Ranking
 DEAREST = 1.10
 #: Between two sizes with different winners, who is not shown ahead must cost no more than this.
 TIED = 1.05
+#: Half of what the exponential function takes: a file may hold any times.
+_LARGEST_LOG = 350.0
 
 
 def by_time(
@@ -74,6 +76,8 @@ def _between(
     """Answer between two sizes, by the paired curves."""
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
+    if lost := [name for name in names if not all(_played(name, one) for one in contests)]:
+        return Open(f"{', '.join(lost)} was not measured on both sides", tuple(names))
     beside = {name: _beside(name, contests, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
     best = min(names, key=lambda name: prices[name])
@@ -86,6 +90,10 @@ def _between(
     launches = min(one.row(best).launches for one in contests)
     why = _why(first, last, best, ahead=ahead)
     return Choice(best, where, launches, value, math.nan, math.nan, prices[best], beside[best], why)
+
+
+def _played(name: str, contest: Ranking) -> bool:
+    return any(row.case.strategy == name for row in contest.rows)
 
 
 def _beside(
@@ -105,7 +113,7 @@ def _beside(
 
 
 def _ratio(other: str, curve: Curve, size: float) -> Beside:
-    effect, width = (float(part[0]) for part in curve.at(np.array([size])))
+    effect, width = (min(float(part[0]), _LARGEST_LOG) for part in curve.at(np.array([size])))
     return Beside(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
 
 

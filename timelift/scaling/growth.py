@@ -18,6 +18,7 @@ MIN_SIZES = 4
 LOWEST_POWER, HIGHEST_POWER = 0.1, 4.0
 #: Each of so many looks at this many powers narrows the range tenfold and more.
 _LOOKS, _POWERS = 6, 41
+_SINGULAR = 1e-12
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _parts(powers: Samples, scaled: Samples, times: Samples) -> tuple[Samples, S
     aa, ab, bb = one @ one, grown @ one, (grown**2).sum(-1)
     a, b = one.sum(), grown.sum(-1)
     whole = aa * bb - ab**2
+    # Where only one time counts beside the others, overhead and factor cannot be told apart.
+    whole = np.where(whole > _SINGULAR * aa * bb, whole, np.inf)
     overhead, factor = (bb * a - ab * b) / whole, (aa * b - ab * a) / whole
     rest = 1 - overhead[:, None] * one - factor[:, None] * grown
     return overhead, factor, (rest**2).sum(-1)
