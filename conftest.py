@@ -123,7 +123,7 @@ def pytest_terminal_summary(
     try:
         said = list(say(session.journal_path))
         for line in said:
-            terminalreporter.write_line(line)
+            terminalreporter.write_line(line, **ending.markup(line))
         if config.getoption("github_summary"):
             terminalreporter.write_line(github.append(said, session.journal_path))
     except UserError as error:

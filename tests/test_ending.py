@@ -4,6 +4,7 @@ import pytest
 
 from tests import journals
 from tests.simulated import LOUD, run
+from timelift.read import results
 from timelift.report import ending
 from timelift.stats.ranking import rank
 
@@ -52,6 +53,33 @@ def test_where_nobody_is_safe_it_says_so():
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
     (said,) = ending.notes.everywhere(mixed)
     assert said == "no strategy was the best or not shown slower in all 2 settings"
+
+
+def test_each_of_several_workloads_has_its_answer(tmp_path):
+    """Who is most often among the fastest there."""
+    cases = journals.grid(workloads=("tokens", "frames"), phases=("forward",))
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
+    found = list(ending.answers(rank(results.load(path).measurements)))
+    assert found[-3:-1] == [
+        "frames: among the fastest in 2 of 2 settings: native",
+        "tokens: among the fastest in 2 of 2 settings: native",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "colours"),
+    [
+        ("tokens-T1: fastest: native; `x` costs 2 to 3 times the best", {"green"}),
+        ("tokens: among the fastest in 2 of 2 settings: native", {"green", "bold"}),
+        ("never shown slower than the best, in 2 settings: native", {"green", "bold"}),
+        ("tokens-T1: native was fastest in one launch, which is no verdict", {"yellow"}),
+        ("too noisy for ±2.0%: 3 comparisons", {"yellow"}),
+        ("results/run.jsonl; read it with: python report.py", set()),
+    ],
+)
+def test_answers_are_green_and_doubts_are_yellow(line, colours):
+    """In the words of pytest's terminal writer, which honours NO_COLOR and --color."""
+    assert {name for name, on in ending.markup(line).items() if on} == colours
 
 
 def test_the_end_of_a_run_says_how_to_read_it(tmp_path):

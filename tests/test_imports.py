@@ -22,7 +22,19 @@ INSIDE = {
     "overhead",
     "sides",
 }
-READING = {"commands", "compare", "export", "page", "read", "replay", "report", "stats"}
+READING = {
+    "choosing",
+    "commands",
+    "compare",
+    "export",
+    "library",
+    "page",
+    "read",
+    "replay",
+    "report",
+    "scaling",
+    "stats",
+}
 CORRIDOR = {"case", "errors", "journal", "planted"}
 READERS = {"pandas", "seaborn", "matplotlib"}
 

@@ -18,6 +18,7 @@ FIGURES = {
     for name in ("time_by_length", "fastest", "first_call", "memory")
     for format_ in ("svg", "png")
 }
+GROWTH = {"scaling.csv", "crossovers.csv", "tables/exponents.csv"}
 TEXTS = {"index.html", "report.md", "measurements.csv"}
 TABLES = {"tables/measurements.csv", "tables/per_step.csv"}
 LOST = {"tables/not_run.csv"}
@@ -42,7 +43,7 @@ def test_a_report_is_printed_and_written(
     said = capsys.readouterr().out
     assert "tokens-T8-B8-forward-graph" in said
     assert str(output / "index.html") in said.splitlines()[-1]
-    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | {"tables/prices.csv"}
+    assert _files(output) == TEXTS | FIGURES | TABLES | LOST | GROWTH | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
     assert "![figures/fastest.svg](figures/fastest.svg)" in text
     assert "tokens-T8-B8-forward-graph" in text

@@ -2,4 +2,36 @@
 
 The measuring wing runs strategies in fresh processes; the reading wing turns journals into words.
 They meet in `timelift.case` (the vocabulary) and in the journal file, and nowhere else.
+
+In a notebook: `timelift.load("latest")` is a table, `timelift.plot` draws, `timelift.scaling` knows
+how times grow (docs/library.md). They are imported when they are first asked for.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from timelift.library import plot
+    from timelift.library.frames import load, read_run
+
+__all__ = ["load", "plot", "read_run"]
+
+#: Where each name lives; a name without a module inside is the module itself.
+_HOMES = {
+    "load": "timelift.library.frames",
+    "read_run": "timelift.library.frames",
+    "plot": "timelift.library.plot",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what was asked for, so that `import timelift` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'timelift' has no attribute {name!r}")
+    home = importlib.import_module(_HOMES[name])
+    return home if name == "plot" else getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    """Name what can be asked for, too."""
+    return sorted({*globals(), *_HOMES})

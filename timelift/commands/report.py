@@ -100,6 +100,7 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift.page.found import find_out  # noqa: PLC0415
     from timelift.report import gate, terminal  # noqa: PLC0415
+    from timelift.scaling import table as growth  # noqa: PLC0415
 
     run = results.load(path)
     if not run.measurements:
@@ -109,7 +110,9 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
     for line in gate.of_run(run):
         sys.stdout.write(f"{plain(line)}\n")
     found = find_out(run, trust.of_machine(results_folder, run))
-    terminal.show(found.report, terminal.console())
+    console = terminal.console()
+    terminal.show(found.report, console)
+    terminal.show_lines(growth.lines(found.scaling), console)
     from timelift.page import files  # noqa: PLC0415
 
     sys.stdout.write(f"\n{files.write(found, folder)}\n")

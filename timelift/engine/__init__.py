@@ -63,6 +63,11 @@ class Engine(Protocol):
     ) -> tuple[list[Array], list[Array]]:
         """Gradients of sum(layer(step) * cotangent) by each step and by each trainable weight."""
 
+    def limits(
+        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
+    ) -> dict[str, float]:
+        """Facts that bound a call: what the layer's work is, and what the device attains."""
+
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
 

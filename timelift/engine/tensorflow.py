@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.engine import Array, Feed, UnavailableError
+from timelift.engine import Array, Feed, UnavailableError, limits
 
 
 class TensorFlowEngine:
@@ -63,6 +63,13 @@ class TensorFlowEngine:
             loss, (list(steps), values), unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         return [self.to_numpy(one) for one in by_step], [self.to_numpy(one) for one in by_weight]
+
+    def limits(
+        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
+    ) -> dict[str, float]:
+        """Count the layer's work on `rows` steps, and measure what the device attains."""
+        asked = limits.work(layer, rows, features, setting.dtype, setting.phase)
+        return {**asked, **limits.attainable(setting.device)} if asked else {}
 
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from timelift.page import render
+from timelift.page import grown, render
 from timelift.page.found import Found
 from timelift.report import exports, plot
+from timelift.scaling import table as growth
 
 FIGURES = "figures"
 
@@ -21,8 +22,11 @@ def write(found: Found, folder: Path, every: int | None = None) -> str:
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
     names = [f"{FIGURES}/{name}.svg" for name in svgs]
     exports.write(folder / "report.md", exports.markdown_report(found.report, names))
-    exports.write(folder / "measurements.csv", exports.csv_report(found.run, found.rankings))
-    tables = len(list(render.save(render.page(found, svgs), folder, every))) - 1
+    sheets = {"measurements.csv": exports.csv_report(found.run, found.rankings)}
+    for name, text in (sheets | growth.sheets(found.scaling)).items():
+        exports.write(folder / name, text)
+    page = render.page(found, svgs, {"length": grown.tables(found.scaling)})
+    tables = len(list(render.save(page, folder, every))) - 1
     return (
         f"{folder / 'index.html'} is the page; beside it: report.md, measurements.csv, "
         f"tables/ ({tables}), figures/ ({len(svgs)}, as SVG and PNG)"

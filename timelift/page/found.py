@@ -8,18 +8,23 @@ from timelift.read.trust import Trust
 from timelift.report import table
 from timelift.report.notes import look_alikes
 from timelift.report.table import Report
+from timelift.scaling.table import Scaling, scaling
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run with its rankings; `lifted` are those without the strategies that are no lifts."""
+    """A run with its rankings, and how its times grow.
+
+    `lifted` are the rankings without the strategies that are no lifts.
+    """
 
     run: Run
     rankings: Sequence[Ranking]
     lifted: Sequence[Ranking]
     report: Report
+    scaling: Scaling
 
     @property
     def contests(self) -> list[Ranking]:
@@ -30,7 +35,8 @@ class Found:
 def find_out(run: Run, trust: Trust | None = None) -> Found:
     """Rank a run, and say what was found."""
     rankings = ranking.rank(run.measurements)
-    return Found(run, rankings, _lifted(run, rankings), table.report(run, rankings, trust))
+    report = table.report(run, rankings, trust)
+    return Found(run, rankings, _lifted(run, rankings), report, scaling(run))
 
 
 def _lifted(run: Run, rankings: Sequence[Ranking]) -> Sequence[Ranking]:

@@ -1,6 +1,8 @@
 """The end of a run in a few lines: who is fastest where, and who is never slower."""
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +12,9 @@ from timelift.report import gate, notes, quiet
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
 
+#: What is not known, and what is, in the lines of an ending.
+_OPEN = re.compile(r"no verdict|^too noisy|^no strategy was")
+_ANSWER = re.compile(r": fastest: |: among the fastest in |^never shown slower")
 #: So many settings have a line of their own; the report has the rest.
 SETTINGS = 12
 
@@ -62,7 +67,29 @@ def answers(rankings: Sequence[Ranking]) -> Iterator[str]:
         yield f"{one.setting.label}: {_answer(one)}"
     if len(contests) > SETTINGS:
         yield f"and {len(contests) - SETTINGS} more settings: see the report"
+    yield from _by_workload(contests)
     yield from notes.everywhere(contests)
+
+
+def _by_workload(contests: Sequence[Ranking]) -> Iterator[str]:
+    """Say who is most often among the fastest, for each of several workloads."""
+    groups: dict[str, list[Ranking]] = {}
+    for one in contests:
+        groups.setdefault(one.setting.workload, []).append(one)
+    for workload, mine in groups.items() if len(groups) > 1 else ():
+        often = Counter(name for one in mine for name in one.fastest_set)
+        most = max(often.values())
+        names = ", ".join(sorted(name for name in often if often[name] == most))
+        yield f"{workload}: among the fastest in {most} of {len(mine)} settings: {names}"
+
+
+def markup(line: str) -> dict[str, bool]:
+    """Give the colour of a line, in the words of pytest's terminal writer."""
+    if _OPEN.search(line):
+        return {"yellow": True}
+    if _ANSWER.search(line):
+        return {"green": True, "bold": " settings: " in line}
+    return {}
 
 
 def _answer(found: Ranking) -> str:

@@ -15,7 +15,7 @@ from timelift.case import Case, Lengths, Phase, Setting, Status
 from timelift.read.measurement import Measurement, Run, Samples
 from timelift.read.records import fact
 from timelift.read.trust import Trust
-from timelift.report import quiet
+from timelift.report import limit, quiet
 from timelift.report.head import head, trust_in_words
 from timelift.report.notes import (
     everywhere,
@@ -94,7 +94,7 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
     """Lay out every setting of a run, the ones without a measured case too."""
     ranked = {ranking.setting: ranking for ranking in rankings}
     measured = {one.case: one for one in run.measurements}
-    others = look_alikes(run)
+    others, limits = look_alikes(run), limit.attainable(run.measurements)
     lost: dict[Setting, list[Measurement]] = defaultdict(list)
     for one in run.measurements:
         if one.status is not Status.MEASURED:
@@ -102,17 +102,20 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            yield _table(ranked[setting], measured, (*verdicts(ranked[setting], others), *below))
+            notes = (*verdicts(ranked[setting], others), *below)
+            yield _table(ranked[setting], measured, notes, limits)
         else:
             yield SettingTable(setting, (), ("nothing measured", *below), ())
 
 
-def _table(ranking: Ranking, measured: Measured, notes: tuple[str, ...]) -> SettingTable:
-    columns = tuple(one for one in _columns(ranking.rows, measured) if any(one.cells))
+def _table(
+    ranking: Ranking, measured: Measured, notes: tuple[str, ...], limits: limit.Limits
+) -> SettingTable:
+    columns = tuple(one for one in _columns(ranking.rows, measured, limits) if any(one.cells))
     return SettingTable(ranking.setting, columns, notes, ranking.fastest_set)
 
 
-def _columns(rows: Sequence[Rival], measured: Measured) -> list[Column]:
+def _columns(rows: Sequence[Rival], measured: Measured, limits: limit.Limits) -> list[Column]:
     unit = unit_for(row.seconds_per_call for row in rows)
     more = [difference_to_forward(row.case, measured) for row in rows]
     return [
@@ -127,6 +130,7 @@ def _columns(rows: Sequence[Rival], measured: Measured) -> list[Column]:
         Column("graph nodes", 6, _facts(rows, measured, "graph_nodes", "{:,.0f}".format)),
         Column("peak memory", 4, _facts(rows, measured, "peak_bytes", human_bytes)),
         Column("launches", 7, tuple(str(row.launches) for row in rows)),
+        Column("of the limit", 8, _shares(rows, measured, limits)),
     ]
 
 
@@ -149,6 +153,12 @@ def _facts(
 ) -> tuple[str, ...]:
     values = [fact(measured[row.case], name) for row in rows]
     return tuple("" if value is None else write(value) for value in values)
+
+
+def _shares(rows: Iterable[Rival], measured: Measured, limits: limit.Limits) -> tuple[str, ...]:
+    """Write how much of its time a call would need at the machine's best."""
+    shares = [limit.share(measured[row.case], row.seconds_per_call, limits) for row in rows]
+    return tuple("" if share is None else f"{share:.1%}" for share in shares)
 
 
 def _intervals(rows: Sequence[Rival]) -> tuple[str, ...]:

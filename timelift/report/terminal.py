@@ -100,3 +100,10 @@ def _row(name: str, room: int, cells: Iterable[tuple[str, int]]) -> str:
         shown = f"{set_cell_size(shown, room - 1)}…"
     right = ((" " * (_GAP + width - cell_len(cell)), cell) for cell, width in cells)
     return set_cell_size(shown, room) + "".join(blank + cell for blank, cell in right)
+
+
+def show_lines(lines: Iterable[str], console: Console) -> None:
+    """Print lines below the tables, the first as their heading."""
+    for place, line in enumerate(lines):
+        text = Text(plain(line), "bold" if place == 0 else "")
+        console.print(Text("\n") + text if place == 0 else text, overflow="fold")

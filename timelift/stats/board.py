@@ -16,10 +16,14 @@ from timelift.stats.location import HALF, trimmed_mean
 
 @dataclass(frozen=True)
 class Board:
-    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent."""
+    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent.
+
+    `launches` are the numbers of the launches, by position.
+    """
 
     cases: tuple[Case, ...]
     seconds: Samples
+    launches: tuple[int, ...]
 
     @property
     def setting(self) -> Setting:
@@ -60,7 +64,7 @@ def _board(rivals: Sequence[Measurement]) -> Board:
     for row, rival in zip(seconds, ordered, strict=True):
         for launch in rival.launches:
             row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
-    return Board(tuple(rival.case for rival in ordered), seconds)
+    return Board(tuple(rival.case for rival in ordered), seconds, tuple(place))
 
 
 def _refuse_twins(cases: Sequence[Case]) -> None:

@@ -21,6 +21,8 @@ __all__ = ["Ranking", "Rival", "never_worse", "rank"]
 
 #: Log seconds that agree to so many digits are a tie, which the names decide.
 _DIGITS = 9
+#: Two launches that differ a millionfold have intervals beyond any float.
+_LARGEST_LOG = 700.0
 #: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
 Versus = Mapping[tuple[int, int], Comparison]
 
@@ -127,9 +129,9 @@ class _Contest:
         ratio, low, high, verdict = self._beside(i, best)
         return Rival(
             case=self.board.cases[i],
-            seconds_per_call=math.exp(self.times[i]),
-            seconds_low=math.exp(self.times[i] - width),
-            seconds_high=math.exp(self.times[i] + width),
+            seconds_per_call=_exp(self.times[i]),
+            seconds_low=_exp(self.times[i] - width),
+            seconds_high=_exp(self.times[i] + width),
             ratio=ratio,
             low=low,
             high=high,
@@ -140,7 +142,7 @@ class _Contest:
             launches=launches,
             p=self.versus[best, i].p if i != best else math.nan,
             price=_price(rivals) if launches > 1 else UNKNOWN,
-            detectable=math.exp(self.versus[best, i].detectable) if i != best else math.nan,
+            detectable=_exp(self.versus[best, i].detectable) if i != best else math.nan,
         )
 
     def _beside(self, i: int, best: int) -> tuple[float, float, float, Verdict]:
@@ -150,7 +152,12 @@ class _Contest:
         seen = self.versus[best, i]
         effect = seen.effect if seen.launches else self.times[i] - self.times[best]
         low, high = (math.nan, math.nan) if seen.within_one_launch else (seen.low, seen.high)
-        return math.exp(effect), math.exp(low), math.exp(high), seen.verdict
+        return _exp(effect), _exp(low), _exp(high), seen.verdict
+
+
+def _exp(log: float) -> float:
+    """Give a ratio, or a time, for its log; what would not fit in a float stays huge."""
+    return math.exp(min(log, _LARGEST_LOG))
 
 
 def _price(rivals: Sequence[Comparison]) -> tuple[float, float]:
@@ -161,4 +168,4 @@ def _price(rivals: Sequence[Comparison]) -> tuple[float, float]:
     """
     lows = np.array([0.0, *(comparison.family_low for comparison in rivals)])
     highs = np.array([0.0, *(comparison.high for comparison in rivals)])
-    return float(np.exp(lows.max())), float(np.exp(highs.max()))
+    return _exp(float(lows.max())), _exp(float(highs.max()))

@@ -1,0 +1,368 @@
+"""Choosing: five lines where a run decides, the deciding command where it does not."""
+
+import functools
+import itertools
+import json
+import shlex
+
+import numpy as np
+import pytest
+
+import report
+from tests import journals
+from timelift.case import AXES, Status
+from timelift.choosing import validate
+from timelift.choosing.question import BENCH_OPTIONS, ask
+from timelift.errors import UserError
+from timelift.measure.axes import OPTIONS
+from timelift.measure.knobs import KNOBS
+from timelift.read import results
+from timelift.scaling import table
+from timelift.stats.noise import SCENARIOS
+
+MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
+COMMAND = (
+    "pytest bench/ --workloads frames --seq-lens 41 --batch-sizes 8 --phases forward --modes graph"
+)
+
+
+def journal(folder, strategies=("native", "fold_time", "loop_slice"), **grid):
+    """A run of some frames."""
+    how = {name: grid.pop(name) for name in ("launches", "noise") if name in grid}
+    sizes = {"workloads": ("frames",), "seq_lens": (10, 40), "phases": ("forward",)} | grid
+    cases = journals.grid(strategies, **sizes)
+    how = {"launches": 5, "noise": 0.002} | how
+    return journals.synthetic(folder / "run.jsonl", cases, **how)
+
+
+def choose(capsys, path, *words):
+    """What the command says, and its exit code."""
+    code = report.main(["choose", "--run", str(path), *words])
+    said = capsys.readouterr()
+    return code, said.out.splitlines(), said.err
+
+
+def test_a_measured_setting_is_answered_in_five_lines(tmp_path, capsys):
+    """What, how long, at what price, how to use it, how far to trust it."""
+    path = journal(tmp_path)
+    code, lines, _ = choose(capsys, path, "--workload", "frames", "--seq-len", "40", "--batch", "8")
+    assert code == 0
+    assert lines == [
+        "frames, 40 steps, batch 8, forward, graph, cpu: fastest is native",
+        "743 µs a call [742, 745], from 5 launches",
+        "as fast as any; not told from it: fold_time; times as much: loop_slice 28.0 [27.9, 28.0]",
+        "use it: copy strategies/native.py, then: model = build(layer, (40, 32, 32, 3))",
+        "trust: not known for this machine; find out with: pytest bench/ --selftest",
+    ]
+
+
+def test_a_size_between_two_with_one_winner_is_interpolated(tmp_path, capsys):
+    """And it says between which, and that the paired curves allow it."""
+    path = journal(tmp_path)
+    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--batch", "8")
+    assert code == 0
+    assert lines[1].startswith("about 601 µs a call")
+    assert (
+        "interpolated between 10 and 40 steps (5 launches each): native is fastest at both"
+        in (lines[1])
+    )
+    assert "(20, 32, 32, 3)" in lines[3]
+
+
+def test_a_batch_between_two_is_interpolated_too(tmp_path, capsys):
+    """Along its own axis."""
+    path = journal(tmp_path, batches=(4, 16))
+    code, lines, _ = choose(capsys, path, "--seq-len", "40", "--batch", "8")
+    assert code == 0
+    assert "between 4 and 16 sequences" in lines[1]
+
+
+def test_a_size_between_four_settings_needs_one_winner_in_all(tmp_path, capsys):
+    """Here there is one; it claims no time."""
+    path = journal(tmp_path, batches=(4, 16))
+    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--batch", "8")
+    assert code == 0
+    assert "native is fastest in all four" in lines[1]
+    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 16), batches=(1, 16))
+    code, lines, _ = choose(capsys, path, "--seq-len", "8", "--batch", "8")
+    assert code == 2
+    assert "different winners" in lines[0]
+
+
+@pytest.mark.parametrize(("steps", "winner"), [(1, "loop_slice"), (3, "native")])
+def test_on_either_side_of_a_crossing_its_winner_is_chosen(tmp_path, capsys, steps, winner):
+    """The sizes around have different winners, and the curve says who is ahead here."""
+    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 2, 4, 8), batches=(1,))
+    code, lines, _ = choose(capsys, path, "--seq-len", str(steps), "--batch", "1")
+    assert code == 0
+    assert lines[0].endswith(f"fastest is {winner}")
+
+
+def test_near_a_crossing_nothing_is_decided_and_the_command_names_the_two(tmp_path, capsys):
+    """Between a winner at 1 and another at 64, far from both."""
+    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 64), batches=(1,), noise=0.1)
+    code, lines, _ = choose(capsys, path, "--seq-len", "8", "--batch", "1")
+    assert code == 2
+    assert "loop_slice is fastest at 1 and native at 64" in lines[0]
+    assert lines[1] == "it is one of loop_slice, native"
+    assert "--strategies loop_slice,native --precision 1% --budget 15m" in lines[-1]
+
+
+def test_nothing_is_extrapolated(tmp_path, capsys):
+    """Beyond the sizes, the one command that would decide it."""
+    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-len", "41", "--batch", "8")
+    assert code == 2
+    assert lines == [
+        f"frames, 41 steps, batch 8, forward, graph, cpu: not decided by this run: {MEASURED}",
+        f"decide it with: {COMMAND}",
+    ]
+
+
+def test_one_launch_decides_nothing(tmp_path, capsys):
+    """Neither at a size nor between two."""
+    path = journal(tmp_path, launches=1)
+    for steps in ("40", "20"):
+        code, lines, _ = choose(capsys, path, "--seq-len", steps, "--batch", "8")
+        assert code == 2
+        assert "one launch is no evidence" in lines[0]
+
+
+def test_a_noisy_tie_is_not_answered_with_a_coin(tmp_path, capsys):
+    """Who may cost a third more is no answer; a longer run of those in question is asked for."""
+    path = journal(tmp_path, ("native", "fold_time"), launches=3, noise=0.4)
+    code, lines, _ = choose(capsys, path, "--seq-len", "40", "--batch", "8")
+    assert code == 2
+    assert lines[1] in {"it is one of native, fold_time", "it is one of fold_time, native"}
+    assert "--budget 15m" in lines[-1]
+
+
+def test_who_cannot_be_told_from_the_answer_is_named(tmp_path, capsys):
+    """With what the answer may cost at most."""
+    path = journal(tmp_path, ("native", "fold_time", "loop_slice"), noise=0.02)
+    code, lines, _ = choose(capsys, path, "--seq-len", "10", "--batch", "8")
+    assert code == 0
+    assert "costs at most" in lines[2]
+    assert "not told from it: " in lines[2]
+
+
+def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
+    """However fast it is: it computes something else."""
+    cases = journals.grid(("native", "loop_slice"), ("frames",), (40,), phases=("forward",))
+    head = journals.header(strategies={"native": {"title": "x", "differs": "it mixes time"}})
+    path = journals.write(
+        tmp_path / "run.jsonl", head, *journals.campaign(cases, launches=5), journals.END
+    )
+    code, lines, _ = choose(capsys, path, "--seq-len", "40")
+    assert code == 2
+    assert "measured alone" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"), [("memory", "at the peak of a call"), ("first-call", "first result")]
+)
+def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
+    """From facts; those that are nearly alike are not told apart."""
+    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-len", "40", "--goal", goal)
+    assert code == 0
+    assert len(lines) == 5
+    assert words in lines[1]
+    assert "not told from it" in lines[2]
+
+
+def test_memory_between_two_sizes_is_decided_by_both(tmp_path, capsys):
+    """Who has nearly the least on both sides is chosen; where they differ, nobody."""
+    peaks = {"a": (100, 410), "b": (102, 400), "c": (300, 900)}
+    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
+    assert code == 0
+    assert lines[0].endswith("least memory is b")
+    assert lines[2] == "not told from it: a; times as much: c 2.57 [2.14, 3.09]"
+    peaks = {"a": (100, 500), "b": (200, 400)}
+    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
+    assert code == 2
+    assert "different winners" in lines[0]
+
+
+def _peaks(folder, peaks):
+    lines = [
+        journals.line(journals.case(name, seq_len=size), launch, facts={"peak_bytes": peak})
+        for name, both in peaks.items()
+        for size, peak in zip((10, 40), both, strict=True)
+        for launch in (1, 2, 3)
+    ]
+    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
+
+
+def test_a_goal_that_no_fact_tells_of_is_open(tmp_path, capsys):
+    """A run without peaks says nothing of memory."""
+    lines = [
+        journals.line(journals.case(name), launch, facts={})
+        for name in ("native", "loop_slice")
+        for launch in (1, 2, 3)
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    code, lines, _ = choose(capsys, path, "--goal", "memory")
+    assert code == 2
+    assert "peak_bytes" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--workload", "frmes"], "--workload: unknown workload 'frmes'; nearest: frames"),
+        (["--phase", "backwards"], "--phase: unknown value 'backwards'; nearest: backward"),
+        (["--goal", "speed"], "--goal: unknown value 'speed'; nearest: first-call, memory, time"),
+        (["--batch", "0"], "--batch: expected a whole number from 1, received '0'"),
+        (["--seq-len", "9" * 5000], "--seq-len: expected a whole number from 1"),
+        (["--batch", "8"], "expected --seq-len, since the run has several: 10, 40"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence):
+    """With the nearest names, and nothing on the standard output."""
+    code, lines, complaint = choose(capsys, journal(tmp_path), *words)
+    assert code == 1
+    assert lines == []
+    assert sentence in complaint
+    assert complaint.count("\n") == 1
+
+
+def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
+    """It has a file, so it is no mistake."""
+    words = ("--workload", "windows", "--seq-len", "5", "--batch", "8", "--mode", "xla")
+    code, lines, _ = choose(capsys, journal(tmp_path), *words)
+    assert code == 2
+    assert "pytest bench/ --workloads windows --seq-lens 5" in lines[-1]
+    assert lines[-1].endswith("--modes xla")
+
+
+def test_every_axis_has_the_option_that_bench_knows_it_by():
+    """A command that is printed can be pasted."""
+    assert {option.field: option.flag for option in OPTIONS if option.field in AXES} == (
+        BENCH_OPTIONS
+    )
+    flags = {option.flag for option in (*OPTIONS, *KNOBS)}
+    assert {"--strategies", "--precision", "--budget", "--layer-file", "--features"} <= flags
+
+
+def test_a_user_s_own_layer_is_in_the_command(tmp_path):
+    """And what a file says is quoted for the shell."""
+    options = {"layer": "my models:make", "features": "96,96,3", "input_high": "0"}
+    cases = journals.grid(("native",), ("make",), (8,), phases=("backward",))
+    head = journals.header(options=options)
+    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
+    run = results.load(path)
+    question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
+    words = shlex.split(question.command(run))
+    assert words[words.index("--layer") + 1] == "my models:make"
+    assert words[words.index("--devices") + 1] == "gpu:1"
+    assert "--input-high" not in words
+
+
+def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
+    """The keyword of the variant, and no length."""
+    cases = journals.grid(
+        ("fold_chunks[k=8]", "loop_slice"),
+        ("sentences",),
+        (16,),
+        phases=("forward",),
+        time_axis="dynamic",
+    )
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
+    code, lines, _ = choose(capsys, path, "--workload", "sentences", "--seq-len", "16")
+    assert code == 0
+    assert "copy strategies/fold_chunks.py, then: model = build(layer, (None, " in lines[3]
+    assert lines[3].endswith("k=8)")
+
+
+def test_hostile_names_are_shown_harmless(tmp_path, capsys):
+    """No path leaves the folder, no control code reaches the terminal."""
+    names = ("../../etc/passwd\x1b[31m", "b")
+    cases = journals.grid(names, ("../x\x1b]0;y",), (16,), phases=("forward",))
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
+    workload = ("--workload", "../x\x1b]0;y", "--seq-len", "16")
+    code, lines, _ = choose(capsys, path, *workload)
+    assert code == 0
+    assert "\x1b" not in "".join(lines)
+    assert "strategies/../../etc" not in lines[3]
+
+
+def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
+    """Everything refused, or nothing at all."""
+    lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
+    code, lines, _ = choose(capsys, path)
+    assert code == 2
+    assert "no size of it was measured" in lines[0]
+    empty = journals.write(tmp_path / "empty.jsonl", journals.header())
+    assert choose(capsys, empty)[0] == 1
+
+
+def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
+    """The usual value is taken where several were measured."""
+    cases = journals.grid(("native",), seq_lens=(8,), mode="xla")
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    run = results.load(path)
+    assert ask({"phase": "backward"}, "time", run).setting.mode == "xla"
+    assert ask({}, "time", run).setting.phase == "forward"
+
+
+def test_the_sizes_to_choose_from_are_named(tmp_path):
+    """Where there are several and none was asked for."""
+    run = results.load(journal(tmp_path, batches=(1, 2)))
+    with pytest.raises(UserError, match="--batch, since the run has several: 1, 2"):
+        ask({"workload": "frames", "seq_len": "10"}, "time", run)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_the_price_that_is_said_holds_between_sizes_too(grid):
+    """Of strategies whose true times are known and cross, at lengths that were not measured."""
+    found = validate.marks(SCENARIOS[2], validate.GRIDS[grid], 4, np.random.default_rng(3))
+    said = [one for one in found if one]
+    assert len(said) > 40
+    assert np.mean([one.cost <= one.price + 1e-9 for one in said]) > 0.95
+    assert max(one.cost for one in said) < 1.05
+
+
+def test_the_command_marks_every_grid(monkeypatch, capsys):
+    """One line each, and what the columns mean."""
+    monkeypatch.setattr(validate, "lines", lambda: list(_few()))
+    assert validate.main() == 0
+    said = capsys.readouterr().out
+    assert said.count("launch effects of 2 %") == len(validate.GRIDS)
+    assert "price held" in said
+
+
+_few = functools.partial(validate.lines, runs=1)
+
+
+def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
+    """One process is one launch, so it has no verdict, and no traceback either."""
+    path = tmp_path / "foreign.json"
+    path.write_text(json.dumps(journals.foreign(journals.benchmark())))
+    code, lines, complaint = choose(capsys, path)
+    assert code in {1, 2}
+    assert lines or complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, capsys):
+    """Wild times, missing sizes and launches, rounds sat out: never a traceback."""
+    random = np.random.default_rng(seed)
+    wild = random.uniform(0.1, 9)
+    lines = [
+        journals.line(
+            journals.case(name, seq_len=int(size)),
+            int(launch),
+            (10 ** random.uniform(-wild, wild, random.integers(1, 9))).tolist(),
+        )
+        for name in ("a", "b", "c")
+        for size in random.choice(
+            [1, 2, 7, 50, 1000, 2**31 - 1], random.integers(1, 6), replace=False
+        )
+        for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    found = table.scaling(results.load(path))
+    assert len(list(table.lines(found))) >= 2 or not found.exponents
+    for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
+        words = ("--seq-len", str(size), "--goal", goal)
+        assert choose(capsys, path, *words)[0] in {0, 2}

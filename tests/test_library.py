@@ -1,0 +1,172 @@
+"""In a notebook: tables with documented columns, figures, and an import that costs nothing."""
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+import timelift
+from tests import journals
+from timelift.errors import UserError
+from timelift.library.frames import Level
+from timelift.read import results
+
+ROOT = Path(timelift.__file__).parent.parent
+PAGE = ROOT / "docs" / "library.md"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with results, as a user's current one."""
+    folder = tmp_path / "results" / "machine"
+    folder.mkdir(parents=True)
+    cases = journals.grid(
+        ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
+    )
+    journals.synthetic(folder / "run.jsonl", cases, noise=0.001)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("here")
+def test_the_page_is_true():
+    """Every block of docs/library.md does what it shows."""
+    parser = doctest.DocTestParser()
+    runner = doctest.DocTestRunner(verbose=False, optionflags=doctest.NORMALIZE_WHITESPACE)
+    blocks = "\n".join(re.findall(r"```pycon\n(.*?)```", PAGE.read_text(), re.DOTALL))
+    test = parser.get_doctest(blocks, {}, "library.md", str(PAGE), 0)
+    assert len(test.examples) > 10
+    said = []
+    runner.run(test, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+def test_the_check_of_the_page_can_fail():
+    """A wrong output is noticed."""
+    test = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "x", "x", 0)
+    runner = doctest.DocTestRunner(verbose=False)
+    runner.run(test, out=lambda _: None)
+    assert runner.failures == 1
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("level", Level)
+def test_every_column_is_documented(level):
+    """By its name, in the page."""
+    table = timelift.load("latest", level)
+    page = PAGE.read_text()
+    assert [name for name in table.columns if f"`{name}`" not in page] == []
+    assert table.attrs["units"]["seconds_per_call"] == "seconds"
+    assert table.attrs["machine"] == "example-cpu-2cores-8gib"
+
+
+@pytest.mark.usefixtures("here")
+def test_a_row_is_what_the_level_says():
+    """Cases, the ones without a result too; launches; rounds."""
+    run = timelift.read_run()
+    counts = {level: len(timelift.load(run, level)) for level in Level}
+    assert counts == {"measurement": 8 + 2, "launch": 8 * 3, "round": 8 * 3 * 8}
+    table = timelift.load(run)
+    lost = table[table.status != "measured"]
+    assert sorted(lost.reason) == ["no gradient of this inner layer", "signal 11"]
+    assert lost.seconds_per_call.isna().all()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_table_is_numbers_where_it_counts():
+    """Axes are plain words and whole numbers, everything measured is a float."""
+    table = timelift.load("latest", "measurement")
+    assert table.seq_len.dtype == "int64"
+    assert {str(table[name].dtype) for name in ("ratio", "peak_bytes", "graph_nodes")} == {
+        "float64"
+    }
+    assert set(map(type, table.phase)) == {str}
+    assert table.groupby("seq_len").ratio.min().tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("here")
+def test_a_launch_s_seconds_are_the_median_of_its_rounds():
+    """Round by round it is the same data."""
+    by_launch = timelift.load(level="launch").set_index(["strategy", "seq_len", "launch"])
+    rounds = timelift.load(level="round").groupby(["strategy", "seq_len", "launch"])
+    medians = rounds.seconds_per_call.median()
+    found = by_launch.seconds_per_call.sort_index()
+    assert found.tolist() == medians.sort_index().tolist()
+
+
+def test_a_run_may_be_anywhere(here):
+    """A path, a folder, a commit, or another folder of results."""
+    path = here / "results" / "machine" / "run.jsonl"
+    for named in (path, str(path), here / "results", "abcdef1", results.load(path)):
+        assert len(timelift.load(named)) == 10
+    assert len(timelift.load("latest", results_folder=here / "results" / "machine")) == 10
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda: timelift.load("typo"), "expected a run, a path, a folder or a commit"),
+        (lambda: timelift.load(level="launhc"), "unknown level 'launhc'; nearest: launch"),
+        (lambda: timelift.load(results_folder="nowhere"), "measure one with: pytest bench/"),
+        (lambda: timelift.plot.fastest(theme="pink"), "choose one of light, dark"),
+    ],
+)
+def test_a_mistake_is_one_sentence(ask, sentence):
+    """As on the command line."""
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        ask()
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("kind", ["time_by_length", "fastest", "first_call"])
+def test_a_figure_is_matplotlib_s_and_shows_itself(kind):
+    """Without pyplot, and as PNG where a notebook asks for it."""
+    figure = getattr(timelift.plot, kind)()
+    assert isinstance(figure, Figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_several_figures_of_a_kind_are_named_and_not_guessed(tmp_path):
+    """A run of two modes has two of each."""
+    cases = journals.grid(mode="graph") + journals.grid(mode="xla")
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    with pytest.raises(UserError, match="fastest-graph, fastest-xla"):
+        timelift.plot.fastest(path)
+    assert "fastest-xla" in timelift.plot.figures(path)
+
+
+def test_a_run_without_results_has_a_table_and_no_figure(tmp_path):
+    """What failed is in the table all the same."""
+    lost = journals.ended(journals.case(), "crashed", "signal 11")
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), lost)
+    assert timelift.load(path).status.tolist() == ["crashed"]
+    assert timelift.load(path, "launch").empty
+    assert timelift.load(path, "round").empty
+    with pytest.raises(UserError, match="expected a measured case"):
+        timelift.plot.fastest(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "loaded"),
+    [("import timelift", "[]"), ("import timelift; timelift.load", "['pandas']")],
+)
+def test_importing_timelift_costs_nothing(statement, loaded):
+    """Pandas and matplotlib come with the first question; the probe does see them."""
+    probe = f"{statement}\nimport sys\nheavy = {{'pandas', 'matplotlib', 'numpy'}}\n"
+    probe += "print(sorted(heavy & set(sys.modules) - {'numpy'}))"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == loaded
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """As of any module; the known ones are listed."""
+    with pytest.raises(AttributeError, match="no attribute 'lod'"):
+        _ = timelift.lod
+    assert {"load", "plot", "read_run"} <= set(dir(timelift))

@@ -1,0 +1,128 @@
+"""How close to the limit: flops that are known, shares that are honest, and silence elsewhere."""
+
+import math
+
+import keras
+import pytest
+import tensorflow as tf
+
+from tests import journals
+from timelift.case import Lengths, Phase
+from timelift.engine import limits
+from timelift.read import results
+from timelift.report import limit, table
+from timelift.stats.ranking import rank
+
+BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
+
+
+def built(layer, *features):
+    """The layer with its weights."""
+    layer.build((None, *features))
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("layer", "features", "flops"),
+    [
+        (keras.layers.Dense(16), (32,), 8 * (2 * 32 * 16 + 16)),
+        (keras.layers.Conv2D(4, 3, padding="same"), (6, 6, 3), 8 * 36 * (2 * 27 * 4 + 4)),
+    ],
+)
+def test_the_work_of_a_layer_is_what_its_shapes_say(layer, features, flops):
+    """Multiplications and additions, and each number moved once."""
+    layer = built(layer, *features)
+    found = limits.work(layer, 8, features, "float32", Phase.FORWARD)
+    assert found["flops"] == flops
+    outputs = math.prod(layer.compute_output_shape((8, *features)))
+    weights = sum(math.prod(one.shape) for one in layer.weights)
+    assert found["least_bytes"] == 4 * (8 * math.prod(features) + outputs + weights)
+
+
+@pytest.mark.parametrize(
+    ("layer", "features"),
+    [(keras.layers.Dense(16), (32,)), (keras.layers.Conv2D(16, 3, padding="same"), (8, 8, 16))],
+)
+def test_gradients_by_the_weights_are_as_much_work_again(layer, features):
+    """Those by the inputs are traced too, but nobody asks for them."""
+    layer = built(layer, *features)
+    forward, backward = (
+        limits.work(layer, 8, features, "float32", phase)["flops"]
+        for phase in (Phase.FORWARD, Phase.BACKWARD)
+    )
+    assert 1.9 * forward < backward < 2.2 * forward
+
+
+@pytest.mark.parametrize(
+    ("layer", "features", "dtype"),
+    [
+        (keras.layers.LSTM(4), (10, 3), "float32"),
+        (keras.layers.Lambda(lambda x: tf.einsum("ab,cb->ac", x, x)), (3,), "float32"),
+        (keras.layers.Embedding(10, 4), (), "int32"),
+    ],
+)
+def test_what_the_profiler_does_not_see_whole_is_not_claimed(layer, features, dtype):
+    """A loop inside the layer is counted once instead of ten times, so nothing is said."""
+    assert limits.work(built(layer, *features), 8, features, dtype, Phase.FORWARD) == {}
+
+
+def test_a_device_attains_something(monkeypatch):
+    """Two positive numbers, whatever they are."""
+    monkeypatch.setitem(limits._SIZES, "cpu", (64, 1 << 10))
+    found = limits.attainable("cpu")
+    assert sorted(found) == sorted(BEST)
+    assert min(found.values()) > 0
+
+
+def measured(tmp_path, facts, **axes):
+    """One case of a millisecond with these facts."""
+    cases = [journals.case(name, **axes) for name in ("native", "fold_time")]
+    lines = [journals.line(one, launch, facts=facts) for launch in (1, 2, 3) for one in cases]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    return results.load(path)
+
+
+def of_the_limit(run):
+    """The share of the first case, as a ratio."""
+    one = run.measurements[0]
+    return limit.share(one, 1e-3, limit.attainable(run.measurements))
+
+
+def test_a_share_is_the_least_time_over_the_time(tmp_path):
+    """20 million flops at 100 GFLOP/s are a fifth of a millisecond."""
+    facts = BEST | {"flops": 2e7, "least_bytes": 1e6}
+    assert of_the_limit(measured(tmp_path, facts)) == pytest.approx(0.2)
+
+
+def test_memory_is_the_limit_only_where_no_cache_holds_it(tmp_path):
+    """Of a million bytes the copy's speed says nothing; of a hundred million it does."""
+    facts = BEST | {"flops": 1.0, "least_bytes": 1e8}
+    assert of_the_limit(measured(tmp_path, facts)) == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    ("facts", "axes"),
+    [
+        ({}, {}),
+        (BEST, {}),
+        ({"flops": 1e6}, {}),
+        (BEST | {"flops": "1e6"}, {}),
+        (BEST | {"flops": 1e6, "attainable_flops_per_second": -1}, {}),
+        (BEST | {"flops": 1e6}, {"lengths": Lengths.SKEWED}),
+        (BEST | {"flops": 1e6}, {"dtype": "bfloat16"}),
+    ],
+)
+def test_where_something_is_not_known_nothing_is_said(tmp_path, facts, axes):
+    """Absent, malformed, padded, or of another dtype than what was attained."""
+    assert of_the_limit(measured(tmp_path, facts, **axes)) is None
+
+
+def test_the_table_has_a_column_only_where_something_is_known(tmp_path):
+    """The last to be kept when space is short."""
+    known = measured(tmp_path, BEST | {"flops": 2e7})
+    (found,) = table.report(known, rank(known.measurements)).tables
+    (column,) = [one for one in found.columns if one.title == "of the limit"]
+    assert column.cells == ("20.0%", "20.0%")
+    unknown = measured(tmp_path, {})
+    (found,) = table.report(unknown, rank(unknown.measurements)).tables
+    assert "of the limit" not in {one.title for one in found.columns}

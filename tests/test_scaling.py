@@ -1,0 +1,335 @@
+"""Scaling: powers, bends and crossings are found where they are, and nowhere else."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import journals
+from tests.simulated import LOUD, QUIET
+from timelift.read import results
+from timelift.scaling import Kind, crossovers, exponents, table, validate
+from timelift.scaling.crossing import Curve, crossings, stencil
+from timelift.scaling.growth import grow, slope
+from timelift.scaling.overtaking import duels, neighbours
+from timelift.scaling.truth import Law, crossing, run
+from timelift.stats.noise import SCENARIOS, Scenario
+
+SIZES = np.array([8.0, 32, 128, 512, 1024])
+SILENT = Scenario("silent", launch_sd=1e-6, round_sd=1e-6)
+
+
+def measured(laws, sizes=(8, 32, 128, 512), launches=5, scenario=QUIET, seed=3):
+    """A run of strategies with these laws."""
+    return run(laws, sizes, launches, scenario, np.random.default_rng(seed))
+
+
+def curve(effect, scale=0.01, sizes=SIZES):
+    """A paired curve that is equally sure at every size."""
+    effect = np.asarray(effect, dtype=float)
+    return Curve(sizes, effect, np.full_like(effect, scale), np.full_like(effect, 2.1))
+
+
+# --- the fit ---
+
+
+@pytest.mark.parametrize(
+    "law", [Law(0, 1, 1), Law(50, 1, 1), Law(3, 0.1, 2), Law(2, 5, 0.5), Law(100, 0.01, 1.5)]
+)
+def test_a_curve_without_noise_gives_its_power_and_its_bend(law):
+    """To many digits."""
+    found = grow(SIZES, np.log(law.times(SIZES)))
+    assert found.power.value == pytest.approx(law.power, abs=1e-4)
+    assert found.misfit < 1e-4
+    if law.overhead:
+        assert math.exp(found.bend.value) == pytest.approx(law.bend, rel=1e-3)
+
+
+@given(
+    st.lists(st.floats(-0.2, 0.2), min_size=5, max_size=5),
+    st.floats(-20, 20),
+    st.sampled_from([0.25, 3.0, 16.0]),
+)
+def test_a_power_depends_on_no_unit(noise, level, step):
+    """Times in other units, and sizes in other units, have the same power; the bend moves along."""
+    logs = np.log(Law(20, 1, 1).times(SIZES)) + noise
+    here, there = grow(SIZES, logs), grow(SIZES * step, logs + level)
+    assert (here is None) == (there is None)
+    if here is not None:
+        assert there.power.value == pytest.approx(here.power.value, abs=1e-6)
+        assert there.misfit == pytest.approx(here.misfit, abs=1e-6)
+    if here is not None and here.bend and abs(here.bend.value) < 50:
+        assert there.bend.value == pytest.approx(here.bend.value + math.log(step), abs=1e-4)
+
+
+def test_the_pull_of_a_time_is_the_derivative_of_the_fit():
+    """Against moving each time a little."""
+    logs = np.log(Law(20, 1, 1.2).times(SIZES))
+    found = grow(SIZES, logs)
+    for place in range(len(SIZES)):
+        moved = grow(SIZES, logs + 1e-4 * np.eye(len(SIZES))[place])
+        slowly = (moved.power.value - found.power.value) / 1e-4
+        assert found.power.weights[place] == pytest.approx(slowly, abs=0.02)
+
+
+@pytest.mark.parametrize("logs", [np.zeros(5), -np.log(SIZES), np.log(SIZES) * 9])
+def test_what_is_no_growth_has_no_power(logs):
+    """Constant times, falling ones, and ones steeper than any power that is tried."""
+    assert grow(SIZES, logs) is None
+
+
+def test_a_slope_is_that_of_the_last_two_sizes():
+    """Whatever the others did."""
+    found = slope(SIZES, np.array([9.0, -3, 7, 1, 1 + 2 * math.log(2)]))
+    assert found.value == pytest.approx(2)
+
+
+# --- exponents of a run ---
+
+
+def test_every_strategy_has_its_exponent():
+    """With an interval that holds the truth, and the bend where there is an overhead."""
+    line, bent = exponents(measured([Law(0, 0.05, 1), Law(3, 0.03, 1)]))
+    assert (line.kind, bent.kind) == (Kind.FITTED, Kind.FITTED)
+    assert line.low < 1 < line.high
+    assert line.high - line.low < 0.3
+    assert math.isnan(line.bend)
+    assert bent.bend_low < 100 < bent.bend_high
+
+
+def test_two_and_three_sizes_give_a_slope_that_is_called_one():
+    """And one size gives nothing at all."""
+    for sizes in ((8, 32), (8, 32, 128)):
+        (found,) = exponents(measured([Law(0, 1, 1)], sizes))
+        assert found.kind is Kind.SLOPE
+        assert found.low < 1 < found.high
+    assert exponents(measured([Law(0, 1, 1)], (8,))) == []
+
+
+def test_a_time_that_does_not_grow_has_no_power():
+    """It is called flat."""
+    (found,) = exponents(measured([Law(1, 1e-9, 1)], launches=60))
+    assert found.kind is Kind.FLAT
+    assert math.isnan(found.p)
+
+
+def test_one_launch_gives_no_interval():
+    """A power perhaps, but no claim how sure it is."""
+    (found,) = exponents(measured([Law(0, 1, 1)], launches=1))
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+
+
+def test_a_bend_is_said_from_five_launches_on():
+    """From fewer its interval would be too narrow."""
+    (few,) = exponents(measured([Law(3, 0.03, 1)], launches=3))
+    (enough,) = exponents(measured([Law(3, 0.03, 1)], launches=5))
+    assert math.isnan(few.bend)
+    assert math.isfinite(enough.bend)
+
+
+def test_a_loud_run_falls_back_on_the_slope():
+    """A power known to plus or minus one is none."""
+    (found,) = exponents(measured([Law(30, 0.1, 1)], launches=2, scenario=LOUD))
+    assert found.kind is Kind.SLOPE
+
+
+def test_batches_have_exponents_too(tmp_path):
+    """Along either axis, settings that differ in anything else are never mixed."""
+    cases = journals.grid(("native",), seq_lens=(16, 128), batches=(1, 4, 16, 64))
+    found = exponents(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    assert {(one.axis, one.sizes) for one in found} == {
+        ("seq_len", (16, 128)),
+        ("batch", (1, 4, 16, 64)),
+    }
+    assert len(found) == 2 * 4 + 2 * 2
+
+
+def test_a_strategy_that_never_played_all_its_sizes_in_one_launch_is_not_known(tmp_path):
+    """It is listed, and nothing is claimed."""
+    lines = [
+        journals.line(journals.case(seq_len=size), launch) for launch, size in ((1, 8), (2, 16))
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    (found,) = exponents(results.load(path))
+    assert (found.kind, found.launches) == (Kind.UNKNOWN, 0)
+
+
+# --- crossings ---
+
+
+def test_a_crossing_lies_where_the_curve_is_zero():
+    """A straight line in the log of the size, so exactly there."""
+    (found,) = crossings(curve(np.log(SIZES / 100) / 10))
+    assert found.size == pytest.approx(100, rel=1e-3)
+    assert found.rising
+    assert found.low < 100 < found.high
+
+
+def test_swapping_two_strategies_swaps_who_overtakes_whom():
+    """And changes nothing else."""
+    (here,) = crossings(curve(np.log(SIZES / 100) / 10))
+    (there,) = crossings(curve(-np.log(SIZES / 100) / 10))
+    assert (here.size, here.low, here.high) == (there.size, there.low, there.high)
+    assert here.rising != there.rising
+
+
+@given(st.sampled_from([1 / 8, 2.0, 100.0]))
+def test_a_crossing_moves_with_the_unit_of_the_size(step):
+    """Steps or thousands of steps."""
+    effect = np.log(SIZES / 100) / 10
+    (here,), (there,) = crossings(curve(effect)), crossings(curve(effect, sizes=SIZES * step))
+    assert there.size == pytest.approx(here.size * step, rel=1e-6)
+    assert there.low == pytest.approx(here.low * step, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        [0.1, 0.1, 0.1, 0.1, 0.1],
+        [0.2, 0.15, 0.1, 0.05, 0.03],  # would cross beyond the last size
+        [0.2, 0.1, 0.05, 0.0, -0.005],  # not shown on the far side
+        [0.002, 0.001, 0.0, -0.001, -0.002],  # a difference that does not count
+        [0.2, 0.0, 0.2, 0.0, 0.2],  # touches and never crosses
+    ],
+)
+def test_what_is_not_shown_to_cross_is_not_said_to(effect):
+    """Nothing is extrapolated, and both sides must be shown."""
+    assert crossings(curve(effect, scale=0.0005 if max(effect) < 0.01 else 0.01)) == []
+
+
+def test_a_curve_may_cross_twice():
+    """Each is found, from left to right."""
+    first, second = crossings(curve([0.3, -0.2, -0.3, -0.2, 0.3]))
+    assert first.high < second.low
+    assert (first.rising, second.rising) == (False, True)
+
+
+def test_interpolation_is_exact_at_the_sizes_and_refuses_to_leave_them():
+    """The weights of a measured size are its own alone."""
+    logs = np.log(SIZES)
+    for points in (2, 4):
+        assert stencil(logs, logs, points) == pytest.approx(np.eye(5))
+        assert np.isnan(stencil(logs, np.array([logs[0] - 1, logs[-1] + 1]), points)).all()
+    cubic = logs**3 - logs
+    asked = np.log([10.0, 100, 1000])
+    assert stencil(logs, asked, 4) @ cubic == pytest.approx(asked**3 - asked)
+
+
+def test_launches_that_move_neighbouring_sizes_alike_are_noticed():
+    """A correlation of 1, of 0, and of nothing known."""
+    same = np.random.default_rng(1).normal(size=(200, 1, 5)).repeat(3, axis=1)
+    assert neighbours([same]) == pytest.approx(1)
+    assert neighbours([np.random.default_rng(2).normal(size=(200, 3, 5))]) < 0.15
+    assert neighbours([np.full((2, 3, 5), np.nan)]) == 0
+
+
+def test_a_run_says_who_overtakes_whom():
+    """Where the true laws cross, with the leader marked."""
+    laws = [Law(0, 0.05, 1), Law(2, 0.01, 1), Law(9, 0.05, 1)]
+    (found,) = crossovers(measured(laws))
+    assert (found.first, found.then, found.leads) == ("rival0", "rival1", True)
+    assert found.low < crossing(laws[0], laws[1], 8, 512) < found.high
+
+
+def test_a_crossing_behind_the_leader_does_not_lead():
+    """Both are slower than a third strategy."""
+    laws = [Law(0, 0.05, 1), Law(2, 0.01, 1), Law(0, 0.001, 1)]
+    assert [one.leads for one in crossovers(measured(laws))] == [False]
+
+
+def test_one_launch_shows_no_crossing():
+    """Nor does a run of one size, or of nobody else."""
+    laws = [Law(0, 0.05, 1), Law(2, 0.01, 1)]
+    assert crossovers(measured(laws, launches=1)) == []
+    assert crossovers(measured(laws, (8,))) == []
+    assert crossovers(measured(laws[:1])) == []
+    assert duels([]) == []
+
+
+def test_between_two_sizes_alone_a_crossing_may_be_anywhere():
+    """Nobody knows how the curve bends, so the interval is all of it."""
+    (found,) = crossings(curve([0.3, -0.3], sizes=np.array([8.0, 512])))
+    assert (found.low, found.high) == pytest.approx((8, 512), rel=0.05)
+    assert 8 < found.size < 512
+
+
+def test_times_without_noise_do_not_break_anything():
+    """Intervals become small and stay true."""
+    laws = [Law(0, 0.05, 1), Law(2, 0.01, 1)]
+    (found,) = crossovers(measured(laws, scenario=SILENT))
+    assert found.low < 50 < found.high
+
+
+# --- coverage ---
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """On simulated noise, at factors of eight, four and two between sizes."""
+    powers, found, invented = [], [], 0
+    for place, sizes in enumerate(validate.GRIDS):
+        random = np.random.default_rng([7, place])
+        marks = validate.mark(SCENARIOS[2], sizes, 5, 12, random)
+        powers += marks.powers + marks.bends
+        found += marks.crossings
+        invented += marks.invented
+    assert np.mean(powers) > 0.92
+    assert np.mean(found) > 0.95
+    assert invented <= 2
+
+
+def test_the_check_of_coverage_can_fail(monkeypatch):
+    """Half as wide, the intervals miss."""
+    from timelift.scaling import powers as room
+
+    monkeypatch.setattr(room, "CONFIDENCE", 0.5)
+    marks = validate.mark(SCENARIOS[2], validate.GRIDS[1], 5, 20, np.random.default_rng(7))
+    assert np.mean(marks.powers) < 0.8
+
+
+def test_the_command_prints_its_marks(capsys, monkeypatch):
+    """One line for everything tried, and what the columns mean."""
+    monkeypatch.setattr(validate, "_QUICK_RUNS", 1)
+    monkeypatch.setattr(validate, "GRIDS", validate.GRIDS[1:2])
+    assert validate.main(["--quick"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("launch effects of 2 %") == 3
+    assert "invented" in said
+
+
+# --- words ---
+
+
+def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
+    """As a reader sees them in the terminal."""
+    cases = journals.grid(
+        ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
+    )
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
+    assert list(table.lines(table.scaling(results.load(path)))) == [
+        "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
+        "tokens-T1…64-B1-forward-graph, by sequence length",
+        "  native      0.99 [0.98, 1.01]",
+        "  loop_slice  1.00 [1.00, 1.00]  overhead until 1.67 [1.66, 1.68] steps",
+        "  native overtakes loop_slice at 1.72 [1.53, 1.96] steps",
+    ]
+
+
+def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
+    """Nothing grows."""
+    cases = journals.grid(seq_lens=(16,))
+    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    assert list(table.lines(found)) == []
+    assert table.sheets(found) == {}
+
+
+def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
+    """A formula stays a text."""
+    cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
+    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    sheets = table.sheets(found)
+    assert ",=1+1," not in sheets["scaling.csv"]
+    assert ",'=1+1," in sheets["scaling.csv"]
+    assert any(line.startswith("@x-T1--T1…64-B8") for line in table.lines(found))

@@ -1,0 +1,1 @@
+"""Runs for notebooks and other programs: tables and figures (docs/library.md)."""
