@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
 #: The measuring wing's modules that run inside a launch, where the framework lives.
 INSIDE = {"server", "worker", "inner", "draw", "law", "memory", "rounds", "engine", "overhead"}
-READING = {"commands", "read", "replay", "report", "stats"}
+READING = {"commands", "history", "read", "replay", "report", "stats"}
 CORRIDOR = {"case", "errors", "journal", "planted"}
 READERS = {"pandas", "seaborn", "matplotlib"}
 

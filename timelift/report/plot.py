@@ -19,7 +19,7 @@ from timelift.report.style import THEMES, Theme, styled
 from timelift.stats.ranking import Ranking
 
 #: A name may be in any script; the font draws a box for what it lacks.
-_GLYPHS = "Glyph .* missing"
+GLYPHS = "Glyph .* missing"
 FORMATS = ("svg", "png")
 #: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
 _RC: dict[Any, Any] = {
@@ -36,7 +36,7 @@ _HOW: dict[str, dict[str, Any]] = {
 def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict[str, Figure]:
     """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
     with warnings.catch_warnings(), styled(THEMES[theme]):
-        warnings.filterwarnings("ignore", _GLYPHS, UserWarning)
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
         return _drawn(run, rankings, THEMES[theme])
 
 
@@ -69,5 +69,5 @@ def save(drawn: Mapping[str, Figure], folder: Path) -> list[Path]:
 
 def _save(figure: Figure, path: Path) -> None:
     with mpl.rc_context(_RC), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _GLYPHS, UserWarning)
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
         figure.savefig(path, **_HOW[path.suffix])

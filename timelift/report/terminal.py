@@ -1,7 +1,7 @@
 """The report in a terminal, or as plain text where the output is none."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -30,7 +30,7 @@ def console(width: int | None = None) -> Console:
 def show(report: Report, console: Console) -> None:
     """Print the head, every setting, and what was wrong with the file."""
     for label, text in report.head:
-        _show_line(console, f"{label:>9}  ", text)
+        show_line(console, f"{label:>9}  ", text)
     for table in report.tables:
         _show_setting(table, console)
     if report.meanings:
@@ -38,12 +38,12 @@ def show(report: Report, console: Console) -> None:
             "\nwhat each strategy means for layers that are more than a function", style="bold"
         )
     for name, meaning in report.meanings:
-        _show_line(console, f"  {name}  ", meaning)
+        show_line(console, f"  {name}  ", meaning)
     for warning in report.warnings:
-        _show_line(console, "warning: ", warning, "yellow")
+        show_line(console, "warning: ", warning, "yellow")
 
 
-def _show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
+def show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
     """Print a label and, beside it, a text that wraps under its own beginning."""
     line = Table.grid(padding=0)
     line.add_column(no_wrap=True, style=style)
@@ -56,22 +56,25 @@ def _show_setting(table: SettingTable, console: Console) -> None:
     console.print()
     console.print(Text(plain(table.setting.label), "bold"), no_wrap=True, overflow="ellipsis")
     if table.columns:
-        text = _laid_out(table, console.width, "-" if console.options.ascii_only else "─")
+        text = laid_out(table.columns, console, dict.fromkeys(table.fastest, "green"))
         console.print(text, no_wrap=True, overflow="ellipsis")
     for note in table.notes:
         console.print(Padding.indent(Text(plain(note)), 2))
 
 
-def _laid_out(table: SettingTable, width: int, line: str) -> Text:
-    """Lay out a table as one text: rich's own tables take longer than everything else here."""
-    names, *numbers = _fitting(table.columns, width)
+def laid_out(columns: Sequence[Column], console: Console, styles: Mapping[str, str]) -> Text:
+    """Lay out columns as one text, each row in the style of the name that it begins with.
+
+    Rich's own tables take longer than everything else here.
+    """
+    width, line = console.width, "-" if console.options.ascii_only else "─"
+    names, *numbers = _fitting(columns, width)
     room = min(_width(names), max(_LEAST_NAME, width - sum(_GAP + _width(c) for c in numbers)))
     text = Text(_row(names.title, room, [(c.title, _width(c)) for c in numbers]), "bold")
     text.append(f"\n{line * cell_len(text.plain)}", "dim")
-    for place, name in enumerate(table.names):
+    for place, name in enumerate(names.cells):
         cells = [(column.cells[place], _width(column)) for column in numbers]
-        style = "green" if name in table.fastest else ""
-        text.append(f"\n{_row(name, room, cells)}", f"not bold {style}")
+        text.append(f"\n{_row(name, room, cells)}", f"not bold {styles.get(name, '')}")
     return text
 
 
