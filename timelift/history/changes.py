@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from timelift.case import Case
 from timelift.history.levels import Levels, ratios
 from timelift.history.machine_moves import Move, apart, moves
-from timelift.history.segments import LEAST_RUNS, Fitted, Segment, fit
+from timelift.history.segments import LASTING_RUNS, LEAST_RUNS, Fitted, Segment, fit
 from timelift.read.measurement import Samples
 from timelift.stats import student
 from timelift.stats.verdicts import GATE_MARGIN
 
-#: A level of so many runs is what the latest one is held to, where any lasted so long.
-LASTING_RUNS = 7
 _TAIL = 0.025
+#: What the cases tell of the machine is looked at so often.
+_LOOKS = 3
 
 
 class Now(StrEnum):
@@ -94,24 +94,26 @@ class Found:
 
 def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
-    common = moves(levels, gate)
-    cases = _cases(levels, common, gate)
-    more = _new(apart([_places(one) for one in cases], levels.log_seconds.shape[1]), common)
-    if more:
-        common = sorted([*common, *more], key=lambda move: move.after)
+    runs = levels.log_seconds.shape[1]
+    cases, common = _cases(levels, [], gate), list[Move]()
+    for _ in range(_LOOKS):
+        places = [[(one.before, one.after) for one in case.changes] for case in cases]
+        more = common or moves(levels, gate, places)
+        new = _apart([*more, *apart(places, runs)])
+        if new == common:
+            break
+        common = new
         cases = _cases(levels, common, gate)
     return Found(tuple(cases), tuple(common))
 
 
-def _places(one: CaseHistory) -> list[tuple[int, int]]:
-    return [(change.before, change.after) for change in one.changes]
-
-
-def _new(found: Sequence[Move], known: Sequence[Move]) -> list[Move]:
-    """Give the moves that are not close to a known one, of which the cases may lag a run."""
-    return [
-        one for one in found if all(abs(one.after - other.after) > LEAST_RUNS for other in known)
-    ]
+def _apart(found: Sequence[Move]) -> list[Move]:
+    """Give the moves in order, of those that are close to each other the first that is given."""
+    new: list[Move] = []
+    for one in found:
+        if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
+            new.append(one)
+    return sorted(new, key=lambda move: move.after)
 
 
 def _cases(levels: Levels, common: Sequence[Move], gate: float) -> list[CaseHistory]:

@@ -1,19 +1,23 @@
 """Where the machine moved and not the code: half of all cases or more went the same way at once."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from timelift.history.levels import Levels, shared
-from timelift.history.segments import LEAST_RUNS, fit
+from timelift.history.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit
 from timelift.read.measurement import Samples
 from timelift.stats.location import HALF, trimmed_mean
 
 #: Of fewer cases half is one or two, and that may well be the code.
 LEAST_CASES = 4
+#: The chance of a move at a place that cases named, where there is none.
+_LIKELY = 0.01
+#: A place is named by this share of the cases, and by so many.
+_NAMED, _LEAST_NAMING = 0.1, 3
 
 
 @dataclass(frozen=True)
@@ -31,23 +35,53 @@ class Move:
     apart: bool = False
 
 
-def moves(levels: Levels, gate: float) -> list[Move]:
-    """Give the moves of a machine whose size is at least `gate`, a share, in order."""
-    if len(levels.cases) < LEAST_CASES:
-        return []
+#: The changes of a case, each as the runs before and after it.
+Places = Sequence[tuple[int, int]]
+
+
+def moves(levels: Levels, gate: float, changes: Sequence[Places]) -> list[Move]:
+    """Give the moves of a machine whose size is at least `gate`, a share, in order.
+
+    Where many cases changed at once, by `changes`, the machine is looked at more closely.
+    """
     beside = levels.against_canary
-    present = np.isfinite(beside).sum(0) >= LEAST_CASES
-    places = np.flatnonzero(present)
+    places = np.flatnonzero(np.isfinite(beside).sum(0) >= LEAST_CASES)
     if len(places) < 2 * LEAST_RUNS:
         return []
-    (fitted,) = fit([shared(beside)[places]])
-    bounds = [0, *(one.end for one in fitted.segments)]
+    named = [after for after, _ in crowded(changes, len(levels.log_canary), _NAMED)]
+    bounds = _bounds(shared(beside)[places], [int(np.searchsorted(places, one)) for one in named])
     found = []
     for (first, middle), (_, end) in pairwise(pairwise(bounds)):
         parts = beside[:, places[first:middle]], beside[:, places[middle:end]]
         move = _move(*parts, int(places[middle - 1]), int(places[middle]), gate)
         found += [move] if move else []
     return found
+
+
+def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
+    """Give where the level of all cases together changed, at the places that cases name if it can.
+
+    The cases know the place better, and since nobody chose it for what all did there together, its
+    p need not pay for a choice.
+    """
+    (fitted,) = fit([everything])
+    bounds = [0, len(everything)]
+    for place in named:
+        first = max((one for one in bounds if one <= place), default=0)
+        end = min((one for one in bounds if one > place), default=place)
+        if min(place - first, end - place) >= LEAST_RUNS:
+            parts = (
+                Segment(*ends, float(everything[slice(*ends)].mean()))
+                for ends in ((first, place), (place, end))
+            )
+            certain = fitted.noise.chance(*parts) * len(named) <= _LIKELY
+            bounds = sorted([*bounds, place]) if certain else bounds
+    far = [
+        one.end
+        for one in fitted.segments
+        if all(abs(one.end - other) > LASTING_RUNS for other in bounds[1:])
+    ]
+    return sorted([*bounds, *far])
 
 
 def _move(earlier: Samples, later: Samples, before: int, after: int, gate: float) -> Move | None:
@@ -61,21 +95,27 @@ def _move(earlier: Samples, later: Samples, before: int, after: int, gate: float
     return Move(before, after, shift, share, len(shifts)) if share >= HALF else None
 
 
-def apart(changes: Sequence[Iterable[tuple[int, int]]], runs: int) -> list[Move]:
-    """Give the places where at least half of all cases changed beside each other, too.
+def apart(changes: Sequence[Places], runs: int) -> list[Move]:
+    """Give the places where at least half of all cases changed beside each other, too."""
+    return [
+        Move(after - 1, after, 0.0, share, len(changes), apart=True)
+        for after, share in crowded(changes, runs, HALF)
+    ]
 
-    `changes` holds, for each case, its changes as (run before, run after).
-    """
+
+def crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[int, float]]:
+    """Give the runs before which a share of `least` of the cases changed, the fullest first."""
     if len(changes) < LEAST_CASES:
         return []
-    counts = np.zeros(runs, int)
+    exact, near = np.zeros(runs), np.zeros(runs)
     for one in changes:
-        near = {place for _, after in one for place in (after - 1, after, after + 1)}
-        counts[[place for place in near if 0 < place < runs]] += 1
-    found: list[Move] = []
-    while counts.size and counts.max() >= HALF * len(changes):
-        after = int(counts.argmax())
-        share = counts[after] / len(changes)
-        found.append(Move(after - 1, after, 0.0, float(share), len(changes), apart=True))
-        counts[max(after - LEAST_RUNS, 0) : after + LEAST_RUNS] = 0
+        exact[[after for _, after in one]] += 1
+        near[
+            list({place for _, after in one for place in range(after - 1, after + 2)} - {runs})
+        ] += 1
+    found = []
+    while runs and near.max() >= max(least * len(changes), _LEAST_NAMING):
+        place = int((near + exact / runs).argmax())
+        found.append((place, float(near[place] / len(changes))))
+        near[max(place - LEAST_RUNS, 0) : place + LEAST_RUNS + 1] = 0
     return found

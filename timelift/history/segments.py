@@ -20,8 +20,10 @@ from timelift.stats.moderate import RESOLUTION, Spread, moderate
 
 #: So many runs make a segment, so a lone spike, or two, is never a change.
 LEAST_RUNS = 3
-#: A false change in any series of a history has at most this chance.
-CHANCE = 0.05
+#: A level of so many runs is one that lasted.
+LASTING_RUNS = 7
+#: The chance of a false change in any series of a history: it is looked at every night.
+CHANCE = 0.01
 #: A change must explain so many log(runs) of the noise's variance to be proposed.
 _PENALTY = 3.0
 #: A run further than this from its neighbours, in sd of the noise, counts as being so far.
@@ -114,10 +116,10 @@ def remembered(rows: Sequence[Samples]) -> float:
     With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much;
     r is what differences of neighbours lack beside those of runs far apart, over all series.
     """
-    long = [row for row in rows if len(row) > 2 * _FAR_LAG]
+    long = [row for row in rows if len(row) >= 2 * LEAST_RUNS]
     if not long:
         return 1.0
-    shares = [(_lagged(row, 1) / _lagged(row, _FAR_LAG)) ** 2 for row in long]
+    shares = [(_lagged(row, 1) / _lagged(row, min(_FAR_LAG, len(row) // 2))) ** 2 for row in long]
     doubt = 2 / math.sqrt(sum(map(len, long)))
     correlation = min(max(0.0, 1 - float(np.median(shares)) - doubt), 0.9)
     return (1 + correlation) / (1 - correlation)
@@ -126,14 +128,18 @@ def remembered(rows: Sequence[Samples]) -> float:
 def cleaned(values: Samples, sd: float) -> Samples:
     """Pull what lies far from the median of five neighbours to where it is believable.
 
-    That median keeps a step of three runs where it is, and does not feel a spike of two.
+    That median keeps a step of three runs where it is, and does not feel a spike of two. What lies
+    twice as far tells nothing of the level, and is put on it.
     """
     if len(values) < _WINDOW:
         return values
     windows = np.lib.stride_tricks.sliding_window_view(values, _WINDOW)
     edge = _WINDOW // 2
     middle = np.pad(np.median(windows, axis=-1), edge, mode="edge")
-    return np.clip(values, middle - _FAR * sd, middle + _FAR * sd)
+    off = values - middle
+    return np.asarray(
+        middle + np.where(np.abs(off) > 2 * _FAR * sd, 0.0, np.clip(off, -_FAR * sd, _FAR * sd))
+    )
 
 
 def proposed(values: Samples, sd: float) -> list[int]:
