@@ -99,7 +99,7 @@ def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:
     for _ in range(_LOOKS):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
         more = common or moves(levels, gate, places)
-        new = _apart([*more, *apart(places, runs)])
+        new = _apart([*more, *apart(levels.cases, places, runs)])
         if new == common:
             break
         common = new

@@ -18,7 +18,7 @@ from timelift.read.escape import slug
 from timelift.read.measurement import Samples
 from timelift.report.colour import look
 from timelift.report.facets import columns_for
-from timelift.report.panels import Panel, Sheet, legend_order, name_axes, shown, stroke
+from timelift.report.panels import Panel, Sheet, legend_order, name_axes, shown, stroke, text_inches
 from timelift.report.plot import GLYPHS
 from timelift.report.style import THEMES, Theme, styled
 
@@ -26,6 +26,8 @@ from timelift.report.style import THEMES, Theme, styled
 _PANELS = 12
 _COLUMNS = 3
 _DAYS_SHOWN = 3
+#: A bold title is as wide as one of so many points that is not.
+_TITLE = 12.5
 #: A day in seconds.
 _DAY = 86_400.0
 #: Of the points, so many per cent at each end may lie outside of a panel: a spike is no scale.
@@ -62,15 +64,11 @@ def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme
     changed = legend_order(
         one.case.strategy for setting in drawn for one in by_setting[setting] if one.changes
     )
-    panel = Panel(2.7, 1.6, left=0.65).under(map(titled, drawn))
-    sheet = Sheet(
-        f"{shown(workload)}: change over all runs",
-        _subtitle(history, len(by_setting) - len(drawn)),
-        theme,
-        panel,
-        columns_for([(workload, 0, "", "")] * len(drawn), _COLUMNS),
-        changed,
-    )
+    title = f"{shown(workload)}: change over all runs"
+    columns = columns_for([(workload, 0, "", "")] * len(drawn), _COLUMNS)
+    panel = Panel(max(2.7, text_inches(title, _TITLE) / columns), 1.6, left=0.65)
+    subtitle = _subtitle(history, len(by_setting) - len(drawn))
+    sheet = Sheet(title, subtitle, theme, panel.under(map(titled, drawn)), columns, changed)
     days = np.array([run.started.timestamp() / _DAY for run in history.runs])
     for axes, setting in zip(sheet.draw(len(drawn)), drawn, strict=True):
         _draw(axes, by_setting[setting], days, history, theme)
@@ -148,8 +146,10 @@ def _scale_up(axes: Axes, cases: Sequence[CaseHistory], history: History) -> Non
     levels = np.concatenate([line[np.isfinite(line)] for _, line in eras] or [np.zeros(1)])
     low, high = np.percentile(points, [_OUTSIDE, 100 - _OUTSIDE])
     low, high = min(low, levels.min(), -_LEAST_REACH), max(high, levels.max(), _LEAST_REACH)
-    axes.set_ylim(low * _ROOM, high * _ROOM)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    low, high = float(low * _ROOM), float(high * _ROOM)
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_ylim(low, high)
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
 
 
 def _scale_days(axes: Axes, days: Samples) -> None:

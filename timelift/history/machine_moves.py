@@ -1,12 +1,15 @@
 """Where the machine moved and not the code: half of all cases or more went the same way at once."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
+from timelift.case import Case
 from timelift.history.levels import Levels, shared
 from timelift.history.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit
 from timelift.read.measurement import Samples
@@ -51,9 +54,11 @@ def moves(levels: Levels, gate: float, changes: Sequence[Places]) -> list[Move]:
     named = [after for after, _ in crowded(changes, len(levels.log_canary), _NAMED)]
     bounds = _bounds(shared(beside)[places], [int(np.searchsorted(places, one)) for one in named])
     found = []
+    ends = [*places, len(levels.log_canary)]
     for (first, middle), (_, end) in pairwise(pairwise(bounds)):
-        parts = beside[:, places[first:middle]], beside[:, places[middle:end]]
-        move = _move(*parts, int(places[middle - 1]), int(places[middle]), gate)
+        earlier = slice(int(places[first]), int(places[middle - 1]) + 1)
+        later = slice(int(places[middle]), int(ends[end]))
+        move = _move(levels, (earlier, later), gate)
         found += [move] if move else []
     return found
 
@@ -78,29 +83,43 @@ def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
             bounds = sorted([*bounds, place]) if certain else bounds
     far = [
         one.end
-        for one in fitted.segments
-        if all(abs(one.end - other) > LASTING_RUNS for other in bounds[1:])
+        for one in fitted.segments[:-1]
+        if all(abs(one.end - other) > LASTING_RUNS for other in bounds[1:-1])
     ]
     return sorted([*bounds, *far])
 
 
-def _move(earlier: Samples, later: Samples, before: int, after: int, gate: float) -> Move | None:
+def _move(levels: Levels, sides: tuple[slice, slice], gate: float) -> Move | None:
     """Judge a shift of what the median case does: did half of them go that way and that far."""
-    shifts = trimmed_mean(later, HALF) - trimmed_mean(earlier, HALF)
-    shifts = shifts[np.isfinite(shifts)]
-    if len(shifts) < LEAST_CASES:
+    before, after = (trimmed_mean(levels.against_canary[:, one], HALF) for one in sides)
+    known = np.isfinite(after - before)
+    if known.sum() < LEAST_CASES:
         return None
-    shift = float(np.median(shifts))
-    share = float((shifts * np.sign(shift) >= math.log1p(gate)).mean())
-    return Move(before, after, shift, share, len(shifts)) if share >= HALF else None
+    shift = float(np.median((after - before)[known]))
+    moved = (after - before) * np.sign(shift) >= math.log1p(gate)
+    share = float(moved[known].mean())
+    if share < HALF or not _several(levels.cases, moved):
+        return None
+    return Move(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
 
 
-def apart(changes: Sequence[Places], runs: int) -> list[Move]:
+def _several(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -> bool:
+    """Whether no single strategy moved alone: one of two is half of all cases, and is the code."""
+    shares: dict[str, list[bool]] = defaultdict(list)
+    for case, one in zip(cases, moved, strict=True):
+        shares[case.strategy].append(bool(one))
+    many = sum(bool(np.mean(one) >= HALF) for one in shares.values())
+    return many > 1 or len(shares) == 1
+
+
+def apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[Move]:
     """Give the places where at least half of all cases changed beside each other, too."""
-    return [
-        Move(after - 1, after, 0.0, share, len(changes), apart=True)
-        for after, share in crowded(changes, runs, HALF)
-    ]
+    found = []
+    for after, share in crowded(changes, runs, HALF):
+        moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]
+        if _several(cases, moved):
+            found.append(Move(after - 1, after, 0.0, share, len(changes), apart=True))
+    return found
 
 
 def crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[int, float]]:
