@@ -228,7 +228,7 @@ SHEETS: dict[str, tuple[list[Case], Any]] = {
     ),
     "many strategies": (
         journals.grid(MANY, ("tokens",), (16,), phases=("forward",)),
-        lambda case, night: 0.02 * (night > 8) * (len(MANY) - int(case.strategy[4:])) ** 2 / 20,
+        lambda case, night: 0.07 * (night > 8) * max(0, 6 - int(case.strategy[4:])),
     ),
     "long names": (
         journals.grid(["x" * 80, "y" * 80, "z" * 80], ["w" * 80], (16,), phases=("forward",)),

@@ -28,6 +28,8 @@ _COLUMNS = 3
 _DAYS_SHOWN = 3
 #: A bold title is as wide as one of so many points that is not.
 _TITLE = 12.5
+#: The dots of a case share so much area, in square points.
+_INK = 600.0
 #: A day in seconds.
 _DAY = 86_400.0
 #: Of the points, so many per cent at each end may lie outside of a panel: a spike is no scale.
@@ -121,8 +123,9 @@ def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, th
             axes.plot(days[there], points[there], color=theme.muted, linewidth=0.5, alpha=0.45)
             continue
         drawn = look(one.case.strategy)
-        axes.scatter(days[there], points[there], 3, drawn.colour, alpha=0.5, linewidths=0)
-        axes.plot(days, levels, color=drawn.colour, **stroke(drawn))
+        area = float(np.clip(_INK / len(days), 3, 14))
+        axes.scatter(days[there], points[there], area, drawn.colour, alpha=0.7, linewidths=0)
+        axes.plot(days, levels, color=drawn.colour, drawstyle="steps-mid", **stroke(drawn))
 
 
 def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples]]:
