@@ -7,9 +7,10 @@ import pytest
 
 from timelift.case import Case, Phase, Setting
 from timelift.history import segments
-from timelift.history.changes import WORSE, Found, Now, find
+from timelift.history.changes import Found, find
 from timelift.history.levels import Levels, ratios
 from timelift.history.simulated import Scenario, Shape, simulate
+from timelift.history.standing import WORSE, Now
 from timelift.read.measurement import Samples
 
 QUIET = Scenario("quiet", sd=0.005)
@@ -189,6 +190,23 @@ def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
     found = _moved(levels, np.arange(20), 31, 0.25)
     assert len(found.moves) == 1
     assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == [7]
+
+
+def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
+    """A new kernel is no pardon; a case that is as fast as its rivals again is one."""
+    for mended in (False, True):
+        levels = _levels()
+        levels.log_seconds[7, 20 : 45 if mended else 60] += np.log(1.10)
+        found = _moved(levels, np.arange(20), 35, 0.25)
+        assert len(found.moves) == 1
+        assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == (
+            [] if mended else [7]
+        )
+        if not mended:
+            worst = found.cases[7].worst
+            assert worst is not None
+            assert worst.shift == pytest.approx(np.log(1.10), abs=0.015)
+            assert (worst.before, worst.after) == (19, 20)
 
 
 def test_few_runs_and_vanished_cases_get_no_verdict() -> None:

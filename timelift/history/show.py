@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.case import AXES
-from timelift.history.changes import WORSE, CaseHistory
+from timelift.history.changes import CaseHistory
 from timelift.history.reading import History
 from timelift.history.runs import differences
+from timelift.history.standing import WORSE
 from timelift.history.words import TITLES, cells, head, past, rows
 from timelift.read.escape import NAME_LIMIT, csv_text, markdown
 from timelift.report.table import Column

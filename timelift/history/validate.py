@@ -13,10 +13,11 @@ from dataclasses import astuple, dataclass
 
 import numpy as np
 
-from timelift.history.changes import WORSE, find
+from timelift.history.changes import find
 from timelift.history.levels import Levels, ratios
 from timelift.history.segments import deviation
 from timelift.history.simulated import SCENARIOS, Nights, Scenario, Shape, Truth, simulate
+from timelift.history.standing import WORSE
 from timelift.read.measurement import Samples
 from timelift.stats.verdicts import GATE_MARGIN
 

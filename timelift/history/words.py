@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from timelift.history.changes import WORSE, CaseHistory, Change, Now
+from timelift.history.changes import CaseHistory
 from timelift.history.levels import ENOUGH_RIVALS
 from timelift.history.machine_moves import Move
 from timelift.history.reading import History
 from timelift.history.runs import RunHead, differences
 from timelift.history.segments import LEAST_RUNS
+from timelift.history.standing import WORSE, Change, Now
 
 #: How rows are sorted: what is worse first.
 _ORDER = {now: place for place, now in enumerate((Now.SLOWER, Now.CREPT, Now.FASTER))}
