@@ -45,7 +45,7 @@ def test_a_quiet_history_is_zero(results: Path, capsys: pytest.CaptureFixture[st
     """And says so."""
     _nights(results)
     assert report.main(["history"]) == 0
-    assert "nothing is slower than it was by 3% or more; 5 same" in capsys.readouterr().out
+    assert "nothing is slower than it was by 3 % or more; 5 same" in capsys.readouterr().out
 
 
 def test_a_slow_down_that_is_still_there_is_two_and_named(
@@ -204,11 +204,16 @@ def test_hostile_names_are_shown_as_text(results: Path, capsys: pytest.CaptureFi
     names = ["=cmd()", "a\x1b[31mb", "<b>|x|</b>", "_$\\frac", "native"]
     cases = journals.grid(names, ["../../evil"], (16,), phases=("forward",))
     commit = {"id": "\x1b[2Jabc", "dirty": True}
-    histories.nights(results, 14, histories.step("=cmd()", 7), cases=cases)
-    last = results / "example" / "013.jsonl"
-    lines = [journals.line(case, seconds=[1e-3]) for case in cases]
-    histories.run(last, 13, lines, commit=commit, machine=histories.machine())
-    report.main(["history"])
+    hostile = [histories.machine(), histories.machine(keras="\x1b[31m|<b>")]
+    histories.nights(
+        results,
+        14,
+        histories.step("=cmd()", 7),
+        cases=cases,
+        described=lambda night: hostile[night >= 7],
+    )
+    histories.run(results / "example" / "014.jsonl", 14, [], commit=commit, machine=hostile[1])
+    assert report.main(["history"]) == 2
     folder = results / "report"
     assert "\x1b" not in capsys.readouterr().out
     assert "\x1b" not in (folder / "history.md").read_text()

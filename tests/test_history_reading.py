@@ -274,3 +274,14 @@ def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
         reading.read(tmp_path, Wanted())
+
+
+def test_many_journals_are_read_by_all_processors_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Order and values are those of one process."""
+    results = _nights(tmp_path, 9)
+    paths = sorted((results / "example").glob("*.jsonl"))
+    alone = [summary.of_run(path) for path in paths]
+    monkeypatch.setattr(cache, "_WORTH_A_PROCESS", 0)
+    assert cache.summaries(results, paths) == alone

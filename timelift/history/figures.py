@@ -94,7 +94,7 @@ def _subtitle(history: History, left_out: int) -> str:
         "ratio to the median rival, beside the first level",
         "colour: changed, lines are levels and dots are runs",
         "grey: not shown to change",
-        f"band: ±{history.gate:.0%}",
+        f"band: ±{100 * history.gate:g} %",
     ]
     words += ["dashed: the machine moved, and all begin anew"] if history.found.moves else []
     words += [f"{left_out} settings with fewer changes are not drawn"] if left_out else []

@@ -29,9 +29,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class History:
-    """A machine's runs, and what was found in them; `gate` is the least change that counts."""
+    """A machine's runs, and what was found in them; `gate` is the least change that counts.
+
+    `cases` are all that were looked at, those of `found` the ones that were asked for.
+    """
 
     machine: Machine
+    cases: tuple[Case, ...]
     found: Found
     gate: float
 
@@ -56,7 +60,8 @@ def read(results: Path, wanted: Wanted) -> History:
         )
     beats = [run.canary_seconds or np.nan for run in machine.runs]
     found = find(levels(summaries, beats), wanted.gate)
-    return History(machine, replace(found, cases=_shown(found.cases, wanted)), wanted.gate)
+    shown = replace(found, cases=_shown(found.cases, wanted))
+    return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate)
 
 
 def _shown(cases: tuple[CaseHistory, ...], wanted: Wanted) -> tuple[CaseHistory, ...]:

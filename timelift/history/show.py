@@ -14,7 +14,7 @@ from timelift.history.reading import History
 from timelift.history.runs import differences
 from timelift.history.standing import WORSE
 from timelift.history.words import TITLES, cells, head, past, rows
-from timelift.read.escape import NAME_LIMIT, csv_text, markdown
+from timelift.read.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.report.table import Column
 from timelift.report.terminal import laid_out, show_line
 
@@ -31,7 +31,7 @@ def show(history: History, console: Console) -> None:
     found = rows(history)
     if found:
         console.print()
-        table = laid_out(_columns([row.cells for row in found[:_ROWS]]), console, _slower(history))
+        table = laid_out(_columns([row.cells for row in found[:_ROWS]]), console, _styles(history))
         console.print(table, no_wrap=True, overflow="ellipsis")
     if len(found) > _ROWS:
         console.print(f"  and {len(found) - _ROWS} more: see the report")
@@ -40,7 +40,7 @@ def show(history: History, console: Console) -> None:
         show_line(console, "warning: ", warning, "yellow")
 
 
-def _slower(history: History) -> dict[str, str]:
+def _styles(history: History) -> dict[str, str]:
     return {one.case.label: "red" if one.now in WORSE else "green" for one in history.found.cases}
 
 
@@ -56,7 +56,11 @@ def _show_past(lines: Sequence[str], console: Console) -> None:
 def _columns(table: Sequence[Sequence[str]]) -> list[Column]:
     """Turn rows of cells into columns, without those that are empty."""
     columns = zip(TITLES, _RANKS, zip(*table, strict=True), strict=True)
-    return [Column(title, rank, held) for title, rank, held in columns if any(held)]
+    return [
+        Column(title, rank, tuple(plain(cell, NAME_LIMIT) for cell in held) if rank else held)
+        for title, rank, held in columns
+        if any(held)
+    ]
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:

@@ -54,6 +54,7 @@ SCENARIOS = (
     Scenario("10 % slower, noise of 3 %", step=0.10, sd=0.03),
     Scenario("5 % slower, lone spikes", step=0.05, spikes=0.02),
     Scenario("5 % slower, machine moves before", step=0.05, night=60, moves=40),
+    Scenario("10 % slower, machine moves after", step=0.10, night=25, moves=55),
     Scenario("5 % slower for 20 nights", step=0.05, night=35, mended=55),
     Scenario("creeps to 10 % in 60 nights", creep=0.10, night=30),
 )

@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +48,8 @@ class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
+    # To find a case by its text spares the hashing of all its axes on every line.
+    by_text: dict[bytes, dict[int, float]] = field(default_factory=dict)
 
     def line(self, line: bytes) -> None:
         """Read a line; what is damaged is passed over."""
@@ -61,8 +63,14 @@ class _Reading:
             return
 
     def _usual(self, found: re.Match[bytes]) -> None:
-        played = sorted(float(one) for one in found[3].split(b",") if one != b"null")
-        self._add(_case(found[2]), int(found[1]), played)
+        rounds = found[3].split(b",")
+        if b"null" in rounds:
+            rounds = [one for one in rounds if one != b"null"]
+        played = sorted(map(float, rounds))
+        launches = self.by_text.get(found[2])
+        if launches is None:
+            launches = self.by_text[found[2]] = self.medians[_case(found[2])]
+        launches.setdefault(int(found[1]), _log_median(played))
         beat = _CANARY.search(found[4])
         if beat and 0 < float(beat[1]) < _LONGEST_BEAT:
             self.beats.append(float(beat[1]))
@@ -75,23 +83,17 @@ class _Reading:
         if record.status is not Status.MEASURED:
             self.lost.add(record.case)
             return
-        self._add(record.case, record.launch, np.sort(record.seconds[~np.isnan(record.seconds)]))
+        played = sorted(record.seconds[~np.isnan(record.seconds)].tolist())
+        self.medians[record.case].setdefault(record.launch, _log_median(played))
         beat = record.facts.get("canary_seconds")
         if isinstance(beat, float) and 0 < beat < _LONGEST_BEAT:
             self.beats.append(beat)
-
-    def _add(self, case: Case, launch: int, ordered: "list[float] | Samples") -> None:
-        count = len(ordered)
-        if not count or not SHORTEST_SECONDS < ordered[0] <= ordered[-1] < LONGEST_SECONDS:
-            raise ValueError("seconds_per_call: expected times")
-        low, high = ordered[(count - 1) // 2], ordered[count // 2]
-        self.medians[case].setdefault(launch, math.log(low * high) / 2)
 
     def summary(self) -> Summary:
         """Bring the launches together, setting by setting."""
         by_setting: dict[Setting, list[Case]] = defaultdict(list)
         for case in self.medians:
-            if case not in self.lost:
+            if self.medians[case] and case not in self.lost:
                 by_setting[case.setting].append(case)
         rivals = list(by_setting.values())
         levels = over_launches(self._table(rivals))
@@ -127,6 +129,15 @@ def of_lines(lines: Iterable[bytes]) -> Summary:
     for line in lines:
         reading.line(line)
     return reading.summary()
+
+
+def _log_median(ordered: Sequence[float]) -> float:
+    """Give the log of the median; raises ValueError where no clock can have measured the times."""
+    count = len(ordered)
+    if not count or not SHORTEST_SECONDS < ordered[0] <= ordered[-1] < LONGEST_SECONDS:
+        raise ValueError("seconds_per_call: expected times")
+    low, high = ordered[(count - 1) // 2], ordered[count // 2]
+    return math.log(low * high) / 2
 
 
 @lru_cache(maxsize=1 << 14)

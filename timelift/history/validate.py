@@ -26,11 +26,12 @@ Rule = Callable[[Levels], Nights]
 _FIRST_NIGHT = 8
 _HEADER = (
     "history                              rule        slower  found  missed  nights late"
-    "   false cases   red nights"
+    "    at the end   false cases    red nights"
 )
 _LEGEND = """
 slower       cases that became slower by 3 % or more; found: were called so while they were
-nights late  from the first slower run to the first night that said so, the median (the 90 %)
+nights late  from the first slower run to the first night that said so, the median (90 % quantile)
+at the end   cases called slower on the last night, of those that were
 false cases  called slower on any night on which they were not, of all cases
 red nights   on which any case was falsely called slower, of all nights
 timelift     what `python report.py history` does
@@ -84,6 +85,8 @@ class Marks:
     false_cases: int
     nights: int
     red_nights: int
+    at_the_end: int
+    told_at_the_end: int
     late: tuple[int, ...]
 
     def __add__(self, other: "Marks") -> "Marks":
@@ -113,6 +116,8 @@ def mark(said: Nights, truth: Truth) -> Marks:
         false_cases=int(false.any(-1).sum()),
         nights=said.shape[1] - _FIRST_NIGHT,
         red_nights=int(false.any(0).sum()),
+        at_the_end=int(truth.slower[:, -1].sum()),
+        told_at_the_end=int((hits[:, -1]).sum()),
         late=tuple(int(one) for one in late[found]),
     )
 
@@ -156,11 +161,13 @@ def _line(scenario: str, rule: str, found: Marks) -> str:
     late = ""
     if found.late:
         late = f"{np.median(found.late):.0f} ({np.percentile(found.late, 90):.0f})"
-    missed = found.slower - found.found
+    missed, ended = found.slower - found.found, ""
+    if found.at_the_end:
+        ended = f"{found.told_at_the_end} of {found.at_the_end}"
     return (
-        f"{scenario:37}{rule:10}{found.slower:>8}{found.found:>7}{missed:>8}{late:>13}"
+        f"{scenario:37}{rule:10}{found.slower:>8}{found.found:>7}{missed:>8}{late:>13}{ended:>14}"
         f"{f'{found.false_cases} of {found.cases}':>14}"
-        f"{f'{found.red_nights} of {found.nights}':>13}"
+        f"{f'{found.red_nights} of {found.nights}':>14}"
     )
 
 

@@ -32,7 +32,8 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     """Give the head of a history as pairs of a label and a text."""
     runs = history.runs
     yield "machine", history.machine.name
-    yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {len(history.found.cases)} cases"
+    cases = f"{len(history.found.cases)} of {len(history.cases)} cases"
+    yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {cases}"
     yield "ratio", _reference(history)
     for move in history.found.moves:
         yield "machine", moved(move, runs)
@@ -52,7 +53,7 @@ def _together(history: History) -> Iterator[str]:
 
 
 def _reference(history: History) -> str:
-    counts = Counter(one.case.setting for one in history.found.cases)
+    counts = Counter(case.setting for case in history.cases)
     few = sum(count < ENOUGH_RIVALS for count in counts.values())
     text = "to what the median rival of the same setting and run did"
     if few:
@@ -71,7 +72,7 @@ def answer(history: History) -> str:
     worse = sum(counts[now] for now in WORSE)
     first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
     others = (f"{counts[now]} {now}" for now in Now if now not in WORSE and counts[now])
-    return f"{first} by {history.gate:.0%} or more; {', '.join(others)}".rstrip("; ")
+    return f"{first} by {100 * history.gate:g} % or more; {', '.join(others)}".rstrip("; ")
 
 
 def moved(move: Move, runs: Sequence[RunHead]) -> str:
