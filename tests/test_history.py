@@ -1,6 +1,7 @@
 """What a history says of a case: a change, where it was, whether the machine moved instead."""
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -228,6 +229,24 @@ def test_the_sizes_of_time_do_not_matter() -> None:
     one, other = find(levels).cases[7].changes[0], find(slower).cases[7].changes[0]
     assert (one.before, one.after) == (other.before, other.after)
     assert one.shift == pytest.approx(other.shift)
+
+
+@pytest.mark.parametrize("rivals", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, seed: int) -> None:
+    """Single levels, whole cases, whole runs, all canaries, amid changes and a move."""
+    random = np.random.default_rng([rivals, seed])
+    shape = Shape(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
+    levels, _ = simulate(Scenario("x", step=0.2, night=10, moves=20), shape, random)
+    table = levels.log_seconds
+    table[random.random(table.shape) < 0.3] = np.nan
+    table[random.random(len(table)) < 0.3] = np.nan
+    table[:, random.random(table.shape[1]) < 0.2] = np.nan
+    levels.log_canary[random.random(table.shape[1]) < seed / 5] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = find(levels)
+    assert len(found.cases) == len(table)
 
 
 def test_equal_runs_are_a_history_without_a_change() -> None:

@@ -108,6 +108,8 @@ def _ratios(rivals: Samples, beside: Samples, steady: NDArray[np.bool_]) -> Samp
 
 def _steadier(beside: Samples) -> int:
     """Choose the row that wanders least: a step moves a row's quantiles apart, a spike does not."""
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanpercentile(beside, [10, 90], axis=1)
-    return int(np.argmin(np.nan_to_num(high - low, nan=np.inf)))
+    return int(np.argmin([_wandering(row[np.isfinite(row)]) for row in beside]))
+
+
+def _wandering(row: Samples) -> float:
+    return float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf
