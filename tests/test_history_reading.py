@@ -246,8 +246,9 @@ def test_a_file_that_is_no_run_is_named_and_left_out(
 ) -> None:
     """Where it is the only one, a sentence says so."""
     (tmp_path / "x.jsonl").write_bytes(content)
-    with pytest.raises(UserError, match=r"expected runs under .* found none"):
+    with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
         runs.of_machine(tmp_path)
+    assert sentence in str(refusal.value)
     _nights(tmp_path, 3)
     (warning,) = runs.of_machine(tmp_path).warnings
     assert sentence in warning

@@ -62,8 +62,9 @@ def of_machine(results: Path, name: str | None = None, since: datetime | None = 
     warnings = Warnings()
     heads = list(_heads(results, warnings))
     if not heads:
+        why = f" ({warnings.texts[0]})" if warnings.texts else ""
         raise UserError(
-            f"expected runs under {str(results)!r}, found none that can be read; "
+            f"expected runs under {str(results)!r}, found none that can be read{why}; "
             "measure one with: pytest bench/"
         )
     chosen = _chosen(heads, name)
