@@ -108,6 +108,20 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Pa
     assert fast.canary_seconds == pytest.approx(4e-5)
 
 
+@pytest.mark.parametrize("smallest", [1e-6, 1e-4, 1e-2, 0.5, 3.0])
+def test_times_sorted_as_text_have_the_median_of_the_numbers(smallest: float) -> None:
+    """Short and long decimals, exponents, times beyond a second, rounds sat out."""
+    random = np.random.default_rng(1)
+    for count in range(1, 40):
+        seconds: list[float | None] = (smallest * random.lognormal(0, 1, count)).tolist()
+        seconds += [round(smallest, 7)] + [None] * (count % 3)
+        line = json.dumps(journals.line(FEW[0], 1, seconds), separators=(",", ":")).encode()
+        found = summary.of_lines([line]).log_seconds[FEW[0]]
+        ordered = sorted(one for one in seconds if one is not None)
+        middle = ordered[(len(ordered) - 1) // 2] * ordered[len(ordered) // 2]
+        assert found == pytest.approx(math.log(middle) / 2, abs=1e-12)
+
+
 def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None:
     """Later launches are 50 % slower for all; who did not play them is no faster for it."""
     lines = [
