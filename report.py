@@ -7,7 +7,7 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import NoReturn, cast
 
 from timelift.commands import DEFAULT, NAMES, Command
 from timelift.errors import UserError
@@ -36,14 +36,25 @@ def _command(name: str) -> Command:
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
     called = "report.py" if name == DEFAULT else f"report.py {name}"
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=called,
         description=command.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_others() if name == DEFAULT else None,
     )
+    parser.usage_exit = getattr(command, "USAGE_EXIT", parser.usage_exit)
     command.arguments(parser)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit code for bad usage is the command's own, where 2 already means more."""
+
+    usage_exit = 2
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(self.usage_exit, f"{self.prog}: error: {message}\n")
 
 
 def _others() -> str | None:

@@ -27,6 +27,7 @@ READING = {
     "commands",
     "compare",
     "export",
+    "history",
     "library",
     "page",
     "read",

@@ -12,7 +12,7 @@ from typing import Protocol
 #: The command that needs no word: `python report.py [RUN…]`.
 DEFAULT = "report"
 #: The others, in the order of the help text.
-NAMES: tuple[str, ...] = ("choose", "compare", "baseline", "export", "bisect")
+NAMES: tuple[str, ...] = ("choose", "compare", "history", "baseline", "export", "bisect")
 
 
 class Command(Protocol):

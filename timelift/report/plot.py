@@ -22,7 +22,7 @@ from timelift.report.style import THEMES, Theme, styled
 from timelift.stats.ranking import Ranking
 
 #: A name may be in any script; the font draws a box for what it lacks.
-_GLYPHS = "Glyph .* missing"
+GLYPHS = "Glyph .* missing"
 FORMATS = ("svg", "png")
 #: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
 _RC: dict[Any, Any] = {
@@ -48,7 +48,7 @@ def figures(
     given, all are lifts.
     """
     with warnings.catch_warnings(), styled(THEMES[theme]):
-        warnings.filterwarnings("ignore", _GLYPHS, UserWarning)
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
         return _drawn(run, rankings, rankings if lifted is None else lifted, THEMES[theme])
 
 
@@ -93,5 +93,5 @@ def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FOR
 
 def _save(figure: Figure, path: Path) -> None:
     with mpl.rc_context(_RC), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", _GLYPHS, UserWarning)
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
         figure.savefig(path, **_HOW[path.suffix])

@@ -1,0 +1,284 @@
+"""`python report.py history`: what it says, what it writes, and what it returns to a build."""
+
+import csv
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+import report
+from tests import histories, journals
+from timelift.case import Case
+from timelift.history import figures, reading
+from timelift.history.reading import Wanted
+from timelift.report.style import THEMES
+
+SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of results of a project of this test alone."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    (tmp_path / "results").mkdir()
+    return tmp_path / "results"
+
+
+def _nights(results: Path, count: int = 16, slower: Any = histories.nothing, **how: Any) -> None:
+    histories.nights(results, count, slower, **({"cases": SIX} | how))
+
+
+def _slow(results: Path, **how: Any) -> None:
+    """From the ninth night on the loop is 10 % slower, with a new Keras."""
+
+    def described(night: int) -> dict[str, Any]:
+        return histories.machine(keras="3.15" if night >= 8 else "3.14")
+
+    _nights(results, 16, histories.step("loop_slice", 8), described=described, **how)
+
+
+def test_a_quiet_history_is_zero(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says so."""
+    _nights(results)
+    assert report.main(["history"]) == 0
+    assert "nothing is slower than it was by 3 % or more; 5 same" in capsys.readouterr().out
+
+
+def test_a_slow_down_that_is_still_there_is_two_and_named(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The case, the size, the day, the commits between, and the version that came with it."""
+    _slow(results)
+    assert report.main(["history"]) == 2
+    said = capsys.readouterr().out
+    between = f"{histories.commit(7)}..{histories.commit(8)}"
+    row = next(line for line in said.splitlines() if line.startswith("tokens-T16"))
+    assert row.split()[:2] == ["tokens-T16-B8-forward-graph-loop_slice", "slower"]
+    assert histories.day(8) in row
+    assert between in row
+    assert 1.08 < float(row.split()[2]) < 1.12
+    assert "keras 3.14 -> 3.15" in said
+
+
+def test_a_slow_down_that_was_mended_is_zero_and_told_as_past(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A build is red while it is slow."""
+
+    def slower(case: Case, night: int) -> float:
+        return 0.1 * (case.strategy == "loop_slice" and 8 <= night < 16)
+
+    _nights(results, 24, slower)
+    assert report.main(["history"]) == 0
+    assert "earlier changes" in capsys.readouterr().out
+
+
+def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> None:
+    """Only later runs count."""
+    _slow(results)
+    assert report.main(["history", "--since", histories.day(8)]) == 0
+
+
+def test_a_machine_that_moved_is_told_and_is_no_slow_down(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All cases 30 % slower at once."""
+    _nights(results, 16, lambda _, night: 0.26 * (night >= 8))
+    assert report.main(["history"]) == 0
+    said = capsys.readouterr().out
+    assert f"moved between {histories.day(7)} and {histories.day(8)}, not the code: 100%" in said
+
+
+def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Markdown with the figures in it, a CSV of cases, one of changes, a figure a workload."""
+    cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
+    _slow(results, cases=cases)
+    output = results.parent / "out"
+    assert report.main(["history", "--output", str(output)]) == 2
+    pictures = {f"history-{name}.{f}" for name in ("tokens", "frames") for f in ("svg", "png")}
+    assert {one.name for one in output.iterdir()} == {
+        "history.md",
+        "history.csv",
+        "changes.csv",
+        *pictures,
+    }
+    assert str(output) in capsys.readouterr().out.splitlines()[-1]
+    text = (output / "history.md").read_text()
+    assert "![history-tokens.svg](history-tokens.svg)" in text
+    assert "| tokens-T16-B8-forward-graph-loop_slice | slower |" in text
+    with (output / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10
+    slower = [row for row in rows if row["now"] == "slower"]
+    assert {row["strategy"] for row in slower} == {"loop_slice"}
+    assert all(1.05 < float(row["ratio"]) < 1.15 for row in slower)
+    assert {row["with_it"] for row in slower} == {"keras 3.14 -> 3.15"}
+    with (output / "changes.csv").open() as file:
+        assert {row["commit_after"] for row in csv.DictReader(file)} == {histories.commit(8)}
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        (["--workload", "tokens"], 5),
+        (["--case", "frames-T16-B8-forward-graph-native"], 1),
+        (["--case", "frames-T16-B8-forward-graph"], 5),
+    ],
+)
+def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], count: int) -> None:
+    """A workload, a case, or all rivals of a setting."""
+    cases = journals.grid(histories.STRATEGIES, ("tokens", "frames"), (16,), phases=("forward",))
+    _nights(results, 6, cases=cases)
+    output = results.parent / "out"
+    assert report.main(["history", *words, "--output", str(output)]) == 0
+    with (output / "history.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == count
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--machine", "nowhere"], "expected a machine that has runs, received 'nowhere'"),
+        (["--workload", "tokns"], "expected a workload of this history, received 'tokns'"),
+        (["--case", "x"], "expected a case of this history, received 'x'"),
+        (["--since", "soon"], "--since: expected a date, received 'soon'"),
+        (["--since", "2030-01-01"], "expected a run since 2030-01-01, found none"),
+        (["--gate", "much"], "--gate: expected a share between 0 and 100 %, received 'much'"),
+        (["--gate", "nan"], "--gate: expected a share"),
+        (["--gate", "0"], "--gate: expected a share"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_one(
+    results: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    """Never the code of a slow-down, and nothing is written."""
+    _nights(results, 4)
+    assert report.main(["history", *words]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+    assert not (results / "report").exists()
+
+
+def test_bad_usage_is_one_too(results: Path) -> None:
+    """Elsewhere it is 2, which here means a slow-down."""
+    with pytest.raises(SystemExit) as end:
+        report.main(["history", "--sinse", str(results)])
+    assert end.value.code == 1
+
+
+def test_an_empty_folder_is_a_sentence(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how to get a run."""
+    assert report.main(["history"]) == 1
+    assert "measure one with: pytest bench/" in capsys.readouterr().err
+    assert list(results.iterdir()) == []
+
+
+def test_one_run_is_a_history_that_says_what_it_lacks(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With figures, and without a verdict."""
+    _nights(results, 1)
+    assert report.main(["history"]) == 0
+    assert "too few runs: a change needs 3 runs before it and 3 after" in capsys.readouterr().out
+    assert (results / "report" / "history-tokens.png").exists()
+
+
+def test_damaged_files_among_good_ones_are_named(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The history of the others is the same."""
+    _slow(results)
+    (results / "example" / "torn.jsonl").write_bytes(b'{"kind": "run", "sch')
+    assert report.main(["history"]) == 2
+    assert "warning: left out example/torn.jsonl" in capsys.readouterr().out
+
+
+def test_hostile_names_are_shown_as_text(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the terminal, in Markdown, in CSV and in the names of files."""
+    names = ["=cmd()", "a\x1b[31mb", "<b>|x|</b>", "_$\\frac", "native"]
+    cases = journals.grid(names, ["../../evil"], (16,), phases=("forward",))
+    commit = {"id": "\x1b[2Jabc", "dirty": True}
+    hostile = [histories.machine(), histories.machine(keras="\x1b[31m|<b>")]
+    histories.nights(
+        results,
+        14,
+        histories.step("=cmd()", 7),
+        cases=cases,
+        described=lambda night: hostile[night >= 7],
+    )
+    histories.run(results / "example" / "014.jsonl", 14, [], commit=commit, machine=hostile[1])
+    assert report.main(["history"]) == 2
+    folder = results / "report"
+    assert "\x1b" not in capsys.readouterr().out
+    assert "\x1b" not in (folder / "history.md").read_text()
+    assert "<b>" not in (folder / "history.md").read_text()
+    with (folder / "history.csv").open() as file:
+        assert not [row for row in csv.DictReader(file) if row["strategy"].startswith("=")]
+    assert {one.name for one in results.parent.iterdir()} == {"results"}
+
+
+MANY = [f"way_{place}" for place in range(14)]
+SHEETS: dict[str, tuple[list[Case], Any]] = {
+    "few cases": (SIX, histories.step("loop_slice", 8)),
+    "nothing changed": (SIX, histories.nothing),
+    "many panels": (
+        journals.grid(histories.STRATEGIES, ("tokens",), (4, 16, 64, 256), (1, 8)),
+        histories.step("fold_time", 8, 0.3),
+    ),
+    "many strategies": (
+        journals.grid(MANY, ("tokens",), (16,), phases=("forward",)),
+        lambda case, night: 0.07 * (night > 8) * max(0, 6 - int(case.strategy[4:])),
+    ),
+    "long names": (
+        journals.grid(["x" * 80, "y" * 80, "z" * 80], ["w" * 80], (16,), phases=("forward",)),
+        histories.step("x" * 80, 8, 0.5),
+    ),
+}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_no_text_of_a_figure_overlaps_another_or_leaves_it(
+    results: Path, theme: str, sheet: str
+) -> None:
+    """The boxes of all texts, as drawn."""
+    cases, slower = SHEETS[sheet]
+    history = reading.read(histories.nights(results, 16, slower, cases=cases), Wanted())
+    for figure in figures.figures(history, theme).values():
+        boxes = _boxes(figure)
+        pairs = itertools.combinations(boxes, 2)
+        assert not [(a, b) for (a, one), (b, other) in pairs if _overlap(one, other)]
+        whole = figure.bbox
+        assert all(box.x0 >= whole.x0 and box.x1 <= whole.x1 for _, box in boxes)
+        assert all(box.y0 >= whole.y0 and box.y1 <= whole.y1 for _, box in boxes)
+
+
+def _boxes(figure: Figure) -> list[tuple[str, Any]]:
+    FigureCanvasAgg(figure).draw()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text()]
+    return [(text.get_text(), text.get_window_extent()) for text in texts]
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    across = min(one.x1, other.x1) - max(one.x0, other.x0)
+    up = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return bool(across > 1 and up > 1)
+
+
+def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
+    """One line in colour for the case that changed, grey for the others."""
+    _slow(results)
+    history = reading.read(results, Wanted())
+    figure = figures.figures(history)["history-tokens"]
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "day of the run (UTC)"
+    assert axes.get_ylabel() == "change (%)"
+    assert axes.get_title("left") == "T16-B8-forward-graph"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["loop_slice"]
+    assert len(axes.lines) == 5

@@ -1,0 +1,302 @@
+"""From files to a history: whose runs, in which order, and what damage costs."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import histories, journals
+from timelift.case import Status
+from timelift.errors import UserError
+from timelift.history import cache, reading, runs, summary
+from timelift.history.reading import Wanted
+from timelift.read import results as reader
+from timelift.stats.board import boards
+
+FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
+
+
+def _nights(results: Path, count: int = 4, **how: Any) -> Path:
+    return histories.nights(results, count, cases=FEW, **how)
+
+
+def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
+    """A file may be called anything."""
+    for name, night in (("a", 2), ("b", 0), ("c", 1)):
+        histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
+    found = runs.of_machine(tmp_path).runs
+    assert [one.path.stem for one in found] == ["b", "c", "a"]
+
+
+def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
+    tmp_path: Path,
+) -> None:
+    """A baseline that is a copy of a run counts once."""
+    _nights(tmp_path)
+    for folder in ("example/selftest", "example/against", "baselines"):
+        (tmp_path / folder).mkdir(parents=True)
+        histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
+    copied = (tmp_path / "example" / "001.jsonl").read_text()
+    (tmp_path / "baselines" / "copy.jsonl").write_text(copied)
+    names = [one.path.relative_to(tmp_path).as_posix() for one in runs.of_machine(tmp_path).runs]
+    assert len(names) == 5
+    assert names[-1] == "baselines/x.jsonl"
+    assert not [name for name in names if "selftest" in name or "against" in name]
+
+
+def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
+    """The one that ran last, unless one is named; the others are counted in a warning."""
+    _nights(tmp_path, 3)
+    other = histories.machine(name="other", identity={"cpu": "Other"})
+    histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
+    last = runs.of_machine(tmp_path)
+    assert (last.name, len(last.runs)) == ("other", 1)
+    assert "3 runs of another machine" in last.warnings[0]
+    assert len(runs.of_machine(tmp_path, journals.MACHINE["name"]).runs) == 3
+    with pytest.raises(UserError, match="expected a machine that has runs, received 'othr'"):
+        runs.of_machine(tmp_path, "othr")
+
+
+def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
+    """More memory under the same name begins a new history."""
+    described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
+    _nights(tmp_path, 6, described=lambda night: described[night >= 4])
+    found = runs.of_machine(tmp_path)
+    assert len(found.runs) == 2
+    assert "as described otherwise" in found.warnings[0]
+
+
+def test_since_forgets_what_was_before(tmp_path: Path) -> None:
+    """And says so where nothing is left."""
+    _nights(tmp_path, 5)
+    kept = runs.of_machine(tmp_path, since=runs.moment(histories.day(3)))
+    assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
+    with pytest.raises(UserError, match="name an earlier --since"):
+        runs.of_machine(tmp_path, since=runs.moment("2027-01-01"))
+
+
+def test_what_was_installed_otherwise_is_named() -> None:
+    """Versions, and everything else that may drift."""
+    path = Path("x")
+
+    def head(**drift: Any) -> runs.RunHead:
+        return runs.RunHead(path, "", runs.moment("2026-01-01"), "", "", "", **drift)
+
+    one = head(versions={"keras": "3.14", "numpy": "2"}, drift={"kernel": "6.1"})
+    other = head(versions={"keras": "3.15", "numpy": "2"}, drift={"kernel": "6.2"})
+    assert runs.differences(one, other) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
+    assert runs.differences(one, one) == ""
+
+
+def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
+    """As the careful reader has it; the fast path is only faster."""
+    path = _nights(tmp_path, 1) / "example" / "000.jsonl"
+    fast = summary.of_run(path)
+    spaced = tmp_path / "spaced.jsonl"
+    spaced.write_text(
+        "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
+    )
+    assert summary.of_run(spaced) == fast
+    (board,) = boards(reader.load(path).measurements)
+    middle = np.median(board.launch_medians(), axis=1)
+    for case, level in zip(board.cases, middle, strict=True):
+        assert fast.log_seconds[case] == pytest.approx(level, abs=0.01)
+    assert fast.canary_seconds == pytest.approx(4e-5)
+
+
+@pytest.mark.parametrize("smallest", [1e-6, 1e-4, 1e-2, 0.5, 3.0])
+def test_times_sorted_as_text_have_the_median_of_the_numbers(smallest: float) -> None:
+    """Short and long decimals, exponents, times beyond a second, rounds sat out."""
+    random = np.random.default_rng(1)
+    for count in range(1, 40):
+        seconds: list[float | None] = (smallest * random.lognormal(0, 1, count)).tolist()
+        seconds += [round(smallest, 7)] + [None] * (count % 3)
+        line = json.dumps(journals.line(FEW[0], 1, seconds), separators=(",", ":")).encode()
+        found = summary.of_lines([line]).log_seconds[FEW[0]]
+        ordered = sorted(one for one in seconds if one is not None)
+        middle = ordered[(len(ordered) - 1) // 2] * ordered[len(ordered) // 2]
+        assert found == pytest.approx(math.log(middle) / 2, abs=1e-12)
+
+
+def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None:
+    """Later launches are 50 % slower for all; who did not play them is no faster for it."""
+    lines = [
+        json.dumps(journals.line(case, launch, [1e-3 * (1.0 if launch < 4 else 1.5)]))
+        for case in FEW
+        for launch in range(1, 8)
+        if case is not FEW[0] or launch < 4
+    ]
+    found = summary.of_lines([line.encode() for line in lines]).log_seconds
+    assert found[FEW[0]] == pytest.approx(found[FEW[1]])
+
+
+def test_a_case_that_crashed_in_a_launch_has_no_level() -> None:
+    """As in a report."""
+    crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
+    lines = [journals.line(FEW[0]), journals.line(FEW[1]), crash]
+    found = summary.of_lines([json.dumps(line).encode() for line in lines])
+    assert list(found.log_seconds) == [FEW[1]]
+
+
+BAD = {
+    "NaN": '"seconds_per_call":[NaN]',
+    "a word": '"seconds_per_call":["a"]',
+    "letters": '"seconds_per_call":[nulnul,e]',
+    "nothing": '"seconds_per_call":[null]',
+    "negative": '"seconds_per_call":[-0.001]',
+    "zero": '"seconds_per_call":[0]',
+    "infinite": '"seconds_per_call":[1e999]',
+    "many commas": '"seconds_per_call":[,,,]',
+}
+
+
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
+    """Its case has no level, the others keep theirs."""
+    good = json.dumps(journals.line(FEW[1]), separators=(",", ":"))
+    line = json.dumps(journals.line(FEW[0]), separators=(",", ":"))
+    assert '"seconds_per_call":[0.001]' in line
+    broken = line.replace('"seconds_per_call":[0.001]', bad)
+    found = summary.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
+    assert list(found.log_seconds) == [FEW[1]]
+
+
+def _hollow_out(path: Path) -> None:
+    """Leave the first line alone, in a file of the same size and time."""
+    was = path.stat()
+    first = path.read_bytes().split(b"\n")[0]
+    path.write_bytes(first.ljust(was.st_size, b"\n"))
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def test_a_history_is_the_same_from_the_cache_and_without(tmp_path: Path) -> None:
+    """And what is kept is used: of the journals only the first lines are read again."""
+    _nights(tmp_path, 8)
+    cold = reading.read(tmp_path, Wanted())
+    kept = cache.load(tmp_path / cache.FOLDER / cache.FILE)
+    assert len(kept) == 8
+    for path in (tmp_path / "example").glob("*.jsonl"):
+        _hollow_out(path)
+    warm = reading.read(tmp_path, Wanted())
+    pairs = zip(cold.found.cases, warm.found.cases, strict=True)
+    assert all(np.allclose(one.ratio, other.ratio, atol=1e-5) for one, other in pairs)
+
+
+def test_a_journal_that_changed_is_read_anew(tmp_path: Path) -> None:
+    """Its size or its time is another."""
+    results = _nights(tmp_path, 3)
+    path = results / "example" / "002.jsonl"
+    before = cache.summaries(results, [path])
+    histories.run(path, 2, [journals.line(FEW[0], 1, [7e-3])])
+    os.utime(path, ns=(1, 1))
+    after = cache.summaries(results, [path])
+    assert after != before
+    assert after[0].log_seconds == {FEW[0]: pytest.approx(math.log(7e-3))}
+
+
+DAMAGE = {
+    "empty": b"",
+    "binary": b"\x00\xff",
+    "a list": b"[]",
+    "another schema": b'{"schema": 99, "cases": [], "runs": {}}',
+    "no cases": b'{"schema": 1, "runs": {"example/000.jsonl": [1, 2, null, [0], [1.0]]}}',
+    "a case beyond": b'{"schema": 1, "cases": [], "runs": {"a": [1, 2, null, [7], [1.0]]}}',
+    "words": b'{"schema": 1, "cases": [], "runs": {"a": [1, 2, null, [], "aa"]}}',
+    "NaN": b'{"schema": 1, "cases": [{}], "runs": {"a": [1, 2, null, [0], [NaN]]}}',
+    "deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_cache_is_ignored_and_written_anew(tmp_path: Path, damage: bytes) -> None:
+    """It is input like everything else in the folder."""
+    results = _nights(tmp_path, 6)
+    place = results / cache.FOLDER / cache.FILE
+    place.parent.mkdir()
+    place.write_bytes(damage)
+    assert cache.load(place) == {}
+    reading.read(results, Wanted())
+    assert len(cache.load(place)) == 6
+
+
+def test_a_damaged_number_in_the_cache_never_becomes_a_level(tmp_path: Path) -> None:
+    """One NaN or one number beyond reason, and all of it is read anew."""
+    results = _nights(tmp_path, 6)
+    reading.read(results, Wanted())
+    place = results / cache.FOLDER / cache.FILE
+    fields = json.loads(place.read_text())
+    for wrong in (math.nan, 1e9, True, "x", None):
+        fields["runs"]["example/003.jsonl"][4][0] = wrong
+        place.write_text(json.dumps(fields))
+        assert cache.load(place) == {}
+
+
+def test_a_folder_that_cannot_be_written_has_no_cache_and_a_history_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """A file stands where the cache's folder should be."""
+    results = _nights(tmp_path, 6)
+    (results / cache.FOLDER).write_text("")
+    assert len(reading.read(results, Wanted()).runs) == 6
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "left out x.jsonl"),
+        (b"\x00\xff\n", "left out x.jsonl"),
+        (json.dumps(journals.header(schema=9)).encode(), "of schema 9"),
+        (json.dumps(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
+        (json.dumps(journals.line(FEW[0])).encode(), "expected a header"),
+        (b"[" * 100_000, "left out x.jsonl"),
+    ],
+)
+def test_a_file_that_is_no_run_is_named_and_left_out(
+    tmp_path: Path, content: bytes, sentence: str
+) -> None:
+    """Where it is the only one, a sentence says so."""
+    (tmp_path / "x.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
+        runs.of_machine(tmp_path)
+    assert sentence in str(refusal.value)
+    _nights(tmp_path, 3)
+    (warning,) = runs.of_machine(tmp_path).warnings
+    assert sentence in warning
+    assert len(warning) < 300
+
+
+def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A machine, a commit and versions that are something else."""
+    path = histories.run(
+        tmp_path / "x.jsonl",
+        0,
+        [journals.line(FEW[0])],
+        machine={"name": ["a"], "drift": {"versions": [1], "flags": 3}, "information": 7},
+        commit=[1, 2],
+    )
+    head = runs.read_head(path)
+    assert head.commit == "x"
+    assert head.canary_seconds is None
+    assert head.versions == {}
+
+
+def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
+    """One sentence."""
+    histories.run(tmp_path / "x.jsonl", 0, [])
+    with pytest.raises(UserError, match="expected measured cases in 1 runs"):
+        reading.read(tmp_path, Wanted())
+
+
+def test_many_journals_are_read_by_all_processors_with_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Order and values are those of one process."""
+    results = _nights(tmp_path, 9)
+    paths = sorted((results / "example").glob("*.jsonl"))
+    alone = [summary.of_run(path) for path in paths]
+    monkeypatch.setattr(cache, "_WORTH_A_PROCESS", 0)
+    assert cache.summaries(results, paths) == alone

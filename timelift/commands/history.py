@@ -1,0 +1,106 @@
+"""Say what became slower over all runs of a machine, since when, and whether the machine moved.
+
+Every case is compared with its rivals of the same run, over all runs under results/ (self-tests and
+results/against/ left out). A change needs three runs before it and three after it.
+
+exit code:
+  0  nothing is slower than it has been
+  2  a slow-down that runs have confirmed is still there
+  1  the runs cannot be read, or what was asked for is not among them
+"""
+
+import argparse
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timelift.errors import UserError
+
+if TYPE_CHECKING:
+    from timelift.history.reading import History
+
+#: What a build sees where a slow-down is still there.
+WORSE = 2
+#: argparse would say 2.
+USAGE_EXIT = 1
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add which history to read, and where its report goes."""
+    parser.add_argument(
+        "--machine", metavar="NAME", help="whose runs (default: the machine that ran last)"
+    )
+    parser.add_argument("--workload", metavar="W", help="show the cases of one workload")
+    parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
+    parser.add_argument(
+        "--since",
+        metavar="DATE",
+        help="forget the runs before, such as 2026-01-31: so a change is accepted",
+    )
+    parser.add_argument(
+        "--gate",
+        default="3%",
+        metavar="SHARE",
+        help="the least change that counts, such as 3%% or 0.03 (default: 3%%)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where history.md, history.csv, changes.csv and the figures go "
+        "(default: results/report)",
+    )
+
+
+def run(arguments: argparse.Namespace, root: Path) -> int:
+    """Report the history that is asked for; 2 where a slow-down is still there."""
+    since, gate = _since(arguments.since), _gate(arguments.gate)
+    from timelift.history import reading, show  # noqa: PLC0415
+    from timelift.report import terminal  # noqa: PLC0415
+
+    results = root / "results"
+    wanted = reading.Wanted(arguments.machine, arguments.workload, arguments.case, since, gate)
+    history = reading.read(results, wanted)
+    show.show(history, terminal.console())
+    _write(history, arguments.output or results / "report")
+    return WORSE if history.found.worse else 0
+
+
+def _since(text: str | None) -> datetime | None:
+    from timelift.history.runs import moment  # noqa: PLC0415
+
+    try:
+        return None if text is None else moment(text)
+    except ValueError:
+        raise UserError(
+            f"--since: expected a date, received {text!r}; write it as 2026-01-31"
+        ) from None
+
+
+def _gate(text: str) -> float:
+    """Read a share, as 3% or 0.03."""
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    try:
+        gate = float(number) / (100 if percent else 1)
+    except ValueError:
+        gate = -1.0
+    if not 0 < gate < 1:
+        raise UserError(
+            f"--gate: expected a share between 0 and 100 %, received {text!r}; write 3% or 0.03"
+        )
+    return gate
+
+
+def _write(history: "History", folder: Path) -> None:
+    """Write the report and say where it is."""
+    from timelift.history import figures, show  # noqa: PLC0415
+    from timelift.report import exports, plot  # noqa: PLC0415
+
+    pictures = plot.save(figures.figures(history), folder)
+    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    exports.write(folder / "history.md", show.markdown_history(history, names))
+    exports.write(folder / "history.csv", show.csv_history(history))
+    exports.write(folder / "changes.csv", show.csv_changes(history))
+    written = ["history.md", "history.csv", "changes.csv", *(one.name for one in pictures)]
+    sys.stdout.write(f"\n{folder}: {', '.join(written)}\n")
