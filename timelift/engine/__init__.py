@@ -63,10 +63,13 @@ class Engine(Protocol):
     ) -> tuple[list[Array], list[Array]]:
         """Gradients of sum(layer(step) * cotangent) by each step and by each trainable weight."""
 
-    def limits(
+    def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, float]:
-        """Facts that bound a call: what the layer's work is, and what the device attains."""
+    ) -> dict[str, int]:
+        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
+
+    def attainable(self) -> dict[str, float]:
+        """Measure what the device does in a second at best."""
 
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""

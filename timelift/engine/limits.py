@@ -21,10 +21,12 @@ _UNCOUNTED = frozenset(
 
 
 def attainable(device: str) -> dict[str, float]:
-    """Measure a float32 product of square matrices and a copy; give what a second does at best."""
-    kind, _, number = device.partition(":")
-    side, many = _SIZES[kind]
-    with tf.device(f"/{kind}:{number or 0}"):
+    """Measure a float32 product of square matrices and a copy; give what a second does at best.
+
+    `device` is TensorFlow's name of it.
+    """
+    side, many = _SIZES["gpu" if "gpu" in device else "cpu"]
+    with tf.device(device):
         square, long = tf.ones((side, side)), tf.ones((many,))
         product = _fastest(tf.function(lambda: tf.matmul(square, square)))
         copy = _fastest(tf.function(lambda: long + 1.0))

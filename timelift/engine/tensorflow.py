@@ -64,12 +64,15 @@ class TensorFlowEngine:
         )
         return [self.to_numpy(one) for one in by_step], [self.to_numpy(one) for one in by_weight]
 
-    def limits(
+    def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
-    ) -> dict[str, float]:
-        """Count the layer's work on `rows` steps, and measure what the device attains."""
-        asked = limits.work(layer, rows, features, setting.dtype, setting.phase)
-        return {**asked, **limits.attainable(setting.device)} if asked else {}
+    ) -> dict[str, int]:
+        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
+        return limits.work(layer, rows, features, setting.dtype, setting.phase)
+
+    def attainable(self) -> dict[str, float]:
+        """Measure what the device does in a second at best."""
+        return limits.attainable(self.device)
 
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""

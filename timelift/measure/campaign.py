@@ -58,6 +58,7 @@ class Campaign:
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
+        self._gauged: set[tuple[str, int, str]] = set()
         self._pace = Pace(plan.fewest * len(_by_setting(self.results)))
 
     @property
@@ -202,7 +203,19 @@ class Campaign:
             round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(part.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
+            counts_work=self._bounds(part),
+            gauges_device=self._bounds(part) and self._first_on_device(setting),
         )
+
+    def _bounds(self, part: Part) -> bool:
+        """Whether a launch tells what bounds calls: once in a run of rivals is enough."""
+        return part.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
+
+    def _first_on_device(self, setting: Setting) -> bool:
+        device = (setting.device, setting.threads, setting.backend)
+        first = device not in self._gauged
+        self._gauged.add(device)
+        return first
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:

@@ -51,6 +51,8 @@ class Task:
     `factory` makes the inner layer: `path.py:function` or `module:function`. `round_seconds` is
     each rival's share of the timing; 0 asks for one call and no timing. A worker that is
     `conducted` plays one sample whenever it is told to, since another interpreter's play between.
+    One that `counts_work` tells what the inner layer asks of the device, and one that
+    `gauges_device` what that does at best.
     """
 
     setting: Setting
@@ -62,6 +64,8 @@ class Task:
     input_dtype: str = ""
     input_high: int = 0
     conducted: bool = False
+    counts_work: bool = False
+    gauges_device: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The task as JSON-ready fields."""

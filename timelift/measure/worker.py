@@ -207,9 +207,22 @@ class Stage:
         self.emit({"event": "ready"})
         self.listen()
         players = [self._player(one) for one in contenders]
-        shared = self._play_rounds(players) if self.task.round_seconds > 0 else {}
+        shared = self._bounds(self.sides.of(contenders[0].rival))
+        shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for one, player in zip(contenders, players, strict=True):
             self._report(one, player, shared)
+
+    def _bounds(self, side: Side) -> dict[str, Any]:
+        """Say what bounds a call from below: the layer's work, and what the device attains."""
+        task, found = self.task, dict[str, Any]()
+        rows = task.setting.batch * task.setting.seq_len
+        if task.counts_work:
+            self.emit({"event": "busy", "strategy": None, "doing": "counting the layer's work"})
+            try:
+                found = self.engine.work(side.layer, rows, task.features, task.setting)
+            except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
+                traceback.print_exc()
+        return found | (self.engine.attainable() if task.gauges_device else {})
 
     def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         traces = getattr(one.compiled, "traces", 0)
