@@ -4,6 +4,7 @@ The options themselves are added by `timelift.measure.pytest_options`, which pyp
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -11,14 +12,19 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.benchmark_clock import ReplayClock, join
+from timelift.measure.interrupts import Interrupts
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.pytest_options import ALL_OPTIONS
-from timelift.measure.session import Session
+from timelift.measure.session import Flags, Session
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
 FAILURES = pytest.StashKey[dict[Case, str]]()
+#: Who judged the run while it went on.
+REFEREE = pytest.StashKey[Any]()
+#: How many signals asked the run to end.
+INTERRUPTED = pytest.StashKey[int]()
 PARAMETERS = ("strategy", *AXES)
 
 
@@ -26,10 +32,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
     names = [option.name for option in ALL_OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
-    once = bool(config.getoption("benchmark_disable", default=False))
-    selftest = bool(config.getoption("selftest"))
+    flags = Flags(
+        once=bool(config.getoption("benchmark_disable", default=False)),
+        selftest=config.getoption("selftest"),
+        wait=config.getoption("wait"),
+        past=config.getoption("resume") or "",
+    )
     try:
-        config.stash[SESSION] = Session(config.rootpath, asked, once=once, selftest=selftest)
+        config.stash[SESSION] = Session(config.rootpath, asked, flags)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -61,17 +71,28 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     cases = [case for item in wanted if _is_question(item) and (case := _case(item))]
     if cases and not session.config.option.collectonly:
         _measure(session.config, cases)
-    return (yield)
+    reported = yield
+    if session.config.stash.get(INTERRUPTED, 0):
+        raise session.Interrupted("the run was interrupted; what was measured is in the journal")
+    return reported
 
 
 def _measure(config: pytest.Config, cases: list[Case]) -> None:
     reporter = config.pluginmanager.getplugin("terminalreporter")
     progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
     session = config.stash[SESSION]
-    if session.gate:
-        session.gate.pair(cases)
+
+    def gently() -> None:
+        session.interrupt()
+        progress.say("finishing the round that is being played; once more stops at once")
+
     try:
-        session.measure(cases, progress, _referee(session), config.option.maxfail or 0)
+        if session.gate:
+            session.gate.pair(cases)
+        referee = config.stash[REFEREE] = _referee(session)
+        with Interrupts(gently) as interrupts:
+            session.measure(cases, progress, referee, config.option.maxfail or 0)
+        config.stash[INTERRUPTED] = interrupts.count
         config.stash[FAILURES] = _failures(session)
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
@@ -113,21 +134,31 @@ def pytest_terminal_summary(
 ) -> None:
     """Say what was found, where the journal is and how to read it."""
     session = config.stash.get(SESSION, None)
-    if not (session and session.journal_path):
+    raced = session and session.gate and config.stash.get(REFEREE, None)
+    if not (session and (session.journal_path or raced)):
         return
-    from timelift.report import ending, github  # noqa: PLC0415 - only a run that measured ends
+    from timelift.read import against  # noqa: PLC0415 - only a run that measured ends
+    from timelift.report import ending, gate, github  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     say = ending.gate_lines if session.gate else ending.lines
     say = ending.selftest_lines if session.selftest else say
+    said: list[str] = []
     try:
-        said = list(say(session.journal_path))
+        if session.gate and session.journal_path is None:  # both sides of everything are the same
+            said = list(gate.lines([], against.read(session.gate.described())))
+        elif session.journal_path:
+            said = list(say(session.journal_path))
         for line in said:
             terminalreporter.write_line(line, **ending.markup(line))
-        if config.getoption("github_summary"):
+        if config.getoption("github_summary") and session.journal_path:
             terminalreporter.write_line(github.append(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
+        measured = config.stash[REFEREE].measurements()
+        usual = not (said or session.gate or session.selftest)
+        for line in ending.without_journal(measured if usual else ()):
+            terminalreporter.write_line(line, **ending.markup(line))
 
 
 @pytest.fixture
@@ -164,9 +195,14 @@ def measure(  # noqa: PLR0913, PLR0917
         case = _case(request.node)
         assert case is not None
         session = request.config.stash[SESSION]
-        if session.gate and (reason := session.gate.why_not(case)):
+        if reason := session.why_not(case):
             pytest.skip(reason)
         result = session.result(case)
+        lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
+        if lost and session.knobs["undecided"] == "fail":
+            pytest.fail(f"{case.label}: {lost}", pytrace=False)
+        if lost:
+            pytest.skip(lost)
         if result is None or (result.status is Status.MEASURED and not result.launches):
             pytest.skip("not measured: the run was stopped or its --budget spent before it")
         if result.status in SKIPPED:

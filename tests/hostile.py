@@ -2,10 +2,28 @@
 
 _HEAD = '"""A strategy that misbehaves."""\nimport os\nimport keras\n'
 _BUILD = "def build(layer, shape, dtype=None):\n"
-_GOOD = """    x = keras.Input(shape)
-    return keras.Model(x, keras.layers.TimeDistributed(layer)(x))
-"""
+_LIFT = "    x = keras.Input(shape, dtype=dtype)\n    y = layer(x)\n"
+_GOOD = _LIFT + "    return keras.Model(x, y)\n"
+_LAYER = """
+import tensorflow as tf
 
+class Layer(keras.layers.Layer):
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        {body}
+
+"""
+_LAYERED = _BUILD + _LIFT + "    return keras.Model(x, Layer()(y))\n"
+_AT_WILL = "return tf.ensure_shape(tf.py_function(self.now, [x], x.dtype), x.shape)\n"
+
+
+def _layer(body: str, more: str = "") -> str:
+    return _HEAD + _LAYER.format(body=body) + more + _LAYERED
+
+
+#: Those that end badly in the middle of a run, one of each kind.
 STRATEGIES = {
     "raises": _HEAD + _BUILD + "    raise RuntimeError('no such thing')\n",
     "exits": _HEAD + _BUILD + "    print('last words', flush=True)\n    os._exit(3)\n",
@@ -14,8 +32,52 @@ STRATEGIES = {
     + "def refuses(layer, setting):\n    return 'it never lifts anything.'\n"
     + _BUILD
     + _GOOD,
-    "doubles": _HEAD
+    "doubles": _HEAD + _BUILD + _LIFT + "    return keras.Model(x, y * 2)\n",
+}
+#: Those that end the worker from below, or never end, or take what is everyone's.
+WILD = {
+    "segfaults": _HEAD + _BUILD + "    import ctypes\n    ctypes.string_at(0)\n",
+    "kills": _HEAD + _BUILD + "    os.kill(os.getpid(), 9)\n",
+    "loops": _layer("return tf.while_loop(lambda i, y: True, lambda i, y: (i + 1, y), (0, x))[1]"),
+    "hoards": _HEAD
     + _BUILD
-    + "    x = keras.Input(shape)\n"
-    + "    return keras.Model(x, keras.layers.TimeDistributed(layer)(x) * 2)\n",
+    + "    import numpy\n    kept = [numpy.empty(1 << 27) for _ in range(64)]\n"
+    + _GOOD,
+    "dies_playing": _layer(
+        _AT_WILL,
+        "    calls = 0\n\n    def now(self, x):\n        Layer.calls += 1\n"
+        "        if Layer.calls > 60:\n            os.kill(os.getpid(), 11)\n"
+        "        return 1.0 * x\n\n",
+    ),
+}
+#: Sleeps once its rounds are played, and leaves a file that says so.
+SLEEPS = _layer(
+    _AT_WILL,
+    "    calls = 0\n\n    def now(self, x):\n        import time\n        Layer.calls += 1\n"
+    "        if Layer.calls > 700:\n            open('asleep', 'w').close()\n"
+    "            time.sleep(600)\n        return 1.0 * x\n\n",
+)
+#: Those that keep the law and leave the house in disorder.
+UNTIDY = {
+    "forks": _HEAD
+    + _BUILD
+    + "    if os.fork() == 0:\n        import time\n        time.sleep(600)\n        os._exit(0)\n"
+    + _GOOD,
+    "prints": _HEAD + _BUILD + "    print('x' * 5_000_000)\n" + _GOOD,
+    "moves": _HEAD + _BUILD + "    os.chdir('/')\n    os.environ.clear()\n" + _GOOD,
+    "casts": _HEAD
+    + _BUILD
+    + _LIFT
+    + "    keras.config.set_floatx('float64')\n    keras.config.set_dtype_policy('float64')\n"
+    + "    return keras.Model(x, y)\n",
+    "runs_eagerly": _HEAD
+    + _BUILD
+    + "    import tensorflow as tf\n    tf.config.run_functions_eagerly(True)\n"
+    + _GOOD,
+    "seeds": _HEAD + _BUILD + "    keras.utils.set_random_seed(1)\n" + _GOOD,
+    "threads": _HEAD
+    + _BUILD
+    + "    import threading, time\n"
+    + "    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+    + _GOOD,
 }

@@ -28,10 +28,20 @@ def project(folder, strategies=GOOD, extra=None):
     return folder
 
 
+def environment(folder):
+    """A project's environment: this checkout's timelift, and a lock that no other run holds."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder.parent)}
+
+
 def bench(folder, *words):
     """Run `pytest bench/` in a project; the finished process."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=300
+        command,
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )

@@ -102,7 +102,7 @@ def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     ("words", "sentence"),
     [
         ("--against nowhere", "expected a revision that git knows here, received 'nowhere'"),
-        ("--against-path .", "expected a folder with strategies/ in it"),
+        ("--against-path .", "expected a project with strategies/ in it"),
         ("--against-python no/python", "expected an interpreter, received 'no/python'"),
         ("--against HEAD --against-path x", "name more than one other side"),
         ("--against HEAD --gate wide", "--gate: expected how much slower"),

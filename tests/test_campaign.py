@@ -126,7 +126,7 @@ def play(monkeypatch, tmp_path):
         found = Campaign(CASES, catalogue, chosen)
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
-        found.run(lambda _: None, heard, referee)
+        found.run(lambda *_: None, heard, referee)
         found.seconds = fleet.seconds
         return fleet.played, heard, found
 

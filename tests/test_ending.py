@@ -52,7 +52,7 @@ def test_where_nobody_is_safe_it_says_so():
     """Each is slower somewhere."""
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
     (said,) = ending.notes.everywhere(mixed)
-    assert said == "no strategy was the best or not shown slower in all 2 settings"
+    assert said == "no strategy stayed unbeaten in all 2 settings"
 
 
 def test_each_of_several_workloads_has_its_answer(tmp_path):

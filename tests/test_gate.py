@@ -78,7 +78,7 @@ def test_judging_the_screened_launches_themselves_would_err_more_often():
         table = np.full((20, LAUNCHES), np.nan)
         table[:, :3] = dice.normal(0, np.hypot(0.02, WITHIN), (20, 3))
         looked = Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
-        wrong += int(gate.suspects(looked, RULE).sum())
+        wrong += sum(found.suspected for found in gate.judge(looked, RULE))
     assert wrong > 20
 
 
@@ -140,6 +140,14 @@ def test_the_looks_share_the_level_of_the_trial():
     """Looking twice costs no more than looking once would."""
     assert sum(FRESH_LOOKS.values()) == pytest.approx(gate.CONFIRM)
     assert RULE.looks == (3, 8, 11)
+
+
+def test_who_looked_faster_is_not_convicted_of_being_slower():
+    """Screening and trial have to agree on the side."""
+    turned = [-0.06, -0.06, -0.06, *([0.06, 0.061] * 4)]
+    found = gate.judge(effects([turned, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    assert found[0].suspected
+    assert found[0].verdict is Verdict.UNDECIDED
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():

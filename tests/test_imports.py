@@ -21,6 +21,7 @@ INSIDE = {
     "engine",
     "overhead",
     "sides",
+    "guard",
 }
 READING = {
     "choosing",

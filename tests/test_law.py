@@ -21,12 +21,12 @@ BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 def statuses(setting: Setting, rivals: list[Rival]) -> dict[str, tuple[Status, str]]:
     """Hold rivals to the law at every step of a setting; by name, the status and the reason."""
     from timelift.engine import open_engine
-    from timelift.measure.worker import Stage
+    from timelift.measure.worker import Stage, Wires
 
     workload = WORKLOADS[setting.workload]
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []
-    stage = Stage(open_engine(setting), task, events.append, law_steps=setting.seq_len + 2)
+    stage = Stage(open_engine(setting), task, Wires(events.append), law_steps=setting.seq_len + 2)
     ended = {rival.name: (Status.MEASURED, "") for rival in rivals if stage.prepare(rival)}
     refused = {e["strategy"]: (e["status"], e["reason"]) for e in events if e["event"] == "ended"}
     return ended | refused

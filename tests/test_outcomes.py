@@ -150,7 +150,13 @@ def test_a_usual_run_was_measured_against_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     "damage",
-    [{"gates": 3}, {"gates": {"time": -1}}, {"screening": "x"}, {"versions": {"keras": 1}}],
+    [
+        {"gates": 3},
+        {"gates": {}},
+        {"gates": AGAINST["gates"] | {"time": -1}},
+        {"screening": "x"},
+        {"versions": {"keras": 1}},
+    ],
 )
 def test_a_damaged_header_is_one_sentence(tmp_path, damage):
     """What was measured against what is not guessed."""

@@ -1,5 +1,6 @@
 """The other side of a gate: what it is taken from, which cases have one, and why others do not."""
 
+import itertools
 import sys
 
 import pytest
@@ -51,6 +52,19 @@ def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
     assert rival.home == str(sides[1])
     assert rival.pair == mine.rival(case(), 1).pair == "native"
     assert rival.factory == ""  # the workload is the same, so both lift one layer
+
+
+def test_the_sides_are_built_first_in_turn(sides):
+    """In every launch one of them, and in the next the other."""
+    write(sides[0], {"strategies/native.py": strategy("Another title")})
+    found, mine = paired(sides)
+    (old,) = found.sides.values()
+    first = [
+        (mine.rival(case(), launch).built_first, mine.rival(old, launch).built_first)
+        for launch in range(1, 7)
+    ]
+    assert set(first) == {(True, False), (False, True)}
+    assert all(one != following for one, following in itertools.pairwise(first))
 
 
 def test_what_is_the_same_on_both_sides_is_not_measured_unless_asked(sides):
@@ -152,9 +166,32 @@ def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
         base.take_out(commit(sides[0]), word, tmp_path / "out")
 
 
+def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
+    """The project may just have mended it."""
+    write(sides[1], {"strategies/native.py": "no = docstring\n"})
+    found, _ = paired(sides)
+    assert found.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
+
+
+def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
+    """Nobody imports from it, and it would lie outside the folder."""
+    (sides[0] / "data").symlink_to("/nowhere")
+    base.take_out(commit(sides[0]), "HEAD", tmp_path / "out")
+    assert (tmp_path / "out" / "strategies").is_dir()
+    assert not (tmp_path / "out" / "data").is_symlink()
+
+
+def test_a_family_is_not_raced_against_one_of_its_variants(sides):
+    """What was a family there and is one strategy here has no other side."""
+    text = strategy().replace("dtype=None", "dtype=None, *, k=1")
+    write(sides[1], {"strategies/native.py": text + "\nVARIANTS = ({'k': 4}, {'k': 8})\n"})
+    found, _ = paired(sides)
+    assert found.reasons[case()] == "new: main has no strategy 'native'"
+
+
 def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
     """It has no strategies."""
-    with pytest.raises(UserError, match="expected a folder with strategies/ in it"):
+    with pytest.raises(UserError, match="expected a project with strategies/ in it"):
         base.of_folder("x", tmp_path)
 
 
@@ -170,7 +207,10 @@ def test_the_same_interpreter_differs_in_nothing(sides):
     found = base.of_python(sys.executable, catalogue(sides[0]), sides[0])
     assert found.label == sys.executable
     assert found.versions == {}
-    assert found.strategies["native"].there
+    here = catalogue(sides[0])
+    (old,) = Pairs(here, found, sides[0], measure_unchanged=True).of([case()]).sides.values()
+    assert here.rival(old, 1).there
+    assert not here.rival(case(), 1).there
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):

@@ -3,11 +3,13 @@
     {"kind": "run", "schema": 1, "id": ..., "started": ISO 8601 UTC, "seed": int,
      "command": [...],
      "commit": {"id": str | null, "dirty": bool}, "machine": {"name", "identity", "drift",
-     "information"}, "options": {...}, "cases": how many were asked for,
+     "information"}, "options": {...}, "asked": the options as they were written, "sources":
+     {file: digest}, "cases": how many were asked for, "planned": their labels,
      "strategies": {name: {"title", "differs", "meaning": {constant: what it declares},
      in a self-test "planted": {"of": name, "slower", "one_launch_in", "first_call_seconds"},
      of another side "against": {"of": name}}}, and then "against": see `timelift.read.against`}
-    {"kind": "launch", "launch": 1.., "case": {strategy and axes}, "status": ..., "reason": str,
+    {"kind": "launch", "launch": 1.., "rivals": how many such lines were written together,
+     "case": {strategy and axes}, "status": ..., "reason": str,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
     {"kind": "end", "ended": ISO 8601 UTC, "exit": "complete" | "cut short" | "interrupted"}
 
@@ -19,11 +21,13 @@ Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), 
 `graph_nodes`, `peak_bytes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
 `dropped_rounds` (a rival retraced), `preempted_rounds` (dropped too), `crowded_share` (of rounds
 that were pre-empted and kept, since most were), `stolen_share` (of the processors' time while
-rounds were played), `canary_seconds` (one beat of `timelift.measure.quiet`), and in the first launch
-what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for each device
-`attainable_flops_per_second` and `attainable_bytes_per_second`; absent when unknown.
+rounds were played), `canary_seconds` (one beat of `timelift.measure.quiet`), and in the first
+launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for each
+device `attainable_flops_per_second` and `attainable_bytes_per_second`; absent when unknown.
 """
 
+import contextlib
+import errno
 import json
 import os
 from collections.abc import Mapping
@@ -46,31 +50,47 @@ BASELINE_FOLDER = "baselines"
 class Journal:
     """An append-only file of JSON lines, each on disk before the next begins.
 
+    With `kept_bytes` a run goes on: its file is cut there, and the header stands in it.
+
     `exit_word` is what the closing mark will say where nothing is raised.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, header: Mapping[str, Any], kept_bytes: int = 0) -> None:
         self.path, self.exit_word = path, "complete"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("x", encoding="utf-8")
-            self.append({"kind": "run", "schema": SCHEMA, **header})
+            self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
+            self._file.seek(kept_bytes)
+            self._file.truncate()
+            if not kept_bytes:
+                self.append({"kind": "run", "schema": SCHEMA, **header})
         except OSError as error:
             raise UserError(
                 f"cannot write the journal {path}: {error.strerror}; "
                 "make the folder writable or name another with --results"
             ) from error
 
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Write one record and wait until the disk has it."""
-        self._file.write(json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def append(self, *records: Mapping[str, Any]) -> None:
+        """Write records together and wait until the disk has them; raises UserError if not."""
+        lines = [json.dumps(one, allow_nan=False, separators=(",", ":")) + "\n" for one in records]
+        try:
+            self._file.write("".join(lines))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "it was removed")
+        except OSError as error:
+            raise UserError(
+                f"cannot write to the journal {self.path}: {error.strerror}; make room, or name "
+                "another folder with --results"
+            ) from error
 
     def close(self, exit_word: str) -> None:
-        """Write the closing mark."""
-        self.append({"kind": "end", "ended": utc_now(), "exit": exit_word})
-        self._file.close()
+        """Write the closing mark, where the disk still takes it."""
+        with contextlib.suppress(UserError):
+            self.append({"kind": "end", "ended": utc_now(), "exit": exit_word})
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -12,16 +12,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.case import Case, Phase
+from timelift.compare.decide import OPTIONS
 from timelift.errors import UserError
 
-#: Exit codes.
-FOUND, NOT_FOUND = 0, 2
+#: Exit codes; pytest's own for an option that is wrong.
+FOUND, NOT_FOUND, USAGE_EXIT = 0, 2, 1
+_PYTEST_USAGE = 4
+#: What a project has of today's, while the rest is that of the commit in question.
+_OURS = frozenset({"conftest.py", "pyproject.toml", "bench", "timelift", "results", "report.py"})
 #: One case has no others to learn its noise from, so it is screened on more launches.
 _LAUNCHES = "5"
 _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
@@ -46,7 +50,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     ends = [_commit(root, word) for word in (arguments.good, arguments.bad)]
     with _work_trees(root, *ends) as trees:
         judge = Judge(trees, case, arguments.gate)
-        worst = judge.verdict()
+        worst = judge.verdict(first=True)
         _say(f"{arguments.bad} against {arguments.good}: {worst.text}")
         if worst.word != "bad":
             _say(f"{arguments.bad} is not shown to be slower, so there is nothing to find")
@@ -85,11 +89,15 @@ def _git(root: Path, *words: str) -> str:
 
 @dataclass(frozen=True)
 class Trees:
-    """Folders of a bisection: GOOD's tree, the one in question, and the project that measures."""
+    """Folders of a bisection: GOOD's project, the tree in question, and what measures it.
+
+    `inside` is where the project lies in a tree.
+    """
 
     good: Path
     asked: Path
     project: Path
+    inside: str
 
 
 @contextmanager
@@ -97,11 +105,13 @@ def _work_trees(root: Path, good: str, bad: str) -> Iterator[Trees]:
     """Make the folders, and leave neither a folder nor a work tree behind."""
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name:
         folder = Path(name)
-        trees = Trees(folder / "good", folder / "asked", folder / "project")
+        inside = _git(root, "rev-parse", "--show-prefix").strip()
+        before, asked = folder / "good", folder / "asked"
         try:
-            _git(root, "worktree", "add", "--detach", str(trees.good), good)
-            _git(root, "worktree", "add", "--detach", str(trees.asked), bad)
-            _lay_out(root, trees)
+            _git(root, "worktree", "add", "--detach", str(before), good)
+            _git(root, "worktree", "add", "--detach", str(asked), bad)
+            trees = Trees(before / inside, asked, folder / "project", inside)
+            _lay_out(root, trees.project)
             yield trees
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -109,15 +119,22 @@ def _work_trees(root: Path, good: str, bad: str) -> Iterator[Trees]:
             _git(root, "worktree", "prune")
 
 
-def _lay_out(root: Path, trees: Trees) -> None:
-    """Make a project of today's doors and questions around the strategies in question."""
-    inside = trees.asked / _git(root, "rev-parse", "--show-prefix").strip()
-    trees.project.mkdir()
+def _lay_out(root: Path, project: Path) -> None:
+    """Make a project of today's doors and questions."""
+    project.mkdir()
     for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(root / name, trees.project)
-    shutil.copytree(root / "bench", trees.project / "bench")
-    for name in ("strategies", "workloads"):
-        (trees.project / name).symlink_to(inside / name)
+        shutil.copy(root / name, project)
+    shutil.copytree(root / "bench", project / "bench")
+
+
+def _link(trees: Trees) -> None:
+    """Put whatever else the commit in question has beside them."""
+    for path in trees.project.iterdir():
+        if path.is_symlink():
+            path.unlink()
+    for path in (trees.asked / trees.inside).iterdir():
+        if path.name not in _OURS and not path.name.startswith("."):
+            (trees.project / path.name).symlink_to(path)
 
 
 @dataclass(frozen=True)
@@ -136,9 +153,13 @@ class Judge:
     case: Case
     gate: str
 
-    def verdict(self) -> Verdict:
-        """Say good, bad, or skip where the case cannot be measured in this commit."""
-        results = Path(tempfile.mkdtemp(dir=self.trees.project))
+    def verdict(self, *, first: bool = False) -> Verdict:
+        """Say good, bad, or skip where the case cannot be measured, or stays open, in this commit.
+
+        Raises UserError where the `first` one of all could not even be asked for.
+        """
+        _link(self.trees)
+        results = Path(tempfile.mkdtemp(dir=self.trees.good.parent))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *self._words(results)],
             cwd=self.trees.project,
@@ -150,32 +171,28 @@ class Judge:
         journals = list(results.glob("*/against/*.jsonl"))
         if journals:
             return _read(journals[0])
-        told = _last_line(done.stdout)
+        told = _last_line(f"{done.stdout}\n{done.stderr}")
+        if first and done.returncode == _PYTEST_USAGE:
+            raise UserError(told.removeprefix("ERROR: "))
         return Verdict("good" if "unchanged since" in told else "skip", told)
 
     def _words(self, results: Path) -> list[str]:
-        setting = self.case.setting
-        axes: Mapping[str, object] = {
-            "--strategies": self.case.strategy,
-            "--workloads": setting.workload,
-            "--seq-lens": setting.seq_len,
-            "--batch-sizes": setting.batch,
-            "--phases": setting.phase,
-            "--modes": setting.mode,
-            "--lengths": setting.lengths,
-            "--time-axes": setting.time_axis,
-            "--dtypes": setting.dtype,
-            "--devices": setting.device,
-            "--threads": setting.threads or "default",
-            "--backends": setting.backend,
-            **({"--gradients": setting.gradients} if setting.phase is Phase.BACKWARD else {}),
+        fields = self.case.fields() | {"threads": self.case.setting.threads or "default"}
+        forward = self.case.setting.phase is Phase.FORWARD
+        options: dict[str, object] = {
+            option: fields[axis]
+            for axis, option in OPTIONS.items()
+            if not (forward and axis == "gradients")
+        }
+        options |= {
             "--against-path": self.trees.good,
             "--gate": self.gate,
+            "--undecided": "fail",
             "--launches": _LAUNCHES,
             "--results": results,
         }
-        words = ["bench/test_forward.py", "-rs", "-p", "no:cacheprovider"]
-        return words + [str(word) for pair in axes.items() for word in pair]
+        words = ["bench/test_forward.py", "-rs", "-p", "no:cacheprovider", "--wait"]
+        return words + [str(word) for pair in options.items() for word in pair]
 
 
 def _environment() -> dict[str, str]:
@@ -188,16 +205,21 @@ def _read(journal: Path) -> Verdict:
     from timelift.read import results  # noqa: PLC0415
     from timelift.read.against import of_run  # noqa: PLC0415
     from timelift.report import gate  # noqa: PLC0415
+    from timelift.stats import verdicts  # noqa: PLC0415
     from timelift.stats.outcomes import outcomes  # noqa: PLC0415
 
-    found = results.load(journal)
-    against = of_run(found)
-    judged = outcomes(found, against) if against else []
+    run = results.load(journal)
+    against = of_run(run)
+    judged = outcomes(run, against) if against else []
     if against is None or not judged:
-        reasons = [f"{one.status}: {one.reason}" for one in found.measurements if one.reason]
+        reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
         return Verdict("skip", "; ".join(reasons) or "not measured")
-    failure = gate.failure(judged[0], against)
-    return Verdict("bad", failure) if failure else Verdict("good", str(judged[0].time.verdict))
+    found = judged[0]
+    if found.fails("pass"):
+        return Verdict("bad", gate.failure(found, against))
+    doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
+    said = gate.undecided(found.time, against) if doubtful else str(found.time.verdict)
+    return Verdict("skip" if doubtful else "good", said)
 
 
 def _last_line(text: str) -> str:
@@ -209,7 +231,12 @@ def _last_line(text: str) -> str:
 
 def _bisect(judge: Judge, good: str, bad: str) -> int:
     tree = judge.trees.asked
-    said = _git(tree, "bisect", "start", bad, good)
+    try:
+        said = _git(tree, "bisect", "start", bad, good)
+    except subprocess.CalledProcessError as error:
+        raise UserError(
+            f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
+        ) from None
     while not (found := _FIRST_BAD.search(said)):
         commit = _git(tree, "log", "-1", "--format=%h %s")
         verdict = judge.verdict()

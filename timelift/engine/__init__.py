@@ -71,6 +71,9 @@ class Engine(Protocol):
     def attainable(self) -> dict[str, float]:
         """Measure what the device does in a second at best."""
 
+    def keep(self) -> Callable[[], None]:
+        """Note the backend's own switches; calling the result puts them back."""
+
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
 

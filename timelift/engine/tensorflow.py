@@ -74,6 +74,11 @@ class TensorFlowEngine:
         """Measure what the device does in a second at best."""
         return limits.attainable(self.device)
 
+    def keep(self) -> Callable[[], None]:
+        """Note whether functions run eagerly; calling the result puts that back."""
+        eagerly = tf.config.functions_run_eagerly()
+        return lambda: tf.config.run_functions_eagerly(eagerly)
+
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
         return np.asarray(tf.convert_to_tensor(value))

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import SCHEMA, SELFTEST_FOLDER
+from timelift.journal import SCHEMA, TWINS_FOLDERS
 from timelift.read.escape import plain
 from timelift.read.records import BAD_RECORD, Warnings
 from timelift.read.results import parse_object
 
 #: Folders beside the runs whose journals are no days of a history.
-NO_HISTORY = frozenset({SELFTEST_FOLDER, "against"})
+NO_HISTORY = TWINS_FOLDERS
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 _COMMIT_SHOWN = 8

@@ -1,7 +1,7 @@
 """The other side of a gate: the strategies and workloads of a revision, or of a folder.
 
 A revision is taken out of git into a folder of its own, so that nothing in the work tree is
-touched; the folder is gone when the `Base` is closed.
+touched; the folder goes with the session.
 """
 
 import ast
@@ -10,15 +10,18 @@ import platform
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from timelift.errors import UserError
-from timelift.measure import machine, registry
+from timelift.measure import machine
 from timelift.measure.grid import Catalogue
-from timelift.measure.registry import Strategy, Workload, read_source
+from timelift.measure.registry import Strategy, Workload, modules, read_workload, variants
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Base:
     """The other side: what the user calls it, its commit if any, and what it holds by name.
 
     `python` is its interpreter, where that is another; `versions` gives each package that differs
-    its versions there and here.
+    its versions there and here. `broken` says why a file of it cannot be read, by the file's stem.
     """
 
     label: str
@@ -36,6 +39,12 @@ class Base:
     workloads: Mapping[str, Workload]
     python: str = ""
     versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        """The folder whose modules its files import; nothing where that is the project itself."""
+        return "" if self.python else str(self.root)
 
 
 def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
@@ -45,8 +54,7 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
     found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
-    strategies = {name: replace(one, there=True) for name, one in catalogue.strategies.items()}
-    return Base(label, "", root, strategies, catalogue.workloads, python, differ)
+    return Base(label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ)
 
 
 def _versions(python: str) -> dict[str, str]:
@@ -84,17 +92,40 @@ print(json.dumps(found))
 NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
 
 
-def of_folder(label: str, folder: Path, files: tuple[Path, ...] = (), commit: str = "") -> Base:
-    """Read the strategies and workloads of a project; `files` are strategies beside its own."""
+def of_folder(
+    label: str,
+    folder: Path,
+    files: tuple[Path, ...] = (),
+    commit: str = "",
+    option: str = "--against-path",
+) -> Base:
+    """Read the strategies and workloads of a project; `files` are strategies beside its own.
+
+    A file that cannot be read costs the cases that need it, and no others.
+    """
     if not (folder / "strategies").is_dir():
-        raise UserError(
-            f"--against-path: expected a folder with strategies/ in it, received {str(folder)!r}"
-        )
-    strategies = {
-        name: replace(one, home=str(folder))
-        for name, one in registry.strategies(folder / "strategies", files).items()
-    }
-    return Base(label, commit, folder, strategies, registry.workloads(folder / "workloads"))
+        raise UserError(f"{option}: expected a project with strategies/ in it, received {label!r}")
+    strategies, bad = _readable([*modules(folder / "strategies"), *files], variants)
+    workloads, worse = _readable(
+        modules(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
+    )
+    reasons = (bad | worse).items()
+    broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
+    return Base(label, commit, folder, strategies, workloads, broken=broken)
+
+
+def _readable(
+    paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
+) -> tuple[dict[str, Thing], dict[str, str]]:
+    """Read files, and say of each that cannot be read why."""
+    found: dict[str, Thing] = {}
+    broken: dict[str, str] = {}
+    for path in paths:
+        try:
+            found |= read(path)
+        except UserError as error:
+            broken[path.stem] = str(error)
+    return found, broken
 
 
 def take_out(root: Path, revision: str, into: Path) -> str:
@@ -105,8 +136,16 @@ def take_out(root: Path, revision: str, into: Path) -> str:
     commit = _git(root, revision, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     archive = _git(root, revision, "archive", "--format=tar", commit.decode().strip())
     with tarfile.open(fileobj=BytesIO(archive)) as files:
-        files.extractall(into, filter="data")
+        files.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
     return commit.decode().strip()
+
+
+def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    """Leave out what would lie outside the folder: a link out of the project is nobody's module."""
+    try:
+        return tarfile.data_filter(member, path)
+    except tarfile.FilterError:
+        return None
 
 
 def _git(root: Path, revision: str, *words: str) -> bytes:
@@ -127,7 +166,7 @@ def _git(root: Path, revision: str, *words: str) -> bytes:
 
 
 def temporary() -> "tempfile.TemporaryDirectory[str]":
-    """Make the folder that a revision is taken out into; it goes when it is closed or forgotten."""
+    """Make the folder that a revision is taken out into; it goes when it is forgotten."""
     return tempfile.TemporaryDirectory(prefix="timelift-base-")
 
 
@@ -137,8 +176,7 @@ def same_file(one: Path, other: Path) -> bool:
 
 
 def imports_of(path: Path) -> set[str]:
-    """The top-level packages that a file imports, wherever in it."""
-    read_source(path)
+    """The top-level packages that a file of Python imports, wherever in it."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}

@@ -13,10 +13,11 @@ from typing import Any
 
 from timelift.case import Case, Setting, Status
 from timelift.measure.budget import Budget, Pace
-from timelift.measure.fleet import Fleet, Part
+from timelift.measure.fleet import AnyLaunch, Fleet, Part
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Outcome
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
+from timelift.measure.resume import Played
 from timelift.measure.turns import Turns
 from timelift.measure.wire import Task
 
@@ -48,18 +49,24 @@ class Campaign:
 
     The first launch runs alone, since its build, trace and first-call seconds are facts. The others
     come in pairs that build side by side, which takes about a third off their price, and play in
-    turns.
+    turns. What was `played` before is taken as it was, and not played again.
     """
 
-    def __init__(self, cases: Iterable[Case], catalogue: Catalogue, plan: Plan) -> None:
+    def __init__(
+        self, cases: Iterable[Case], catalogue: Catalogue, plan: Plan, played: Played | None = None
+    ) -> None:
         self.plan, self.catalogue = plan, catalogue
+        self._played: Played = played or {}
         self.results = {case: Result(case) for case in cases}
         self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
+        self._fleet: Fleet | None = None
+        self.interrupted = False
         self._gauged: set[tuple[str, int, str]] = set()
-        self._pace = Pace(plan.fewest * len(_by_setting(self.results)))
+        over = sum(number <= plan.fewest for number, _ in self._played)
+        self._pace = Pace(plan.fewest * len(_by_setting(self.results)) - over)
 
     @property
     def cut_short(self) -> bool:
@@ -69,18 +76,32 @@ class Campaign:
             for case, result in self.results.items()
         )
 
+    @property
+    def exit_word(self) -> str:
+        """How the journal says that it ended."""
+        if self.interrupted:
+            return "interrupted"
+        return "cut short" if self.cut_short else "complete"
+
     def run(self, record: Record, display: Display, referee: Referee) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
         stage = Stage(record, display, referee)
         settings = len(_by_setting(self.results))
         display.say(self.plan.in_words(len(self.results), settings))
-        with Fleet(self.plan) as fleet:
+        with Fleet(self.plan) as self._fleet:
+            fleet = self._fleet
             self._budget.import_seconds = fleet.import_seconds
             for numbers in self.plan.groups(referee.looks):
                 wanted = self._wanted(numbers, stage)
                 if not wanted or self._stopped():
                     break
                 self._side_by_side(numbers, wanted, fleet, stage)
+
+    def interrupt(self) -> None:
+        """End after the rounds that are being played; what is being built is left."""
+        self.interrupted = True
+        if self._fleet:
+            self._fleet.hurry()
 
     def _beyond(self, numbers: Sequence[int]) -> bool:
         return numbers[0] > self.plan.fewest
@@ -127,15 +148,23 @@ class Campaign:
 
     def _launch(self, part: Part, wanted: Wanted, fleet: Fleet, stage: Stage) -> None:
         dice = random.Random(f"{self.plan.seed} {part.number}")
-        launch = fleet.open(part)
+        launch: AnyLaunch | None = None
         for setting, cases in wanted.items():
             task = self._task(setting, cases, part, dice.randrange(_SEEDS))
+            if (part.number, setting) in self._played:
+                with self._lock:
+                    self._take(self._played[part.number, setting], stage)
+                continue
             if task.rivals and not self._stopped() and self._in_time(part, setting):
+                launch = launch or fleet.open(part)
                 with self._budget.paying(setting):
                     outcomes = launch.measure(task, self._watch(part, setting, stage))
+                if self.interrupted and len(outcomes) < len(task.rivals):
+                    break  # it was left unfinished: --resume plays it whole
                 self._take_all(setting, part, outcomes, stage)
             self._pace.step()
-        fleet.close(launch)
+        if launch:
+            fleet.close(launch)
 
     def _in_time(self, part: Part, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
@@ -158,38 +187,54 @@ class Campaign:
     def _take_all(
         self, setting: Setting, part: Part, outcomes: Iterable[Outcome], stage: Stage
     ) -> None:
+        ended = list(outcomes)
+        lines = [self._line(setting, part, outcome, len(ended)) for outcome in ended]
         with self._lock:
-            for outcome in outcomes:
-                line = self._take(Case(setting, outcome.rival.name), part, outcome)
-                stage.record(line)
-                stage.referee.take(line)
+            self._take(lines, stage)
+            if lines:
+                stage.record(*lines)
 
-    def _take(self, case: Case, part: Part, outcome: Outcome) -> Mapping[str, Any]:
-        """Note how a case ended in one launch; give the line of the journal that says so."""
-        result, samples = self.results[case], {}
-        if outcome.samples is None:
-            result.status, result.reason = outcome.status, outcome.reason
-        else:
-            facts = outcome.samples["facts"]
+    def _line(
+        self, setting: Setting, part: Part, outcome: Outcome, rivals: int
+    ) -> Mapping[str, Any]:
+        """Give the line of the journal that says how a case ended in one launch."""
+        samples = dict(outcome.samples or {})
+        if samples:
+            facts = samples["facts"]
             fair = part.alone or self.plan.two_sided
-            kept = {name: facts[name] for name in facts if fair or name not in _ALONE}
-            samples = {**outcome.samples, "facts": kept}
-            result.launches.append({"launch": part.number, **samples})
+            samples["facts"] = {name: facts[name] for name in facts if fair or name not in _ALONE}
         return {
             "kind": "launch",
             "launch": part.number,
-            "case": case.fields(),
+            "rivals": rivals,
+            "case": Case(setting, outcome.rival.name).fields(),
             "status": outcome.status,
             "reason": outcome.reason,
             **samples,
         }
 
+    def _take(self, lines: Iterable[Mapping[str, Any]], stage: Stage) -> None:
+        """Note how cases ended in one launch, as lines of the journal say."""
+        for line in lines:
+            result = self.results.get(Case.from_fields(line["case"]))
+            if result is None:
+                continue
+            if line["status"] == Status.MEASURED:
+                result.launches.append({name: line[name] for name in _SAMPLES})
+            else:
+                result.status, result.reason = Status(line["status"]), line["reason"]
+            stage.referee.take(line)
+
     def _open(self, case: Case) -> bool:
         return self.results[case].status is Status.MEASURED
 
     def _stopped(self) -> bool:
-        failed = sum(one.status not in _NO_FAULT for one in self.results.values())
-        return 0 < self.plan.stop_after <= failed
+        failed = sum(
+            one.status not in _NO_FAULT
+            for case, one in self.results.items()
+            if not self.catalogue.is_other_side(case)
+        )
+        return self.interrupted or 0 < self.plan.stop_after <= failed
 
     def _task(self, setting: Setting, cases: Iterable[Case], part: Part, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
@@ -203,6 +248,7 @@ class Campaign:
             round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(part.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
+            memory_bytes=self.plan.memory_bytes,
             counts_work=self._bounds(part),
             gauges_device=self._bounds(part) and self._first_on_device(setting),
         )
@@ -230,3 +276,5 @@ _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Stat
 #: Facts in seconds that mean nothing when two launches build side by side, unless they are compared
 #: with another side's, which suffered the same.
 _ALONE = frozenset({"build_seconds", "trace_seconds", "first_call_seconds"})
+#: What of a line of the journal is a case's own in one launch.
+_SAMPLES = ("launch", "seconds_per_call", "calls_per_sample", "facts")

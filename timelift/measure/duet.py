@@ -6,7 +6,7 @@ other waits. The rounds, their order and what is dropped are those of `rounds`.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,7 +43,7 @@ class Duet:
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
         self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
-        self._turns = Turns()
+        self._turns, self._hurried = Turns(), False
 
     def share(self, turns: Turns, limits: Limits) -> None:
         """Share the machine with the other launches of `turns`; limits allow for both sides."""
@@ -62,6 +62,12 @@ class Duet:
         for side in self._sides:
             side.kill()
 
+    def hurry(self) -> None:
+        """Finish the round that is being played and report; a setting that is not ready is left."""
+        self._hurried = True
+        for side in self._sides:
+            side.hurry()
+
     def stop(self) -> None:
         """End both processes and wait for them."""
         for side in self._sides:
@@ -72,17 +78,19 @@ class Duet:
         return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
     def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
-        parts = [self._part(number, task, watch) for number in (0, 1)]
-        parts = [part for part in parts if part.task.rivals]
+        sides = sorted({int(one.there) for one in task.rivals})
+        parts = [self._part(side, task, watch) for side in sides]
         with self._turns.building():
             for part in parts:
-                part.launch.build(part.attempt, part.task)
-        if all(part.attempt.ready for part in parts):
+                if not self._hurried:
+                    part.launch.build(part.attempt, part.task)
+        if all(part.attempt.ready for part in parts) and not self._hurried:
             with self._turns.playing():
-                outcomes = _perform(parts, task)
+                outcomes = _perform(parts, task, lambda: self._hurried)
         else:
             outcomes = [one for part in parts for one in part.attempt.outcomes]
-        return outcomes, _end(parts)
+        died = _end(parts)
+        return outcomes, None if self._hurried else died
 
     def _part(self, number: int, task: Task, watch: Watch) -> _Part:
         rivals = tuple(one for one in task.rivals if one.there == bool(number))
@@ -100,11 +108,11 @@ def _end(parts: Iterable[_Part]) -> Outcome | None:
     return died
 
 
-def _perform(parts: list[_Part], task: Task) -> list[Outcome]:
+def _perform(parts: list[_Part], task: Task, stop: Callable[[], bool]) -> list[Outcome]:
     """Conduct the rounds; give what every rival came to, or as much as there is if a side dies."""
     players = [player for part in parts for player in _players(part)]
     try:
-        dropped = _conduct(parts, players, task)
+        dropped = _conduct(parts, players, task, stop)
     except _GoneError:
         return [one for part in parts for one in part.attempt.outcomes]
     samples = {player.name: player.seconds_per_call for player in players}
@@ -113,7 +121,10 @@ def _perform(parts: list[_Part], task: Task) -> list[Outcome]:
 
 
 def _conduct(
-    parts: Sequence[_Part], players: Sequence["_RemotePlayer"], task: Task
+    parts: Sequence[_Part],
+    players: Sequence["_RemotePlayer"],
+    task: Task,
+    stop: Callable[[], bool],
 ) -> rounds.Dropped:
     """Warm both sides up, play the rounds, if any, and let the workers report."""
     dropped = rounds.Dropped()
@@ -123,17 +134,25 @@ def _conduct(
             part.hear("warm")
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
+        for player in players:
+            player.look()
         dropped = rounds.play(
             players,
             seconds,
             random.Random(task.seed),
-            preemptions=lambda: sum(player.seen_preemptions for player in players),
+            preemptions=lambda: sum(_preemptions(part, players) for part in parts),
+            stop=stop,
         )
         for part in parts:
             part.launch.tell({"done": True})
     for part in parts:
         part.launch.follow(part.attempt, {"exit"})
     return dropped
+
+
+def _preemptions(part: _Part, players: Iterable["_RemotePlayer"]) -> int:
+    """How often the system had taken the processor from a worker, as its last sample told."""
+    return max((one.seen_preemptions for one in players if one.part is part), default=0)
 
 
 def _players(part: _Part) -> list["_RemotePlayer"]:
@@ -166,6 +185,10 @@ class _RemotePlayer(Player):
     def __post_init__(self) -> None:
         """Count traces and pre-emptions as the worker last told them."""
         self.traces = lambda: self.seen_traces
+
+    def look(self) -> None:
+        """Learn the worker's counts from a sample that nobody keeps."""
+        self.take_turn(lambda: 0.0)
 
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
         """Ask the worker for a sample; the seconds that it bills for `calls_per_sample` calls."""

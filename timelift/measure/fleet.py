@@ -15,6 +15,10 @@ from timelift.measure.turns import Turns
 _TOGETHER = 3
 
 
+#: One interpreter's launch, or two interpreters' that play together.
+AnyLaunch = Launch | Duet
+
+
 @dataclass(frozen=True)
 class Part:
     """One launch of a group that runs side by side."""
@@ -34,8 +38,8 @@ class Fleet:
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._lock = plan, threading.Lock()
-        self._live: list[Launch | Duet] = []
-        self._ahead: dict[int, Launch | Duet] = {}
+        self._live: list[AnyLaunch] = []
+        self._ahead: dict[int, AnyLaunch] = {}
         self.import_seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -60,18 +64,23 @@ class Fleet:
         for launch in self._live:
             launch.stop()
 
-    def open(self, part: Part) -> Launch | Duet:
+    def open(self, part: Part) -> AnyLaunch:
         """Give the launch of this number, ready for tasks; it may have been started before."""
         launch = self._ahead.pop(part.number, None) or self._started()
         launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
         launch.wait_until_ready()
         return launch
 
-    def close(self, launch: Launch | Duet) -> None:
+    def close(self, launch: AnyLaunch) -> None:
         """End a launch."""
         with self._lock:
             self._live.remove(launch)
         launch.stop()
+
+    def hurry(self) -> None:
+        """Let every launch finish the round that it plays."""
+        for launch in tuple(self._live):  # without the lock: a signal's handler may call this
+            launch.hurry()
 
     def kill(self) -> None:
         """End every process at once; whoever waits for one is told that it died."""
@@ -79,13 +88,13 @@ class Fleet:
             for launch in self._live:
                 launch.kill()
 
-    def _new(self) -> Launch | Duet:
+    def _new(self) -> AnyLaunch:
         plan = self._plan
         if plan.other_python:
             return Duet("tensorflow", plan.limits, plan.cores, plan.other_python)
         return Launch("tensorflow", plan.limits, plan.cores)
 
-    def _started(self) -> Launch | Duet:
+    def _started(self) -> AnyLaunch:
         launch = self._new()
         with self._lock:
             self._live.append(launch)

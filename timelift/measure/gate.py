@@ -44,6 +44,7 @@ class Gate:
         if len(given) > 1:
             flags = " and ".join("--" + name.replace("_", "-") for name in given)
             raise UserError(f"{flags} name more than one other side; give one of them")
+        root = root.resolve()
         side, holder = _open(root, knobs, catalogue)
         measured = bool(side.python) or knobs["unchanged"] == "measure"
         return cls(
@@ -103,8 +104,8 @@ def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[B
     holder = base.temporary()
     folder = Path(holder.name)
     commit = base.take_out(root, knobs["against"], folder)
-    side = base.of_folder(knobs["against"], folder, _theirs(files, root, folder), commit)
-    return side, holder
+    theirs = _theirs(files, root, folder)
+    return base.of_folder(knobs["against"], folder, theirs, commit, "--against"), holder
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:

@@ -1,6 +1,7 @@
 """From axes to cases: the grid of one bench module."""
 
 import itertools
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,20 +18,38 @@ from timelift.planted import NOTHING
 class Catalogue:
     """What can be measured: every strategy and workload by name.
 
-    `base_workloads` are those whose layer differs on the other side of a gate.
+    `base_workloads` are those whose layer differs on the other side of a gate, and `raced` the
+    cases that have one.
     """
 
     strategies: dict[str, Strategy]
     workloads: dict[str, Workload]
     base_workloads: dict[str, Workload] = field(default_factory=dict)
+    raced: set[Case] = field(default_factory=set)
 
     def rival(self, case: Case, launch: int) -> Rival:
         """A case's strategy as a launch is told to build it."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival(launch)
-        other_side = strategy.twin_of and strategy.plant is NOTHING
-        theirs = self.base_workloads.get(case.setting.workload) if other_side else None
-        return replace(rival, factory=theirs.factory) if theirs else rival
+        other_side = self.is_other_side(case)
+        if other_side or case in self.raced:
+            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
+        theirs = self.base_workloads.get(case.setting.workload)
+        return replace(rival, factory=theirs.factory) if theirs and other_side else rival
+
+    def is_other_side(self, case: Case) -> bool:
+        """Whether a case is not the project's own, but the other side of one."""
+        strategy = self.strategies[case.strategy]
+        return bool(strategy.twin_of) and strategy.plant is NOTHING
+
+
+def _own_first(case: Case, pair: str, launch: int) -> bool:
+    """Whether a case is built before its other side: in every other launch, in turn.
+
+    Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
+    one pays would look like its own.
+    """
+    return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
 @dataclass(frozen=True)

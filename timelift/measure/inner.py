@@ -40,19 +40,32 @@ def imports_from(home: str) -> Iterator[None]:
         return
     aside = _standing_in(home)
     _replace(aside, _FOUND_IN.get(home, {}))
-    sys.path.insert(0, home)
+    places = [str(place) for place in _places(Path(home))]
+    sys.path[:0] = places
     try:
         yield
     finally:
-        sys.path.remove(home)
+        sys.path[:] = [place for place in sys.path if place not in places]
         _FOUND_IN[home] = _standing_in(home)
         _replace(_FOUND_IN[home], aside)
 
 
 def _standing_in(home: str) -> dict[str, ModuleType]:
     """The imported modules whose top-level package or file has its like in the tree `home`."""
-    tops = {path.stem for path in Path(home).iterdir()} - {"timelift"}
+    found = {path.stem for place in _places(Path(home)) for path in place.iterdir()}
+    tops = found - {"timelift"}
     return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
+
+
+def stands_in(root: Path, name: str) -> bool:
+    """Whether a project has a top-level package or module of this name, beside or in src/."""
+    found = [(place / name, place / f"{name}.py") for place in _places(root)]
+    return any(package.is_dir() or module.is_file() for package, module in found)
+
+
+def _places(root: Path) -> list[Path]:
+    """The folders of a project that hold modules."""
+    return [place for place in (root, root / "src") if place.is_dir()]
 
 
 def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:

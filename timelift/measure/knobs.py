@@ -76,6 +76,18 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return read
 
 
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _bytes(word: str) -> int:
+    """Read `4G`, `800M` or a number of bytes; nothing is no limit."""
+    if not word:
+        return 0
+    unit = word[-1].upper()
+    number = word[:-1] if unit in _BYTES else word
+    return _positive(number) * _BYTES.get(unit, 1)
+
+
 def _percent(word: str) -> float:
     """Read `2%` or `2` as the share 0.02."""
     return _seconds(word.removesuffix("%")) / 100
@@ -155,6 +167,12 @@ KNOBS: tuple[Knob, ...] = (
     Knob("results", "results", "a folder for the journals"),
     Knob("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
     Knob("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
+    Knob(
+        "memory_limit",
+        "",
+        "how much memory a setting's worker may use, like 4G or 800M",
+        read=_bytes,
+    ),
     Knob("strategy_file", "", "strategies of your own: paths with commas", read=_paths),
     Knob("layer", "", "a layer of your own, as module:function"),
     Knob("layer_file", "", "a layer of your own, as path.py:function"),

@@ -1,7 +1,9 @@
 """A launch seen from the pytest process: start it, give it tasks, and survive what it dies of."""
 
+import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -17,13 +19,22 @@ from typing import Any, Self
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.turns import Turns
-from timelift.measure.wire import Rival, Task
+from timelift.measure.wire import PLAYING, Rival, Task
 
 #: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
 
+#: What is printed by who finds no memory and does not say so in Python.
+_NO_MEMORY = re.compile(r"bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Ff]ailed to allocate")
 #: Seconds that an import of a backend may take on a slow disk.
 IMPORT_LIMIT = 300.0
+
+
+def _only_us() -> "tempfile.TemporaryDirectory[str]":
+    """Make a folder with this package alone: another interpreter has packages of its own."""
+    folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
+    (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
+    return folder
 
 
 @dataclass(frozen=True)
@@ -70,11 +81,15 @@ class Launch:
     ) -> None:
         self._python = python
         self._limits, self._turns, self._ready = limits, Turns(), False
+        self._now: Attempt | None = None
+        self.hurried = False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._mark = b"", 0
-        path = os.pathsep.join(filter(None, [str(_HOME), os.environ.get("PYTHONPATH", "")]))
+        self._home = None if python == sys.executable else _only_us()
+        home = self._home.name if self._home else str(_HOME)
+        path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
         pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
             [python, "-m", "timelift.measure.server", str(writer), backend, pinned],
@@ -83,6 +98,7 @@ class Launch:
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
             env={**os.environ, "PYTHONPATH": path},
+            process_group=0,  # Ctrl-C is for the process that decides what it means
         )
         os.close(writer)
 
@@ -124,15 +140,37 @@ class Launch:
         """Run one worker; return who ended, and who took the worker with it, if anyone."""
         attempt = Attempt({rival.name: rival for rival in task.rivals}, watch)
         with self._turns.building():
-            self.build(attempt, task)
+            if not self.hurried:
+                self.build(attempt, task)
         if attempt.ready:
             with self._turns.playing():
-                self.tell({"go": True})
-                self.follow(attempt, {"exit"})
-        return attempt.outcomes, attempt.died
+                if not self.hurried:
+                    self.tell({"go": True})
+                    self.follow(attempt, {"exit"})
+        if self.hurried and attempt.waiting:
+            self.end(attempt)
+        return attempt.outcomes, None if self.hurried else attempt.died
+
+    def hurry(self) -> None:
+        """Finish the round that is being played and report; a setting that is not ready is left."""
+        self.hurried = True
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Tell the worker, if there is one, that time is up."""
+        attempt = self._now
+        if attempt is None or attempt.gone or attempt.told or not attempt.pid:
+            return
+        attempt.told = True
+        with contextlib.suppress(ProcessLookupError):
+            if attempt.doing == PLAYING:
+                os.kill(attempt.pid, signal.SIGUSR1)
+            else:
+                os.killpg(attempt.pid, signal.SIGKILL)
 
     def build(self, attempt: "Attempt", task: Task) -> None:
         """Start a worker, and follow it until it is ready to play or gone."""
+        self._now = attempt
         self.tell(task.to_json())
         event = self.follow(attempt, {"ready", "exit"})
         attempt.ready = event is not None and event["event"] == "ready"
@@ -146,13 +184,13 @@ class Launch:
         if event is None:
             attempt.died = self._overdue(attempt)
         elif event["event"] == "exit":
-            attempt.died = self._death(attempt, event)
+            attempt.died = None if self.hurried else self._death(attempt, event)
         attempt.gone = event is None or event["event"] == "exit"
         return None if attempt.gone else event
 
     def end(self, attempt: "Attempt") -> None:
         """End a worker that is of no use any more."""
-        os.killpg(attempt.pid, signal.SIGKILL)
+        _kill_group(attempt)
         self._next_of(attempt, {"exit"})
 
     def tell(self, message: Mapping[str, Any]) -> None:
@@ -173,13 +211,16 @@ class Launch:
                 return event
             self._mark = event.get("printed", self._mark)
             state.take(event)
+            if self.hurried:
+                self._pass_on()
 
     def _overdue(self, state: "Attempt") -> Outcome:
         if self._process.poll() is not None or not state.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
-        os.killpg(state.pid, signal.SIGKILL)
+        _kill_group(state)
         while (event := self._next_event(time.monotonic() + 10)) and event["event"] != "exit":
             state.take(event)
+        state.blame(event)
         tracing = state.doing == "tracing"
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
@@ -190,13 +231,16 @@ class Launch:
     def _death(self, state: "Attempt", event: Mapping[str, Any]) -> Outcome | None:
         if event["code"] == 0:
             return None
+        state.blame(event)
         cause = (
             f"signal {signal.Signals(event['signal']).name}"
             if event["signal"]
             else f"exit code {event['code']}"
         )
-        reason = f"the worker ended with {cause} while {state.doing}: {self._last_lines()}"
-        return Outcome(state.suspect, Status.CRASHED, reason)
+        said = self._last_lines()
+        status = Status.OUT_OF_MEMORY if _NO_MEMORY.search(said) else Status.CRASHED
+        reason = f"the worker ended with {cause} while {state.doing}: {said}"
+        return Outcome(state.suspect, status, reason)
 
     def _next_event(self, deadline: float) -> dict[str, Any] | None:
         """Read one event; None once the deadline has passed or the process is gone."""
@@ -222,12 +266,15 @@ class Launch:
         """End the process and its worker at once; whoever waits for it is told that it died."""
         if self._process.poll() is None:
             self._process.kill()
+        if self._now and not self._now.gone:
+            _kill_group(self._now)
 
     def stop(self) -> None:
         """End the process and wait for it."""
         assert self._process.stdin is not None
         self.kill()
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         os.close(self._events)
         self._log.close()
@@ -250,10 +297,17 @@ def again_without_the_dead(
     return ended
 
 
+def _kill_group(attempt: "Attempt") -> None:
+    """End a worker and whatever its strategies started, if it has begun and is not gone."""
+    if attempt.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(attempt.pid, signal.SIGKILL)
+
+
 class Attempt:
     """What is known of one worker while it works: its process, its stage and who has ended."""
 
-    ready = gone = False
+    ready = gone = told = False
     died: Outcome | None = None
 
     @property
@@ -267,6 +321,12 @@ class Attempt:
         self.doing = "starting"
         self.pid = 0
         self.outcomes: list[Outcome] = []
+
+    def blame(self, event: Mapping[str, Any] | None) -> None:
+        """Suspect who played when the worker ended, if anyone did."""
+        place = event.get("playing", 0) if event else 0
+        if 0 < place <= len(self.rivals):
+            self.suspect = list(self.rivals.values())[place - 1]
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Follow one event."""

@@ -1,5 +1,6 @@
 """How much memory one call needs at its peak, from Linux's own high-water mark."""
 
+import contextlib
 import ctypes
 import re
 from collections.abc import Callable
@@ -22,6 +23,22 @@ def peak_bytes(call: Callable[[], object]) -> int | None:
         return max(0, _status_bytes("VmHWM") - before)
     except (OSError, LookupError):
         return None
+
+
+def limit(most: int) -> None:
+    """Let this process use at most so many bytes of data; 0 is no limit.
+
+    Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), so what is
+    reserved and never touched, of which TensorFlow has plenty, is counted as well.
+    """
+    if not most:
+        return
+    with contextlib.suppress(ImportError):
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _give_back_free_memory() -> None:

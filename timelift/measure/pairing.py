@@ -9,6 +9,7 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.measure.base import Base, imports_of, same_file
 from timelift.measure.grid import Catalogue
+from timelift.measure.inner import stands_in
 from timelift.measure.registry import Strategy, Workload, choose_strategy
 from timelift.planted import MARK, NOTHING
 
@@ -62,6 +63,7 @@ class Pairs:
                     unchanged[case.strategy] = None
             else:
                 sides[case] = found
+                self._catalogue.raced.add(case)
         return Pairing(sides, reasons, self._names, tuple(unchanged))
 
     def _other_side(self, case: Case) -> Case | str:
@@ -69,11 +71,13 @@ class Pairs:
         mine = self._catalogue.strategies[case.strategy]
         theirs = self._their_strategy(mine)
         if theirs is None:
-            return f"new: {label} has no strategy {case.strategy!r}"
+            broken = self._base.broken.get(mine.path.stem)
+            return broken or f"new: {label} has no strategy {case.strategy!r}"
         workload = self._catalogue.workloads[case.setting.workload]
         other = self._their_workload(workload)
         if other is None:
-            return f"new: {label} has no workload {workload.name!r}"
+            broken = self._base.broken.get(workload.name)
+            return broken or f"new: {label} has no workload {workload.name!r}"
         if _shape(other) != _shape(workload):
             return (
                 f"another workload: one step of {workload.name!r} is {_shape(other)[0]} on {label} "
@@ -86,7 +90,12 @@ class Pairs:
             self._catalogue.base_workloads[workload.name] = other
         name = f"{mine.name}{MARK}{label}"
         self._catalogue.strategies[name] = replace(
-            theirs, name=name, twin_of=mine.name, plant=NOTHING
+            theirs,
+            name=name,
+            twin_of=mine.name,
+            plant=NOTHING,
+            home=self._base.home,
+            there=bool(self._base.python),
         )
         return Case(case.setting, name)
 
@@ -94,19 +103,27 @@ class Pairs:
         stem = mine.path.stem
         word = self._names.renamed.get(stem, stem) + mine.name.removeprefix(stem)
         try:
-            return choose_strategy(word, self._base.strategies)[0]
+            found = choose_strategy(word, self._base.strategies)
         except UserError:
             return None
+        return found[0] if found[0].name == word or "[" in word else None
 
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
             return self._base.workloads.get(mine.name)
         where, _, function = mine.factory.rpartition(":")
         path = Path(where)
-        if not path.is_absolute() or not path.is_relative_to(self._root):
+        if not path.is_absolute():
+            return mine if self._has_module(where) else None
+        if not path.is_relative_to(self._root):
             return mine
         there = self._base.root / path.relative_to(self._root)
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
+
+    def _has_module(self, name: str) -> bool:
+        """Whether the other side has a module, or it is none of the project's."""
+        top = name.partition(".")[0]
+        return not stands_in(self._root, top) or stands_in(self._base.root, top)
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
         """Whether the inner layer may differ: what a module imports may always have changed."""
@@ -120,17 +137,14 @@ class Pairs:
 
     def _imports_ours(self, path: Path) -> bool:
         """Whether a file imports modules of the project, which may have changed."""
-        return any(
-            (self._root / name).is_dir() or (self._root / f"{name}.py").is_file()
-            for name in imports_of(path)
-        )
+        return any(stands_in(self._root, name) for name in imports_of(path))
 
 
 def names(here: Mapping[str, Path], there: Mapping[str, Path]) -> Names:
     """Say which files are new, gone, or the same under another name."""
     gone = [name for name in there if name not in here]
     renamed: dict[str, str] = {}
-    for name in here.keys() - there.keys():
+    for name in sorted(here.keys() - there.keys()):
         scores = {old: _likeness(here[name], there[old]) for old in gone}
         best = max(scores, key=scores.__getitem__, default="")
         if best and scores[best] >= _RENAMED and best not in renamed.values():

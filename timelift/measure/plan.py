@@ -8,7 +8,8 @@ from timelift.case import Case
 from timelift.measure.budget import SPARE_SECONDS
 from timelift.measure.launch import Limits
 
-Record = Callable[[Mapping[str, Any]], None]
+#: Takes the lines of rivals that were played together.
+Record = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Plan:
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
+    A worker may use `memory_bytes`, 0 being no limit.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
     fewest are for suspects.
@@ -32,6 +34,7 @@ class Plan:
     budget_seconds: float | None = None
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
+    memory_bytes: int = 0
     two_sided: bool = False
     other_python: str = ""
 

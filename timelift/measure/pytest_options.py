@@ -12,6 +12,11 @@ from timelift.measure.knobs import KNOBS
 from timelift.measure.options import Option
 
 ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
+RESUME_HELP = (
+    "go on with a run that was cut off, with its own options: a journal, a run's name, or latest "
+    "(default: latest; write it after bench/)"
+)
+WAIT_HELP = "where another run measures on this machine, wait until it has ended"
 SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
     "say how far to trust the figures of this machine"
@@ -26,5 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         text = option.full_help.replace("%", "%%")
         group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
+    group.addoption("--resume", nargs="?", const="latest", metavar="RUN", help=RESUME_HELP)
+    group.addoption("--wait", action="store_true", help=WAIT_HELP)
     group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
     group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)

@@ -153,14 +153,18 @@ DECLARATIONS = frozenset(
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
     """Name every strategy of `folder` and of the `extra` files, one entry a default variant."""
     found: dict[str, Strategy] = {}
-    for path in (*_modules(folder), *extra):
-        source = _strategy_source(path)
-        if any(known.path.stem == source.name for known in found.values()):
-            raise UserError(f"{path}: a strategy named {source.name!r} exists already; rename it")
-        for parameters in source.constants.get("VARIANTS", ({},)):
-            variant = _bind(source, parameters)
-            found[variant.name] = variant
+    for path in (*modules(folder), *extra):
+        if any(known.path.stem == path.stem for known in found.values()):
+            raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
+        found |= variants(path)
     return found
+
+
+def variants(path: Path) -> dict[str, Strategy]:
+    """Name the default variants of one strategy's file; what it lacks is a UserError."""
+    source = _strategy_source(path)
+    bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
+    return {one.name: one for one in bound}
 
 
 def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
@@ -218,7 +222,7 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
 
 def workloads(folder: Path) -> dict[str, Workload]:
     """Name every workload of `folder`."""
-    return {path.stem: read_workload(path) for path in _modules(folder)}
+    return {path.stem: read_workload(path) for path in modules(folder)}
 
 
 def read_workload(path: Path) -> Workload:
@@ -251,5 +255,6 @@ def _sizes(source: Source, name: str) -> tuple[int, ...]:
     return value
 
 
-def _modules(folder: Path) -> list[Path]:
+def modules(folder: Path) -> list[Path]:
+    """The files of a folder that hold a strategy or a workload."""
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))

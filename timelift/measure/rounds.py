@@ -36,7 +36,8 @@ class Player:
     """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
 
     `slower` is the share of calls that are made and not billed, where a self-test plants an effect.
-    Players of one `pair` have neighbouring samples in every round.
+    Players of one `pair` have neighbouring samples in every round. `mark` notes that it is this
+    player's turn, for whoever wants to know who played when the process died.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Player:
     calls_per_sample: int = 1
     slower: float = 0.0
     pair: str = ""
+    mark: Callable[[], object] = lambda: None
     priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
@@ -62,6 +64,7 @@ class Player:
 
     def take_turn(self, clock: Clock) -> float:
         """Warm the caches with calls that go untimed, then play a sample; seconds that it bills."""
+        self.mark()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
         return self.billed_sample(clock)
@@ -127,23 +130,24 @@ class Dropped:
         }
 
 
-def play(
+def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tests script them
     players: Sequence[Player],
     seconds: float,
     dice: random.Random,
     clock: Clock = time.perf_counter,
     preemptions: Callable[[], int] = lambda: 0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Dropped:
     """Play rounds until every player has used its equal share of `seconds`; say what was dropped.
 
     A player past its share sits out, and is marked None for the round; nobody sits out of the first
     `LEAST_ROUNDS`. A round in which any player retraced is dropped whole, and so is one in which
-    `preemptions` grew, where that is rare.
+    `preemptions` grew, where that is rare. `stop` ends it after the round that is being played.
     """
     share, rounds, dropped = seconds / len(players), 0, Dropped()
     kept: list[dict[str, float]] = []
     disturbed: list[bool] = []
-    while rounds < MOST_ROUNDS:
+    while rounds < MOST_ROUNDS and not (rounds and stop()):
         due = [one for one in players if rounds < LEAST_ROUNDS or one.seconds_spent < share]
         if not due:
             break

@@ -6,17 +6,22 @@ before the fork, so that every worker starts a runtime of its own, as a fresh in
 without paying its imports again.
 """
 
+import contextlib
 import ctypes
 import gc
 import json
+import mmap
 import os
 import signal
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TextIO
 
 from timelift.measure.wire import Task
 
+#: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
+_PLAYING = mmap.mmap(-1, 4)
 #: prctl(2): the signal that this process gets when its parent dies.
 _PR_SET_PDEATHSIG = 1
 
@@ -46,29 +51,64 @@ def _import_backend() -> None:
 
 
 def _serve_one(fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
+    _mark(0)
     pid = os.fork()
     if pid == 0:
         _be_a_worker(fields, events)
     _, status = os.waitpid(pid, 0)
+    _end_group(pid)
     code = os.waitstatus_to_exitcode(status)
-    return {"code": code if code >= 0 else None, "signal": -code if code < 0 else None}
+    return {
+        "code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "playing": int.from_bytes(_PLAYING[:4], "little"),
+    }
+
+
+def _mark(place: int) -> None:
+    """Note who plays, where it is read even after this process has died."""
+    _PLAYING[:4] = place.to_bytes(4, "little")
+
+
+def _end_group(pid: int) -> None:
+    """End whatever a strategy started and left behind in the worker's group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
     from timelift.measure import worker  # noqa: PLC0415
 
-    code = 1
+    code, hurry = 1, _Hurry()
     try:
         os.setsid()
         _die_with_parent()
         _emit(events, {"event": "started", "pid": os.getpid()})
-        worker.run(Task.from_json(fields), lambda event: _emit(events, event), _listen)
+        worker.run(
+            Task.from_json(fields),
+            worker.Wires(partial(_emit, events), _listen, _mark, hurry.asked),
+        )
         code = 0
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+class _Hurry:
+    """Whether this worker was told by SIGUSR1 to play no further round."""
+
+    def __init__(self) -> None:
+        self._heard = False
+        signal.signal(signal.SIGUSR1, self._hear)
+
+    def _hear(self, _number: int, _frame: object) -> None:
+        self._heard = True
+
+    def asked(self) -> bool:
+        """Say so."""
+        return self._heard
 
 
 def _listen() -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """One pytest session: the options read once, the cases of each question, and one campaign."""
 
+import hashlib
 import random
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Case
+from timelift.case import Case, Status
+from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, utc_now
-from timelift.measure import axes, grid, machine, registry
+from timelift.measure import axes, grid, lock, machine, registry, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
@@ -17,37 +20,61 @@ from timelift.measure.gate import Gate
 from timelift.measure.knobs import KNOBS
 from timelift.measure.launch import Limits
 from timelift.measure.plan import Display, Plan, Referee
+from timelift.measure.resume import Played
 from timelift.measure.user_layer import user_workload
 
 #: A machine that is busier than this with other work, as a share of its processors, is said so.
 BUSY_SHARE = 0.2
 
 
+@dataclass(frozen=True)
+class Flags:
+    """Options without a value, and the run to go on with.
+
+    `once` measures nothing: each case is built, held to the law and called, in one launch.
+    `selftest` puts a strategy's planted twins in the place of its rivals. `wait` lets another run
+    on this machine end first. `past` names a run to go on with, empty for a new one.
+    """
+
+    once: bool = False
+    selftest: bool = False
+    wait: bool = False
+    past: str = ""
+
+
+NO_FLAGS = Flags()
+
+
 class Session:
     """What conftest.py asks for; `asked` holds every option's text, empty where not given.
 
-    `once` measures nothing: each case is built, held to the law and called, in one launch.
-    `selftest` puts a strategy's planted twins in the place of its rivals. `gate` is how the cases
-    are raced against another side, None where they are not.
+    `gate` is how the cases are raced against another side, None where they are not.
     """
 
-    def __init__(
-        self, root: Path, asked: Mapping[str, str], *, once: bool = False, selftest: bool = False
-    ) -> None:
-        self.root, self.once, self.selftest = root, once, selftest
-        usual = selftest_axes.AXES if selftest else {}
+    def __init__(self, root: Path, asked: Mapping[str, str], flags: Flags = NO_FLAGS) -> None:
+        self.root, self.once, self.selftest = root, flags.once, flags.selftest
+        self.wait = flags.wait
+        self.interrupted = False
+        self._results_folder = root / (asked["results"] or "results")
+        if flags.past and (flags.once or flags.selftest):
+            raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
+        self.past = resume.open_past(self._results_folder, flags.past) if flags.past else None
+        asked = self._asked = resume.options(self.past, asked) if self.past else dict(asked)
+        usual = selftest_axes.AXES if self.selftest else {}
         self.asked = {
             option.name: asked[option.name] or usual.get(option.name, "") for option in axes.OPTIONS
         }
         self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
-        self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if selftest else None
+        self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if self.selftest else None
         self.catalogue = grid.Catalogue(
             registry.strategies(root / "strategies", self.knobs["strategy_file"]),
             registry.workloads(root / "workloads"),
         )
         self._add_user_layer()
         self.cases({"sizes": "smallest"})
-        self.gate = None if selftest else Gate.of(root, self.knobs, self.catalogue)
+        self.gate = Gate.of(root, self.knobs, self.catalogue)
+        if self.gate and self.selftest:
+            raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
 
@@ -71,20 +98,43 @@ class Session:
     def measure(
         self, cases: Iterable[Case], display: Display, referee: Referee, stop_after: int
     ) -> None:
-        """Measure every case once, whichever items ask for it, into a new journal."""
-        chosen = dict.fromkeys(self.gate.both_sides() if self.gate else cases)
+        """Measure every case once, whichever items ask for it, into a journal."""
+        chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
         if not chosen:
             return
-        self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after))
         if self.once:
-            self.campaign.run(lambda _: None, display, referee)
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after))
+            self.campaign.run(lambda *_: None, display, referee)
             return
-        header = self._header(len(self.campaign.results), self.campaign.plan)
+        with lock.held(display.say, wait=self.wait, stop=lambda: self.interrupted):
+            played = self._go_on(chosen) if self.past else {}
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after), played)
+            self._measure(self.campaign, display, referee)
+
+    def _go_on(self, chosen: list[Case]) -> Played:
+        """Read again what was played, now that nobody writes it; leave its cases in `chosen`."""
+        assert self.past is not None
+        self.past = resume.open_past(self._results_folder, str(self.past.path))
+        chosen[:] = [case for case in chosen if case.label in self.past.cases]
+        resume.refuse_other_cases(self.past, chosen)
+        return self.past.played
+
+    def _measure(self, campaign: Campaign, display: Display, referee: Referee) -> None:
+        header = self._header(len(campaign.results), campaign.plan)
         self._warn_if_busy(header["machine"]["information"], display)
-        with Journal(self._new_path(header), header) as journal:
+        if self.past:
+            resume.refuse_other_machine(self.past, header)
+        path = self.past.path if self.past else self._new_path(header)
+        with Journal(path, header, self.past.kept_bytes if self.past else 0) as journal:
             self.journal_path = journal.path
-            self.campaign.run(journal.append, display, referee)
-            journal.exit_word = "cut short" if self.campaign.cut_short else "complete"
+            campaign.run(journal.append, display, referee)
+            journal.exit_word = campaign.exit_word
+
+    def interrupt(self) -> None:
+        """End the campaign, if one goes on, after the rounds that are being played."""
+        self.interrupted = True
+        if self.campaign:
+            self.campaign.interrupt()
 
     def _warn_if_busy(self, seen: Mapping[str, Any], display: Display) -> None:
         if seen["busy"] > BUSY_SHARE:
@@ -100,7 +150,7 @@ class Session:
     def _plan(self, stop_after: int) -> Plan:
         knobs = self.knobs
         launches = self.gate.launches if self.gate else knobs["launches"]
-        seed = knobs["seed"] if knobs["seed"] >= 0 else random.SystemRandom().randrange(2**31)
+        seed = self._seed()
         return Plan(
             fewest=1 if self.once else launches.fewest,
             most=1 if self.once else launches.most,
@@ -109,11 +159,41 @@ class Session:
             limits=Limits(knobs["first_call_limit"], knobs["case_timeout"]),
             stop_after=stop_after,
             budget_seconds=knobs["budget"],
-            spare_seconds=SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS,
+            spare_seconds=self._spare_seconds(),
             cores=knobs["pin"],
+            memory_bytes=knobs["memory_limit"],
             two_sided=self.gate is not None,
             other_python=self.gate.base.python if self.gate else "",
         )
+
+    def other_side_lost(self, case: Case) -> str:
+        """Why a case's other side has no figures to compare with; empty where it has."""
+        if not self.gate:
+            return ""
+        other = self.result(self.gate.pairing.sides[case])
+        if other is None or other.status is Status.MEASURED:
+            return ""
+        label = self.gate.base.label
+        return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
+
+    def _spare_seconds(self) -> float:
+        """How long launches beyond the fewest go on; suspects of a gate have their trial anyway."""
+        if self.gate:
+            return float("inf")
+        return SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS
+
+    def _seed(self) -> int:
+        """The seed of every order: the user's, that of the run that goes on, or a new one."""
+        if self.knobs["seed"] >= 0:
+            return int(self.knobs["seed"])
+        before = self.past.header.get("seed") if self.past else None
+        return before if isinstance(before, int) else random.SystemRandom().randrange(2**31)
+
+    def why_not(self, case: Case) -> str:
+        """Why a case is not measured in this session; empty where it is."""
+        if self.past and case.label not in self.past.cases:
+            return "no case of the run that goes on"
+        return self.gate.why_not(case) if self.gate else ""
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
         started = utc_now()
@@ -125,6 +205,9 @@ class Session:
             "commit": machine.commit(self.root),
             "machine": machine.describe(),
             "options": {**self.asked, **self._knobs_as_text()},
+            "asked": self._asked,
+            "sources": self._sources(),
+            "planned": [case.label for case in self._results()],
             "strategies": {name: one.described() for name, one in self._chosen().items()},
             "cases": cases,
             **({"against": self.gate.described()} if self.gate else {}),
@@ -133,9 +216,25 @@ class Session:
     def _knobs_as_text(self) -> dict[str, str]:
         return {name: _as_text(value) for name, value in self.knobs.items()}
 
-    def _chosen(self) -> dict[str, registry.Strategy]:
+    def _sources(self) -> dict[str, str]:
+        """A digest of every file that is measured: who goes on with a run wants the same."""
+        workloads = {case.setting.workload for case in self._results()}
+        files = [one.path for one in self._chosen().values()]
+        files += [
+            Path(self.catalogue.workloads[name].factory.rpartition(":")[0]) for name in workloads
+        ]
+        return {
+            f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            for path in sorted(set(files))
+            if path.is_file()
+        }
+
+    def _results(self) -> Mapping[Case, Result]:
         assert self.campaign is not None
-        names = dict.fromkeys(case.strategy for case in self.campaign.results)
+        return self.campaign.results
+
+    def _chosen(self) -> dict[str, registry.Strategy]:
+        names = dict.fromkeys(case.strategy for case in self._results())
         return {name: self.catalogue.strategies[name] for name in names}
 
     def _new_path(self, header: Mapping[str, Any]) -> Path:

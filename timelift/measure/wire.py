@@ -11,7 +11,8 @@ Both are JSON objects, one a line. Events of a worker:
     {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
      {"done": true}, and answers
     {"event": "sample", "seconds": billed, "calls": int, "traces": int, "preemptions": int}
-    {"event": "exit", "code": int | null, "signal": int | null}, by the launch once it is gone
+    {"event": "exit", "code": int | null, "signal": int | null, "playing": place of the rival that
+     played, from 1, or 0}, by the launch once it is gone
 """
 
 import dataclasses
@@ -21,6 +22,9 @@ from typing import Any
 
 from timelift.case import Case, Setting
 
+#: What a worker does while its rounds are played.
+PLAYING = "playing rounds"
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -29,8 +33,9 @@ class Rival:
     A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
     `first_call_seconds` are added to the first call. Another revision's rival may lift a layer of
     its own, from `factory`, and finds the modules that it imports in the folder `home` first.
-    Rivals of one `pair` are played next to each other. A rival that is `there` runs in the other
-    interpreter, where two are compared.
+    Rivals of one `pair` are built and played next to each other, and of two one is `built_first`,
+    which costs it what only the first of its kind pays in a process. A rival that is `there` runs
+    in the other interpreter, where two are compared.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Rival:
     factory: str = ""
     home: str = ""
     pair: str = ""
+    built_first: bool = False
     there: bool = False
 
 
@@ -52,7 +58,7 @@ class Task:
     each rival's share of the timing; 0 asks for one call and no timing. A worker that is
     `conducted` plays one sample whenever it is told to, since another interpreter's play between.
     One that `counts_work` tells what the inner layer asks of the device, and one that
-    `gauges_device` what that does at best.
+    `gauges_device` what that does at best. It may use `memory_bytes`, 0 being no limit.
     """
 
     setting: Setting
@@ -66,6 +72,7 @@ class Task:
     conducted: bool = False
     counts_work: bool = False
     gauges_device: bool = False
+    memory_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The task as JSON-ready fields."""

@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -19,12 +20,11 @@ import numpy as np
 from timelift.case import Gradients, Lengths, Phase, Setting, Status
 from timelift.engine import Array, Compiled, Engine, Feed, UnavailableError, open_engine
 from timelift.measure import draw, inner, law, memory, quiet, rounds
+from timelift.measure.guard import as_before
 from timelift.measure.sides import Given, InnerLayerError, Side, Sides
-from timelift.measure.wire import Rival, Task
+from timelift.measure.wire import PLAYING, Rival, Task
 
 Emit = Callable[[Mapping[str, Any]], None]
-#: Wait for what the worker is told next.
-Listen = Callable[[], Mapping[str, Any]]
 
 #: Steps at which a timing run checks the law; the test suite checks every step.
 LAW_STEPS = 4
@@ -44,8 +44,23 @@ class Contender:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def run(task: Task, emit: Emit, listen: Listen) -> None:
+@dataclass(frozen=True)
+class Wires:
+    """How a worker reports, hears what it is told next, and marks the place of who plays.
+
+    `hurried` says whether it was told to play no further round.
+    """
+
+    emit: Emit
+    listen: Callable[[], Mapping[str, Any]] = dict
+    mark: Callable[[int], None] = lambda _: None
+    hurried: Callable[[], bool] = lambda: False
+
+
+def run(task: Task, wires: Wires) -> None:
     """Measure one setting in this process, reporting by events; play only after its turn came."""
+    emit = wires.emit
+    memory.limit(task.memory_bytes)
     try:
         engine = open_engine(task.setting)
     except UnavailableError as error:
@@ -53,16 +68,24 @@ def run(task: Task, emit: Emit, listen: Listen) -> None:
             emit(_ended(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        stage = Stage(engine, task, emit, listen)
+        stage = Stage(engine, task, wires)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
             emit(_ended(rival, _status_of(error), f"the inputs: {inner.sentence(error)}"))
         return
-    order = list(task.rivals)
-    stage.dice.shuffle(order)
+    order = _build_order(task.rivals, stage.dice)
     contenders = [ready for rival in order if (ready := stage.prepare(rival))]
     if contenders:
         stage.play(contenders)
+
+
+def _build_order(rivals: Sequence[Rival], dice: random.Random) -> list[Rival]:
+    """Draw an order that keeps pairs together, whoever is to be built first before the other."""
+    drawn = dice.sample(rivals, len(rivals))
+    place: dict[str, int] = {}
+    for rival in drawn:
+        place.setdefault(rival.pair or rival.name, len(place))
+    return sorted(drawn, key=lambda one: (place[one.pair or one.name], not one.built_first))
 
 
 class Stage:
@@ -72,15 +95,15 @@ class Stage:
         self,
         engine: Engine,
         task: Task,
-        emit: Emit,
-        listen: Listen = dict,
+        wires: Wires,
         law_steps: int = LAW_STEPS,
     ) -> None:
-        self.listen = listen
-        self.engine, self.task, self.emit = engine, task, emit
+        self.engine, self.task = engine, task
+        self.emit, self.listen = wires.emit, wires.listen
+        self._mark, self._hurried = wires.mark, wires.hurried
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
-        emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
+        self.emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
         self.valid = draw.valid(task.setting, self.noise)
         self.inputs = draw.inputs(task, self.noise)
         steps = law.draw_steps(task.setting.seq_len, law_steps, self.dice)
@@ -90,7 +113,11 @@ class Stage:
         """Build, trace, call once and check one rival; report it and return None if it fails."""
         try:
             with inner.imports_from(rival.home):
-                return self._prepare(rival)
+                printed = os.fstat(1).st_size
+                side = self.sides.of(rival)
+                self.emit(_busy(rival, "building") | {"printed": printed})
+                with as_before(self.engine):
+                    return self._prepare(rival, side)
         except InnerLayerError as error:
             self.emit(_ended(rival, Status.FAILED, str(error)))
         except Refused as refusal:
@@ -102,10 +129,7 @@ class Stage:
             self.emit(_ended(rival, _status_of(error), inner.sentence(error)))
         return None
 
-    def _prepare(self, rival: Rival) -> Contender:
-        printed = os.fstat(1).st_size
-        side = self.sides.of(rival)
-        self.emit(_busy(rival, "building") | {"printed": printed})
+    def _prepare(self, rival: Rival, side: Side) -> Contender:
         module = inner.load_module(rival.path)
         if reason := _refusal(module, side.layer, self.task.setting):
             raise Refused(reason)
@@ -244,6 +268,7 @@ class Stage:
             traces=lambda: one.compiled.traces,
             slower=one.rival.slower,
             pair=one.rival.pair or one.rival.name,
+            mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
@@ -254,14 +279,18 @@ class Stage:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.emit({"event": "busy", "strategy": None, "doing": "playing rounds"})
+        self.emit({"event": "busy", "strategy": None, "doing": PLAYING})
         watch = quiet.Watch()
         play = self._be_conducted if self.task.conducted else self._conduct
-        return {**play(players), **watch.facts()}
+        played = play(players)
+        self._mark(0)
+        return {**played, **watch.facts()}
 
     def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
-        return rounds.play(players, seconds, self.dice, preemptions=quiet.preemptions).facts()
+        return rounds.play(
+            players, seconds, self.dice, preemptions=quiet.preemptions, stop=self._hurried
+        ).facts()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Play a sample whenever told to; who conducts knows the rounds."""

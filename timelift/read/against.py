@@ -15,6 +15,9 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.read.measurement import Run
 
+#: What a gate has a margin for.
+QUANTITIES = ("time", "first call", "peak memory")
+
 
 @dataclass(frozen=True)
 class Against:
@@ -38,7 +41,7 @@ def of_run(run: Run) -> Against | None:
     if fields is None:
         return None
     try:
-        return _against(fields)
+        return read(fields)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"expected the journal's header to say what it was measured against, but {error!r}; "
@@ -46,12 +49,13 @@ def of_run(run: Run) -> Against | None:
         ) from None
 
 
-def _against(fields: Mapping[str, Any]) -> Against:
+def read(fields: Mapping[str, Any]) -> Against:
+    """Read a header's `against`; raises KeyError, TypeError or ValueError where it is damaged."""
     names = {key: tuple(map(str, fields[key])) for key in ("new", "removed", "unchanged")}
     return Against(
         label=str(fields["label"]),
         commit=str(fields["commit"] or ""),
-        gates={str(name): _share(gate) for name, gate in fields["gates"].items()},
+        gates={name: _share(fields["gates"][name]) for name in QUANTITIES},
         screening=max(1, int(fields["screening"])),
         undecided=str(fields["undecided"]),
         renamed={str(name): str(old) for name, old in fields["renamed"].items()},

@@ -3,17 +3,18 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from timelift.read import results, trust
+from timelift.read.measurement import Measurement
 from timelift.read.trust import Trust
 from timelift.report import gate, notes, quiet
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
 
 #: What is not known, and what is, in the lines of an ending.
-_OPEN = re.compile(r"no verdict|^too noisy|^no strategy was")
+_OPEN = re.compile(r"no verdict|^too noisy|^no strategy stayed")
 _ANSWER = re.compile(r": fastest: |: among the fastest in |^never shown slower")
 #: So many settings have a line of their own; the report has the rest.
 SETTINGS = 12
@@ -26,6 +27,11 @@ def lines(path: Path) -> Iterator[str]:
     yield from answers(rankings)
     yield from quiet.too_noisy(run, rankings)
     yield f"{_shown(path)}; read it with: python report.py {_shown(path)}"
+
+
+def without_journal(measurements: Iterable[Measurement]) -> Iterator[str]:
+    """Say the answers of what was measured where the journal cannot be read."""
+    yield from answers(ranking.rank(measurements))
 
 
 def gate_lines(path: Path) -> Iterator[str]:

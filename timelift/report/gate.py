@@ -11,7 +11,7 @@ from timelift.read.against import Against
 from timelift.read.against import of_run as read_against
 from timelift.read.measurement import Run
 from timelift.stats.gate import Finding
-from timelift.stats.outcomes import Outcome, outcomes
+from timelift.stats.outcomes import Outcome, outcomes, without_other_side
 from timelift.stats.paired import Quantity
 from timelift.stats.verdicts import Verdict
 
@@ -30,6 +30,11 @@ def of_run(run: Run) -> Iterator[str]:
     against = read_against(run)
     if against is not None:
         yield from lines(outcomes(run, against), against)
+        yield from _some(
+            f"{name(case)}: not compared, since {against.label} has no figures: "
+            f"{lost.status}: {lost.reason}"
+            for case, lost in without_other_side(run)
+        )
 
 
 def failures(path: Path) -> dict[Case, str]:
@@ -75,6 +80,8 @@ def undecided(finding: Finding, against: Against) -> str:
         if math.isfinite(finding.detectable)
         else "too few launches to see any change"
     )
+    if finding.suspected and not finding.tried:
+        seen = "it looks changed and was not tried again, since the time was up"
     beside = f"undecided beside {against.label}"
     return f"{beside}: {_percent(finding.effect):+.1f} % {_interval(finding)}, and {seen}"
 

@@ -49,7 +49,7 @@ def everywhere(rankings: Iterable[Ranking]) -> Iterator[str]:
     if len(contests) > 1 and names:
         yield f"never shown slower than the best, in {len(contests)} settings: {', '.join(names)}"
     elif len(contests) > 1:
-        yield f"no strategy was the best or not shown slower in all {len(contests)} settings"
+        yield f"no strategy stayed unbeaten in all {len(contests)} settings"
 
 
 def has_interval(row: Rival) -> bool:

@@ -1,8 +1,9 @@
 """The gate: did a case become slower than its other side, beyond a margin?
 
-Everything is screened on a few launches, where one in fifty of identical cases may look suspicious.
-Whoever does is tried again on fresh launches and judged by those alone, so that what made it look
-suspicious cannot convict it. So 1 in 10,000 identical cases is convicted, in expectation.
+Everything is screened on a few launches, where one in fifty of identical cases may look slower and
+as many faster. Whoever does is tried again on fresh launches and judged by those alone, so that
+what made it look suspicious cannot convict it. So of each quantity 1 in 10,000 identical cases is
+called worse, in expectation.
 
 Two looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
 all pairs, the screened ones and the fresh ones; only the effects of a trial have to be fresh.
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 from timelift.read.measurement import Samples
 from timelift.stats.effects import Effects, stack
 from timelift.stats.estimates import Estimates, estimate
-from timelift.stats.verdicts import GATE_MARGIN, POWER, Verdict
+from timelift.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 
-#: Chance that an identical case is screened out, to either side, and that fresh launches convict
-#: it, to each side: at five and at eight of them.
+#: Chances, to each side, that an identical case is screened out, and that fresh launches convict
+#: it: at five and at eight of them.
 SCREEN, CONFIRM = 0.02, 0.005
 FRESH_LOOKS = {5: 0.4 * CONFIRM, 8: 0.6 * CONFIRM}
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
@@ -70,16 +71,11 @@ class Finding:
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def suspects(effects: Effects, rule: Rule) -> NDArray[np.bool_]:
-    """Say which pairs look different on the screening launches: (pairs,).
+def judge(effects: Effects, rule: Rule) -> list[Finding]:
+    """Judge every pair; the launches beyond screening are fresh.
 
     `effects` is (pairs, launches), new over old, by number of launch from 1; NaN where not played.
     """
-    return _suspicious(estimate(_part(effects, slice(rule.screening))), rule)
-
-
-def judge(effects: Effects, rule: Rule) -> list[Finding]:
-    """Judge every pair; `effects` is as in `suspects`, launches beyond the screening are fresh."""
     screened, fresh = (
         _part(effects, slice(rule.screening)),
         _part(effects, slice(rule.screening, None)),
@@ -89,13 +85,13 @@ def judge(effects: Effects, rule: Rule) -> list[Finding]:
     first, second = _rows(both, slice(count)), _rows(both, slice(count, None))
     suspected = _suspicious(first, rule)
     tried = second.launches > 0
-    convicted = tried & suspected & _convicted(second, rule)
+    same_side = np.sign(first.effect) == np.sign(second.effect)
+    convicted = tried & suspected & same_side & _convicted(second, rule)
     shown = _either(tried, second, first)
     width, sure = shown.half_width(_SHOWN), shown.half_width(_ALIKE)
     with np.errstate(invalid="ignore"):
-        alike = (shown.launches >= min(rule.screening, 3)) & (
-            np.abs(shown.effect) + sure < rule.margin
-        )
+        near = np.abs(shown.effect) + sure < rule.margin
+    alike = (shown.launches >= MIN_LAUNCHES) & near
     words = [_word(*row) for row in zip(shown.effect, convicted, alike, strict=True)]
     detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
     columns = (

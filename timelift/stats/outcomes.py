@@ -79,6 +79,16 @@ def _pairs(run: Run) -> list[Pair]:
     ]
 
 
+def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
+    """Give the measured cases whose other side ended otherwise, with how that ended."""
+    found = {one.case: one for one in run.measurements}
+    return [
+        (new, found[old])
+        for new, old in sorted(other_sides(run).items())
+        if new in found and _has_launches(found[new]) and found[old].status is not Status.MEASURED
+    ]
+
+
 def _has_launches(one: Measurement) -> bool:
     return one.status is Status.MEASURED and bool(one.launches)
 

@@ -50,6 +50,8 @@ def main(words: Sequence[str] | None = None) -> int:
             suites.append(_suite(number, asked.journals, regressions=asked.regressions))
             sys.stdout.write(f"suite {number}: {_in_words(suites[-1])}\n")
             sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("interrupted; what there is:\n")
     except UserError as error:
         sys.stderr.write(f"timelift.trials: {plain(error)}\n")
         return 1

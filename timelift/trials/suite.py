@@ -59,17 +59,22 @@ def project(home: Path, folder: Path, asked: Mapping[str, str], done_to: Mapping
     """Write the project: a commit as in `home`, and one with a comment or a slip in every file."""
     for name in ("strategies", "workloads"):
         shutil.copytree(home / name, folder / name)
-    _commit(folder, "init", "-q")
+    _git(folder, "init", "-q")
+    _commit(folder)
     for name in asked["strategies"].split(","):
         path = folder / "strategies" / f"{name}.py"
         word = done_to.get(name, "")
         slip_into(path, word) if word in SLIPS else comment_on(path)
-    _commit(folder, "status", "-s")
+    _commit(folder)
 
 
-def _commit(folder: Path, *before: str) -> None:
-    for words in (before, ("add", "-A"), ("commit", "-qm", "a commit")):
-        subprocess.run([*_GIT, *words], cwd=folder, check=True, capture_output=True)
+def _commit(folder: Path) -> None:
+    _git(folder, "add", "-A")
+    _git(folder, "commit", "-qm", "a commit")
+
+
+def _git(folder: Path, *words: str) -> None:
+    subprocess.run([*_GIT, *words], cwd=folder, check=True, capture_output=True)
 
 
 def run(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
