@@ -1,6 +1,7 @@
 """Outcomes: the quantities and facts of a case beside its other side's, and when they fail it."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,14 @@ def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
     assert "% slower than main [" in text
     assert text.endswith("5 launches")
     assert not any(words.failure(found[name], against) for name in NAMES if name != "fold_time")
+
+
+def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
+    """By how much less, and the interval of that."""
+    found, against = judged(run(tmp_path, slow=0.9))
+    assert not words.failure(found["fold_time"], against)
+    said = next(one for one in words.lines(list(found.values()), against) if "faster than" in one)
+    assert re.search(r"graph: 9\.9 % faster than main \[9\.\d, 10\.\d\], 5 launches", said), said
 
 
 def test_an_unchanged_case_passes(tmp_path):

@@ -66,10 +66,11 @@ def name(case: Case) -> str:
 
 def changed(quantity: Quantity, finding: Finding, against: Against) -> str:
     """Say by how much a quantity differs, with its 95 % interval in per cent."""
-    words = _COMPARED[quantity][finding.effect < 0]
+    less = finding.effect < 0
+    ends = sorted(abs(_percent(end)) for end in (finding.low, finding.high))
     return (
-        f"{abs(_percent(finding.effect)):.1f} % {words} {against.label} "
-        f"{_interval(finding)}, {finding.launches:.0f} launches"
+        f"{abs(_percent(finding.effect)):.1f} % {_COMPARED[quantity][less]} {against.label} "
+        f"[{ends[0]:.1f}, {ends[1]:.1f}], {finding.launches:.0f} launches"
     )
 
 
