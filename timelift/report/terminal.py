@@ -69,11 +69,13 @@ def laid_out(columns: Sequence[Column], console: Console, styles: Mapping[str, s
     """
     width, line = console.width, "-" if console.options.ascii_only else "─"
     names, *numbers = _fitting(columns, width)
-    room = min(_width(names), max(_LEAST_NAME, width - sum(_GAP + _width(c) for c in numbers)))
-    text = Text(_row(names.title, room, [(c.title, _width(c)) for c in numbers]), "bold")
+    widths = [_width(column) for column in numbers]
+    room = min(_width(names), max(_LEAST_NAME, width - sum(_GAP + one for one in widths)))
+    titles = zip((column.title for column in numbers), widths, strict=True)
+    text = Text(_row(names.title, room, titles), "bold")
     text.append(f"\n{line * cell_len(text.plain)}", "dim")
     for place, name in enumerate(names.cells):
-        cells = [(column.cells[place], _width(column)) for column in numbers]
+        cells = zip((column.cells[place] for column in numbers), widths, strict=True)
         text.append(f"\n{_row(name, room, cells)}", f"not bold {styles.get(name, '')}")
     return text
 

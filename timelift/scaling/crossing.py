@@ -7,6 +7,7 @@ crossing's interval holds the sizes at which the curve's own interval holds zero
 measured, with one strategy shown faster on one side and the other on the other side.
 """
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -70,8 +71,16 @@ class Curve:
 def stencil(logs: Samples, asked: Samples, points: int) -> Samples:
     """Give the weights (asked, logs) of Lagrange's interpolation through the nearest points.
 
-    NaN outside the range of `logs`, for nothing is extrapolated.
+    NaN outside the range of `logs`, for nothing is extrapolated. All pairs of a family ask for the
+    same weights, so they are kept.
     """
+    kinds = (np.asarray(one, dtype=float).tobytes() for one in (logs, asked))
+    return _kept_stencil(*kinds, points)
+
+
+@functools.lru_cache(maxsize=512)
+def _kept_stencil(logs_bytes: bytes, asked_bytes: bytes, points: int) -> Samples:
+    logs, asked = np.frombuffer(logs_bytes), np.frombuffer(asked_bytes)
     many = min(points, len(logs))
     left = np.clip(np.searchsorted(logs, asked, side="right") - 1, 0, len(logs) - 2)
     first = np.clip(left - (many // 2 - 1), 0, len(logs) - many)
@@ -83,7 +92,9 @@ def stencil(logs: Samples, asked: Samples, points: int) -> Samples:
         weights[np.arange(len(asked)), places[:, one]] = share.prod(-1)
     slack = _ROUNDING * (logs[-1] - logs[0])
     weights[(asked < logs[0] - slack) | (asked > logs[-1] + slack)] = np.nan
-    return np.where(np.abs(weights) < _ROUNDING, 0.0, weights)
+    weights[np.abs(weights) < _ROUNDING] = 0.0
+    weights.setflags(write=False)  # whoever asks again gets the same array
+    return weights
 
 
 @dataclass(frozen=True)
