@@ -199,4 +199,7 @@ def _medians(measurement: Measurement) -> dict[int, float]:
 
 
 def _median(seconds: Samples) -> float:
-    return float(np.nanmedian(seconds))
+    """Give the median of what is there; np.nanmedian takes ten times as long for so few."""
+    kept = np.sort(seconds[~np.isnan(seconds)])
+    half = len(kept) // 2
+    return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan
