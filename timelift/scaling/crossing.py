@@ -64,7 +64,7 @@ class Curve:
         """Give the half-width of sums of the effects, as sure as the least sure of them."""
         apart = np.abs(np.subtract.outer(np.arange(len(self.sizes)), np.arange(len(self.sizes))))
         pulled = weights * self.scale
-        scale = np.sqrt(np.einsum("ai,ij,aj->a", pulled, self.correlation**apart, pulled))
+        scale = np.sqrt(((pulled @ self.correlation**apart) * pulled).sum(-1))
         return np.asarray(np.where(weights != 0, self.reach, 0.0).max(-1) * scale)
 
 

@@ -107,10 +107,11 @@ def _curve(
     family: Family, found: Estimates, reach: Samples, rows: NDArray[np.int_], correlation: float
 ) -> Curve | None:
     """Give the curve through the sizes of which launches tell an interval."""
-    told = rows[(found.launches[rows] > 1) & (found.df[rows] > 0)]
+    known = (found.launches[rows] > 1) & (found.df[rows] > 0)
+    told = rows[known]
     if len(told) < 2:  # noqa: PLR2004 - a curve has two ends
         return None
-    sizes = np.array(family.sizes, dtype=float)[np.isin(rows, told)]
+    sizes = np.array(family.sizes, dtype=float)[known]
     return Curve(sizes, found.effect[told], found.scale[told], reach[told], correlation)
 
 
