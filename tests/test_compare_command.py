@@ -7,9 +7,9 @@ import pytest
 import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
+from timelift.case import OPTIONS
 from timelift.commands import compare
 from timelift.compare import decide
-from timelift.compare.decide import OPTIONS
 from timelift.measure import axes
 from timelift.read import results
 

@@ -140,6 +140,24 @@ AXES: dict[str, type] = {
 }
 
 
+#: The option of `pytest bench/` that chooses the strategy and the value of each axis.
+OPTIONS: Mapping[str, str] = {
+    "strategy": "--strategies",
+    "workload": "--workloads",
+    "seq_len": "--seq-lens",
+    "batch": "--batch-sizes",
+    "phase": "--phases",
+    "mode": "--modes",
+    "lengths": "--lengths",
+    "gradients": "--gradients",
+    "time_axis": "--time-axes",
+    "dtype": "--dtypes",
+    "device": "--devices",
+    "threads": "--threads",
+    "backend": "--backends",
+}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
     """One strategy in one setting."""

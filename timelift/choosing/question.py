@@ -6,25 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from timelift.case import AXES, Phase, Setting
+from timelift.case import AXES, OPTIONS, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.read.measurement import Run
 
-#: The option of `pytest bench/` that asks for each axis.
-BENCH_OPTIONS = {
-    "workload": "--workloads",
-    "seq_len": "--seq-lens",
-    "batch": "--batch-sizes",
-    "phase": "--phases",
-    "mode": "--modes",
-    "lengths": "--lengths",
-    "gradients": "--gradients",
-    "time_axis": "--time-axes",
-    "dtype": "--dtypes",
-    "device": "--devices",
-    "threads": "--threads",
-    "backend": "--backends",
-}
 #: Options of a run without which its workload or its strategies would be others.
 _CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
@@ -68,7 +53,7 @@ class Question:
             value = getattr(self.setting, name)
             asked = name in {"workload", "seq_len", "batch", "phase", "mode"}
             if asked or value != getattr(usual, name):
-                yield from (BENCH_OPTIONS[name], str(value))
+                yield from (OPTIONS[name], str(value))
         if strategies:
             yield from ("--strategies", ",".join(strategies))
         if longer:

@@ -17,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from timelift.case import Case, Phase
-from timelift.compare.decide import OPTIONS
+from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
 
 #: Exit codes; pytest's own for an option that is wrong.

@@ -20,6 +20,7 @@ from timelift.compare.condense import condense
 from timelift.errors import UserError
 from timelift.journal import SCHEMA
 from timelift.read.measurement import Launch, Measurement, Run, Samples
+from timelift.report import exports
 
 #: What is kept of each part of the header.
 _HEADER = ("id", "started", "seed", "command", "commit", "machine", "options", "cases")
@@ -27,21 +28,17 @@ _MACHINE = ("name", "identity", "drift")
 _STRATEGY = ("title", "differs", "planted")
 #: Facts that comparisons, histories and reports use; any other may hold anything.
 FACTS = (
-    "build_seconds",
-    "trace_seconds",
-    "first_call_seconds",
-    "traces",
-    "graph_nodes",
-    "peak_bytes",
-    "weights",
-    "valid_steps",
-    "law_error",
+    *exports.FACTS,
     "steady",
     "dropped_rounds",
     "preempted_rounds",
     "crowded_share",
     "stolen_share",
     "canary_seconds",
+    "flops",
+    "least_bytes",
+    "attainable_flops_per_second",
+    "attainable_bytes_per_second",
 )
 _REASON_LIMIT = 200
 #: The folder that commands name, and which is the same for everyone.

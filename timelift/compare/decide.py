@@ -4,25 +4,9 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from timelift.case import AXES, Case, Setting
+from timelift.case import AXES, OPTIONS, Case, Setting
 from timelift.read.measurement import Run
 
-#: The option that chooses the value of each axis.
-OPTIONS: Mapping[str, str] = {
-    "strategy": "--strategies",
-    "workload": "--workloads",
-    "seq_len": "--seq-lens",
-    "batch": "--batch-sizes",
-    "phase": "--phases",
-    "mode": "--modes",
-    "lengths": "--lengths",
-    "gradients": "--gradients",
-    "time_axis": "--time-axes",
-    "dtype": "--dtypes",
-    "device": "--devices",
-    "threads": "--threads",
-    "backend": "--backends",
-}
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("strategy", "workload", "seq_len", "batch", "phase", "mode")
 _COMMIT = 12
