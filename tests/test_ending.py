@@ -55,6 +55,12 @@ def test_where_nobody_is_safe_it_says_so():
     assert said == "no strategy stayed unbeaten in all 2 settings"
 
 
+def test_two_launches_beat_nobody():
+    """They say nothing of all settings together, instead of that somebody was beaten."""
+    (said,) = ending.notes.everywhere(rank(run([1, 1.5], 2, sizes=2)))
+    assert said == "fewer than 3 launches give no verdict"
+
+
 def test_each_of_several_workloads_has_its_answer(tmp_path):
     """Who is most often among the fastest there."""
     cases = journals.grid(workloads=("tokens", "frames"), phases=("forward",))

@@ -84,6 +84,14 @@ def test_a_run_without_a_measurement_says_so(tmp_path: Path) -> None:
     assert "signal 11" in section(page, "not-run")
 
 
+def test_two_launches_are_called_no_verdict(tmp_path: Path) -> None:
+    """Nobody was beaten by them."""
+    page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=2), journals.END)
+    first = section(page, "answers")
+    assert "fewer than 3 launches are no verdict" in first
+    assert "unbeaten" not in first
+
+
 def test_one_launch_is_called_no_verdict(tmp_path: Path) -> None:
     """Its prices are what was seen."""
     page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=1), journals.END)

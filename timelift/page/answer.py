@@ -12,9 +12,10 @@ import numpy as np
 from timelift.case import AXES, Gradients, Setting
 from timelift.page.choice import Choice, Worst, beaten, choose, costs
 from timelift.report.break_even import FirstCalls, stages
+from timelift.report.notes import earns_verdicts
 from timelift.report.units import three_figures
 from timelift.stats.ranking import Ranking
-from timelift.stats.verdicts import Verdict
+from timelift.stats.verdicts import MIN_LAUNCHES, Verdict
 
 #: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
@@ -82,7 +83,7 @@ def _answer(workload: str, contests: Sequence[Ranking], first: FirstCalls) -> An
     return Answer(
         workload=workload,
         choice=choice,
-        why=_why(choice, len(contests)),
+        why=_why(choice, contests),
         changes=tuple(_changes(contests, choice)),
         fixed=_fixed(contests),
         beaten="" if choice.is_safe else _beaten(contests, choice.strategy),
@@ -91,12 +92,17 @@ def _answer(workload: str, contests: Sequence[Ranking], first: FirstCalls) -> An
     )
 
 
-def _why(choice: Choice, settings: int) -> str:
+def _why(choice: Choice, contests: Sequence[Ranking]) -> str:
+    settings = len(contests)
     where = "its one setting" if settings == 1 else f"all {settings} settings"
     if choice.is_safe:
         return f"never shown slower than the best, in {where}"
     if not choice.worst[0].bound:
         return f"closest to the fastest, in {where}; one launch is no verdict"
+    if not any(map(earns_verdicts, contests)):
+        return (
+            f"closest to the fastest, in {where}; fewer than {MIN_LAUNCHES} launches are no verdict"
+        )
     return f"least to lose: no strategy stays unbeaten in {where}"
 
 

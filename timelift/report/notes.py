@@ -7,7 +7,7 @@ from typing import Any
 
 from timelift.read.measurement import Measurement, Run
 from timelift.stats.ranking import Ranking, Rival, never_worse
-from timelift.stats.verdicts import Verdict
+from timelift.stats.verdicts import MIN_LAUNCHES, Verdict
 
 ONE_LAUNCH = "within one launch: no interval"
 
@@ -48,8 +48,15 @@ def everywhere(rankings: Iterable[Ranking]) -> Iterator[str]:
     names = never_worse(contests)
     if len(contests) > 1 and names:
         yield f"never shown slower than the best, in {len(contests)} settings: {', '.join(names)}"
+    elif len(contests) > 1 and not any(map(earns_verdicts, contests)):
+        yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
     elif len(contests) > 1:
         yield f"no strategy stayed unbeaten in all {len(contests)} settings"
+
+
+def earns_verdicts(ranking: Ranking) -> bool:
+    """Whether any rival of a setting had launches enough to be shown slower."""
+    return any(row.launches >= MIN_LAUNCHES for row in ranking.rows[1:])
 
 
 def has_interval(row: Rival) -> bool:
