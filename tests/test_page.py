@@ -84,6 +84,20 @@ def test_a_run_without_a_measurement_says_so(tmp_path: Path) -> None:
     assert "signal 11" in section(page, "not-run")
 
 
+def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path: Path) -> None:
+    """A million operations in 1 ms, where a second holds ten thousand million of them."""
+    facts = {
+        "flops": 1e6,
+        "least_bytes": 10,
+        "attainable_flops_per_second": 1e10,
+        "attainable_bytes_per_second": 1e10,
+    }
+    line = journals.line(journals.case(), 1, [1e-3] * 6, facts=facts)
+    made(tmp_path, journals.header(), line, journals.END)
+    (row,) = csv.DictReader((tmp_path / "report" / "tables" / "measurements.csv").open())
+    assert float(row["of the limit (%)"]) == pytest.approx(10)
+
+
 def test_two_launches_are_called_no_verdict(tmp_path: Path) -> None:
     """Nobody was beaten by them."""
     page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=2), journals.END)

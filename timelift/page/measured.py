@@ -11,6 +11,7 @@ from timelift.read.escape import NAME_LIMIT, plain
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact
 from timelift.report.break_even import stages
+from timelift.report.limit import Limits, attainable, share
 from timelift.report.notes import has_interval, look_alikes
 from timelift.report.plot import positive_facts
 from timelift.report.table import difference_to_forward
@@ -57,6 +58,7 @@ class _Sheet:
     unit: Unit
     step: Unit
     measured: Mapping[Case, Measurement]
+    limits: Limits
 
     def headings(self) -> tuple[Heading, ...]:
         return (
@@ -75,6 +77,7 @@ class _Sheet:
             Heading("first call (s)", number=True),
             Heading("graph nodes", number=True),
             Heading("peak (MiB)", number=True),
+            Heading("of the limit (%)", number=True),
             Heading("launches", number=True),
         )
 
@@ -93,6 +96,7 @@ class _Sheet:
             three_figures(per_step(row, one) / self.step.seconds),
             three_figures(more / self.unit.seconds),
             *_facts(one),
+            _share(share(one, row.seconds_per_call, self.limits)),
             str(row.launches),
         )
 
@@ -106,14 +110,21 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
         unit_for(row.seconds_per_call for row in rows),
         unit_for(per_step(row, measured[row.case]) for row in rows),
         measured,
+        attainable(run.measurements),
     )
     note = (
         "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches; "
         "would see: a difference so large would have been called in 9 of 10 such runs; "
-        "rivals of one setting that share a letter under ties were not shown to differ"
+        "rivals of one setting that share a letter under ties were not shown to differ; "
+        "of the limit: the least time that the layer's work needs here, by this machine's own "
+        "product of matrices and copy, as a share of the time taken"
     )
     cells = [sheet.row(row) for row in rows]
     return Table("measurements", "Every measurement", sheet.headings(), cells, note)
+
+
+def _share(of_the_limit: float | None) -> str:
+    return "" if of_the_limit is None else three_figures(100 * of_the_limit)
 
 
 def per_step(row: Rival, measurement: Measurement) -> float:
