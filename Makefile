@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: bench quick test lint setup clean
+.PHONY: bench quick test lint setup browser clean
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/; status=$$?; $(RUN)/python report.py && exit $$status
@@ -13,13 +13,19 @@ quick: setup  ## the same on a small grid
 		--seq-lens 10 --batch-sizes 8 --launches 2; \
 	status=$$?; $(RUN)/python report.py && exit $$status
 
-test: setup lint  ## lint, types and tests
+test: setup lint browser  ## lint, types and tests
 	@$(RUN)/pytest
 
 lint: setup
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
+
+browser:  ## a browser for the tests of the report's page, where this user may install one
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		command -v chrome >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && { apt-get -qq update && apt-get -qq install -y chromium; } >/dev/null 2>&1; } || \
+		echo "timelift: there is no Chromium, so the report's page is not tried in a browser; on Debian: apt-get install chromium"
 
 setup: $(VENV)/ready
 
