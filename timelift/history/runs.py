@@ -14,8 +14,6 @@ from timelift.read.escape import plain
 from timelift.read.records import BAD_RECORD, Warnings
 from timelift.read.results import parse_object
 
-#: Folders beside the runs whose journals are no days of a history.
-NO_HISTORY = TWINS_FOLDERS
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 _COMMIT_SHOWN = 8
@@ -113,7 +111,7 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
     """Read the header of every journal, a run that lies in two places once."""
     seen: set[tuple[str, datetime]] = set()
     for path in sorted(results.rglob("*.jsonl")):
-        if NO_HISTORY & set(path.relative_to(results).parts) or not path.is_file():
+        if TWINS_FOLDERS & set(path.relative_to(results).parts) or not path.is_file():
             continue
         try:
             head = read_head(path)

@@ -143,6 +143,20 @@ def text_inches(text: str, points: float) -> float:
     return float(width) / 72
 
 
+def dotted(name: str, theme: Theme) -> dict[str, Any]:
+    """How a strategy's dots look in a scatter, and what the legend calls them."""
+    drawn = look(name)
+    return {
+        "color": drawn.colour,
+        "marker": drawn.marker,
+        "edgecolor": theme.background,
+        "linewidth": 0.5,
+        "alpha": 0.9,
+        "label": shown(name),
+        "zorder": 3,
+    }
+
+
 def shown(name: str) -> str:
     """Show a strategy's name in a figure."""
     return plain(name, NAME_LIMIT)

@@ -7,10 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.case import Case
-from timelift.report.colour import look
 from timelift.report.facets import columns_for, described, panels
 from timelift.report.logscale import limits, scale_x, scale_y, ticks
-from timelift.report.panels import Panel, Sheet, legend_order, name_axes, shown
+from timelift.report.panels import Panel, Sheet, dotted, legend_order, name_axes
 from timelift.report.plot_fastest import key, titled
 from timelift.report.style import Theme
 from timelift.report.units import unit_for
@@ -54,18 +53,11 @@ def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) ->
     areas = dict(zip(lengths, np.linspace(smallest, _LARGE, len(lengths)), strict=True))
     for name in legend_order(row.case.strategy for row in rows):
         mine = [row for row in rows if row.case.strategy == name]
-        drawn = look(name)
         axes.scatter(
             [row.seconds_per_call / unit.seconds for row in mine],
             [first[row.case] for row in mine],
             [areas[row.case.setting.seq_len] for row in mine],
-            color=drawn.colour,
-            marker=drawn.marker,
-            edgecolor=theme.background,
-            linewidth=0.5,
-            alpha=0.9,
-            label=shown(name),
-            zorder=3,
+            **dotted(name, theme),
         )
     across = limits(row.seconds_per_call / unit.seconds for row in rows)
     up = limits(first[row.case] for row in rows)

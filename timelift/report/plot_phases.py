@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.case import Case, Phase, Setting
-from timelift.report.colour import look
 from timelift.report.facets import Key, columns_for, described, panels, phase
 from timelift.report.logscale import limits, scale_x, scale_y, ticks
-from timelift.report.panels import Panel, Sheet, legend_order, name_axes, shown
+from timelift.report.panels import Panel, Sheet, dotted, legend_order, name_axes
 from timelift.report.plot_fastest import titled
 from timelift.report.style import Theme
 from timelift.report.units import unit_for
@@ -84,18 +83,11 @@ def _draw(axes: Axes, group: Sequence[Pair], theme: Theme) -> None:
     areas = dict(zip(lengths, np.linspace(smallest, _LARGE, len(lengths)), strict=True))
     for name in legend_order(pair.backward.strategy for pair in group):
         mine = [pair for pair in group if pair.backward.strategy == name]
-        drawn = look(name)
         axes.scatter(
             [pair.forward_seconds / unit.seconds for pair in mine],
             [pair.backward_seconds / unit.seconds for pair in mine],
             [areas[pair.backward.setting.seq_len] for pair in mine],
-            color=drawn.colour,
-            marker=drawn.marker,
-            edgecolor=theme.background,
-            linewidth=0.5,
-            alpha=0.9,
-            label=shown(name),
-            zorder=3,
+            **dotted(name, theme),
         )
     across = limits(pair.forward_seconds / unit.seconds for pair in group)
     up = limits(pair.backward_seconds / unit.seconds for pair in group)
