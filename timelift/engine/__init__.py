@@ -1,12 +1,17 @@
-"""Engines: the only code that knows a framework. One module a backend, all with one surface."""
+"""Engines: the only code that knows a framework. One module a backend, all with one surface.
 
-from collections.abc import Callable, Sequence
+A module bears its backend's name and has `open_engine(setting)`. Importing it runs no operation, so
+that a process may import it and fork.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from timelift.case import Backend, Setting
+from timelift.case import Setting
 
 Array = NDArray[Any]
 
@@ -34,10 +39,17 @@ class Compiled(Protocol):
     traces: int
 
     def trace(self, feed: Feed) -> int | None:
-        """Trace without running; return the number of graph nodes, None in eager mode."""
+        """Trace without running; return the number of graph nodes.
+
+        None in eager mode, and where a backend traces only while it runs.
+        """
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
+        """Make the call that is timed, with no detour.
+
+        It gives the outputs; or the loss, its gradients by the inputs, if asked for, and by the
+        weights, and whatever else a training step changes.
+        """
 
 
 class Engine(Protocol):
@@ -52,8 +64,8 @@ class Engine(Protocol):
     def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled:
         """Wrap a model for the setting's phase and mode."""
 
-    def wait(self) -> None:
-        """Return once the device has finished."""
+    def wait(self, result: Any) -> None:
+        """Return once `result`, and all that was asked of the device before it, is there."""
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
         """Call the inner layer once, eagerly."""
@@ -71,6 +83,21 @@ class Engine(Protocol):
     def attainable(self) -> dict[str, float]:
         """Measure what the device does in a second at best."""
 
+    def seed(self, number: int) -> None:
+        """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
+
+    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
+        """Bytes of the device that `call` adds at its peak; None where it uses the host's memory.
+
+        None as well where the backend does not tell.
+        """
+
+    def identity(self) -> Mapping[str, str]:
+        """Name the device, and the switches that change how exactly and how fast it computes."""
+
+    def release(self) -> None:
+        """Hand back what the device holds and nobody uses."""
+
     def keep(self) -> Callable[[], None]:
         """Note the backend's own switches; calling the result puts them back."""
 
@@ -80,7 +107,10 @@ class Engine(Protocol):
 
 def open_engine(setting: Setting) -> Engine:
     """Start the setting's backend on its device; raises UnavailableError with a sentence."""
-    assert setting.backend is Backend.TENSORFLOW
-    from timelift.engine.tensorflow import TensorFlowEngine  # noqa: PLC0415 - one backend a process
+    engine: Engine = load(setting.backend).open_engine(setting)
+    return engine
 
-    return TensorFlowEngine(setting.device, setting.threads)
+
+def load(backend: str) -> Any:
+    """Import the module of a backend; Keras must be told of it first (`KERAS_BACKEND`)."""
+    return importlib.import_module(f"timelift.engine.{backend}")

@@ -1,9 +1,11 @@
 """TensorFlow: eager calls, `tf.function`, and `tf.function(jit_compile=True)` for xla."""
 
 import functools
+import gc
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,14 +16,18 @@ from timelift.engine import Array, Feed, UnavailableError, limits
 class TensorFlowEngine:
     """TensorFlow on one device with a number of threads; made before any op runs."""
 
-    def __init__(self, device: str, threads: int) -> None:
+    def __init__(self, setting: Setting) -> None:
+        device, threads = setting.device, setting.threads
         if threads != BACKEND_THREADS:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        kind, _, number = device.partition(":")
-        if len(tf.config.list_physical_devices(kind.upper())) <= int(number or 0):
+        self._kind, _, number = device.partition(":")
+        present = tf.config.list_physical_devices(self._kind.upper())
+        if len(tf.config.list_logical_devices(self._kind.upper())) <= int(number or 0):
             raise UnavailableError(f"TensorFlow sees no {device} on this machine")
-        self.device = f"/{kind}:{number or 0}"
+        self._physical = present[min(int(number or 0), len(present) - 1)]
+        self._name = f"{self._kind.upper()}:{number or 0}"
+        self.device = f"/{self._kind}:{number or 0}"
 
     def place(self, array: Array) -> Any:
         """Put an array on the device."""
@@ -37,7 +43,7 @@ class TensorFlowEngine:
         """Wrap a model for the setting's phase and mode."""
         return TensorFlowCompiled(model, setting, self.device, training=training)
 
-    def wait(self) -> None:
+    def wait(self, result: Any) -> None:  # noqa: ARG002 - devices are waited for whole
         """Block until every device has finished; `.numpy()` would add a copy."""
         tf.test.experimental.sync_devices()
 
@@ -73,6 +79,34 @@ class TensorFlowEngine:
     def attainable(self) -> dict[str, float]:
         """Measure what the device does in a second at best."""
         return limits.attainable(self.device)
+
+    def seed(self, number: int) -> None:
+        """Seed Python, numpy and TensorFlow."""
+        keras.utils.set_random_seed(number)
+
+    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
+        """Bytes that `call` adds to TensorFlow's own on the GPU at its peak; None on a CPU."""
+        if self._kind == "cpu":
+            return None
+        tf.config.experimental.reset_memory_stats(self._name)
+        before = tf.config.experimental.get_memory_info(self._name)["current"]
+        call()
+        peak = tf.config.experimental.get_memory_info(self._name)["peak"]
+        return max(0, int(peak) - int(before))
+
+    def identity(self) -> dict[str, str]:
+        """Name the device and what decides how exactly it multiplies."""
+        told = tf.config.experimental.get_device_details(self._physical)
+        return {
+            "name": str(told.get("device_name", self._kind)),
+            "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
+            "deterministic": str(tf.config.experimental.is_op_determinism_enabled()),
+            "soft_placement": str(tf.config.get_soft_device_placement()),
+        }
+
+    def release(self) -> None:
+        """Drop what nobody refers to; the allocator keeps its pool for the next call."""
+        gc.collect()
 
     def keep(self) -> Callable[[], None]:
         """Note whether functions run eagerly; calling the result puts that back."""
@@ -142,6 +176,11 @@ class TensorFlowCompiled:
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         return functools.partial(self._function, *self._arguments(feed))
+
+
+def open_engine(setting: Setting) -> TensorFlowEngine:
+    """Start TensorFlow; raises UnavailableError where it has no such device."""
+    return TensorFlowEngine(setting)
 
 
 def _flat(value: Any) -> Any:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from timelift.case import Setting
+from timelift.engine import Engine
 
 #: The modules that were found in each other tree, so that its files share them.
 _FOUND_IN: dict[str, dict[str, ModuleType]] = {}
@@ -74,11 +75,11 @@ def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
     sys.modules.update(new)
 
 
-def set_global_state(setting: Setting, seed: int) -> None:
-    """Seed Keras and make the setting's dtype the default of every layer."""
+def set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
+    """Seed everything and make the setting's dtype the default of every layer."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    keras.utils.set_random_seed(seed % 2**31)
+    engine.seed(seed % 2**31)
     keras.config.set_floatx(setting.dtype)
     keras.config.set_dtype_policy(str(setting.dtype))
 

@@ -42,7 +42,7 @@ class Player:
 
     name: str
     call: Callable[[], object]
-    wait: Callable[[], object] = lambda: None
+    wait: Callable[[object], object] = lambda _: None
     traces: Callable[[], int] = lambda: 0
     calls_per_sample: int = 1
     slower: float = 0.0
@@ -55,11 +55,11 @@ class Player:
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Time `calls` calls together, the wait included; seconds in all."""
-        call = self.call
+        call, result = self.call, None
         start = clock()
         for _ in itertools.repeat(None, calls):
-            call()
-        self.wait()
+            result = call()
+        self.wait(result)
         return clock() - start
 
     def take_turn(self, clock: Clock) -> float:

@@ -34,7 +34,7 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     events = os.fdopen(events_fd, "w", encoding="utf-8")
-    _import_backend()
+    _import_backend(backend)
     gc.collect()
     gc.freeze()  # what was imported is never garbage: no worker need walk it again
     _emit(events, {"event": "ready"})
@@ -42,12 +42,14 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
         _emit(events, {"event": "exit", **_serve_one(json.loads(line), events)})
 
 
-def _import_backend() -> None:
+def _import_backend(backend: str) -> None:
     """Import everything that a worker needs, and run nothing."""
     import keras  # noqa: F401, PLC0415
 
-    import timelift.engine.tensorflow  # noqa: PLC0415
     import timelift.measure.worker  # noqa: F401, PLC0415
+    from timelift import engine  # noqa: PLC0415
+
+    engine.load(backend)
 
 
 def _serve_one(fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:

@@ -33,7 +33,7 @@ class Side:
     """One inner layer: what it computes at the steps of the law, and its state to be put back."""
 
     def __init__(self, engine: Engine, task: Task, factory: str, given: Given) -> None:
-        inner.set_global_state(task.setting, task.seed)
+        inner.set_global_state(engine, task.setting, task.seed)
         self.layer = inner.make_layer(factory, task.features)
         self.state = inner.State(self.layer)
         self.trains_differently = self._trains_differently(engine, given.inputs)

@@ -154,7 +154,7 @@ class Stage:
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()
-        self.engine.wait()
+        self.engine.wait(result)
         return result
 
     def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
@@ -206,10 +206,10 @@ class Stage:
             return law.check_outputs(found, side.reference, setting.dtype)
         if side.trains_differently:
             compiled = self.engine.compile(model, setting, training=False)
-        _, gradients = self._call(
+        _, found, *_ = self._call(
             compiled, self._feed(module, side, cotangent=side.reference.sparse_cotangent())
         )
-        worst, dtype, gradients = 0.0, setting.dtype, list(gradients)
+        worst, dtype, gradients = 0.0, setting.dtype, list(found)
         if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self._fetch(gradients.pop(0), module)
             worst = law.check_input_gradient(by_input, side.reference, dtype)
