@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 DROPOUT = "independent"
 BATCH_NORM = "per_step"
 INNER_LOSSES = "unreachable"

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 DROPOUT = "independent"
 BATCH_NORM = "pooled"
 INNER_LOSSES = "averaged"

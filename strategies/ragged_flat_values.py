@@ -10,6 +10,7 @@ Source: tf.RaggedTensor.with_flat_values; keras.Input(ragged=True).
 import keras
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 TAKES = "ragged"
 
 DROPOUT = "independent"

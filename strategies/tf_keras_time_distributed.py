@@ -14,6 +14,7 @@ import importlib.util
 import keras
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 DROPOUT = "independent"
 BATCH_NORM = "pooled"
 INNER_LOSSES = "averaged"

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 VARIANTS = ({"parallel_iterations": 10},)
 
 DROPOUT = "independent"

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 DEFAULT = False
+BACKENDS = ("tensorflow",)
 DROPOUT = "shared"
 BATCH_NORM = "first_step"
 INNER_LOSSES = "first_step"

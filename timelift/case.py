@@ -43,7 +43,11 @@ class TimeAxis(StrEnum):
 
 
 class Mode(StrEnum):
-    """How the backend executes a call."""
+    """How the backend executes a call.
+
+    `graph` is what each backend's users compile with: `tf.function`, `jax.jit`, `torch.compile`.
+    `xla` is TensorFlow's `jit_compile=True` alone.
+    """
 
     EAGER = "eager"
     GRAPH = "graph"
@@ -62,6 +66,8 @@ class Backend(StrEnum):
     """The framework under Keras."""
 
     TENSORFLOW = "tensorflow"
+    JAX = "jax"
+    TORCH = "torch"
 
 
 class Status(StrEnum):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from timelift.case import Backend
 from timelift.errors import UserError, nearest
 from timelift.measure.wire import Rival
 from timelift.planted import MARK, NOTHING, Plant
@@ -17,11 +18,12 @@ from timelift.planted import MARK, NOTHING, Plant
 
 @dataclass(frozen=True)
 class Source:
-    """A Python file read as text: its title, its functions and its literal constants."""
+    """A Python file read as text: its title, functions, imports (top-level names) and constants."""
 
     path: Path
     title: str
     functions: Mapping[str, ast.arguments]
+    imports: frozenset[str]
     constants: Mapping[str, Any]
 
     @property
@@ -43,6 +45,7 @@ class Strategy:
     title: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
+    backends: tuple[Backend, ...] = tuple(Backend)
     twin_of: str = ""
     plant: Plant = NOTHING
     home: str = ""
@@ -80,6 +83,7 @@ class Strategy:
             home=self.home,
             pair=self.twin_of or self.name,
             there=self.there,
+            backends=self.backends,
         )
 
     def twin(self, plant: Plant, path: Path) -> "Strategy":
@@ -123,7 +127,15 @@ def read_source(path: Path) -> Source:
     if not docstring:
         raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
-    return Source(path, docstring.splitlines()[0].rstrip("."), functions, _constants(tree, path))
+    title = docstring.splitlines()[0].rstrip(".")
+    return Source(path, title, functions, _imports(tree), _constants(tree, path))
+
+
+def _imports(tree: ast.Module) -> frozenset[str]:
+    nodes = list(ast.walk(tree))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    others = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return frozenset(name.partition(".")[0] for name in (*plain, *others))
 
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
@@ -145,7 +157,7 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
 MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 #: Constants that timelift reads from strategies and workloads.
 DECLARATIONS = frozenset(
-    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT", *MEANING}
+    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT", "BACKENDS", *MEANING}
     | {"FEATURES", "SEQ_LENS", "BATCH_SIZES", "INPUT_DTYPE", "INPUT_HIGH"}
 )
 
@@ -217,7 +229,21 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
             )
     inside = ",".join(f"{name}={value}" for name, value in parameters.items())
     label = f"{source.name}[{inside}]" if inside else source.name
-    return Strategy(label, source.path, source.title, dict(parameters), source.constants)
+    backends = _backends(source)
+    return Strategy(label, source.path, source.title, parameters, source.constants, backends)
+
+
+def _backends(source: Source) -> tuple[Backend, ...]:
+    """The backends that a strategy declares, or else those that it imports, or else all."""
+    imported = [one for one in Backend if one in source.imports]
+    words = source.constants.get("BACKENDS", imported or list(Backend))
+    try:
+        return tuple(map(Backend, words))
+    except (TypeError, ValueError):
+        known = ", ".join(Backend)
+        raise UserError(
+            f"{source.path}: BACKENDS must be a tuple of some of {known}, received {words!r}"
+        ) from None
 
 
 def workloads(folder: Path) -> dict[str, Workload]:

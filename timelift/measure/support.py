@@ -11,11 +11,11 @@ import itertools
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from timelift.case import Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import registry
 from timelift.measure.axes import split
 from timelift.measure.launch import Launch, Limits
@@ -25,7 +25,15 @@ from timelift.measure.wire import Rival, Task
 SEQ_LEN, BATCH = 3, 2
 LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
 Thing = TypeVar("Thing")
-COLUMNS = tuple(itertools.product(TimeAxis, Mode))
+#: A time axis and a mode.
+Column = tuple[TimeAxis, Mode]
+#: The time axes and modes that each backend has: only TensorFlow tells `xla` from `graph`, and JAX
+#: compiles for known shapes.
+COLUMNS: Mapping[Backend, tuple[Column, ...]] = {
+    Backend.TENSORFLOW: tuple(itertools.product(TimeAxis, Mode)),
+    Backend.JAX: tuple((TimeAxis.STATIC, mode) for mode in (Mode.EAGER, Mode.GRAPH)),
+    Backend.TORCH: tuple(itertools.product(TimeAxis, (Mode.EAGER, Mode.GRAPH))),
+}
 
 
 @dataclass(frozen=True)
@@ -41,23 +49,28 @@ class Cell:
 
 
 def cells(
-    workload: registry.Workload, strategies: Mapping[str, registry.Strategy]
+    workload: registry.Workload,
+    strategies: Mapping[str, registry.Strategy],
+    backend: Backend = Backend.TENSORFLOW,
+    columns: Sequence[Column] = (),
 ) -> Iterator[Cell]:
-    """Try every strategy on one workload, in a launch of its own."""
+    """Try every strategy on one workload, in a launch of its own; in all columns if none is named."""
     rivals = tuple(one.rival(1) for one in strategies.values())
-    with Launch("tensorflow", LIMITS) as launch:
-        for time_axis, mode in COLUMNS:
+    with Launch(backend, LIMITS) as launch:
+        for time_axis, mode in columns or COLUMNS[backend]:
             tried = [
-                _try(launch, workload, rivals, _setting(workload.name, phase, mode, time_axis))
-                for phase in Phase
+                _try(launch, workload, rivals, replace(one, backend=backend))
+                for one in _settings(workload.name, mode, time_axis)
             ]
             for name, strategy in strategies.items():
                 yield _cell(strategy, workload.name, time_axis, mode, [one[name] for one in tried])
 
 
-def _setting(workload: str, phase: Phase, mode: Mode, time_axis: TimeAxis) -> Setting:
+def _settings(workload: str, mode: Mode, time_axis: TimeAxis) -> Iterator[Setting]:
     gradients = Gradients.INPUTS_AND_WEIGHTS
-    return Setting(workload, SEQ_LEN, BATCH, phase, mode, gradients=gradients, time_axis=time_axis)
+    for phase in Phase:
+        setting = Setting(workload, SEQ_LEN, BATCH, phase, mode, gradients=gradients)
+        yield replace(setting, time_axis=time_axis)
 
 
 def _try(
@@ -109,7 +122,7 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
 
 
 def _table(workload: str, found: list[Cell]) -> Iterator[str]:
-    heads = [f"{time_axis} {mode}" for time_axis, mode in COLUMNS]
+    heads = list(dict.fromkeys(f"{cell.time_axis} {cell.mode}" for cell in found))
     yield f"\n## {workload}\n"
     yield f"| strategy | {' | '.join(heads)} |"
     yield "|---" * (1 + len(heads)) + "|"

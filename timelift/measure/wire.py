@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from timelift.case import Case, Setting
+from timelift.case import Backend, Case, Setting
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
@@ -35,7 +35,8 @@ class Rival:
     its own, from `factory`, and finds the modules that it imports in the folder `home` first.
     Rivals of one `pair` are built and played next to each other, and of two one is `built_first`,
     which costs it what only the first of its kind pays in a process. A rival that is `there` runs
-    in the other interpreter, where two are compared.
+    in the other interpreter, where two are compared. It is refused on other `backends` than its own
+    before its file is loaded.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Rival:
     pair: str = ""
     built_first: bool = False
     there: bool = False
+    backends: tuple[str, ...] = tuple(Backend)
 
 
 @dataclass(frozen=True)

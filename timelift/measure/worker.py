@@ -130,6 +130,8 @@ class Stage:
         return None
 
     def _prepare(self, rival: Rival, side: Side) -> Contender:
+        if self.task.setting.backend not in rival.backends:
+            raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
         module = inner.load_module(rival.path)
         if reason := _refusal(module, side.layer, self.task.setting):
             raise Refused(reason)
