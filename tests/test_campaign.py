@@ -68,10 +68,10 @@ class ScriptedFleet:
     def __exit__(self, *_):
         pass
 
-    def open(self, part: Part):
+    def open(self, part: Part, _backend):
         return ScriptedLaunch(self, part)
 
-    def close(self, launch):
+    def close(self, part):
         pass
 
     def kill(self):

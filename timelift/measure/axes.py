@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
 from timelift.errors import UserError, nearest
+from timelift.measure import devices
 from timelift.measure.options import Option
 
 
@@ -38,6 +38,13 @@ class AxisOption(Option):
             raise UserError(f"{self.flag}: {error}") from None
 
 
+def values(name: str, text: str) -> tuple[Any, ...]:
+    """Read the option of this name from its text, or from its default where there is none."""
+    option = next(option for option in OPTIONS if option.name == name)
+    text = devices.spelled_out(text) if name == "devices" else text or option.default
+    return option.values(text) if text else ()
+
+
 def split(text: str) -> list[str]:
     """Split at commas outside brackets, so that `fold_chunks[k=8,remat=True]` stays whole."""
     words, depth = [""], 0
@@ -64,13 +71,6 @@ def _threads(word: str) -> int:
     return int(word)
 
 
-def _device(word: str) -> str:
-    kind, colon, number = word.partition(":")
-    if kind not in {"cpu", "gpu"} or (colon and not number.isdecimal()):
-        raise UserError(f"unknown device {word!r}; expected cpu, gpu or gpu:0, gpu:1, …")
-    return word
-
-
 def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     def read(word: str) -> StrEnum:
         try:
@@ -79,11 +79,6 @@ def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
             raise UserError(f"unknown value {word!r}; nearest: {nearest(word, kind)}") from None
 
     return read
-
-
-def present_devices() -> str:
-    """The devices worth asking about: the CPU, and a GPU where its driver shows one."""
-    return "cpu,gpu" if any(Path("/dev").glob("nvidia[0-9]*")) else "cpu"
 
 
 def _axis(
@@ -108,7 +103,7 @@ OPTIONS: tuple[AxisOption, ...] = (
     _choices("gradients", "gradients", "weights", Gradients),
     _choices("time_axes", "time_axis", "static", TimeAxis),
     _choices("dtypes", "dtype", "float32", Dtype),
-    _axis("devices", "device", "", "cpu, gpu, gpu:1", _device),
+    _axis("devices", "device", "", "cpu, gpu, gpu:1, or all", devices.read),
     _axis("threads", "threads", "default", "numbers of threads, or default", _threads),
     _choices("backends", "backend", "tensorflow", Backend),
 )

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from timelift.errors import UserError
 from timelift.measure import machine
+from timelift.measure.backends import packages
 from timelift.measure.grid import Catalogue
 from timelift.measure.registry import Strategy, Workload, modules, read_workload, variants
 
@@ -49,7 +50,9 @@ class Base:
 
 def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
     """The same project in another interpreter; raises UserError where that cannot measure."""
-    there, here = _versions(python), {"python": platform.python_version(), **machine.versions()}
+    wanted = packages(catalogue.backends)
+    there = _versions(python, wanted)
+    here = {"python": platform.python_version(), **machine.versions(wanted)}
     names = [name for name in dict.fromkeys((*here, *there)) if name not in NOT_MEASURED]
     found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
@@ -57,11 +60,11 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
     return Base(label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ)
 
 
-def _versions(python: str) -> dict[str, str]:
+def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     """What is installed in another interpreter, told by itself without importing a backend."""
     try:
         done = subprocess.run(
-            [python, "-c", _ASK, *machine.PACKAGES], capture_output=True, text=True, check=False
+            [python, "-c", _ASK, *names], capture_output=True, text=True, check=False
         )
         told: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError) as error:

@@ -8,12 +8,12 @@ import random
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from timelift.case import Case, Setting, Status
+from timelift.case import Backend, Case, Setting, Status
 from timelift.measure.budget import Budget, Pace
-from timelift.measure.fleet import AnyLaunch, Fleet, Part
+from timelift.measure.fleet import Fleet, Part
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Outcome
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
@@ -130,9 +130,8 @@ class Campaign:
         self, numbers: tuple[int, ...], wanted: Wanted, fleet: Fleet, stage: Stage
     ) -> None:
         """Run launches together through the settings, in an order drawn anew."""
-        settings = list(wanted)
-        random.Random(f"{self.plan.seed} {numbers}").shuffle(settings)
-        ordered = {setting: wanted[setting] for setting in settings}
+        dice = random.Random(f"{self.plan.seed} {numbers}")
+        ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
         turns = Turns()
         with ThreadPoolExecutor(len(numbers)) as pool:
             try:
@@ -148,7 +147,6 @@ class Campaign:
 
     def _launch(self, part: Part, wanted: Wanted, fleet: Fleet, stage: Stage) -> None:
         dice = random.Random(f"{self.plan.seed} {part.number}")
-        launch: AnyLaunch | None = None
         for setting, cases in wanted.items():
             task = self._task(setting, cases, part, dice.randrange(_SEEDS))
             if (part.number, setting) in self._played:
@@ -156,15 +154,14 @@ class Campaign:
                     self._take(self._played[part.number, setting], stage)
                 continue
             if task.rivals and not self._stopped() and self._in_time(part, setting):
-                launch = launch or fleet.open(part)
+                launch = fleet.open(part, setting.backend)
                 with self._budget.paying(setting):
                     outcomes = launch.measure(task, self._watch(part, setting, stage))
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
                 self._take_all(setting, part, outcomes, stage)
             self._pace.step()
-        if launch:
-            fleet.close(launch)
+        fleet.close(part)
 
     def _in_time(self, part: Part, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
@@ -262,6 +259,15 @@ class Campaign:
         first = device not in self._gauged
         self._gauged.add(device)
         return first
+
+
+def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
+    """Draw an order that keeps the backends of a setting together: they are compared too."""
+    place: dict[Setting, int] = {}
+    drawn = dice.sample(settings, len(settings))
+    for one in drawn:
+        place.setdefault(replace(one, backend=Backend.TENSORFLOW), len(place))
+    return sorted(drawn, key=lambda one: place[replace(one, backend=Backend.TENSORFLOW)])
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:

@@ -1,4 +1,7 @@
-"""The launches of a campaign as processes: the first few import together, all end with it."""
+"""The launches of a campaign as processes: the first few import together, all end with it.
+
+A launch is one process for each backend that it plays.
+"""
 
 import threading
 import time
@@ -6,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from timelift.case import Backend
 from timelift.measure.duet import Duet
 from timelift.measure.launch import Launch
 from timelift.measure.plan import Plan
@@ -38,16 +42,15 @@ class Fleet:
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._lock = plan, threading.Lock()
-        self._live: list[AnyLaunch] = []
-        self._ahead: dict[int, AnyLaunch] = {}
+        self._live: dict[tuple[int, Backend], AnyLaunch] = {}
         self.import_seconds = 0.0
 
     def __enter__(self) -> Self:
         started = time.monotonic()
         first = range(1, 1 + min(_TOGETHER, self._plan.fewest))
-        self._ahead = {number: self._started() for number in first}
+        ahead = [self._started(number, one) for one in self._plan.backends for number in first]
         try:
-            for launch in self._ahead.values():
+            for launch in ahead:
                 launch.wait_until_ready()
         except BaseException:
             self._stop_all()
@@ -61,41 +64,45 @@ class Fleet:
         self._stop_all()
 
     def _stop_all(self) -> None:
-        for launch in self._live:
+        for launch in self._live.values():
             launch.stop()
 
-    def open(self, part: Part) -> AnyLaunch:
-        """Give the launch of this number, ready for tasks; it may have been started before."""
-        launch = self._ahead.pop(part.number, None) or self._started()
+    def open(self, part: Part, backend: Backend) -> AnyLaunch:
+        """Give a launch's process for a backend, ready for tasks; it may be there already."""
+        launch = self._live.get((part.number, backend)) or self._started(part.number, backend)
         launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
         launch.wait_until_ready()
         return launch
 
-    def close(self, launch: AnyLaunch) -> None:
-        """End a launch."""
+    def close(self, part: Part) -> None:
+        """End the processes of a launch."""
         with self._lock:
-            self._live.remove(launch)
-        launch.stop()
+            mine = [key for key in self._live if key[0] == part.number]
+            ended = [self._live.pop(key) for key in mine]
+        for launch in ended:
+            launch.stop()
 
     def hurry(self) -> None:
         """Let every launch finish the round that it plays."""
-        for launch in tuple(self._live):  # without the lock: a signal's handler may call this
+        for launch in tuple(
+            self._live.values()
+        ):  # without the lock: a signal's handler may call this
             launch.hurry()
 
     def kill(self) -> None:
         """End every process at once; whoever waits for one is told that it died."""
         with self._lock:
-            for launch in self._live:
+            for launch in self._live.values():
                 launch.kill()
 
-    def _new(self) -> AnyLaunch:
+    def _new(self, backend: Backend) -> AnyLaunch:
         plan = self._plan
         if plan.other_python:
-            return Duet("tensorflow", plan.limits, plan.cores, plan.other_python)
-        return Launch("tensorflow", plan.limits, plan.cores)
+            return Duet(backend, plan.limits, plan.cores, plan.other_python)
+        return Launch(backend, plan.limits, plan.cores)
 
-    def _started(self) -> AnyLaunch:
-        launch = self._new()
+    def _started(self, number: int, backend: Backend) -> AnyLaunch:
+        launch = self._new(backend)
         with self._lock:
-            self._live.append(launch)
+            self._live[number, backend] = launch
         return launch

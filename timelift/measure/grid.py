@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from timelift.case import Case, Setting
+from timelift.case import Backend, Case, Setting
 from timelift.errors import UserError, nearest
-from timelift.measure.axes import OPTIONS, present_devices
+from timelift.measure import axes
+from timelift.measure.axes import OPTIONS
 from timelift.measure.registry import Strategy, Workload, choose_strategy
 from timelift.measure.wire import Rival
 from timelift.planted import NOTHING
@@ -19,13 +20,14 @@ class Catalogue:
     """What can be measured: every strategy and workload by name.
 
     `base_workloads` are those whose layer differs on the other side of a gate, and `raced` the
-    cases that have one.
+    cases that have one. `backends` are those that are asked for.
     """
 
     strategies: dict[str, Strategy]
     workloads: dict[str, Workload]
     base_workloads: dict[str, Workload] = field(default_factory=dict)
     raced: set[Case] = field(default_factory=set)
+    backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
 
     def rival(self, case: Case, launch: int) -> Rival:
         """A case's strategy as a launch is told to build it."""
@@ -81,11 +83,7 @@ def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) ->
 
 
 def _values(name: str, question: Question, asked: Mapping[str, str]) -> tuple[Any, ...]:
-    option = next(option for option in OPTIONS if option.name == name)
-    text = asked.get(name) or question.axes.get(name) or option.default
-    if name == "devices" and not text:
-        text = present_devices()
-    return option.values(text) if text else ()
+    return axes.values(name, asked.get(name) or question.axes.get(name) or "")
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:

@@ -5,33 +5,41 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from timelift.measure import quiet
+from timelift.case import Backend
+from timelift.measure import devices, quiet
+from timelift.measure.backends import packages
 
-#: Packages whose version changes what is measured.
-PACKAGES = ("tensorflow", "keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
 #: Environment variables that change how fast the backend runs.
-FLAGS = ("TF_ENABLE_ONEDNN_OPTS", "XLA_FLAGS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+FLAGS = (
+    *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TF_CUDNN_USE_AUTOTUNE"),
+    *("XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "JAX_DEFAULT_MATMUL_PRECISION", "NPROC"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+    *("NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES"),
+)
 
 
-def describe() -> dict[str, Any]:
-    """Describe this machine in three parts.
+def describe(backends: Iterable[Backend]) -> dict[str, Any]:
+    """Describe this machine, with the versions of these backends, in three parts.
 
     `identity` differs between runs: they are not comparable. `drift` differs: compare, but say so.
     `information` is for the reader. `name` is made of the identity and holds no host name.
     """
-    identity = _identity()
+    gpus = devices.describe()
+    identity = _identity(gpus.get("gpus", []))
     return {
         "name": _name(identity),
         "identity": identity,
         "drift": {
-            "versions": versions(),
+            "versions": versions(packages(backends)),
             "python": platform.python_version(),
             "kernel": platform.release(),
+            **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         },
@@ -43,25 +51,27 @@ def describe() -> dict[str, Any]:
     }
 
 
-def _identity() -> dict[str, Any]:
+def _identity(gpus: Sequence[str]) -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
 
 
 def _name(identity: dict[str, Any]) -> str:
     words = f"{identity['cpu']} {identity['cores']}cores {identity['memory_gib']}gib"
+    words += f" {identity.get('gpus', '')}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
-def versions() -> dict[str, str]:
-    """The installed versions of the packages that matter, read without importing them."""
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """The installed versions of packages, read without importing them."""
     found = {}
-    for package in PACKAGES:
+    for package in names:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

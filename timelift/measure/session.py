@@ -12,7 +12,7 @@ from typing import Any
 from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, utc_now
-from timelift.measure import axes, grid, lock, machine, registry, resume
+from timelift.measure import axes, backends, grid, lock, machine, registry, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
@@ -69,6 +69,7 @@ class Session:
         self.catalogue = grid.Catalogue(
             registry.strategies(root / "strategies", self.knobs["strategy_file"]),
             registry.workloads(root / "workloads"),
+            backends=axes.values("backends", self.asked["backends"]),
         )
         self._add_user_layer()
         self.cases({"sizes": "smallest"})
@@ -100,15 +101,16 @@ class Session:
     ) -> None:
         """Measure every case once, whichever items ask for it, into a journal."""
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
+        chosen = [case for case in chosen if not backends.why_not(case.setting.backend)]
         if not chosen:
             return
         if self.once:
-            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after))
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(chosen, stop_after))
             self.campaign.run(lambda *_: None, display, referee)
             return
         with lock.held(display.say, wait=self.wait, stop=lambda: self.interrupted):
             played = self._go_on(chosen) if self.past else {}
-            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after), played)
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(chosen, stop_after), played)
             self._measure(self.campaign, display, referee)
 
     def _go_on(self, chosen: list[Case]) -> Played:
@@ -147,7 +149,7 @@ class Session:
         """What the campaign found of a case; None before it has run."""
         return self.campaign.results.get(case) if self.campaign else None
 
-    def _plan(self, stop_after: int) -> Plan:
+    def _plan(self, chosen: Iterable[Case], stop_after: int) -> Plan:
         knobs = self.knobs
         launches = self.gate.launches if self.gate else knobs["launches"]
         seed = self._seed()
@@ -164,6 +166,7 @@ class Session:
             memory_bytes=knobs["memory_limit"],
             two_sided=self.gate is not None,
             other_python=self.gate.base.python if self.gate else "",
+            backends=tuple(dict.fromkeys(case.setting.backend for case in chosen)),
         )
 
     def other_side_lost(self, case: Case) -> str:
@@ -193,6 +196,8 @@ class Session:
         """Why a case is not measured in this session; empty where it is."""
         if self.past and case.label not in self.past.cases:
             return "no case of the run that goes on"
+        if reason := backends.why_not(case.setting.backend):
+            return reason
         return self.gate.why_not(case) if self.gate else ""
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
@@ -203,7 +208,7 @@ class Session:
             "seed": plan.seed,
             "command": ["pytest", *sys.argv[1:]],
             "commit": machine.commit(self.root),
-            "machine": machine.describe(),
+            "machine": machine.describe(plan.backends),
             "options": {**self.asked, **self._knobs_as_text()},
             "asked": self._asked,
             "sources": self._sources(),

@@ -1,0 +1,57 @@
+"""The devices of this machine by the names that every backend understands, and what they are.
+
+They are found through the driver's files and its own program, so that no backend is imported:
+`cpu`, `gpu`, `gpu:1` and so on, in the driver's order, as many as CUDA_VISIBLE_DEVICES shows.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from timelift.errors import UserError
+
+CPU, GPU = "cpu", "gpu"
+_ASK = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+
+
+def present(folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ) -> list[str]:
+    """Name the CPU and every GPU that a driver shows."""
+    many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
+    shown = variables.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        many = min(many, len([one for one in shown.split(",") if one.strip() not in {"", "-1"}]))
+    return [CPU, *(name_of(GPU, number) for number in range(many))]
+
+
+def name_of(kind: str, number: int) -> str:
+    """Name a device; the first of a kind has no number."""
+    return f"{kind}:{number}" if number else kind
+
+
+def read(word: str) -> str:
+    """Read a device's name; raises UserError where it is none."""
+    kind, colon, number = word.partition(":")
+    if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
+        raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
+    return name_of(kind, int(number or 0))
+
+
+def spelled_out(text: str) -> str:
+    """Write out what no names mean, the CPU and the first GPU if there is one, and what `all`."""
+    if text.strip() == "all":
+        return ",".join(present())
+    return text or ",".join(present()[:2])
+
+
+def describe() -> dict[str, list[str]]:
+    """Name each GPU with its memory, and the driver's version; nothing where there is none."""
+    if len(present(variables={})) == 1:
+        return {}
+    try:
+        told = subprocess.run(_ASK, capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {"gpus": ["a GPU that nvidia-smi does not tell of"]}
+    rows = [line.rpartition(", ") for line in told.splitlines() if line.strip()]
+    return {"gpus": [name for name, _, _ in rows], "drivers": sorted({last for _, _, last in rows})}
