@@ -218,3 +218,41 @@ def test_a_rival_that_never_settles_is_marked():
     player = Player("slows", slows)
     rounds.warm_up(player, clock)
     assert not player.steady
+
+
+class QueueingPlayer(Player):
+    """A player whose call returns once it is queued, while its device works on."""
+
+    def __init__(self, clock, dispatch, device, wait=0.0):
+        super().__init__("queueing", self.queue, self.wait_for)
+        self.clock, self.costs, self.ready_at = clock, (dispatch, device, wait), 0.0
+
+    def queue(self):
+        dispatch, device, _ = self.costs
+        self.ready_at = self.clock.now + device
+        self.clock.now += dispatch
+
+    def wait_for(self, _):
+        self.clock.now = max(self.clock.now, self.ready_at) + self.costs[-1]
+
+
+@pytest.mark.parametrize(("dispatch", "device", "share"), [(1e-4, 1e-3, 0.1), (1e-3, 1e-4, 1.0)])
+def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device, share):
+    """The share of a call that passes before the device has all of it."""
+    clock = ScriptedClock()
+    player = QueueingPlayer(clock, dispatch, device)
+    rounds.look_at_queue(player, clock)
+    assert player.dispatch_share == pytest.approx(share)
+    assert player.wait_seconds == pytest.approx(0.0)
+
+
+def test_a_sample_is_long_enough_for_its_wait():
+    """What waiting costs is at most a thousandth of the sample; without a wait it is 2 ms."""
+    clock = ScriptedClock()
+    player = QueueingPlayer(clock, 1e-5, 1e-5, wait=2e-5)
+    rounds.look_at_queue(player, clock)
+    assert player.wait_seconds == pytest.approx(2e-5)
+    rounds.size_samples(player, 1e-5, random.Random(1))
+    assert player.calls_per_sample * 1e-5 >= 0.9 * 2e-5 / rounds.WAIT_SHARE
+    (usual,) = players(clock, usual=1e-5)
+    assert usual.calls_per_sample < player.calls_per_sample / 5

@@ -77,7 +77,7 @@ class Duet:
         """Measure a setting on both sides; who kills a worker is recorded, the rest start again."""
         return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
-    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
+    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], bool]:
         sides = sorted({int(one.there) for one in task.rivals})
         parts = [self._part(side, task, watch) for side in sides]
         with self._turns.building():
@@ -90,7 +90,9 @@ class Duet:
         else:
             outcomes = [one for part in parts for one in part.attempt.outcomes]
         died = _end(parts)
-        return outcomes, None if self._hurried else died
+        exhausted = any(part.attempt.exhausted for part in parts)
+        unfinished = died is not None or exhausted
+        return [*outcomes, *([died] if died else [])], unfinished and not self._hurried
 
     def _part(self, number: int, task: Task, watch: Watch) -> _Part:
         rivals = tuple(one for one in task.rivals if one.there == bool(number))

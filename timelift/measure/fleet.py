@@ -84,9 +84,8 @@ class Fleet:
 
     def hurry(self) -> None:
         """Let every launch finish the round that it plays."""
-        for launch in tuple(
-            self._live.values()
-        ):  # without the lock: a signal's handler may call this
+        # without the lock: a signal's handler may call this
+        for launch in tuple(self._live.values()):
             launch.hurry()
 
     def kill(self) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -18,14 +17,13 @@ from typing import Any, Self
 
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.measure import memory
 from timelift.measure.turns import Turns
 from timelift.measure.wire import PLAYING, Rival, Task
 
 #: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
 
-#: What is printed by who finds no memory and does not say so in Python.
-_NO_MEMORY = re.compile(r"bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Ff]ailed to allocate")
 #: Seconds that an import of a backend may take on a slow disk.
 IMPORT_LIMIT = 300.0
 
@@ -136,8 +134,8 @@ class Launch:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
         return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
-    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], Outcome | None]:
-        """Run one worker; return who ended, and who took the worker with it, if anyone."""
+    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], bool]:
+        """Run one worker; return who ended, and whether those who are left need another one."""
         attempt = Attempt({rival.name: rival for rival in task.rivals}, watch)
         with self._turns.building():
             if not self.hurried:
@@ -149,7 +147,7 @@ class Launch:
                     self.follow(attempt, {"exit"})
         if self.hurried and attempt.waiting:
             self.end(attempt)
-        return attempt.outcomes, None if self.hurried else attempt.died
+        return attempt.everyone(), attempt.unfinished and not self.hurried
 
     def hurry(self) -> None:
         """Finish the round that is being played and report; a setting that is not ready is left."""
@@ -238,7 +236,7 @@ class Launch:
             else f"exit code {event['code']}"
         )
         said = self._last_lines()
-        status = Status.OUT_OF_MEMORY if _NO_MEMORY.search(said) else Status.CRASHED
+        status = Status.OUT_OF_MEMORY if memory.ran_out(said) else Status.CRASHED
         reason = f"the worker ended with {cause} while {state.doing}: {said}"
         return Outcome(state.suspect, status, reason)
 
@@ -281,18 +279,17 @@ class Launch:
 
 
 def again_without_the_dead(
-    task: Task, attempt: Callable[[Task], tuple[list[Outcome], Outcome | None]]
+    task: Task, attempt: Callable[[Task], tuple[list[Outcome], bool]]
 ) -> list[Outcome]:
-    """Attempt a setting until nobody takes the worker along, each time without those who ended."""
+    """Attempt a setting until a worker finishes it, each time without those who ended."""
     ended: list[Outcome] = []
     rivals = task.rivals
     while rivals:
-        outcomes, died = attempt(replace(task, rivals=rivals))
+        outcomes, unfinished = attempt(replace(task, rivals=rivals))
         ended += outcomes
-        if died is None:
+        if not unfinished:
             break
-        ended.append(died)
-        gone = {outcome.rival.name for outcome in (*outcomes, died)}
+        gone = {outcome.rival.name for outcome in outcomes}
         rivals = tuple(one for one in rivals if one.name not in gone)
     return ended
 
@@ -307,13 +304,22 @@ def _kill_group(attempt: "Attempt") -> None:
 class Attempt:
     """What is known of one worker while it works: its process, its stage and who has ended."""
 
-    ready = gone = told = False
+    ready = gone = told = exhausted = False
     died: Outcome | None = None
 
     @property
     def waiting(self) -> bool:
         """Whether the worker is built and not gone."""
         return self.ready and not self.gone
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the worker ended before its task: somebody took it along, or took the memory."""
+        return self.died is not None or self.exhausted
+
+    def everyone(self) -> list[Outcome]:
+        """Give who ended, and who took the worker along, if anyone did."""
+        return [*self.outcomes, *([self.died] if self.died else [])]
 
     def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
         self.rivals, self._watch = rivals, watch
@@ -336,6 +342,8 @@ class Attempt:
             self.doing = event["doing"]
             self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
             self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
+        elif event["event"] == "exhausted":
+            self.exhausted = True
         elif event["event"] == "ended":
             self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
 

@@ -6,6 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+#: What is printed or raised by who finds no memory, the host's or a device's.
+_EXHAUSTED = re.compile(
+    r"bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Ff]ailed to allocate|RESOURCE_EXHAUSTED"
+)
+#: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
+_EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -23,6 +29,12 @@ def peak_bytes(call: Callable[[], object]) -> int | None:
         return max(0, _status_bytes("VmHWM") - before)
     except (OSError, LookupError):
         return None
+
+
+def ran_out(said: str | Exception) -> bool:
+    """Whether an exception, or the last lines that a process printed, tell of no memory left."""
+    kinds = {kind.__name__ for kind in type(said).__mro__}
+    return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(said)))
 
 
 def limit(most: int) -> None:

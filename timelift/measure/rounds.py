@@ -7,6 +7,7 @@ protocol is tested with a scripted clock.
 import itertools
 import math
 import random
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,10 @@ CALLS_JITTER = 0.1
 PRIMING_SECONDS = 0.6e-3
 #: Longer calls do without: what the cold costs is lost in them.
 LONGEST_PRIMED_SECONDS = 10e-3
+#: A device's own queue is awaited once a sample; that may cost this share of it, not more.
+WAIT_SHARE = 1e-3
+#: So often a wait, and a call on an idle device, are looked at.
+_LOOKS = 5
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
@@ -36,6 +41,8 @@ class Player:
     """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
 
     `slower` is the share of calls that are made and not billed, where a self-test plants an effect.
+    Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
+    for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
     Players of one `pair` have neighbouring samples in every round. `mark` notes that it is this
     player's turn, for whoever wants to know who played when the process died.
     """
@@ -48,6 +55,8 @@ class Player:
     slower: float = 0.0
     pair: str = ""
     mark: Callable[[], object] = lambda: None
+    wait_seconds: float = 0.0
+    dispatch_share: float | None = None
     priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
@@ -102,9 +111,29 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
     return now
 
 
+def look_at_queue(player: Player, clock: Clock = time.perf_counter) -> None:
+    """Measure what a wait costs, and how much of a call passes before the device has all of it."""
+    waits, shares = [], []
+    for _ in range(_LOOKS):
+        start = clock()
+        result = player.call()
+        queued = clock()
+        player.wait(result)
+        ended = clock()
+        player.wait(result)
+        waits.append(clock() - ended)
+        shares.append((queued - start) / max(ended - start, 1e-9))
+    player.wait_seconds = statistics.median(waits)
+    player.dispatch_share = statistics.median(shares)
+
+
 def size_samples(player: Player, seconds_per_call: float, dice: random.Random) -> None:
-    """Choose N so that a sample lasts about `SAMPLE_SECONDS`, give or take the jitter."""
-    target = SAMPLE_SECONDS / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
+    """Choose N so that a sample lasts about `SAMPLE_SECONDS`, give or take the jitter.
+
+    It lasts longer where the wait at its end would otherwise be more than `WAIT_SHARE` of it.
+    """
+    seconds = max(SAMPLE_SECONDS, player.wait_seconds / WAIT_SHARE)
+    target = seconds / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
     player.calls_per_sample = max(1, round(target))
     if seconds_per_call < LONGEST_PRIMED_SECONDS:
         player.priming_calls = math.ceil(PRIMING_SECONDS / seconds_per_call)

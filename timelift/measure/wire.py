@@ -7,6 +7,8 @@ Both are JSON objects, one a line. Events of a worker:
      and, where a rival begins, "printed": bytes that the launch had printed before it
     {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
      "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
+    {"event": "exhausted"} after somebody ran out of memory: this worker ends, and another one goes
+     on with those who have not ended, on a device that holds nothing
     {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play
     {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
      {"done": true}, and answers

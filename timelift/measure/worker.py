@@ -19,7 +19,8 @@ import numpy as np
 
 from timelift.case import Gradients, Lengths, Phase, Setting, Status
 from timelift.engine import Array, Compiled, Engine, Feed, UnavailableError, open_engine
-from timelift.measure import draw, inner, law, memory, quiet, rounds
+from timelift.measure import draw, inner, law, memory, quiet, rounds, throttle
+from timelift.measure.devices import CPU
 from timelift.measure.guard import as_before
 from timelift.measure.sides import Given, InnerLayerError, Side, Sides
 from timelift.measure.wire import PLAYING, Rival, Task
@@ -73,8 +74,13 @@ def run(task: Task, wires: Wires) -> None:
         for rival in task.rivals:
             emit(_ended(rival, _status_of(error), f"the inputs: {inner.sentence(error)}"))
         return
-    order = _build_order(task.rivals, stage.dice)
-    contenders = [ready for rival in order if (ready := stage.prepare(rival))]
+    contenders = []
+    for rival in _build_order(task.rivals, stage.dice):
+        ready = stage.prepare(rival)
+        contenders += [ready] if ready else []
+        if stage.exhausted:
+            emit({"event": "exhausted"})
+            return
     if contenders:
         stage.play(contenders)
 
@@ -101,6 +107,8 @@ class Stage:
         self.engine, self.task = engine, task
         self.emit, self.listen = wires.emit, wires.listen
         self._mark, self._hurried = wires.mark, wires.hurried
+        self.exhausted = False
+        self._throttled = throttle.watch(task.setting.device)
         self.dice = random.Random(task.seed)
         self.noise = np.random.default_rng(task.seed)
         self.emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
@@ -126,6 +134,7 @@ class Stage:
             self.emit(_ended(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
         except Exception as error:  # noqa: BLE001 - any strategy may raise anything
             traceback.print_exc()
+            self.exhausted = memory.ran_out(error)
             self.emit(_ended(rival, _status_of(error), inner.sentence(error)))
         return None
 
@@ -151,8 +160,15 @@ class Stage:
         if lifts:
             self.emit(_busy(rival, "checking the law"))
             facts["law_error"] = self._check(module, side, model, compiled)
-        facts["peak_bytes"] = memory.peak_bytes(lambda: self._call(compiled, feed))
+        facts["peak_bytes"] = self._peak_bytes(lambda: self._call(compiled, feed))
         return Contender(rival, compiled, feed, facts)
+
+    def _peak_bytes(self, call: Callable[[], Any]) -> int | None:
+        """Bytes that a call needs at its peak, of the device's own memory where it has some."""
+        if self.task.setting.device.startswith(CPU):
+            return memory.peak_bytes(call)
+        self.engine.release()
+        return self.engine.device_peak_bytes(call)
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()
@@ -248,11 +264,15 @@ class Stage:
                 found = self.engine.work(side.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
-        return found | (self.engine.attainable() if task.gauges_device else {})
+        if task.gauges_device:
+            found |= {**self.engine.attainable(), "engine": dict(self.engine.identity())}
+        return found
 
     def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         traces = getattr(one.compiled, "traces", 0)
         facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
+        if player.dispatch_share is not None:
+            facts["dispatch_share"] = round(player.dispatch_share, 3)
         self.emit(
             {
                 **_ended(one.rival, Status.MEASURED, ""),
@@ -277,7 +297,10 @@ class Stage:
         """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
         for player in players:
             self.emit({"event": "busy", "strategy": player.name, "doing": "warming up"})
-            rounds.size_samples(player, rounds.warm_up(player), self.dice)
+            seconds = rounds.warm_up(player)
+            if not self.task.setting.device.startswith(CPU):
+                rounds.look_at_queue(player)
+            rounds.size_samples(player, seconds, self.dice)
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -286,13 +309,18 @@ class Stage:
         play = self._be_conducted if self.task.conducted else self._conduct
         played = play(players)
         self._mark(0)
-        return {**played, **watch.facts()}
+        held_down = self._throttled()
+        return {**played, **watch.facts(), **({"throttled": held_down} if held_down else {})}
 
     def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
         return rounds.play(
-            players, seconds, self.dice, preemptions=quiet.preemptions, stop=self._hurried
+            players, seconds, self.dice, preemptions=self._disturbances, stop=self._hurried
         ).facts()
+
+    def _disturbances(self) -> int:
+        """Count what a round should not have seen: a lost processor, a GPU held down."""
+        return quiet.preemptions() + self._throttled()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Play a sample whenever told to; who conducts knows the rounds."""
@@ -307,7 +335,7 @@ class Stage:
                     "seconds": seconds,
                     "calls": player.calls_per_sample,
                     "traces": player.traces(),
-                    "preemptions": quiet.preemptions(),
+                    "preemptions": self._disturbances(),
                 }
             )
         return {}
@@ -338,5 +366,4 @@ def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
 
 
 def _status_of(error: Exception) -> Status:
-    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    return Status.OUT_OF_MEMORY if exhausted else Status.FAILED
+    return Status.OUT_OF_MEMORY if memory.ran_out(error) else Status.FAILED
