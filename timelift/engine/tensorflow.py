@@ -100,7 +100,6 @@ class TensorFlowEngine:
         return {
             "name": str(told.get("device_name", self._kind)),
             "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
-            "deterministic": str(tf.config.experimental.is_op_determinism_enabled()),
             "soft_placement": str(tf.config.get_soft_device_placement()),
         }
 

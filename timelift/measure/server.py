@@ -14,6 +14,7 @@ import mmap
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, TextIO
@@ -92,6 +93,8 @@ def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
             worker.Wires(partial(_emit, events), _listen, _mark, hurry.asked),
         )
         code = 0
+    except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
