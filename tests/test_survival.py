@@ -123,11 +123,14 @@ def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
 def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path):
     """Their rivals build as if they were alone, and what they started is ended."""
     folder = project(tmp_path, GOOD, hostile.UNTIDY)
-    before = {one.pid for one in psutil.process_iter()}
     done = bench(folder, *FORWARD, "--launches", "1")
     assert f"{len(GOOD) + len(hostile.UNTIDY)} passed" in done.stdout, done.stdout
-    left = [one for one in psutil.process_iter(["cmdline"]) if one.pid not in before]
-    assert not [one for one in left if "timelift" in " ".join(one.info["cmdline"] or ())]
+    places = [(one.info["environ"] or {}).get("TMPDIR") for one in psutil.process_iter(["environ"])]
+    assert str(folder.parent) not in places
+    with subprocess.Popen(["sleep", "9"], env=environment(folder)) as started:
+        seen = (started.pid, psutil.Process(started.pid).environ()["TMPDIR"])
+        started.kill()
+    assert seen == (started.pid, str(folder.parent))
     nodes = {
         one["case"]["strategy"]: one["facts"]["graph_nodes"]
         for one in records(folder)
