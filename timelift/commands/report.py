@@ -98,6 +98,7 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
+    from timelift.across import show as executed  # noqa: PLC0415
     from timelift.page.found import find_out  # noqa: PLC0415
     from timelift.report import gate, terminal  # noqa: PLC0415
     from timelift.scaling import table as growth  # noqa: PLC0415
@@ -113,6 +114,7 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
     console = terminal.console()
     terminal.show(found.report, console)
     terminal.show_lines(growth.lines(found.scaling), console)
+    terminal.show_lines(executed.lines(found.across), console)
     from timelift.page import files  # noqa: PLC0415
 
     sys.stdout.write(f"\n{files.write(found, folder)}\n")

@@ -6,6 +6,7 @@ from typing import Any
 
 from timelift.read.escape import plain
 from timelift.read.measurement import Run
+from timelift.report.execution import identity
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
@@ -37,7 +38,21 @@ def in_words(differences: Sequence[Difference]) -> str:
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
-    return tuple(_differences(_machine(old, "identity"), _machine(new, "identity")))
+    before, after = _engines(old), _engines(new)
+    both = before.keys() & after.keys()
+    return (
+        *_differences(_machine(old, "identity"), _machine(new, "identity")),
+        *(Difference(one, before[one], after[one]) for one in both if before[one] != after[one]),
+    )
+
+
+def _engines(run: Run) -> dict[str, str]:
+    """Give what each backend told of its device: names and switches such as tf32."""
+    return {
+        f"{one.case.setting.backend} {one.case.setting.device} {name}": value
+        for one in run.measurements
+        for name, value in identity(one).items()
+    }
 
 
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:

@@ -1,9 +1,12 @@
 """The tables that compare across panels: per step by length, and modes, devices and the like."""
 
 import dataclasses
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from timelift.across.compared import Pair
+from timelift.across.show import meaning
 from timelift.case import Case, Setting
 from timelift.page.answer import Answer
 from timelift.page.measured import axis_cells, axis_headings, per_step, shown, varying
@@ -13,6 +16,7 @@ from timelift.read.measurement import Run
 from timelift.report.panels import legend_order
 from timelift.report.units import three_figures, unit_for
 from timelift.stats.ranking import Ranking
+from timelift.stats.verdicts import Comparison
 
 #: Axes that say how a model is executed; a reader may choose one of their values.
 EXECUTION = ("mode", "time_axis", "dtype", "device", "threads", "backend")
@@ -89,6 +93,41 @@ def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:
     first = one.rows[0]
     seconds = first.seconds_per_call
     return shown(first.case.strategy), three_figures(seconds / unit), f"{seconds / best:.2f}"
+
+
+def across(pairs: Sequence[Pair]) -> tuple[Table, ...]:
+    """Give what every other backend, device and mode costs each strategy, if there is any."""
+    if not pairs:
+        return ()
+    axes = varying(pair.usual for pair in pairs)
+    numbers = ("times as long", "from", "to")
+    headings = (
+        *(Heading(one, asked=True) for one in ("strategy", "axis", "usual", "other")),
+        *axis_headings(axes),
+        *(Heading(one, number=True) for one in numbers),
+        Heading("verdict", asked=True),
+    )
+    rows = [
+        (
+            shown(pair.usual.strategy),
+            pair.axis,
+            *(plain(value, NAME_LIMIT) for value in pair.values),
+            *axis_cells(pair.usual, axes),
+            *_ratios(pair.comparison),
+            pair.comparison.verdict,
+        )
+        for pair in pairs
+    ]
+    note = (
+        f"{meaning(pairs)}. Intervals are 95 %, over launches: the two are timed seconds apart, in "
+        "processes of their own"
+    )
+    return (Table("across", "The same strategy executed otherwise", headings, rows, note),)
+
+
+def _ratios(found: Comparison) -> tuple[str, ...]:
+    logs = (found.effect, found.low, found.high)
+    return tuple(f"{math.exp(one):.3f}" if math.isfinite(one) else "" for one in logs)
 
 
 def prices(answers: Iterable[Answer]) -> Table:

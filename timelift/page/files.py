@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from timelift.page import grown, render
+from timelift.across import show as executed
+from timelift.page import compared, grown, render
 from timelift.page.found import Found
 from timelift.report import exports, plot
 from timelift.scaling import table as growth
@@ -23,9 +24,11 @@ def write(found: Found, folder: Path, every: int | None = None) -> str:
     names = [f"{FIGURES}/{name}.svg" for name in svgs]
     exports.write(folder / "report.md", exports.markdown_report(found.report, names))
     sheets = {"measurements.csv": exports.csv_report(found.run, found.rankings)}
-    for name, text in (sheets | growth.sheets(found.scaling)).items():
+    sheets |= growth.sheets(found.scaling) | executed.sheets(found.across)
+    for name, text in sheets.items():
         exports.write(folder / name, text)
-    page = render.page(found, svgs, {"length": grown.tables(found.scaling)})
+    more = {"length": grown.tables(found.scaling), "execution": compared.across(found.across)}
+    page = render.page(found, svgs, more)
     tables = len(list(render.save(page, folder, every))) - 1
     return (
         f"{folder / 'index.html'} is the page; beside it: report.md, measurements.csv, "

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from timelift.across import compared as across
+from timelift.across.compared import Pair
 from timelift.read.measurement import Run
 from timelift.read.trust import Trust
 from timelift.report import table
@@ -15,7 +17,7 @@ from timelift.stats.ranking import Ranking
 
 @dataclass(frozen=True)
 class Found:
-    """A run with its rankings, and how its times grow.
+    """A run with its rankings, how its times grow, and what other ways of execution cost.
 
     `lifted` are the rankings without the strategies that are no lifts.
     """
@@ -25,6 +27,7 @@ class Found:
     lifted: Sequence[Ranking]
     report: Report
     scaling: Scaling
+    across: Sequence[Pair]
 
     @property
     def contests(self) -> list[Ranking]:
@@ -36,7 +39,8 @@ def find_out(run: Run, trust: Trust | None = None) -> Found:
     """Rank a run, and say what was found."""
     rankings = ranking.rank(run.measurements)
     report = table.report(run, rankings, trust)
-    return Found(run, rankings, _lifted(run, rankings), report, scaling(run))
+    lifted = _lifted(run, rankings)
+    return Found(run, rankings, lifted, report, scaling(run), across.pairs(run.measurements))
 
 
 def _lifted(run: Run, rankings: Sequence[Ranking]) -> Sequence[Ranking]:

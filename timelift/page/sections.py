@@ -94,7 +94,8 @@ def sections(
         "In the worst of a workload's settings, beside the best there.",
         tables=(compared.prices(answered),),
     )
-    every = [*_drawn(svgs, tables), prices, *_told(found.run, found.rankings)]
+    told = _told(found.run, found.rankings, tables.get("execution", ()))
+    every = [*_drawn(svgs, tables), prices, *told]
     return tuple(section for section in every if not section.empty)
 
 
@@ -108,7 +109,7 @@ def _drawn(svgs: Mapping[str, str], tables: Mapping[str, Sequence[Table]]) -> It
         yield Section(anchor, title, words, pictures, tuple(tables.get(anchor, ())))
 
 
-def _told(run: Run, rankings: Sequence[Ranking]) -> Iterator[Section]:
+def _told(run: Run, rankings: Sequence[Ranking], more: Sequence[Table] = ()) -> Iterator[Section]:
     if rankings:
         yield Section(
             "steps",
@@ -118,9 +119,9 @@ def _told(run: Run, rankings: Sequence[Ranking]) -> Iterator[Section]:
         )
         yield Section(
             "execution",
-            "Modes and devices",
+            "Modes, devices and backends",
             "The fastest in each, beside the best of them at the same sizes.",
-            tables=(compared.execution(rankings),),
+            tables=(compared.execution(rankings), *more),
         )
     yield Section(
         "meanings",

@@ -61,6 +61,8 @@ def _remedy(run: Run) -> str:
         words.append("the host gave time to other guests, so try another hour or machine")
     if _mean(run, "crowded_share") > _CROWDED:
         words.append("the backend's threads crowd each other, which --threads 1 ends")
+    if _mean(run, "throttled") > 0:
+        words.append("heat or the power supply held the GPU down, so cool it or lower its load")
     words.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
     return "; ".join(words)
 

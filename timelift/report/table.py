@@ -15,7 +15,7 @@ from timelift.case import Case, Lengths, Phase, Setting, Status
 from timelift.read.measurement import Measurement, Run, Samples
 from timelift.read.records import fact
 from timelift.read.trust import Trust
-from timelift.report import limit, quiet
+from timelift.report import execution, limit, quiet
 from timelift.report.head import head, trust_in_words
 from timelift.report.notes import (
     everywhere,
@@ -83,6 +83,7 @@ def report(run: Run, rankings: Iterable[Ranking], trust: Trust | None = None) ->
     tables = tuple(_tables(run, ranked))
     top = (
         *head(run),
+        *execution.lines(run),
         *quiet.lines(run, ranked),
         ("trust", trust_in_words(run, trust)),
         *(("answer", sentence) for sentence in everywhere(ranked)),
@@ -102,7 +103,8 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            notes = (*verdicts(ranked[setting], others), *below)
+            bound = execution.launch_bound(ranked[setting], measured)
+            notes = (*verdicts(ranked[setting], others), *bound, *below)
             yield _table(ranked[setting], measured, notes, limits)
         else:
             yield SettingTable(setting, (), ("nothing measured", *below), ())

@@ -1,0 +1,110 @@
+"""Across backends, devices and modes: known ratios are found, with what each word means."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests import journals
+from timelift.across import compared, show
+from timelift.case import Backend, Mode
+from timelift.read import results
+from timelift.stats.verdicts import Verdict
+
+SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
+
+
+def lines(axes, seconds, launches=range(1, 6), strategy="native", rounds=12):
+    """A case's lines: the true seconds, a launch's own half per cent and a round's two."""
+    dice = np.random.default_rng([len(str(axes)), len(strategy)])
+    case = journals.case(strategy, **axes)
+    for launch in launches:
+        spread = dice.normal(0, 0.005) + dice.normal(0, 0.02, rounds)
+        yield journals.line(case, launch, (seconds * np.exp(spread)).tolist())
+
+
+def read(folder, *groups):
+    """Read a journal of such lines."""
+    records = [line for group in groups for line in group]
+    return results.load(journals.write(folder / "run.jsonl", journals.header(), *records))
+
+
+@pytest.fixture
+def backends(tmp_path):
+    """Two strategies on three backends."""
+    groups = [
+        lines({"backend": backend}, seconds, strategy=name)
+        for name in ("native", "fold_time")
+        for backend, seconds in SECONDS.items()
+    ]
+    return compared.pairs(read(tmp_path, *groups).measurements)
+
+
+def test_each_backend_stands_beside_the_usual_one(backends):
+    """The known ratio lies in the interval; a real difference is called so, none where none is."""
+    assert {pair.values[0] for pair in backends} == {Backend.TENSORFLOW}
+    assert [pair.values[1] for pair in backends] == [Backend.JAX, Backend.TORCH] * 2
+    for pair in backends:
+        truth = math.log(SECONDS[pair.values[1]] / SECONDS[Backend.TENSORFLOW])
+        assert pair.comparison.low < truth < pair.comparison.high
+    assert {pair.comparison.verdict for pair in backends if pair.values[1] == "jax"} == {
+        Verdict.FASTER
+    }
+    assert Verdict.FASTER not in {
+        pair.comparison.verdict for pair in backends if pair.values[1] == "torch"
+    }
+
+
+def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
+    """Another length on another backend says nothing of either."""
+    run = read(
+        tmp_path,
+        lines({"backend": Backend.TENSORFLOW}, 1e-3),
+        lines({"backend": Backend.JAX, "seq_len": 32}, 1e-3),
+        lines({"mode": Mode.EAGER}, 3e-3),
+    )
+    (pair,) = compared.pairs(run.measurements)
+    assert (pair.axis, *pair.values) == ("mode", Mode.GRAPH, Mode.EAGER)
+
+
+def test_launches_are_paired_by_their_number(tmp_path):
+    """A machine that slows down from launch to launch slows both, and moves no ratio."""
+    groups = []
+    for launch in range(1, 6):
+        for backend, seconds in SECONDS.items():
+            groups.append(lines({"backend": backend}, seconds * 1.2**launch, [launch]))
+    found = compared.pairs(read(tmp_path, *groups).measurements)
+    assert found[0].comparison.effect == pytest.approx(math.log(0.5), abs=0.02)
+    assert found[0].comparison.high - found[0].comparison.low < 0.1
+
+
+def test_without_a_common_launch_there_is_no_interval(tmp_path):
+    """Nor a verdict."""
+    run = read(
+        tmp_path,
+        lines({"backend": Backend.TENSORFLOW}, 1e-3, [1]),
+        lines({"backend": Backend.JAX}, 1e-4, [2]),
+    )
+    (pair,) = compared.pairs(run.measurements)
+    assert pair.comparison.verdict is Verdict.UNDECIDED
+    assert not math.isfinite(pair.comparison.effect)
+    assert show.ratio(pair.comparison) == "not known"
+
+
+def test_the_lines_say_what_each_word_means(backends):
+    """`graph` is another thing on each backend."""
+    said = list(show.lines(backends))
+    assert said[0].startswith("across backends: times the seconds a call takes with tensorflow")
+    assert "graph is tf.function on tensorflow" in said[1]
+    assert "graph is jax.jit on jax" in said[1]
+    assert "graph is torch.compile on torch" in said[1]
+    row = next(line for line in said if "fold_time" in line)
+    assert "jax 0.499 [0.498, 0.501] faster" in row
+
+
+def test_the_sheet_has_every_pair(backends):
+    """One row each, and no sheet where everything was executed in one way."""
+    (text,) = show.sheets(backends).values()
+    assert len(text.splitlines()) == 1 + len(backends)
+    assert show.sheets([]) == {}
+    assert list(show.lines([])) == []

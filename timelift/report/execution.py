@@ -1,0 +1,72 @@
+"""How a run executed its models: modes by backend, devices, calls that leave a device idle."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from timelift.case import Backend, Case, Mode, Setting
+from timelift.read.measurement import Measurement, Run
+from timelift.read.records import fact
+from timelift.stats.ranking import Ranking
+
+#: What the modes are called by each backend's own users.
+MODES = {
+    (Backend.TENSORFLOW, Mode.EAGER): "eager calls",
+    (Backend.TENSORFLOW, Mode.GRAPH): "tf.function",
+    (Backend.TENSORFLOW, Mode.XLA): "tf.function(jit_compile=True)",
+    (Backend.JAX, Mode.EAGER): "calls without jax.jit",
+    (Backend.JAX, Mode.GRAPH): "jax.jit",
+    (Backend.TORCH, Mode.EAGER): "eager calls",
+    (Backend.TORCH, Mode.GRAPH): "torch.compile",
+}
+#: A device waits for its calls where so much of a call passes before all of it is queued.
+LAUNCH_BOUND = 0.9
+_MOST_SWITCHES = 20
+
+
+def modes(settings: Iterable[Setting]) -> str:
+    """Say what the modes that occur are on each backend; nothing of those that no backend has."""
+    words = dict.fromkeys((one.backend, one.mode) for one in settings)
+    told = [f"{key[1]} is {MODES[key]} on {key[0]}" for key in words if key in MODES]
+    return "; ".join(told)
+
+
+def lines(run: Run) -> Iterator[tuple[str, str]]:
+    """Give the lines of the head: the modes, and what each backend says of its device."""
+    measured = [one for one in run.measurements if one.launches]
+    if words := modes(one.case.setting for one in measured):
+        yield "modes", words
+    elsewhere = [one for one in measured if not one.case.setting.device.startswith("cpu")]
+    if words := "; ".join(dict.fromkeys(engines(elsewhere))):
+        yield "engines", words
+
+
+def engines(measured: Sequence[Measurement]) -> Iterator[str]:
+    """Name each backend's device and its switches, as its worker told them."""
+    for one in measured:
+        setting = one.case.setting
+        if words := ", ".join(f"{name} {value}" for name, value in identity(one).items()):
+            yield f"{setting.backend} on {setting.device}: {words}"
+
+
+def identity(measured: Measurement) -> dict[str, str]:
+    """Give the name and the switches of a case's device; nothing where its lines do not tell."""
+    told = next((one.facts["engine"] for one in measured.launches if "engine" in one.facts), None)
+    if not isinstance(told, dict):
+        return {}
+    pairs = itertools.islice(told.items(), _MOST_SWITCHES)
+    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
+
+
+def launch_bound(ranking: Ranking, measured: Mapping[Case, Measurement]) -> Iterator[str]:
+    """Name the rivals whose device waits for the next call: its own speed is not what is timed."""
+    shares = {
+        row.case.strategy: share
+        for row in ranking.rows
+        if (share := fact(measured[row.case], "dispatch_share")) is not None
+    }
+    bound = [name for name, share in shares.items() if share >= LAUNCH_BOUND]
+    if bound:
+        yield (
+            f"launch-bound: {', '.join(bound)}; {LAUNCH_BOUND:.0%} or more of a call passes before "
+            f"the {ranking.setting.device} has all of it"
+        )
