@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin
 
-.PHONY: bench quick test lint setup browser clean
+#: What the tests try the strategies on beside TensorFlow; empty leaves those tests out.
+BACKENDS ?= jax,torch
+
+.PHONY: bench quick test test-gpu lint setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/; status=$$?; $(RUN)/python report.py && exit $$status
@@ -13,8 +16,11 @@ quick: setup  ## the same on a small grid
 		--seq-lens 10 --batch-sizes 8 --launches 2; \
 	status=$$?; $(RUN)/python report.py && exit $$status
 
-test: setup lint browser  ## lint, types and tests
+test: setup backends lint browser  ## lint, types and tests
 	@$(RUN)/pytest
+
+test-gpu: setup backends  ## the tests that need a GPU
+	@$(RUN)/pytest tests/gpu -m gpu -rs
 
 lint: setup
 	@$(RUN)/ruff check .
@@ -28,6 +34,13 @@ browser:  ## a browser for the tests of the report's page, where this user may i
 		echo "timelift: there is no Chromium, so the report's page is not tried in a browser; on Debian: apt-get install chromium"
 
 setup: $(VENV)/ready
+
+backends: $(if $(BACKENDS),$(VENV)/backends)
+
+$(VENV)/backends: $(VENV)/ready
+	@echo "timelift: installing $(BACKENDS) for the tests (without: make test BACKENDS=)"
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(BACKENDS)]'
+	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "timelift needs Python 3.11 or newer, and $(PYTHON) is not installed; on Debian: apt-get install python3 python3-venv"; exit 1; }

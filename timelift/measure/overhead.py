@@ -1,16 +1,20 @@
 """What the harness itself costs: `python -m timelift.measure.overhead` times an empty function.
 
 The function goes through the path of every case, sample by sample with the device awaited at the
-end, so that what is printed is the share of a sample that is not the strategy's.
+end, so that what is printed is the share of a sample that is not the strategy's. Each backend has a
+way to wait of its own: name another one as `python -m timelift.measure.overhead jax`.
 """
 
+import argparse
+import os
 import random
 import statistics
 import sys
 
-from timelift.case import Phase, Setting
-from timelift.engine import open_engine
+from timelift.case import Backend, Phase, Setting
+from timelift.engine import UnavailableError, open_engine
 from timelift.measure import rounds
+from timelift.measure.backends import why_not
 
 #: Calls in a sample, as for calls of 2 ms, 0.2 ms and 20 µs.
 CALLS = (1, 10, 100)
@@ -18,7 +22,21 @@ CALLS = (1, 10, 100)
 
 def main() -> None:
     """Print seconds per sample of an empty function, and its share of a 2 ms sample."""
-    engine = open_engine(Setting("none", 1, 1, Phase.FORWARD))
+    prog = "python -m timelift.measure.overhead"
+    parser = argparse.ArgumentParser(description=__doc__, prog=prog)
+    parser.add_argument("backend", nargs="?", choices=list(Backend), default=Backend.TENSORFLOW)
+    parser.add_argument("--device", default="cpu")
+    asked = parser.parse_args()
+    if reason := why_not(asked.backend):
+        sys.exit(reason)
+    os.environ["KERAS_BACKEND"] = asked.backend
+    setting = Setting(
+        "none", 1, 1, Phase.FORWARD, device=asked.device, backend=Backend(asked.backend)
+    )
+    try:
+        engine = open_engine(setting)
+    except UnavailableError as error:
+        sys.exit(str(error))
     for calls in CALLS:
         player = rounds.Player("empty", call=_nothing, wait=engine.wait, calls_per_sample=calls)
         rounds.play([player], 0.5, random.Random(calls))

@@ -149,15 +149,16 @@ def main() -> None:
     parser.add_argument("--workloads", default="all", metavar="LIST")
     asked = parser.parse_args()
     root = Path(__file__).resolve().parents[2]
-    strategies = _named(registry.strategies(root / "strategies"), asked.strategies)
-    workloads = _named(registry.workloads(root / "workloads"), asked.workloads)
+    strategies = named(registry.strategies(root / "strategies"), asked.strategies)
+    workloads = named(registry.workloads(root / "workloads"), asked.workloads)
     with ThreadPoolExecutor(max_workers=2) as pool:
         tried = pool.map(lambda one: list(cells(one, strategies)), workloads.values())
         for line in page(cell for found in tried for cell in found):
             sys.stdout.write(line + "\n")
 
 
-def _named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
+def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
+    """Give the things that a comma-separated list names, or all."""
     names = known if words == "all" else split(words)
     return {name: known[name] for name in names}
 
