@@ -5,11 +5,12 @@ import pytest
 from tests import journals
 from timelift.case import Case, Status
 from timelift.measure import campaign as campaigns
+from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
 from timelift.measure.fleet import Part
 from timelift.measure.grid import Catalogue
-from timelift.measure.launch import Limits, Outcome
+from timelift.measure.launch import Limits
 from timelift.measure.plan import Plan
 from timelift.measure.registry import Strategy, Workload
 from timelift.planted import Plant

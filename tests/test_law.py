@@ -21,7 +21,8 @@ BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 def statuses(setting: Setting, rivals: list[Rival]) -> dict[str, tuple[Status, str]]:
     """Hold rivals to the law at every step of a setting; by name, the status and the reason."""
     from timelift.engine import open_engine
-    from timelift.measure.worker import Stage, Wires
+    from timelift.measure.wire import Wires
+    from timelift.measure.worker import Stage
 
     workload = WORKLOADS[setting.workload]
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)

@@ -65,7 +65,8 @@ def test_planted_slow_downs_are_what_their_words_say():
 def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
     from timelift.engine import open_engine
-    from timelift.measure.worker import Stage, Wires
+    from timelift.measure.wire import Wires
+    from timelift.measure.worker import Stage
 
     rivals = []
     for word in (*SLIPS, "comment"):

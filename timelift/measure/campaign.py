@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from timelift.case import Backend, Case, Setting, Status
+from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.fleet import Fleet, Part
 from timelift.measure.grid import Catalogue
-from timelift.measure.launch import Outcome
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
 from timelift.measure.resume import Played
 from timelift.measure.turns import Turns

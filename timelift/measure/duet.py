@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from timelift.measure import rounds
-from timelift.measure.launch import Attempt, Launch, Limits, Outcome, Watch, again_without_the_dead
+from timelift.measure.attempt import Attempt, Outcome, Watch, again_without_the_dead
+from timelift.measure.launch import Launch, Limits
 from timelift.measure.rounds import Player
 from timelift.measure.turns import Turns
 from timelift.measure.wire import Task

@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,8 +18,15 @@ from typing import Any, Self
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure import memory
+from timelift.measure.attempt import (
+    Attempt,
+    Outcome,
+    Watch,
+    again_without_the_dead,
+    kill_group,
+)
 from timelift.measure.turns import Turns
-from timelift.measure.wire import PLAYING, Rival, Task
+from timelift.measure.wire import PLAYING, Task
 
 #: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
@@ -49,19 +56,6 @@ class Limits:
     def of(self, doing: str) -> float:
         """The limit of a stage by its word."""
         return self.first_call_seconds if doing == "tracing" else self.stage_seconds
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How one rival ended in one launch; `samples` only when it was measured."""
-
-    rival: Rival
-    status: Status
-    reason: str = ""
-    samples: Mapping[str, Any] | None = None
-
-
-Watch = Callable[[str], None]
 
 
 class Launch:
@@ -166,14 +160,14 @@ class Launch:
             else:
                 os.killpg(attempt.pid, signal.SIGKILL)
 
-    def build(self, attempt: "Attempt", task: Task) -> None:
+    def build(self, attempt: Attempt, task: Task) -> None:
         """Start a worker, and follow it until it is ready to play or gone."""
         self._now = attempt
         self.tell(task.to_json())
         event = self.follow(attempt, {"ready", "exit"})
         attempt.ready = event is not None and event["event"] == "ready"
 
-    def follow(self, attempt: "Attempt", last: set[str]) -> dict[str, Any] | None:
+    def follow(self, attempt: Attempt, last: set[str]) -> dict[str, Any] | None:
         """Follow a worker's events until one of `last`; give that one.
 
         None where the worker is gone; `attempt.died` says who took it along, if anyone did.
@@ -186,9 +180,9 @@ class Launch:
         attempt.gone = event is None or event["event"] == "exit"
         return None if attempt.gone else event
 
-    def end(self, attempt: "Attempt") -> None:
+    def end(self, attempt: Attempt) -> None:
         """End a worker that is of no use any more."""
-        _kill_group(attempt)
+        kill_group(attempt)
         self._next_of(attempt, {"exit"})
 
     def tell(self, message: Mapping[str, Any]) -> None:
@@ -201,7 +195,7 @@ class Launch:
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, state: "Attempt", last: set[str]) -> dict[str, Any] | None:
+    def _next_of(self, state: Attempt, last: set[str]) -> dict[str, Any] | None:
         """Follow events until one of `last`; None when a stage takes longer than its limit."""
         while True:
             event = self._next_event(time.monotonic() + self._limits.of(state.doing))
@@ -212,10 +206,10 @@ class Launch:
             if self.hurried:
                 self._pass_on()
 
-    def _overdue(self, state: "Attempt") -> Outcome:
+    def _overdue(self, state: Attempt) -> Outcome:
         if self._process.poll() is not None or not state.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
-        _kill_group(state)
+        kill_group(state)
         while (event := self._next_event(time.monotonic() + 10)) and event["event"] != "exit":
             state.take(event)
         state.blame(event)
@@ -226,7 +220,7 @@ class Launch:
         reason = f"{state.doing} took more than {limit:g} s ({option})"
         return Outcome(state.suspect, status, reason)
 
-    def _death(self, state: "Attempt", event: Mapping[str, Any]) -> Outcome | None:
+    def _death(self, state: Attempt, event: Mapping[str, Any]) -> Outcome | None:
         if event["code"] == 0:
             return None
         state.blame(event)
@@ -265,7 +259,7 @@ class Launch:
         if self._process.poll() is None:
             self._process.kill()
         if self._now and not self._now.gone:
-            _kill_group(self._now)
+            kill_group(self._now)
 
     def stop(self) -> None:
         """End the process and wait for it."""
@@ -276,81 +270,3 @@ class Launch:
         self._process.wait()
         os.close(self._events)
         self._log.close()
-
-
-def again_without_the_dead(
-    task: Task, attempt: Callable[[Task], tuple[list[Outcome], bool]]
-) -> list[Outcome]:
-    """Attempt a setting until a worker finishes it, each time without those who ended."""
-    ended: list[Outcome] = []
-    rivals = task.rivals
-    while rivals:
-        outcomes, unfinished = attempt(replace(task, rivals=rivals))
-        ended += outcomes
-        if not unfinished:
-            break
-        gone = {outcome.rival.name for outcome in outcomes}
-        rivals = tuple(one for one in rivals if one.name not in gone)
-    return ended
-
-
-def _kill_group(attempt: "Attempt") -> None:
-    """End a worker and whatever its strategies started, if it has begun and is not gone."""
-    if attempt.pid:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(attempt.pid, signal.SIGKILL)
-
-
-class Attempt:
-    """What is known of one worker while it works: its process, its stage and who has ended."""
-
-    ready = gone = told = exhausted = False
-    died: Outcome | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether the worker is built and not gone."""
-        return self.ready and not self.gone
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether the worker ended before its task: somebody took it along, or took the memory."""
-        return self.died is not None or self.exhausted
-
-    def everyone(self) -> list[Outcome]:
-        """Give who ended, and who took the worker along, if anyone did."""
-        return [*self.outcomes, *([self.died] if self.died else [])]
-
-    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
-        self.rivals, self._watch = rivals, watch
-        self.suspect = next(iter(rivals.values()))
-        self.doing = "starting"
-        self.pid = 0
-        self.outcomes: list[Outcome] = []
-
-    def blame(self, event: Mapping[str, Any] | None) -> None:
-        """Suspect who played when the worker ended, if anyone did."""
-        place = event.get("playing", 0) if event else 0
-        if 0 < place <= len(self.rivals):
-            self.suspect = list(self.rivals.values())[place - 1]
-
-    def take(self, event: Mapping[str, Any]) -> None:
-        """Follow one event."""
-        if event["event"] == "started":
-            self.pid = event["pid"]
-        elif event["event"] == "busy":
-            self.doing = event["doing"]
-            self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
-            self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
-        elif event["event"] == "exhausted":
-            self.exhausted = True
-        elif event["event"] == "ended":
-            self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
-
-
-def _outcome(rival: Rival, event: Mapping[str, Any]) -> Outcome:
-    status = Status(event["status"])
-    if status is not Status.MEASURED:
-        return Outcome(rival, status, event["reason"])
-    samples = {name: event[name] for name in ("seconds_per_call", "calls_per_sample", "facts")}
-    return Outcome(rival, status, "", samples)

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TextIO
 
-from timelift.measure.wire import Task
+from timelift.measure.wire import Task, Wires
 
 #: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
@@ -90,7 +90,7 @@ def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
         _emit(events, {"event": "started", "pid": os.getpid()})
         worker.run(
             Task.from_json(fields),
-            worker.Wires(partial(_emit, events), _listen, _mark, hurry.asked),
+            Wires(partial(_emit, events), _listen, _mark, hurry.asked),
         )
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why

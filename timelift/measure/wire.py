@@ -18,11 +18,13 @@ Both are JSON objects, one a line. Events of a worker:
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from timelift.case import Backend, Case, Setting
+from timelift.case import Backend, Case, Setting, Status
+
+Emit = Callable[[Mapping[str, Any]], None]
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
@@ -89,3 +91,26 @@ class Task:
         rivals = tuple(Rival(**rival) for rival in fields["rivals"])
         features = tuple(fields["features"])
         return cls(**{**fields, "setting": setting, "rivals": rivals, "features": features})
+
+
+@dataclass(frozen=True)
+class Wires:
+    """How a worker reports, hears what it is told next, and marks the place of who plays.
+
+    `hurried` says whether it was told to play no further round.
+    """
+
+    emit: Emit
+    listen: Callable[[], Mapping[str, Any]] = dict
+    mark: Callable[[int], None] = lambda _: None
+    hurried: Callable[[], bool] = lambda: False
+
+
+def busy(rival: Rival, doing: str) -> dict[str, Any]:
+    """The event of a rival that a stage begins for."""
+    return {"event": "busy", "strategy": rival.name, "doing": doing}
+
+
+def ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
+    """The event of a rival that has ended."""
+    return {"event": "ended", "strategy": rival.name, "status": status, "reason": reason}

@@ -1,0 +1,163 @@
+"""A contender: a rival that was built, traced, called once, and kept the law."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from timelift.case import Gradients, Lengths, Phase, Setting
+from timelift.engine import Array, Compiled, Engine, Feed
+from timelift.measure import inner, law, memory
+from timelift.measure.devices import CPU
+from timelift.measure.sides import Given, Side
+from timelift.measure.wire import Emit, Rival, Task, busy
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error
+    """The strategy's own sentence why it does not lift this layer in this setting."""
+
+
+@dataclass
+class Contender:
+    """A rival that keeps the law and is ready to be timed."""
+
+    rival: Rival
+    compiled: Compiled
+    feed: Feed
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Preparation:
+    """Makes contenders of the rivals of one setting, from what all of them are given."""
+
+    def __init__(
+        self, engine: Engine, task: Task, emit: Emit, given: Given, noise: np.random.Generator
+    ) -> None:
+        self.engine, self.task, self.emit, self.noise = engine, task, emit, noise
+        self.inputs, self.valid = given.inputs, given.valid
+
+    def contender(self, rival: Rival, side: Side) -> Contender:
+        """Build, trace, call once and check a rival; raises Refused, LawBrokenError or anything."""
+        if self.task.setting.backend not in rival.backends:
+            raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
+        module = inner.load_module(rival.path)
+        if reason := _refusal(module, side.layer, self.task.setting):
+            raise Refused(reason)
+        started = time.perf_counter()
+        model = _build(module, rival, side.layer, self.task)
+        facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
+        facts["valid_steps"] = int(self.valid.sum())
+        facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
+        lifts = not getattr(module, "DIFFERS", "")
+        if lifts:
+            law.check_output_shape(self._shape_of(model), side.reference)
+            law.match_weights(model, side.layer)
+        training = self.task.setting.phase is Phase.BACKWARD
+        compiled = self.engine.compile(model, self.task.setting, training=training)
+        feed = self._feed(module, side, None if lifts else model)
+        facts.update(self._first_call(rival, compiled, feed))
+        if lifts:
+            self.emit(busy(rival, "checking the law"))
+            facts["law_error"] = self._check(module, side, model, compiled)
+        facts["peak_bytes"] = self._peak_bytes(lambda: self._call(compiled, feed))
+        return Contender(rival, compiled, feed, facts)
+
+    def _peak_bytes(self, call: Callable[[], Any]) -> int | None:
+        """Bytes that a call needs at its peak, of the device's own memory where it has some."""
+        if self.task.setting.device.startswith(CPU):
+            return memory.peak_bytes(call)
+        self.engine.release()
+        return self.engine.device_peak_bytes(call)
+
+    def _call(self, compiled: Compiled, feed: Feed) -> Any:
+        result = compiled.bind(feed)()
+        self.engine.wait(result)
+        return result
+
+    def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
+        """Trace, then run once: what a user waits for before the first result."""
+        self.emit(busy(rival, "tracing"))
+        started = time.perf_counter()
+        nodes = compiled.trace(feed)
+        traced = time.perf_counter()
+        self._call(compiled, feed)
+        time.sleep(rival.first_call_seconds)
+        ended = time.perf_counter()
+        facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
+        return facts if nodes is None else {**facts, "graph_nodes": nodes}
+
+    def _feed(
+        self, module: ModuleType, side: Side, other: Any = None, cotangent: Array | None = None
+    ) -> Feed:
+        """What the rival is fed; `other` is a model whose outputs have a shape of their own."""
+        setting, valid = self.task.setting, self.valid
+        ragged = _takes_ragged(module)
+        place = self.engine.place
+        varying = setting.lengths is not Lengths.FULL
+        inputs = self.engine.place_ragged(self.inputs, valid) if ragged else place(self.inputs)
+        mask = place(valid) if varying and not ragged else None
+        if setting.phase is Phase.FORWARD:
+            return Feed(inputs, mask)
+        if cotangent is None:
+            cotangent = self._dense_cotangent(side, other)
+        return Feed(inputs, mask, place(cotangent[valid] if ragged else cotangent))
+
+    def _dense_cotangent(self, side: Side, other: Any) -> Array:
+        shape = side.reference.output_shape if other is None else self._shape_of(other)
+        dense = self.noise.standard_normal(shape).astype(side.reference.cotangent.dtype)
+        if other is None:
+            dense[~self.valid] = 0
+        return dense
+
+    def _shape_of(self, model: Any) -> tuple[int, ...]:
+        return tuple(model.compute_output_shape(self.inputs.shape))
+
+    def _check(self, module: ModuleType, side: Side, model: Any, compiled: Compiled) -> float:
+        """Hold the rival to the law; return the largest relative difference."""
+        order = law.match_weights(model, side.layer)
+        side.state.restore()
+        setting = self.task.setting
+        if setting.phase is Phase.FORWARD:
+            outputs = self._call(compiled, self._feed(module, side))
+            found = self._fetch(outputs, module)
+            return law.check_outputs(found, side.reference, setting.dtype)
+        if side.trains_differently:
+            compiled = self.engine.compile(model, setting, training=False)
+        _, found, *_ = self._call(
+            compiled, self._feed(module, side, cotangent=side.reference.sparse_cotangent())
+        )
+        worst, dtype, gradients = 0.0, setting.dtype, list(found)
+        if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            by_input = self._fetch(gradients.pop(0), module)
+            worst = law.check_input_gradient(by_input, side.reference, dtype)
+        fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
+        by_weight = [fetched[index] for index in order]
+        return max(worst, law.check_weight_gradients(by_weight, side.reference, dtype))
+
+    def _fetch(self, value: Any, module: ModuleType) -> Array:
+        """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
+        if not _takes_ragged(module):
+            return self.engine.to_numpy(value)
+        steps = self.engine.to_numpy(getattr(value, "flat_values", value))
+        padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
+        padded[self.valid] = steps
+        return padded
+
+
+def _takes_ragged(module: ModuleType) -> bool:
+    return getattr(module, "TAKES", "padded") == "ragged"
+
+
+def _refusal(module: ModuleType, layer: Any, setting: Setting) -> str | None:
+    refuses = getattr(module, "refuses", None)
+    return refuses(layer, setting) if refuses else None
+
+
+def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
+    static = task.setting.time_axis == "static"
+    shape = (task.setting.seq_len if static else None, *task.features)
+    extra = {"dtype": task.input_dtype} if task.input_dtype else {}
+    return module.build(layer, shape, **extra, **rival.parameters)
