@@ -102,7 +102,7 @@ class TorchEngine:
         torch.cuda.reset_peak_memory_stats(self.device)
         before = torch.cuda.memory_allocated(self.device)
         call()
-        return max(0, torch.cuda.max_memory_allocated(self.device) - before)
+        return max(0, int(torch.cuda.max_memory_allocated(self.device)) - int(before))
 
     def identity(self) -> dict[str, str]:
         """Name the device and what decides how exactly and how fast it computes."""
@@ -137,7 +137,12 @@ class TorchEngine:
             (torch.autograd.set_detect_anomaly, torch.is_anomaly_enabled()),
             *((partial(setattr, cudnn, flag), getattr(cudnn, flag)) for flag in flags),
         ]
-        return lambda: [setter(value) for setter, value in kept] and None
+
+        def put_back() -> None:
+            for setter, value in kept:
+                setter(value)
+
+        return put_back
 
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
