@@ -95,9 +95,9 @@ def prepare_compiler(device: Any) -> None:
     So no rival pays for what the first compilation of a process or of a machine costs: imports,
     and finding out what vectors the processor and the C++ compiler have, which is kept on disk.
     """
-    if device.type == "cpu":
-        cpu_vec_isa.pick_vec_isa()
     try:
+        if device.type == "cpu":
+            cpu_vec_isa.pick_vec_isa()
         torch.compile(lambda x: x + 1, backend=compile_fx)(torch.ones(2, device=device))
     except Exception as error:
         raise UnavailableError(
