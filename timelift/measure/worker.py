@@ -339,5 +339,7 @@ def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
 
 
 def _status_of(error: Exception) -> Status:
-    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    named = type(error).__name__ in {"ResourceExhaustedError", "OutOfMemoryError"}
+    said = "DefaultCPUAllocator: can't allocate memory" in str(error)  # PyTorch's RuntimeError
+    exhausted = isinstance(error, MemoryError) or named or said
     return Status.OUT_OF_MEMORY if exhausted else Status.FAILED
