@@ -59,14 +59,13 @@ class VectorizedMap(keras.layers.Wrapper):
 
 def refuses(layer, setting):
     """Refuse the layers that the backend cannot vectorise, or whose gradient it cannot."""
-    judges = {"tensorflow": refuses_part, "torch": refuses_part_on_torch}
-    judge = judges.get(setting.backend, lambda *_: None)
-    parts = layer._flatten_layers()  # noqa: SLF001
+    judge = {"tensorflow": refused_by_tensorflow, "torch": refused_by_torch}.get(setting.backend)
+    parts = layer._flatten_layers() if judge else ()  # noqa: SLF001
     return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 
-def refuses_part_on_torch(part, setting):
-    """Judge one of the layers inside the layer, where PyTorch maps."""
+def refused_by_torch(part, setting):
+    """Judge one of the layers inside the layer on PyTorch."""
     trains, name = setting.phase == "backward" and part.trainable, type(part).__name__
     if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
@@ -77,8 +76,8 @@ def refuses_part_on_torch(part, setting):
     return None
 
 
-def refuses_part(part, setting):
-    """Judge one of the layers inside the layer, where TensorFlow maps."""
+def refused_by_tensorflow(part, setting):
+    """Judge one of the layers inside the layer on TensorFlow."""
     backward, name = setting.phase == "backward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
