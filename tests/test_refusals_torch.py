@@ -45,7 +45,7 @@ class Asked:
         return "-".join([self.strategies[0], self.layer, *map(str, self.axes.values())])
 
 
-VMAP = ("vectorized_map",)
+VMAP, CONVOLVED = ("vectorized_map",), ("conv1d_pointwise", "conv_per_feature")
 REFUSED = [
     Asked(VMAP, "layers.Dropout(0.5)", DENSE, BACKWARD),
     Asked(VMAP, "layers.GaussianNoise(0.5)", DENSE, BACKWARD),
@@ -56,6 +56,7 @@ REFUSED = [
     Asked(VMAP, "layers.DepthwiseConv2D(2)", IMAGE, EAGER),
     Asked(VMAP, "layers.SeparableConv2D(2, 2)", IMAGE, EAGER),
     Asked(UNROLLED, "layers.Dense(2)", DENSE, DYNAMIC),
+    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, "phase": Phase.BACKWARD}),
 ]
 #: Next to each reason, what it does not reach.
 LIFTED = [

@@ -8,7 +8,7 @@ import torch
 from torch._inductor import cpu_vec_isa
 from torch._inductor.compile_fx import compile_fx
 
-from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.case import Gradients, Mode, Setting, TimeAxis
 from timelift.engine import Feed, UnavailableError
 
 
@@ -23,8 +23,7 @@ class TorchCompiled:
         self.traces = 0
         self.nodes: int | None = None
         self._model, self._setting = model, setting
-        forward = setting.phase is Phase.FORWARD
-        self._function = self._wrapped((_outputs_of if forward else _loss_of)(model, training))
+        self._function = self._wrapped(_outputs_of(model, training))
 
     def _wrapped(self, body: Callable[..., Any]) -> Any:
         if self._setting.mode is Mode.EAGER:
@@ -44,7 +43,7 @@ class TorchCompiled:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         inputs = feed.inputs.detach()
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
-            _let_time_vary(inputs, feed.mask, feed.cotangent)
+            _let_time_vary(inputs, feed.mask)
         if feed.cotangent is None:
             return functools.partial(_forward, self._function, inputs, feed.mask)
         sources = [weight.value for weight in self._model.trainable_weights]
@@ -61,24 +60,20 @@ def _outputs_of(model: Any, training: bool) -> Callable[..., Any]:  # noqa: FBT0
     return outputs
 
 
-def _loss_of(model: Any, training: bool) -> Callable[..., Any]:  # noqa: FBT001
-    def loss(inputs: Any, mask: Any, cotangent: Any) -> Any:
-        outputs = model(inputs, training=training, mask=mask)
-        if outputs.shape != cotangent.shape:  # or they would broadcast
-            shapes = tuple(outputs.shape), tuple(cotangent.shape)
-            raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
-        return (outputs * cotangent).sum()
-
-    return loss
-
-
 def _forward(outputs: Callable[..., Any], inputs: Any, mask: Any) -> Any:
     with torch.no_grad():
         return outputs(inputs, mask)
 
 
-def _backward(loss_of: Callable[..., Any], sources: Sequence[Any], *arguments: Any) -> Any:
-    loss = loss_of(*arguments)
+def _backward(
+    outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, cotangent: Any
+) -> Any:
+    """Weigh the outputs outside the compiled part, as a training loop computes its loss."""
+    outputs = outputs_of(inputs, mask)
+    if outputs.shape != cotangent.shape:  # or they would broadcast
+        shapes = tuple(outputs.shape), tuple(cotangent.shape)
+        raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
+    loss = (outputs * cotangent).sum()
     return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
 
 
