@@ -29,8 +29,8 @@ def refuses(layer, setting):
     if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
         return "it convolves a series of numbers for each feature, and features have more axes."
     traced = setting.time_axis == "dynamic" and setting.mode == "graph"
-    if setting.backend == "torch" and traced and setting.phase == "backward":
-        return "PyTorch compiles the gradient of a convolution along time for one length alone."
+    if setting.backend == "torch" and traced and setting.gradients == "inputs_and_weights":
+        return "PyTorch compiles a convolution's gradient by its inputs for one length alone."
     return None
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import Backend, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import registry
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.wire import Rival, Task
@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="pip install -e '.[torch]'")
 STRATEGIES = registry.strategies(Path(__file__).parent.parent / "strategies")
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
+BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
 DENSE, IMAGE, SERIES = (3,), (5, 6, 2), (4, 3)
 #: Strategies whose loop PyTorch unrolls.
 UNROLLED = (*"ops_scan ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split(),)
@@ -56,7 +57,7 @@ REFUSED = [
     Asked(VMAP, "layers.DepthwiseConv2D(2)", IMAGE, EAGER),
     Asked(VMAP, "layers.SeparableConv2D(2, 2)", IMAGE, EAGER),
     Asked(UNROLLED, "layers.Dense(2)", DENSE, DYNAMIC),
-    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, "phase": Phase.BACKWARD}),
+    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
 ]
 #: Next to each reason, what it does not reach.
 LIFTED = [
