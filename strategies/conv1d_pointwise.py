@@ -20,10 +20,13 @@ PADDED_STEPS = "computed"
 CARRIED = ("activation", "activity_regularizer", "kernel_regularizer", "bias_regularizer")
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse all but the arithmetic of Dense on vectors."""
+def refuses(layer, setting):
+    """Refuse all but the arithmetic of Dense on vectors, and a gradient for any length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"a pointwise convolution equals Dense, not {type(layer).__name__}."
+    traced = setting.time_axis == "dynamic" and setting.mode == "graph"
+    if setting.backend == "torch" and traced and setting.gradients == "inputs_and_weights":
+        return "PyTorch compiles a convolution's gradient by its inputs for one length alone."
     rank = len(layer.get_build_config()["input_shape"]) - 1
     return None if rank == 1 else f"Conv1D takes steps of rank 1, and these have rank {rank}."
 

@@ -22,12 +22,15 @@ MASKS = "lost"
 PADDED_STEPS = "computed"
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse what has no size to give to the convolution."""
+def refuses(layer, setting):
+    """Refuse what has no size to give to the convolution, and a gradient for any length."""
     if type(layer).call is not keras.layers.Dense.call:
         return f"it borrows the size and activation of a Dense, not of {type(layer).__name__}."
     if len(layer.get_build_config()["input_shape"]) != 2:  # noqa: PLR2004
         return "it convolves a series of numbers for each feature, and features have more axes."
+    traced = setting.time_axis == "dynamic" and setting.mode == "graph"
+    if setting.backend == "torch" and traced and setting.gradients == "inputs_and_weights":
+        return "PyTorch compiles a convolution's gradient by its inputs for one length alone."
     return None
 
 

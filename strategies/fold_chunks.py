@@ -3,10 +3,13 @@
 When: `fold_time` is wanted but the activations of all steps do not fit in memory. With `remat` a
 backward call keeps only what goes into each chunk and computes the rest again.
 When not: memory suffices: each chunk is a smaller, less efficient call, and the graph holds one
-copy of the layer a chunk, some of which TensorFlow may run at the same time.
+copy of the layer a chunk, some of which TensorFlow may run at the same time. Or with `remat`, where
+TensorFlow draws noise anew for what it computes again, so that its gradients are of other noise.
 
 Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 """
+
+import functools
 
 import keras
 from keras import ops
@@ -34,17 +37,18 @@ class FoldChunks(keras.layers.Wrapper):
         batch, time, *features = shape
         return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
 
-    def call(self, x):
+    def call(self, x, training=None):
         """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
-        fold = keras.remat(self.fold) if self.remat else self.fold
+        fold = functools.partial(self.fold, training=training)  # told again when recomputed
+        fold = keras.remat(fold) if self.remat else fold
         cuts = list(range(self.k, x.shape[1], self.k))
         chunks = ops.split(x, cuts, axis=1) if cuts else [x]  # each: batch, k, *features
         return ops.concatenate([fold(chunk) for chunk in chunks], axis=1)  # batch, time, *outputs
 
-    def fold(self, x):
+    def fold(self, x, training):
         """Call the layer once on the steps of one chunk."""
         batch, k, *features = ops.shape(x)
-        y = self.layer(ops.reshape(x, (batch * k, *features)))  # batch * k, *outputs
+        y = self.layer(ops.reshape(x, (batch * k, *features)), training=training)
         return ops.reshape(y, (batch, k, *ops.shape(y)[1:]))  # batch, k, *outputs
 
 

@@ -36,6 +36,13 @@ class OpsMap(keras.layers.Wrapper):
         return ops.swapaxes(ops.map(self.layer, steps), 0, 1)  # batch, time, *outputs
 
 
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse an unrolled loop of unknown length."""
+    if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
+        return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
+    return None
+
+
 def build(layer, shape, dtype=None):
     """Lift `layer` with a sequential map."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features

@@ -47,7 +47,9 @@ class OpsScan(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):  # noqa: ARG001
-    """Refuse the gradient that XLA cannot compile."""
+    """Refuse the gradient that XLA cannot compile, and an unrolled loop of unknown length."""
+    if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
+        return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.mode == "xla" and setting.phase == "backward":
         return "the loop has no maximum of iterations, and XLA compiles no gradient without one."
     return None

@@ -41,6 +41,13 @@ class StepRNN(keras.layers.RNN):
         return (batch, time, *self.cell.layer.compute_output_shape((batch, *features))[1:])
 
 
+def refuses(layer, setting):  # noqa: ARG001
+    """Refuse an unrolled loop of unknown length."""
+    if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
+        return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
+    return None
+
+
 def build(layer, shape, dtype=None):
     """Lift `layer` as the cell of a recurrent layer."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features

@@ -25,6 +25,8 @@ def refuses(layer, setting):
     """Refuse the cases that the mapping over step numbers cannot serve."""
     if setting.time_axis == "static" or setting.mode == "eager":
         return None
+    if setting.backend == "torch":
+        return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if keras.version() >= "3.14" and setting.batch != setting.seq_len:
         return "Keras maps over `batch` steps where time is dynamic, and time differs from batch."
     if setting.mode == "xla" and setting.phase == "backward":

@@ -8,7 +8,7 @@ to step: what does not depend on the step is computed once and shared.
 It maps over the steps themselves. Mapping over step numbers, as TimeDistributed does, makes
 TensorFlow fall back to a while loop, without a word.
 
-Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map.
+Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map, on PyTorch torch.vmap.
 """
 
 import keras
@@ -27,6 +27,15 @@ FALLS_BACK = (
     keras.layers.SeparableConv1D,
     keras.layers.SeparableConv2D,
 )
+#: On PyTorch these ask whether their inputs lie with channels last, and transpose them if not.
+ASKS_FOR_LAYOUT = (
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+#: What the rates of noise are called.
+NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
 class VectorizedMap(keras.layers.Wrapper):
@@ -49,13 +58,26 @@ class VectorizedMap(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):
-    """Refuse the layers that TensorFlow cannot vectorise, or whose gradient it cannot."""
-    parts = layer._flatten_layers()  # noqa: SLF001
-    return next(filter(None, (refuses_part(part, setting) for part in parts)), None)
+    """Refuse the layers that the backend cannot vectorise, or whose gradient it cannot."""
+    judge = {"tensorflow": refused_by_tensorflow, "torch": refused_by_torch}.get(setting.backend)
+    parts = layer._flatten_layers() if judge else ()  # noqa: SLF001
+    return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 
-def refuses_part(part, setting):
-    """Judge one of the layers inside the layer."""
+def refused_by_torch(part, setting):
+    """Judge one of the layers inside the layer on PyTorch."""
+    trains, name = setting.phase == "backward" and part.trainable, type(part).__name__
+    if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
+        return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
+    if setting.phase == "backward" and any(getattr(part, rate, 0) for rate in NOISE):
+        return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
+    if trains and isinstance(part, keras.layers.BatchNormalization):
+        return f"{name} updates its statistics in place, which torch.vmap does for no single step."
+    return None
+
+
+def refused_by_tensorflow(part, setting):
+    """Judge one of the layers inside the layer on TensorFlow."""
     backward, name = setting.phase == "backward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):

@@ -87,6 +87,7 @@ class Preparation:
         time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
+        nodes = getattr(compiled, "nodes", None) if nodes is None else nodes
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
     def _feed(

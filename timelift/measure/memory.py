@@ -8,7 +8,8 @@ from pathlib import Path
 
 #: What is printed or raised by who finds no memory, the host's or a device's.
 _EXHAUSTED = re.compile(
-    r"bad_alloc|[Oo]ut of memory|Cannot allocate memory|[Ff]ailed to allocate|RESOURCE_EXHAUSTED"
+    r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
+    r"|RESOURCE_EXHAUSTED"
 )
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})

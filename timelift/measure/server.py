@@ -34,6 +34,7 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
         os.sched_setaffinity(0, map(int, cores.split(",")))
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
     events = os.fdopen(events_fd, "w", encoding="utf-8")
     _import_backend(backend)
     gc.collect()

@@ -1,0 +1,213 @@
+"""PyTorch behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytest.importorskip("torch", reason="pip install -e '.[torch]'")
+
+PREPARED = """
+import dataclasses, json, sys
+import numpy as np
+import keras
+from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.engine import Feed, UnavailableError, open_engine
+USUAL = Setting("probe", 5, 3, Phase.FORWARD, Mode.EAGER, backend="torch")
+
+def changed(**axes):
+    return dataclasses.replace(USUAL, **axes)
+
+def lifted(layer, time=5):
+    inputs = keras.Input((time, 3))
+    return keras.Model(inputs, layer(inputs))
+
+def ones(*shape):
+    return np.ones(shape, "float32")
+
+def unavailable(**axes):
+    try:
+        open_engine(changed(**axes))
+    except UnavailableError as error:
+        return str(error)
+"""
+
+
+def told(body, **variables):
+    """Run a body in a fresh process with PyTorch under Keras; give what it says last, from JSON."""
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED + body],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+TRACES = """
+setting = changed(mode=Mode.GRAPH, time_axis=TimeAxis.%s)
+engine = open_engine(setting)
+model = lifted(keras.layers.Dense(4, activation="tanh"), None)
+compiled = engine.compile(model, setting, training=False)
+said = [compiled.trace(Feed(None))]
+
+def called(batch, time):
+    x = ones(batch, time, 3)
+    found = engine.to_numpy(compiled.bind(Feed(engine.place(x)))())
+    assert np.allclose(found, engine.apply(model, engine.place(x), training=False), atol=1e-6)
+    return compiled.traces
+
+said += [called(3, 5), called(3, 5), called(3, 6), called(3, 9), compiled.nodes]
+print(json.dumps(said))
+"""
+
+
+@pytest.mark.parametrize(("axis", "counts"), [("STATIC", [1, 1, 2]), ("DYNAMIC", [1, 1, 1])])
+def test_graphs_are_counted_and_a_dynamic_length_needs_no_other(axis, counts):
+    """A length that was not declared to vary costs another graph when it does."""
+    traced, *found, _, nodes = told(TRACES % axis)
+    assert traced is None
+    assert found == counts
+    assert nodes > 5
+
+
+EAGER = """
+import torch
+setting = changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS)
+engine, model = open_engine(USUAL), lifted(keras.layers.Dense(4))
+x = engine.place(ones(3, 5, 3))
+forward = engine.compile(model, USUAL, training=False)
+said = {"nodes": forward.nodes, "traces": forward.traces}
+said["forward"] = forward.bind(Feed(x))().requires_grad
+said["plain"] = model(x).requires_grad
+backward = engine.compile(model, setting, training=True)
+loss, gradients = backward.bind(Feed(x, None, engine.place(ones(3, 5, 4))))()
+said["shapes"] = [list(one.shape) for one in gradients]
+said["input"] = x.requires_grad
+try:
+    backward.bind(Feed(x, None, engine.place(ones(3, 5, 1))))()
+except ValueError as error:
+    said["broadcast"] = str(error)
+put_back = engine.keep()
+torch.set_grad_enabled(False)
+torch.backends.cudnn.benchmark = True
+torch.set_float32_matmul_precision("medium")
+put_back()
+said["kept"] = [torch.is_grad_enabled(), torch.backends.cudnn.benchmark]
+said["precision"] = engine.identity()["matmul_precision"]
+print(json.dumps(said))
+"""
+
+
+def test_a_forward_call_notes_nothing_for_gradients_and_a_backward_call_gives_all():
+    """Gradients by inputs and weights leave what was fed as it was; shapes must agree."""
+    said = told(EAGER)
+    assert (said["nodes"], said["traces"]) == (None, 0)
+    assert said["plain"]
+    assert not said["forward"]
+    assert said["shapes"] == [[3, 5, 3], [3, 4], [4]]
+    assert not said["input"]
+    assert said["broadcast"] == "Shapes (3, 5, 4) and (3, 5, 1) are incompatible"
+    assert said["kept"] == [True, False]
+    assert said["precision"] == "highest"
+
+
+THREADS = """
+import torch
+before = torch.get_num_threads(), torch.get_num_interop_threads()
+open_engine(changed(threads=%d))
+print(json.dumps([before, (torch.get_num_threads(), torch.get_num_interop_threads())]))
+"""
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_threads_are_as_many_as_asked_for(threads):
+    """0 leaves the number to PyTorch."""
+    before, after = told(THREADS % threads)
+    assert after == ([threads, threads] if threads else before)
+
+
+LACKING = """
+print(json.dumps([
+    unavailable(device="gpu:99"),
+    unavailable(mode=Mode.XLA),
+    unavailable(mode=Mode.GRAPH, time_axis=TimeAxis.DYNAMIC, seq_len=1),
+    unavailable(),
+]))
+"""
+
+
+def test_what_is_lacking_is_said_in_a_sentence():
+    """A device, a mode, and a length that the compiler would not let vary."""
+    device, xla, length, nothing = told(LACKING)
+    assert device == "PyTorch sees no gpu:99 on this machine"
+    assert "no XLA" in xla
+    assert "length of 1" in length
+    assert nothing is None
+
+
+def test_without_a_compiler_graph_mode_says_what_to_install():
+    """A compiler that is not there is missed at once, before any strategy is blamed."""
+    said = told("print(json.dumps(unavailable(mode=Mode.GRAPH)))", CXX="no-such-compiler")
+    assert said.startswith("torch.compile does not work here: ")
+    assert said.endswith("apt-get install g++ python3-dev")
+
+
+CACHE = """
+import os
+from torch._dynamo.utils import counters
+from torch._inductor import config
+setting = changed(mode=Mode.GRAPH)
+engine, model = open_engine(setting), lifted(keras.layers.Dense(4, activation="tanh"))
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = {folder!r}
+said = []
+for config.force_disable_caches in (True, True, False, False):
+    engine.compile(model, setting, training=False).bind(Feed(engine.place(ones(3, 5, 3))))()
+    said.append(counters["inductor"]["fxgraph_cache_hit"])
+print(json.dumps(said))
+"""
+
+
+def test_nothing_is_taken_from_an_earlier_compilation(tmp_path):
+    """The same model compiles anew each time; PyTorch as it comes finds it on disk."""
+    assert told(CACHE.format(folder=str(tmp_path))) == [0, 0, 0, 1]
+
+
+COPIED = """
+%s
+layer = keras.layers.Bidirectional(keras.layers.GRU(2))  # which copies the layer it is given
+print(json.dumps("tensorflow" in sys.modules))
+"""
+
+
+@pytest.mark.parametrize(("opened", "imported"), [("open_engine(USUAL)", False), ("", True)])
+def test_tensorflow_stays_out(opened, imported):
+    """Keras as it comes imports it where a layer is copied; seeds are set without it."""
+    pytest.importorskip("tensorflow")
+    assert told(COPIED % (opened and f"{opened}.seed(3)")) is imported
+
+
+WORK = """
+setting = changed(phase=Phase.%s)
+engine = open_engine(setting)
+members = keras.Input((4, 3))
+attention = keras.Model(members, keras.layers.MultiHeadAttention(2, 3)(members, members))
+dense, norm = keras.layers.Dense(4), keras.layers.LayerNormalization()
+dense.build((None, 3))
+norm.build((None, 3))
+said = [engine.work(layer, 6, (3,), setting).get("flops") for layer in (dense, norm)]
+print(json.dumps([*said, engine.work(attention, 6, (4, 3), setting).get("flops")]))
+"""
+
+
+@pytest.mark.parametrize(("phase", "passes"), [("FORWARD", 1), ("BACKWARD", 2)])
+def test_work_is_counted_where_all_of_it_is_seen(phase, passes):
+    """A product of 6 rows by (3, 4) is 144 operations; attention's kernel is not looked into."""
+    assert told(WORK % phase) == [144 * passes, None, None]

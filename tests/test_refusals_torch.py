@@ -1,0 +1,121 @@
+"""Every refusal on PyTorch is true: asked anyway, the strategy fails where a fold does not."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.measure import registry
+from timelift.measure.launch import Launch, Limits
+from timelift.measure.wire import Rival, Task
+
+pytest.importorskip("torch", reason="pip install -e '.[torch]'")
+STRATEGIES = registry.strategies(Path(__file__).parent.parent / "strategies")
+EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
+DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
+BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
+DENSE, IMAGE, SERIES = (3,), (5, 6, 2), (4, 3)
+#: Strategies whose loop PyTorch unrolls.
+UNROLLED = (*"ops_scan ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split(),)
+LAYERS = """
+import keras
+from keras import layers
+
+def frozen():
+    layer = layers.BatchNormalization()
+    layer.trainable = False
+    return layer
+
+{definitions}
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Strategies, the layer that they are to lift, and where in the axes."""
+
+    strategies: tuple
+    layer: str
+    features: tuple
+    axes: dict = field(default_factory=dict)
+
+    @property
+    def label(self):
+        """The question in a few words."""
+        return "-".join([self.strategies[0], self.layer, *map(str, self.axes.values())])
+
+
+VMAP, CONVOLVED = ("vectorized_map",), ("conv1d_pointwise", "conv_per_feature")
+REFUSED = [
+    Asked(VMAP, "layers.Dropout(0.5)", DENSE, BACKWARD),
+    Asked(VMAP, "layers.GaussianNoise(0.5)", DENSE, BACKWARD),
+    Asked(VMAP, "layers.LSTM(2, dropout=0.5)", SERIES, BACKWARD),
+    Asked(VMAP, "layers.BatchNormalization()", DENSE, BACKWARD),
+    Asked(VMAP, "layers.Conv2D(2, 3)", IMAGE, EAGER),
+    Asked(VMAP, "layers.Conv3D(2, 2)", (3, 3, 3, 1), EAGER),
+    Asked(VMAP, "layers.DepthwiseConv2D(2)", IMAGE, EAGER),
+    Asked(VMAP, "layers.SeparableConv2D(2, 2)", IMAGE, EAGER),
+    Asked(UNROLLED, "layers.Dense(2)", DENSE, DYNAMIC),
+    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
+]
+#: Next to each reason, what it does not reach.
+LIFTED = [
+    Asked(VMAP, "layers.Dropout(0.5)", DENSE, EAGER),
+    Asked(VMAP, "layers.Dropout(0.0)", DENSE, BACKWARD),
+    Asked(VMAP, "layers.LSTM(2)", SERIES, BACKWARD),
+    Asked(VMAP, "layers.BatchNormalization()", DENSE, EAGER),
+    Asked(VMAP, "frozen()", DENSE, BACKWARD),
+    Asked(VMAP, "layers.Conv1D(2, 3)", SERIES, BACKWARD),
+    Asked(VMAP, "layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), BACKWARD),
+    Asked(VMAP, "layers.Conv2DTranspose(2, 3)", IMAGE, BACKWARD),
+    Asked(VMAP, "layers.SeparableConv1D(2, 3)", SERIES, BACKWARD),
+]
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """Ask one launch process to lift a layer; by rival, its status and its reason."""
+    home = tmp_path_factory.mktemp("asked")
+    with Launch(Backend.TORCH, Limits(240, 240)) as launch:
+
+        def answers(asked, rivals):
+            number = len(list(home.iterdir()))
+            path = home / f"layer_{number}.py"
+            path.write_text(
+                LAYERS.format(definitions=f"def make_layer():\n    return {asked.layer}")
+            )
+            axes = {"phase": Phase.FORWARD, "backend": Backend.TORCH, **asked.axes}
+            setting = Setting("probe", 5, 3, **axes)
+            task = Task(setting, tuple(rivals), f"{path}:make_layer", asked.features, 1, 0.0)
+            return {one.rival.name: (one.status, one.reason) for one in launch.measure(task)}
+
+        yield answers
+
+
+def without_refusal(name, folder):
+    """The strategy's own file, in which nothing refuses."""
+    path = folder / f"{name}.py"
+    text = STRATEGIES[name].path.read_text()
+    path.write_text(text.replace("def refuses(", "def never_asked("))
+    return Rival(f"{name} anyway", str(path), {})
+
+
+@pytest.mark.parametrize("asked", REFUSED, ids=lambda asked: asked.label)
+def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path):
+    """The strategy refuses with a sentence, asked anyway it fails, and `fold_time` lifts."""
+    rivals = [STRATEGIES[name].rival(1) for name in (*asked.strategies, "fold_time")]
+    anyway = [without_refusal(name, tmp_path) for name in asked.strategies]
+    found = ask(asked, [*rivals, *anyway])
+    for name in asked.strategies:
+        assert found[name][0] is Status.REFUSED
+        assert found[name][1].endswith(".")
+        assert found[f"{name} anyway"][0] is Status.FAILED
+    assert found["fold_time"] == (Status.MEASURED, "")
+
+
+@pytest.mark.parametrize("asked", LIFTED, ids=lambda asked: asked.label)
+def test_what_works_is_not_refused(ask, asked):
+    """A layer without what the reason names is lifted."""
+    rivals = [STRATEGIES[name].rival(1) for name in asked.strategies]
+    assert ask(asked, rivals) == dict.fromkeys(asked.strategies, (Status.MEASURED, ""))
