@@ -32,7 +32,7 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     found = words(backend, workload, EAGER)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}
     assert found["fold_time"][0] == found["loop_unstack"][0] == "lifts"
-    assert found["tf_map_fn"] == ("refuses", "it is written for tensorflow alone.")
+    assert found["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
 
 
 def test_every_strategy_keeps_the_law_compiled(backend):
