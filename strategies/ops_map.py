@@ -17,6 +17,9 @@ INNER_LOSSES = "unreachable"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
+#: What is above zero where a layer draws noise.
+NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
+
 
 class OpsMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps, one after another."""
@@ -34,6 +37,25 @@ class OpsMap(keras.layers.Wrapper):
         """Bring time to the front, map, bring it back."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
         return ops.swapaxes(ops.map(self.layer, steps), 0, 1)  # batch, time, *outputs
+
+
+def refuses(layer, setting):
+    """Refuse what JAX does not let out of a loop."""
+    if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
+        return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
+    return None
+
+
+def assigns(layer):
+    """Whether training assigns: to batch statistics, or to the seeds that noise is drawn from."""
+    parts = layer._flatten_layers()  # noqa: SLF001
+    statistics = keras.layers.BatchNormalization
+    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
+
+
+def noisy(part):
+    """Whether one of the layers inside the layer draws noise in training."""
+    return any(getattr(part, name, 0) for name in NOISE)
 
 
 def build(layer, shape, dtype=None):

@@ -49,13 +49,22 @@ class VectorizedMap(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):
-    """Refuse the layers that TensorFlow cannot vectorise, or whose gradient it cannot."""
-    parts = layer._flatten_layers()  # noqa: SLF001
-    return next(filter(None, (refuses_part(part, setting) for part in parts)), None)
+    """Refuse the layers that the backend cannot vectorise, or whose gradient it cannot."""
+    judge = {"tensorflow": refused_by_tensorflow, "jax": refused_by_jax}.get(setting.backend)
+    parts = layer._flatten_layers() if judge else ()  # noqa: SLF001
+    return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 
-def refuses_part(part, setting):
-    """Judge one of the layers inside the layer."""
+def refused_by_jax(part, setting):
+    """Judge one of the layers inside the layer on JAX."""
+    statistics = isinstance(part, keras.layers.BatchNormalization) and part.trainable
+    if setting.phase == "backward" and statistics:
+        return "JAX has no one value for the statistics that each mapped step assigns."
+    return None
+
+
+def refused_by_tensorflow(part, setting):
+    """Judge one of the layers inside the layer on TensorFlow."""
     backward, name = setting.phase == "backward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
     if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):

@@ -18,7 +18,7 @@ from jax import numpy as jnp
 
 from timelift.case import BACKEND_THREADS, Dtype, Mode, Setting, TimeAxis
 from timelift.engine import Array, UnavailableError, jax_limits
-from timelift.engine.jax_compiled import JaxCompiled
+from timelift.engine.jax_compiled import JaxCompiled, called, held
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
@@ -69,14 +69,13 @@ class JaxEngine:
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
         """Gradients by each step and by each trainable weight, op by op."""
-        state = [variable.value for variable in layer.non_trainable_variables]
+        weights, state = held(layer)
 
         def loss(weights: Any, steps: Any) -> Any:
-            called = [layer.stateless_call(weights, state, one, training=training) for one in steps]
-            pairs = zip(called, cotangents, strict=True)
-            return sum(jnp.sum(output * cotangent) for (output, _), cotangent in pairs)
+            outputs = [called(layer, weights, state, one, training=training)[0] for one in steps]
+            pairs = zip(outputs, cotangents, strict=True)
+            return sum(jnp.sum(output * cotangent) for output, cotangent in pairs)
 
-        weights = [variable.value for variable in layer.trainable_variables]
         whole = not jnp.issubdtype(steps[0].dtype, jnp.floating)
         by_weight, *by_step = jax.grad(loss, (0,) if whole else (0, 1))(weights, list(steps))
         found = map(jnp.zeros_like, steps) if whole else by_step[0]

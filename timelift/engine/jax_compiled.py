@@ -1,10 +1,11 @@
 """A Keras model as a function of its weights, differentiated and compiled by JAX."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import keras
 from jax import numpy as jnp
 
 from timelift.case import Gradients, Mode, Phase, Setting
@@ -32,8 +33,8 @@ class JaxCompiled:
         """Give the outputs, and the values that the call changes of what is not trained."""
         self.traces += self._compiles
         masked = {} if mask is None else {"mask": mask}
-        outputs, after = self._model.stateless_call(
-            weights, state, inputs, training=self._training, **masked
+        outputs, after = called(
+            self._model, weights, state, inputs, training=self._training, **masked
         )
         pairs = zip(after, state, strict=True)
         return outputs, [new for new, old in pairs if new is not old]
@@ -52,12 +53,16 @@ class JaxCompiled:
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
         differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
         (value, changed), (by_weight, *by_inputs) = differentiated(weights, inputs)
+        self._check_there(changed)
         return value, [*by_inputs, *by_weight], changed
 
+    def _check_there(self, changed: list[Any]) -> None:
+        """Refuse eagerly what `jax.jit` refuses by itself: a value of no use outside of a loop."""
+        if not self._compiles and any(isinstance(one, jax.core.Tracer) for one in changed):
+            raise ValueError("what the layer assigns inside a transformed function is lost")
+
     def _arguments(self, feed: Feed) -> list[Any]:
-        weights = [variable.value for variable in self._model.trainable_variables]
-        state = [variable.value for variable in self._model.non_trainable_variables]
-        arguments = [weights, state, feed.inputs, feed.mask]
+        arguments = [*held(self._model), feed.inputs, feed.mask]
         return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
 
     def trace(self, feed: Feed) -> int | None:
@@ -69,6 +74,28 @@ class JaxCompiled:
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         return functools.partial(self._function, *self._arguments(feed))
+
+
+def held(layer: Any) -> tuple[list[Any], list[Any]]:
+    """Give the values of a layer's variables: what is trained, and what is not."""
+    trained = [variable.value for variable in layer.trainable_variables]
+    return trained, [variable.value for variable in layer.non_trainable_variables]
+
+
+def called(
+    layer: Any, weights: Sequence[Any], state: Sequence[Any], inputs: Any, **how: Any
+) -> tuple[Any, list[Any]]:
+    """Call a layer with values in place of its variables; give the outputs and the state after.
+
+    Keras's own `stateless_call` leaves out what `layer(...)` does around the call: the casts, and
+    the arguments that the layer has no use for.
+    """
+    trained, others = layer.trainable_variables, layer.non_trainable_variables
+    values = zip([*trained, *others], [*weights, *state], strict=True)
+    with keras.StatelessScope(list(values)) as scope:
+        outputs = layer(inputs, **how)
+    now = [(other, scope.get_current_value(other)) for other in others]
+    return outputs, [other.value if value is None else value for other, value in now]
 
 
 def _check_alike(outputs: Any, cotangent: Any) -> None:

@@ -9,7 +9,7 @@ import jax
 from jax import numpy as jnp
 
 from timelift.case import Phase, Setting
-from timelift.engine.jax_compiled import nested
+from timelift.engine.jax_compiled import called, held, nested
 from timelift.engine.rates import SIZES, fastest, rates
 
 #: Loops, whose body XLA counts once however often it runs.
@@ -34,12 +34,8 @@ def work(layer: Any, rows: int, features: Sequence[int], setting: Setting) -> di
     optimises, for what it makes of a product afterwards it may not count.
     """
     forward = setting.phase is Phase.FORWARD
-    values = [
-        [variable.value for variable in variables]
-        for variables in (layer.trainable_variables, layer.non_trainable_variables)
-    ]
     inputs = jax.ShapeDtypeStruct((rows, *features), setting.dtype)
-    traced = jax.jit(_forward(layer) if forward else _backward(layer)).trace(*values, inputs)
+    traced = jax.jit(_forward(layer) if forward else _backward(layer)).trace(*held(layer), inputs)
     outputs = layer.compute_output_shape((rows, *features))
     if _loops(traced.jaxpr) or None in outputs:
         return {}
@@ -60,14 +56,14 @@ def _loops(program: Any) -> bool:
 
 def _forward(layer: Any) -> Callable[..., Any]:
     def outputs(weights: Any, state: Any, inputs: Any) -> Any:
-        return layer.stateless_call(weights, state, inputs, training=False)[0]
+        return called(layer, weights, state, inputs, training=False)[0]
 
     return outputs
 
 
 def _backward(layer: Any) -> Callable[..., Any]:
     def loss(weights: Any, state: Any, inputs: Any) -> Any:
-        return jnp.sum(layer.stateless_call(weights, state, inputs, training=True)[0])
+        return jnp.sum(called(layer, weights, state, inputs, training=True)[0])
 
     differentiated: Callable[..., Any] = jax.value_and_grad(loss)
     return differentiated

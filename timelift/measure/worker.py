@@ -5,6 +5,7 @@ that whatever kills it is charged to the rival it was busy with.
 """
 
 import gc
+import inspect
 import os
 import random
 import time
@@ -133,7 +134,7 @@ class Stage:
         if self.task.setting.backend not in rival.backends:
             raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
         module = inner.load_module(rival.path)
-        if reason := _refusal(module, side.layer, self.task.setting):
+        if reason := _refusal(module, rival, side.layer, self.task.setting):
             raise Refused(reason)
         started = time.perf_counter()
         model = _build(module, rival, side.layer, self.task)
@@ -325,9 +326,14 @@ def _ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
     return {"event": "ended", "strategy": rival.name, "status": status, "reason": reason}
 
 
-def _refusal(module: ModuleType, layer: Any, setting: Setting) -> str | None:
+def _refusal(module: ModuleType, rival: Rival, layer: Any, setting: Setting) -> str | None:
+    """Ask the strategy, and tell it those of its parameters that it wants to know."""
     refuses = getattr(module, "refuses", None)
-    return refuses(layer, setting) if refuses else None
+    if refuses is None:
+        return None
+    wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
+    reason: str | None = refuses(layer, setting, **{one: rival.parameters[one] for one in wanted})
+    return reason
 
 
 def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
