@@ -60,9 +60,11 @@ class Bucketing(keras.layers.Wrapper):
 
 
 def refuses(layer, setting):  # noqa: ARG001
-    """Refuse the gradient that XLA gets wrong."""
+    """Refuse the gradient that XLA gets wrong, and sizes that JAX does not know."""
     if setting.mode == "xla" and setting.phase == "backward" and setting.lengths != "full":
         return "XLA computes a wrong gradient of a slice whose size depends on the lengths."
+    if setting.backend == "jax" and setting.mode != "eager":
+        return "jax.jit compiles for known sizes, and the longest of a group is none."
     return None
 
 

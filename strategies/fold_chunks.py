@@ -23,6 +23,9 @@ INNER_LOSSES = "averaged_per_chunk"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
+#: What is above zero where a layer draws noise.
+NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
+
 
 class FoldChunks(keras.layers.Wrapper):
     """Calls the layer once for each `k` steps of all sequences."""
@@ -52,11 +55,25 @@ class FoldChunks(keras.layers.Wrapper):
         return ops.reshape(y, (batch, k, *ops.shape(y)[1:]))  # batch, k, *outputs
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse where the number of chunks is unknown while the loop is traced."""
+def refuses(layer, setting, *, remat=False):
+    """Refuse an unknown number of chunks, and what JAX does not let out of a recomputed one."""
     if setting.time_axis == "dynamic" and setting.mode != "eager":
         return "the number of chunks must be known when they are traced, and time is dynamic."
+    if remat and setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
+        return "JAX takes nothing that the layer assigns out of what is computed again."
     return None
+
+
+def assigns(layer):
+    """Whether training assigns: to batch statistics, or to the seeds that noise is drawn from."""
+    parts = layer._flatten_layers()  # noqa: SLF001
+    statistics = keras.layers.BatchNormalization
+    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
+
+
+def noisy(part):
+    """Whether one of the layers inside the layer draws noise in training."""
+    return any(getattr(part, name, 0) for name in NOISE)
 
 
 def build(layer, shape, dtype=None, *, k=8, remat=False):

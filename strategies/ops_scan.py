@@ -19,6 +19,9 @@ INNER_LOSSES = "unreachable"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
+#: What is above zero where a layer draws noise.
+NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
+
 
 class OpsScan(keras.layers.Wrapper):
     """Scans over time-major steps, ignoring the carry."""
@@ -46,13 +49,27 @@ class OpsScan(keras.layers.Wrapper):
         return y, y
 
 
-def refuses(layer, setting):  # noqa: ARG001
-    """Refuse the gradient that XLA cannot compile, and an unrolled loop of unknown length."""
+def refuses(layer, setting):
+    """Refuse gradients that XLA cannot compile, and what the loops of JAX and PyTorch cannot do."""
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.mode == "xla" and setting.phase == "backward":
         return "the loop has no maximum of iterations, and XLA compiles no gradient without one."
+    if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
+        return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
     return None
+
+
+def assigns(layer):
+    """Whether training assigns: to batch statistics, or to the seeds that noise is drawn from."""
+    parts = layer._flatten_layers()  # noqa: SLF001
+    statistics = keras.layers.BatchNormalization
+    return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
+
+
+def noisy(part):
+    """Whether one of the layers inside the layer draws noise in training."""
+    return any(getattr(part, name, 0) for name in NOISE)
 
 
 def build(layer, shape, dtype=None):

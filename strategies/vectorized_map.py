@@ -59,8 +59,8 @@ class VectorizedMap(keras.layers.Wrapper):
 
 def refuses(layer, setting):
     """Refuse the layers that the backend cannot vectorise, or whose gradient it cannot."""
-    judge = {"tensorflow": refused_by_tensorflow, "torch": refused_by_torch}.get(setting.backend)
-    parts = layer._flatten_layers() if judge else ()  # noqa: SLF001
+    judges = {"tensorflow": refused_by_tensorflow, "jax": refused_by_jax, "torch": refused_by_torch}
+    parts, judge = layer._flatten_layers(), judges[setting.backend]  # noqa: SLF001
     return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 
@@ -73,6 +73,14 @@ def refused_by_torch(part, setting):
         return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
     if trains and isinstance(part, keras.layers.BatchNormalization):
         return f"{name} updates its statistics in place, which torch.vmap does for no single step."
+    return None
+
+
+def refused_by_jax(part, setting):
+    """Judge one of the layers inside the layer on JAX."""
+    statistics = isinstance(part, keras.layers.BatchNormalization) and part.trainable
+    if setting.phase == "backward" and statistics:
+        return "JAX has no one value for the statistics that each mapped step assigns."
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from timelift.case import Setting
+from timelift.case import Backend, Setting
 
 Array = NDArray[Any]
 
@@ -34,15 +34,17 @@ class Feed:
 
 
 class Compiled(Protocol):
-    """A model made callable in one phase and mode."""
+    """A model made callable in one phase and mode.
+
+    `traces` counts how often it was traced, `nodes` those of its graph: None in eager mode, and
+    until it was traced or called, whichever a backend needs.
+    """
 
     traces: int
+    nodes: int | None
 
-    def trace(self, feed: Feed) -> int | None:
-        """Trace without running; return the number of graph nodes.
-
-        None in eager mode, and where a backend traces only while it runs.
-        """
+    def trace(self, feed: Feed) -> None:
+        """Trace without running, where a backend can."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed, with no detour.
@@ -112,5 +114,13 @@ def open_engine(setting: Setting) -> Engine:
 
 
 def load(backend: str) -> Any:
-    """Import the module of a backend; Keras must be told of it first (`KERAS_BACKEND`)."""
+    """Import the module of a backend; Keras must be told of it first (`KERAS_BACKEND`).
+
+    On other backends Keras would import TensorFlow too where it copies a layer or seeds, to see
+    whether something is one of TensorFlow's types: there it is made to believe that there is none.
+    """
+    if backend != Backend.TENSORFLOW:
+        from keras.src.utils import module_utils  # noqa: PLC0415 - the backend is chosen by now
+
+        module_utils.tensorflow._available = False  # noqa: SLF001
     return importlib.import_module(f"timelift.engine.{backend}")

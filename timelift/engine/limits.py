@@ -1,6 +1,5 @@
 """What a device attains at best, and what an inner layer asks of it, by TensorFlow."""
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,11 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import Phase
+from timelift.engine.rates import SIZES, fastest, rates
 
-#: The side of the square product, and the floats that are copied, by kind of device.
-_SIZES = {"cpu": (1024, 1 << 24), "gpu": (4096, 1 << 28)}
-_TRIES = 3
-_FLOAT_BYTES = 4
 #: What the profiler does not look into, or counts as nothing although it is work.
 _UNCOUNTED = frozenset(
     {"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "Einsum"}
@@ -25,26 +21,16 @@ def attainable(device: str) -> dict[str, float]:
 
     `device` is TensorFlow's name of it.
     """
-    side, many = _SIZES["gpu" if "gpu" in device else "cpu"]
+    side, many = SIZES["gpu" if "gpu" in device else "cpu"]
     with tf.device(device):
         square, long = tf.ones((side, side)), tf.ones((many,))
-        product = _fastest(tf.function(lambda: tf.matmul(square, square)))
-        copy = _fastest(tf.function(lambda: long + 1.0))
-    return {
-        "attainable_flops_per_second": 2 * side**3 / product,
-        "attainable_bytes_per_second": 2 * _FLOAT_BYTES * many / copy,
-    }
+        product = fastest(tf.function(lambda: tf.matmul(square, square)), _wait)
+        copy = fastest(tf.function(lambda: long + 1.0), _wait)
+    return rates(side, many, product, copy)
 
 
-def _fastest(call: Callable[[], Any]) -> float:
-    """Give the seconds of the fastest of some calls; the first one, which traces, is none."""
-    seconds = []
-    for _ in range(1 + _TRIES):
-        started = time.perf_counter()
-        call()
-        tf.test.experimental.sync_devices()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
+def _wait(_: object) -> None:
+    tf.test.experimental.sync_devices()
 
 
 def work(

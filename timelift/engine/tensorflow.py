@@ -122,6 +122,7 @@ class TensorFlowCompiled:
 
     def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:
         self.traces = 0
+        self.nodes: int | None = None
         self._model, self._training, self._device = model, training, device
         self._setting = setting
         body = self._forward if setting.phase is Phase.FORWARD else self._backward
@@ -155,14 +156,15 @@ class TensorFlowCompiled:
         arguments = [feed.inputs, feed.mask]
         return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
 
-    def trace(self, feed: Feed) -> int | None:
+    def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
-            return None
+            return
         specs = [self._spec(one) for one in self._arguments(feed)]
         concrete = self._function.get_concrete_function(*specs)
         graph = concrete.graph.as_graph_def()
-        return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
+        self.nodes = len(graph.node)
+        self.nodes += sum(len(inner.node_def) for inner in graph.library.function)
 
     def _spec(self, tensor: Any) -> Any:
         if tensor is None or isinstance(tensor, tf.RaggedTensor):

@@ -13,14 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 import torch
-from keras.src.utils import module_utils
 from torch._inductor import config as inductor
 
 from timelift.case import BACKEND_THREADS, Mode, Setting, TimeAxis
 from timelift.engine import Array, UnavailableError, torch_limits
 
-#: Keras would import it, to see whether what it copies a layer by is one of TensorFlow's types.
-module_utils.tensorflow._available = False  # noqa: SLF001
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
 

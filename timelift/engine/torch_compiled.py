@@ -35,9 +35,8 @@ class TorchCompiled:
         self.nodes = (self.nodes or 0) + len(graph.graph.nodes)
         return compile_fx(graph, examples)
 
-    def trace(self, feed: Feed) -> int | None:  # noqa: ARG002
-        """Give None: PyTorch traces while it runs, and `nodes` is known after the first call."""
-        return None
+    def trace(self, feed: Feed) -> None:
+        """Do nothing: PyTorch traces while it runs, and `nodes` is known after the first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""

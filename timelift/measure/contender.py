@@ -1,5 +1,6 @@
 """A contender: a rival that was built, traced, called once, and kept the law."""
 
+import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ class Preparation:
         if self.task.setting.backend not in rival.backends:
             raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
         module = inner.load_module(rival.path)
-        if reason := _refusal(module, side.layer, self.task.setting):
+        if reason := _refusal(module, rival, side.layer, self.task.setting):
             raise Refused(reason)
         started = time.perf_counter()
         model = _build(module, rival, side.layer, self.task)
@@ -81,14 +82,13 @@ class Preparation:
         """Trace, then run once: what a user waits for before the first result."""
         self.emit(busy(rival, "tracing"))
         started = time.perf_counter()
-        nodes = compiled.trace(feed)
+        compiled.trace(feed)
         traced = time.perf_counter()
         self._call(compiled, feed)
         time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
-        nodes = getattr(compiled, "nodes", None) if nodes is None else nodes
-        return facts if nodes is None else {**facts, "graph_nodes": nodes}
+        return facts if compiled.nodes is None else {**facts, "graph_nodes": compiled.nodes}
 
     def _feed(
         self, module: ModuleType, side: Side, other: Any = None, cotangent: Array | None = None
@@ -152,9 +152,14 @@ def _takes_ragged(module: ModuleType) -> bool:
     return getattr(module, "TAKES", "padded") == "ragged"
 
 
-def _refusal(module: ModuleType, layer: Any, setting: Setting) -> str | None:
+def _refusal(module: ModuleType, rival: Rival, layer: Any, setting: Setting) -> str | None:
+    """Ask the strategy, and tell it those of its parameters that it wants to know."""
     refuses = getattr(module, "refuses", None)
-    return refuses(layer, setting) if refuses else None
+    if refuses is None:
+        return None
+    wanted = inspect.signature(refuses).parameters.keys() & rival.parameters.keys()
+    reason: str | None = refuses(layer, setting, **{one: rival.parameters[one] for one in wanted})
+    return reason
 
 
 def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:

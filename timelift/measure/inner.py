@@ -84,10 +84,11 @@ def set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
     keras.config.set_dtype_policy(str(setting.dtype))
 
 
-def make_layer(factory: str, features: Sequence[int]) -> Any:
+def make_layer(factory: str, features: Sequence[int], seed: int = 0) -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
-    `factory` is `path.py:function` or `module:function`, `features` the shape of one step.
+    `factory` is `path.py:function` or `module:function`, `features` the shape of one step, and
+    `seed` what is added to the weights is drawn from.
     """
     import keras  # noqa: PLC0415
 
@@ -97,8 +98,10 @@ def make_layer(factory: str, features: Sequence[int]) -> Any:
     _check_one_tensor(layer, f"{where}:{name}")
     if not layer.built:
         layer.build((None, *features))
+    noise = keras.random.SeedGenerator(seed)
     for weight in layer.trainable_weights:
-        weight.assign(weight + keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype))
+        drawn = keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype, seed=noise)
+        weight.assign(weight + drawn)
     return layer
 
 

@@ -34,7 +34,7 @@ class Side:
 
     def __init__(self, engine: Engine, task: Task, factory: str, given: Given) -> None:
         inner.set_global_state(engine, task.setting, task.seed)
-        self.layer = inner.make_layer(factory, task.features)
+        self.layer = inner.make_layer(factory, task.features, task.seed % 2**31)
         self.state = inner.State(self.layer)
         self.trains_differently = self._trains_differently(engine, given.inputs)
         self.reference = law.reference(

@@ -1,0 +1,277 @@
+"""JAX behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytest.importorskip("jax", reason="pip install -e '.[jax]'")
+
+PREPARED = """
+import dataclasses, json, sys
+import numpy as np
+from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis, Dtype
+from timelift.engine import Feed, UnavailableError, open_engine
+USUAL = Setting("probe", 5, 3, Phase.FORWARD, backend="jax")
+
+def changed(**axes):
+    return dataclasses.replace(USUAL, **axes)
+
+def lifted(layer, features=3):
+    import keras
+    inputs = keras.Input((5, features))
+    return keras.Model(inputs, layer(inputs))
+
+def ones(*shape):
+    return np.ones(shape, "float32")
+"""
+
+
+def told(body, **variables):
+    """Run a body in a fresh process with JAX under Keras; give what it says last, from JSON."""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT), **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED + body],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+TRACES = """
+import keras
+engine = open_engine(changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS))
+setting = changed(phase=Phase.BACKWARD, gradients=Gradients.INPUTS_AND_WEIGHTS)
+model = lifted(keras.Sequential([keras.layers.Dense(4), keras.layers.Dropout(0.5)]))
+compiled = engine.compile(model, setting, training=True)
+
+def feed(batch):
+    return Feed(engine.place(ones(batch, 5, 3)), None, engine.place(ones(batch, 5, 4)))
+
+compiled.trace(feed(3))
+said = {"nodes": compiled.nodes}
+said["traced"] = compiled.traces
+loss, gradients, after = compiled.bind(feed(3))()
+said["called"] = compiled.traces
+said["shapes"] = [list(one.shape) for one in gradients]
+said["changed"] = len(after)
+compiled.bind(feed(3))()
+said["again"] = compiled.traces
+compiled.bind(feed(2))()
+said["other batch"] = compiled.traces
+eager = engine.compile(model, dataclasses.replace(setting, mode=Mode.EAGER), training=True)
+eager.trace(feed(3))
+said["eager nodes"] = eager.nodes
+eager.bind(feed(3))()
+said["eager traces"] = eager.traces
+wrong = Feed(engine.place(ones(3, 5, 3)), None, engine.place(ones(1, 5, 4)))
+try:
+    compiled.bind(wrong)()
+except ValueError as error:
+    said["broadcast"] = str(error)
+model.set_weights([0 * value for value in model.get_weights()])
+said["loss of zeros"] = float(compiled.bind(feed(3))()[0])
+print(json.dumps(said))
+"""
+
+
+def test_a_trace_serves_the_first_call_and_weights_are_arguments():
+    """One trace for one shape, another for another; new weights need none and change the loss."""
+    said = told(TRACES)
+    assert said["nodes"] > 5
+    counts = [said[word] for word in ("traced", "called", "again", "other batch")]
+    assert counts == [1, 1, 1, 2]
+    assert said["shapes"] == [[3, 5, 3], [3, 4], [4]]
+    assert said["changed"] == 1  # the seed of the dropout
+    assert said["eager nodes"] is None
+    assert said["eager traces"] == 0
+    assert "outputs have shape (3, 5, 4)" in said["broadcast"]
+    assert said["loss of zeros"] == 0
+
+
+OVERLAP = """
+import time
+import jax
+%s
+square = jax.device_put(ones(400, 400))
+product = jax.jit(lambda x: x @ x @ x @ x)
+jax.block_until_ready(product(square))
+begun = time.perf_counter()
+results = [product(square) for _ in range(20)]
+dispatched = time.perf_counter() - begun
+ready = all(one.is_ready() for one in results)
+jax.block_until_ready(results)
+print(json.dumps([ready, dispatched / (time.perf_counter() - begun)]))
+"""
+
+
+@pytest.mark.parametrize(("opened", "alone"), [("open_engine(USUAL)", True), ("", False)])
+def test_a_call_is_done_before_the_next_begins(opened, alone):
+    """Results are there when calls return, so no two overlap; JAX as it comes is not so."""
+    ready, dispatched = told(OVERLAP % opened)
+    assert ready is alone
+    assert (dispatched > 0.9) is alone
+
+
+THREADS = """
+import os
+import jax
+engine = open_engine(changed(threads=%d))
+square = engine.place(ones(700, 700))
+product = jax.jit(lambda x: jax.numpy.tanh(x @ x))
+engine.wait(product(square))
+
+def spent():
+    found = {}
+    for thread in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{thread}/schedstat") as file:
+            found[thread] = int(file.read().split()[0])
+    return found
+
+before = spent()
+for _ in range(10):
+    engine.wait(product(square))
+after = spent()
+cpu = sorted((after[one] - before.get(one, 0) for one in after), reverse=True)
+print(json.dumps(cpu[0] / sum(cpu)))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells what each thread has worked")
+@pytest.mark.parametrize(("threads", "alone"), [(1, True), (2, False)])
+def test_threads_limit_who_works(threads, alone):
+    """With one thread one does all the work, with two they share it."""
+    assert (told(THREADS % threads) > 0.97) is alone
+
+
+REFUSED = """
+said = {}
+for name, axes in {
+    "gpu": {"device": "gpu"},
+    "cpu:7": {"device": "cpu:7"},
+    "xla": {"mode": Mode.XLA},
+    "dynamic": {"time_axis": TimeAxis.DYNAMIC},
+}.items():
+    try:
+        open_engine(changed(**axes))
+    except UnavailableError as error:
+        said[name] = str(error)
+open_engine(changed(time_axis=TimeAxis.DYNAMIC, mode=Mode.EAGER))
+print(json.dumps(said))
+"""
+
+
+def test_what_jax_lacks_is_said_in_a_sentence():
+    """A device that is not there, a mode that is another's, a time axis nobody compiles for."""
+    said = told(REFUSED, JAX_PLATFORMS="cpu")
+    assert said["gpu"] == "JAX sees no gpu on this machine"
+    assert said["cpu:7"] == "JAX sees no cpu:7 on this machine"
+    assert said["xla"] == "jax.jit compiles by XLA: measure mode graph"
+    assert "anew for each length" in said["dynamic"]
+
+
+SECOND = """
+import keras
+engine = open_engine(changed(device="cpu:1"))
+layer = keras.layers.Dense(4)
+compiled = engine.compile(lifted(layer), changed(device="cpu:1"), training=False)
+placed = engine.place(ones(3, 5, 3))
+places = [placed, layer.kernel.value, compiled.bind(Feed(placed))()]
+print(json.dumps([sorted(device.id for device in one.devices()) for one in places]))
+"""
+
+
+def test_arrays_weights_and_results_land_on_the_second_device():
+    """JAX can tell one processor as several devices."""
+    assert told(SECOND, JAX_NUM_CPU_DEVICES="2") == [[1], [1], [1]]
+
+
+KEPT = """
+import jax
+engine = open_engine(USUAL)
+put_back = engine.keep()
+jax.config.update("jax_disable_jit", True)
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_default_matmul_precision", "highest")
+told = engine.identity()
+put_back()
+print(json.dumps([told, engine.identity(), jax.config.jax_disable_jit]))
+"""
+
+
+def test_switches_are_told_and_put_back():
+    """A strategy may turn them; its rivals find them as they were."""
+    turned, after, disabled = told(KEPT)
+    assert (turned["x64"], turned["matmul_precision"]) == ("True", "highest")
+    assert (after["x64"], after["matmul_precision"], disabled) == ("False", "None", False)
+
+
+DOUBLE = """
+import keras
+engine = open_engine(changed(dtype=Dtype.FLOAT64))
+print(json.dumps([str(engine.place(np.ones(2)).dtype), engine.identity()["x64"]]))
+"""
+
+
+def test_double_precision_is_had_where_it_is_asked_for():
+    """JAX makes single precision of everything else."""
+    assert told(DOUBLE) == ["float64", "True"]
+    assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", "False"]
+
+
+COUNTED = """
+import keras
+engine = open_engine(USUAL)
+said = []
+for layer, features in ((keras.layers.Dense(16), (32,)), (keras.layers.LSTM(4), (10, 3))):
+    layer.build((None, *features))
+    for phase in (Phase.FORWARD, Phase.BACKWARD):
+        said.append(engine.work(layer, 8, features, changed(phase=phase)))
+print(json.dumps(said))
+"""
+
+
+def test_the_work_of_a_layer_is_counted_unless_it_loops():
+    """Multiplications and additions; the gradients by the weights are as much again."""
+    forward, backward, *looping = told(COUNTED)
+    assert forward["flops"] == 8 * (2 * 32 * 16 + 16)
+    assert forward["least_bytes"] == 4 * (8 * 32 + 8 * 16 + 32 * 16 + 16)
+    assert 1.9 * forward["flops"] < backward["flops"] < 2.2 * forward["flops"]
+    assert looping == [{}, {}]
+
+
+WORKER = """
+from pathlib import Path
+import os
+from timelift.measure import registry, server, worker
+from timelift.measure.wire import Task
+server._import_backend("jax")
+from jax._src import xla_bridge
+assert not xla_bridge.backends_are_initialized()
+root = Path(%r)
+workload = registry.workloads(root / "workloads")["sensor"]
+rivals = tuple(
+    one.rival(1) for one in registry.strategies(root / "strategies").values()
+    if one.name in {"fold_time", "native", "loop_unstack"}
+)
+events = []
+setting = changed(workload="sensor", phase=Phase.BACKWARD)
+task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02, counts_work=True)
+worker.run(task, worker.Wires(events.append))
+ended = [event["status"] for event in events if event["event"] == "ended"]
+print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))
+"""
+
+
+def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_its_fork():
+    """TensorFlow costs seconds a worker; a client made before the fork would break in it."""
+    ended, imported = told(WORKER % str(ROOT))
+    assert ended == ["measured"] * 3
+    assert imported == []

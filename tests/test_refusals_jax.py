@@ -1,0 +1,119 @@
+"""Every refusal on JAX is true: asked anyway, the strategy fails, where a fold does not."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
+from timelift.measure import registry
+from timelift.measure.launch import Launch, Limits
+from timelift.measure.wire import Rival, Task
+
+ROOT = Path(__file__).parent.parent
+STRATEGIES = registry.strategies(ROOT / "strategies")
+pytest.importorskip("jax", reason="pip install -e '.[jax]'")
+
+LAYERS = """
+import keras
+
+def dense():
+    return keras.layers.Dense(2, activation="tanh")
+
+def noise():
+    return keras.Sequential([dense(), keras.layers.Dropout(0.5)])
+
+def statistics():
+    return keras.Sequential([dense(), keras.layers.BatchNormalization()])
+
+def frozen():
+    layer = statistics()
+    layer.trainable = False
+    return layer
+
+def recurrent():
+    return keras.layers.GRU(2, recurrent_dropout=0.5)
+
+def recurrent_without_noise():
+    return keras.layers.GRU(2)
+"""
+FEATURES = {"recurrent": (4, 3), "recurrent_without_noise": (4, 3)}
+EAGER, FORWARD = {"mode": Mode.EAGER}, {"phase": Phase.FORWARD}
+#: Strategies that call the layer inside a function that JAX transforms.
+LOOPS = ["ops_scan", "ops_map", "ops_fori", "rnn_cell", "fold_chunks[k=8,remat=True]"]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A layer and the unusual axes: who refuses it there, and who next to them does not."""
+
+    layer: str
+    axes: dict
+    refused: list
+    lifted: list
+
+    @property
+    def label(self):
+        """The layer and the axes."""
+        return "-".join([self.layer, *map(str, self.axes.values())])
+
+
+ASKED = [
+    Asked("noise", {}, LOOPS, ["fold_chunks[k=8]", "vectorized_map"]),
+    Asked("noise", EAGER, ["ops_scan", "rnn_cell"], ["bucketing[k=4]"]),
+    Asked("statistics", {}, ["ops_map", "ops_fori", "vectorized_map"], ["time_distributed"]),
+    Asked("statistics", EAGER, [*LOOPS, "vectorized_map"], ["fold_chunks[k=8]"]),
+    Asked("statistics", FORWARD, [], [*LOOPS, "vectorized_map"]),
+    Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
+    Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
+    Asked("recurrent_without_noise", {}, [], LOOPS),
+    Asked("dense", {}, ["bucketing[k=4]"], ["ops_scan"]),
+    Asked("dense", FORWARD, ["bucketing[k=4]"], ["rnn_cell"]),
+]
+
+
+@pytest.fixture(scope="module")
+def launch():
+    """One launch on JAX; every setting has a worker of its own."""
+    with Launch(Backend.JAX, Limits(120, 120)) as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def layers(tmp_path_factory):
+    """The file of the layers above."""
+    path = tmp_path_factory.mktemp("layers") / "layers.py"
+    path.write_text(LAYERS)
+    return path
+
+
+def measured(launch, layers, asked, rivals):
+    """Measure rivals in the case's setting, in one worker; by name, how each ended."""
+    axes = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS, **asked.axes}
+    setting = Setting("probe", 5, 3, backend=Backend.JAX, **axes)
+    features = FEATURES.get(asked.layer, (3,))
+    task = Task(setting, tuple(rivals), f"{layers}:{asked.layer}", features, 1, 0.0)
+    return {one.rival.name: one for one in launch.measure(task)}
+
+
+def asked_anyway(folder, strategy):
+    """A copy of the strategy that is not asked whether it refuses."""
+    source = Path(strategy.path).read_text()
+    path = folder / f"{len(list(folder.iterdir()))}.py"
+    path.write_text(re.sub(r"^def refuses\b", "def formerly_refused", source, flags=re.MULTILINE))
+    return Rival(f"{strategy.name} anyway", str(path), dict(strategy.parameters))
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.label)
+def test_what_is_refused_on_jax_fails_and_what_is_not_lifts(launch, layers, tmp_path, asked):
+    """Who refuses says so in a sentence and fails when asked anyway; the neighbours do not."""
+    names = [*asked.refused, *asked.lifted, "fold_time"]
+    copies = [asked_anyway(tmp_path, STRATEGIES[name]) for name in [*asked.refused, "fold_time"]]
+    rivals = [*(STRATEGIES[name].rival(1) for name in names), *copies]
+    found = measured(launch, layers, asked, rivals)
+    for name in asked.refused:
+        assert (found[name].status, found[name].reason[-1:]) == (Status.REFUSED, "."), name
+        assert found[f"{name} anyway"].status in {Status.FAILED, Status.LAW_BROKEN}, name
+    for name in (*asked.lifted, "fold_time", "fold_time anyway"):
+        assert found[name].status is Status.MEASURED, (name, found[name].reason)
