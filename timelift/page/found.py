@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from timelift.errors import UserError
 from timelift.read.measurement import Run
 from timelift.read.trust import Trust
 from timelift.report import table
@@ -11,6 +12,9 @@ from timelift.report.table import Report
 from timelift.scaling.table import Scaling, scaling
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
+
+#: A report has a table for every setting, which takes milliseconds.
+MOST_SETTINGS = 20_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,14 @@ class Found:
 
 
 def find_out(run: Run, trust: Trust | None = None) -> Found:
-    """Rank a run, and say what was found."""
+    """Rank a run, and say what was found; raises UserError where it is too much to show."""
+    settings = len({one.case.setting for one in run.measurements})
+    if settings > MOST_SETTINGS:
+        raise UserError(
+            f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
+            "ask about one with: python report.py choose, or write all with: "
+            "python report.py export csv"
+        )
     rankings = ranking.rank(run.measurements)
     report = table.report(run, rankings, trust)
     return Found(run, rankings, _lifted(run, rankings), report, scaling(run))
