@@ -154,12 +154,12 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
+    "added", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
 )
-def test_the_check_of_harm_sees_it(page: str, harm: str) -> None:
+def test_the_check_of_harm_sees_it(page: str, added: str) -> None:
     """So that an empty list means something."""
     assert harm(page) == []
-    assert harm(page + harm) != []
+    assert harm(page + added) != []
 
 
 def test_the_only_script_that_may_run_is_the_pages_own(page: str) -> None:
