@@ -1,5 +1,6 @@
 """What the tests of the page share: a page made of a journal, and its elements as read."""
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,26 @@ def section(html: str, anchor: str) -> str:
     """The HTML of one section."""
     begun = html.index(f'<section id="{anchor}"')
     return html[begun : html.index("</section>", begun)]
+
+
+def loads(html: str) -> list[str]:
+    """Whatever a browser would fetch, or follow to another host."""
+    named = [
+        value
+        for tag, attributes in Elements(html).tags
+        for name, value in attributes.items()
+        if value and name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
+        if not value.startswith(("#", "data:,", "tables/", "figures/"))
+    ]
+    styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
+    return named + [one for style in styles for one in re.findall(r"url\([^#]|@import", style)]
+
+
+def harm(html: str) -> list[str]:
+    """Elements and attributes that no page of ours has."""
+    tags = Elements(html).tags
+    scripts = [tag for tag, _ in tags if tag == "script"][1:]
+    strange = [tag for tag, _ in tags if tag in ("img", "iframe", "object", "embed", "base")]
+    handlers = [name for _, attributes in tags for name in attributes if name.startswith("on")]
+    control = re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", html)
+    return [*scripts, *strange, *handlers, *control]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import journals
-from tests.pages import FEW, HOSTILE, Elements, made, section
+from tests.pages import FEW, HOSTILE, Elements, harm, loads, made, section
 from timelift.case import Mode, Status
 from timelift.page.drawing import inline
 from timelift.page.table import Heading, Table
@@ -115,32 +115,9 @@ def test_one_launch_is_called_no_verdict(tmp_path: Path) -> None:
     assert "no interval: play at least three" in first
 
 
-def _loads(html: str) -> list[str]:
-    """Whatever a browser would fetch, or follow to another host."""
-    named = [
-        value
-        for tag, attributes in Elements(html).tags
-        for name, value in attributes.items()
-        if value and name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
-        if not value.startswith(("#", "data:,", "tables/", "figures/"))
-    ]
-    styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
-    return named + [one for style in styles for one in re.findall(r"url\([^#]|@import", style)]
-
-
-def _harm(html: str) -> list[str]:
-    """Elements and attributes that no page of ours has."""
-    tags = Elements(html).tags
-    scripts = [tag for tag, _ in tags if tag == "script"][1:]
-    strange = [tag for tag, _ in tags if tag in ("img", "iframe", "object", "embed", "base")]
-    handlers = [name for _, attributes in tags for name in attributes if name.startswith("on")]
-    control = re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", html)
-    return [*scripts, *strange, *handlers, *control]
-
-
 def test_the_page_loads_nothing(page: str) -> None:
     """No network, and no file either."""
-    assert _loads(page) == []
+    assert loads(page) == []
     assert "default-src 'none'" in page
 
 
@@ -155,7 +132,7 @@ def test_the_page_loads_nothing(page: str) -> None:
 )
 def test_the_check_of_loading_sees_what_is_loaded(page: str, loaded: str) -> None:
     """So that an empty list means something."""
-    assert _loads(page + loaded) != []
+    assert loads(page + loaded) != []
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
@@ -170,19 +147,19 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     )
     lost = journals.ended(journals.case(evil), Status.CRASHED, HOSTILE[0])
     page = made(tmp_path, header, *journals.campaign(cases), lost, journals.END)
-    assert _harm(page) == []
-    assert _loads(page) == []
+    assert harm(page) == []
+    assert loads(page) == []
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "{{ 7 * 7 }}" in page
 
 
 @pytest.mark.parametrize(
-    "harm", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
+    "added", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
 )
-def test_the_check_of_harm_sees_it(page: str, harm: str) -> None:
+def test_the_check_of_harm_sees_it(page: str, added: str) -> None:
     """So that an empty list means something."""
-    assert _harm(page) == []
-    assert _harm(page + harm) != []
+    assert harm(page) == []
+    assert harm(page + added) != []
 
 
 def test_the_only_script_that_may_run_is_the_pages_own(page: str) -> None:

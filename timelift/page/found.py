@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from timelift.across import compared as across
 from timelift.across.compared import Pair
+from timelift.errors import UserError
 from timelift.read.measurement import Run
 from timelift.read.trust import Trust
 from timelift.report import table
@@ -13,6 +14,9 @@ from timelift.report.table import Report
 from timelift.scaling.table import Scaling, scaling
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking
+
+#: A report has a table for every setting, which takes milliseconds.
+MOST_SETTINGS = 20_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,14 @@ class Found:
 
 
 def find_out(run: Run, trust: Trust | None = None) -> Found:
-    """Rank a run, and say what was found."""
+    """Rank a run, and say what was found; raises UserError where it is too much to show."""
+    settings = len({one.case.setting for one in run.measurements})
+    if settings > MOST_SETTINGS:
+        raise UserError(
+            f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
+            "ask about one with: python report.py choose, or write all with: "
+            "python report.py export csv"
+        )
     rankings = ranking.rank(run.measurements)
     report = table.report(run, rankings, trust)
     lifted = _lifted(run, rankings)

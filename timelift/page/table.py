@@ -41,7 +41,7 @@ class Table:
         """Write the table for programs, numbers without the commas of thousands."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(heading.title for heading in self.headings)
+        writer.writerow(csv_text(heading.title) for heading in self.headings)
         for row in self.rows:
             writer.writerow(
                 cell.replace(",", "") if heading.number else csv_text(cell)

@@ -11,6 +11,7 @@ from timelift.errors import UserError
 from timelift.page import files
 from timelift.page.found import find_out
 from timelift.read import results, trust
+from timelift.read.records import BAD_RECORD
 
 #: The closing mark is shorter than this.
 _TAIL = 1 << 12
@@ -51,7 +52,7 @@ def closed(path: Path) -> bool:
         last = file.read().rstrip().rpartition(b"\n")[2]
     try:
         mark = json.loads(last)
-    except ValueError:
+    except BAD_RECORD:
         return False
     return isinstance(mark, dict) and mark.get("kind") == "end"
 

@@ -13,7 +13,8 @@ NAME_LIMIT = 60
 
 _HIDDEN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 _MARKDOWN = re.compile(r"[\\`*\[\]|#!~$]|(?<![^\W_])_|_(?![^\W_])")
-_FORMULA = ("=", "+", "-", "@")
+#: The last four are as wide as a Chinese character, which some programs take for the others.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def plain(text: object, limit: int | None = None) -> str:

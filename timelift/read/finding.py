@@ -1,7 +1,7 @@
 """Which run the user means: `latest`, a file, a folder, a machine, a name or a commit."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
 
 
 def _find(root: Path, word: str) -> Path:
-    if Path(word).is_file():
+    if _is(Path(word).is_file):
         return Path(word)
-    if word == "latest" or Path(word).is_dir():
+    if word == "latest" or _is(Path(word).is_dir):
         return _newest_under(root if word == "latest" else Path(word))
     kept = root / BASELINE_FOLDER
     known, baselines = _runs(root), _runs(kept)
@@ -44,7 +44,16 @@ def _find(root: Path, word: str) -> Path:
 def _of_machine(folder: Path, word: str) -> list[Path]:
     """Give the runs in the folder of that name, which is a name and never a path."""
     one = folder / word
-    return _runs(one) if word == Path(word).name and one.is_dir() else []
+    inside = word == Path(word).name and word != ".."
+    return _runs(one) if inside and _is(one.is_dir) else []
+
+
+def _is(asked: Callable[[], bool]) -> bool:
+    """Ask something of a path, whose name may be longer than any file's."""
+    try:
+        return asked()
+    except OSError:
+        return False
 
 
 def of_same_machine(root: Path, machine: object, except_for: Iterable[Path] = ()) -> list[Path]:

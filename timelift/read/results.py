@@ -6,24 +6,24 @@ Nothing in a file is trusted: what is not as the journal's docstring says is nam
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from timelift.case import AXES
+from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.journal import SCHEMA
 from timelift.read.finding import find
-from timelift.read.measurement import Run
+from timelift.read.measurement import Measurement, Run
 from timelift.read.pytest_json import is_pytest_json, read_pytest_json
 from timelift.read.records import BAD_RECORD, Record, Warnings, merge, parse
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["find", "frame", "load"]
+__all__ = ["find", "frame", "in_utf8", "load"]
 
 #: The fields of a header that readers use, each with the type that it must have.
 HEADER = {
@@ -125,6 +125,21 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"expected a number, received {name}")
 
 
+def in_utf8(run: Run) -> Run:
+    """Replace in names and reasons what no UTF-8 can hold: JSON can escape it, no table can."""
+    return replace(run, measurements=tuple(map(_in_utf8, run.measurements)))
+
+
+def _in_utf8(one: Measurement) -> Measurement:
+    fields = one.case.fields()
+    texts = {name: _text(fields[name]) for name in ("strategy", "workload", "device")}
+    return replace(one, case=Case.from_fields(fields | texts), reason=_text(one.reason))
+
+
+def _text(value: str) -> str:
+    return value.encode(errors="backslashreplace").decode()
+
+
 def frame(run: Run) -> "pd.DataFrame":
     """Give one row per case, launch and round.
 
@@ -135,7 +150,7 @@ def frame(run: Run) -> "pd.DataFrame":
     """
     import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
 
-    played = [(one, launch) for one in run.measurements for launch in one.launches]
+    played = [(one, launch) for one in in_utf8(run).measurements for launch in one.launches]
     rounds = [launch.seconds_per_call.size for _, launch in played]
     which = np.repeat(np.arange(len(played)), rounds)
     columns = {

@@ -145,7 +145,7 @@ def of_machine(results: Path, run: Run) -> Trust | None:
     """Read what the last self-test of a run's machine found; None where there was none."""
     machine = run.header.get("machine")
     name = machine.get("name") if isinstance(machine, dict) else None
-    if not isinstance(name, str) or Path(name).name != name:
+    if not isinstance(name, str) or Path(name).name != name or name == "..":
         return None
     return load(results / name / SELFTEST_FOLDER / FILE)
 

@@ -82,7 +82,8 @@ class Sheet:
 
     @property
     def _subtitle_lines(self) -> list[str]:
-        return textwrap.wrap(self.subtitle, int((self.width - 2 * _EDGE) / text_inches("n", 8)))
+        letters = int((self.width - 2 * _EDGE) / text_inches("n", 8))
+        return textwrap.wrap(plain(self.subtitle), letters)
 
     @property
     def _legend_columns(self) -> int:

@@ -38,7 +38,7 @@ def show(report: Report, console: Console) -> None:
             "\nwhat each strategy means for layers that are more than a function", style="bold"
         )
     for name, meaning in report.meanings:
-        show_line(console, f"  {name}  ", meaning)
+        show_line(console, f"  {plain(name, NAME_LIMIT)}  ", meaning)
     for warning in report.warnings:
         show_line(console, "warning: ", warning, "yellow")
 
@@ -48,7 +48,7 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
     line = Table.grid(padding=0)
     line.add_column(no_wrap=True, style=style)
     line.add_column(overflow="fold")
-    line.add_row(label, Text(plain(text)))
+    line.add_row(Text(plain(label)), Text(plain(text)))
     console.print(line)
 
 

@@ -1,6 +1,7 @@
 """Boards: the samples of one setting's rivals, aligned so that position means the same moment."""
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from timelift.errors import UserError
 from timelift.read.measurement import Measurement, Samples
 from timelift.stats.effects import log_seconds
 from timelift.stats.location import HALF, trimmed_mean
+
+#: What a run may compare: pairs of rivals in all, and rounds in all pairs of a setting.
+MOST_PAIRS, MOST_ROUNDS = 1_000_000, 50_000_000
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,29 @@ def boards(measurements: Iterable[Measurement]) -> list[Board]:
     for measurement in measurements:
         if _has_samples(measurement):
             groups[measurement.case.setting].append(measurement)
+    _refuse_too_many(groups.values())
     return [_board(groups[setting]) for setting in sorted(groups)]
+
+
+def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
+    """Raise UserError before the arrays of a run would fill the memory of a small machine."""
+    sizes = [_size(rivals) for rivals in groups]
+    pairs = sum(pairs for pairs, _, _ in sizes)
+    launches = max((launches for _, launches, _ in sizes), default=0)
+    rounds = max((math.prod(size) for size in sizes), default=0)
+    if pairs > MOST_PAIRS or max(pairs * launches, rounds) > MOST_ROUNDS:
+        raise UserError(
+            f"expected at most {MOST_PAIRS:,} pairs of rivals and {MOST_ROUNDS:,} rounds in all "
+            f"pairs of a setting, received {pairs:,} pairs and {max(pairs * launches, rounds):,} "
+            "rounds; measure fewer strategies, settings or launches in one run"
+        )
+
+
+def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
+    """Give the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
+    launches = [launch for rival in rivals for launch in rival.launches]
+    rounds = max(len(launch.seconds_per_call) for launch in launches)
+    return max(1, math.comb(len(rivals), 2)), len({one.number for one in launches}), rounds
 
 
 def _has_samples(measurement: Measurement) -> bool:

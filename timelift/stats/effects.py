@@ -47,12 +47,12 @@ def fit_scores(effects: Samples, weights: Samples, rivals: int) -> Samples:
     `effects` and `weights` are (..., pairs), the scores (..., rivals). Weighted least squares; the
     scores of rivals that pairs connect sum to zero.
     """
-    first, second = np.triu_indices(rivals, 1)
-    incidence = np.zeros((len(first), rivals))
-    incidence[np.arange(len(first)), first] = -1.0
-    incidence[np.arange(len(first)), second] = 1.0
-    laplacian = np.einsum("...p,pi,pj->...ij", weights, incidence, incidence)
-    pulls = (weights * np.nan_to_num(effects)) @ incidence
+    pairs = (..., *np.triu_indices(rivals, 1))
+    weight, pull = np.zeros((2, *weights.shape[:-1], rivals, rivals))
+    weight[pairs], pull[pairs] = weights, weights * np.nan_to_num(effects)
+    weight += np.swapaxes(weight, -1, -2)
+    laplacian = np.eye(rivals) * weight.sum(-1)[..., None] - weight
+    pulls = pull.sum(-2) - pull.sum(-1)
     inverse = np.linalg.pinv(laplacian, hermitian=True)
     return np.asarray((inverse @ pulls[..., None])[..., 0])
 

@@ -1,0 +1,146 @@
+"""Reading never executes: no strategy is loaded, nothing unpickled, no module that a file names."""
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import journals
+from timelift.export import FORMATS
+
+#: Springs when it is executed, whoever does it and from wherever.
+TRAP = "open({0!r}, 'a').write(__name__)\n"
+NAME = "trap"
+#: Commands in a process whose first place for modules is the project with the traps.
+PROBE = """
+import json, sys
+from pathlib import Path
+import report
+report.ROOT = Path.cwd()
+sys.path.insert(0, str(report.ROOT))
+{spring}
+print("CODES", *map(report.main, json.loads(sys.argv[1])))
+"""
+
+
+class Bomb:
+    """Opens a file for writing when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> object:
+        return open, (str(self.path), "a")
+
+
+@pytest.fixture
+def sprung(tmp_path: Path) -> Path:
+    """A project in which whatever a run names is a trap; the file that a trap leaves."""
+    left = tmp_path / "sprung"
+    for folder in ("strategies", "workloads", "."):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for name in (NAME, "native"):
+            (tmp_path / folder / f"{name}.py").write_text(TRAP.format(str(left)))
+    (tmp_path / "results" / "machine").mkdir(parents=True)
+    return left
+
+
+def _journal(project: Path) -> Path:
+    """A run that names traps wherever a name, a file or a command can stand."""
+    cases = journals.grid((NAME, "native"), (NAME,), seq_lens=(8, 16), device=NAME)
+    told = {"title": NAME, "module": NAME, "differs": [NAME], "meaning": {NAME: "trap:build"}}
+    header = journals.header(
+        command=["python", f"{NAME}.py"],
+        options={
+            "layer": "trap:make_layer",
+            "layer_file": f"{NAME}.py:make_layer",
+            "strategy_file": str(project / f"{NAME}.py"),
+            "__class__": NAME,
+        },
+        sources={f"strategies/{NAME}.py": "0"},
+        strategies={NAME: told, f"{NAME}:build": told},
+        commit={"id": "$(touch sprung)", "dirty": False},
+    )
+    lines = list(journals.campaign(cases, rounds=3))
+    for line in lines:
+        line["facts"]["__reduce__"] = ["os.system", "touch sprung"]
+    path = project / "results" / "machine" / "run.jsonl"
+    return journals.write(path, header, *lines, journals.END)
+
+
+def _codes(project: Path, *commands: Sequence[object], spring: str = "") -> list[str]:
+    """Run commands in one process; give their exit codes, none where it broke off."""
+    words = json.dumps([[*map(str, command)] for command in commands])
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(spring=spring), words],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = [line for line in done.stdout.splitlines() if line.startswith("CODES")]
+    return said[0].split()[1:] if said else []
+
+
+def test_no_command_executes_what_a_journal_names(sprung: Path) -> None:
+    """The report with its page, the choice with its usage, and every other reader."""
+    project = sprung.parent
+    path = _journal(project)
+    ask = ("choose", "--workload", NAME, "--seq-len", 8, "--batch", 8, "--device", NAME)
+    exports = [("export", one, "--output", project / "out" / one) for one in FORMATS]
+    others = [("compare", path, path), ("history",), ("baseline",), *exports]
+    codes = _codes(project, (), ask, *others)
+    assert codes == ["0"] * (2 + len(others))
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize("kind", ["a pickle", "a pickle among the lines", "a program"])
+def test_what_is_no_journal_is_not_executed_either(sprung: Path, kind: str) -> None:
+    """It is refused, or what is whole of it is read."""
+    project = sprung.parent
+    path = _journal(project)
+    bomb = pickle.dumps(Bomb(sprung))
+    content, code = {
+        "a pickle": (bomb, "1"),
+        "a pickle among the lines": (path.read_bytes() + bomb + b"\n", "0"),
+        "a program": ((project / f"{NAME}.py").read_bytes(), "1"),
+    }[kind]
+    names = ("foreign.jsonl", "foreign.pickle", "foreign.py", "foreign.npy", "foreign.parquet")
+    for name in names:
+        (project / name).write_bytes(content)
+    assert _codes(project, *(("export", "csv", project / name) for name in names)) == [code] * 5
+    assert not sprung.exists()
+
+
+def test_caches_beside_the_runs_are_no_programs(sprung: Path) -> None:
+    """Neither the self-test's file nor the history's summaries."""
+    project = sprung.parent
+    _journal(project)
+    name = journals.MACHINE["name"]
+    for place in (f"results/{name}/selftest/trust.json", "results/.history/summaries.json"):
+        path = project / place
+        path.parent.mkdir(parents=True)
+        path.write_bytes(pickle.dumps(Bomb(sprung)))
+    assert _codes(project, (), ("history",)) == ["0", "0"]
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize(
+    "spring",
+    [
+        f"import {NAME}",
+        f"import runpy; runpy.run_path('workloads/{NAME}.py')",
+        "import pickle; pickle.load(open('bomb', 'rb'))",
+        f"from timelift.measure import inner; inner.load_module('strategies/{NAME}.py')",
+    ],
+)
+def test_a_trap_springs_where_it_is_executed(sprung: Path, spring: str) -> None:
+    """So that a trap which did not spring means something: here are four ways to do it."""
+    project = sprung.parent
+    (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))
+    _codes(project, ("export", "csv", _journal(project)), spring=spring)
+    assert sprung.exists()
