@@ -1,0 +1,240 @@
+"""Kill runs and go on with them: `python -m timelift.trials.kills --kills 100`.
+
+Each time `pytest bench/` is started in a small project and its process gets a signal at a random
+moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
+be lost or played twice, nothing may be missing at the end, no process may be left, and nobody may
+see a traceback. A run that was killed before it had a journal is measured anew. `--journals` keeps
+the journals and what was printed.
+"""
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+from timelift.errors import UserError
+from timelift.read.escape import plain
+from timelift.trials import remains
+from timelift.trials.project import lay_out
+from timelift.trials.remains import FAULTS, MARK, Reached
+
+_HOME = Path(__file__).parents[2]
+#: The project: two quick strategies in four settings.
+PARTS = (
+    *("conftest.py", "pyproject.toml", "bench", "workloads"),
+    *("strategies/native.py", "strategies/fold_time.py"),
+)
+LAUNCHES = 3
+ASKED = (
+    "--workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 --phases forward --modes graph "
+    f"--launches {LAUNCHES} --round-seconds 0.02"
+)
+#: How often each signal is drawn, in ten.
+SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
+#: Seconds after which a run that has not ended never will.
+PATIENCE = 300.0
+#: pytest's exit code for a wrong option.
+_USAGE_ERROR = 4
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A project, and the folder that one kill leaves its journal and its printed lines in."""
+
+    project: Path
+    results: Path
+
+    @property
+    def mark(self) -> str:
+        """What every process of these runs carries."""
+        return f"{os.getpid()} {self.results}"
+
+    def start(self, name: str, words: str) -> "subprocess.Popen[bytes]":
+        """Start `pytest bench/` and let it go on; what it prints is kept under a name."""
+        self.results.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
+        own = {"PYTHONPATH": str(_HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
+        with self._file(name).open("wb") as said:
+            return subprocess.Popen(
+                [*command, "--results", str(self.results), *words.split()],
+                cwd=self.project,
+                env={**os.environ, **own},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+            )
+
+    def run(self, name: str, words: str) -> int:
+        """Do the same to the end and give the exit code."""
+        with self.start(name, words) as run:
+            return _ended(run)
+
+    def said(self, name: str) -> str:
+        """Give what a run has printed, if there was one."""
+        path = self._file(name)
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def _file(self, name: str) -> Path:
+        return self.results / f"{name}.txt"
+
+    def lines(self) -> list[bytes]:
+        """Give the whole lines of the newest journal."""
+        found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
+        return remains.whole_lines(found[-1].read_bytes()) if found else []
+
+
+def _ended(run: "subprocess.Popen[bytes]") -> int:
+    """Wait for the end of a run; one that never ends is killed, which its exit code says."""
+    try:
+        return run.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        return run.wait()
+
+
+@dataclass(frozen=True)
+class Usual:
+    """A run that nobody disturbed: how long it took, and the labels of its cases."""
+
+    seconds: float
+    cases: frozenset[str]
+
+
+def usual(scene: Scene) -> Usual:
+    """Run to the end; raises UserError where that fails, since then no kill says anything."""
+    started = time.monotonic()
+    code = scene.run("undisturbed", ASKED)
+    seconds = time.monotonic() - started
+    if code:
+        last = scene.said("undisturbed").strip().splitlines()[-1:]
+        raise UserError(f"a run that nobody disturbed ended with exit code {code}: {last}")
+    return Usual(seconds, remains.labels(scene.lines()))
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What became of a run: its signal, after how long, how far it was, and its faults."""
+
+    signal: Signals
+    seconds: float
+    reached: Reached
+    measured: int
+    faults: Mapping[str, int]
+
+    @property
+    def words(self) -> str:
+        """Say it in a line."""
+        found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
+        where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
+        return f"{self.signal.name} after {self.seconds:.1f} s, {where}: {found or 'all is there'}"
+
+
+def kill(scene: Scene, undisturbed: Usual, signal: Signals, seconds: float) -> Kill:
+    """Kill a run after so many seconds, go on with it, and count what should not be."""
+    code = _strike(scene, signal, seconds)
+    orphans = remains.end_orphans(scene.mark)
+    before = scene.lines()
+    reached = remains.reached(before)
+    hung = code == -Signals.SIGKILL and signal is not Signals.SIGKILL
+    wrong = hung + _go_on(scene, reached)
+    after = scene.lines()
+    early = reached is Reached.IMPORTS
+    counts = (
+        remains.lost(before, after),
+        remains.duplicates(after),
+        remains.missing(after, undisturbed.cases, LAUNCHES),
+        orphans + remains.end_orphans(scene.mark),
+        remains.tracebacks(scene.said("killed"), ours=not early)
+        + sum(remains.tracebacks(scene.said(name)) for name in ("resumed", "anew")),
+        wrong,
+    )
+    measured = len(remains.measurements(before))
+    return Kill(signal, seconds, reached, measured, dict(zip(FAULTS, counts, strict=True)))
+
+
+def _strike(scene: Scene, signal: Signals, seconds: float) -> int:
+    """Start a run and send it a signal after so many seconds; give its exit code."""
+    with scene.start("killed", ASKED) as run:
+        try:
+            return run.wait(seconds)
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal)
+        return _ended(run)
+
+
+def _go_on(scene: Scene, reached: Reached) -> int:
+    """Go on with a run, or measure anew where it had no journal; count the wrong endings."""
+    code = scene.run("resumed", "--resume")
+    if reached is not Reached.IMPORTS:
+        return int(code != 0)
+    said = [line for line in scene.said("resumed").splitlines() if "--resume: " in line]
+    refused = code == _USAGE_ERROR and len(said) == 1
+    return int(not refused) + int(scene.run("anew", ASKED) != 0)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Kill runs and print what became of each, and of all; 1 where anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m timelift.trials.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
+    parser.add_argument("--journals", type=Path, metavar="FOLDER")
+    asked = parser.parse_args(words)
+    found: list[Kill] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
+            journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
+            for one in kills(Path(folder), journals, asked.kills, random.Random(asked.seed)):
+                found.append(one)
+                _say(f"kill {len(found)}: {one.words}")
+    except KeyboardInterrupt:
+        _say("interrupted; what there is:")
+    except UserError as error:
+        sys.stderr.write(f"timelift.trials.kills: {plain(error)}\n")
+        return 1
+    _say(*lines(found))
+    return int(any(count for one in found for count in one.faults.values()))
+
+
+def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
+    """Kill so many runs of one project, each at a moment drawn from a whole run's seconds."""
+    project = folder / "project"
+    lay_out(_HOME, project, PARTS)
+    undisturbed = usual(Scene(project, journals / "undisturbed"))
+    _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
+    for number in range(1, many + 1):
+        (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
+        scene = Scene(project, journals / f"kill-{number}")
+        yield kill(scene, undisturbed, signal, dice.uniform(0, undisturbed.seconds))
+
+
+def _say(*said: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in said))
+    sys.stdout.flush()
+
+
+def lines(found: Iterable[Kill]) -> Iterator[str]:
+    """Say what became of all kills: a table of when they came, and the sums of the faults."""
+    every = list(found)
+    came = Counter((one.signal.name, one.reached) for one in every)
+    yield _row("signal", [*Reached, "together"])
+    for name in (signal.name for signal in SIGNALS):
+        counts = [came[name, reached] for reached in Reached]
+        yield _row(name, [*counts, sum(counts)])
+    sums = [sum(came[signal.name, reached] for signal in SIGNALS) for reached in Reached]
+    yield _row("together", [*sums, len(every)])
+    yield ", ".join(f"{word}: {sum(one.faults[word] for one in every)}" for word in FAULTS)
+
+
+def _row(name: str, cells: Iterable[object]) -> str:
+    return name.ljust(8) + "".join(f"{cell:>16}" for cell in cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
