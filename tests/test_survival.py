@@ -1,6 +1,7 @@
 """Nothing lost, nothing hung: a run survives its strategies, signals, kills and other runs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -187,6 +188,24 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert before.keys() <= after.keys()
     assert len(after) == 4 * 2 * 3
     assert records(folder)[-1]["exit"] == "complete"
+
+
+@pytest.mark.parametrize(("abandoned", "said"), [(True, b""), (False, b'{"event": "ready"}\n')])
+def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
+    """It imports nothing that nobody waits for; another one becomes ready."""
+    reader, writer = os.pipe()
+    launch = subprocess.Popen(
+        [sys.executable, "-m", "timelift.measure.server", str(writer), "tensorflow", ""],
+        stdin=subprocess.PIPE,
+        pass_fds=[writer],
+    )
+    if abandoned:
+        launch.stdin.close()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as events:
+        assert events.readline() == said
+    launch.communicate()
+    assert launch.returncode == int(abandoned)
 
 
 def test_a_run_of_other_versions_or_options_does_not_go_on(tmp_path):

@@ -204,6 +204,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
     """Kill so many runs of one project, each at a moment drawn from a whole run's seconds."""
+    if journals.is_dir() and any(journals.iterdir()):
+        raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
     project = folder / "project"
     lay_out(_HOME, project, PARTS)
     undisturbed = usual(Scene(project, journals / "undisturbed"))
