@@ -169,6 +169,34 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     assert gone(children)
 
 
+#: A conftest.py that interrupts its own run so many times at its end.
+ENDS = """
+import os
+import signal
+
+
+def pytest_{hook}():
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "times", "code"),
+    [("terminal_summary", 1, 0), ("unconfigure", 1, 0), ("terminal_summary", 2, 2)],
+)
+def test_an_interrupt_while_the_answer_is_said_costs_nothing(tmp_path, hook, times, code):
+    """All was measured; the second one stops at once, in a sentence."""
+    folder = project(tmp_path, GOOD)
+    (folder / "bench" / "conftest.py").write_text(ENDS.format(hook=hook, times=times))
+    done = bench(folder, *FORWARD, "--launches", "1")
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert ("fastest in one launch" in said) == (times == 1)
+    assert records(folder)[-1]["exit"] == "complete"
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     """SIGKILL, then --resume: every case of every launch once, nothing lost, nobody left."""
     folder = project(tmp_path, GOOD)
