@@ -10,7 +10,7 @@ import pytest
 
 from tests import journals
 from timelift.trials import kills, remains
-from timelift.trials.kills import Kill
+from timelift.trials.kills import Kill, Usual
 from timelift.trials.remains import FAULTS, Reached
 
 NAMES = ("native", "fold_time")
@@ -100,15 +100,25 @@ def test_how_far_a_run_was_is_read_from_its_journal(count, where):
     assert remains.reached(remains.whole_lines(journal)) == where
 
 
+@pytest.mark.parametrize(
+    ("share", "before"),
+    [(0.0, (0, 0.0, 0.0)), (0.1, (0, 0.0, 1.0)), (0.5, (2, 4.0, 1.0)), (1.0, (3, 8.0, 2.0))],
+)
+def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
+    """So that a busy machine moves it with the lines."""
+    undisturbed = Usual(CASES, 10.0, (2.0, 4.0, 8.0))
+    assert undisturbed.before(share) == before
+
+
 def test_the_table_tells_when_kills_came_and_what_was_found():
     """Each fault is summed over all."""
     good = dict.fromkeys(FAULTS, 0)
     found = [
-        Kill(Signals.SIGKILL, 2.0, Reached.MEASURING, 3, good),
-        Kill(Signals.SIGINT, 1.0, Reached.IMPORTS, 0, good | {"orphans": 2, "missing": 1}),
+        Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, good),
+        Kill(Signals.SIGINT, 0.1, Reached.IMPORTS, 0, good | {"orphans": 2, "missing": 1}),
     ]
-    assert found[0].words == "SIGKILL after 2.0 s, measuring (3 lines): all is there"
-    assert found[1].words == "SIGINT after 1.0 s, imports: missing: 1, orphans: 2"
+    assert found[0].words == "SIGKILL after 20%, measuring (3 lines): all is there"
+    assert found[1].words == "SIGINT after 10%, imports: missing: 1, orphans: 2"
     *rows, sums = kills.lines(found)
     assert [row.split() for row in rows[1:]] == [
         ["SIGKILL", "0", "0", "1", "0", "1"],
@@ -131,7 +141,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"lost": 1}, 1)])
 def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
     """So that a machine may ask."""
-    one = Kill(Signals.SIGKILL, 2.0, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
+    one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
     monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
     assert kills.main(["--kills", "1"]) == code
 

@@ -8,6 +8,7 @@ the journals and what was printed.
 """
 
 import argparse
+import contextlib
 import os
 import random
 import subprocess
@@ -41,6 +42,8 @@ ASKED = (
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
 #: Seconds after which a run that has not ended never will.
 PATIENCE = 300.0
+#: Seconds between two glances at a journal.
+_GLANCE = 0.02
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
 
@@ -57,19 +60,25 @@ class Scene:
         """What every process of these runs carries."""
         return f"{os.getpid()} {self.results}"
 
-    def start(self, name: str, words: str) -> "subprocess.Popen[bytes]":
-        """Start `pytest bench/` and let it go on; what it prints is kept under a name."""
+    @contextlib.contextmanager
+    def start(self, name: str, words: str) -> "Iterator[subprocess.Popen[bytes]]":
+        """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
         self.results.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
         own = {"PYTHONPATH": str(_HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
         with self._file(name).open("wb") as said:
-            return subprocess.Popen(
+            run = subprocess.Popen(
                 [*command, "--results", str(self.results), *words.split()],
                 cwd=self.project,
                 env={**os.environ, **own},
                 stdout=said,
                 stderr=subprocess.STDOUT,
             )
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.wait()
 
     def run(self, name: str, words: str) -> int:
         """Do the same to the end and give the exit code."""
@@ -101,29 +110,40 @@ def _ended(run: "subprocess.Popen[bytes]") -> int:
 
 @dataclass(frozen=True)
 class Usual:
-    """A run that nobody disturbed: how long it took, and the labels of its cases."""
+    """A run that nobody disturbed: the labels of its cases, its seconds, and those of its lines."""
 
-    seconds: float
     cases: frozenset[str]
+    seconds: float
+    came: Sequence[float]
+
+    def before(self, share: float) -> tuple[int, float, float]:
+        """Where a share of it ends: after how many lines, when the last came, how much later."""
+        moment = share * self.seconds
+        last = max((one for one in self.came if one <= moment), default=0.0)
+        return sum(one <= moment for one in self.came), last, moment - last
 
 
 def usual(scene: Scene) -> Usual:
     """Run to the end; raises UserError where that fails, since then no kill says anything."""
     started = time.monotonic()
-    code = scene.run("undisturbed", ASKED)
-    seconds = time.monotonic() - started
-    if code:
+    came: list[float] = []
+    with scene.start("undisturbed", ASKED) as run:
+        while run.poll() is None:
+            now = time.monotonic() - started
+            came += [now] * (len(scene.lines()) - len(came))
+            time.sleep(_GLANCE)
+    if run.returncode:
         last = scene.said("undisturbed").strip().splitlines()[-1:]
-        raise UserError(f"a run that nobody disturbed ended with exit code {code}: {last}")
-    return Usual(seconds, remains.labels(scene.lines()))
+        raise UserError(f"an undisturbed run ended with exit code {run.returncode}: {last}")
+    return Usual(remains.labels(scene.lines()), time.monotonic() - started, came)
 
 
 @dataclass(frozen=True)
 class Kill:
-    """What became of a run: its signal, after how long, how far it was, and its faults."""
+    """What became of a run: its signal, after what share, how far it was, and its faults."""
 
     signal: Signals
-    seconds: float
+    share: float
     reached: Reached
     measured: int
     faults: Mapping[str, int]
@@ -133,12 +153,12 @@ class Kill:
         """Say it in a line."""
         found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
-        return f"{self.signal.name} after {self.seconds:.1f} s, {where}: {found or 'all is there'}"
+        return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"
 
 
-def kill(scene: Scene, undisturbed: Usual, signal: Signals, seconds: float) -> Kill:
-    """Kill a run after so many seconds, go on with it, and count what should not be."""
-    code = _strike(scene, signal, seconds)
+def kill(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> Kill:
+    """Kill a run after a share of it, go on with it, and count what should not be."""
+    code = _strike(scene, undisturbed, signal, share)
     orphans = remains.end_orphans(scene.mark)
     before = scene.lines()
     reached = remains.reached(before)
@@ -156,16 +176,23 @@ def kill(scene: Scene, undisturbed: Usual, signal: Signals, seconds: float) -> K
         wrong,
     )
     measured = len(remains.measurements(before))
-    return Kill(signal, seconds, reached, measured, dict(zip(FAULTS, counts, strict=True)))
+    return Kill(signal, share, reached, measured, dict(zip(FAULTS, counts, strict=True)))
 
 
-def _strike(scene: Scene, signal: Signals, seconds: float) -> int:
-    """Start a run and send it a signal after so many seconds; give its exit code."""
+def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> int:
+    """Start a run and send it a signal after a share of what it usually does; give its exit code.
+
+    Seconds count as slowly as the machine is now, by when the lines before that moment came.
+    """
+    lines, last, later = undisturbed.before(share)
+    started = time.monotonic()
     with scene.start("killed", ASKED) as run:
-        try:
-            return run.wait(seconds)
-        except subprocess.TimeoutExpired:
-            run.send_signal(signal)
+        while len(scene.lines()) < lines and run.poll() is None:
+            time.sleep(_GLANCE)
+        pace = (time.monotonic() - started) / last if last else 1.0
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return run.wait(later * pace)
+        run.send_signal(signal)
         return _ended(run)
 
 
@@ -203,7 +230,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
-    """Kill so many runs of one project, each at a moment drawn from a whole run's seconds."""
+    """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
     project = folder / "project"
@@ -213,7 +240,7 @@ def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Itera
     for number in range(1, many + 1):
         (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
         scene = Scene(project, journals / f"kill-{number}")
-        yield kill(scene, undisturbed, signal, dice.uniform(0, undisturbed.seconds))
+        yield kill(scene, undisturbed, signal, dice.random())
 
 
 def _say(*said: str) -> None:
