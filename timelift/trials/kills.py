@@ -9,7 +9,6 @@ the journals and what was printed.
 
 import argparse
 import contextlib
-import os
 import random
 import subprocess
 import sys
@@ -17,22 +16,16 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals
 
 from timelift.errors import UserError
 from timelift.read.escape import plain
 from timelift.trials import remains
-from timelift.trials.project import lay_out
-from timelift.trials.remains import FAULTS, MARK, Reached
+from timelift.trials.remains import FAULTS, Reached
+from timelift.trials.scene import Scene, ended
 
-_HOME = Path(__file__).parents[2]
-#: The project: two quick strategies in four settings.
-PARTS = (
-    *("conftest.py", "pyproject.toml", "bench", "workloads"),
-    *("strategies/native.py", "strategies/fold_time.py"),
-)
 LAUNCHES = 3
 ASKED = (
     "--workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 --phases forward --modes graph "
@@ -40,72 +33,10 @@ ASKED = (
 )
 #: How often each signal is drawn, in ten.
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
-#: Seconds after which a run that has not ended never will.
-PATIENCE = 300.0
 #: Seconds between two glances at a journal.
 _GLANCE = 0.02
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
-
-
-@dataclass(frozen=True)
-class Scene:
-    """A project, and the folder that one kill leaves its journal and its printed lines in."""
-
-    project: Path
-    results: Path
-
-    @property
-    def mark(self) -> str:
-        """What every process of these runs carries."""
-        return f"{os.getpid()} {self.results}"
-
-    @contextlib.contextmanager
-    def start(self, name: str, words: str) -> "Iterator[subprocess.Popen[bytes]]":
-        """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
-        self.results.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
-        own = {"PYTHONPATH": str(_HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
-        with self._file(name).open("wb") as said:
-            run = subprocess.Popen(
-                [*command, "--results", str(self.results), *words.split()],
-                cwd=self.project,
-                env={**os.environ, **own},
-                stdout=said,
-                stderr=subprocess.STDOUT,
-            )
-        try:
-            yield run
-        finally:
-            run.kill()
-            run.wait()
-
-    def run(self, name: str, words: str) -> int:
-        """Do the same to the end and give the exit code."""
-        with self.start(name, words) as run:
-            return _ended(run)
-
-    def said(self, name: str) -> str:
-        """Give what a run has printed, if there was one."""
-        path = self._file(name)
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-    def _file(self, name: str) -> Path:
-        return self.results / f"{name}.txt"
-
-    def lines(self) -> list[bytes]:
-        """Give the whole lines of the newest journal."""
-        found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
-        return remains.whole_lines(found[-1].read_bytes()) if found else []
-
-
-def _ended(run: "subprocess.Popen[bytes]") -> int:
-    """Wait for the end of a run; one that never ends is killed, which its exit code says."""
-    try:
-        return run.wait(PATIENCE)
-    except subprocess.TimeoutExpired:
-        run.kill()
-        return run.wait()
 
 
 @dataclass(frozen=True)
@@ -159,24 +90,33 @@ class Kill:
 def kill(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> Kill:
     """Kill a run after a share of it, go on with it, and count what should not be."""
     code = _strike(scene, undisturbed, signal, share)
-    orphans = remains.end_orphans(scene.mark)
+    orphans = scene.orphans()
     before = scene.lines()
     reached = remains.reached(before)
     hung = code == -Signals.SIGKILL and signal is not Signals.SIGKILL
     wrong = hung + _go_on(scene, reached)
+    faults = {
+        **_faults(scene, undisturbed, before),
+        "orphans": orphans + scene.orphans(),
+        "tracebacks": _tracebacks(scene, reached),
+        "wrong endings": wrong,
+    }
+    return Kill(signal, share, reached, len(remains.measurements(before)), faults)
+
+
+def _faults(scene: Scene, undisturbed: Usual, before: Iterable[bytes]) -> dict[str, int]:
+    """Count the faults of a journal that was gone on with."""
     after = scene.lines()
-    early = reached is Reached.IMPORTS
-    counts = (
-        remains.lost(before, after),
-        remains.duplicates(after),
-        remains.missing(after, undisturbed.cases, LAUNCHES),
-        orphans + remains.end_orphans(scene.mark),
-        remains.tracebacks(scene.said("killed"), ours=not early)
-        + sum(remains.tracebacks(scene.said(name)) for name in ("resumed", "anew")),
-        wrong,
-    )
-    measured = len(remains.measurements(before))
-    return Kill(signal, share, reached, measured, dict(zip(FAULTS, counts, strict=True)))
+    return {
+        "lost": remains.lost(before, after),
+        "duplicates": remains.duplicates(after),
+        "missing": remains.missing(after, undisturbed.cases, LAUNCHES),
+    }
+
+
+def _tracebacks(scene: Scene, reached: Reached) -> int:
+    killed = remains.tracebacks(scene.said("killed"), ours=reached is not Reached.IMPORTS)
+    return killed + sum(remains.tracebacks(scene.said(name)) for name in ("resumed", "anew"))
 
 
 def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> int:
@@ -193,7 +133,7 @@ def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> 
         with contextlib.suppress(subprocess.TimeoutExpired):
             return run.wait(later * pace)
         run.send_signal(signal)
-        return _ended(run)
+        return ended(run)
 
 
 def _go_on(scene: Scene, reached: Reached) -> int:
@@ -233,13 +173,12 @@ def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Itera
     """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
-    project = folder / "project"
-    lay_out(_HOME, project, PARTS)
-    undisturbed = usual(Scene(project, journals / "undisturbed"))
+    calm = Scene.made(folder, journals / "undisturbed")
+    undisturbed = usual(calm)
     _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
     for number in range(1, many + 1):
         (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
-        scene = Scene(project, journals / f"kill-{number}")
+        scene = replace(calm, results=journals / f"kill-{number}")
         yield kill(scene, undisturbed, signal, dice.random())
 
 
