@@ -14,6 +14,7 @@ import pytest
 
 from tests import hostile
 from tests.projects import SMALL, bench, environment, project
+from timelift.trials import remains
 
 GOOD = ("native", "fold_time")
 FORWARD = ("bench/test_forward.py", *SMALL)
@@ -121,14 +122,13 @@ def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
     }
 
 
-def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path):
+def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path, monkeypatch):
     """Their rivals build as if they were alone, and what they started is ended."""
     folder = project(tmp_path, GOOD, hostile.UNTIDY)
-    before = {one.pid for one in psutil.process_iter()}
+    monkeypatch.setenv(remains.MARK, str(folder))
     done = bench(folder, *FORWARD, "--launches", "1")
     assert f"{len(GOOD) + len(hostile.UNTIDY)} passed" in done.stdout, done.stdout
-    left = [one for one in psutil.process_iter(["cmdline"]) if one.pid not in before]
-    assert not [one for one in left if "timelift" in " ".join(one.info["cmdline"] or ())]
+    assert remains.end_orphans(str(folder)) == 0
     nodes = {
         one["case"]["strategy"]: one["facts"]["graph_nodes"]
         for one in records(folder)
