@@ -4,6 +4,7 @@ The options themselves are added by `timelift.measure.pytest_options`, which pyp
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -25,11 +26,15 @@ FAILURES = pytest.StashKey[dict[Case, str]]()
 REFEREE = pytest.StashKey[Any]()
 #: How many signals asked the run to end.
 INTERRUPTED = pytest.StashKey[int]()
+#: What is held until the process has ended.
+ENDING = pytest.StashKey[ExitStack]()
 PARAMETERS = ("strategy", *AXES)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
+    config.stash[ENDING] = ExitStack()
+    config.add_cleanup(config.stash[ENDING].close)
     names = [option.name for option in ALL_OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
     flags = Flags(
@@ -127,6 +132,16 @@ def _is_question(item: pytest.Item) -> bool:
 def _case(item: pytest.Item) -> Case | None:
     parameters = item.callspec.params  # type: ignore[attr-defined]
     return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say the answer to its end: all is measured, and Ctrl-C has nothing more to cut short."""
+    session.config.stash[ENDING].enter_context(Interrupts(lambda: None))
+    try:
+        return (yield)
+    except KeyboardInterrupt:
+        pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
 
 def pytest_terminal_summary(

@@ -1,10 +1,11 @@
 """Projects of their own for the whole-program tests, and `pytest bench/` run in them."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from timelift.trials.project import lay_out
 
 ROOT = Path(__file__).parent.parent
 #: The smallest run that has two launches.
@@ -16,13 +17,8 @@ GOOD = ("fold_time", "native", "loop_slice")
 
 def project(folder, strategies=GOOD, extra=None):
     """Lay out a project of its own: the doors, the questions, some strategies and workloads."""
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("bench", "workloads"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "strategies").mkdir()
-    for name in strategies:
-        shutil.copy(ROOT / "strategies" / f"{name}.py", folder / "strategies")
+    chosen = [f"strategies/{name}.py" for name in strategies]
+    lay_out(ROOT, folder, ["conftest.py", "pyproject.toml", "bench", "workloads", *chosen])
     for name, text in (extra or {}).items():
         (folder / "strategies" / f"{name}.py").write_text(text)
     return folder

@@ -1,6 +1,7 @@
 """Nothing lost, nothing hung: a run survives its strategies, signals, kills and other runs."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from tests import hostile
 from tests.projects import SMALL, bench, environment, project
+from timelift.trials import remains
 
 GOOD = ("native", "fold_time")
 FORWARD = ("bench/test_forward.py", *SMALL)
@@ -120,17 +122,13 @@ def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
     }
 
 
-def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path):
+def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path, monkeypatch):
     """Their rivals build as if they were alone, and what they started is ended."""
     folder = project(tmp_path, GOOD, hostile.UNTIDY)
+    monkeypatch.setenv(remains.MARK, str(folder))
     done = bench(folder, *FORWARD, "--launches", "1")
     assert f"{len(GOOD) + len(hostile.UNTIDY)} passed" in done.stdout, done.stdout
-    places = [(one.info["environ"] or {}).get("TMPDIR") for one in psutil.process_iter(["environ"])]
-    assert str(folder.parent) not in places
-    with subprocess.Popen(["sleep", "9"], env=environment(folder)) as started:
-        seen = (started.pid, psutil.Process(started.pid).environ()["TMPDIR"])
-        started.kill()
-    assert seen == (started.pid, str(folder.parent))
+    assert remains.end_orphans(str(folder)) == 0
     nodes = {
         one["case"]["strategy"]: one["facts"]["graph_nodes"]
         for one in records(folder)
@@ -171,6 +169,34 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     assert gone(children)
 
 
+#: A conftest.py that interrupts its own run so many times at its end.
+ENDS = """
+import os
+import signal
+
+
+def pytest_{hook}():
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "times", "code"),
+    [("terminal_summary", 1, 0), ("unconfigure", 1, 0), ("terminal_summary", 2, 2)],
+)
+def test_an_interrupt_while_the_answer_is_said_costs_nothing(tmp_path, hook, times, code):
+    """All was measured; the second one stops at once, in a sentence."""
+    folder = project(tmp_path, GOOD)
+    (folder / "bench" / "conftest.py").write_text(ENDS.format(hook=hook, times=times))
+    done = bench(folder, *FORWARD, "--launches", "1")
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert ("fastest in one launch" in said) == (times == 1)
+    assert records(folder)[-1]["exit"] == "complete"
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     """SIGKILL, then --resume: every case of every launch once, nothing lost, nobody left."""
     folder = project(tmp_path, GOOD)
@@ -190,6 +216,24 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert before.keys() <= after.keys()
     assert len(after) == 4 * 2 * 3
     assert records(folder)[-1]["exit"] == "complete"
+
+
+@pytest.mark.parametrize(("abandoned", "said"), [(True, b""), (False, b'{"event": "ready"}\n')])
+def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
+    """It imports nothing that nobody waits for; another one becomes ready."""
+    reader, writer = os.pipe()
+    launch = subprocess.Popen(
+        [sys.executable, "-m", "timelift.measure.server", str(writer), "tensorflow", ""],
+        stdin=subprocess.PIPE,
+        pass_fds=[writer],
+    )
+    if abandoned:
+        launch.stdin.close()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as events:
+        assert events.readline() == said
+    launch.communicate()
+    assert launch.returncode == int(abandoned)
 
 
 def test_a_run_of_other_versions_or_options_does_not_go_on(tmp_path):

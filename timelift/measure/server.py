@@ -12,6 +12,7 @@ import gc
 import json
 import mmap
 import os
+import select
 import signal
 import sys
 import traceback
@@ -136,6 +137,15 @@ def _die_with_parent() -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _abandoned():
+        os._exit(1)
+
+
+def _abandoned() -> bool:
+    """Whether who tells us what to do is gone; before prctl was called nobody said so."""
+    told = select.poll()
+    told.register(0, select.POLLHUP)
+    return any(seen & select.POLLHUP for _, seen in told.poll(0))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Trials of the gate: suites whose truth is known, run as a user's would be."""
+"""Trials of the whole program: the gate where the truth is known, and runs that are killed."""

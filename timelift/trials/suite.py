@@ -1,6 +1,5 @@
 """One suite: a project of two commits, the second raced against the first by the real gate."""
 
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from timelift.read import results
 from timelift.read.against import of_run
 from timelift.stats.gate_referee import GateReferee
 from timelift.stats.outcomes import Outcome, outcomes
+from timelift.trials.project import lay_out
 from timelift.trials.regressions import PLANTED, SLIPS, comment_on, slip_into
 
 #: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
@@ -57,8 +57,7 @@ class Silent:
 
 def project(home: Path, folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> None:
     """Write the project: a commit as in `home`, and one with a comment or a slip in every file."""
-    for name in ("strategies", "workloads"):
-        shutil.copytree(home / name, folder / name)
+    lay_out(home, folder, ("strategies", "workloads"))
     _git(folder, "init", "-q")
     _commit(folder)
     for name in asked["strategies"].split(","):

@@ -1,0 +1,114 @@
+"""What a killed run leaves, and what going on with it makes of that: each fault as a count."""
+
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import psutil
+
+from timelift.case import Case, Status
+
+#: What must not be found after a kill.
+FAULTS = ("lost", "duplicates", "missing", "orphans", "tracebacks", "wrong endings")
+#: In the environment of every process of a trial: which kill it belongs to.
+MARK = "TIMELIFT_TRIAL"
+#: Seconds in which the processes of a run that was killed have to end.
+GRACE = 2.0
+_TRACEBACK = "Traceback (most recent call last)"
+_RAISED = re.compile(r"^(?:\w+\.)*\w+(?=:|$)", re.MULTILINE)
+
+
+class Reached(StrEnum):
+    """How far a run was when it ended."""
+
+    IMPORTS = "imports"
+    HEADER = "no measurement"
+    MEASURING = "measuring"
+    END = "complete"
+
+
+def whole_lines(journal: bytes) -> list[bytes]:
+    """Give a journal's lines without one that was cut off."""
+    return journal.split(b"\n")[:-1]
+
+
+def reached(lines: Sequence[bytes]) -> Reached:
+    """Say how far the run was whose journal has these lines."""
+    if not lines:
+        return Reached.IMPORTS
+    if _object(lines[-1]).get("exit") == "complete":
+        return Reached.END
+    return Reached.MEASURING if measurements(lines) else Reached.HEADER
+
+
+def measurements(lines: Iterable[bytes]) -> list[Mapping[str, Any]]:
+    """Give what the lines say of each case in each launch."""
+    return [found for line in lines if (found := _object(line)).get("kind") == "launch"]
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return found
+
+
+def lost(before: Iterable[bytes], after: Iterable[bytes]) -> int:
+    """Count the lines that were there before and are not there any more, or not as they were."""
+    return (Counter(before) - Counter(after)).total()
+
+
+def duplicates(lines: Iterable[bytes]) -> int:
+    """Count the lines of a case in a launch that has one already."""
+    played = Counter(map(_played, measurements(lines)))
+    return played.total() - len(played)
+
+
+def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
+    """Count the cases, by label, that were not measured in one of so many launches."""
+    measured = {_played(one) for one in measurements(lines) if one["status"] == Status.MEASURED}
+    wanted = {(number, label) for label in cases for number in range(1, launches + 1)}
+    return len(wanted - measured)
+
+
+def labels(lines: Iterable[bytes]) -> frozenset[str]:
+    """Give the labels of the cases that were measured."""
+    return frozenset(label for _, label in map(_played, measurements(lines)))
+
+
+def _played(one: Mapping[str, Any]) -> tuple[int, str]:
+    return one["launch"], Case.from_fields(one["case"]).label
+
+
+def tracebacks(said: str, *, ours: bool = True) -> int:
+    """Count the tracebacks; an interrupted import is Python's own answer and not `ours`."""
+    raised = [_RAISED.search(one) for one in said.split(_TRACEBACK)[1:]]
+    words = [found[0] if found else "" for found in raised]
+    return sum(ours or word != "KeyboardInterrupt" for word in words)
+
+
+def end_orphans(mark: str, grace: float = GRACE) -> int:
+    """Count the processes of a mark that go on without their run, and end them."""
+    deadline = time.monotonic() + grace
+    while (found := _marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for one in found:
+        one.kill()
+    return len(found)
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    return [one for one in psutil.process_iter() if _environment(one).get(MARK) == mark]
+
+
+def _environment(process: psutil.Process) -> Mapping[str, str]:
+    """Give a process's environment; nothing where it has ended or is somebody else's."""
+    try:
+        return process.environ()
+    except (psutil.Error, OSError):
+        return {}
