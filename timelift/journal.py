@@ -23,7 +23,10 @@ Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), 
 that were pre-empted and kept, since most were), `stolen_share` (of the processors' time while
 rounds were played), `canary_seconds` (one beat of `timelift.measure.quiet`), and in the first
 launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for each
-device `attainable_flops_per_second` and `attainable_bytes_per_second`; absent when unknown.
+device `attainable_flops_per_second`, `attainable_bytes_per_second` and `engine`, its name and the
+switches of its backend. On a device with a queue of its own `dispatch_share` is the part of a call
+that passes before all of it is queued, and `throttled` counts the looks that found its clocks held
+down. Absent when unknown.
 """
 
 import contextlib

@@ -13,6 +13,7 @@ from timelift.across.compared import Pair
 from timelift.case import AXES
 from timelift.read.escape import csv_text
 from timelift.report.execution import modes
+from timelift.report.units import three_figures
 from timelift.stats.verdicts import Comparison
 
 #: So many settings of an axis are in the terminal; the CSV has the rest.
@@ -68,10 +69,11 @@ def ratio(found: Comparison) -> str:
     """Write a ratio with its interval, if it has one; nothing is known without a common launch."""
     if not math.isfinite(found.effect):
         return "not known"
-    middle = f"{math.exp(found.effect):.3g}"
+    middle = three_figures(math.exp(found.effect))
     if not (math.isfinite(found.low) and math.isfinite(found.high)):
         return middle
-    return f"{middle} [{math.exp(found.low):.3g}, {math.exp(found.high):.3g}]"
+    low, high = (three_figures(math.exp(one)) for one in (found.low, found.high))
+    return f"{middle} [{low}, {high}]"
 
 
 def sheets(found: Sequence[Pair]) -> dict[str, str]:

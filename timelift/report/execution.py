@@ -10,13 +10,13 @@ from timelift.stats.ranking import Ranking
 
 #: What the modes are called by each backend's own users.
 MODES = {
-    (Backend.TENSORFLOW, Mode.EAGER): "eager calls",
-    (Backend.TENSORFLOW, Mode.GRAPH): "tf.function",
-    (Backend.TENSORFLOW, Mode.XLA): "tf.function(jit_compile=True)",
-    (Backend.JAX, Mode.EAGER): "calls without jax.jit",
-    (Backend.JAX, Mode.GRAPH): "jax.jit",
-    (Backend.TORCH, Mode.EAGER): "eager calls",
-    (Backend.TORCH, Mode.GRAPH): "torch.compile",
+    (Mode.EAGER, Backend.TENSORFLOW): "eager calls",
+    (Mode.GRAPH, Backend.TENSORFLOW): "tf.function",
+    (Mode.XLA, Backend.TENSORFLOW): "tf.function(jit_compile=True)",
+    (Mode.EAGER, Backend.JAX): "calls without jax.jit",
+    (Mode.GRAPH, Backend.JAX): "jax.jit",
+    (Mode.EAGER, Backend.TORCH): "eager calls",
+    (Mode.GRAPH, Backend.TORCH): "torch.compile",
 }
 #: A device waits for its calls where so much of a call passes before all of it is queued.
 LAUNCH_BOUND = 0.9
@@ -25,9 +25,12 @@ _MOST_SWITCHES = 20
 
 def modes(settings: Iterable[Setting]) -> str:
     """Say what the modes that occur are on each backend; nothing of those that no backend has."""
-    words = dict.fromkeys((one.backend, one.mode) for one in settings)
-    told = [f"{key[1]} is {MODES[key]} on {key[0]}" for key in words if key in MODES]
-    return "; ".join(told)
+    found = {(one.mode, one.backend) for one in settings}
+    known = [key for key in itertools.product(Mode, Backend) if key in found & MODES.keys()]
+    return "; ".join(
+        f"{mode} is " + ", ".join(f"{MODES[key]} on {key[1]}" for key in keys)
+        for mode, keys in itertools.groupby(known, key=lambda key: key[0])
+    )
 
 
 def lines(run: Run) -> Iterator[tuple[str, str]]:
