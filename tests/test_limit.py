@@ -68,7 +68,7 @@ def test_what_the_profiler_does_not_see_whole_is_not_claimed(layer, features, dt
 
 def test_a_device_attains_something(monkeypatch):
     """Two positive numbers, whatever they are."""
-    monkeypatch.setitem(limits._SIZES, "cpu", (64, 1 << 10))
+    monkeypatch.setitem(limits.SIZES, "cpu", (64, 1 << 10))
     found = limits.attainable("cpu")
     assert sorted(found) == sorted(BEST)
     assert min(found.values()) > 0
