@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tests import journals
 from timelift.case import Lengths, Phase
-from timelift.engine import limits
+from timelift.engine import tensorflow_limits as limits
 from timelift.read import results
 from timelift.report import limit, table
 from timelift.stats.ranking import rank

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.engine import Array, Feed, UnavailableError, limits
+from timelift.engine import Array, Feed, UnavailableError, tensorflow_limits
 
 
 class TensorFlowEngine:
@@ -74,11 +74,11 @@ class TensorFlowEngine:
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
         """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
-        return limits.work(layer, rows, features, setting.dtype, setting.phase)
+        return tensorflow_limits.work(layer, rows, features, setting.dtype, setting.phase)
 
     def attainable(self) -> dict[str, float]:
         """Measure what the device does in a second at best."""
-        return limits.attainable(self.device)
+        return tensorflow_limits.attainable(self.device)
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and TensorFlow."""
