@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from signal import Signals
+from signal import Signals, default_int_handler
+from signal import signal as set_handler
 
 from timelift.errors import UserError
 from timelift.read.escape import plain
@@ -153,6 +154,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
     parser.add_argument("--journals", type=Path, metavar="FOLDER")
     asked = parser.parse_args(words)
+    set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
     found: list[Kill] = []
     try:
         with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
