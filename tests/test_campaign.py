@@ -3,7 +3,7 @@
 import pytest
 
 from tests import journals
-from timelift.case import Case, Status
+from timelift.case import Backend, Case, Status
 from timelift.measure import campaign as campaigns
 from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget
@@ -60,7 +60,8 @@ class ScriptedFleet:
         self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
         self.seconds = {}
 
-    def __call__(self, _plan):
+    def __call__(self, _plan, wanted):
+        self.wanted = list(wanted)
         return self
 
     def __enter__(self):
@@ -271,3 +272,17 @@ def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
     plant = Plant("one_in_4", slower=0.1, one_launch_in=4)
     assert [plant.slower_in(number) for number in range(1, 9)] == [0, 0.1, 0, 0, 0, 0.1, 0, 0]
     assert Plant("+5%", slower=0.05).slower_in(3) == 0.05
+
+
+def test_only_launches_in_which_something_is_left_are_started():
+    """A run that goes on imports the backend for nobody in vain."""
+    settings = list(dict.fromkeys(case.setting for case in CASES))
+    plan = Plan(2, 2, 0.1, 1, Limits(1, 1))
+
+    def first(*played):
+        past = {(number, setting): [] for number in played for setting in settings}
+        return set(Campaign(CASES, Catalogue({}, {}), plan, past)._first())
+
+    assert first() == {(1, Backend.TENSORFLOW), (2, Backend.TENSORFLOW)}
+    assert first(1) == {(2, Backend.TENSORFLOW)}
+    assert first(1, 2) == set()

@@ -197,6 +197,25 @@ def test_an_interrupt_while_the_answer_is_said_costs_nothing(tmp_path, hook, tim
     assert records(folder)[-1]["exit"] == "complete"
 
 
+def test_an_interrupt_during_the_imports_does_not_wait_for_them(tmp_path):
+    """Nothing is measured, nobody is left, and --resume measures all of it."""
+    folder = project(tmp_path, GOOD)
+    run = start(folder, *LONGER)
+    while not (children := family(run)):
+        time.sleep(0.01)
+    while not list(folder.glob("results/*/*.jsonl")):
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 2, said
+    assert "Traceback" not in said
+    assert not played(folder)
+    assert gone(children)
+    done = bench(folder, "bench/", "--resume")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(played(folder)) == 4 * 2 * 3
+
+
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
     """SIGKILL, then --resume: every case of every launch once, nothing lost, nobody left."""
     folder = project(tmp_path, GOOD)

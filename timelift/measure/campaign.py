@@ -4,9 +4,10 @@ Launches are the outer loop, so that the launches of a setting lie apart in time
 drift of the machine; within a launch the settings come in an order drawn anew.
 """
 
+import itertools
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -88,14 +89,21 @@ class Campaign:
         stage = Stage(record, display, referee)
         settings = len(_by_setting(self.results))
         display.say(self.plan.in_words(len(self.results), settings))
-        with Fleet(self.plan) as self._fleet:
-            fleet = self._fleet
+        self._fleet = Fleet(self.plan, self._first())
+        with self._fleet as fleet:
             self._budget.import_seconds = fleet.import_seconds
             for numbers in self.plan.groups(referee.looks):
                 wanted = self._wanted(numbers, stage)
                 if not wanted or self._stopped():
                     break
                 self._side_by_side(numbers, wanted, fleet, stage)
+
+    def _first(self) -> Iterator[tuple[int, Backend]]:
+        """Name the processes of the fewest launches in which something is left to play."""
+        settings = _by_setting(self.results)
+        for number, setting in itertools.product(range(1, 1 + self.plan.fewest), settings):
+            if (number, setting) not in self._played:
+                yield number, setting.backend
 
     def interrupt(self) -> None:
         """End after the rounds that are being played; what is being built is left."""

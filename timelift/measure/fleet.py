@@ -5,6 +5,7 @@ A launch is one process for each backend that it plays.
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -38,19 +39,22 @@ class Part:
 
 
 class Fleet:
-    """Use it as a context manager: at its end no process is left."""
+    """Use it as a context manager: at its end no process is left.
 
-    def __init__(self, plan: Plan) -> None:
+    Of the `wanted` processes, named by the launch's number and the backend, the first few are
+    started at once.
+    """
+
+    def __init__(self, plan: Plan, wanted: Iterable[tuple[int, Backend]] = ()) -> None:
         self._plan, self._lock = plan, threading.Lock()
+        self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[tuple[int, Backend], AnyLaunch] = {}
         self.import_seconds = 0.0
 
     def __enter__(self) -> Self:
         started = time.monotonic()
-        first = range(1, 1 + min(_TOGETHER, self._plan.fewest))
-        ahead = [self._started(number, one) for one in self._plan.backends for number in first]
         try:
-            for launch in ahead:
+            for launch in [self._started(*key) for key in self._wanted]:
                 launch.wait_until_ready()
         except BaseException:
             self._stop_all()
@@ -83,7 +87,7 @@ class Fleet:
             launch.stop()
 
     def hurry(self) -> None:
-        """Let every launch finish the round that it plays."""
+        """Let every launch finish the round that it plays; none goes on importing."""
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):
             launch.hurry()

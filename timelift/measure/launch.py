@@ -99,11 +99,13 @@ class Launch:
         self._turns, self._limits = turns, limits
 
     def wait_until_ready(self) -> None:
-        """Wait for the import; raises UserError where it fails."""
-        if self._ready:
+        """Wait for the import, unless time is up; raises UserError where it fails."""
+        if self._ready or self.hurried:
             return
         with self._turns.building():
             event = self._next_event(time.monotonic() + IMPORT_LIMIT)
+        if self.hurried:
+            return
         if event is None or event["event"] != "ready":
             raise UserError(
                 f"the backend could not be imported by {self._python}: {self._last_lines()}; "
@@ -146,7 +148,10 @@ class Launch:
     def hurry(self) -> None:
         """Finish the round that is being played and report; a setting that is not ready is left."""
         self.hurried = True
-        self._pass_on()
+        if self._ready:
+            self._pass_on()
+        else:
+            self._process.kill()
 
     def _pass_on(self) -> None:
         """Tell the worker, if there is one, that time is up."""

@@ -36,7 +36,7 @@ def describe(backends: Iterable[Backend]) -> dict[str, Any]:
         "name": _name(identity),
         "identity": identity,
         "drift": {
-            "versions": versions(packages(backends)),
+            "versions": versions(packages(sorted(backends))),
             "python": platform.python_version(),
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from timelift.case import Backend, Case
+from timelift.case import Case
 from timelift.measure.budget import SPARE_SECONDS
 from timelift.measure.launch import Limits
 
@@ -22,7 +22,7 @@ class Plan:
     A worker may use `memory_bytes`, 0 being no limit.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
-    fewest are for suspects. The `backends` are those of its cases.
+    fewest are for suspects.
     """
 
     fewest: int
@@ -37,7 +37,6 @@ class Plan:
     memory_bytes: int = 0
     two_sided: bool = False
     other_python: str = ""
-    backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
 
     def in_words(self, cases: int, settings: int) -> str:
         """Say what is going to happen."""

@@ -105,12 +105,12 @@ class Session:
         if not chosen:
             return
         if self.once:
-            self.campaign = Campaign(chosen, self.catalogue, self._plan(chosen, stop_after))
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after))
             self.campaign.run(lambda *_: None, display, referee)
             return
         with lock.held(display.say, wait=self.wait, stop=lambda: self.interrupted):
             played = self._go_on(chosen) if self.past else {}
-            self.campaign = Campaign(chosen, self.catalogue, self._plan(chosen, stop_after), played)
+            self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after), played)
             self._measure(self.campaign, display, referee)
 
     def _go_on(self, chosen: list[Case]) -> Played:
@@ -149,7 +149,7 @@ class Session:
         """What the campaign found of a case; None before it has run."""
         return self.campaign.results.get(case) if self.campaign else None
 
-    def _plan(self, chosen: Iterable[Case], stop_after: int) -> Plan:
+    def _plan(self, stop_after: int) -> Plan:
         knobs = self.knobs
         launches = self.gate.launches if self.gate else knobs["launches"]
         seed = self._seed()
@@ -166,7 +166,6 @@ class Session:
             memory_bytes=knobs["memory_limit"],
             two_sided=self.gate is not None,
             other_python=self.gate.base.python if self.gate else "",
-            backends=tuple(dict.fromkeys(case.setting.backend for case in chosen)),
         )
 
     def other_side_lost(self, case: Case) -> str:
@@ -208,7 +207,7 @@ class Session:
             "seed": plan.seed,
             "command": ["pytest", *sys.argv[1:]],
             "commit": machine.commit(self.root),
-            "machine": machine.describe(plan.backends),
+            "machine": machine.describe({case.setting.backend for case in self._results()}),
             "options": {**self.asked, **self._knobs_as_text()},
             "asked": self._asked,
             "sources": self._sources(),
