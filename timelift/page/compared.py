@@ -75,7 +75,7 @@ def execution(rankings: Sequence[Ranking]) -> Table:
         for group in groups.values()
         for one, best in _with_best(group)
     ]
-    return Table("execution", "Modes, devices and the like", headings, rows)
+    return Table("execution", "The fastest in each", headings, rows)
 
 
 def _elsewhere(setting: Setting, axes: Iterable[str], chosen: Iterable[str]) -> tuple[object, ...]:
@@ -122,7 +122,8 @@ def across(pairs: Sequence[Pair]) -> tuple[Table, ...]:
         f"{meaning(pairs)}. Intervals are 95 %, over launches: the two are timed seconds apart, in "
         "processes of their own"
     )
-    return (Table("across", "The same strategy executed otherwise", headings, rows, note),)
+    title = "Each strategy beside itself, executed otherwise"
+    return (Table("across", title, headings, rows, note),)
 
 
 def _ratios(found: Comparison) -> tuple[str, ...]:
