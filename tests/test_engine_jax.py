@@ -200,30 +200,32 @@ put_back = engine.keep()
 jax.config.update("jax_disable_jit", True)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
-told = engine.identity()
+seen = lambda: [engine.identity(), jax.config.jax_enable_x64]
+turned = seen()
 put_back()
-print(json.dumps([told, engine.identity(), jax.config.jax_disable_jit]))
+print(json.dumps([turned, seen(), jax.config.jax_disable_jit]))
 """
 
 
 def test_switches_are_told_and_put_back():
     """A strategy may turn them; its rivals find them as they were."""
     turned, after, disabled = told(KEPT)
-    assert (turned["x64"], turned["matmul_precision"]) == ("True", "highest")
-    assert (after["x64"], after["matmul_precision"], disabled) == ("False", "None", False)
+    assert (turned[0]["matmul_precision"], turned[1]) == ("highest", True)
+    assert (after[0]["matmul_precision"], after[1], disabled) == ("None", False, False)
 
 
 DOUBLE = """
 import keras
+import jax
 engine = open_engine(changed(dtype=Dtype.FLOAT64))
-print(json.dumps([str(engine.place(np.ones(2)).dtype), engine.identity()["x64"]]))
+print(json.dumps([str(engine.place(np.ones(2)).dtype), jax.config.jax_enable_x64]))
 """
 
 
 def test_double_precision_is_had_where_it_is_asked_for():
     """JAX makes single precision of everything else."""
-    assert told(DOUBLE) == ["float64", "True"]
-    assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", "False"]
+    assert told(DOUBLE) == ["float64", True]
+    assert told(DOUBLE.replace("dtype=Dtype.FLOAT64", "")) == ["float32", False]
 
 
 COUNTED = """

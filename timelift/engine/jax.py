@@ -118,7 +118,6 @@ class JaxEngine:
             "name": str(self.device.device_kind),
             "platform": " ".join(str(self.device.client.platform_version).split()),
             "matmul_precision": str(jax.config.jax_default_matmul_precision),
-            "x64": str(jax.config.jax_enable_x64),
         }
 
     def release(self) -> None:
