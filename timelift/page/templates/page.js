@@ -54,8 +54,8 @@ function filterable(sheet) {
       row.hidden = !kept;
       left += kept;
     }
-    const all = rows.length.toLocaleString("en");
-    count.textContent = asked.length ? `${left.toLocaleString("en")} of ${all} rows` : `${all} rows`;
+    const all = `${rows.length.toLocaleString("en")} row${rows.length === 1 ? "" : "s"}`;
+    count.textContent = asked.length ? `${left.toLocaleString("en")} of ${all}` : all;
   };
   fields.forEach((field) => field.addEventListener("input", apply));
   const filters = sheet.querySelector(".filters");
