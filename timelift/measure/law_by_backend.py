@@ -37,13 +37,14 @@ def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]
 
 
 def table(found: Iterable[tuple[Backend, Cell]]) -> Iterator[str]:
-    """Write the cells as a Markdown table, the reasons below it."""
+    """Write the cells as a Markdown table; below it the reasons that the first backend has not."""
     cells = list(found)
     backends = list(dict.fromkeys(backend for backend, _ in cells))
     heads = [f"{backend} {way}" for backend in backends for way in ("eager", "compiled")]
     yield f"| strategy | {' | '.join(heads)} |"
     yield "|---" * (1 + len(heads)) + "|"
-    notes: dict[str, int] = {}
+    usual = {cell.reason for backend, cell in cells if backend == backends[0]}
+    notes: dict[str, int] = dict.fromkeys(usual - {""}, 0)
     for strategy in dict.fromkeys(cell.strategy for _, cell in cells):
         row = [
             _summary([cell for one, cell in cells if one == backend], strategy, mode, notes)
@@ -52,15 +53,19 @@ def table(found: Iterable[tuple[Backend, Cell]]) -> Iterator[str]:
         ]
         yield f"| `{strategy}` | {' | '.join(row)} |"
     yield ""
-    yield from (f"{number}. {reason}" for reason, number in notes.items())
+    yield from (f"{number}. {reason}" for reason, number in notes.items() if number)
 
 
 def _summary(cells: Iterable[Cell], strategy: str, mode: Mode, notes: dict[str, int]) -> str:
-    """Write how many workloads came to which word, and why not to the others."""
+    """Write how many workloads came to which word, and why not to the others, if that is new."""
     mine = [cell for cell in cells if (cell.strategy, cell.mode) == (strategy, mode)]
     words = Counter(cell.word for cell in mine)
     reasons = dict.fromkeys(cell.reason for cell in mine if cell.reason)
-    marks = [str(notes.setdefault(reason, len(notes) + 1)) for reason in reasons]
+    marks = [
+        str(notes.setdefault(one, 1 + max(notes.values(), default=0)))
+        for one in reasons
+        if notes.get(one) != 0
+    ]
     told = ", ".join(f"{word} {many}" if len(mine) > 1 else word for word, many in words.items())
     return f"{told} ({', '.join(marks)})" if marks else told
 
