@@ -65,7 +65,7 @@ def _matched(
     for one in measured:
         usually: Any = {axis: USUAL[axis]}
         groups[replace(one.case.setting, **usually), one.case.strategy].append(one)
-    for group in groups.values():
+    for _, group in sorted(groups.items()):
         usual, *others = sorted(group, key=lambda one: _place(one.case, axis))
         yield from itertools.product([usual], others)
 

@@ -99,18 +99,8 @@ class JaxEngine:
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
 
-    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Bytes that `call` adds at its peak; None on a CPU, and below a peak there was before.
-
-        JAX keeps the highest peak of the process and cannot forget it.
-        """
-        before = self.device.memory_stats() if self._kind != "cpu" else None
-        if not before:
-            return None
-        self.wait(call())
-        peak = int(self.device.memory_stats()["peak_bytes_in_use"])
-        higher = peak > int(before["peak_bytes_in_use"])
-        return peak - int(before["bytes_in_use"]) if higher else None
+    def device_peak_bytes(self, call: Callable[[], Any]) -> None:
+        """Give None: JAX keeps the highest peak of its process, and cannot forget it for a call."""
 
     def identity(self) -> dict[str, str]:
         """Name the device and what decides how exactly it multiplies."""

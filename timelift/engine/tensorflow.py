@@ -3,6 +3,7 @@
 import functools
 import gc
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import keras
@@ -22,12 +23,14 @@ class TensorFlowEngine:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         self._kind, _, number = device.partition(":")
-        present = tf.config.list_physical_devices(self._kind.upper())
-        if len(tf.config.list_logical_devices(self._kind.upper())) <= int(number or 0):
+        place = _show_only(self._kind, int(number or 0))
+        logical = tf.config.list_logical_devices(self._kind.upper())
+        if len(logical) <= place:
             raise UnavailableError(f"TensorFlow sees no {device} on this machine")
-        self._physical = present[min(int(number or 0), len(present) - 1)]
-        self._name = f"{self._kind.upper()}:{number or 0}"
-        self.device = f"/{self._kind}:{number or 0}"
+        self._name = f"{self._kind.upper()}:{place}"
+        self.device = f"/{self._kind}:{place}"
+        self._scope = ExitStack()  # held for good: weights are made on the device
+        self._scope.enter_context(tf.device(self.device))
 
     def place(self, array: Array) -> Any:
         """Put an array on the device."""
@@ -96,7 +99,8 @@ class TensorFlowEngine:
 
     def identity(self) -> dict[str, str]:
         """Name the device and what decides how exactly it multiplies."""
-        told = tf.config.experimental.get_device_details(self._physical)
+        (physical, *_) = tf.config.get_visible_devices(self._kind.upper())
+        told = tf.config.experimental.get_device_details(physical)
         return {
             "name": str(told.get("device_name", self._kind)),
             "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
@@ -177,6 +181,22 @@ class TensorFlowCompiled:
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         return functools.partial(self._function, *self._arguments(feed))
+
+
+def _show_only(kind: str, number: int) -> int:
+    """Hide every GPU but the one that is asked for, and let it grow; give its number from then on.
+
+    TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus or (kind == "gpu" and number >= len(gpus)):
+        return number
+    shown = [gpus[number]] if kind == "gpu" else []
+    if tf.config.get_visible_devices("GPU") != shown:
+        tf.config.set_visible_devices(shown, "GPU")
+    for one in shown:
+        tf.config.experimental.set_memory_growth(one, True)  # noqa: FBT003 - TensorFlow's signature
+    return 0 if kind == "gpu" else number
 
 
 def open_engine(setting: Setting) -> TensorFlowEngine:

@@ -7,6 +7,7 @@ compiles in this process alone, since a worker may not leave processes behind.
 import gc
 import random
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -37,7 +38,8 @@ class TorchEngine:
         self.device = torch.device(f"cuda:{number or 0}" if self._gpu else "cpu")
         if self._gpu:
             torch.cuda.set_device(self.device)
-        keras.device(setting.device).__enter__()  # for good: no call pays for a scope
+        self._scope = ExitStack()  # held for good: no call pays for a scope
+        self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
             prepare_compiler(self.device)
 

@@ -90,6 +90,8 @@ class Campaign:
         settings = len(_by_setting(self.results))
         display.say(self.plan.in_words(len(self.results), settings))
         self._fleet = Fleet(self.plan, self._first())
+        if self.interrupted:
+            self._fleet.hurry()
         with self._fleet as fleet:
             self._budget.import_seconds = fleet.import_seconds
             for numbers in self.plan.groups(referee.looks):
@@ -221,7 +223,10 @@ class Campaign:
     def _take(self, lines: Iterable[Mapping[str, Any]], stage: Stage) -> None:
         """Note how cases ended in one launch, as lines of the journal say."""
         for line in lines:
-            result = self.results.get(Case.from_fields(line["case"]))
+            case = Case.from_fields(line["case"])
+            if "engine" in line.get("facts", ()):
+                self._gauged.add(_device(case.setting))
+            result = self.results.get(case)
             if result is None:
                 continue
             if line["status"] == Status.MEASURED:
@@ -255,18 +260,17 @@ class Campaign:
             input_high=workload.input_high,
             memory_bytes=self.plan.memory_bytes,
             counts_work=self._bounds(part),
-            gauges_device=self._bounds(part) and self._first_on_device(setting),
+            gauges_device=self._bounds(part) and _device(setting) not in self._gauged,
         )
 
     def _bounds(self, part: Part) -> bool:
         """Whether a launch tells what bounds calls: once in a run of rivals is enough."""
         return part.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
 
-    def _first_on_device(self, setting: Setting) -> bool:
-        device = (setting.device, setting.threads, setting.backend)
-        first = device not in self._gauged
-        self._gauged.add(device)
-        return first
+
+def _device(setting: Setting) -> tuple[str, int, str]:
+    """What is gauged once a run."""
+    return setting.device, setting.threads, setting.backend
 
 
 def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:

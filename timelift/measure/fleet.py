@@ -49,7 +49,7 @@ class Fleet:
         self._plan, self._lock = plan, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[tuple[int, Backend], AnyLaunch] = {}
-        self.import_seconds = 0.0
+        self.import_seconds, self._hurried = 0.0, False
 
     def __enter__(self) -> Self:
         started = time.monotonic()
@@ -88,6 +88,7 @@ class Fleet:
 
     def hurry(self) -> None:
         """Let every launch finish the round that it plays; none goes on importing."""
+        self._hurried = True
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):
             launch.hurry()
@@ -108,4 +109,6 @@ class Fleet:
         launch = self._new(backend)
         with self._lock:
             self._live[number, backend] = launch
+        if self._hurried:  # the signal came while it was started
+            launch.hurry()
         return launch

@@ -71,7 +71,7 @@ class Launch:
         cores: Iterable[int] = (),
         python: str = sys.executable,
     ) -> None:
-        self._python = python
+        self._python, self._backend = python, backend
         self._limits, self._turns, self._ready = limits, Turns(), False
         self._now: Attempt | None = None
         self.hurried = False
@@ -108,8 +108,8 @@ class Launch:
             return
         if event is None or event["event"] != "ready":
             raise UserError(
-                f"the backend could not be imported by {self._python}: {self._last_lines()}; "
-                "install the project's dependencies with 'make setup'"
+                f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
+                f"install it there with: {self._python} -m pip install {self._backend} keras"
             )
         self._ready = True
 

@@ -46,9 +46,16 @@ class Play:
                 found = self.engine.work(side.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
-        if task.gauges_device:
-            found |= {**self.engine.attainable(), "engine": dict(self.engine.identity())}
-        return found
+        return found | (self._gauged() if task.gauges_device else {})
+
+    def _gauged(self) -> dict[str, Any]:
+        """Measure what the device does at best, and name it; what fails is not known."""
+        self.emit({"event": "busy", "strategy": None, "doing": "gauging the device"})
+        try:
+            return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
+        except Exception:  # noqa: BLE001 - no rival's fault
+            traceback.print_exc()
+            return {}
 
     def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         traces = getattr(one.compiled, "traces", 0)

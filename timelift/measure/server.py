@@ -35,6 +35,7 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
         os.sched_setaffinity(0, map(int, cores.split(",")))
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver and NVML number them
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
     events = os.fdopen(events_fd, "w", encoding="utf-8")
     _import_backend(backend)

@@ -12,12 +12,14 @@ import numpy as np
 
 from timelift.case import Phase
 from timelift.engine import Array, Engine
-from timelift.measure import inner, law
+from timelift.measure import inner, law, memory
 from timelift.measure.wire import Rival, Task
 
 
 class InnerLayerError(Exception):
-    """A sentence that says why there is no inner layer to lift."""
+    """A sentence why there is no inner layer to lift; `exhausted` where memory ran out."""
+
+    exhausted = False
 
 
 @dataclass(frozen=True)
@@ -79,4 +81,6 @@ class Sides:
             return Side(self._engine, self._task, factory, self._given)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
-            return InnerLayerError(f"the inner layer: {inner.sentence(error)}")
+            failure = InnerLayerError(f"the inner layer: {inner.sentence(error)}")
+            failure.exhausted = memory.ran_out(error)
+            return failure

@@ -114,7 +114,7 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
         "Each cell was tried: built, traced, called and held to the law, forward and backward "
         f"(inputs and weights), at {SEQ_LEN} steps of {BATCH} sequences. **lifts** keeps the law, "
         "**differs** runs and is declared to be no lift, **refuses** says why before anything is "
-        "built, **fails** does not run in TensorFlow. "
+        "built, **fails** does not run. "
         "Written by `python -m timelift.measure.support`.\n"
     )
     for workload, group in itertools.groupby(found, key=lambda cell: cell.workload):

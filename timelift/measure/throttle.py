@@ -57,7 +57,10 @@ class _Watch:
         self()
 
     def __call__(self) -> int:
-        reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
+        try:
+            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
+        except Exception:  # noqa: BLE001 - a driver that does not tell now is no fault of a rival
+            return self._found
         self._found += bool(reasons & HELD_DOWN)
         return self._found
 

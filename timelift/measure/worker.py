@@ -89,7 +89,9 @@ class Stage:
                 with as_before(self.engine):
                     return self._preparation.contender(rival, side)
         except InnerLayerError as error:
-            self.emit(ended(rival, Status.FAILED, str(error)))
+            self.exhausted = error.exhausted
+            status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
+            self.emit(ended(rival, status, str(error)))
         except Refused as refusal:
             self.emit(ended(rival, Status.REFUSED, str(refusal)))
         except law.LawBrokenError as error:
