@@ -212,3 +212,20 @@ print(json.dumps([*said, engine.work(attention, 6, (4, 3), setting).get("flops")
 def test_work_is_counted_where_all_of_it_is_seen(phase, passes):
     """A product of 6 rows by (3, 4) is 144 operations; attention's kernel is not looked into."""
     assert told(WORK % phase) == [144 * passes, None, None]
+
+
+PLACED = """
+from keras.src.backend.torch.core import get_device
+before = get_device()
+engine = open_engine(USUAL)
+layer = keras.layers.Dense(2)
+layer.build((None, 3))
+print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
+"""
+
+
+def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
+    """For as long as the process lives; on a machine with a GPU Keras chooses that."""
+    before, now, weights = told(PLACED, KERAS_TORCH_DEVICE="meta")
+    assert before == "meta"
+    assert (now, weights) == ("cpu", "cpu")

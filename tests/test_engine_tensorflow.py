@@ -1,0 +1,55 @@
+"""TensorFlow's engine on a device of its own: one processor told as two."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+SECOND = """
+import json
+import numpy as np
+import tensorflow as tf
+from timelift.case import Phase, Setting
+from timelift.engine import Feed, UnavailableError, open_engine
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+two = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(cpu, two)
+setting = Setting("any", 5, 3, Phase.BACKWARD, device=%r)
+try:
+    engine = open_engine(setting)
+except UnavailableError as error:
+    print(json.dumps(str(error)))
+    raise SystemExit
+import keras
+layer = keras.layers.Dense(4)
+inputs = keras.Input((5, 3))
+model = keras.Model(inputs, layer(inputs))
+feed = Feed(
+    engine.place(np.ones((3, 5, 3), "float32")), None, engine.place(np.ones((3, 5, 4), "float32"))
+)
+compiled = engine.compile(model, setting, training=True)
+loss, gradients = compiled.bind(feed)()
+found = [feed.inputs, feed.cotangent, loss, *gradients, *(one.value for one in layer.weights)]
+print(json.dumps(sorted({one.device[-5:] for one in found})))
+"""
+
+
+def told(device):
+    """What a fresh process says."""
+    command = [sys.executable, "-c", SECOND % device]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_inputs_weights_and_results_are_on_the_second_device():
+    """Nothing crosses over while the clock runs."""
+    assert told("cpu:1") == ["CPU:1"]
+    assert told("cpu") == ["CPU:0"]
+
+
+def test_a_device_that_is_not_there_is_said():
+    """In a sentence."""
+    assert told("cpu:2") == "TensorFlow sees no cpu:2 on this machine"

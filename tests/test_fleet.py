@@ -1,0 +1,60 @@
+"""The processes of a campaign: none goes on once time is up, whenever the signal comes."""
+
+import pytest
+
+from timelift.case import Backend
+from timelift.measure import fleet as fleets
+from timelift.measure.fleet import Fleet
+from timelift.measure.launch import Limits
+from timelift.measure.plan import Plan
+
+PLAN = Plan(2, 2, 0.1, 1, Limits(1, 1))
+WANTED = [(1, Backend.JAX), (2, Backend.JAX), (9, Backend.JAX)]
+
+
+class ScriptedLaunch:
+    """A launch that counts what it is told, and may be the moment at which the signal comes."""
+
+    made: list = []  # noqa: RUF012 - one list for a test
+
+    def __init__(self, backend, *_):
+        self.backend, self.hurries, self.stopped = backend, 0, False
+        self.made.append(self)
+        if self.signal:
+            self.signal()
+
+    signal = None
+
+    def hurry(self):
+        self.hurries += 1
+
+    def wait_until_ready(self):
+        pass
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def launch(monkeypatch):
+    """Stands in for the processes."""
+    monkeypatch.setattr(ScriptedLaunch, "made", [])
+    monkeypatch.setattr(ScriptedLaunch, "signal", None)
+    monkeypatch.setattr(fleets, "Launch", ScriptedLaunch)
+    return ScriptedLaunch
+
+
+def test_the_first_launches_start_together_and_all_end(launch):
+    """One process for each number and backend among the first three."""
+    with Fleet(PLAN, WANTED):
+        assert [one.backend for one in launch.made] == [Backend.JAX] * 2
+        assert not any(one.stopped or one.hurries for one in launch.made)
+    assert all(one.stopped for one in launch.made)
+
+
+def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):
+    """Nobody imports for a run that is to end."""
+    fleet = Fleet(PLAN, WANTED)
+    monkeypatch.setattr(launch, "signal", staticmethod(fleet.hurry))
+    with fleet:
+        assert all(one.hurries for one in launch.made)
