@@ -1,11 +1,7 @@
 """TensorFlow's engine on a device of its own: one processor told as two."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
+from tests import engines
 
-ROOT = Path(__file__).parent.parent
 SECOND = """
 import json
 import numpy as np
@@ -37,11 +33,8 @@ print(json.dumps(sorted({one.device[-5:] for one in found})))
 
 
 def told(device):
-    """What a fresh process says."""
-    command = [sys.executable, "-c", SECOND % device]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What a fresh process says of a device."""
+    return engines.told("tensorflow", SECOND % device)
 
 
 def test_inputs_weights_and_results_are_on_the_second_device():

@@ -1,12 +1,10 @@
 """PyTorch behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import engines
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
@@ -38,17 +36,8 @@ def unavailable(**axes):
 
 
 def told(body, **variables):
-    """Run a body in a fresh process with PyTorch under Keras; give what it says last, from JSON."""
-    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT), **variables}
-    done = subprocess.run(
-        [sys.executable, "-c", PREPARED + body],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    """What a fresh process with PyTorch under Keras says last."""
+    return engines.told("torch", PREPARED + body, **variables)
 
 
 TRACES = """
