@@ -5,9 +5,12 @@ that the probe itself is tested where there is no GPU.
 """
 
 import json
+import math
 import os
 import random
+import statistics
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,18 +22,20 @@ from timelift.engine import Feed, open_engine
 from timelift.measure import rounds
 
 ROOT = Path(__file__).parents[2]
-#: A product that keeps a device busy for long, and one that it has done at once.
-LARGE, SMALL = (64, 64, 512), (2, 4, 8)
+#: Inputs whose product keeps a device busy for long, by kind of device, and for no time at all.
+LARGE, SMALL = {"cpu": (64, 64, 512), "gpu": (64, 256, 4096)}, (2, 4, 8)
+#: So often a sample is timed by both clocks.
+LOOKS = 9
 
 
 def main(backend: str, device: str) -> None:
     """Print what is found."""
     os.environ["KERAS_BACKEND"] = backend
-    setting = Setting(
-        *("probe", LARGE[1], LARGE[0], Phase.FORWARD), device=device, backend=Backend(backend)
-    )
+    shape = LARGE[device.partition(":")[0]]
+    sizes = ("probe", shape[1], shape[0], Phase.FORWARD)
+    setting = Setting(*sizes, device=device, backend=Backend(backend))
     engine = open_engine(setting)
-    large, small = (player(engine, setting, shape) for shape in (LARGE, SMALL))
+    large, small = (player(engine, setting, one) for one in (shape, SMALL))
     for one in (large, small):
         seconds = rounds.warm_up(one)
         rounds.look_at_queue(one)
@@ -40,19 +45,21 @@ def main(backend: str, device: str) -> None:
 
 def found(engine: Any, setting: Setting, large: rounds.Player, small: rounds.Player) -> dict:
     """Answer the suite's questions."""
-    sample = large.billed_sample(rounds.time.perf_counter)
-    placed = engine.place(np.zeros(LARGE, np.float32))
+    shape = LARGE[setting.device.partition(":")[0]]
+    peak = engine.device_peak_bytes(lambda: engine.wait(large.call()))
+    clocks = [both_clocks(setting, large) for _ in range(LOOKS)]
+    seconds = statistics.median(one for one, _ in clocks)
     return {
-        "device": str(getattr(placed, "device", "")),
+        "device": str(getattr(engine.place(np.zeros(2, np.float32)), "device", "")),
         "identity": dict(engine.identity()),
         "attainable": engine.attainable(),
-        "peak_bytes": engine.device_peak_bytes(lambda: engine.wait(large.call())),
-        "output_bytes": int(np.prod(LARGE)) * 4,
-        "wait_share": large.wait_seconds / sample,
+        "peak_bytes": peak,
+        "output_bytes": int(np.prod(shape)) * 4,
+        "wait_share": large.wait_seconds / seconds,
         "large_dispatch_share": large.dispatch_share,
         "small_dispatch_share": small.dispatch_share,
-        "seconds_per_call": sample / large.calls_per_sample,
-        "event_seconds_per_call": event_seconds(setting, large),
+        "seconds_per_call": seconds / large.calls_per_sample,
+        "event_over_clock": statistics.median(event / one for one, event in clocks),
     }
 
 
@@ -68,19 +75,21 @@ def player(engine: Any, setting: Setting, shape: tuple[int, ...]) -> rounds.Play
     return rounds.Player(str(shape), call, engine.wait)
 
 
-def event_seconds(setting: Setting, large: rounds.Player) -> float | None:
-    """Seconds a call by the device's own clock, which PyTorch alone hands out."""
+def both_clocks(setting: Setting, large: rounds.Player) -> tuple[float, float]:
+    """Seconds of one sample by our clock, and by the device's own around the same calls.
+
+    PyTorch alone hands that out; elsewhere it is NaN.
+    """
     if setting.backend is not Backend.TORCH or setting.device == "cpu":
-        return None
+        return large.billed_sample(time.perf_counter), math.nan
     import torch
 
     begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
-    for _ in range(large.calls_per_sample):
-        large.call()
+    seconds = large.billed_sample(time.perf_counter)
     end.record()
     torch.cuda.synchronize()
-    return begin.elapsed_time(end) / 1e3 / large.calls_per_sample
+    return seconds, begin.elapsed_time(end) / 1e3
 
 
 if __name__ == "__main__":
