@@ -20,20 +20,12 @@ INNER_LOSSES = "first_step"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
-FALLS_BACK = (
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
-)
+layers = keras.layers
+BY_DEPTH = (layers.DepthwiseConv2D, layers.SeparableConv2D)
+#: On TensorFlow these have no batched form.
+FALLS_BACK = (layers.Conv3D, layers.DepthwiseConv1D, layers.SeparableConv1D, *BY_DEPTH)
 #: On PyTorch these ask whether their inputs lie with channels last, and transpose them if not.
-ASKS_FOR_LAYOUT = (
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv2D,
-)
+ASKS_FOR_LAYOUT = (layers.Conv2D, layers.Conv3D, *BY_DEPTH)
 #: What the rates of noise are called.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
@@ -71,14 +63,14 @@ def refused_by_torch(part, setting):
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
     if setting.phase == "backward" and any(getattr(part, rate, 0) for rate in NOISE):
         return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
-    if trains and isinstance(part, keras.layers.BatchNormalization):
+    if trains and isinstance(part, layers.BatchNormalization):
         return f"{name} updates its statistics in place, which torch.vmap does for no single step."
     return None
 
 
 def refused_by_jax(part, setting):
     """Judge one of the layers inside the layer on JAX."""
-    statistics = isinstance(part, keras.layers.BatchNormalization) and part.trainable
+    statistics = isinstance(part, layers.BatchNormalization) and part.trainable
     if setting.phase == "backward" and statistics:
         return "JAX has no one value for the statistics that each mapped step assigns."
     return None
@@ -88,10 +80,10 @@ def refused_by_tensorflow(part, setting):
     """Judge one of the layers inside the layer on TensorFlow."""
     backward, name = setting.phase == "backward", type(part).__name__
     inert = setting.mode == "eager" or (setting.mode == "graph" and not backward)
-    if isinstance(part, keras.layers.RNN) and not (part.unroll or inert):
+    if isinstance(part, layers.RNN) and not (part.unroll or inert):
         return f"the loop of {name} is vectorised into one without a gradient or XLA program."
     lone = setting.time_axis == "dynamic" and setting.batch == setting.seq_len == 1
-    if isinstance(part, keras.layers.RNN) and lone and setting.mode == "graph":
+    if isinstance(part, layers.RNN) and lone and setting.mode == "graph":
         return f"TensorFlow gives the loop of {name} a wrong shape for one step of one sequence."
     double = setting.dtype == "float64" and setting.mode != "xla"
     if backward and double and getattr(part, "groups", 1) > 1:
