@@ -1,6 +1,7 @@
 """Reading never executes: no strategy is loaded, nothing unpickled, no module that a file names."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import journals
+from tests.projects import ROOT
 from timelift.export import FORMATS
 
 #: Springs when it is executed, whoever does it and from wherever.
@@ -78,6 +80,7 @@ def _codes(project: Path, *commands: Sequence[object], spring: str = "") -> list
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(spring=spring), words],
         cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
