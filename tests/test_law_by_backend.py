@@ -1,5 +1,7 @@
 """The table of the law by backend: words are counted, and only what is new is explained."""
 
+import pytest
+
 from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import law_by_backend
 from timelift.measure.support import Cell
@@ -36,3 +38,15 @@ def test_everything_is_tried_eagerly_and_one_workload_compiled():
         "sensor": [law_by_backend.EAGER, law_by_backend.COMPILED],
         "frames": [law_by_backend.EAGER],
     }
+
+
+@pytest.mark.parametrize("words", ["--backends jaxx", "--workloads sensors"])
+def test_an_unknown_name_is_one_sentence(words, monkeypatch, capsys):
+    """With what was likely meant, before anything is tried."""
+    monkeypatch.setattr("sys.argv", ["law_by_backend", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        law_by_backend.main()
+    assert ended.value.code == 2
+    received = words.split()[1]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"unknown name {received!r}; nearest: {received[:-1]}" in last

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from timelift.case import Backend, Mode, TimeAxis
+from timelift.errors import UserError
 from timelift.measure import registry, support
 from timelift.measure.backends import why_not
 from timelift.measure.support import Cell
@@ -76,11 +77,14 @@ def main() -> None:
         description=__doc__, prog="python -m timelift.measure.law_by_backend"
     )
     parser.add_argument("--workloads", default="all", metavar="LIST")
-    parser.add_argument("--backends", default=",".join(Backend), metavar="LIST")
+    parser.add_argument("--backends", default="all", metavar="LIST")
     asked = parser.parse_args()
-    strategies = registry.strategies(ROOT / "strategies")
-    workloads = support.named(registry.workloads(ROOT / "workloads"), asked.workloads)
-    backends = [one for one in map(Backend, asked.backends.split(",")) if not why_not(one)]
+    try:
+        strategies = registry.strategies(ROOT / "strategies")
+        workloads = support.named(registry.workloads(ROOT / "workloads"), asked.workloads)
+        backends = _installed(asked.backends)
+    except UserError as error:
+        parser.error(str(error))
 
     def tried(one: Trial) -> list[tuple[Backend, Cell]]:
         backend, workload, columns = one
@@ -91,6 +95,14 @@ def main() -> None:
         found = pool.map(tried, trials(workloads, backends))
         for line in table(itertools.chain.from_iterable(found)):
             sys.stdout.write(line + "\n")
+
+
+def _installed(words: str) -> Iterable[Backend]:
+    """Read a list of backends, or all; raises UserError where one is not installed."""
+    backends = support.named({str(one): one for one in Backend}, words).values()
+    if missing := next(filter(None, map(why_not, backends)), ""):
+        raise UserError(missing)
+    return backends
 
 
 if __name__ == "__main__":

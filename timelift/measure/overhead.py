@@ -24,15 +24,14 @@ def main() -> None:
     """Print seconds per sample of an empty function, and its share of a 2 ms sample."""
     prog = "python -m timelift.measure.overhead"
     parser = argparse.ArgumentParser(description=__doc__, prog=prog)
-    parser.add_argument("backend", nargs="?", choices=list(Backend), default=Backend.TENSORFLOW)
+    parser.add_argument("backend", nargs="?", choices=[*map(str, Backend)], default="tensorflow")
     parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
-    if reason := why_not(asked.backend):
+    backend = Backend(asked.backend)
+    if reason := why_not(backend):
         sys.exit(reason)
-    os.environ["KERAS_BACKEND"] = asked.backend
-    setting = Setting(
-        "none", 1, 1, Phase.FORWARD, device=asked.device, backend=Backend(asked.backend)
-    )
+    os.environ["KERAS_BACKEND"] = backend
+    setting = Setting("none", 1, 1, Phase.FORWARD, device=asked.device, backend=backend)
     try:
         engine = open_engine(setting)
     except UnavailableError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.errors import UserError, nearest
 from timelift.measure import registry
 from timelift.measure.axes import split
 from timelift.measure.launch import Launch, Limits
@@ -149,8 +150,11 @@ def main() -> None:
     parser.add_argument("--workloads", default="all", metavar="LIST")
     asked = parser.parse_args()
     root = Path(__file__).resolve().parents[2]
-    strategies = named(registry.strategies(root / "strategies"), asked.strategies)
-    workloads = named(registry.workloads(root / "workloads"), asked.workloads)
+    try:
+        strategies = named(registry.strategies(root / "strategies"), asked.strategies)
+        workloads = named(registry.workloads(root / "workloads"), asked.workloads)
+    except UserError as error:
+        parser.error(str(error))
     with ThreadPoolExecutor(max_workers=2) as pool:
         tried = pool.map(lambda one: list(cells(one, strategies)), workloads.values())
         for line in page(cell for found in tried for cell in found):
@@ -158,8 +162,11 @@ def main() -> None:
 
 
 def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
-    """Give the things that a comma-separated list names, or all."""
-    names = known if words == "all" else split(words)
+    """Give the things that a comma-separated list names, or all; raises UserError for another."""
+    names = list(known) if words == "all" else split(words)
+    for name in names:
+        if name not in known:
+            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
     return {name: known[name] for name in names}
 
 
