@@ -45,11 +45,14 @@ class StepRNN(keras.layers.RNN):
 
 
 def refuses(layer, setting):
-    """Refuse what JAX lets out of no loop, and an unrolled loop of unknown length."""
+    """Refuse what JAX lets out of no loop or masks in none, and unrolling an unknown length."""
     if setting.backend == "torch" and setting.time_axis == "dynamic" and setting.mode == "graph":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if setting.backend == "jax" and setting.phase == "backward" and assigns(layer):
         return "JAX takes nothing that the layer assigns out of a loop, and training assigns."
+    varies = setting.lengths != "full"
+    if setting.backend == "jax" and varies and len(output_shape(layer)) > 2:  # noqa: PLR2004
+        return "in JAX's loop Keras masks vectors, and each output of the layer has more axes."
     return None
 
 
@@ -63,6 +66,14 @@ def assigns(layer):
 def noisy(part):
     """Whether one of the layers inside the layer draws noise in training."""
     return any(getattr(part, name, 0) for name in NOISE)
+
+
+def output_shape(layer):
+    """Give the shape of what the layer returns, batch first; nothing where that is not known."""
+    built_with = (layer.get_build_config() or {}).get("input_shape")
+    if built_with:
+        return layer.compute_output_shape(built_with)
+    return layer.output.shape if isinstance(layer, keras.Model) else ()
 
 
 def build(layer, shape, dtype=None):

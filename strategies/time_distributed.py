@@ -9,6 +9,9 @@ regularisers, the automatic cast) does not happen. With a dynamic time axis insi
 it maps over step numbers with `vectorized_map`, which changes the meaning of noise and statistics,
 and since Keras 3.14 it takes the number of sequences for the number of steps there.
 
+Where lengths vary it hands each step's mask, one value a sequence, to the layer as if it were the
+layer's own: a recurrent layer fails, and attention too, or takes it for another if the sizes agree.
+
 Source: keras.layers.TimeDistributed (keras/src/layers/rnn/time_distributed.py).
 """
 
@@ -20,11 +23,28 @@ INNER_LOSSES = "lost"
 MASKS = "passed"
 PADDED_STEPS = "computed"
 
+#: Layers whose mask is about an axis within the step, which the mask over steps knows nothing of.
+MASKED = (
+    keras.layers.RNN,
+    keras.layers.MultiHeadAttention,
+    keras.layers.GroupQueryAttention,
+    keras.layers.Attention,
+    keras.layers.GlobalAveragePooling1D,
+)
+
 
 def refuses(layer, setting):
-    """Refuse the cases that the mapping over step numbers cannot serve."""
-    if setting.time_axis == "static" or setting.mode == "eager":
-        return None
+    """Refuse masks that are not the layer's, and what the map over step numbers cannot serve."""
+    if setting.lengths != "full" and any(isinstance(part, MASKED) for part in parts(layer)):
+        return (
+            "it hands the layer a mask of one value a sequence, and its own has one an inner step."
+        )
+    maps = setting.time_axis == "dynamic" and setting.mode != "eager"
+    return unmapped(layer, setting) if maps else None
+
+
+def unmapped(layer, setting):
+    """Say why the map over step numbers fails, if it does."""
     if setting.backend == "torch":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
     if keras.version() >= "3.14" and setting.batch != setting.seq_len:

@@ -73,6 +73,7 @@ def refused():
         Refused("time_distributed", dense(), (3,), DYNAMIC),
         Refused("time_distributed", dense(), (3,), {**DYNAMIC, **XLA_BACKWARD}, **square),
         Refused("time_distributed", layers.GRU(2), series, {**DYNAMIC, **GRAPH_BACKWARD}, **square),
+        Refused("time_distributed", layers.GRU(2), series, {"lengths": Lengths.UNIFORM}),
         Refused("vectorized_map", layers.LSTM(2), series, DYNAMIC, batch=1, time=1),
         Refused("vectorized_map", layers.GRU(2), series, GRAPH_BACKWARD),
         Refused("vectorized_map", layers.GRU(2), series, {"mode": Mode.XLA}),

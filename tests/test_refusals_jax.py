@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status
+from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.measure import registry
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.wire import Rival, Task
@@ -32,13 +32,22 @@ def frozen():
     layer.trainable = False
     return layer
 
+def windowed():
+    return keras.layers.Conv1D(2, 3)
+
+def attention():
+    inputs = keras.Input((4, 3))
+    return keras.Model(inputs, keras.layers.MultiHeadAttention(1, 2)(inputs, inputs))
+
 def recurrent():
     return keras.layers.GRU(2, recurrent_dropout=0.5)
 
 def recurrent_without_noise():
     return keras.layers.GRU(2)
 """
-FEATURES = {"recurrent": (4, 3), "recurrent_without_noise": (4, 3)}
+SERIES = ("recurrent", "recurrent_without_noise", "windowed", "attention")
+FEATURES = dict.fromkeys(SERIES, (4, 3))
+VARYING = {"lengths": Lengths.UNIFORM}
 EAGER, FORWARD = {"mode": Mode.EAGER}, {"phase": Phase.FORWARD}
 #: Strategies that call the layer inside a function that JAX transforms.
 LOOPS = ["ops_scan", "ops_map", "ops_fori", "rnn_cell", "fold_chunks[k=8,remat=True]"]
@@ -68,6 +77,10 @@ ASKED = [
     Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
     Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
     Asked("recurrent_without_noise", {}, [], LOOPS),
+    Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
+    Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
+    Asked("recurrent_without_noise", VARYING, ["time_distributed"], ["rnn_cell", "loop_slice"]),
+    Asked("dense", VARYING, ["bucketing[k=4]"], ["rnn_cell", "time_distributed"]),
     Asked("dense", {}, ["bucketing[k=4]"], ["ops_scan"]),
     Asked("dense", FORWARD, ["bucketing[k=4]"], ["rnn_cell"]),
 ]

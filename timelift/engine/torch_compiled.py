@@ -28,7 +28,13 @@ class TorchCompiled:
     def _wrapped(self, body: Callable[..., Any]) -> Any:
         if self._setting.mode is Mode.EAGER:
             return body
-        return torch.compile(body, backend=self._compile, isolate_recompiles=True)
+        varies = self._setting.time_axis is TimeAxis.DYNAMIC
+        return torch.compile(
+            body,
+            backend=self._compile,
+            isolate_recompiles=True,
+            dynamic=None if varies else False,  # or the parts of one model share their shapes
+        )
 
     def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
         self.traces += 1
