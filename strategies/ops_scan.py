@@ -46,7 +46,7 @@ class OpsScan(keras.layers.Wrapper):
     def step(self, carry, x):  # noqa: ARG002
         """Give the output of one step both as the carry and as the result."""
         y = self.layer(x)  # batch, *outputs
-        return y, y
+        return ops.cast(y, carry.dtype), y  # JAX computes float64 in float32
 
 
 def refuses(layer, setting):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from timelift.case import Dtype
+from tests import engines
+from timelift.case import Backend, Dtype
 from timelift.measure import law
+from timelift.measure.backends import why_not
 from timelift.measure.law import LawBrokenError, Reference
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
@@ -103,3 +105,18 @@ def test_the_sparse_cotangent_is_zero_elsewhere():
     sparse = expected.sparse_cotangent()
     assert np.array_equal(sparse[:, STEPS], expected.cotangent)
     assert not np.delete(sparse, STEPS, axis=1).any()
+
+
+@pytest.mark.parametrize(
+    ("backend", "doubled"), [("tensorflow", "float64"), ("jax", "float32"), ("torch", "float32")]
+)
+def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
+    """Keras keeps float64 on TensorFlow alone; what is less precise stays what it is."""
+    if reason := why_not(Backend(backend)):
+        pytest.skip(reason)
+    script = (
+        "import json\nfrom timelift.case import Dtype\nfrom timelift.measure import law\n"
+        "print(json.dumps({one: law.precision(one) for one in Dtype}))"
+    )
+    found = engines.told(backend, script)
+    assert found == {"float64": doubled, "float32": "float32", "bfloat16": "bfloat16"}

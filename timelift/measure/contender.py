@@ -121,22 +121,23 @@ class Preparation:
         order = law.match_weights(model, side.layer)
         side.state.restore()
         setting = self.task.setting
+        precision = law.precision(setting.dtype)
         if setting.phase is Phase.FORWARD:
             outputs = self._call(compiled, self._feed(module, side))
             found = self._fetch(outputs, module)
-            return law.check_outputs(found, side.reference, setting.dtype)
+            return law.check_outputs(found, side.reference, precision)
         if side.trains_differently:
             compiled = self.engine.compile(model, setting, training=False)
         _, found, *_ = self._call(
             compiled, self._feed(module, side, cotangent=side.reference.sparse_cotangent())
         )
-        worst, dtype, gradients = 0.0, setting.dtype, list(found)
+        worst, gradients = 0.0, list(found)
         if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self._fetch(gradients.pop(0), module)
-            worst = law.check_input_gradient(by_input, side.reference, dtype)
+            worst = law.check_input_gradient(by_input, side.reference, precision)
         fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
         by_weight = [fetched[index] for index in order]
-        return max(worst, law.check_weight_gradients(by_weight, side.reference, dtype))
+        return max(worst, law.check_weight_gradients(by_weight, side.reference, precision))
 
     def _fetch(self, value: Any, module: ModuleType) -> Array:
         """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""

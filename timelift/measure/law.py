@@ -24,6 +24,16 @@ TOLERANCES = {
 }
 
 
+def precision(dtype: Dtype) -> Dtype:
+    """Give the dtype that Keras computes in where layers have `dtype`.
+
+    On JAX and PyTorch it multiplies float64 in float32 (`keras.backend.result_type`).
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    return Dtype(keras.backend.result_type(str(dtype), str(dtype)))
+
+
 class LawBrokenError(Exception):
     """A sentence that says where a model and its inner layer disagree, and by how much."""
 
