@@ -43,7 +43,7 @@ class OpsScan(keras.layers.Wrapper):
         _, y = ops.scan(self.step, carry, steps)  # time, batch, *outputs
         return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
-    def step(self, carry, x):  # noqa: ARG002
+    def step(self, carry, x):
         """Give the output of one step both as the carry and as the result."""
         y = self.layer(x)  # batch, *outputs
         return ops.cast(y, carry.dtype), y  # JAX computes float64 in float32
