@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.measure import registry
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.wire import Rival, Task
@@ -80,6 +80,7 @@ ASKED = [
     Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
     Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
     Asked("recurrent_without_noise", VARYING, ["time_distributed"], ["rnn_cell", "loop_slice"]),
+    Asked("windowed", {"dtype": Dtype.FLOAT64}, [], ["ops_scan", "ops_map"]),
     Asked("dense", VARYING, ["bucketing[k=4]"], ["rnn_cell", "time_distributed"]),
     Asked("dense", {}, ["bucketing[k=4]"], ["ops_scan"]),
     Asked("dense", FORWARD, ["bucketing[k=4]"], ["rnn_cell"]),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
+from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import registry
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.wire import Rival, Task
@@ -15,6 +15,8 @@ STRATEGIES = registry.strategies(Path(__file__).parent.parent / "strategies")
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
+#: A mask breaks a model into several graphs, which must not share a length that none of them varies.
+MASKED = {"mode": Mode.GRAPH, "phase": Phase.BACKWARD, "lengths": Lengths.UNIFORM}
 DENSE, IMAGE, SERIES = (3,), (5, 6, 2), (4, 3)
 #: Strategies whose loop PyTorch unrolls.
 UNROLLED = (*"ops_scan ops_fori ops_map rnn_cell time_distributed simple_rnn lstm gru".split(),)
@@ -70,6 +72,7 @@ LIFTED = [
     Asked(VMAP, "layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), BACKWARD),
     Asked(VMAP, "layers.Conv2DTranspose(2, 3)", IMAGE, BACKWARD),
     Asked(VMAP, "layers.SeparableConv1D(2, 3)", SERIES, BACKWARD),
+    Asked(("conv_per_feature",), "layers.Dense(2)", DENSE, MASKED),
 ]
 
 

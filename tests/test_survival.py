@@ -87,7 +87,8 @@ def wild(tmp_path_factory):
     """One run of good strategies among those that end their worker, or never end."""
     folder = project(tmp_path_factory.mktemp("wild"), GOOD, hostile.WILD)
     limits = "--case-timeout 8 --first-call-limit 8 --memory-limit 6G --seed 5".split()
-    return folder, bench(folder, *FORWARD, *limits)
+    enough = "--round-seconds", "0.1"  # calls for one to die while it plays, on a slow machine too
+    return folder, bench(folder, *FORWARD, *limits, *enough)
 
 
 @pytest.mark.parametrize(
