@@ -15,7 +15,7 @@ STRATEGIES = registry.strategies(Path(__file__).parent.parent / "strategies")
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
-#: A mask breaks a model into several graphs, which must not share a length that none of them varies.
+#: A mask breaks a model into several graphs, which must not take their shapes for unknown ones.
 MASKED = {"mode": Mode.GRAPH, "phase": Phase.BACKWARD, "lengths": Lengths.UNIFORM}
 DENSE, IMAGE, SERIES = (3,), (5, 6, 2), (4, 3)
 #: Strategies whose loop PyTorch unrolls.
