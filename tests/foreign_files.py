@@ -50,7 +50,7 @@ NASTY = {
         "\u2066",
     ),
     "newline": ("a\nb", "a\r\nb", "\n", "\u2028", "\x85", "\t", "\x0b"),
-    "path": ("../../etc/passwd", "/root/x", "..", ".", "C:\\x", "con", "~", "a/b", "-rf", "--help"),
+    "path": ("../../etc/passwd", "/x", "..", ".", "C:\\x", "con", "~", "a/b", "-rf", "--help"),
     "formula": ("=1+1", "+1", "-1", "@a", "\t=1", "=cmd|' /C calc'!A0", "\u200b=1", "\uff1d1"),
     "odd": ("\ud800", "e\u0301", "\uff57\uff49", " ", "0", "None", "T1", "a,b;c", '"', "'"),
 }
