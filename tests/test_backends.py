@@ -36,7 +36,7 @@ KINDS = ("sensor", "frame_encoder", "sentences", "set_attention")
 
 @pytest.mark.parametrize("workload", KINDS)
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
-    """Outputs and both gradients on every workload; those of TensorFlow alone say so."""
+    """Outputs and both gradients on these workloads; strategies of TensorFlow alone say so."""
     found = words(backend, workload, EAGER)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}
     assert found["fold_time"][0] == found["loop_unstack"][0] == "lifts"

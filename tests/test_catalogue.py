@@ -22,7 +22,6 @@ ANSWERS_IN_STEPS = ("time_distributed", "loop_slice", "loop_lengths", "mask_and_
 #: Each backend may have reasons of its own to refuse.
 MOST_LINES_OF_CODE = 60
 MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
-pytestmark = pytest.mark.filterwarnings("ignore:.*was passed an input with a mask:UserWarning")
 
 
 @pytest.fixture(autouse=True)

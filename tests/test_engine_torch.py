@@ -1,12 +1,9 @@
 """PyTorch behind the engine's surface: asked in fresh processes, for a backend is chosen once."""
 
-from pathlib import Path
-
 import pytest
 
 from tests import engines
 
-ROOT = Path(__file__).parent.parent
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
 
 PREPARED = """

@@ -44,8 +44,6 @@ LENGTHS = np.array([3, 1, 5, 2, 4])
 VALID = np.arange(TIME) < LENGTHS[:, None]
 SERIES = (4, 3)
 WEIGHT = 0.1
-#: Keras warns that the model loses a mask, which its last layer has passed on all the same.
-pytestmark = pytest.mark.filterwarnings("ignore:.*was passed an input with a mask:UserWarning")
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}
 EAGER = {"mode": Mode.EAGER}
 DOUBLE = {"dtype": Dtype.FLOAT64}
 GRAPH_BACKWARD = {"phase": Phase.BACKWARD}
-pytestmark = pytest.mark.filterwarnings("ignore:.*was passed an input with a mask:UserWarning")
 
 
 @pytest.fixture(autouse=True)
