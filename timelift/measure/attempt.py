@@ -1,9 +1,16 @@
-"""An attempt: what is known of one worker while it works, and how its rivals ended."""
+"""An attempt: what is known of one worker while it works, and how its rivals ended.
+
+Whatever ends a worker is charged to the rival that was being built or played at that moment. A
+worker may also die while no rival is at work: when it waits for its turn, say, and the system is
+out of memory because another launch builds. Then nothing speaks against any rival, so a setting is
+tried once more with all of them; where that worker too dies with no rival at work, the rival that
+was at work last is charged, and the others go on without it.
+"""
 
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,14 +28,47 @@ class Outcome:
     samples: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class Death:
+    """How a worker was ended, as the outcome of the rival that was at work last.
+
+    `at_work` is whether it was at work when that happened.
+    """
+
+    outcome: Outcome
+    at_work: bool
+
+    @property
+    def charged(self) -> Outcome:
+        """The outcome with a word for a rival that was not at work."""
+        why = "" if self.at_work else " (for the second time, and this rival was at work last)"
+        return replace(self.outcome, reason=self.outcome.reason + why)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What one worker came to: which rivals ended, and whether those that are left need another."""
+
+    outcomes: Sequence[Outcome]
+    death: Death | None = None
+    again: bool = False
+
+
 Watch = Callable[[str], None]
 
 
 class Attempt:
-    """What is known of one worker while it works: its process, its stage and who has ended."""
+    """What is known of one worker while it works: its process, its stage and which rivals ended."""
 
-    ready = gone = told = exhausted = False
-    died: Outcome | None = None
+    ready = gone = told = exhausted = at_work = False
+    number = pid = 0
+    death: Death | None = None
+    doing = "starting"
+
+    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+        self.rivals, self._watch = rivals, watch
+        self.suspect = next(iter(rivals.values()))
+        self.outcomes: list[Outcome] = []
 
     @property
     def waiting(self) -> bool:
@@ -37,37 +77,43 @@ class Attempt:
 
     @property
     def unfinished(self) -> bool:
-        """Whether the worker ended before its task: somebody took it along, or took the memory."""
-        return self.died is not None or self.exhausted
+        """Whether the worker ended before its task: it died, or memory ran out."""
+        return (self.death is not None or self.exhausted) and bool(self._left())
 
-    def everyone(self) -> list[Outcome]:
-        """Give who ended, and who took the worker along, if anyone did."""
-        return [*self.outcomes, *([self.died] if self.died else [])]
+    def tried(self) -> Tried:
+        """What the attempt came to, once the worker is gone."""
+        return tried([self], self.outcomes)
 
-    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
-        self.rivals, self._watch = rivals, watch
-        self.suspect = next(iter(rivals.values()))
-        self.doing = "starting"
-        self.pid = 0
-        self.outcomes: list[Outcome] = []
+    def wait(self) -> None:
+        """Note that every rival is built, and none is played yet."""
+        self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
-    def blame(self, event: Mapping[str, Any] | None) -> None:
-        """Suspect who played when the worker ended, if anyone did."""
+    def die(self, status: Status, reason: str, event: Mapping[str, Any] | None) -> None:
+        """Note how the worker was ended; of the rivals, the exit's `event` knows which played."""
         place = event.get("playing", 0) if event else 0
         if 0 < place <= len(self.rivals):
-            self.suspect = list(self.rivals.values())[place - 1]
+            self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
+        left = self._left()
+        if self.suspect not in left and left:
+            self.suspect, self.at_work = left[0], False
+        self.death = Death(Outcome(self.suspect, status, reason), self.at_work)
+
+    def _left(self) -> list[Rival]:
+        ended = {outcome.rival.name for outcome in self.outcomes}
+        return [one for one in self.rivals.values() if one.name not in ended]
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Follow one event."""
         if event["event"] == "started":
             self.pid = event["pid"]
         elif event["event"] == "busy":
-            self.doing = event["doing"]
+            self.doing, self.at_work = event["doing"], event["strategy"] is not None
             self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
             self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
         elif event["event"] == "exhausted":
             self.exhausted = True
         elif event["event"] == "ended":
+            self.at_work = False
             self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
 
 
@@ -79,18 +125,31 @@ def _outcome(rival: Rival, event: Mapping[str, Any]) -> Outcome:
     return Outcome(rival, status, "", samples)
 
 
-def again_without_the_dead(
-    task: Task, attempt: Callable[[Task], tuple[list[Outcome], bool]]
-) -> list[Outcome]:
-    """Attempt a setting until a worker finishes it, each time without those who ended."""
+def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:
+    """What attempts at one setting came to together, whose rivals ended like this.
+
+    Rounds mean something only together, so what was measured beside a rival that has to be played
+    again is played again too.
+    """
+    if not any(one.unfinished for one in attempts):
+        return Tried(outcomes)
+    kept = [one for one in outcomes if one.status is not Status.MEASURED]
+    return Tried(kept, next((one.death for one in attempts if one.death), None), again=True)
+
+
+def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list[Outcome]:
+    """Attempt a setting until a worker finishes it, each time without the rivals that ended."""
     ended: list[Outcome] = []
-    rivals = task.rivals
+    rivals, spared = task.rivals, False
     while rivals:
-        outcomes, unfinished = attempt(replace(task, rivals=rivals))
-        ended += outcomes
-        if not unfinished:
+        found = attempt(replace(task, rivals=rivals))
+        ended += found.outcomes
+        if found.death and (found.death.at_work or spared):
+            ended.append(found.death.charged)
+        spared |= found.death is not None and not found.death.at_work
+        if not found.again:
             break
-        gone = {outcome.rival.name for outcome in outcomes}
+        gone = {outcome.rival.name for outcome in ended}
         rivals = tuple(one for one in rivals if one.name not in gone)
     return ended
 

@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from timelift.measure import rounds
-from timelift.measure.attempt import Attempt, Outcome, Watch, again_without_the_dead
+from timelift.measure.attempt import (
+    Attempt,
+    Outcome,
+    Tried,
+    Watch,
+    again_without_the_dead,
+    tried,
+)
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.rounds import Player
 from timelift.measure.turns import Turns
@@ -30,9 +37,13 @@ class _Part:
     task: Task
     attempt: Attempt
 
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Send a message to the worker."""
+        self.launch.tell(self.attempt, message)
+
     def hear(self, event: str) -> Mapping[str, Any]:
         """Follow the worker until an event; raises _GoneError where it is gone."""
-        told = self.launch.follow(self.attempt, {event})
+        told = self.launch.follow(self.attempt, event)
         if told is None:
             raise _GoneError
         return told
@@ -78,7 +89,7 @@ class Duet:
         """Measure a setting on both sides; who kills a worker is recorded, the rest start again."""
         return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
-    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], bool]:
+    def _attempt(self, task: Task, watch: Watch) -> Tried:
         sides = sorted({int(one.there) for one in task.rivals})
         parts = [self._part(side, task, watch) for side in sides]
         with self._turns.building():
@@ -90,10 +101,9 @@ class Duet:
                 outcomes = _perform(parts, task, lambda: self._hurried)
         else:
             outcomes = [one for part in parts for one in part.attempt.outcomes]
-        died = _end(parts)
-        exhausted = any(part.attempt.exhausted for part in parts)
-        unfinished = died is not None or exhausted
-        return [*outcomes, *([died] if died else [])], unfinished and not self._hurried
+        _end(parts)
+        found = tried([part.attempt for part in parts], outcomes)
+        return replace(found, again=found.again and not self._hurried)
 
     def _part(self, number: int, task: Task, watch: Watch) -> _Part:
         rivals = tuple(one for one in task.rivals if one.there == bool(number))
@@ -101,14 +111,11 @@ class Duet:
         return _Part(self._sides[number], mine, Attempt({r.name: r for r in rivals}, watch))
 
 
-def _end(parts: Iterable[_Part]) -> Outcome | None:
-    """End the workers that still wait; give who took a worker along."""
-    died = None
+def _end(parts: Iterable[_Part]) -> None:
+    """End the workers that still wait."""
     for part in parts:
-        died = died or part.attempt.died
         if part.attempt.waiting:
             part.launch.end(part.attempt)
-    return died
 
 
 def _perform(parts: list[_Part], task: Task, stop: Callable[[], bool]) -> list[Outcome]:
@@ -132,7 +139,7 @@ def _conduct(
     """Warm both sides up, play the rounds, if any, and let the workers report."""
     dropped = rounds.Dropped()
     for part in parts:
-        part.launch.tell({"go": True})
+        part.tell({"go": True})
         if task.round_seconds:
             part.hear("warm")
     if task.round_seconds:
@@ -147,9 +154,9 @@ def _conduct(
             stop=stop,
         )
         for part in parts:
-            part.launch.tell({"done": True})
+            part.tell({"done": True})
     for part in parts:
-        part.launch.follow(part.attempt, {"exit"})
+        part.launch.follow(part.attempt)
     return dropped
 
 
@@ -196,7 +203,7 @@ class _RemotePlayer(Player):
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
         """Ask the worker for a sample; the seconds that it bills for `calls_per_sample` calls."""
         assert self.part is not None
-        self.part.launch.tell({"play": self.name})
+        self.part.tell({"play": self.name})
         told = self.part.hear("sample")
         self.seen_traces, self.seen_preemptions = told["traces"], told["preemptions"]
         self.calls_per_sample = told["calls"]

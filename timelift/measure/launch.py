@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,18 +21,21 @@ from timelift.measure import memory
 from timelift.measure.attempt import (
     Attempt,
     Outcome,
+    Tried,
     Watch,
     again_without_the_dead,
     kill_group,
 )
 from timelift.measure.turns import Turns
-from timelift.measure.wire import PLAYING, Task
+from timelift.measure.wire import PLAYING, Task, read_line
 
 #: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
 
 #: Seconds that an import of a backend may take on a slow disk.
 IMPORT_LIMIT = 300.0
+#: Seconds that a killed worker may take to be gone.
+_ENDING_LIMIT = 10.0
 
 
 def _only_us() -> "tempfile.TemporaryDirectory[str]":
@@ -74,7 +77,7 @@ class Launch:
         self._python, self._backend = python, backend
         self._limits, self._turns, self._ready = limits, Turns(), False
         self._now: Attempt | None = None
-        self.hurried = False
+        self._tasks, self.hurried = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
@@ -103,7 +106,7 @@ class Launch:
         if self._ready or self.hurried:
             return
         with self._turns.building():
-            event = self._next_event(time.monotonic() + IMPORT_LIMIT)
+            event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self.hurried:
             return
         if event is None or event["event"] != "ready":
@@ -130,8 +133,8 @@ class Launch:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
         return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
 
-    def _attempt(self, task: Task, watch: Watch) -> tuple[list[Outcome], bool]:
-        """Run one worker; return who ended, and whether those who are left need another one."""
+    def _attempt(self, task: Task, watch: Watch) -> Tried:
+        """Run one worker to its end."""
         attempt = Attempt({rival.name: rival for rival in task.rivals}, watch)
         with self._turns.building():
             if not self.hurried:
@@ -139,11 +142,12 @@ class Launch:
         if attempt.ready:
             with self._turns.playing():
                 if not self.hurried:
-                    self.tell({"go": True})
-                    self.follow(attempt, {"exit"})
+                    self.tell(attempt, {"go": True})
+                    self.follow(attempt)
         if self.hurried and attempt.waiting:
             self.end(attempt)
-        return attempt.everyone(), attempt.unfinished and not self.hurried
+        found = attempt.tried()
+        return replace(found, again=found.again and not self.hurried)
 
     def hurry(self) -> None:
         """Finish the round that is being played and report; a setting that is not ready is left."""
@@ -167,31 +171,36 @@ class Launch:
 
     def build(self, attempt: Attempt, task: Task) -> None:
         """Start a worker, and follow it until it is ready to play or gone."""
-        self._now = attempt
-        self.tell(task.to_json())
-        event = self.follow(attempt, {"ready", "exit"})
-        attempt.ready = event is not None and event["event"] == "ready"
+        self._now, self._tasks = attempt, self._tasks + 1
+        attempt.number = self._tasks
+        self._send({"task": attempt.number, **task.to_json()})
+        if self.follow(attempt, "ready"):
+            attempt.wait()
 
-    def follow(self, attempt: Attempt, last: set[str]) -> dict[str, Any] | None:
-        """Follow a worker's events until one of `last`; give that one.
+    def follow(self, attempt: Attempt, until: str = "exit") -> dict[str, Any] | None:
+        """Follow a worker's events until one, which is returned.
 
-        None where the worker is gone; `attempt.died` says who took it along, if anyone did.
+        None where the worker is gone; `attempt.death` says how, if it died.
         """
-        event = self._next_of(attempt, last)
+        event = self._next_of(attempt, until)
         if event is None:
-            attempt.died = self._overdue(attempt)
-        elif event["event"] == "exit":
-            attempt.died = None if self.hurried else self._death(attempt, event)
+            self._end_overdue(attempt)
+        elif event["event"] == "exit" and event["code"] != 0 and not self.hurried:
+            self._note_death(attempt, event)
         attempt.gone = event is None or event["event"] == "exit"
         return None if attempt.gone else event
 
     def end(self, attempt: Attempt) -> None:
         """End a worker that is of no use any more."""
         kill_group(attempt)
-        self._next_of(attempt, {"exit"})
+        self._next_of(attempt, "exit")
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Send a line to the launch process or its worker; raises UserError where it is gone."""
+    def tell(self, attempt: Attempt, message: Mapping[str, Any]) -> None:
+        """Send a message to a worker, which may be gone by now."""
+        self._send({"to": attempt.number, **message})
+
+    def _send(self, message: Mapping[str, Any]) -> None:
+        """Send a line to the launch process; raises UserError where it is gone."""
         assert self._process.stdin is not None
         self._mark = self._log.seek(0, os.SEEK_END)
         try:
@@ -200,35 +209,32 @@ class Launch:
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, state: Attempt, last: set[str]) -> dict[str, Any] | None:
-        """Follow events until one of `last`; None when a stage takes longer than its limit."""
+    def _next_of(self, attempt: Attempt, last: str) -> dict[str, Any] | None:
+        """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
         while True:
-            event = self._next_event(time.monotonic() + self._limits.of(state.doing))
-            if event is None or event["event"] in last:
+            deadline = time.monotonic() + self._limits.of(attempt.doing)
+            event = self._next_event(attempt.number, deadline)
+            if event is None or event["event"] in {last, "exit"}:
                 return event
             self._mark = event.get("printed", self._mark)
-            state.take(event)
+            attempt.take(event)
             if self.hurried:
                 self._pass_on()
 
-    def _overdue(self, state: Attempt) -> Outcome:
-        if self._process.poll() is not None or not state.pid:
+    def _end_overdue(self, attempt: Attempt) -> None:
+        if self._process.poll() is not None or not attempt.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
-        kill_group(state)
-        while (event := self._next_event(time.monotonic() + 10)) and event["event"] != "exit":
-            state.take(event)
-        state.blame(event)
-        tracing = state.doing == "tracing"
+        doing, limit = attempt.doing, self._limits.of(attempt.doing)
+        kill_group(attempt)
+        deadline = time.monotonic() + _ENDING_LIMIT
+        while (event := self._next_event(attempt.number, deadline)) and event["event"] != "exit":
+            pass  # it came too late
+        tracing = doing == "tracing"
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
-        limit = self._limits.of(state.doing)
-        reason = f"{state.doing} took more than {limit:g} s ({option})"
-        return Outcome(state.suspect, status, reason)
+        attempt.die(status, f"{doing} took more than {limit:g} s ({option})", event)
 
-    def _death(self, state: Attempt, event: Mapping[str, Any]) -> Outcome | None:
-        if event["code"] == 0:
-            return None
-        state.blame(event)
+    def _note_death(self, attempt: Attempt, event: Mapping[str, Any]) -> None:
         cause = (
             f"signal {signal.Signals(event['signal']).name}"
             if event["signal"]
@@ -236,11 +242,21 @@ class Launch:
         )
         said = self._last_lines()
         status = Status.OUT_OF_MEMORY if memory.ran_out(said) else Status.CRASHED
-        reason = f"the worker ended with {cause} while {state.doing}: {said}"
-        return Outcome(state.suspect, status, reason)
+        reason = f"the worker ended with {cause} while {attempt.doing}: {said}"
+        attempt.die(status, reason, event)
 
-    def _next_event(self, deadline: float) -> dict[str, Any] | None:
-        """Read one event; None once the deadline has passed or the process is gone."""
+    def _next_event(self, number: int, deadline: float) -> dict[str, Any] | None:
+        """Read the next event of a task; None once the deadline has passed or the process is gone.
+
+        Events of other tasks are those of a worker that was given up.
+        """
+        while (line := self._next_line(deadline)) is not None:
+            event = read_line(line)
+            if event.get("of") == number:
+                return event
+        return None
+
+    def _next_line(self, deadline: float) -> bytes | None:
         while b"\n" not in self._pending:
             ready, _, _ = select.select([self._events], [], [], max(0, deadline - time.monotonic()))
             chunk = os.read(self._events, 1 << 16) if ready else b""
@@ -248,8 +264,7 @@ class Launch:
                 return None
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
-        event: dict[str, Any] = json.loads(line)
-        return event
+        return line
 
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
         """The end of what was printed since the last rival was begun."""

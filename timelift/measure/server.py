@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, TextIO
 
-from timelift.measure.wire import Task, Wires
+from timelift.measure.wire import Task, Wires, read_line
 
 #: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
@@ -41,9 +41,14 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
     _import_backend(backend)
     gc.collect()
     gc.freeze()  # what was imported is never garbage: no worker need walk it again
-    _emit(events, {"event": "ready"})
-    for line in sys.stdin:
-        _emit(events, {"event": "exit", **_serve_one(json.loads(line), events)})
+    _emit(events, 0, {"event": "ready"})
+    for line in sys.stdin.buffer:
+        told = read_line(line)
+        if "task" in told:  # anything else was meant for a worker that is gone
+            number = told.pop("task")
+            ended = _serve_one(number, told, events)
+            events.write("\n")  # ends the line that the worker may have died in
+            _emit(events, number, {"event": "exit", **ended})
 
 
 def _import_backend(backend: str) -> None:
@@ -56,11 +61,11 @@ def _import_backend(backend: str) -> None:
     engine.load(backend)
 
 
-def _serve_one(fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
+def _serve_one(number: int, fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
     _mark(0)
     pid = os.fork()
     if pid == 0:
-        _be_a_worker(fields, events)
+        _be_a_worker(number, fields, events)
     _, status = os.waitpid(pid, 0)
     _end_group(pid)
     code = os.waitstatus_to_exitcode(status)
@@ -82,19 +87,17 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _be_a_worker(fields: Mapping[str, Any], events: TextIO) -> None:
+def _be_a_worker(number: int, fields: Mapping[str, Any], events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
     from timelift.measure import worker  # noqa: PLC0415
 
-    code, hurry = 1, _Hurry()
+    code, hurry, emit = 1, _Hurry(), partial(_emit, events, number)
     try:
         os.setsid()
         _die_with_parent()
-        _emit(events, {"event": "started", "pid": os.getpid()})
-        worker.run(
-            Task.from_json(fields),
-            Wires(partial(_emit, events), _listen, _mark, hurry.asked),
-        )
+        emit({"event": "started", "pid": os.getpid()})
+        wires = Wires(emit, partial(_listen, number), _mark, hurry.asked)
+        worker.run(Task.from_json(fields), wires)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
         traceback.print_exc()
@@ -119,17 +122,25 @@ class _Hurry:
         return self._heard
 
 
-def _listen() -> dict[str, Any]:
-    """Wait for what this worker is told next; unbuffered, for later lines may not be ours."""
+def _listen(number: int) -> dict[str, Any]:
+    """Wait for what the worker of this task is told next; empty once nothing more can come."""
+    while line := _next_line():
+        told = read_line(line)
+        if told.get("to") == number:
+            return told
+    return {}
+
+
+def _next_line() -> bytes:
+    """Read a line unbuffered, for later ones may not be this worker's; empty at the end."""
     line = b""
-    while (letter := os.read(0, 1)) not in {b"\n", b""}:
+    while not line.endswith(b"\n") and (letter := os.read(0, 1)):
         line += letter
-    told: dict[str, Any] = json.loads(line or b"{}")
-    return told
+    return line
 
 
-def _emit(events: TextIO, event: Mapping[str, Any]) -> None:
-    events.write(json.dumps(event) + "\n")
+def _emit(events: TextIO, number: int, event: Mapping[str, Any]) -> None:
+    events.write(json.dumps({"of": number, **event}) + "\n")
     events.flush()
 
 

@@ -1,6 +1,11 @@
 """What the pytest process and a launch say to each other: tasks one way, events the other.
 
-Both are JSON objects, one a line. Events of a worker:
+Both are JSON objects, one a line, on pipes that every worker of a launch inherits. So each carries
+the number of its task: {"task": number, and the fields of a `Task`} starts a worker, what that
+worker is told is {"to": number, ...}, and its events are {"of": number, ...}. A worker may die at
+any moment. What was meant for it is then read by the launch process or by the next worker, which
+pass it over, and its late events are passed over by the pytest process. So is what a death tore in
+the middle of a line. Events of a worker:
 
     {"event": "started", "pid": int}
     {"event": "busy", "strategy": name | null, "doing": "tracing" | ...}
@@ -9,7 +14,8 @@ Both are JSON objects, one a line. Events of a worker:
      "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
     {"event": "exhausted"} after somebody ran out of memory: this worker ends, and another one goes
      on with those who have not ended, on a device that holds nothing
-    {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play
+    {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play;
+     of task 0 it is the launch itself, which has imported its backend
     {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
      {"done": true}, and answers
     {"event": "sample", "seconds": billed, "calls": int, "traces": int, "preemptions": int}
@@ -18,6 +24,7 @@ Both are JSON objects, one a line. Events of a worker:
 """
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,6 +111,15 @@ class Wires:
     listen: Callable[[], Mapping[str, Any]] = dict
     mark: Callable[[int], None] = lambda _: None
     hurried: Callable[[], bool] = lambda: False
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """The message on a line; empty where the line is none, as what a death tore is."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def busy(rival: Rival, doing: str) -> dict[str, Any]:

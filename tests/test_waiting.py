@@ -1,0 +1,176 @@
+"""A worker that is killed while it waits: its own setting alone pays, and the launch goes on."""
+
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.measure import registry
+from timelift.measure.duet import Duet
+from timelift.measure.launch import Launch, Limits
+from timelift.measure.turns import Turns
+from timelift.measure.wire import Rival, Task, read_line
+
+ROOT = Path(__file__).parent.parent
+NAMES = ("native", "fold_time", "conv1d_pointwise")
+LIMITS = Limits(60, 60)
+
+
+def task(seq_len=3, *, two_sided=False):
+    """Three rivals of a small setting; in another interpreter too if it is two-sided."""
+    workload = registry.workloads(ROOT / "workloads")["sensor"]
+    files = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
+    rivals = [Rival(name, path) for name, path in files.items()]
+    if two_sided:
+        rivals += [Rival(f"{name}@other", path, there=True) for name, path in files.items()]
+    setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
+    return Task(setting, tuple(rivals), workload.factory, workload.features, 1, 0.01)
+
+
+def workers():
+    """The workers that wait now: children of the launch processes that this process started."""
+    here = psutil.Process()
+    return [one for one in here.children(recursive=True) if one.ppid() != here.pid]
+
+
+class Deadly(Turns):
+    """Turns that kill the worker that waits, as a system without memory does, so many times.
+
+    `which` is its place where two wait, the older first.
+    """
+
+    def __init__(self, times, which=0):
+        super().__init__()
+        self.left, self.which = times, which
+
+    @contextmanager
+    def playing(self):
+        if self.left:
+            self.left -= 1
+            found = sorted(workers(), key=psutil.Process.create_time)[self.which]
+            os.kill(found.pid, signal.SIGKILL)
+            psutil.wait_procs([found], timeout=10)
+        with super().playing():
+            yield
+
+
+@pytest.fixture(scope="module")
+def launch():
+    """One launch for all tests here: whatever happened to a worker, it serves the next one."""
+    with Launch(Backend.TENSORFLOW, LIMITS) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def duet():
+    """The same in two interpreters; the other name of this one stands for another."""
+    other = Path(sys.executable).with_name(f"python{sys.version_info[0]}")
+    both = Duet(Backend.TENSORFLOW, LIMITS, (), str(other))
+    try:
+        yield both
+    finally:
+        both.stop()
+
+
+def measured(launch, turns, asked):
+    """Measure a setting under these turns: every outcome by the rival's name."""
+    launch.share(turns, LIMITS)
+    launch.wait_until_ready()
+    outcomes = launch.measure(asked)
+    assert len({one.rival.name for one in outcomes}) == len(outcomes)
+    return {one.rival.name: one for one in outcomes}
+
+
+def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
+    """No rival was at work, so all are built again; the next setting is measured as ever."""
+    for turns, length in ((Deadly(1), 3), (Turns(), 4)):
+        found = measured(launch, turns, task(length))
+        assert {name: one.status for name, one in found.items()} == dict.fromkeys(
+            NAMES, Status.MEASURED
+        )
+
+
+def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measured(launch):
+    """The one that was at work last, in a sentence that says so."""
+    found = measured(launch, Deadly(2), task())
+    (charged,) = [one for one in found.values() if one.status is not Status.MEASURED]
+    assert charged.status is Status.CRASHED
+    assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
+    assert "(for the second time, and this rival was at work last)" in charged.reason
+    assert set(found) == set(NAMES)
+    assert all(one.samples["seconds_per_call"] for one in found.values() if one is not charged)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_in_a_duet_either_side_may_be_killed_while_it_waits(duet, which):
+    """Both sides are built again, and play as many rounds as each other."""
+    found = measured(duet, Deadly(1, which), task(two_sided=True))
+    assert {one.status for one in found.values()} == {Status.MEASURED}
+    assert len(found) == 2 * len(NAMES)
+    assert len({len(one.samples["seconds_per_call"]) for one in found.values()}) == 1
+
+
+#: A strategy whose model ends its process in its twentieth call.
+DIES = '''"""Dies."""
+import os
+import keras
+
+class Layer(keras.layers.Layer):
+    calls = 0
+
+    def call(self, x):
+        Layer.calls += 1
+        if Layer.calls > 20:
+            os.kill(os.getpid(), 11)
+        return 1.0 * x
+
+def build(layer, shape):
+    x = keras.Input(shape)
+    return keras.Model(x, Layer()(layer(x)))
+'''
+
+
+def test_in_a_duet_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
+    duet, tmp_path
+):
+    """The end of its worker is heard at once, and not taken for a stage that takes too long."""
+    (tmp_path / "dies.py").write_text(DIES)
+    asked = task(two_sided=True)
+    rivals = (*asked.rivals, Rival("dies", str(tmp_path / "dies.py"), there=True))
+    found = measured(duet, Turns(), Task(**{**vars(asked), "rivals": rivals}))
+    assert found["dies"].status is Status.CRASHED, found["dies"].reason
+    assert "signal SIGSEGV while" in found["dies"].reason
+    assert {one.status for name, one in found.items() if name != "dies"} == {Status.MEASURED}
+
+
+#: A strategy whose process is killed in the middle of an event.
+TEARS = '''"""Tears."""
+import os
+import sys
+
+def build(layer, shape):
+    os.write(int(sys.argv[1]), b'{"of": 1, "event": "ended", "str')
+    os.kill(os.getpid(), 9)
+'''
+
+
+def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
+    """The death is heard behind it, and charged to the rival that was being built."""
+    (tmp_path / "tears.py").write_text(TEARS)
+    asked = task()
+    rivals = (Rival("tears", str(tmp_path / "tears.py")), *asked.rivals)
+    found = measured(launch, Turns(), Task(**{**vars(asked), "rivals": rivals}))
+    assert "signal SIGKILL while building" in found["tears"].reason
+    assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
+
+
+@pytest.mark.parametrize("torn", ['"go": true}\n', "}\n", "\n", '3, "play": "native"}\n', "7\n"])
+def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
+    """Whatever is left of it on the pipe."""
+    assert read_line(torn.encode()) == {}
+    assert read_line(b'{"to": 3, "go": true}\n') == {"to": 3, "go": True}
