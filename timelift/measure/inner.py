@@ -12,6 +12,7 @@ from typing import Any
 
 from timelift.case import Setting
 from timelift.engine import Engine
+from timelift.measure.codes import without_codes
 
 #: The modules that were found in each other tree, so that its files share them.
 _FOUND_IN: dict[str, dict[str, ModuleType]] = {}
@@ -140,7 +141,7 @@ def sentence(error: Exception, most: int = 400) -> str:
 
     TensorFlow puts a stack before the text of an error in a graph: there the last paragraph speaks.
     """
-    text = str(error)
+    text = without_codes(str(error))
     if text.startswith("Graph execution error"):
         text = text.rstrip().rpartition("\n\n")[2]
     text = " ".join(text.split())

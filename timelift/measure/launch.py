@@ -26,6 +26,7 @@ from timelift.measure.attempt import (
     again_without_the_dead,
     kill_group,
 )
+from timelift.measure.codes import without_codes
 from timelift.measure.turns import Turns
 from timelift.measure.wire import PLAYING, Task, read_line
 
@@ -270,7 +271,7 @@ class Launch:
         """The end of what was printed since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(self._mark, size - 4096))
-        lines = self._log.read().decode(errors="replace").split("\n")
+        lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
         kept = [line.strip() for line in lines if line.strip()][-most:]
         return " | ".join(kept)[-width:] or "it printed nothing"
 

@@ -30,11 +30,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from timelift.case import Backend, Case, Setting, Status
+from timelift.measure.codes import without_codes
 
 Emit = Callable[[Mapping[str, Any]], None]
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
+#: What it does before the first rival of an inner layer is built, at no rival's expense: the layer
+#: is made, whatever the sizes of the setting, and then called at those sizes.
+MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
+OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,11 @@ class Rival:
     built_first: bool = False
     there: bool = False
     backends: tuple[str, ...] = tuple(Backend)
+
+    @property
+    def layer(self) -> tuple[str, str]:
+        """What tells the rival's layer from others of its task: its own factory and its folder."""
+        return self.factory, self.home if self.factory else ""
 
 
 @dataclass(frozen=True)
@@ -128,5 +138,6 @@ def busy(rival: Rival, doing: str) -> dict[str, Any]:
 
 
 def ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
-    """The event of a rival that has ended."""
-    return {"event": "ended", "strategy": rival.name, "status": status, "reason": reason}
+    """The event of a rival that has ended; colour codes in its reason are left out."""
+    why = without_codes(reason)
+    return {"event": "ended", "strategy": rival.name, "status": status, "reason": why}
