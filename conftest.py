@@ -5,7 +5,7 @@ The options themselves are added by `timelift.measure.pytest_options`, which pyp
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -13,6 +13,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.benchmark_clock import ReplayClock, join
+from timelift.measure.campaign import Result
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
@@ -176,6 +177,19 @@ def pytest_terminal_summary(
             terminalreporter.write_line(line, **ending.markup(line))
 
 
+def _end(session: Session, case: Case, result: Result) -> NoReturn:
+    """Skip or fail a case without a result; what fails for a whole workload fails once."""
+    why = f"{result.status}: {result.reason}"
+    if result.status is Status.NO_LAYER:
+        name = case.setting.workload
+        if session.told_first(case, result):
+            pytest.fail(f"{name}: {why}", pytrace=False)
+        pytest.skip(f"{result.status}: the first case of {name} says why")
+    if result.status in SKIPPED:
+        pytest.skip(why)
+    pytest.fail(f"{case.label}: {why}", pytrace=False)
+
+
 @pytest.fixture
 def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
     """A clock that the case's `benchmark` will read; requested before it is made."""
@@ -220,10 +234,8 @@ def measure(  # noqa: PLR0913, PLR0917
             pytest.skip(lost)
         if result is None or (result.status is Status.MEASURED and not result.launches):
             pytest.skip("not measured: the run was stopped or its --budget spent before it")
-        if result.status in SKIPPED:
-            pytest.skip(f"{result.status}: {result.reason}")
         if result.status is not Status.MEASURED:
-            pytest.fail(f"{case.label}: {result.status}: {result.reason}", pytrace=False)
+            _end(session, case, result)
         if failure := request.config.stash[FAILURES].get(case):
             pytest.fail(failure, pytrace=False)
         samples = join([launch["seconds_per_call"] for launch in result.launches])

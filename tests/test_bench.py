@@ -249,6 +249,65 @@ def test_a_layer_of_two_inputs_is_one_sentence(tmp_path):
     assert done.returncode == 1
 
 
+#: Ways in which no layer can be made, and what is said of each.
+NO_LAYERS = {
+    "raises": (
+        "import keras\ndef make():\n    raise ValueError('no such size')\n",
+        "ValueError: no such size",
+    ),
+    "returns_none": ("def make():\n    pass\n", "must return a Keras layer, got NoneType"),
+    "cannot_be_imported": (
+        "import nowhere\ndef make():\n    pass\n",
+        "ModuleNotFoundError: No module named 'nowhere'",
+    ),
+    "exits": (
+        "import sys\ndef make():\n    sys.exit(3)\n",
+        "the worker ended with exit code 1 while making the inner layer",
+    ),
+}
+TWO_SIZES = "--features 3 --seq-lens 3,4 --batch-sizes 2 --launches 1 --round-seconds 0.01".split()
+
+
+@pytest.mark.parametrize("kind", NO_LAYERS)
+def test_a_layer_that_cannot_be_made_fails_once_for_the_run(tmp_path, kind):
+    """In one sentence with the error's own words; the other workload of the run is measured."""
+    folder = project(tmp_path, ("native", "fold_time"))
+    text, sentence = NO_LAYERS[kind]
+    (tmp_path / "mine.py").write_text(text)
+    words = ["--layer-file", "mine.py:make", "--workloads", "make,sensor", *TWO_SIZES]
+    done = bench(folder, "bench/test_forward.py", "-rs", *words)
+    assert "1 failed, 4 passed, 3 skipped" in done.stdout, done.stdout
+    assert done.returncode == 1
+    told = [line for line in done.stdout.splitlines() if line.startswith("make: ")]
+    assert len(told) == 1
+    assert told[0].startswith("make: no inner layer: ")
+    assert sentence in told[0]
+    assert "no inner layer: the first case of make says why" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    (journal,) = folder.glob("results/*/*.jsonl")
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    lost = [one for one in lines if one.get("status") == "no inner layer"]
+    assert len({(one["case"]["seq_len"], one["case"]["strategy"]) for one in lost}) == 4
+    assert lines[-1]["exit"] == "complete"
+
+
+def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(tmp_path):
+    """Each of them says so, and those of the other size are measured."""
+    folder = project(tmp_path, ("loop_slice", "fold_time"))
+    (tmp_path / "mine.py").write_text(
+        "import keras\nclass Picky(keras.layers.Dense):\n    def call(self, x, **_):\n"
+        "        if x.shape[0] == 4:\n            raise ValueError('not four')\n"
+        "        return super().call(x)\ndef make():\n    return Picky(2)\n"
+    )
+    sizes = "--features 3 --seq-lens 3 --batch-sizes 4,2 --launches 1 --round-seconds 0.01".split()
+    done = bench(folder, "bench/test_forward.py", "--layer-file", "mine.py:make", *sizes)
+    assert "2 failed, 2 passed" in done.stdout, done.stdout
+    for name in ("loop_slice", "fold_time"):
+        assert (
+            f"make-T3-B4-forward-graph-{name}: failed: the inner layer: ValueError" in done.stdout
+        )
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -82,6 +82,7 @@ class Status(StrEnum):
     TIMED_OUT = "timed out"
     TRACING_LIMIT = "not run: tracing limit"
     UNAVAILABLE = "unavailable"
+    NO_LAYER = "no inner layer"
 
 
 #: Statuses that are no fault of the strategy: pytest skips such a case instead of failing it.

@@ -39,6 +39,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from timelift.case import Case, Status
 from timelift.errors import UserError
 
 SCHEMA = 1
@@ -102,6 +103,29 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self.close(self.exit_word if kind is None else "interrupted")
+
+
+def launch_line(  # noqa: PLR0913, PLR0917 - the fields of a line
+    case: Case,
+    launch: int,
+    rivals: int,
+    status: Status = Status.MEASURED,
+    reason: str = "",
+    samples: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The line of a case that ended in a launch, written together with those of its rivals.
+
+    `samples` are the fields that only a measured case has.
+    """
+    return {
+        "kind": "launch",
+        "launch": launch,
+        "rivals": rivals,
+        "case": case.fields(),
+        "status": status,
+        "reason": reason,
+        **(samples or {}),
+    }
 
 
 def utc_now() -> str:

@@ -4,7 +4,8 @@ Whatever ends a worker is charged to the rival that was being built or played at
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
 out of memory because another launch builds. Then nothing speaks against any rival, so a setting is
 tried once more with all of them; where that worker too dies with no rival at work, the rival that
-was at work last is charged, and the others go on without it.
+was at work last is charged, and the others go on without it. Where it dies as the inner layer is
+made or called, that is every rival of this layer.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from timelift.case import Status
-from timelift.measure.wire import Rival, Task
+from timelift.measure.wire import MAKING_LAYER, OF_LAYER, Rival, Task
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,19 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker was ended, as the outcome of the rival that was at work last.
+    """How a worker was ended, as the outcomes of the rivals that it is charged to.
 
-    `at_work` is whether it was at work when that happened.
+    Where it is not `clear` that they are at fault, they are charged only if it happens again.
     """
 
-    outcome: Outcome
-    at_work: bool
+    outcomes: Sequence[Outcome]
+    clear: bool
 
     @property
-    def charged(self) -> Outcome:
-        """The outcome with a word for a rival that was not at work."""
-        why = "" if self.at_work else " (for the second time, and this rival was at work last)"
-        return replace(self.outcome, reason=self.outcome.reason + why)
+    def charged(self) -> list[Outcome]:
+        """The outcomes with a word for rivals that are charged because it happened again."""
+        why = "" if self.clear else " (for the second time)"
+        return [replace(one, reason=one.reason + why) for one in self.outcomes]
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,26 @@ class Attempt:
 
     def die(self, status: Status, reason: str, event: Mapping[str, Any] | None) -> None:
         """Note how the worker was ended; of the rivals, the exit's `event` knows which played."""
-        place = event.get("playing", 0) if event else 0
+        place, left = event.get("playing", 0) if event else 0, self._left()
         if 0 < place <= len(self.rivals):
             self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
-        left = self._left()
-        if self.suspect not in left and left:
-            self.suspect, self.at_work = left[0], False
-        self.death = Death(Outcome(self.suspect, status, reason), self.at_work)
+        if self.doing in OF_LAYER:
+            self.death = self._death_of_layer(status, reason)
+        elif self.suspect in left:
+            self.death = Death([Outcome(self.suspect, status, reason)], clear=self.at_work)
+        elif left:
+            self.death = Death([Outcome(left[0], status, reason)], clear=False)
+
+    def _death_of_layer(self, status: Status, reason: str) -> Death:
+        """The death of a worker that made or called the inner layer: all who lift it are charged.
+
+        What takes too long does so by itself, and is not tried again.
+        """
+        never = self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY
+        ended = Status.NO_LAYER if never else status
+        mine = [one for one in self._left() if one.layer == self.suspect.layer]
+        clear = status is Status.TIMED_OUT
+        return Death([Outcome(one, ended, reason) for one in mine], clear)
 
     def _left(self) -> list[Rival]:
         ended = {outcome.rival.name for outcome in self.outcomes}
@@ -107,9 +121,11 @@ class Attempt:
         if event["event"] == "started":
             self.pid = event["pid"]
         elif event["event"] == "busy":
-            self.doing, self.at_work = event["doing"], event["strategy"] is not None
+            self.doing = event["doing"]
+            self.at_work = event["strategy"] is not None
             self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
-            self._watch(f"{self.doing} {event['strategy'] or ''}".strip())
+            whose = "" if self.doing in OF_LAYER else event["strategy"] or ""
+            self._watch(f"{self.doing} {whose}".strip())
         elif event["event"] == "exhausted":
             self.exhausted = True
         elif event["event"] == "ended":
@@ -144,9 +160,9 @@ def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list
     while rivals:
         found = attempt(replace(task, rivals=rivals))
         ended += found.outcomes
-        if found.death and (found.death.at_work or spared):
-            ended.append(found.death.charged)
-        spared |= found.death is not None and not found.death.at_work
+        if found.death and (found.death.clear or spared):
+            ended += found.death.charged
+        spared |= found.death is not None and not found.death.clear
         if not found.again:
             break
         gone = {outcome.rival.name for outcome in ended}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from timelift.case import Backend, Case, Setting, Status
+from timelift.journal import launch_line
 from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.fleet import Fleet, Part
@@ -20,7 +21,7 @@ from timelift.measure.grid import Catalogue
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
 from timelift.measure.resume import Played
 from timelift.measure.turns import Turns
-from timelift.measure.wire import Task
+from timelift.measure.wire import Rival, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
@@ -170,6 +171,7 @@ class Campaign:
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
                 self._take_all(setting, part, outcomes, stage)
+                self._take_lost(part, setting, outcomes, stage)
             self._pace.step()
         fleet.close(part)
 
@@ -201,24 +203,38 @@ class Campaign:
             if lines:
                 stage.record(*lines)
 
+    def _take_lost(
+        self, part: Part, setting: Setting, outcomes: Iterable[Outcome], stage: Stage
+    ) -> None:
+        """End the cases of other settings that have the same inner layer, if there is none at all.
+
+        A layer that was lifted before has failed in this setting alone.
+        """
+        none = {
+            _layer(setting, one.rival): one for one in outcomes if one.status is Status.NO_LAYER
+        }
+        if not none:
+            return
+        lost: dict[Setting, list[Outcome]] = {}
+        with self._lock:
+            for case in filter(self._unseen, self.results):
+                rival = self.catalogue.rival(case, part.number)
+                found = none.get(_layer(case.setting, rival))
+                if found:
+                    lost.setdefault(case.setting, []).append(replace(found, rival=rival))
+            for other, ended in lost.items():
+                self._take_all(other, part, ended, stage)
+
     def _line(
         self, setting: Setting, part: Part, outcome: Outcome, rivals: int
     ) -> Mapping[str, Any]:
-        """Give the line of the journal that says how a case ended in one launch."""
         samples = dict(outcome.samples or {})
         if samples:
             facts = samples["facts"]
             fair = part.alone or self.plan.two_sided
             samples["facts"] = {name: facts[name] for name in facts if fair or name not in _ALONE}
-        return {
-            "kind": "launch",
-            "launch": part.number,
-            "rivals": rivals,
-            "case": Case(setting, outcome.rival.name).fields(),
-            "status": outcome.status,
-            "reason": outcome.reason,
-            **samples,
-        }
+        case = Case(setting, outcome.rival.name)
+        return launch_line(case, part.number, rivals, outcome.status, outcome.reason, samples)
 
     def _take(self, lines: Iterable[Mapping[str, Any]], stage: Stage) -> None:
         """Note how cases ended in one launch, as lines of the journal say."""
@@ -235,16 +251,20 @@ class Campaign:
                 result.status, result.reason = Status(line["status"]), line["reason"]
             stage.referee.take(line)
 
+    def _unseen(self, case: Case) -> bool:
+        """Whether nothing is known of a case yet."""
+        return self._open(case) and not self.results[case].launches
+
     def _open(self, case: Case) -> bool:
         return self.results[case].status is Status.MEASURED
 
     def _stopped(self) -> bool:
-        failed = sum(
-            one.status not in _NO_FAULT
+        failed = {
+            (case.setting.workload, one.reason) if one.status is Status.NO_LAYER else case
             for case, one in self.results.items()
-            if not self.catalogue.is_other_side(case)
-        )
-        return self.interrupted or 0 < self.plan.stop_after <= failed
+            if one.status not in _NO_FAULT and not self.catalogue.is_other_side(case)
+        }
+        return self.interrupted or 0 < self.plan.stop_after <= len(failed)
 
     def _task(self, setting: Setting, cases: Iterable[Case], part: Part, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
@@ -271,6 +291,12 @@ class Campaign:
 def _device(setting: Setting) -> tuple[str, int, str]:
     """What is gauged once a run."""
     return setting.device, setting.threads, setting.backend
+
+
+def _layer(setting: Setting, rival: Rival) -> tuple[object, ...]:
+    """What an inner layer depends on: where one is made, it is for every size."""
+    axes = setting.workload, setting.dtype, setting.device, setting.backend
+    return *axes, rival.layer, rival.there
 
 
 def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:

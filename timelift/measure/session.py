@@ -54,7 +54,7 @@ class Session:
     def __init__(self, root: Path, asked: Mapping[str, str], flags: Flags = NO_FLAGS) -> None:
         self.root, self.once, self.selftest = root, flags.once, flags.selftest
         self.wait = flags.wait
-        self.interrupted = False
+        self.interrupted, self._told = False, dict[tuple[str, str], Case]()
         self._results_folder = root / (asked["results"] or "results")
         if flags.past and (flags.once or flags.selftest):
             raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
@@ -148,6 +148,11 @@ class Session:
     def result(self, case: Case) -> Result | None:
         """What the campaign found of a case; None before it has run."""
         return self.campaign.results.get(case) if self.campaign else None
+
+    def told_first(self, case: Case, result: Result) -> bool:
+        """Whether this is the first case to tell that its workload has no inner layer, and why."""
+        why = case.setting.workload, result.reason
+        return self._told.setdefault(why, case) == case
 
     def _plan(self, stop_after: int) -> Plan:
         knobs = self.knobs

@@ -5,7 +5,7 @@ revision whose workload differs brings a layer of its own, drawn from the same s
 """
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +13,16 @@ import numpy as np
 from timelift.case import Phase
 from timelift.engine import Array, Engine
 from timelift.measure import inner, law, memory
-from timelift.measure.wire import Rival, Task
+from timelift.measure.wire import CALLING_LAYER, MAKING_LAYER, Emit, Rival, Task, busy
 
 
 class InnerLayerError(Exception):
-    """A sentence why there is no inner layer to lift; `exhausted` where memory ran out."""
+    """A sentence why there is no inner layer to lift.
 
-    exhausted = False
+    `exhausted` where memory ran out, `at_all` where it cannot be made, whatever the sizes.
+    """
+
+    exhausted = at_all = False
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,13 @@ class Given:
 class Side:
     """One inner layer: what it computes at the steps of the law, and its state to be put back."""
 
-    def __init__(self, engine: Engine, task: Task, factory: str, given: Given) -> None:
+    def __init__(
+        self, engine: Engine, task: Task, factory: str, given: Given, begin: Callable[[str], None]
+    ) -> None:
+        begin(MAKING_LAYER)
         inner.set_global_state(engine, task.setting, task.seed)
         self.layer = inner.make_layer(factory, task.features, task.seed % 2**31)
+        begin(CALLING_LAYER)
         self.state = inner.State(self.layer)
         self.trains_differently = self._trains_differently(engine, given.inputs)
         self.reference = law.reference(
@@ -61,26 +68,31 @@ class Side:
 class Sides:
     """Make each side when its first rival needs it; a factory that fails, fails for all of them."""
 
-    def __init__(self, engine: Engine, task: Task, given: Given) -> None:
-        self._engine, self._task, self._given = engine, task, given
+    def __init__(self, engine: Engine, task: Task, given: Given, emit: Emit) -> None:
+        self._engine, self._task, self._given, self._emit = engine, task, given, emit
         self._made: dict[tuple[str, str], Side | InnerLayerError] = {}
 
     def of(self, rival: Rival) -> Side:
         """Give the side of a rival; raises InnerLayerError where its layer cannot be made."""
-        factory = rival.factory or self._task.factory
-        key = factory, rival.home if rival.factory else ""
-        if key not in self._made:
-            self._made[key] = self._make(factory)
-        side = self._made[key]
+        if rival.layer not in self._made:
+            self._made[rival.layer] = self._make(rival)
+        side = self._made[rival.layer]
         if isinstance(side, InnerLayerError):
             raise side
         return side
 
-    def _make(self, factory: str) -> Side | InnerLayerError:
+    def _make(self, rival: Rival) -> Side | InnerLayerError:
+        factory, stages = rival.factory or self._task.factory, list[str]()
+
+        def begin(stage: str) -> None:
+            stages.append(stage)
+            self._emit(busy(rival, stage))
+
         try:
-            return Side(self._engine, self._task, factory, self._given)
+            return Side(self._engine, self._task, factory, self._given, begin)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
-            failure = InnerLayerError(f"the inner layer: {inner.sentence(error)}")
+            failure = InnerLayerError(inner.sentence(error))
             failure.exhausted = memory.ran_out(error)
+            failure.at_all = stages[-1] == MAKING_LAYER
             return failure

@@ -7,7 +7,8 @@ that whatever kills it is charged to the rival it was busy with.
 import os
 import random
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -73,10 +74,10 @@ class Stage:
         self.engine, self.task, self.wires = engine, task, wires
         self.emit, self.exhausted = wires.emit, False
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
-        self.emit({"event": "busy", "strategy": None, "doing": "making the inner layer"})
+        self.emit({"event": "busy", "strategy": None, "doing": "drawing the inputs"})
         valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
         given = Given(inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice))
-        self.sides = Sides(engine, task, given)
+        self.sides = Sides(engine, task, given, self.emit)
         self._preparation = Preparation(engine, task, self.emit, given, noise)
 
     def prepare(self, rival: Rival) -> Contender | None:
@@ -90,8 +91,7 @@ class Stage:
                     return self._preparation.contender(rival, side)
         except InnerLayerError as error:
             self.exhausted = error.exhausted
-            status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
-            self.emit(ended(rival, status, str(error)))
+            self.emit(_without_layer(rival, error))
         except Refused as refusal:
             self.emit(ended(rival, Status.REFUSED, str(refusal)))
         except law.LawBrokenError as error:
@@ -106,6 +106,14 @@ class Stage:
         """Play the rounds of those that are ready."""
         side = self.sides.of(contenders[0].rival)
         Play(self.engine, self.task, self.wires, self.dice).run(contenders, side)
+
+
+def _without_layer(rival: Rival, error: InnerLayerError) -> Mapping[str, Any]:
+    """The event of a rival whose inner layer fails: at all, or in this setting."""
+    if error.at_all and not error.exhausted:
+        return ended(rival, Status.NO_LAYER, str(error))
+    status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
+    return ended(rival, status, f"the inner layer: {error}")
 
 
 def _status_of(error: Exception) -> Status:
