@@ -114,7 +114,8 @@ def _referee(session: Session) -> Referee:
         thorough = gate.undecided == "fail"
         sides = gate.pairing.sides
         return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
-    return referee.Referee(session.knobs["precision"], planted=session.selftest)
+    copies = session.look_alikes
+    return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
 
 
 def _failures(session: Session) -> dict[Case, str]:
@@ -154,6 +155,7 @@ def pytest_terminal_summary(
     if not (session and (session.journal_path or raced)):
         return
     from timelift.read import against  # noqa: PLC0415 - only a run that measured ends
+    from timelift.read.measurement import Run  # noqa: PLC0415
     from timelift.report import ending, gate, github  # noqa: PLC0415
 
     terminalreporter.section("timelift")
@@ -171,9 +173,9 @@ def pytest_terminal_summary(
             terminalreporter.write_line(github.append(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
-        measured = config.stash[REFEREE].measurements()
         usual = not (said or session.gate or session.selftest)
-        for line in ending.without_journal(measured if usual else ()):
+        measured = config.stash[REFEREE].measurements() if usual else ()
+        for line in ending.without_journal(Run(session.described(), measured, complete=True)):
             terminalreporter.write_line(line, **ending.markup(line))
 
 
@@ -240,6 +242,8 @@ def measure(  # noqa: PLR0913, PLR0917
             pytest.fail(failure, pytrace=False)
         samples = join([launch["seconds_per_call"] for launch in result.launches])
         benchmark.extra_info.update(result.launches[0]["facts"])
+        if why := session.look_alikes.get(case.strategy):
+            benchmark.extra_info["differs"] = why
         replay_clock.load(samples)
         benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
 

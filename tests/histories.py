@@ -1,6 +1,5 @@
 """Synthetic histories for tests: a folder of journals, one a night, with what is asked of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from tests import journals
 from timelift.case import Case
+from timelift.journal import Journal
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
@@ -72,9 +72,9 @@ def run(path: Path, night: int, lines: Sequence[dict[str, Any]], **changes: Any)
         "started": when.isoformat(),
         "commit": {"id": commit(night) + "bcdef", "dirty": False},
     }
-    records = [journals.header(**(head | changes)), *lines, journals.END]
-    text = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in records)
-    path.write_text(text)
+    path.unlink(missing_ok=True)
+    with Journal(path, journals.header(**(head | changes))) as journal:
+        journal.append(*lines)
     return path
 
 

@@ -56,6 +56,7 @@ def line(
     return {
         "kind": "launch",
         "launch": launch,
+        "rivals": 1,
         "case": of.fields(),
         "status": "measured",
         "reason": "",

@@ -105,7 +105,10 @@ def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
         ("--against-path .", "expected a project with strategies/ in it"),
         ("--against-python no/python", "expected an interpreter, received 'no/python'"),
         ("--against HEAD --against-path x", "name more than one other side"),
-        ("--against HEAD --gate wide", "--gate: expected how much slower"),
+        (
+            "--against HEAD --gate wide",
+            "--gate: expected a share between 0 and 100%, received 'wide'",
+        ),
         ("--against HEAD --undecided maybe", "--undecided: expected pass or fail"),
     ],
 )

@@ -7,8 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests import hostile
+from tests import hostile, summaries
 from tests.projects import GOOD, SMALL, bench, project
+from timelift.history import summary
 from timelift.planted import PLANTS
 
 ROOT = Path(__file__).parent.parent
@@ -55,6 +56,17 @@ def test_a_bad_strategy_fails_its_own_item_in_one_paragraph(run, strategy, sente
     assert f"sensor-T3-B2-forward-graph-{strategy}: {sentence}" in done.stdout
     assert "Traceback" not in done.stdout
     assert len(launches(records, strategy)) == 1
+
+
+def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
+    """Whatever a worker tells of a measured case, its line is of the form that is read fast."""
+    folder, _, records = run
+    slow = summaries.watched(monkeypatch)
+    found = summary.of_run(next(folder.glob("results/*/*.jsonl")))
+    assert {case.strategy for case in found.log_seconds} == set(GOOD)
+    measured = [one for one in records if one.get("status") == "measured"]
+    assert any("engine" in one["facts"] for one in measured)
+    assert [line for line in slow if b'"status":"measured"' in line] == []
 
 
 @pytest.mark.parametrize("strategy", GOOD)

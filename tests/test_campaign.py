@@ -2,8 +2,10 @@
 
 import pytest
 
-from tests import journals
+from tests import journals, summaries
 from timelift.case import Backend, Case, Status
+from timelift.history import summary
+from timelift.journal import Journal
 from timelift.measure import campaign as campaigns
 from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget
@@ -115,7 +117,7 @@ class Heard:
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals; what was played, heard and found."""
 
-    def run(referee, script=None, **plan):
+    def run(referee, script=None, record=lambda *_: None, **plan):
         clock = Clock()
         fleet = ScriptedFleet(clock, script)
         monkeypatch.setattr(campaigns, "Fleet", fleet)
@@ -128,11 +130,35 @@ def play(monkeypatch, tmp_path):
         found = Campaign(CASES, catalogue, chosen)
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
-        found.run(lambda *_: None, heard, referee)
+        found.run(record, heard, referee)
         found.seconds = fleet.seconds
         return fleet.played, heard, found
 
     return run
+
+
+def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tmp_path, watched):
+    """Every line of a measured case is of the form that is read fast."""
+    with Journal(tmp_path / "run.jsonl", journals.header()) as journal:
+        play(ScriptedReferee(), record=journal.append)
+    found = summary.of_run(journal.path)
+    assert set(found.log_seconds) == set(CASES)
+    assert watched == []
+
+
+def test_the_check_for_detours_can_fail(tmp_path, watched):
+    """A line in another order is read, and seen to be a detour."""
+    line = journals.line(CASES[0])
+    with Journal(tmp_path / "run.jsonl", journals.header()) as journal:
+        journal.append(dict(sorted(line.items())))
+    assert set(summary.of_run(journal.path).log_seconds) == {CASES[0]}
+    assert len(watched) == 1
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The lines that the history reads as JSON, field by field."""
+    return summaries.watched(monkeypatch)
 
 
 def launches(played, name):

@@ -365,3 +365,18 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)
         assert choose(capsys, path, *words)[0] in {0, 2}
+
+
+@pytest.mark.parametrize("twins", ["a self-test", "another side"])
+def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
+    """Its rivals are copies of one strategy, and the fastest of them was planted."""
+    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
+    if twins == "another side":
+        head = journals.header(against={"label": "HEAD"})
+        path = journals.write(
+            path, head, *journals.campaign(journals.grid(("native", "native@HEAD")))
+        )
+    code, lines, said = choose(capsys, path, "--seq-len", "1", "--batch", "1")
+    assert (code, lines) == (1, [])
+    assert "expected a usual run, received one against twins" in said
+    assert "name a run of pytest bench/ without --against or --selftest" in said

@@ -209,14 +209,6 @@ def test_a_commit_that_is_none_is_not_put_into_a_command(runs, tmp_path, capsys,
     assert "no commit to race against" in printed
 
 
-@pytest.mark.parametrize("word", ["0", "-3%", "nan", "inf", "x", "200%"])
-def test_a_gate_that_is_no_share_is_refused(word, capsys):
-    """By argparse, with what was expected."""
-    with pytest.raises(SystemExit):
-        report.main(["compare", "a", "b", f"--gate={word}"])
-    assert "expected per cent such as 3%" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("name", ["old", "new"])
 def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
     """Either of them."""

@@ -147,9 +147,6 @@ def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], cou
         (["--case", "x"], "expected a case of this history, received 'x'"),
         (["--since", "soon"], "--since: expected a date, received 'soon'"),
         (["--since", "2030-01-01"], "expected a run since 2030-01-01, found none"),
-        (["--gate", "much"], "--gate: expected a share between 0 and 100 %, received 'much'"),
-        (["--gate", "nan"], "--gate: expected a share"),
-        (["--gate", "0"], "--gate: expected a share"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_one(

@@ -13,7 +13,7 @@ from tests import journals
 from timelift.case import Lengths, Phase, Status
 from timelift.read import results
 from timelift.read.measurement import Run
-from timelift.report import exports, notes, table, terminal
+from timelift.report import exports, lifts, notes, table, terminal
 from timelift.stats import ranking
 from timelift.stats.verdicts import Verdict
 
@@ -196,7 +196,7 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path: Path) -> None:
     lines = [journals.line(journals.case(name), 1, [1e-3]) for name in ("gru", "native")]
     header = journals.header(strategies=declared)
     run = results.load(journals.write(tmp_path / "run", header, *lines))
-    rankings = ranking.rank(run.measurements)
+    rankings = lifts.rank(run)
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text

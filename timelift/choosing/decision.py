@@ -9,23 +9,20 @@ from timelift.choosing.by_time import by_time
 from timelift.choosing.place import alike, place
 from timelift.choosing.question import Goal, Question
 from timelift.read.measurement import Run
-from timelift.report.notes import look_alikes
-from timelift.stats import ranking
+from timelift.report import lifts
 
 
 def decide(question: Question, run: Run) -> Choice | Open:
     """Answer a question from what was measured; look-alikes, which are no lifts, are left out."""
-    copies = look_alikes(run)
-    lifts = [one for one in run.measurements if one.case.strategy not in copies]
-    ranked = {one.setting: one for one in ranking.rank(lifts)}
+    ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
     where = place(question.setting, ranked)
     if where is None:
         return Open(_outside(question.setting, ranked))
     if any(len(ranked[corner].rows) == 1 for corner in where.corners):
         return Open("a strategy was measured alone, beside no other")
     if question.goal is Goal.TIME:
-        return by_time(where, ranked, lifts, question.setting)
-    return by_fact(question.goal, where, lifts)
+        return by_time(where, ranked, lifts.lifts(run), question.setting)
+    return by_fact(question.goal, where, lifts.lifts(run))
 
 
 def _outside(asked: Setting, known: Iterable[Setting]) -> str:

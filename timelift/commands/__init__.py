@@ -9,10 +9,21 @@ import argparse
 from pathlib import Path
 from typing import Protocol
 
+from timelift import percent
+from timelift.errors import UserError
+
 #: The command that needs no word: `python report.py [RUN…]`.
 DEFAULT = "report"
 #: The others, in the order of the help text.
 NAMES: tuple[str, ...] = ("choose", "compare", "history", "baseline", "export", "bisect")
+
+
+def share(text: str) -> float:
+    """Read a percentage for argparse, which says what is wrong with it and in which option."""
+    try:
+        return percent.share(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 class Command(Protocol):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.case import OPTIONS, Case, Phase
+from timelift.commands import share
 from timelift.errors import UserError
 
 #: Exit codes; pytest's own for an option that is wrong.
@@ -40,7 +41,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL",
         help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
     )
-    parser.add_argument("--gate", default="3%", metavar="SHARE", help="default: 3%%")
+    parser.add_argument(
+        "--gate",
+        type=share,
+        default="3%",
+        metavar="SHARE",
+        help="how much slower is too slow, such as 3%% or 0.03 (default: 3%%)",
+    )
 
 
 def run(arguments: argparse.Namespace, root: Path) -> int:
@@ -48,7 +55,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     case = _case(arguments.case)
     ends = [_commit(root, word) for word in (arguments.good, arguments.bad)]
     with _work_trees(root, *ends) as trees:
-        judge = Judge(trees, case, arguments.gate)
+        judge = Judge(trees, case, f"{100 * arguments.gate:.6g}%")
         worst = judge.verdict(first=True)
         _say(f"{arguments.bad} against {arguments.good}: {worst.text}")
         if worst.word != "bad":

@@ -15,6 +15,7 @@ from timelift.choosing.question import Goal, Question, ask
 from timelift.errors import UserError
 from timelift.read import results, trust
 from timelift.read.escape import plain
+from timelift.read.measured import refuse_twins
 from timelift.read.measurement import Run
 
 #: The exit code where a run does not decide.
@@ -46,6 +47,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
+    refuse_twins(found, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     asked = {name: getattr(arguments, name) for name in AXES}
     return _answer(ask(asked, arguments.goal, found, known), found, root)

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from timelift.commands import share
 from timelift.errors import UserError
 from timelift.read import results
 from timelift.read.finding import of_same_machine
@@ -35,9 +36,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate",
         type=share,
-        default=0.03,
-        metavar="PERCENT",
-        help="the smallest slow-down that counts (default: 3%%)",
+        default="3%",
+        metavar="SHARE",
+        help="the smallest slow-down that counts, such as 3%% or 0.03 (default: 3%%)",
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit with 2 where anything is suspect"
@@ -48,17 +49,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="compare ratios between rivals although the machines differ; advisory",
     )
     parser.add_argument("--all", action="store_true", help="print every case")
-
-
-def share(word: str) -> float:
-    """Read `3%` or `3` as the share 0.03."""
-    try:
-        found = float(word.removesuffix("%")) / 100
-    except ValueError:
-        found = -1.0
-    if not 0 < found < 1:
-        raise argparse.ArgumentTypeError(f"expected per cent such as 3%, received {word!r}")
-    return found
 
 
 def run(arguments: argparse.Namespace, root: Path) -> int:

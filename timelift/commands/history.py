@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timelift.commands import share
 from timelift.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--gate",
+        type=share,
         default="3%",
         metavar="SHARE",
         help="the least change that counts, such as 3%% or 0.03 (default: 3%%)",
@@ -55,12 +57,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, root: Path) -> int:
     """Report the history that is asked for; 2 where a slow-down is still there."""
-    since, gate = _since(arguments.since), _gate(arguments.gate)
+    since = _since(arguments.since)
     from timelift.history import reading, show  # noqa: PLC0415
     from timelift.report import terminal  # noqa: PLC0415
 
     results = root / "results"
-    wanted = reading.Wanted(arguments.machine, arguments.workload, arguments.case, since, gate)
+    wanted = reading.Wanted(
+        arguments.machine, arguments.workload, arguments.case, since, arguments.gate
+    )
     history = reading.read(results, wanted)
     show.show(history, terminal.console())
     _write(history, arguments.output or results / "report")
@@ -76,20 +80,6 @@ def _since(text: str | None) -> datetime | None:
         raise UserError(
             f"--since: expected a date, received {text!r}; write it as 2026-01-31"
         ) from None
-
-
-def _gate(text: str) -> float:
-    """Read a share, as 3% or 0.03."""
-    number, percent = text.removesuffix("%"), text.endswith("%")
-    try:
-        gate = float(number) / (100 if percent else 1)
-    except ValueError:
-        gate = -1.0
-    if not 0 < gate < 1:
-        raise UserError(
-            f"--gate: expected a share between 0 and 100 %, received {text!r}; write 3% or 0.03"
-        )
-    return gate
 
 
 def _write(history: "History", folder: Path) -> None:

@@ -17,7 +17,8 @@ import numpy as np
 from timelift.case import AXES
 from timelift.read.escape import csv_text
 from timelift.read.measurement import Measurement, Run
-from timelift.stats.ranking import Rival, rank
+from timelift.report.lifts import rank
+from timelift.stats.ranking import Rival
 
 _CONFIDENCE = 0.99
 #: The axes that are parameters; strategy and workload are the benchmark's name.
@@ -46,8 +47,8 @@ def export(run: Run) -> bytes:
     writer.writeheader()
     measured = {one.case: one for one in run.measurements}
     head = _head(run)
-    for ranking in rank(run.measurements, confidence=_CONFIDENCE):
-        for row in ranking.rows:
+    for ranking in rank(run, confidence=_CONFIDENCE):
+        for row in ranking.everyone:
             fields = head | _row(row, measured[row.case])
             writer.writerow({name: _cell(value) for name, value in fields.items()})
     return file.getvalue().encode(errors="replace")

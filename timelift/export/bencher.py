@@ -8,7 +8,8 @@ import math
 
 from timelift.export.names import as_json, unique_names
 from timelift.read.measurement import Run
-from timelift.stats.ranking import Rival, rank
+from timelift.report.lifts import rank
+from timelift.stats.ranking import Rival
 
 _NANOSECOND = 1e-9
 #: The longest name of a benchmark, with room for the number of a name that comes twice.
@@ -17,7 +18,7 @@ _LONGEST_NAME = 1000
 
 def export(run: Run) -> bytes:
     """Write the time of every case, with its 95 % interval over launches where there is one."""
-    rows = [row for ranking in rank(run.measurements) for row in ranking.rows]
+    rows = [row for ranking in rank(run) for row in ranking.everyone]
     names = unique_names((row.case for row in rows), _LONGEST_NAME)
     return as_json(
         {name: {"latency": _latency(row)} for row, name in zip(rows, names, strict=True)}

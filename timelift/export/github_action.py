@@ -9,14 +9,15 @@ from typing import Any
 
 from timelift.export.names import as_json, unique_names
 from timelift.read.measurement import Run
-from timelift.stats.ranking import Rival, rank
+from timelift.report.lifts import rank
+from timelift.stats.ranking import Rival
 
 _MILLISECOND = 1e-3
 
 
 def export(run: Run) -> bytes:
     """Write the time of every case in milliseconds, with its interval and its ratio."""
-    rows = [row for ranking in rank(run.measurements) for row in ranking.rows]
+    rows = [row for ranking in rank(run) for row in ranking.everyone]
     names = unique_names(row.case for row in rows)
     return as_json([_entry(row, name) for row, name in zip(rows, names, strict=True)])
 

@@ -2,9 +2,9 @@
 
 from timelift.read.measurement import Run
 from timelift.report.exports import csv_report
-from timelift.stats.ranking import rank
+from timelift.report.lifts import rank
 
 
 def export(run: Run) -> bytes:
     """Write every case."""
-    return csv_report(run, rank(run.measurements)).encode(errors="replace")
+    return csv_report(run, rank(run)).encode(errors="replace")

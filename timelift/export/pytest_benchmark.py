@@ -14,34 +14,36 @@ import numpy as np
 from timelift.case import Status
 from timelift.export.names import as_json
 from timelift.read.measurement import Measurement, Run, Samples
+from timelift.report.lifts import look_alikes
 
 _FENCE = 1.5
 
 
 def export(run: Run) -> bytes:
     """Write every measured case."""
-    commit = run.header.get("commit", {})
+    commit, others = run.header.get("commit", {}), look_alikes(run)
     measured = [one for one in run.measurements if one.status is Status.MEASURED and one.launches]
     return as_json(
         {
             "machine_info": _machine(run),
             "commit_info": {name: _known(commit.get(name)) for name in ("id", "dirty")},
-            "benchmarks": [_benchmark(one) for one in measured],
+            "benchmarks": [_benchmark(one, others.get(one.case.strategy, "")) for one in measured],
             "datetime": run.header.get("started", ""),
             "version": str(_versions(run).get("pytest-benchmark", "")),
         }
     )
 
 
-def _benchmark(one: Measurement) -> dict[str, Any]:
+def _benchmark(one: Measurement, differs: str) -> dict[str, Any]:
     label = one.case.label
+    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts)}
     return {
         "group": one.case.setting.label,
         "name": f"timelift[{label}]",
         "fullname": f"bench/timelift.py::timelift[{label}]",
         "params": one.case.fields(),
         "param": label,
-        "extra_info": {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts)},
+        "extra_info": facts | ({"differs": differs} if differs else {}),
         "options": {},
         "stats": stats(np.concatenate([launch.seconds_per_call for launch in one.launches])),
     }

@@ -21,11 +21,12 @@ from timelift.read.records import BAD_RECORD, LONGEST_SECONDS, SHORTEST_SECONDS,
 from timelift.read.results import parse_object
 from timelift.stats.location import HALF, trimmed_mean
 
-#: What `timelift.journal` writes for a case that was measured in a launch.
+#: What `timelift.measure.campaign` writes for a case that was measured in a launch. A fact is a
+#: number, a word, or an object of those (`engine`).
 _LINE = re.compile(
-    rb'\{"kind":"launch","launch":([1-9]\d{0,8}),"case":(\{[^{}]*\}),"status":"measured",'
+    rb'\{"kind":"launch","launch":([1-9]\d{0,8}),(?:"rivals":\d{1,9},)?"case":(\{[^{}]*\}),"status":"measured",'
     rb'"reason":"","seconds_per_call":\[([-+0-9.e,nul]+)\],"calls_per_sample":[1-9]\d{0,8},'
-    rb'"facts":\{([^{}]*)\}\}'
+    rb'"facts":\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}'
 )
 _CANARY = re.compile(rb'"canary_seconds":([0-9.e+-]+)')
 _OTHER = re.compile(rb'\{"kind": ?"(?:run|end)"')

@@ -12,8 +12,8 @@ from timelift.errors import UserError, nearest
 from timelift.read import results
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact, fact_of
-from timelift.report.exports import FACTS, RANKED
-from timelift.stats import ranking
+from timelift.report import lifts
+from timelift.report.exports import FACTS, RANKED, ranks
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -22,7 +22,7 @@ RESULTS = "results"
 UNITS = {
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys(("build_seconds", "trace_seconds", "first_call_seconds"), "seconds"),
-    **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest rival"),
+    **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
     "seq_len": "steps",
     "batch": "sequences",
     "peak_bytes": "bytes",
@@ -82,17 +82,19 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measurements(run: Run) -> pd.DataFrame:
-    rows = {row.case: row for one in ranking.rank(run.measurements) for row in one.rows}
-    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason")
+    rows = {row.case: row for one in lifts.rank(run) for row in one.everyone}
+    others = lifts.look_alikes(run)
+    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason", "differs")
     return pd.DataFrame(
         [
             {
                 **_axes(one),
                 "status": str(one.status),
                 "launches": len(one.launches),
-                **{name: _value(rows.get(one.case), key) for name, key in RANKED.items()},
+                **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
                 **{name: fact(one, name) for name in FACTS},
                 "reason": one.reason,
+                "differs": others.get(one.case.strategy, ""),
             }
             for one in run.measurements
         ],
@@ -100,8 +102,7 @@ def _measurements(run: Run) -> pd.DataFrame:
     ).astype(dict.fromkeys(FACTS, float))
 
 
-def _value(rival: Any, key: str) -> Any:
-    value = getattr(rival, key, None)
+def _value(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 
 from timelift.errors import UserError
 from timelift.library.frames import RESULTS, Named, read_run
-from timelift.report import plot
+from timelift.report import lifts, plot
 from timelift.report.style import THEMES
-from timelift.stats import ranking
 
 
 def figures(
@@ -20,7 +19,7 @@ def figures(
     if theme not in THEMES:
         raise UserError(f"unknown theme {theme!r}; choose one of {', '.join(THEMES)}")
     found = read_run(run, results_folder)
-    rankings = ranking.rank(found.measurements)
+    rankings = lifts.rank(found)
     if not rankings:
         raise UserError("expected a measured case to draw, found none; name another run")
     return {name: _shown(one) for name, one in plot.figures(found, rankings, theme).items()}

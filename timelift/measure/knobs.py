@@ -8,11 +8,15 @@ from typing import Any
 
 from timelift.errors import UserError
 from timelift.measure.options import Option
+from timelift.percent import share
 
 
 @dataclass(frozen=True)
 class Knob(Option):
-    """One option that is not an axis; `read` turns its text into a value or raises ValueError."""
+    """One option that is not an axis; `read` turns its text into a value, or raises ValueError.
+
+    Where it raises UserError, that says more than the option's help.
+    """
 
     read: Callable[[str], Any] = str
 
@@ -20,6 +24,8 @@ class Knob(Option):
         """Read the option's text, or its default when empty."""
         try:
             return self.read(text or self.default)
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
         except ValueError:
             raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
 
@@ -88,9 +94,9 @@ def _bytes(word: str) -> int:
     return _positive(number) * _BYTES.get(unit, 1)
 
 
-def _percent(word: str) -> float:
-    """Read `2%` or `2` as the share 0.02."""
-    return _seconds(word.removesuffix("%")) / 100
+def _growth(word: str) -> float:
+    """Read how much more of something is allowed: ten times as much at the most."""
+    return share(word, below=10.0)
 
 
 def _cores(word: str) -> tuple[int, ...]:
@@ -129,7 +135,7 @@ KNOBS: tuple[Knob, ...] = (
         "precision",
         "2%",
         "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
-        read=_percent,
+        read=share,
     ),
     Knob(
         "budget",
@@ -145,10 +151,10 @@ KNOBS: tuple[Knob, ...] = (
         "gate",
         "3%",
         "how much slower than the other side fails a case, like 3%",
-        read=_percent,
+        read=share,
     ),
-    Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_percent),
-    Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_percent),
+    Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
+    Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
     Knob(
         "undecided",
         "pass",

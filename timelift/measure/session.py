@@ -217,7 +217,7 @@ class Session:
             "asked": self._asked,
             "sources": self._sources(),
             "planned": [case.label for case in self._results()],
-            "strategies": {name: one.described() for name, one in self._chosen().items()},
+            **self.described(),
             "cases": cases,
             **({"against": self.gate.described()} if self.gate else {}),
         }
@@ -237,6 +237,16 @@ class Session:
             for path in sorted(set(files))
             if path.is_file()
         }
+
+    def described(self) -> dict[str, Any]:
+        """The part of a journal's header that tells of the strategies of this run."""
+        return {"strategies": {name: one.described() for name, one in self._chosen().items()}}
+
+    @property
+    def look_alikes(self) -> dict[str, str]:
+        """Why a strategy is measured although it is no lift, by name."""
+        known = self.catalogue.strategies
+        return {name: one.differs for name, one in known.items() if one.differs}
 
     def _results(self) -> Mapping[Case, Result]:
         assert self.campaign is not None

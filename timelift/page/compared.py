@@ -25,13 +25,14 @@ EXECUTION = ("mode", "time_axis", "dtype", "device", "threads", "backend")
 def steps(run: Run, rankings: Sequence[Ranking]) -> Table:
     """Give the time of one step by length, a row for each strategy and panel."""
     measured = {one.case: one for one in run.measurements}
-    seconds = {row.case: per_step(row, measured[row.case]) for one in rankings for row in one.rows}
+    rows = [row for one in rankings for row in one.everyone]
+    seconds = {row.case: per_step(row, measured[row.case]) for row in rows}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
-    rows: dict[Case, dict[int, float]] = defaultdict(dict)
+    by_size: dict[Case, dict[int, float]] = defaultdict(dict)
     for case, value in seconds.items():
-        rows[_at(case, lengths[0])][case.setting.seq_len] = value
-    axes = tuple(axis for axis in varying(rows) if axis != "seq_len")
+        by_size[_at(case, lengths[0])][case.setting.seq_len] = value
+    axes = tuple(axis for axis in varying(by_size) if axis != "seq_len")
     headings = (
         Heading("strategy", asked=True),
         *axis_headings(axes),
@@ -43,7 +44,7 @@ def steps(run: Run, rankings: Sequence[Ranking]) -> Table:
             *axis_cells(case, axes),
             *(three_figures(found[one] / unit.seconds) if one in found else "" for one in lengths),
         )
-        for case, found in rows.items()
+        for case, found in by_size.items()
     ]
     note = (
         f"{unit.name} for one valid step of one sequence; falling along a row: "
@@ -58,12 +59,13 @@ def _at(case: Case, length: int) -> Case:
 
 def execution(rankings: Sequence[Ranking]) -> Table:
     """Give the fastest in every mode, device and the like, beside the best of them; or no row."""
-    axes = varying(row.case for one in rankings for row in one.rows)
+    answered = [one for one in rankings if one.rows]
+    axes = varying(row.case for one in answered for row in one.rows)
     chosen = tuple(axis for axis in axes if axis in EXECUTION)
     groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
-    for ranking in rankings:
+    for ranking in answered:
         groups[_elsewhere(ranking.setting, axes, chosen)].append(ranking)
-    unit = unit_for(one.rows[0].seconds_per_call for one in rankings)
+    unit = unit_for(one.rows[0].seconds_per_call for one in answered)
     headings = (
         *axis_headings(axes),
         Heading("fastest", asked=True),
@@ -157,4 +159,4 @@ def prices(answers: Iterable[Answer]) -> Table:
 
 def names(rankings: Iterable[Ranking]) -> list[str]:
     """Give every measured strategy in the order of the legends."""
-    return legend_order(row.case.strategy for one in rankings for row in one.rows)
+    return legend_order(row.case.strategy for one in rankings for row in one.everyone)

@@ -17,7 +17,7 @@ def write(found: Found, folder: Path, every: int | None = None) -> str:
     With `every` the page looks again after so many seconds, and PNG is left to the last time.
     Raises UserError where the folder does not allow it.
     """
-    drawn = plot.figures(found.run, found.rankings, lifted=found.lifted)
+    drawn = plot.figures(found.run, found.rankings)
     formats = plot.FORMATS if every is None else ("svg",)
     pictures = plot.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}

@@ -10,9 +10,10 @@ from timelift.page.table import Heading, Table
 from timelift.read.escape import NAME_LIMIT, plain
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact
+from timelift.report import lifts
 from timelift.report.break_even import stages
 from timelift.report.limit import Limits, attainable, share
-from timelift.report.notes import has_interval, look_alikes
+from timelift.report.notes import has_interval
 from timelift.report.plot import positive_facts
 from timelift.report.table import difference_to_forward
 from timelift.report.units import Unit, three_figures, unit_for
@@ -81,11 +82,11 @@ class _Sheet:
             Heading("launches", number=True),
         )
 
-    def row(self, row: Rival) -> tuple[str, ...]:
+    def row(self, row: Rival, ranking: Ranking) -> tuple[str, ...]:
         one = self.measured[row.case]
         more = difference_to_forward(row.case, self.measured)
         return (
-            shown(row.case.strategy),
+            shown(lifts.shown(row, ranking)),
             *axis_cells(row.case, self.axes),
             three_figures(row.seconds_per_call / self.unit.seconds),
             _ratio(row.ratio),
@@ -104,7 +105,7 @@ class _Sheet:
 def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
     """Give the main table: one row a measurement, settings in order, the fastest first."""
     measured = {one.case: one for one in run.measurements}
-    rows = [row for ranking in rankings for row in ranking.rows]
+    rows = [row for ranking in rankings for row in ranking.everyone]
     sheet = _Sheet(
         varying(row.case for row in rows),
         unit_for(row.seconds_per_call for row in rows),
@@ -119,7 +120,7 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
         "of the limit: the least time that the layer's work needs here, by this machine's own "
         "product of matrices and copy, as a share of the time taken"
     )
-    cells = [sheet.row(row) for row in rows]
+    cells = [sheet.row(row, one) for one in rankings for row in one.everyone]
     return Table("measurements", "Every measurement", sheet.headings(), cells, note)
 
 
@@ -217,7 +218,7 @@ def meanings(run: Run) -> Table:
         for key in fields["meaning"]
     }
     keys = sorted(asked)
-    others = look_alikes(run)
+    others = lifts.look_alikes(run)
     headings = (Heading("strategy"), Heading("what it is"), *(Heading(_word(key)) for key in keys))
     rows = [
         (shown(name), _title(fields, others.get(name)), *(_meant(fields, key) for key in keys))

@@ -16,7 +16,8 @@ from timelift.page.table import Table
 from timelift.read.escape import NAME_LIMIT, plain
 from timelift.read.measurement import Run
 from timelift.report.exports import write
-from timelift.report.notes import everywhere, look_alikes
+from timelift.report.lifts import look_alikes
+from timelift.report.notes import everywhere
 from timelift.report.plot import positive_facts
 from timelift.stats.ranking import Ranking
 
@@ -57,7 +58,7 @@ def page(
 
 
 def _counts(run: Run, rankings: Sequence[Ranking]) -> str:
-    measured = sum(len(one.rows) for one in rankings)
+    measured = sum(len(one.everyone) for one in rankings)
     lost = len(run.measurements) - measured
     without = f", {lost:,} without a result" if lost else ""
     return f"{measured:,} measurements in {len(rankings):,} settings{without}"

@@ -86,8 +86,8 @@ def sections(
     they belong to.
     """
     tables: dict[str, list[Table]] = {anchor: [*given] for anchor, given in (more or {}).items()}
-    if found.lifted:
-        tables.setdefault("first-call", []).append(measured.pays_off(found.run, found.lifted))
+    if found.rankings:
+        tables.setdefault("first-call", []).append(measured.pays_off(found.run, found.rankings))
     prices = Section(
         "prices",
         "What choosing each costs",

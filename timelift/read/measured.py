@@ -20,12 +20,17 @@ def load_measured(path: Path) -> Run:
 def load_usual(path: Path) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
     run = load_measured(path)
+    refuse_twins(run, path)
+    return run
+
+
+def refuse_twins(run: Run, path: Path) -> None:
+    """Raise UserError where a run raced strategies against twins, of which none is an answer."""
     if "against" in run.header or any(map(_is_twin, run.header.get("strategies", {}).values())):
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
             "own; name a run of pytest bench/ without --against or --selftest"
         )
-    return run
 
 
 def _is_twin(told: object) -> bool:

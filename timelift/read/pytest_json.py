@@ -46,7 +46,8 @@ def read_pytest_json(data: bytes, path: Path) -> Run:
         return Run({}, (), complete=False)
     warnings = Warnings()
     measurements = merge(list(_records(whole["benchmarks"], warnings)), warnings)
-    return Run(_header(whole), measurements, complete=True, warnings=warnings.all())
+    header = _header(whole) | {"strategies": _look_alikes(whole["benchmarks"])}
+    return Run(header, measurements, complete=True, warnings=warnings.all())
 
 
 def _header(whole: Mapping[str, Any]) -> dict[str, Any]:
@@ -69,6 +70,19 @@ def _header(whole: Mapping[str, Any]) -> dict[str, Any]:
                 "kernel": machine.get("release"),
             },
         },
+    }
+
+
+def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
+    """Give the strategies that this project's benchmarks say to be no lifts, and why."""
+    told = [
+        (_object(one.get("params")), _object(one.get("extra_info")))
+        for one in map(_object, benchmarks)
+    ]
+    return {
+        str(params["strategy"]): {"differs": extra["differs"]}
+        for params, extra in told
+        if isinstance(extra.get("differs"), str) and "strategy" in params
     }
 
 

@@ -3,14 +3,13 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from timelift.read import results, trust
-from timelift.read.measurement import Measurement
+from timelift.read.measurement import Run
 from timelift.read.trust import Trust
-from timelift.report import gate, notes, quiet
-from timelift.stats import ranking
+from timelift.report import gate, lifts, notes, quiet
 from timelift.stats.ranking import Ranking
 
 #: What is not known, and what is, in the lines of an ending.
@@ -23,15 +22,15 @@ SETTINGS = 12
 def lines(path: Path) -> Iterator[str]:
     """Read a run that has ended, and say what was found and how to read it."""
     run = results.load(path)
-    rankings = ranking.rank(run.measurements)
+    rankings = lifts.rank(run)
     yield from answers(rankings)
     yield from quiet.too_noisy(run, rankings)
     yield f"{_shown(path)}; read it with: python report.py {_shown(path)}"
 
 
-def without_journal(measurements: Iterable[Measurement]) -> Iterator[str]:
+def without_journal(run: Run) -> Iterator[str]:
     """Say the answers of what was measured where the journal cannot be read."""
-    yield from answers(ranking.rank(measurements))
+    yield from answers(lifts.rank(run))
 
 
 def gate_lines(path: Path) -> Iterator[str]:

@@ -64,7 +64,7 @@ def launch_bound(ranking: Ranking, measured: Mapping[Case, Measurement]) -> Iter
     """Name the rivals whose device waits for the next call: its own speed is not what is timed."""
     shares = {
         row.case.strategy: share
-        for row in ranking.rows
+        for row in ranking.everyone
         if (share := fact(measured[row.case], "dispatch_share")) is not None
     }
     bound = [name for name, share in shares.items() if share >= LAUNCH_BOUND]

@@ -12,6 +12,7 @@ from timelift.errors import UserError
 from timelift.read.escape import NAME_LIMIT, csv_text, markdown
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact
+from timelift.report.lifts import look_alikes
 from timelift.report.table import Report, SettingTable
 from timelift.stats.ranking import Ranking, Rival
 
@@ -89,27 +90,34 @@ def _row(cells: Iterable[str]) -> str:
 
 def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
     """Write one row a case: its axes, its rank, its facts, its status and why."""
-    ranked = {row.case: row for ranking in rankings for row in ranking.rows}
-    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason")
+    others = look_alikes(run)
+    ranked = {row.case: row for ranking in rankings for row in ranking.everyone}
+    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason", "differs")
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for one in run.measurements:
         row = _csv_row(one, ranked.get(one.case))
+        row["differs"] = others.get(one.case.strategy, "")
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return file.getvalue()
 
 
 def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
-    ranks = {} if rival is None else {name: getattr(rival, key) for name, key in RANKED.items()}
     return {
         **measurement.case.fields(),
         "status": measurement.status,
         "launches": len(measurement.launches),
-        **ranks,
+        **ranks(rival),
         **{name: fact(measurement, name) for name in FACTS},
         "reason": measurement.reason,
     }
+
+
+def ranks(rival: Rival | None) -> dict[str, Any]:
+    """Give the columns of `RANKED`: None where nothing is known, and for the rank of no lift."""
+    found = {name: getattr(rival, key, None) for name, key in RANKED.items()}
+    return found if found["rank_low"] else found | dict.fromkeys(("rank_low", "rank_high"))
 
 
 def _csv_cell(value: object) -> object:

@@ -13,9 +13,9 @@ from timelift.errors import UserError
 from timelift.journal import TWINS_FOLDERS
 from timelift.read import results, trust
 from timelift.read.escape import NAME_LIMIT, markdown
+from timelift.report import lifts
 from timelift.report.head import trust_in_words
 from timelift.report.table import Report, SettingTable, report
-from timelift.stats import ranking
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 #: Bytes that GitHub shows of one step's summary.
@@ -75,7 +75,7 @@ def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
     top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
     lines = [*top, "", f"**trust:** {markdown(words)}", ""]
     if journal.parent.name not in TWINS_FOLDERS:
-        lines += _tables(report(run, ranking.rank(run.measurements)))
+        lines += _tables(report(run, lifts.rank(run)))
     return "\n".join([*lines, ""])
 
 

@@ -6,31 +6,37 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from timelift.read.measurement import Measurement, Run
+from timelift.report.lifts import LookAlikes, declared
 from timelift.stats.ranking import Ranking, Rival, never_worse
 from timelift.stats.verdicts import MIN_LAUNCHES, Verdict
 
 ONE_LAUNCH = "within one launch: no interval"
 
-#: Why a strategy is compared although it is no lift, by name.
-LookAlikes = Mapping[str, str]
-
 
 def verdicts(ranking: Ranking, look_alikes: LookAlikes) -> Iterator[str]:
-    """Name the fastest, who may be as fast, and what it costs to trust the order."""
+    """Name the fastest, who may be as fast, what trusting the order costs, and who is no lift."""
+    yield from _contest(ranking)
+    if ranking.rows and not all(has_interval(row) for row in ranking.everyone):
+        yield ONE_LAUNCH
+    for row in ranking.look_alikes:
+        name = row.case.strategy
+        yield f"{name} is no lift: {look_alikes[name]}"
+
+
+def _contest(ranking: Ranking) -> Iterator[str]:
+    """Say how the lifts stand among each other."""
+    if not ranking.rows:
+        yield "no lift was measured"
+        return
     first, *others = (row.case.strategy for row in ranking.rows)
     if not others:
-        yield f"measured alone: {first}"
+        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {first}"
         return
     close = [name for name in ranking.fastest_set if name != first]
     yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
     if math.isfinite(ranking.price(first)[1]):
         yield from ranking.sentences()
     yield from undecided(ranking)
-    if not all(has_interval(row) for row in ranking.rows):
-        yield ONE_LAUNCH
-    for name in (first, *others):
-        if name in look_alikes:
-            yield f"{name} is no lift: {look_alikes[name]}"
 
 
 def undecided(ranking: Ranking) -> Iterator[str]:
@@ -75,21 +81,16 @@ def losses(lost: Iterable[Measurement]) -> Iterator[str]:
         yield f"no result for {', '.join(sorted(who))}: {why}"
 
 
-def look_alikes(run: Run) -> LookAlikes:
-    """Give the strategies of a run that declare why they are no lifts."""
-    return {name: why for name, why in _declared(run, "differs") if why}
-
-
 def titles(run: Run) -> tuple[tuple[str, str], ...]:
     """Give the strategies of a run with their titles."""
-    return tuple(_declared(run, "title"))
+    return tuple(declared(run, "title"))
 
 
 def meanings(run: Run) -> tuple[tuple[str, str], ...]:
     """Give the strategies of a run with what they declare to mean: a fast one may mean another."""
-    declared: Mapping[str, Any] = run.header.get("strategies", {})
+    strategies: Mapping[str, Any] = run.header.get("strategies", {})
     found = []
-    for name, fields in declared.items():
+    for name, fields in strategies.items():
         meaning = fields.get("meaning") if isinstance(fields, dict) else None
         if isinstance(meaning, dict) and meaning:
             found.append(
@@ -107,10 +108,3 @@ def _either(value: object) -> str:
     if not isinstance(value, dict):
         return _words(value)
     return " or ".join(f"{_words(one)} (time {_words(axis)})" for axis, one in value.items())
-
-
-def _declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
-    declared: Mapping[str, Any] = run.header.get("strategies", {})
-    for name, fields in declared.items():
-        if isinstance(fields, dict) and isinstance(fields.get(field), str):
-            yield name, fields[field]

@@ -36,31 +36,19 @@ _HOW: dict[str, dict[str, Any]] = {
 }
 
 
-def figures(
-    run: Run,
-    rankings: Sequence[Ranking],
-    theme: str = "light",
-    lifted: Sequence[Ranking] | None = None,
-) -> dict[str, Figure]:
-    """Draw every figure of a run, by the name that its files get; `theme` is light or dark.
-
-    `lifted` are the rankings without look-alikes, for the figures that name a best; where it is not
-    given, all are lifts.
-    """
+def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict[str, Figure]:
+    """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
     with warnings.catch_warnings(), styled(THEMES[theme]):
         warnings.filterwarnings("ignore", GLYPHS, UserWarning)
-        return _drawn(run, rankings, rankings if lifted is None else lifted, THEMES[theme])
+        return _drawn(run, rankings, THEMES[theme])
 
 
-def _drawn(
-    run: Run, rankings: Sequence[Ranking], lifted: Sequence[Ranking], theme: Theme
-) -> dict[str, Figure]:
+def _drawn(run: Run, rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
-    best = {one.setting: one for one in lifted}
     first = positive_facts(run, "first_call_seconds")
     peak = positive_facts(run, "peak_bytes")
     for ending, group in leading(comparable(rankings)).items():
-        lifts = [best[one.setting] for one in group if one.setting in best]
+        lifts = [one for one in group if one.rows]
         made: dict[str, Figure | None] = {**time_by_length(group, theme)}
         made["fastest"] = fastest(lifts, theme) if lifts else None
         made["forward_backward"] = phases(group, theme)

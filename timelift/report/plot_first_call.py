@@ -25,12 +25,12 @@ FirstCalls = Mapping[Case, float]
 
 def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> Figure | None:
     """Draw first-call seconds against time per call; None where no first call is known."""
-    known = [one for one in rankings if any(row.case in first for row in one.rows)]
+    known = [one for one in rankings if any(row.case in first for row in one.everyone)]
     if not known:
         return None
     grouped = panels(known, key)
     names = legend_order(
-        row.case.strategy for one in known for row in one.rows if row.case in first
+        row.case.strategy for one in known for row in one.everyone if row.case in first
     )
     subtitle = (
         f"{described(known[0].setting)}; larger dots: longer sequences; "
@@ -40,7 +40,7 @@ def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> 
     panel = Panel(2.4, 2.4, right=0.4, above=0.4).under(map(titled, grouped))
     sheet = Sheet("First call against time per call", subtitle, theme, panel, columns, names)
     for axes, (one, group) in zip(sheet.draw(len(grouped)), grouped.items(), strict=True):
-        rows = [row for ranking in group for row in ranking.rows if row.case in first]
+        rows = [row for ranking in group for row in ranking.everyone if row.case in first]
         _draw(axes, rows, first, theme)
         axes.set_title(titled(one), loc="left", pad=14)
     return sheet.figure

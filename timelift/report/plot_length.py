@@ -51,7 +51,7 @@ def time_by_length(rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figur
 
 
 def _line_sheet(grouped: Mapping[Key, list[Ranking]], theme: Theme) -> Figure:
-    every = [row for group in grouped.values() for one in group for row in one.rows]
+    every = [row for group in grouped.values() for one in group for row in one.everyone]
     unit = unit_for(row.seconds_per_call for row in every)
     lines = {one: _lines(group) for one, group in grouped.items()}
     names = legend_order(row.case.strategy for row in every)
@@ -80,7 +80,7 @@ def _lines(group: Sequence[Ranking]) -> dict[str, list[Rival]]:
     """Collect the rivals of each strategy in the order of their length."""
     lines: dict[str, list[Rival]] = {}
     for ranking in sorted(group, key=lambda one: one.setting.seq_len):
-        for row in ranking.rows:
+        for row in ranking.everyone:
             lines.setdefault(row.case.strategy, []).append(row)
     return {name: lines[name] for name in legend_order(lines)}
 
@@ -149,9 +149,9 @@ def _subtitle(rows: Sequence[Rival]) -> str:
 
 
 def _dot_sheet(single: Mapping[Key, Ranking], theme: Theme) -> Figure:
-    every = [row for ranking in single.values() for row in ranking.rows]
+    every = [row for ranking in single.values() for row in ranking.everyone]
     unit = unit_for(row.seconds_per_call for row in every)
-    most = max(len(ranking.rows) for ranking in single.values())
+    most = max(len(ranking.everyone) for ranking in single.values())
     widest = max(text_inches(shown(row.case.strategy), 7) for row in every)
     titles = [f"{titled(one)}, {group.setting.seq_len} steps" for one, group in single.items()]
     panel = Panel(2.4, _DOT_HEIGHT * (most + 1), left=widest + 0.25).under(titles)
@@ -166,7 +166,7 @@ def _dot_sheet(single: Mapping[Key, Ranking], theme: Theme) -> Figure:
 
 
 def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
-    for height, row in enumerate(ranking.rows):
+    for height, row in enumerate(ranking.everyone):
         drawn = look(row.case.strategy)
         low, high = np.array(_band(row)) / unit.seconds
         time = row.seconds_per_call / unit.seconds
@@ -180,8 +180,8 @@ def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
             markeredgecolor=theme.background,
             markeredgewidth=0.4,
         )
-    names = [shown(row.case.strategy) for row in ranking.rows]
+    names = [shown(row.case.strategy) for row in ranking.everyone]
     axes.set_yticks(range(len(names)), names)
-    ends = limits(end / unit.seconds for row in ranking.rows for end in _band(row))
+    ends = limits(end / unit.seconds for row in ranking.everyone for end in _band(row))
     scale_x(axes, *ends, ticks(*ends, 6))
     name_axes(axes, f"time per call ({unit.name})")

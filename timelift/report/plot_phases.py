@@ -38,7 +38,7 @@ def key(setting: Setting) -> Key:
 
 def pairs(rankings: Sequence[Ranking]) -> list[Pair]:
     """Give every case that was measured backward and forward."""
-    seconds = {row.case: row.seconds_per_call for one in rankings for row in one.rows}
+    seconds = {row.case: row.seconds_per_call for one in rankings for row in one.everyone}
     backward = [case for case in seconds if case.setting.phase is Phase.BACKWARD]
     return [
         Pair(case, seconds[_forward(case)], seconds[case])
@@ -55,11 +55,11 @@ def _forward(case: Case) -> Case:
 def phases(rankings: Sequence[Ranking], theme: Theme) -> Figure | None:
     """Draw backward against forward seconds; None where no case was measured in both."""
     found = {pair.backward: pair for pair in pairs(rankings)}
-    known = [one for one in rankings if any(row.case in found for row in one.rows)]
+    known = [one for one in rankings if any(row.case in found for row in one.everyone)]
     if not known:
         return None
     grouped = {
-        one: [found[row.case] for ranking in group for row in ranking.rows if row.case in found]
+        one: [found[row.case] for ranking in group for row in ranking.everyone if row.case in found]
         for one, group in panels(known, key).items()
     }
     names = legend_order(pair.backward.strategy for pair in found.values())

@@ -17,15 +17,8 @@ from timelift.read.records import fact
 from timelift.read.trust import Trust
 from timelift.report import execution, limit, quiet
 from timelift.report.head import head, trust_in_words
-from timelift.report.notes import (
-    everywhere,
-    has_interval,
-    look_alikes,
-    losses,
-    meanings,
-    titles,
-    verdicts,
-)
+from timelift.report.lifts import look_alikes, shown
+from timelift.report.notes import everywhere, has_interval, losses, meanings, titles, verdicts
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
 from timelift.stats.ranking import Ranking, Rival
 
@@ -113,18 +106,19 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
 def _table(
     ranking: Ranking, measured: Measured, notes: tuple[str, ...], limits: limit.Limits
 ) -> SettingTable:
-    columns = tuple(one for one in _columns(ranking.rows, measured, limits) if any(one.cells))
+    columns = tuple(one for one in _columns(ranking, measured, limits) if any(one.cells))
     return SettingTable(ranking.setting, columns, notes, ranking.fastest_set)
 
 
-def _columns(rows: Sequence[Rival], measured: Measured, limits: limit.Limits) -> list[Column]:
+def _columns(ranking: Ranking, measured: Measured, limits: limit.Limits) -> list[Column]:
+    rows = ranking.everyone
     unit = unit_for(row.seconds_per_call for row in rows)
     more = [difference_to_forward(row.case, measured) for row in rows]
     return [
-        Column("strategy", 0, tuple(row.case.strategy for row in rows)),
+        Column("strategy", 0, tuple(shown(row, ranking) for row in rows)),
         Column(f"time ({unit.name})", 0, _scaled([row.seconds_per_call for row in rows], unit)),
         Column("ratio", 0, tuple(_ratio(row.ratio) for row in rows)),
-        Column("95 % interval", 1, _intervals(rows)),
+        Column("95 % interval", 1, _intervals(ranking)),
         _per_valid_step(rows, measured),
         Column("ties", 2, tuple(row.letters for row in rows)),
         Column(f"over forward ({unit.name})", 5, _scaled(more, unit)),
@@ -163,14 +157,16 @@ def _shares(rows: Iterable[Rival], measured: Measured, limits: limit.Limits) -> 
     return tuple("" if share is None else f"{share:.1%}" for share in shares)
 
 
-def _intervals(rows: Sequence[Rival]) -> tuple[str, ...]:
+def _intervals(ranking: Ranking) -> tuple[str, ...]:
     """Write the intervals; none where nothing but single launches is known."""
-    if not any(has_interval(row) for row in rows[1:]):
+    rows, first = ranking.everyone, ranking.rows[:1]
+    if not any(has_interval(row) for row in rows if row not in first):
         return ("",) * len(rows)
-    others = (
-        f"[{_ratio(r.low)}, {_ratio(r.high)}]" if has_interval(r) else "none" for r in rows[1:]
-    )
-    return ("", *others)
+    return tuple("" if row in first else _interval(row) for row in rows)
+
+
+def _interval(row: Rival) -> str:
+    return f"[{_ratio(row.low)}, {_ratio(row.high)}]" if has_interval(row) else "none"
 
 
 def _ratio(ratio: float) -> str:

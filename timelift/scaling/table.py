@@ -4,6 +4,7 @@ Names are as the file wrote them: whoever shows a line escapes it for the place.
 """
 
 import csv
+import dataclasses
 import io
 import itertools
 import math
@@ -14,6 +15,7 @@ from typing import Any
 from timelift.case import AXES, Setting
 from timelift.read.escape import csv_text
 from timelift.read.measurement import Run
+from timelift.report.lifts import lifts
 from timelift.report.units import three_figures
 from timelift.scaling.family import others
 from timelift.scaling.overtaking import Crossover, crossovers
@@ -38,8 +40,9 @@ class Scaling:
 
 
 def scaling(run: Run) -> Scaling:
-    """Find out both."""
-    return Scaling(tuple(exponents(run)), tuple(crossovers(run)))
+    """Find out both; look-alikes grow too, but who overtakes whom is a question to the lifts."""
+    known = dataclasses.replace(run, measurements=tuple(lifts(run)))
+    return Scaling(tuple(exponents(run)), tuple(crossovers(known)))
 
 
 def lines(found: Scaling) -> Iterator[str]:

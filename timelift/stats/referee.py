@@ -1,6 +1,6 @@
 """The referee of a run that is going on: reads what is written, and says who should play on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from timelift.case import Case, Status
@@ -15,13 +15,20 @@ from timelift.stats.verdicts import RANK_MARGIN
 class Referee:
     """Judge a run by the lines of its journal, with the rule of `stopping`.
 
-    `precision` is a share; in a self-test every twin is compared with its `planted` strategy.
+    `precision` is a share; in a self-test every twin is compared with its `planted` strategy. The
+    strategies `aside` are no answer: they only play along.
     """
 
     looks: Sequence[int] = LOOKS
 
-    def __init__(self, precision: float = RANK_MARGIN, *, planted: bool = False) -> None:
-        self._precision, self._planted = precision, planted
+    def __init__(
+        self,
+        precision: float = RANK_MARGIN,
+        *,
+        planted: bool = False,
+        aside: Collection[str] = (),
+    ) -> None:
+        self._precision, self._planted, self._aside = precision, planted, aside
         self._records: list[tuple[str, Record]] = []
 
     def take(self, record: Mapping[str, Any]) -> None:
@@ -32,16 +39,17 @@ class Referee:
     def to_play(self) -> frozenset[Case]:
         """The cases that need more launches."""
         measured = self.measurements()
-        if not self._planted:
-            doubtful = unsettled(measured, precision=self._precision)
-            return frozenset(case for cases in doubtful.values() for case in cases)
         # Who is slow in some launches only plays with the others, but must not be learnt from.
-        steady = [one for one in measured if not _is_unsteady(one.case)]
-        doubtful = unsettled(steady, precision=self._precision, anchor=_untouched)
+        steady = [one for one in measured if not self._plays_along(one.case)]
+        anchor = _untouched if self._planted else None
+        doubtful = unsettled(steady, precision=self._precision, anchor=anchor)
         along = {one.case for one in measured if one.case.setting in doubtful} - {
             one.case for one in steady
         }
         return frozenset(along) | {case for cases in doubtful.values() for case in cases}
+
+    def _plays_along(self, case: Case) -> bool:
+        return case.strategy in self._aside or (self._planted and _is_unsteady(case))
 
     def measurements(self) -> tuple[Measurement, ...]:
         """What has been measured so far."""

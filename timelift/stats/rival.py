@@ -46,10 +46,23 @@ class Rival:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The measured rivals of one setting, sorted by time."""
+    """The measured rivals of one setting, sorted by time.
+
+    `look_alikes` are measured beside the rivals and are no answer: they have a ratio to the first
+    row, but neither rank (0), letters nor price.
+    """
 
     setting: Setting
     rows: tuple[Rival, ...]
+    look_alikes: tuple[Rival, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Rival, ...]:
+        """The rivals and the look-alikes, sorted by time."""
+        if not self.look_alikes:
+            return self.rows
+        both = (*self.rows, *self.look_alikes)
+        return tuple(sorted(both, key=lambda row: row.seconds_per_call))
 
     @property
     def fastest_set(self) -> tuple[str, ...]:

@@ -1,0 +1,214 @@
+"""Who may be named fastest: no look-alike, however fast, in any of the places that name one."""
+
+import ast
+import csv
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+import report
+import timelift
+from tests import journals
+from timelift.export import pytest_benchmark
+from timelift.read import results
+from timelift.read.measurement import Run
+from timelift.report import ending, github, lifts
+from timelift.stats.referee import Referee
+
+ROOT = Path(report.__file__).parent
+WHY = "it computes something else"
+DECLARED = {
+    "strategies": {
+        "fake": {"title": "A fake", "differs": WHY},
+        "native": {"title": "The layer itself", "differs": ""},
+    }
+}
+#: Faster than everybody, as fast as the best, and slower than everybody.
+SPEEDS = {"faster": 0.2, "as fast": 1.0, "slower": 50.0}
+BEST, OTHER = 1e-3, 2e-3
+WOBBLE = (1.0, 1.003, 0.998, 1.001, 0.999)
+#: What names an answer.
+NAMED = re.compile(
+    r"fastest: (.*, )?fake|fake was fastest|not shown slower: .*fake|among the fastest.*fake"
+    r"|never shown slower.*fake|fake`? costs|fake overtakes|is fake\b"
+)
+
+
+def lines(fake, lengths=(16,), **axes):
+    """Five launches of two lifts and of a look-alike that takes so many times the best."""
+    times = {"native": BEST, "other": OTHER, "fake": fake * BEST}
+    grid = itertools.product(enumerate(WOBBLE, 1), lengths, times)
+    for (launch, factor), length, name in grid:
+        seconds = times[name] * factor * length / 16
+        case = journals.case(name, seq_len=length, **axes)
+        yield journals.line(case, launch, [seconds, seconds * 1.001])
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """Write a run of these lines."""
+
+    def write(*records):
+        return journals.write(tmp_path / "run.jsonl", journals.header(**DECLARED), *records)
+
+    return write
+
+
+@pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
+def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
+    journal, tmp_path, capsys, monkeypatch, fake
+):
+    """In the terminal, Markdown, GitHub's summary and the last lines of a run."""
+    path, summary = journal(*lines(fake), journals.END), tmp_path / "summary.md"
+    monkeypatch.setenv(github.VARIABLE, str(summary))
+    words = [str(path), "--output", str(tmp_path / "out"), "--github-summary"]
+    assert report.main(words) == 0
+    texts = {
+        "terminal": capsys.readouterr().out,
+        "markdown": (tmp_path / "out" / "report.md").read_text(),
+        "github": summary.read_text(),
+    }
+    for name, text in texts.items():
+        said = [line for line in text.splitlines() if "fake" in line]
+        assert said, name
+        assert [line for line in said if "no lift" not in line and "A fake" not in line] == [], name
+        assert "fastest: native" in text, name
+    assert not [line for line in ending.lines(path) if "fake" in line]
+
+
+@pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
+def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path, capsys, fake):
+    """Nor who overtakes whom, nor the fastest of every mode, nor the recommended one."""
+    made = [*lines(fake, (16, 128)), *lines(1 / fake, (64,)), *lines(fake, mode="eager")]
+    path = journal(*made, journals.END)
+    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    said = [*capsys.readouterr().out.splitlines(), *ending.lines(path), *page.splitlines()]
+    assert [line for line in said if NAMED.search(line)] == []
+    for name in ("execution", "prices", "break_even", "crossovers"):
+        sheet = tmp_path / "out" / "tables" / f"{name}.csv"
+        assert not sheet.exists() or "fake" not in sheet.read_text()
+    assert "fake (no lift)" in (tmp_path / "out" / "tables" / "measurements.csv").read_text()
+
+
+@pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
+def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
+    """In a notebook as in the report; those that show everyone do."""
+    path = journal(*lines(fake, (16, 128)), journals.END)
+    for name, figure in timelift.plot.figures(path).items():
+        told = [one.get_text() for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
+        found = any("fake" in one for one in told)
+        assert found is (name not in {"fastest", "memory"}), name
+
+
+def test_ratios_are_to_the_fastest_lift(journal):
+    """A look-alike that takes a fifth has a ratio of a fifth, with an interval around it."""
+    (found,) = lifts.rank(results.load(journal(*lines(0.2))))
+    assert [row.case.strategy for row in found.everyone] == ["fake", "native", "other"]
+    fake, native, other = found.everyone
+    assert (native.ratio, round(other.ratio, 1)) == (1.0, 2.0)
+    assert fake.low < 0.2 < fake.high
+    assert fake.high - fake.low < 0.02
+    assert fake.seconds_per_call == pytest.approx(0.2e-3, rel=0.01)
+    assert (str(fake.verdict), fake.letters) == ("faster", "")
+
+
+def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
+    """Verdicts, intervals and prices do not depend on what is measured beside them."""
+    run = results.load(journal(*lines(0.2)))
+    without = [one for one in run.measurements if one.case.strategy != "fake"]
+    assert (
+        lifts.rank(run)[0].rows
+        == lifts.rank(Run(run.header, tuple(without), complete=True))[0].rows
+    )
+
+
+def test_where_nothing_but_look_alikes_was_measured_nobody_is_fastest(journal, tmp_path, capsys):
+    """They are in the table."""
+    alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
+    path = journal(*alone, journals.END)
+    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "fake (no lift)" in said
+    assert "no lift was measured" in said
+    assert "fastest" not in said
+    assert report.main(["choose", "--run", str(path)]) == 2
+    assert timelift.plot.figures(path)
+
+
+def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, tmp_path, capsys):
+    """It is not fastest among nobody."""
+    kept = [one for one in lines(0.2) if one["case"]["strategy"] != "other"]
+    assert report.main([str(journal(*kept)), "--output", str(tmp_path / "out")]) == 0
+    assert "the only lift: native" in capsys.readouterr().out
+
+
+def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
+    """With the reason; it has no rank."""
+    path = journal(*lines(0.2), journals.END)
+    frame = timelift.load(path).set_index("strategy")
+    assert frame.differs.to_dict() == {"native": "", "other": "", "fake": WHY}
+    assert report.main(["export", "csv", str(path), "--output", str(tmp_path / "run.csv")]) == 0
+    rows = {row["strategy"]: row for row in csv.DictReader((tmp_path / "run.csv").open())}
+    assert (rows["fake"]["differs"], rows["fake"]["rank_low"]) == (WHY, "")
+    assert (rows["native"]["differs"], rows["native"]["rank_low"]) == ("", "1")
+
+
+def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
+    """As this project writes it, so that what it names is the same."""
+    run = results.load(journal(*lines(0.2), journals.END))
+    path = tmp_path / "run.json"
+    path.write_bytes(pytest_benchmark.export(run))
+    assert lifts.look_alikes(results.load(path)) == {"fake": WHY}
+    assert not [line for line in ending.lines(path) if "fake" in line]
+
+
+def test_a_run_whose_journal_is_gone_names_no_look_alike(journal):
+    """What the referee holds is judged by the same rule."""
+    run = results.load(journal(*lines(0.2), journals.END))
+    (said,) = ending.without_journal(run)
+    assert "fastest: native" in said
+
+
+def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
+    """Two lifts that cannot be told apart play on, and it plays along."""
+    referee = Referee(aside={"fake"})
+    for launch, swing in enumerate((0.9, 1.1, 1.0), 1):
+        times = {"fake": 1e-4, "native": 1e-3 * swing, "other": 1e-3 / swing}
+        for name, seconds in times.items():
+            referee.take(journals.line(journals.case(name), launch, [seconds] * 5))
+    assert {case.strategy for case in referee.to_play()} == {"fake", "native", "other"}
+
+
+#: Rooms whose rankings are of simulated rivals, or of twins, among which nobody is no lift.
+APART = {"stats", "replay"}
+
+
+def test_every_reader_ranks_by_the_one_rule():
+    """Nobody else calls the ranking that knows of no look-alikes."""
+    readers = [
+        path
+        for path in (ROOT / "timelift").rglob("*.py")
+        if path.parent.name not in APART and path.name != "lifts.py" and _ranks(path)
+    ]
+    assert readers == []
+
+
+def _ranks(path):
+    """Whether a file takes `rank` from the statistics."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    taken = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    names = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+    return bool(names & {"timelift.stats.ranking.rank", "timelift.stats.ranking"})
+
+
+@pytest.mark.parametrize(
+    "text", ["from timelift.stats.ranking import rank", "from timelift.stats import ranking"]
+)
+def test_the_check_of_the_one_rule_can_fail(tmp_path, text):
+    """Either spelling is seen."""
+    path = tmp_path / "guilty.py"
+    path.write_text(text)
+    assert _ranks(path)

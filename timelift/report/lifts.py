@@ -1,0 +1,115 @@
+"""Lifts and look-alikes: who may be named fastest, in one place for every report.
+
+A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. It
+is timed and shown beside the lifts, and it is no answer: no ranking has it among its `rows`.
+"""
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
+from timelift.read.measurement import Measurement, Run
+from timelift.stats import ranking
+from timelift.stats.ranking import Ranking, Rival
+from timelift.stats.rival import UNKNOWN
+from timelift.stats.verdicts import CONFIDENCE, Verdict
+
+#: What a look-alike's name is followed by in a table.
+MARK = " (no lift)"
+#: Why a strategy is compared although it is no lift, by name.
+LookAlikes = Mapping[str, str]
+_NOT_KNOWN = (math.nan, math.nan, math.nan)
+_SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+
+
+def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
+    """Give the strategies of a run with a text that they declare."""
+    strategies: Mapping[str, Any] = run.header.get("strategies", {})
+    for name, fields in strategies.items():
+        if isinstance(fields, dict) and isinstance(fields.get(field), str):
+            yield name, fields[field]
+
+
+def look_alikes(run: Run) -> LookAlikes:
+    """Give the strategies of a run that declare why they are no lifts."""
+    return {name: why for name, why in declared(run, "differs") if why}
+
+
+def lifts(run: Run) -> list[Measurement]:
+    """Give the measurements of the strategies that are lifts."""
+    others = look_alikes(run)
+    return [one for one in run.measurements if one.case.strategy not in others]
+
+
+def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
+    """Rank the lifts of every setting, in setting order, with the look-alikes beside them.
+
+    Where only look-alikes were measured a ranking has no rows.
+    """
+    ranked = {one.setting: one for one in ranking.rank(lifts(run), confidence=confidence)}
+    measured = {one.case: one for one in run.measurements}
+    beside: dict[Setting, list[Rival]] = defaultdict(list)
+    for mine in _by_look_alike(run):
+        firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
+        rivals = [*mine, *(measured[one.rows[0].case] for one in firsts)]
+        for pair in ranking.rank(rivals, confidence=confidence):
+            row = _beside(mine[0].case.strategy, pair, ranked.get(pair.setting))
+            beside[pair.setting] += [row] if row else []
+    return [
+        dataclasses.replace(ranked.get(one, Ranking(one, ())), look_alikes=tuple(beside[one]))
+        for one in sorted({*ranked, *beside})
+    ]
+
+
+def shown(row: Rival, found: Ranking) -> str:
+    """Name a row of a table, a look-alike with its mark."""
+    return row.case.strategy + (MARK if row in found.look_alikes else "")
+
+
+def _by_look_alike(run: Run) -> list[list[Measurement]]:
+    """Group the measurements of those that are no lifts, in the order of their names."""
+    others = look_alikes(run)
+    groups: dict[str, list[Measurement]] = defaultdict(list)
+    for one in run.measurements:
+        if one.case.strategy in others:
+            groups[one.case.strategy].append(one)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
+    """Give the row of a look-alike out of its contest with the fastest lift; none if not timed."""
+    own = next((row for row in pair.rows if row.case.strategy == name), None)
+    if own is None:
+        return None
+    unranked = dataclasses.replace(
+        own, letters="", rank_low=0, rank_high=0, p=math.nan, price=UNKNOWN
+    )
+    if found is None:
+        ratio, low, high = _NOT_KNOWN
+        return dataclasses.replace(unranked, ratio=ratio, low=low, high=high)
+    return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
+
+
+def _scaled(own: Rival, rows: Sequence[Rival], seconds: float) -> Rival:
+    """Give a row as it stands beside a lift that takes so many seconds a call."""
+    other = next(row for row in rows if row.case != own.case)
+    verdict, detectable = own.verdict, own.detectable
+    ratio, low, high = own.ratio, own.low, own.high
+    if other is not rows[0]:
+        ratio, low, high = 1 / other.ratio, 1 / other.high, 1 / other.low
+        verdict, detectable = _SWAPPED.get(other.verdict, other.verdict), other.detectable
+    factor = seconds * ratio / own.seconds_per_call
+    return dataclasses.replace(
+        own,
+        seconds_per_call=own.seconds_per_call * factor,
+        seconds_low=own.seconds_low * factor,
+        seconds_high=own.seconds_high * factor,
+        ratio=ratio,
+        low=low,
+        high=high,
+        verdict=verdict,
+        detectable=detectable,
+    )
