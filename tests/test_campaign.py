@@ -233,9 +233,9 @@ def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
 
 def test_launches_of_a_group_play_the_same_settings(play):
     """A budget that ends within a pair cuts both of the pair at the same place."""
-    played, _, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
-    second, third = ({one[1] for one in played if one[0] == number} for number in (2, 3))
-    assert second == third
+    played, _, _ = play(ScriptedReferee(*NAMES), fewest=5, most=5, budget_seconds=75)
+    fourth, fifth = ({one[1] for one in played if one[0] == number} for number in (4, 5))
+    assert fourth == fifth
 
 
 def test_who_failed_plays_no_more_and_the_others_do(play):
@@ -255,9 +255,9 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
     """Of a pair that builds side by side they mean nothing."""
-    _, _, found = play(ScriptedReferee())
+    _, _, found = play(ScriptedReferee(), fewest=5, most=5)
     facts = [launch["facts"] for launch in found.results[CASES[0]].launches]
-    assert ["build_seconds" in one for one in facts] == [True, False, False]
+    assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
     assert all("traces" in one for one in facts)
 
 
@@ -274,6 +274,17 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
         False
     ] * 2
     assert all(at_most for text, _, at_most in heard.shown if text.startswith("launch 5:"))
+
+
+def test_launches_are_alone_while_their_first_calls_are_facts():
+    """Three of them, however many are asked for; where two sides suffer alike, one."""
+    limits = Limits(1, 1)
+    looks = (3, 5, 8, 12)
+    assert list(Plan(3, 5, 0.1, 1, limits).groups(looks)) == [(1,), (2,), (3,), (4, 5)]
+    assert list(Plan(2, 5, 0.1, 1, limits).groups(looks)) == [(1,), (2,), (3,), (4, 5)]
+    assert list(Plan(12, 12, 0.1, 1, limits).groups(looks))[2:4] == [(3,), (4, 5)]
+    raced = Plan(3, 5, 0.1, 1, limits, two_sided=True)
+    assert list(raced.groups(looks)) == [(1,), (2, 3), (4, 5)]
 
 
 @pytest.mark.parametrize(

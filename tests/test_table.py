@@ -91,9 +91,9 @@ TERMINAL = """\
 tokens-T16-B8-forward-graph
 strategy     time (ms)   ratio    95 % interval   ties   first call (s)   graph nodes   peak memory   launches
 ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-native            1.50   1.000                       a            0.250            42      3.00 MiB          3
-fold_time         1.53   1.020   [0.990, 1.051]      a            0.250            42      3.00 MiB          3
-loop_slice        30.0    20.0     [19.2, 20.8]      b            0.250            42      3.00 MiB          3
+native            1.50   1.000                       a       0.250 ±1 %            42      3.00 MiB          3
+fold_time         1.53   1.020   [0.990, 1.051]      a       0.250 ±1 %            42      3.00 MiB          3
+loop_slice        30.0    20.0     [19.2, 20.8]      b       0.250 ±1 %            42      3.00 MiB          3
   fastest: native; not shown slower: fold_time
   undecided, and the difference that would have been seen: fold_time (4.1 %)
   no result for rnn_cell: refused: Conv2D is no cell
@@ -135,9 +135,9 @@ MARKDOWN_TABLE = """\
 
 | strategy | time (ms) | ratio | 95 % interval | ties | first call (s) | graph nodes | peak memory | launches |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| native | 1.50 | 1.000 |  | a | 0.250 | 42 | 3.00 MiB | 3 |
-| fold_time | 1.53 | 1.020 | \\[0.990, 1.051\\] | a | 0.250 | 42 | 3.00 MiB | 3 |
-| loop_slice | 30.0 | 20.0 | \\[19.2, 20.8\\] | b | 0.250 | 42 | 3.00 MiB | 3 |
+| native | 1.50 | 1.000 |  | a | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
+| fold_time | 1.53 | 1.020 | \\[0.990, 1.051\\] | a | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
+| loop_slice | 30.0 | 20.0 | \\[19.2, 20.8\\] | b | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
 
 - fastest: native; not shown slower: fold_time
 - undecided, and the difference that would have been seen: fold_time (4.1 %)

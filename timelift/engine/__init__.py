@@ -36,12 +36,17 @@ class Feed:
 class Compiled(Protocol):
     """A model made callable in one phase and mode.
 
-    `traces` counts how often it was traced, `nodes` those of its graph: None in eager mode, and
-    until it was traced or called, whichever a backend needs.
+    `traces` counts how often it was traced.
     """
 
     traces: int
-    nodes: int | None
+
+    @property
+    def nodes(self) -> int | None:
+        """The nodes of its graph, counted when asked for, outside of any clock.
+
+        None in eager mode, and until it was traced or called, whichever a backend needs.
+        """
 
     def trace(self, feed: Feed) -> None:
         """Trace without running, where a backend can."""
@@ -87,6 +92,9 @@ class Engine(Protocol):
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
+
+    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
+        """Bytes that `call` holds at most of a pool of the backend's own in the host's memory."""
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         """Bytes of the device that `call` adds at its peak; None where it uses the host's memory.

@@ -58,8 +58,12 @@ class JaxEngine:
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
-        """Block until the result is there; a device works in the order in which it was asked."""
-        jax.block_until_ready(result)
+        """Block until the result is there; a device works in the order in which it was asked.
+
+        On a CPU every call has ended when it returns, since it works in the thread that calls.
+        """
+        if self._kind != "cpu":
+            jax.block_until_ready(result)
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
         """Call the inner layer once, eagerly."""
@@ -98,6 +102,10 @@ class JaxEngine:
         """
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
+
+    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
+        """Return 0: JAX takes the host's memory from the system, block by block."""
+        return 0
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
         """Give None: JAX keeps the highest peak of its process, and cannot forget it for a call."""

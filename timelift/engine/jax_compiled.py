@@ -21,7 +21,7 @@ class JaxCompiled:
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         self.traces = 0
-        self.nodes: int | None = None
+        self._program: Any = None
         self._model, self._training, self._setting = model, training, setting
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
         self._function: Any = jax.jit(body) if self._compiles else body
@@ -67,9 +67,14 @@ class JaxCompiled:
         return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
 
     def trace(self, feed: Feed) -> None:
-        """Trace the function, which its first call then need not; count its equations."""
+        """Trace the function, which its first call then need not."""
         if self._compiles:
-            self.nodes = equations(self._function.trace(*self._arguments(feed)).jaxpr)
+            self._program = self._function.trace(*self._arguments(feed)).jaxpr
+
+    @functools.cached_property
+    def nodes(self) -> int | None:
+        """The equations of the traced program; None in eager mode."""
+        return None if self._program is None else equations(self._program)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""

@@ -97,6 +97,10 @@ class TorchEngine:
         np.random.seed(number)  # noqa: NPY002 - layers may draw from the old generator
         torch.manual_seed(number)
 
+    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
+        """Return 0: PyTorch takes the host's memory from the system, block by block."""
+        return 0
+
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         """Bytes that `call` adds to PyTorch's own on the GPU at its peak; None on a CPU."""
         if not self._gpu:

@@ -13,7 +13,8 @@ from timelift.read import results
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact, fact_of
 from timelift.report import lifts
-from timelift.report.exports import FACTS, RANKED, ranks
+from timelift.report.exports import FACTS, FIRST_CALL, RANKED, first_call_interval, ranks
+from timelift.stats.first_calls import first_calls
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -22,6 +23,7 @@ RESULTS = "results"
 UNITS = {
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys(("build_seconds", "trace_seconds", "first_call_seconds"), "seconds"),
+    **dict.fromkeys(FIRST_CALL, "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
     "seq_len": "steps",
     "batch": "sequences",
@@ -84,7 +86,11 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
 def _measurements(run: Run) -> pd.DataFrame:
     rows = {row.case: row for one in lifts.rank(run) for row in one.everyone}
     others = lifts.look_alikes(run)
-    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason", "differs")
+    first = first_calls(run.measurements)
+    columns = (
+        *("strategy", *AXES, "status", "launches", *RANKED),
+        *(*FACTS, *FIRST_CALL, "reason", "differs"),
+    )
     return pd.DataFrame(
         [
             {
@@ -93,13 +99,14 @@ def _measurements(run: Run) -> pd.DataFrame:
                 "launches": len(one.launches),
                 **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
                 **{name: fact(one, name) for name in FACTS},
+                **first_call_interval(first.get(one.case)),
                 "reason": one.reason,
                 "differs": others.get(one.case.strategy, ""),
             }
             for one in run.measurements
         ],
         columns=columns,
-    ).astype(dict.fromkeys(FACTS, float))
+    ).astype(dict.fromkeys((*FACTS, *FIRST_CALL), float))
 
 
 def _value(value: Any) -> Any:

@@ -10,14 +10,17 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.journal import launch_line
 from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget, Pace
+from timelift.measure.devices import CPU
 from timelift.measure.fleet import Fleet, Part
 from timelift.measure.grid import Catalogue
+from timelift.measure.peaks import with_peaks
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
 from timelift.measure.resume import Played
 from timelift.measure.turns import Turns
@@ -166,14 +169,24 @@ class Campaign:
                 continue
             if task.rivals and not self._stopped() and self._in_time(part, setting):
                 launch = fleet.open(part, setting.backend)
+                watch = self._watch(part, setting, stage)
                 with self._budget.paying(setting):
-                    outcomes = launch.measure(task, self._watch(part, setting, stage))
+                    outcomes = launch.measure(task, watch)
+                    if self._gauges(part, setting):
+                        gauge = partial(fleet.gauge, part, setting.backend)
+                        outcomes = with_peaks(task, outcomes, gauge, watch)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
                 self._take_all(setting, part, outcomes, stage)
                 self._take_lost(part, setting, outcomes, stage)
             self._pace.step()
         fleet.close(part)
+
+    def _gauges(self, part: Part, setting: Setting) -> bool:
+        """Whether a launch is followed by reading what the host's memory each rival needs."""
+        tried = self.plan.two_sided and self._beyond(part.numbers)
+        wanted = self.plan.gauges_memory and (part.number == 1 or tried)
+        return wanted and setting.device.startswith(CPU) and not self.interrupted
 
     def _in_time(self, part: Part, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""

@@ -11,10 +11,13 @@ import numpy as np
 
 from timelift.case import Gradients, Lengths, Phase, Setting
 from timelift.engine import Array, Compiled, Engine, Feed
-from timelift.measure import inner, law, memory
+from timelift.measure import draw, inner, law, memory
 from timelift.measure.devices import CPU
 from timelift.measure.sides import Given, Side
 from timelift.measure.wire import Emit, Rival, Task, busy
+
+#: (time, features) of the model that is traced before any rival.
+_TINY = (3, 2)
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -39,6 +42,7 @@ class Preparation:
     ) -> None:
         self.engine, self.task, self.emit, self.noise = engine, task, emit, noise
         self.inputs, self.valid = given.inputs, given.valid
+        self._built = 0
 
     def contender(self, rival: Rival, side: Side) -> Contender:
         """Build, trace, call once and check a rival; raises Refused, LawBrokenError or anything."""
@@ -60,18 +64,41 @@ class Preparation:
         compiled = self.engine.compile(model, self.task.setting, training=training)
         feed = self._feed(module, side, None if lifts else model)
         facts.update(self._first_call(rival, compiled, feed))
-        if lifts:
+        if lifts and not self.task.gauges_memory:
             self.emit(busy(rival, "checking the law"))
             facts["law_error"] = self._check(module, side, model, compiled)
-        facts["peak_bytes"] = self._peak_bytes(lambda: self._call(compiled, feed))
+        facts.update(self._peak_bytes(rival, lambda: self._call(compiled, feed)))
         return Contender(rival, compiled, feed, facts)
 
-    def _peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Bytes that a call needs at its peak, of the device's own memory where it has some."""
-        if self.task.setting.device.startswith(CPU):
-            return memory.peak_bytes(call)
+    def _peak_bytes(self, rival: Rival, call: Callable[[], Any]) -> dict[str, Any]:
+        """The memory that a call needs at its peak: a GPU's own, or the host's if asked for."""
+        on_cpu = self.task.setting.device.startswith(CPU)
+        if on_cpu and not self.task.gauges_memory:
+            return {}
+        self.emit(busy(rival, "reading the peak memory"))
         self.engine.release()
-        return self.engine.device_peak_bytes(call)
+        if on_cpu:
+            return {"peak_bytes": memory.peak_bytes(call, self.engine.pooled_peak_bytes)}
+        return {"peak_bytes": self.engine.device_peak_bytes(call)}
+
+    def warm_tracer(self) -> None:
+        """Trace, compile and call a tiny model, since the first of a process pays for all.
+
+        Imports that tracing does late, caches of the optimiser and the runtime's threads would
+        otherwise be in the first call of whichever rival is built first.
+        """
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        self.emit({"event": "busy", "strategy": None, "doing": "warming the tracer"})
+        shape, setting = (1, *_TINY), self.task.setting
+        inputs = keras.Input(_TINY)
+        model = keras.Model(inputs, keras.layers.Dense(_TINY[-1], "tanh")(inputs))
+        zeros = self.engine.place(draw.cast(np.zeros(shape), setting.dtype))
+        backward = setting.phase is Phase.BACKWARD
+        compiled = self.engine.compile(model, setting, training=backward)
+        feed = Feed(zeros, None, zeros if backward else None)
+        compiled.trace(feed)
+        self._call(compiled, feed)
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()
@@ -87,8 +114,14 @@ class Preparation:
         self._call(compiled, feed)
         time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
-        facts = {"trace_seconds": traced - started, "first_call_seconds": ended - started}
-        return facts if compiled.nodes is None else {**facts, "graph_nodes": compiled.nodes}
+        self._built += 1
+        facts = {
+            "trace_seconds": traced - started,
+            "first_call_seconds": ended - started,
+            "built": self._built,
+        }
+        nodes = compiled.nodes  # counting them takes a while
+        return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
     def _feed(
         self, module: ModuleType, side: Side, other: Any = None, cotangent: Array | None = None

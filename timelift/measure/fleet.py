@@ -3,14 +3,17 @@
 A launch is one process for each backend that it plays.
 """
 
+import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from timelift.case import Backend
+from timelift.measure import memory
 from timelift.measure.duet import Duet
 from timelift.measure.launch import Launch
 from timelift.measure.plan import Plan
@@ -49,6 +52,8 @@ class Fleet:
         self._plan, self._lock = plan, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[tuple[int, Backend], AnyLaunch] = {}
+        self._gauges: dict[tuple[Backend, bool], Launch] = {}
+        self._gauging = threading.Lock()
         self.import_seconds, self._hurried = 0.0, False
 
     def __enter__(self) -> Self:
@@ -68,7 +73,7 @@ class Fleet:
         self._stop_all()
 
     def _stop_all(self) -> None:
-        for launch in self._live.values():
+        for launch in self._all:
             launch.stop()
 
     def open(self, part: Part, backend: Backend) -> AnyLaunch:
@@ -77,6 +82,27 @@ class Fleet:
         launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
         launch.wait_until_ready()
         return launch
+
+    @contextmanager
+    def gauge(self, part: Part, backend: Backend, there: bool) -> Iterator[Launch]:  # noqa: FBT001
+        """The process in which peak memory is read; a launch at a time has it for itself.
+
+        `there` names the other interpreter, where two are compared.
+        """
+        with self._gauging:
+            key = backend, there
+            if key not in self._gauges:
+                python = self._plan.other_python if there else sys.executable
+                limits, cores = self._plan.limits, self._plan.cores
+                self._gauges[key] = Launch(backend, limits, cores, python, memory.ENVIRONMENT)
+            launch = self._gauges[key]
+            launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
+            launch.wait_until_ready()
+            yield launch
+
+    @property
+    def _all(self) -> tuple[AnyLaunch, ...]:
+        return *self._live.values(), *self._gauges.values()
 
     def close(self, part: Part) -> None:
         """End the processes of a launch."""
@@ -90,13 +116,13 @@ class Fleet:
         """Let every launch finish the round that it plays; none goes on importing."""
         self._hurried = True
         # without the lock: a signal's handler may call this
-        for launch in tuple(self._live.values()):
+        for launch in self._all:
             launch.hurry()
 
     def kill(self) -> None:
         """End every process at once; whoever waits for one is told that it died."""
         with self._lock:
-            for launch in self._live.values():
+            for launch in self._all:
                 launch.kill()
 
     def _new(self, backend: Backend) -> AnyLaunch:

@@ -65,7 +65,8 @@ class Limits:
 class Launch:
     """A fresh process of an interpreter with the backend imported, on `cores` alone if any.
 
-    The import begins at once; as a context manager it waits for it, and ends the process.
+    The import begins at once, with `variables` added to the environment; as a context manager it
+    waits for it, and ends the process.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Launch:
         limits: Limits,
         cores: Iterable[int] = (),
         python: str = sys.executable,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python, self._backend = python, backend
         self._limits, self._turns, self._ready = limits, Turns(), False
@@ -93,7 +95,7 @@ class Launch:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, **(variables or {}), "PYTHONPATH": path},
             process_group=0,  # Ctrl-C is for the process that decides what it means
         )
         os.close(writer)

@@ -1,8 +1,9 @@
-"""How much memory one call needs at its peak, from Linux's own high-water mark."""
+"""How much memory of the host one call needs at its peak, and how much a process may take."""
 
 import contextlib
 import ctypes
 import re
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,23 +14,44 @@ _EXHAUSTED = re.compile(
 )
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
+#: What a process must be started with, so that its peak memory can be read (mallopt(3)).
+ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+#: Smaller readings mean nothing: a call touches some 100 KiB of small blocks again that were handed
+#: back just before it.
+RESOLUTION_BYTES = 1 << 17
+_READINGS = 3
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-def peak_bytes(call: Callable[[], object]) -> int | None:
-    """Bytes that `call` adds to the resident set at its peak; None where Linux cannot tell.
+def peak_bytes(
+    call: Callable[[], object], pooled: Callable[[Callable[[], object]], int]
+) -> int | None:
+    """Bytes that `call` holds at its peak beyond what was held before; the median of readings.
 
-    Free memory is handed back first and the mark reset (proc(5): writing 5 to `clear_refs` resets
-    VmHWM). Pages that the allocator keeps are not seen again, so this is a lower bound.
+    The bytes of the system's own blocks come from the high-water mark of the resident set: free
+    memory is handed back first and the mark reset (proc(5): writing 5 to `clear_refs` resets
+    VmHWM). That is exact only where all threads share one arena (`ENVIRONMENT`), which
+    `malloc_trim` empties: what threads keep in arenas of their own would be used again unseen.
+    `pooled` counts what the backend takes from a pool of its own. The two peaks are added, so where
+    they lie at different moments of the call the sum is an upper bound.
+
+    None where Linux cannot tell, and where the reading is below `RESOLUTION_BYTES`.
     """
     try:
-        _give_back_free_memory()
-        _CLEAR.write_text("5")
-        before = _status_bytes("VmRSS")
-        call()
-        return max(0, _status_bytes("VmHWM") - before)
+        readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
     except (OSError, LookupError):
         return None
+    peak = int(statistics.median(readings))
+    return peak if peak >= RESOLUTION_BYTES else None
+
+
+def _resident_peak_bytes(call: Callable[[], object]) -> int:
+    call()
+    _give_back_free_memory()
+    _CLEAR.write_text("5")
+    before = _status_bytes("VmRSS")
+    call()
+    return max(0, _status_bytes("VmHWM") - before)
 
 
 def ran_out(said: str | Exception) -> bool:

@@ -8,6 +8,8 @@ from timelift.case import Case
 from timelift.measure.budget import SPARE_SECONDS
 from timelift.measure.launch import Limits
 
+#: So many launches build with the machine to themselves: their first calls give an interval.
+_UNDISTURBED = 3
 #: Takes the lines of rivals that were played together.
 Record = Callable[..., None]
 
@@ -19,7 +21,8 @@ class Plan:
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
-    A worker may use `memory_bytes`, 0 being no limit.
+    A worker may use `memory_bytes`, 0 being no limit. Where it `gauges_memory`, each case's peak is
+    read once, and again in the launches that try a suspect.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
     fewest are for suspects.
@@ -35,6 +38,7 @@ class Plan:
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
     memory_bytes: int = 0
+    gauges_memory: bool = False
     two_sided: bool = False
     other_python: str = ""
 
@@ -47,10 +51,14 @@ class Plan:
         return f"{cases} cases in {settings} settings, {launches}{more}{within}"
 
     def groups(self, looks: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Group launches: the first alone, then pairs, each ending at a look at the latest."""
-        first = 1
+        """Group launches: the first few alone, then pairs, each ending at a look at the latest.
+
+        A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
+        compared, both suffer alike, and all launches but the first come in pairs.
+        """
+        first, undisturbed = 1, 1 if self.two_sided else min(self.fewest, _UNDISTURBED)
         while first <= self.most:
-            alone = first == 1 or first in looks or first == self.most
+            alone = first <= undisturbed or first in looks or first == self.most
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1

@@ -169,6 +169,7 @@ class Session:
             spare_seconds=self._spare_seconds(),
             cores=knobs["pin"],
             memory_bytes=knobs["memory_limit"],
+            gauges_memory=not (self.once or self.selftest),
             two_sided=self.gate is not None,
             other_python=self.gate.base.python if self.gate else "",
         )

@@ -81,7 +81,9 @@ class Task:
     each rival's share of the timing; 0 asks for one call and no timing. A worker that is
     `conducted` plays one sample whenever it is told to, since another interpreter's play between.
     One that `counts_work` tells what the inner layer asks of the device, and one that
-    `gauges_device` what that does at best. It may use `memory_bytes`, 0 being no limit.
+    `gauges_device` what that does at best. One that `gauges_memory` reads what a call of each rival
+    needs of the host's memory, and holds none to the law, which it has kept by then. It may use
+    `memory_bytes`, 0 being no limit.
     """
 
     setting: Setting
@@ -95,6 +97,7 @@ class Task:
     conducted: bool = False
     counts_work: bool = False
     gauges_device: bool = False
+    gauges_memory: bool = False
     memory_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:

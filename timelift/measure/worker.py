@@ -72,7 +72,7 @@ class Stage:
         law_steps: int = LAW_STEPS,
     ) -> None:
         self.engine, self.task, self.wires = engine, task, wires
-        self.emit, self.exhausted = wires.emit, False
+        self.emit, self.exhausted, self._warm = wires.emit, False, False
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit({"event": "busy", "strategy": None, "doing": "drawing the inputs"})
         valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
@@ -86,6 +86,7 @@ class Stage:
             with inner.imports_from(rival.home):
                 printed = os.fstat(1).st_size
                 side = self.sides.of(rival)
+                self._warm_tracer()
                 self.emit(busy(rival, "building") | {"printed": printed})
                 with as_before(self.engine):
                     return self._preparation.contender(rival, side)
@@ -101,6 +102,16 @@ class Stage:
             self.exhausted = memory.ran_out(error)
             self.emit(ended(rival, _status_of(error), inner.sentence(error)))
         return None
+
+    def _warm_tracer(self) -> None:
+        """Warm the tracer before the first rival; no rival is charged where that fails."""
+        if self._warm:
+            return
+        self._warm = True
+        try:
+            self._preparation.warm_tracer()
+        except Exception:  # noqa: BLE001 - the rivals meet the same, and tell it in their own words
+            traceback.print_exc()
 
     def play(self, contenders: Sequence[Contender]) -> None:
         """Play the rounds of those that are ready."""

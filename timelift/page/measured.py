@@ -17,6 +17,7 @@ from timelift.report.notes import has_interval
 from timelift.report.plot import positive_facts
 from timelift.report.table import difference_to_forward
 from timelift.report.units import Unit, three_figures, unit_for
+from timelift.stats.first_calls import FirstCall, first_calls
 from timelift.stats.ranking import Ranking, Rival
 
 _MIB = 1 << 20
@@ -60,6 +61,7 @@ class _Sheet:
     step: Unit
     measured: Mapping[Case, Measurement]
     limits: Limits
+    first: Mapping[Case, FirstCall]
 
     def headings(self) -> tuple[Heading, ...]:
         return (
@@ -76,6 +78,8 @@ class _Sheet:
             Heading(f"per step ({self.step.name})", number=True),
             Heading(f"over forward ({self.unit.name})", number=True),
             Heading("first call (s)", number=True),
+            Heading("first call from", number=True),
+            Heading("first call to", number=True),
             Heading("graph nodes", number=True),
             Heading("peak (MiB)", number=True),
             Heading("of the limit (%)", number=True),
@@ -96,6 +100,7 @@ class _Sheet:
             _per_cent(row.price[1]),
             three_figures(per_step(row, one) / self.step.seconds),
             three_figures(more / self.unit.seconds),
+            *_first_call(self.first.get(row.case)),
             *_facts(one),
             _share(share(one, row.seconds_per_call, self.limits)),
             str(row.launches),
@@ -112,9 +117,11 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
         unit_for(per_step(row, measured[row.case]) for row in rows),
         measured,
         attainable(run.measurements),
+        first_calls(run.measurements),
     )
     note = (
-        "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches; "
+        "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
+        "and so for the first call; "
         "would see: a difference so large would have been called in 9 of 10 such runs; "
         "rivals of one setting that share a letter under ties were not shown to differ; "
         "of the limit: the least time that the layer's work needs here, by this machine's own "
@@ -142,10 +149,14 @@ def _beside(row: Rival) -> tuple[str, str]:
     return str(row.verdict), _per_cent(row.detectable)
 
 
+def _first_call(found: FirstCall | None) -> tuple[str, ...]:
+    if found is None:
+        return ("",) * 3
+    return tuple(three_figures(one) for one in (found.seconds, found.low, found.high))
+
+
 def _facts(one: Measurement) -> Iterator[str]:
-    first, nodes = fact(one, "first_call_seconds"), fact(one, "graph_nodes")
-    peak = fact(one, "peak_bytes")
-    yield three_figures(math.nan if first is None else first)
+    nodes, peak = fact(one, "graph_nodes"), fact(one, "peak_bytes")
     yield "" if nodes is None else f"{nodes:,.0f}"
     yield three_figures(math.nan if peak is None else peak / _MIB)
 

@@ -134,8 +134,10 @@ def _measurement(case: Case, by_number: Mapping[int, Record]) -> Measurement:
     return Measurement(case, end.status, launches, end.reason)
 
 
-#: How the values of a fact over launches become one: sizes by their largest, times by the median.
+#: How the values of a fact over launches become one: sizes by their largest, what a user waits for
+#: once by the geometric mean, and the rest by the median.
 _TOO_LARGE = 2**63
+_WAITED = frozenset({"build_seconds", "trace_seconds", "first_call_seconds"})
 _LARGEST = frozenset({"traces", "graph_nodes", "peak_bytes", "weights", "law_error"})
 
 
@@ -145,7 +147,11 @@ def fact(measurement: Measurement, name: str) -> float | None:
     numbers = [value for value in values if value is not None]
     if not numbers:
         return None
-    return max(numbers) if name in _LARGEST else statistics.median(numbers)
+    if name in _LARGEST:
+        return max(numbers)
+    if name in _WAITED and min(numbers) > 0:
+        return statistics.geometric_mean(numbers)
+    return statistics.median(numbers)
 
 
 def fact_of(launch: Launch, name: str) -> float | None:

@@ -14,6 +14,7 @@ from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact
 from timelift.report.lifts import look_alikes
 from timelift.report.table import Report, SettingTable
+from timelift.stats.first_calls import FirstCall, first_calls
 from timelift.stats.ranking import Ranking, Rival
 
 #: Numbers of a ranking, by column of `measurements.csv`; times in seconds.
@@ -29,6 +30,8 @@ RANKED = {
     "rank_low": "rank_low",
     "rank_high": "rank_high",
 }
+#: The ends of the 95 % interval of `first_call_seconds` over launches.
+FIRST_CALL = ("first_call_low", "first_call_high")
 FACTS = (
     "build_seconds",
     "trace_seconds",
@@ -92,12 +95,17 @@ def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
     """Write one row a case: its axes, its rank, its facts, its status and why."""
     others = look_alikes(run)
     ranked = {row.case: row for ranking in rankings for row in ranking.everyone}
-    columns = ("strategy", *AXES, "status", "launches", *RANKED, *FACTS, "reason", "differs")
+    first = first_calls(run.measurements)
+    columns = (
+        *("strategy", *AXES, "status", "launches", *RANKED),
+        *(*FACTS, *FIRST_CALL, "reason", "differs"),
+    )
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for one in run.measurements:
         row = _csv_row(one, ranked.get(one.case))
+        row |= first_call_interval(first.get(one.case))
         row["differs"] = others.get(one.case.strategy, "")
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return file.getvalue()
@@ -118,6 +126,14 @@ def ranks(rival: Rival | None) -> dict[str, Any]:
     """Give the columns of `RANKED`: None where nothing is known, and for the rank of no lift."""
     found = {name: getattr(rival, key, None) for name, key in RANKED.items()}
     return found if found["rank_low"] else found | dict.fromkeys(("rank_low", "rank_high"))
+
+
+def first_call_interval(found: FirstCall | None) -> dict[str, float | None]:
+    """Return the columns of `FIRST_CALL`; None where one launch alone tells of a first call."""
+    ends = (math.nan, math.nan) if found is None else (found.low, found.high)
+    return {
+        name: None if math.isnan(end) else end for name, end in zip(FIRST_CALL, ends, strict=True)
+    }
 
 
 def _csv_cell(value: object) -> object:

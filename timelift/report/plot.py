@@ -19,6 +19,7 @@ from timelift.report.plot_length import time_by_length
 from timelift.report.plot_memory import memory
 from timelift.report.plot_phases import phases
 from timelift.report.style import THEMES, Theme, styled
+from timelift.stats.first_calls import first_calls
 from timelift.stats.ranking import Ranking
 
 #: A name may be in any script; the font draws a box for what it lacks.
@@ -45,7 +46,7 @@ def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict
 
 def _drawn(run: Run, rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
-    first = positive_facts(run, "first_call_seconds")
+    first = first_calls(run.measurements)
     peak = positive_facts(run, "peak_bytes")
     for ending, group in leading(comparable(rankings)).items():
         lifts = [one for one in group if one.rows]

@@ -1,5 +1,6 @@
 """What the first call costs, tracing and compiling included, against every call after it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from timelift.report.logscale import limits, scale_x, scale_y, ticks
 from timelift.report.panels import Panel, Sheet, dotted, legend_order, name_axes
 from timelift.report.plot_fastest import key, titled
 from timelift.report.style import Theme
-from timelift.report.units import unit_for
+from timelift.report.units import Unit, unit_for
+from timelift.stats.first_calls import FirstCall
 from timelift.stats.ranking import Ranking, Rival
 
 #: The smallest and the largest dot, in square points.
@@ -20,7 +22,7 @@ _SMALL, _LARGE = 16.0, 64.0
 #: A first call that costs as much as this many calls.
 _CALLS = {10: "10", 100: "100", 1_000: "1k", 10_000: "10k", 100_000: "100k"}
 
-FirstCalls = Mapping[Case, float]
+FirstCalls = Mapping[Case, FirstCall]
 
 
 def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> Figure | None:
@@ -34,7 +36,7 @@ def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> 
     )
     subtitle = (
         f"{described(known[0].setting)}; larger dots: longer sequences; "
-        "dotted: the first call costs as much as 10, 100, 1k calls"
+        "bars: 95 % over launches; dotted: the first call costs as much as 10, 100, 1k calls"
     )
     columns = columns_for(list(grouped))
     panel = Panel(2.4, 2.4, right=0.4, above=0.4).under(map(titled, grouped))
@@ -55,16 +57,32 @@ def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) ->
         mine = [row for row in rows if row.case.strategy == name]
         axes.scatter(
             [row.seconds_per_call / unit.seconds for row in mine],
-            [first[row.case] for row in mine],
+            [first[row.case].seconds for row in mine],
             [areas[row.case.setting.seq_len] for row in mine],
             **dotted(name, theme),
         )
+        _draw_intervals(axes, [(row, first[row.case]) for row in mine], unit, theme)
     across = limits(row.seconds_per_call / unit.seconds for row in rows)
-    up = limits(first[row.case] for row in rows)
+    up = limits(
+        end
+        for row in rows
+        for end in (first[row.case].seconds, first[row.case].low, first[row.case].high)
+        if math.isfinite(end)
+    )
     scale_x(axes, *across, ticks(*across, 6))
     scale_y(axes, *up, ticks(*up, 7))
     name_axes(axes, f"time per call ({unit.name})", "first call (s)")
     _draw_guides(axes, unit.seconds, theme)
+
+
+def _draw_intervals(
+    axes: Axes, known: Sequence[tuple[Rival, FirstCall]], unit: Unit, theme: Theme
+) -> None:
+    """Draw the 95 % intervals over launches, where there are any, behind the dots."""
+    for row, one in known:
+        if math.isfinite(one.low):
+            where, colour = row.seconds_per_call / unit.seconds, theme.muted
+            axes.plot([where, where], [one.low, one.high], color=colour, linewidth=0.8, zorder=1.5)
 
 
 def _draw_guides(axes: Axes, seconds: float, theme: Theme) -> None:

@@ -20,9 +20,12 @@ from timelift.report.head import head, trust_in_words
 from timelift.report.lifts import look_alikes, shown
 from timelift.report.notes import everywhere, has_interval, losses, meanings, titles, verdicts
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
+from timelift.stats.first_calls import FirstCall, first_calls
 from timelift.stats.ranking import Ranking, Rival
 
 _FAR = 10.0
+#: An interval that reaches this many times its middle is written as a factor to both sides.
+_TIMES = 2.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Report:
 
 
 Measured = Mapping[Case, Measurement]
+FirstCalls = Mapping[Case, FirstCall]
 
 
 def report(run: Run, rankings: Iterable[Ranking], trust: Trust | None = None) -> Report:
@@ -89,6 +93,7 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
     ranked = {ranking.setting: ranking for ranking in rankings}
     measured = {one.case: one for one in run.measurements}
     others, limits = look_alikes(run), limit.attainable(run.measurements)
+    first = first_calls(run.measurements)
     lost: dict[Setting, list[Measurement]] = defaultdict(list)
     for one in run.measurements:
         if one.status is not Status.MEASURED:
@@ -98,19 +103,25 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
         if setting in ranked:
             bound = execution.launch_bound(ranked[setting], measured)
             notes = (*verdicts(ranked[setting], others), *bound, *below)
-            yield _table(ranked[setting], measured, notes, limits)
+            yield _table(ranked[setting], measured, notes, limits, first)
         else:
             yield SettingTable(setting, (), ("nothing measured", *below), ())
 
 
 def _table(
-    ranking: Ranking, measured: Measured, notes: tuple[str, ...], limits: limit.Limits
+    ranking: Ranking,
+    measured: Measured,
+    notes: tuple[str, ...],
+    limits: limit.Limits,
+    first: FirstCalls,
 ) -> SettingTable:
-    columns = tuple(one for one in _columns(ranking, measured, limits) if any(one.cells))
+    columns = tuple(one for one in _columns(ranking, measured, limits, first) if any(one.cells))
     return SettingTable(ranking.setting, columns, notes, ranking.fastest_set)
 
 
-def _columns(ranking: Ranking, measured: Measured, limits: limit.Limits) -> list[Column]:
+def _columns(
+    ranking: Ranking, measured: Measured, limits: limit.Limits, first: FirstCalls
+) -> list[Column]:
     rows = ranking.everyone
     unit = unit_for(row.seconds_per_call for row in rows)
     more = [difference_to_forward(row.case, measured) for row in rows]
@@ -122,7 +133,7 @@ def _columns(ranking: Ranking, measured: Measured, limits: limit.Limits) -> list
         _per_valid_step(rows, measured),
         Column("ties", 2, tuple(row.letters for row in rows)),
         Column(f"over forward ({unit.name})", 5, _scaled(more, unit)),
-        Column("first call (s)", 3, _facts(rows, measured, "first_call_seconds", three_figures)),
+        Column("first call (s)", 3, tuple(_first_call(first.get(row.case)) for row in rows)),
         Column("graph nodes", 6, _facts(rows, measured, "graph_nodes", "{:,.0f}".format)),
         Column("peak memory", 4, _facts(rows, measured, "peak_bytes", human_bytes)),
         Column("launches", 7, tuple(str(row.launches) for row in rows)),
@@ -149,6 +160,17 @@ def _facts(
 ) -> tuple[str, ...]:
     values = [fact(measured[row.case], name) for row in rows]
     return tuple("" if value is None else write(value) for value in values)
+
+
+def _first_call(found: FirstCall | None) -> str:
+    """Write the seconds, and how far their 95 % interval reaches where launches tell it."""
+    if found is None:
+        return ""
+    reach = found.high / found.seconds
+    if math.isnan(reach):
+        return three_figures(found.seconds)
+    far = f"×÷{reach:.2g}" if reach >= _TIMES else f"±{math.ceil(100 * (reach - 1))} %"
+    return f"{three_figures(found.seconds)} {far}"
 
 
 def _shares(rows: Iterable[Rival], measured: Measured, limits: limit.Limits) -> tuple[str, ...]:

@@ -1,0 +1,112 @@
+"""Peak memory is what a call needs: known sizes read as they are, and anything less is not told."""
+
+import pytest
+
+from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.measure import memory
+from timelift.measure.launch import Launch, Limits
+from timelift.measure.wire import Rival, Task
+from timelift.read.records import fact
+from timelift.read.results import load
+from tests import projects
+
+MIB = 1 << 20
+#: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
+SEQ_LEN, BATCH, FEATURES = 128, 32, (64,)
+LAYER = """import keras
+
+
+def make():
+    return keras.layers.Activation(keras.ops.negative)
+"""
+STRATEGY = '''"""{title}.
+
+When: in tests.   When not: elsewhere.   Source: a test.
+"""
+
+import keras
+
+
+class Held(keras.layers.Layer):
+    def __init__(self, inner, **options):
+        super().__init__(**options)
+        self.inner = inner
+
+    def call(self, inputs):
+        {body}
+
+
+def build(layer, shape, dtype=None):
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, Held(layer)(inputs))
+'''
+#: What a strategy does with its outputs: hand them on, or hold them while it makes a copy.
+BODIES = {
+    "once": "return self.inner(inputs)",
+    "twice": "outputs = self.inner(inputs); return outputs + 0.0",
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The layer and both strategies as files."""
+    (tmp_path / "layer.py").write_text(LAYER)
+    for name, body in BODIES.items():
+        (tmp_path / f"{name}.py").write_text(STRATEGY.format(title=name, body=body))
+    return tmp_path
+
+
+def readings(files, launch, setting):
+    """Peak bytes by strategy, read in a fresh worker as a run reads them."""
+    task = Task(
+        setting=setting,
+        rivals=tuple(Rival(name, str(files / f"{name}.py")) for name in BODIES),
+        factory=f"{files / 'layer.py'}:make",
+        features=FEATURES,
+        seed=1,
+        round_seconds=0.0,
+        gauges_memory=True,
+    )
+    outcomes = launch.measure(task)
+    assert {one.status for one in outcomes} == {Status.MEASURED}, outcomes
+    return {one.rival.name: one.samples["facts"]["peak_bytes"] for one in outcomes}
+
+
+@pytest.mark.parametrize("backend", list(Backend))
+def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, backend):
+    """Eagerly nothing is optimised away; three readings in three processes agree within 10 %."""
+    setting = Setting(
+        "held", SEQ_LEN, BATCH, Phase.FORWARD, mode=Mode.EAGER, backend=Backend(backend)
+    )
+    with Launch(backend, Limits(60, 60), variables=memory.ENVIRONMENT) as launch:
+        found = [readings(files, launch, setting) for _ in range(3)]
+    for one in found:
+        assert MIB <= one["once"] <= 2 * MIB
+        assert 1.5 <= one["twice"] / one["once"] <= 2.5
+    for name in BODIES:
+        sizes = [one[name] for one in found]
+        assert max(sizes) <= 1.1 * min(sizes)
+
+
+def test_less_than_can_be_told_is_not_told(files):
+    """16 KiB of outputs are below the resolution."""
+    small = Setting("held", 8, 8, Phase.FORWARD, mode=Mode.EAGER)
+    with Launch(Backend.TENSORFLOW, Limits(60, 60), variables=memory.ENVIRONMENT) as launch:
+        assert set(readings(files, launch, small).values()) == {None}
+
+
+def test_a_run_reads_each_case_once_and_its_report_tells_it(files, tmp_path):
+    """The journal of `pytest bench/` holds it in launch 1 alone, and the table tells it."""
+    done = projects.bench(
+        projects.project(tmp_path / "project"),
+        "bench/test_forward.py",
+        *("--layer-file", f"{files / 'layer.py'}:make", "--features", "64"),
+        *("--strategy-file", str(files / "once.py")),
+        *("--strategies", "once,fold_time", "--launches", "2", "--round-seconds", "0.01"),
+        *("--seq-lens", str(SEQ_LEN), "--batch-sizes", str(BATCH)),
+    )
+    assert done.returncode == 0, done.stdout
+    run = load(next(tmp_path.rglob("*.jsonl")))
+    for one in run.measurements:
+        assert MIB <= fact(one, "peak_bytes") <= 2 * MIB
+        assert ["peak_bytes" in launch.facts for launch in one.launches] == [True, False]

@@ -1,0 +1,57 @@
+"""Peak memory of the cases of a setting, read in a process of its own once they were measured.
+
+What is timed runs with the allocator as users have it, whose threads keep memory in arenas of their
+own, where a call's need cannot be seen (see `memory.peak_bytes`).
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from timelift.case import Status
+from timelift.measure.attempt import Outcome, Watch
+from timelift.measure.launch import Launch
+from timelift.measure.wire import Rival, Task
+
+#: Opens the process of this interpreter, or of the other one.
+OpenGauge = Callable[[bool], AbstractContextManager[Launch]]
+
+
+def with_peaks(
+    task: Task, outcomes: Sequence[Outcome], open_gauge: OpenGauge, watch: Watch
+) -> list[Outcome]:
+    """Add the fact `peak_bytes` to each measured outcome; a rival that fails here has none."""
+    peaks: dict[str, object] = {}
+    for there in sorted({one.rival.there for one in outcomes}):
+        chosen = tuple(
+            one.rival
+            for one in outcomes
+            if one.rival.there == there and one.status is Status.MEASURED
+        )
+        if chosen:
+            with open_gauge(there) as launch:
+                found = launch.measure(_reading(task, chosen), watch)
+            peaks |= {one.rival.name: _peak(one) for one in found}
+    return [_with_peak(one, peaks.get(one.rival.name)) for one in outcomes]
+
+
+def _reading(task: Task, rivals: Sequence[Rival]) -> Task:
+    return replace(
+        task,
+        rivals=tuple(rivals),
+        round_seconds=0.0,
+        gauges_memory=True,
+        counts_work=False,
+        gauges_device=False,
+    )
+
+
+def _peak(outcome: Outcome) -> object:
+    return outcome.samples["facts"].get("peak_bytes") if outcome.samples else None
+
+
+def _with_peak(outcome: Outcome, peak: object) -> Outcome:
+    if outcome.samples is None or peak is None:
+        return outcome
+    facts = {**outcome.samples["facts"], "peak_bytes": peak}
+    return replace(outcome, samples={**outcome.samples, "facts": facts})
