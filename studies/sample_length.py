@@ -1,154 +1,165 @@
-"""Seconds per call must not depend on how long a sample lasts: `python -m studies.sample_length`.
+"""Show that seconds per call do not depend on how long a sample lasts.
 
-In every launch (a fresh process) the rivals of each setting are prepared and played as in a run,
-only that each has four players, whose samples last 1, 2, 4 and 8 ms, in one random order a round.
-The table shows how much more or less per call each length reads than 2 ms, the median over all
-cases. A cost that every sample pays once, whatever its length, shows as a slope.
+`python -m studies.sample_length [--quick]`. The rivals of each setting are prepared as in a run, in
+fresh processes, but each has four players, whose samples last 1, 2, 4 and 8 ms. They play in one
+random order a round, primed as in a run. The table tells how much more per call each length reads
+than 2 ms. A cost that every sample pays once, however long it lasts, shows as a slope.
 """
 
 import argparse
 import dataclasses
 import gc
 import json
+import math
+import os
 import random
 import statistics
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+import numpy as np
 
 from timelift.case import Backend, Case, Phase, Setting
+from timelift.engine import Engine, load, open_engine
+from timelift.measure import registry, rounds, worker
+from timelift.measure.contender import Contender
+from timelift.measure.wire import Rival, Task, Wires
+from timelift.stats.location import trimmed_mean
 
 ROOT = Path(__file__).resolve().parents[1]
+WORKLOAD = "tokens"
 STRATEGIES = ("native", "fold_time", "loop_unstack", "time_distributed")
+BATCH = 8
+#: Seconds of a sample, and those of the protocol, which the others are compared with.
 LENGTHS = (1e-3, 2e-3, 4e-3, 8e-3)
-#: The sample length that the others are compared with: the protocol's own.
-USUAL = 2e-3
-#: What the median over cases may differ by, as a share.
+USUAL = rounds.SAMPLE_SECONDS
+#: What the median over all cases may differ by, as a share.
 FLAT = 0.01
+
+#: Seconds per call by sample length.
+ByLength = Mapping[float, float]
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a table a backend; 1 where a backend is not flat."""
+    """Print a table for each backend; 1 if one of them is not flat."""
     options = _parser().parse_args(words)
     if options.inside:
-        _play_inside(options)
+        sys.stdout.write(json.dumps(_play(json.loads(options.inside), options.rounds)) + "\n")
         return 0
-    flat = [_print_backend(backend, options) for backend in options.backends.split(",")]
+    flat = [_tell(backend, options) for backend in options.backends.split(",")]
     return 0 if all(flat) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m studies.sample_length", description=__doc__)
     parser.add_argument("--backends", default=",".join(Backend), help="default: all three")
+    parser.add_argument("--seq-lens", default="16,128")
     parser.add_argument("--launches", type=int, default=3)
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--quick", action="store_true", help="one launch, one size, ten rounds")
-    parser.add_argument("--inside", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=60, help="in each launch (default: 60)")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--inside", default="", help=argparse.SUPPRESS)
     return parser
 
 
-def _settings(backend: str, *, quick: bool) -> Iterator[Setting]:
-    for seq_len in (16,) if quick else (16, 128):
-        for phase in Phase:
-            yield Setting("tokens", seq_len, 8, phase, backend=Backend(backend))
+def _tell(backend: str, options: argparse.Namespace) -> bool:
+    """Print a backend's cases and their median; True if that is flat."""
+    found = {
+        label: {length: _excess(by, length) for length in LENGTHS}
+        for label, by in _measured(backend, options).items()
+    }
+    middle = {n: statistics.median(one[n] for one in found.values()) for n in LENGTHS}
+    title = f"{backend}: per call, beside samples of {1e3 * USUAL:g} ms"
+    sys.stdout.write(_row(title, (f"{1e3 * length:g} ms" for length in LENGTHS)))
+    for label, excess in {**found, f"median of {len(found)} cases": middle}.items():
+        sys.stdout.write(_row(label, (f"{one:+.2%}" for one in excess.values())))
+    sys.stdout.flush()
+    return all(abs(one) <= FLAT for one in middle.values())
 
 
-def _print_backend(backend: str, options: argparse.Namespace) -> bool:
-    rows: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for launch in range(1 if options.quick else options.launches):
-        for label, seconds in _launch(backend, launch, options).items():
-            for length, value in seconds.items():
-                rows[label][float(length)].append(value)
-    means = {k: {n: statistics.fmean(v) for n, v in by.items()} for k, by in rows.items()}
-    off = {n: [by[n] / by[USUAL] - 1 for by in means.values()] for n in LENGTHS}
-    for label, by in means.items():
-        cells = "".join(f"{100 * (by[n] / by[USUAL] - 1):>10.1f} %" for n in LENGTHS)
-        print(f"{label:60}{1e3 * by[USUAL]:9.3f} ms{cells}")
-    medians = {n: statistics.median(values) for n, values in off.items()}
-    cells = "".join(f"{100 * medians[n]:>10.2f} %" for n in LENGTHS)
-    print(f"{backend + ', median of ' + str(len(means)) + ' cases':60}{'':12}{cells}", flush=True)
-    return all(abs(one) <= FLAT for one in medians.values())
+def _row(label: str, cells: Iterator[str]) -> str:
+    return f"{label:58}" + "".join(f"{cell:>10}" for cell in cells) + "\n"
 
 
-def _launch(backend: str, number: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Play every setting in processes of their own; give seconds per call by case and length."""
-    found: dict[str, dict[str, float]] = {}
-    for setting in _settings(backend, quick=options.quick):
-        inside = json.dumps([dataclasses.asdict(setting), options.seed + number])
-        words = ["--inside", inside, "--rounds", str(10 if options.quick else options.rounds)]
-        told = subprocess.run(
-            [sys.executable, "-m", "studies.sample_length", *words],
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-        )
-        found |= json.loads(told.stdout.splitlines()[-1])
+def _excess(launches: Sequence[ByLength], length: float) -> float:
+    return math.exp(statistics.fmean(math.log(one[length] / one[USUAL]) for one in launches)) - 1
+
+
+def _measured(backend: str, options: argparse.Namespace) -> dict[str, list[ByLength]]:
+    """Play every launch of every setting in a process of its own."""
+    found: dict[str, list[ByLength]] = defaultdict(list)
+    for launch in range(options.launches):
+        for seq_len in map(int, options.seq_lens.split(",")):
+            for phase in Phase:
+                setting = Setting(WORKLOAD, seq_len, BATCH, phase, backend=Backend(backend))
+                inside = [dataclasses.asdict(setting), options.seed + launch]
+                for label, by in _in_process(inside, options.rounds).items():
+                    found[label].append({float(length): one for length, one in by.items()})
     return found
 
 
-def _play_inside(options: argparse.Namespace) -> None:
-    fields, seed = json.loads(options.inside)
+def _in_process(inside: Sequence[object], many: int) -> dict[str, dict[str, float]]:
+    words = ["--inside", json.dumps(inside), "--rounds", str(many)]
+    done = subprocess.run(
+        [sys.executable, "-m", "studies.sample_length", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    told: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict[float, float]]:
+    """Prepare the rivals in this process and play them at every sample length."""
+    fields, seed = inside
     setting = Case.from_fields({**fields, "strategy": "any"}).setting
-    import os
-
     os.environ["KERAS_BACKEND"] = str(setting.backend)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from timelift import engine as engines
-
-    engines.load(setting.backend)
-    from timelift.engine import open_engine
-    from timelift.measure import worker
-    from timelift.measure.playing import Play
-    from timelift.measure.wire import Rival, Task, Wires
-
-    rivals = tuple(Rival(n, str(ROOT / "strategies" / f"{n}.py")) for n in STRATEGIES)
-    task = Task(setting, rivals, f"{ROOT / 'workloads/tokens.py'}:make_layer", (32,), seed, 1.0)
-    events: list[Any] = []
-    stage = worker.Stage(open_engine(setting), task, Wires(events.append))
-    play = Play(stage.engine, task, Wires(events.append), stage.dice)
-    contenders = [c for rival in rivals if (c := stage.prepare(rival))]
-    print(json.dumps(_seconds(play, contenders, options.rounds, random.Random(seed))))
+    load(setting.backend)
+    engine = open_engine(setting)
+    known = registry.workloads(ROOT / "workloads")[setting.workload]
+    rivals = tuple(Rival(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
+    task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
+    stage = worker.Stage(engine, task, Wires(lambda _: None))
+    ready = [found for rival in rivals if (found := stage.prepare(rival))]
+    dice = random.Random(seed)
+    players = {
+        (Case(setting, one.rival.name).label, length): _player(engine, one, length, dice)
+        for one in ready
+        for length in LENGTHS
+    }
+    return _rounds(players, many, dice)
 
 
-def _seconds(play, contenders, rounds_, dice):
-    from timelift.measure import rounds
-    import os
+def _player(
+    engine: Engine, contender: Contender, length: float, dice: random.Random
+) -> rounds.Player:
+    call = contender.compiled.bind(contender.feed)
+    player = rounds.Player(contender.rival.name, call, engine.wait)
+    rounds.size_samples(player, rounds.warm_up(player), dice, length)
+    return player
 
-    if os.environ.get("NOWAIT"):
-        play.engine.wait = lambda r: None
-    if os.environ.get("PRIME"):
-        rounds.PRIMING_SECONDS = float(os.environ["PRIME"])
-    players = {}
-    for one in contenders:
-        for length in LENGTHS:
-            player = play._player(one)
-            seconds = rounds.warm_up(player)
-            rounds.SAMPLE_SECONDS = length
-            rounds.size_samples(player, seconds, dice)
-            players[one.rival.name, length] = player
+
+def _rounds(
+    players: Mapping[tuple[str, float], rounds.Player], many: int, dice: random.Random
+) -> dict[str, dict[float, float]]:
     gc.collect()
     gc.freeze()
     gc.disable()
-    samples = defaultdict(list)
-    for _ in range(rounds_):
+    samples: dict[tuple[str, float], list[float]] = defaultdict(list)
+    turn = partial(rounds.Player.take_turn, clock=time.perf_counter)
+    for _ in range(many):
         for key in dice.sample(list(players), len(players)):
-            p = players[key]
-            samples[key].append(p.take_turn(time.perf_counter) / p.calls_per_sample)
-    import numpy as np
-
-    out = defaultdict(dict)
-    for (name, length), values in samples.items():
-        v = np.sort(values)
-        c = len(v) // 5
-        out[f"{play.task.setting.label}-{name}"][str(length)] = float(v[c : len(v) - c].mean())
-    return out
+            samples[key].append(turn(players[key]) / players[key].calls_per_sample)
+    found: dict[str, dict[float, float]] = defaultdict(dict)
+    for (label, length), seconds in samples.items():
+        found[label][length] = float(trimmed_mean(np.array(seconds)))
+    return found
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ _samples = st.lists(times, min_size=1, max_size=4)
 _lost = st.sampled_from([status for status in Status if status is not Status.MEASURED])
 _FACTS = (
     "build_seconds trace_seconds first_call_seconds traces graph_nodes peak_bytes weights "
-    "valid_steps law_error steady dropped_rounds preempted_rounds crowded_share stolen_share "
+    "valid_steps law_error steady dropped_rounds waited_share stolen_share "
     "canary_seconds flops least_bytes attainable_flops_per_second attainable_bytes_per_second"
 ).split()
 _facts = st.dictionaries(st.sampled_from(_FACTS), values | numbers, max_size=2)

@@ -2,13 +2,13 @@
 
 import pytest
 
+from tests import projects
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import memory
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.wire import Rival, Task
 from timelift.read.records import fact
 from timelift.read.results import load
-from tests import projects
 
 MIB = 1 << 20
 #: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.

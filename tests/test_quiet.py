@@ -1,12 +1,17 @@
 """Looking at the machine: a canary, stolen time, and a description that never raises."""
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from timelift.measure import quiet
+
+ROOT = Path(__file__).parent.parent
 
 
 def ticking(*gaps):
@@ -64,8 +69,21 @@ def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypat
     assert quiet.describe()["frequency_mhz"] == 2400
 
 
-def test_preemptions_are_counted():
-    """A count, and it never falls."""
-    first = quiet.preemptions()
-    assert isinstance(first, int)
-    assert quiet.preemptions() >= first >= 0
+def test_what_threads_wait_for_a_processor_is_seen():
+    """Two busy threads on one processor wait in turns; a thread alone on it hardly does."""
+    script = (
+        "import os, sys, threading, time\n"
+        "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from timelift.measure import quiet\n"
+        "def spin():\n"
+        "    end = time.monotonic() + 0.5\n"
+        "    while time.monotonic() < end: pass\n"
+        "watch = quiet.Watch()\n"
+        "if os.fork() == 0:\n"
+        "    spin(); os._exit(0)\n"
+        "spin(); print(watch.facts()['waited_share'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert float(done.stdout) > 0.2

@@ -8,7 +8,7 @@ from timelift.read import results
 from timelift.report import quiet, table
 from timelift.stats.ranking import rank
 
-FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "preempted_rounds": 2, "crowded_share": 0.0}
+FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
 
 
 def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
@@ -37,10 +37,10 @@ def sentences(run):
     return list(quiet.too_noisy(run, rank(run.measurements)))
 
 
-def test_what_was_seen_is_counted_once_for_all_rivals(tmp_path):
-    """Three launches with two pre-empted rounds each are six, whatever the number of rivals."""
+def test_what_was_seen_is_told_in_shares(tmp_path):
+    """What was stolen, what threads waited, and how far the canary moved."""
     seen = quiet.seen(measured(tmp_path))
-    assert "6 of 126 rounds were pre-empted and dropped" in seen
+    assert "threads waited 3.0% of it for a processor" in seen
     assert "0.0% of the time was stolen" in seen
     assert "moved 0.0% between launches" in seen
     assert "moved 34.8%" in quiet.seen(measured(tmp_path, canaries=(1, 2, 1.5)))
@@ -78,7 +78,7 @@ def test_the_asked_precision_is_the_headers(tmp_path):
     ("facts", "word"),
     [
         ({"stolen_share": 0.05}, "the host gave time to other guests"),
-        ({"crowded_share": 0.6}, "the backend's threads crowd each other"),
+        ({"waited_share": 0.6}, "the backend's threads crowd each other"),
     ],
 )
 def test_the_reason_is_named_where_one_was_seen(tmp_path, facts, word):

@@ -113,46 +113,51 @@ def test_a_retrace_drops_the_whole_round():
     dropped = rounds.play(made, 0.01, random.Random(6), clock)
     assert dropped.retraced > 0
     assert len(made[0].seconds_per_call) == len(made[1].seconds_per_call)
-    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS - dropped.retraced
+    assert len(made[0].seconds_per_call) == rounds.LEAST_ROUNDS
 
 
-def preempted(*which):
-    """A counter of pre-emptions that grows during the named rounds, from 0."""
-    reads = itertools.count()
+def test_a_rival_that_retraces_at_every_call_costs_itself_alone():
+    """It plays no more, by name; the others lose the rounds until then and have all that follow."""
+    clock, traces = ScriptedClock(), [0]
 
-    def read():
-        number = next(reads)
-        before, during = number // 2, number % 2
-        return sum(one < before or (one == before and during) for one in which)
+    def retraces():
+        clock.now += 1e-3
+        traces[0] += 1
 
-    return read
-
-
-def played(**how):
-    """Two equal rivals play about ten rounds: what was dropped and how many each has."""
-    clock = ScriptedClock()
-    made = players(clock, a=1e-4, b=1e-4)
-    dropped = rounds.play(made, 0.04, random.Random(2), clock, **how)
-    return dropped, [len(one.seconds_per_call) for one in made]
-
-
-@pytest.mark.parametrize("which", [(), (3,), (0, 7)])
-def test_a_preempted_round_is_dropped_whole_where_that_is_rare(which):
-    """Every rival loses it, whoever was on, and it is counted."""
-    _, (undisturbed, _) = played()
-    dropped, kept = played(preemptions=preempted(*which))
-    assert dropped.preempted == len(which)
-    assert dropped.crowded == 0
-    assert kept == [undisturbed - len(which)] * 2
+    chronic = Player("chronic", retraces, traces=lambda: traces[0])
+    made = [*players(clock, a=1e-3, b=1e-3), chronic]
+    dropped = rounds.play(made, 0.06, random.Random(2), clock)
+    assert dropped.retraced == rounds.MOST_RETRACED
+    assert [one.why_lost == "" for one in made] == [True, True, False]
+    assert "traced anew in 3 rounds" in chronic.why_lost
+    assert chronic.seconds_per_call == []
+    for one in made[:2]:
+        assert len(one.seconds_per_call) >= rounds.LEAST_ROUNDS
+        assert None not in one.seconds_per_call
 
 
-def test_rounds_are_kept_where_most_are_preempted():
-    """Then it is the backend's own threads, and dropping would choose the luckiest rounds."""
-    _, (undisturbed, _) = played()
-    dropped, kept = played(preemptions=preempted(1, 4, 6))
-    assert dropped.preempted == 0
-    assert dropped.crowded == pytest.approx(3 / undisturbed)
-    assert kept == [undisturbed] * 2
+def test_a_rival_that_retraces_now_and_then_keeps_its_samples():
+    """Twice is no habit: those rounds are dropped, and nothing else."""
+    clock, calls, traces = ScriptedClock(), [0], [0]
+
+    def retraces_twice():
+        clock.now += 1e-3
+        calls[0] += 1
+        traces[0] += calls[0] in {2, 5}
+
+    rare = Player("rare", retraces_twice, traces=lambda: traces[0])
+    made = [*players(clock, a=1e-3), rare]
+    assert rounds.play(made, 0.06, random.Random(2), clock).retraced == 2
+    assert [one.why_lost for one in made] == ["", ""]
+    assert len(rare.seconds_per_call) >= rounds.LEAST_ROUNDS
+
+
+def test_the_device_is_looked_at_after_every_round():
+    """Whatever watches it counts as many looks as there were rounds."""
+    clock, looks = ScriptedClock(), itertools.count()
+    (made,) = players(clock, a=1e-3)
+    rounds.play([made], 0.02, random.Random(2), clock, look=lambda: next(looks))
+    assert next(looks) == len(made.seconds_per_call)
 
 
 def test_a_sample_is_primed_by_calls_that_nobody_times():

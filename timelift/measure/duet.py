@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from timelift.case import Status
 from timelift.measure import rounds
 from timelift.measure.attempt import (
     Attempt,
@@ -125,9 +126,9 @@ def _perform(parts: list[_Part], task: Task, stop: Callable[[], bool]) -> list[O
         dropped = _conduct(parts, players, task, stop)
     except _GoneError:
         return [one for part in parts for one in part.attempt.outcomes]
-    samples = {player.name: player.seconds_per_call for player in players}
+    played = {player.name: player for player in players} if task.round_seconds else {}
     found = [one for part in parts for one in part.attempt.outcomes]
-    return [_with_rounds(one, samples, dropped.facts()) for one in found]
+    return [_with_rounds(one, played.get(one.rival.name), dropped.facts()) for one in found]
 
 
 def _conduct(
@@ -150,7 +151,6 @@ def _conduct(
             players,
             seconds,
             random.Random(task.seed),
-            preemptions=lambda: sum(_preemptions(part, players) for part in parts),
             stop=stop,
         )
         for part in parts:
@@ -158,11 +158,6 @@ def _conduct(
     for part in parts:
         part.launch.follow(part.attempt)
     return dropped
-
-
-def _preemptions(part: _Part, players: Iterable["_RemotePlayer"]) -> int:
-    """How often the system had taken the processor from a worker, as its last sample told."""
-    return max((one.seen_preemptions for one in players if one.part is part), default=0)
 
 
 def _players(part: _Part) -> list["_RemotePlayer"]:
@@ -174,13 +169,13 @@ def _players(part: _Part) -> list["_RemotePlayer"]:
     ]
 
 
-def _with_rounds(
-    outcome: Outcome, samples: Mapping[str, list[float | None]], facts: Mapping[str, float]
-) -> Outcome:
-    if outcome.samples is None or outcome.rival.name not in samples:
+def _with_rounds(outcome: Outcome, player: Player | None, facts: Mapping[str, float]) -> Outcome:
+    if outcome.samples is None or player is None:
         return outcome
+    if why := player.why_lost:
+        return Outcome(outcome.rival, Status.FAILED, why)
     told = outcome.samples
-    merged = {**told, "seconds_per_call": samples[outcome.rival.name]}
+    merged = {**told, "seconds_per_call": player.seconds_per_call}
     return replace(outcome, samples=merged | {"facts": {**told["facts"], **facts}})
 
 
@@ -190,10 +185,9 @@ class _RemotePlayer(Player):
 
     part: _Part | None = None
     seen_traces: int = 0
-    seen_preemptions: int = 0
 
     def __post_init__(self) -> None:
-        """Count traces and pre-emptions as the worker last told them."""
+        """Count traces as the worker last told them."""
         self.traces = lambda: self.seen_traces
 
     def look(self) -> None:
@@ -205,6 +199,6 @@ class _RemotePlayer(Player):
         assert self.part is not None
         self.part.tell({"play": self.name})
         told = self.part.hear("sample")
-        self.seen_traces, self.seen_preemptions = told["traces"], told["preemptions"]
+        self.seen_traces = told["traces"]
         self.calls_per_sample = told["calls"]
         return float(told["seconds"])

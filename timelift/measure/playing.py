@@ -58,6 +58,10 @@ class Play:
             return {}
 
     def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+        timed = self.task.round_seconds > 0 and not self.task.conducted
+        if timed and (why := player.why_lost):
+            self.emit(ended(one.rival, Status.FAILED, why))
+            return
         traces = getattr(one.compiled, "traces", 0)
         facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
         if player.dispatch_share is not None:
@@ -104,12 +108,8 @@ class Play:
     def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
         return rounds.play(
-            players, seconds, self.dice, preemptions=self._disturbances, stop=self._hurried
+            players, seconds, self.dice, look=self._throttled, stop=self._hurried
         ).facts()
-
-    def _disturbances(self) -> int:
-        """Count what a round should not have seen: a lost processor, a GPU held down."""
-        return quiet.preemptions() + self._throttled()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Play a sample whenever told to; who conducts knows the rounds."""
@@ -118,13 +118,13 @@ class Play:
         while name := self.listen().get("play"):
             player = by_name[name]
             seconds = player.take_turn(time.perf_counter)
+            self._throttled()
             self.emit(
                 {
                     "event": "sample",
                     "seconds": seconds,
                     "calls": player.calls_per_sample,
                     "traces": player.traces(),
-                    "preemptions": self._disturbances(),
                 }
             )
         return {}

@@ -3,16 +3,20 @@
 Nothing here judges: what is seen goes into the journal, and its readers say what it means.
 """
 
+import contextlib
 import hashlib
 import os
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 #: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
 _CANARY_BYTES = bytes(1 << 16)
+#: Where Linux describes the threads of this process.
+_THREADS = Path("/proc/self/task")
 #: Beats of one look at the machine, a few milliseconds in all.
 _BEATS = 40
 
@@ -42,15 +46,23 @@ class Watch:
     """What disturbs the machine from now on: stolen processor time, and the canary's pace."""
 
     def __init__(self) -> None:
-        self._before, self._canary = _processor_seconds(), canary().seconds
+        self._canary = canary().seconds
+        self._before = _processor_seconds()
+        self._started, self._waited = time.monotonic(), _run_delay_seconds()
 
     def facts(self) -> dict[str, float]:
-        """The share of processor time that the host gave to others, and seconds of the canary."""
+        """The shares of time stolen by the host and waited for a processor, and the canary.
+
+        `waited_share` is the threads' waiting in all over the time that passed, so it may exceed 1.
+        """
+        seconds = time.monotonic() - self._started
+        waited = _run_delay_seconds() - self._waited
         stolen, passed = (
             now - before for now, before in zip(_processor_seconds(), self._before, strict=True)
         )
         return {
             "stolen_share": round(max(0.0, stolen / passed), 4) if passed > 0 else 0.0,
+            "waited_share": round(max(0.0, waited) / seconds, 4) if seconds > 0 else 0.0,
             "canary_seconds": min(self._canary, canary().seconds),
         }
 
@@ -68,14 +80,17 @@ def _processor_seconds() -> tuple[float, float]:
     return getattr(times, "steal", 0.0), sum(times)
 
 
-def preemptions() -> int:
-    """How often the system has taken the processor from this thread; 0 where it does not tell."""
-    try:
-        import resource  # noqa: PLC0415 - there is none on Windows
+def _run_delay_seconds() -> float:
+    """Seconds that this process's threads have waited for a processor, all of them together.
 
-        return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
-    except (ImportError, AttributeError):
-        return 0
+    Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
+    kernel's documentation). 0 where it does not tell.
+    """
+    waited = 0
+    for thread in _THREADS.glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # threads end meanwhile
+            waited += int(thread.read_text().split()[1])
+    return waited * 1e-9
 
 
 def describe() -> dict[str, Any]:

@@ -31,9 +31,8 @@ _LOOKS = 5
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
-#: Pre-empted rounds are dropped while they are rarer than this share. Where they are not, the
-#: pre-empting is done by the backend's own threads and belongs to what is measured.
-RARE = 0.2
+#: A rival that retraces in so many rounds does so at every call or nearly, and plays no more.
+MOST_RETRACED = 3
 
 
 @dataclass
@@ -60,7 +59,27 @@ class Player:
     priming_calls: int = 0
     steady: bool = True
     seconds_spent: float = 0.0
+    retraced_rounds: int = 0
     seconds_per_call: list[float | None] = field(default_factory=list)
+
+    @property
+    def retraces(self) -> bool:
+        """True if it is traced anew again and again, so that no sample of it means anything."""
+        return self.retraced_rounds >= MOST_RETRACED
+
+    @property
+    def why_lost(self) -> str:
+        """Why it has no samples; empty where it has some."""
+        if self.retraces:
+            return (
+                f"it was traced anew in {self.retraced_rounds} rounds after its warm-up: what it "
+                "computes must not depend on anything that changes from call to call"
+            )
+        return "" if any(self.seconds_per_call) else "rivals retraced in every round that it played"
+
+    def is_due(self, rounds: int, share: float) -> bool:
+        """True if it plays another round after so many, with `share` seconds to use up."""
+        return not self.retraces and (rounds < LEAST_ROUNDS or self.seconds_spent < share)
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Time `calls` calls together, the wait included; seconds in all."""
@@ -127,12 +146,17 @@ def look_at_queue(player: Player, clock: Clock = time.perf_counter) -> None:
     player.dispatch_share = statistics.median(shares)
 
 
-def size_samples(player: Player, seconds_per_call: float, dice: random.Random) -> None:
-    """Choose N so that a sample lasts about `SAMPLE_SECONDS`, give or take the jitter.
+def size_samples(
+    player: Player,
+    seconds_per_call: float,
+    dice: random.Random,
+    sample_seconds: float = SAMPLE_SECONDS,
+) -> None:
+    """Choose N so that a sample lasts about `sample_seconds`, give or take the jitter.
 
     It lasts longer where the wait at its end would otherwise be more than `WAIT_SHARE` of it.
     """
-    seconds = max(SAMPLE_SECONDS, player.wait_seconds / WAIT_SHARE)
+    seconds = max(sample_seconds, player.wait_seconds / WAIT_SHARE)
     target = seconds / seconds_per_call * dice.uniform(1 - CALLS_JITTER, 1 + CALLS_JITTER)
     player.calls_per_sample = max(1, round(target))
     if seconds_per_call < LONGEST_PRIMED_SECONDS:
@@ -141,22 +165,13 @@ def size_samples(player: Player, seconds_per_call: float, dice: random.Random) -
 
 @dataclass
 class Dropped:
-    """Rounds that were dropped whole: one rival retraced, or the system took the processor away.
-
-    `crowded` is the share of rounds that were pre-empted and kept, since it was too usual.
-    """
+    """Rounds that were dropped whole, since one of the rivals retraced in them."""
 
     retraced: int = 0
-    preempted: int = 0
-    crowded: float = 0.0
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, int]:
         """What a journal says of it."""
-        return {
-            "dropped_rounds": self.retraced,
-            "preempted_rounds": self.preempted,
-            "crowded_share": round(self.crowded, 3),
-        }
+        return {"dropped_rounds": self.retraced}
 
 
 def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tests script them
@@ -164,47 +179,33 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tes
     seconds: float,
     dice: random.Random,
     clock: Clock = time.perf_counter,
-    preemptions: Callable[[], int] = lambda: 0,
+    look: Callable[[], object] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Dropped:
-    """Play rounds until every player has used its equal share of `seconds`; say what was dropped.
+    """Play rounds until every player has used its equal share of `seconds`; count what was dropped.
 
     A player past its share sits out, and is marked None for the round; nobody sits out of the first
-    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole, and so is one in which
-    `preemptions` grew, where that is rare. `stop` ends it after the round that is being played.
+    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole; a player that retraces in
+    `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
+    than those. `look` is called after every round, and `stop` ends it after the round that is being
+    played.
     """
     share, rounds, dropped = seconds / len(players), 0, Dropped()
     kept: list[dict[str, float]] = []
-    disturbed: list[bool] = []
     while rounds < MOST_ROUNDS and not (rounds and stop()):
-        due = [one for one in players if rounds < LEAST_ROUNDS or one.seconds_spent < share]
+        due = [one for one in players if one.is_due(len(kept), share)]
         if not due:
             break
-        before = preemptions()
         timed = _round(due, dice, clock)
+        look()
         rounds += 1
         dropped.retraced += timed is None
         if timed is not None:
             kept.append(timed)
-            disturbed.append(preemptions() != before)
-    _hand_out(players, _undisturbed(kept, disturbed, dropped))
-    return dropped
-
-
-def _undisturbed(
-    kept: Sequence[dict[str, float]], disturbed: Sequence[bool], dropped: Dropped
-) -> Sequence[dict[str, float]]:
-    """Give the rounds without the pre-empted ones, where those are rare enough to be dropped."""
-    if sum(disturbed) > RARE * len(disturbed):
-        dropped.crowded = sum(disturbed) / len(disturbed)
-        return kept
-    dropped.preempted = sum(disturbed)
-    return [timed for timed, was in zip(kept, disturbed, strict=True) if not was]
-
-
-def _hand_out(players: Sequence[Player], kept: Sequence[dict[str, float]]) -> None:
     for player in players:
-        player.seconds_per_call += [timed.get(player.name) for timed in kept]
+        if not player.retraces:
+            player.seconds_per_call += [timed.get(player.name) for timed in kept]
+    return dropped
 
 
 def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str, float] | None:
@@ -214,7 +215,10 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
         seconds = player.take_turn(clock)
         player.seconds_spent += seconds
         timed[player.name] = seconds / player.calls_per_sample
-    return timed if traces == [player.traces() for player in due] else None
+    retraced = [one for one, before in zip(due, traces, strict=True) if one.traces() != before]
+    for player in retraced:
+        player.retraced_rounds += 1
+    return None if retraced else timed
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:

@@ -18,7 +18,7 @@ the middle of a line. Events of a worker:
      of task 0 it is the launch itself, which has imported its backend
     {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
      {"done": true}, and answers
-    {"event": "sample", "seconds": billed, "calls": int, "traces": int, "preemptions": int}
+    {"event": "sample", "seconds": billed, "calls": int, "traces": int}
     {"event": "exit", "code": int | null, "signal": int | null, "playing": place of the rival that
      played, from 1, or 0}, by the launch once it is gone
 """

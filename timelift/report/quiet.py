@@ -27,11 +27,11 @@ def seen(run: Run) -> str:
     beats = _facts(run, "canary_seconds")
     if len(beats) < 2:  # noqa: PLR2004 - one says nothing of a spread
         return ""
-    dropped = sum(_facts(run, "preempted_rounds"))
+    waited = _facts(run, "waited_share")
+    more = f"; threads waited {_mean(run, 'waited_share'):.1%} of it for a processor"
     return (
         f"a fixed piece of work moved {_spread(beats):.1%} between launches (sd); "
-        f"{_mean(run, 'stolen_share'):.1%} of the time was stolen; "
-        f"{dropped:,.0f} of {_rounds(run) + dropped:,.0f} rounds were pre-empted and dropped"
+        f"{_mean(run, 'stolen_share'):.1%} of the time was stolen" + (more if waited else "")
     )
 
 
@@ -59,7 +59,7 @@ def _remedy(run: Run) -> str:
         words.append("other programs ran or the clock rate changed, so end them or wait")
     if _mean(run, "stolen_share") > _STOLEN:
         words.append("the host gave time to other guests, so try another hour or machine")
-    if _mean(run, "crowded_share") > _CROWDED:
+    if _mean(run, "waited_share") > _CROWDED:
         words.append("the backend's threads crowd each other, which --threads 1 ends")
     if _mean(run, "throttled") > 0:
         words.append("heat or the power supply held the GPU down, so cool it or lower its load")
@@ -81,11 +81,6 @@ def _facts(run: Run, name: str) -> list[float]:
     """Give a fact that all rivals of a setting share, once for each setting and launch."""
     values = (fact_of(launch, name) for launch in _launches(run))
     return [value for value in values if value is not None and value >= 0]
-
-
-def _rounds(run: Run) -> int:
-    """Count the rounds that were kept, once for each setting and launch."""
-    return sum(launch.seconds_per_call.size for launch in _launches(run))
 
 
 def _launches(run: Run) -> Iterable[Launch]:

@@ -169,7 +169,11 @@ def _first_call(found: FirstCall | None) -> str:
     reach = found.high / found.seconds
     if math.isnan(reach):
         return three_figures(found.seconds)
-    far = f"×÷{reach:.2g}" if reach >= _TIMES else f"±{math.ceil(100 * (reach - 1))} %"
+    far = (
+        f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
+        if reach >= _TIMES
+        else f"±{math.ceil(100 * (reach - 1))} %"
+    )
     return f"{three_figures(found.seconds)} {far}"
 
 
