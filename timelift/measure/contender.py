@@ -87,13 +87,9 @@ class Preparation:
         Imports that tracing does late, caches of the optimiser and the runtime's threads would
         otherwise be in the first call of whichever rival is built first.
         """
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
         self.emit({"event": "busy", "strategy": None, "doing": "warming the tracer"})
-        shape, setting = (1, *_TINY), self.task.setting
-        inputs = keras.Input(_TINY)
-        model = keras.Model(inputs, keras.layers.Dense(_TINY[-1], "tanh")(inputs))
-        zeros = self.engine.place(draw.cast(np.zeros(shape), setting.dtype))
+        setting, model = self.task.setting, inner.tiny_model(_TINY)
+        zeros = self.engine.place(draw.cast(np.zeros((1, *_TINY)), setting.dtype))
         backward = setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, setting, training=backward)
         feed = Feed(zeros, None, zeros if backward else None)

@@ -124,6 +124,14 @@ def _check_one_tensor(layer: Any, factory: str) -> None:
             )
 
 
+def tiny_model(shape: Sequence[int]) -> Any:
+    """Make a model of one small layer whose outputs have the shape of its inputs."""
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    inputs = keras.Input(tuple(shape))
+    return keras.Model(inputs, keras.layers.Dense(shape[-1], "tanh")(inputs))
+
+
 class State:
     """The inner layer's weights that training changes without gradients, to be put back."""
 
