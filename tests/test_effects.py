@@ -170,3 +170,25 @@ def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
     assert fitted == pytest.approx(level - level.mean())
     together = effects.shared_rounds(np.exp(logs)[:, None])[0][first, second]
     assert together == pytest.approx(weights.sum(0))
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0, 3.0, 8.0, 40 / 12])
+@pytest.mark.parametrize("rivals", [2, 5, 8, 12, 15, 28, 29, 60])
+def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, weight):
+    """Whatever the rounding of the zero that every such system has; of 12 rivals it bent scores."""
+    dice = np.random.default_rng(rivals)
+    first, second = np.triu_indices(rivals, 1)
+    table = np.zeros((rivals, rivals))
+    table[first, second] = dice.normal(0, 0.3, len(first))
+    fitted = effects.fit_scores(table[first, second], np.full(len(first), weight), rivals)
+    assert fitted == pytest.approx((table - table.T).mean(0))
+
+
+def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
+    """A hundred, each compared with the next alone, the weights a hundredfold apart."""
+    dice = np.random.default_rng(1)
+    level = dice.normal(0, 0.3, 100)
+    first, second = np.triu_indices(100, 1)
+    weights = np.where(second == first + 1, dice.choice([0.5, 50.0], len(first)), 0.0)
+    fitted = effects.fit_scores(level[second] - level[first], weights, 100)
+    assert fitted == pytest.approx(level - level.mean())
