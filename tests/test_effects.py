@@ -108,3 +108,87 @@ def test_effects_add_up_among_those_who_played_and_are_absent_elsewhere():
     assert np.isnan([ac[1], bc[1]]).all()
     assert ab[1] == pytest.approx(effects.launch_effects(times[0], times[1]).effect[1])
     assert ac[0] == pytest.approx(ab[0] + bc[0])
+
+
+# Rounds sat out ----------------------------------------------------------------------------------
+
+
+def sitting_out(scenario, settings=800):
+    """Launch effects of eight equal rivals, the last four of which play five of fifty rounds."""
+    shape = noise.Shape(settings=settings, rivals=8, launches=1, rounds=50)
+    times = noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4))
+    times[:, 4:, :, 5:] = np.nan
+    return times
+
+
+def variances(fitted):
+    """The variance of a pair that played all, of a mixed one, and of one that sat out."""
+    pairs = list(zip(*np.triu_indices(8, 1), strict=True))
+    return [np.var(fitted[:, pairs.index(pair)]) for pair in ((0, 1), (0, 7), (6, 7))]
+
+
+@pytest.mark.parametrize("burst", [0.0, 0.5])
+def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
+    """A pair that played every round is known as well as if nobody else had been there."""
+    scenario = noise.Scenario("rounds alone", launch_sd=0.0, burst=burst)
+    times = sitting_out(scenario)
+    fitted = variances(effects.all_pairs(times).effect[..., 0])
+    alone = effects.launch_effects(times[:, 0], times[:, 1]).effect
+    assert fitted[0] < 1.25 * np.var(alone)
+
+
+def test_a_pair_weighs_as_much_as_the_rounds_it_shares():
+    """Equal weights, which were the rule once, leave three times the variance."""
+    times = sitting_out(noise.Scenario("rounds alone", launch_sd=0.0))
+    first, second = np.triu_indices(8, 1)
+    raw = effects.launch_effects(times[:, first], times[:, second]).effect[..., 0]
+    scores = effects.fit_scores(raw, np.ones_like(raw), 8)
+    before, after = (
+        variances(scores[:, second] - scores[:, first]),
+        variances(effects.all_pairs(times).effect[..., 0]),
+    )
+    assert before[0] > 2.5 * after[0]
+    assert before[1] > 1.05 * after[1]
+    assert before[2] > 0.95 * after[2]
+
+
+def test_the_weights_are_those_of_least_squares_over_rivals_and_rounds():
+    """Of single rounds instead of trimmed means, against the regression itself."""
+    dice = np.random.default_rng(6)
+    played = dice.random((4, 9)) < 0.6
+    played[:, 0] = True
+    logs = np.where(played, dice.normal(0, 0.1, (4, 9)), np.nan)
+    rival, number = np.nonzero(played)
+    design = np.hstack([np.eye(4)[rival], np.eye(9)[number]])
+    level = np.linalg.lstsq(design, logs[played], rcond=None)[0][:4]
+    by_round = effects.shared_rounds(np.exp(logs).T[:, :, None, None])[:, 0]
+    first, second = np.triu_indices(4, 1)
+    weights = by_round[:, first, second]
+    single = np.nan_to_num((logs[second] - logs[first]).T)
+    raw = (weights * single).sum(0) / weights.sum(0)
+    fitted = effects.fit_scores(raw, weights.sum(0), 4)
+    assert fitted == pytest.approx(level - level.mean())
+    together = effects.shared_rounds(np.exp(logs)[:, None])[0][first, second]
+    assert together == pytest.approx(weights.sum(0))
+
+
+@pytest.mark.parametrize("weight", [1.0, 2.0, 3.0, 8.0, 40 / 12])
+@pytest.mark.parametrize("rivals", [2, 5, 8, 12, 15, 28, 29, 60])
+def test_the_fit_of_all_pairs_is_the_mean_of_each_rivals_differences(rivals, weight):
+    """Whatever the rounding of the zero that every such system has; of 12 rivals it bent scores."""
+    dice = np.random.default_rng(rivals)
+    first, second = np.triu_indices(rivals, 1)
+    table = np.zeros((rivals, rivals))
+    table[first, second] = dice.normal(0, 0.3, len(first))
+    fitted = effects.fit_scores(table[first, second], np.full(len(first), weight), rivals)
+    assert fitted == pytest.approx((table - table.T).mean(0))
+
+
+def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
+    """A hundred, each compared with the next alone, the weights a hundredfold apart."""
+    dice = np.random.default_rng(1)
+    level = dice.normal(0, 0.3, 100)
+    first, second = np.triu_indices(100, 1)
+    weights = np.where(second == first + 1, dice.choice([0.5, 50.0], len(first)), 0.0)
+    fitted = effects.fit_scores(level[second] - level[first], weights, 100)
+    assert fitted == pytest.approx(level - level.mean())

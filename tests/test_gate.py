@@ -22,17 +22,23 @@ def effects(rows):
 
 
 def campaign(truth, dice, between=0.01):
-    """Play a run as a campaign does: screen, then try whoever is suspected at both looks."""
+    """Play a run as a campaign does, and judge it at its end."""
+    return looks(truth, dice, between)[-1]
+
+
+def looks(truth, dice, between):
+    """What each look finds: screen, then try whatever is suspected, and that what stays open."""
     noise = np.hypot(between, WITHIN)
     played = dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))
     table = np.full_like(played, np.nan)
     table[:, : RULE.screening] = played[:, : RULE.screening]
+    found = [judged(table)]
     for look in RULE.looks[1:]:
-        found = judged(table)
-        for place, one in enumerate(found):
+        for place, one in enumerate(found[-1]):
             if one.suspected and not one.settled:
                 table[place, :look] = played[place, :look]
-    return judged(table)
+        found.append(judged(table))
+    return found
 
 
 def judged(table):
@@ -155,3 +161,47 @@ def test_one_launch_raises_a_suspicion_and_no_more():
     found = gate.judge(effects([[0.3]]), RULE)[0]
     assert found.suspected
     assert found.verdict is Verdict.UNDECIDED
+
+
+# Suspicion is frozen at screening ----------------------------------------------------------------
+
+#: Four of twenty cases became slower.
+REGRESSED = np.repeat([1.0, 0.0], [4, 16])
+
+
+@pytest.mark.parametrize("between", [0.01, 0.02, 0.04])
+@pytest.mark.parametrize("change", [0.03, 0.10])
+def test_what_a_trial_plays_changes_no_suspicion(change, between):
+    """Fresh launches tell how loud the machine is, and may not be asked about the screening."""
+    dice = np.random.default_rng(3)
+    for _ in range(60):
+        found = looks(np.log1p(change) * REGRESSED, dice, between)
+        suspected = [[one.suspected for one in look] for look in found]
+        assert suspected[0] == suspected[1] == suspected[2]
+
+
+def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
+    """Another suspect's fresh launches are wild; with them in the variances this one went free."""
+    slow, wild = [0.024, 0.04, 0.056], [0.1, 0.101, 0.099]
+    calm = [[0.0, 0.002 * (1 + turn % 3), -0.002 * (1 + turn % 3)] for turn in range(9)]
+    screened = gate.judge(effects([slow, wild, *calm]), RULE)
+    assert [one.suspected for one in screened[:2]] == [True, True]
+    slow_again, wilder = [0.06, 0.062, 0.061, 0.059, 0.06], [0.3, -0.3, 0.36, -0.24, 0.27]
+    tried = gate.judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
+    assert [one.suspected for one in tried] == [one.suspected for one in screened]
+    assert tried[0].verdict is Verdict.SLOWER
+
+
+def test_planted_regressions_that_were_suspected_fail_and_identical_cases_do_not():
+    """Of 10 % hardly one in a hundred that was sent to trial goes free, on a middling machine."""
+    dice = np.random.default_rng(12)
+    runs = [looks(np.log1p(0.10) * REGRESSED, dice, 0.02) for _ in range(100)]
+    tried = [
+        late
+        for look in runs
+        for early, late in zip(look[0][:4], look[-1][:4], strict=True)
+        if early.suspected
+    ]
+    assert len(tried) > 380
+    assert np.mean([one.verdict is Verdict.SLOWER for one in tried]) > 0.985
+    assert not [one for look in runs for one in look[-1][4:] if one.verdict is Verdict.SLOWER]

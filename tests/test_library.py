@@ -1,6 +1,7 @@
 """In a notebook: tables with documented columns, figures, and an import that costs nothing."""
 
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -163,6 +164,47 @@ def test_importing_timelift_costs_nothing(statement, loaded):
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == loaded
+
+
+def test_every_name_that_the_package_promises_is_there():
+    """In its docstring, in `__all__`, to completion; a fresh process has imported none of them."""
+    probe = (
+        "import re, timelift\n"
+        "told = re.findall(r'`timelift\\.(\\w+)', timelift.__doc__)\n"
+        "print(sorted({*told, *timelift.__all__} - {'case'}))\n"
+        "for name in {*told, *timelift.__all__, *dir(timelift)}:\n"
+        "    if name != 'case': getattr(timelift, name)\n"
+        "print(timelift.scaling.exponents.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines() == ["['load', 'plot', 'read_run', 'scaling']", "exponents"], (
+        done.stderr
+    )
+
+
+CLUSTERS = """
+import sys
+import {before}
+import timelift
+timelift.plot.fastest()
+import pandas as pd, seaborn as sns
+sns.clustermap(pd.DataFrame([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]]))
+timelift.plot.fastest()
+assert sys.modules["seaborn"] is sns
+"""
+
+
+@pytest.mark.parametrize("before", ["json", "scipy", "seaborn"])
+def test_a_user_s_own_seaborn_is_whole(here, before):
+    """A clustering needs scipy, which the figures here do without."""
+    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-c", CLUSTERS.format(before=before)]
+    done = subprocess.run(
+        words, cwd=here, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_unknown_name_is_an_attribute_error():

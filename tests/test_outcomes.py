@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import journals
-from timelift.case import Case
+from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.read import results
 from timelift.read.against import of_run, other_sides
@@ -134,6 +134,18 @@ def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
     assert said[0] == "4 cases against main (01234567), gate 3 %: 1 slower, 3 same"
     assert "new: mine" in said
     assert "renamed: fold is fold_time now" in said
+
+
+def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_path):
+    """It has no outcome, and its screening is still among what the others are measured by."""
+    whole = run(tmp_path, slow=1.06)
+    dead = tuple(
+        dataclasses.replace(one, status=Status.CRASHED) if one.case.strategy == "native" else one
+        for one in whole.measurements
+    )
+    found, _ = judged(whole)
+    left, _ = judged(dataclasses.replace(whole, measurements=dead))
+    assert left == {name: one for name, one in found.items() if name != "native"}
 
 
 def test_the_referee_sends_the_suspects_to_trial_and_nobody_else(tmp_path):

@@ -11,16 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from timelift import scaling
     from timelift.library import plot
     from timelift.library.frames import load, read_run
 
-__all__ = ["load", "plot", "read_run"]
+__all__ = ["load", "plot", "read_run", "scaling"]
 
-#: Where each name lives; a name without a module inside is the module itself.
+#: Where each name lives; a module of its own name is meant itself.
 _HOMES = {
     "load": "timelift.library.frames",
     "read_run": "timelift.library.frames",
     "plot": "timelift.library.plot",
+    "scaling": "timelift.scaling",
 }
 
 
@@ -29,7 +31,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'timelift' has no attribute {name!r}")
     home = importlib.import_module(_HOMES[name])
-    return home if name == "plot" else getattr(home, name)
+    return home if _HOMES[name].endswith(f".{name}") else getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -1,26 +1,42 @@
 """The look of a figure: light and dark, by seaborn's white grid."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
-
-# Half of seaborn's import is scipy, an optional extra of it for densities and clusterings, which no
-# figure here has; a package that is None in sys.modules counts as not installed.
-_modules: dict[str, Any] = sys.modules
-_modules.setdefault("scipy", None)
-import seaborn as sns  # noqa: E402
-
-if _modules["scipy"] is None:
-    del _modules["scipy"]
 
 __all__ = ["FONT", "THEMES", "Theme", "sns", "styled"]
 
 #: It comes with matplotlib, so figures look the same everywhere.
 FONT = "DejaVu Sans"
+
+
+def _seaborn() -> Any:
+    """Import seaborn, without scipy where neither has been imported yet.
+
+    Half of its import is scipy, an optional extra for densities and clusterings, which no figure
+    here has. A package that is None in `sys.modules` counts as not installed. The copy that comes
+    of it is ours alone: whoever imports seaborn later gets all of it.
+    """
+    modules: dict[str, Any] = sys.modules
+    if "seaborn" in modules or "scipy" in modules:
+        return importlib.import_module("seaborn")
+    modules["scipy"] = None
+    try:
+        return importlib.import_module("seaborn")
+    finally:
+        for name in [one for one in modules if one.partition(".")[0] in {"scipy", "seaborn"}]:
+            del modules[name]
+
+
+if TYPE_CHECKING:
+    import seaborn as sns
+else:
+    sns = _seaborn()
 
 
 @dataclass(frozen=True)

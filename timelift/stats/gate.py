@@ -6,7 +6,8 @@ what made it look suspicious cannot convict it. So of each quantity 1 in 10,000 
 called worse, in expectation.
 
 Two looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
-all pairs, the screened ones and the fresh ones; only the effects of a trial have to be fresh.
+all pairs: at screening over the screened launches alone, so that no trial can take a suspicion back
+after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
 
 from dataclasses import dataclass
@@ -80,9 +81,8 @@ def judge(effects: Effects, rule: Rule) -> list[Finding]:
         _part(effects, slice(rule.screening)),
         _part(effects, slice(rule.screening, None)),
     )
-    both = estimate(stack([screened, fresh]))
-    count = len(effects.effect)
-    first, second = _rows(both, slice(count)), _rows(both, slice(count, None))
+    first = estimate(screened)
+    second = _rows(estimate(stack([screened, fresh])), slice(len(effects.effect), None))
     suspected = _suspicious(first, rule)
     tried = second.launches > 0
     same_side = np.sign(first.effect) == np.sign(second.effect)

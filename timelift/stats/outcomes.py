@@ -50,7 +50,11 @@ class Outcome:
 
 
 def outcomes(run: Run, against: Against) -> list[Outcome]:
-    """Judge every case of which both sides were measured, in the order of the cases."""
+    """Judge every case of which both sides were measured, in the order of the cases.
+
+    A pair that failed in its trial has no outcome, but what it showed at screening still counts for
+    the variances of the others: they are suspected as they were when they were sent to trial.
+    """
     pairs = _pairs(run)
     if not pairs:
         return []
@@ -60,6 +64,7 @@ def outcomes(run: Run, against: Against) -> list[Outcome]:
             pair.new.case, {q: found[place] for q, found in judged.items()}, exact_changes(pair)
         )
         for place, pair in enumerate(pairs)
+        if all(side.status is Status.MEASURED for side in pair)
     ]
 
 
@@ -70,13 +75,9 @@ def judged_as(pairs: Sequence[Pair], against: Against, quantity: Quantity) -> li
 
 
 def _pairs(run: Run) -> list[Pair]:
-    measured = {one.case: one for one in run.measurements if _has_launches(one)}
+    played = {one.case: one for one in run.measurements if one.launches}
     sides = sorted(other_sides(run).items())
-    return [
-        Pair(measured[old], measured[new])
-        for new, old in sides
-        if old in measured and new in measured
-    ]
+    return [Pair(played[old], played[new]) for new, old in sides if old in played and new in played]
 
 
 def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
