@@ -37,7 +37,7 @@ def changes(pairs: Sequence[Pair], quantity: Quantity) -> Effects:
         return _times(pairs, launches)
     name, floor = _FACTS[quantity]
     effect = np.stack([_fact(pair, launches, name, floor) for pair in pairs])
-    return Effects(effect, np.full_like(effect, np.nan))
+    return Effects(effect, np.zeros_like(effect))  # a launch tells a fact once: no rounds differ
 
 
 def _times(pairs: Sequence[Pair], launches: int) -> Effects:
