@@ -1,0 +1,66 @@
+"""On a CPU a call has ended when it returns, so a sample waits for nothing at its end."""
+
+import pytest
+
+from tests import engines
+
+SCRIPT = """
+import json, statistics, time
+import numpy as np
+from timelift import engine as engines
+from timelift.case import Backend, Mode, Phase, Setting
+engines.load("{backend}")
+from timelift.engine import Feed, open_engine
+from timelift.measure import inner
+import keras
+setting = Setting("wait", 64, 64, Phase.FORWARD, mode=Mode.{mode}, backend=Backend("{backend}"))
+engine = open_engine(setting)
+inputs = keras.Input((64, 512))
+model = keras.Model(inputs, keras.layers.Dense(1024)(inputs))
+compiled = engine.compile(model, setting, training=False)
+feed = Feed(engine.place(np.ones((64, 64, 512), np.float32)))
+compiled.trace(feed)
+call = compiled.bind(feed)
+call()
+shares = []
+for _ in range(5):
+    started = time.perf_counter()
+    result = call()
+    returned = time.perf_counter()
+    {wait}
+    shares.append((time.perf_counter() - returned) / (returned - started))
+print(json.dumps(statistics.median(shares)))
+"""
+WAITS = {
+    "tensorflow": "import tensorflow as tf; tf.test.experimental.sync_devices()",
+    "jax": "import jax; jax.block_until_ready(result)",
+}
+
+
+@pytest.mark.parametrize(
+    ("backend", "mode"),
+    [
+        ("tensorflow", "EAGER"),
+        ("tensorflow", "GRAPH"),
+        ("tensorflow", "XLA"),
+        ("jax", "EAGER"),
+        ("jax", "GRAPH"),
+    ],
+)
+def test_after_a_call_there_is_nothing_left_to_wait_for(backend, mode):
+    """The backend's own wait takes a small share of what the call took."""
+    script = SCRIPT.format(backend=backend, mode=mode, wait=WAITS[backend])
+    assert engines.told(backend, script) < 0.25
+
+
+def test_the_check_sees_a_call_that_returns_before_its_end():
+    """JAX with asynchronous dispatch, as it comes: most of the time passes in the wait."""
+    script = SCRIPT.format(backend="jax", mode="GRAPH", wait=WAITS["jax"])
+    late = script.replace(
+        "setting = Setting(",
+        "import jax; change = jax.config.update\n"
+        'jax.config.update = lambda name, value: None if "async" in name else change(name, value)\n'
+        "setting = Setting(",
+        1,
+    )
+    assert engines.told("jax", late) > 0.25
