@@ -1,6 +1,5 @@
 """Synthetic histories for tests: a folder of journals, one a night, with what is asked of them."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,6 +59,7 @@ def nights(  # noqa: PLR0913 - each with a default that a test may leave alone
     folder.mkdir(parents=True, exist_ok=True)
     for night in range(count):
         lines = [line for case in measured for line in _lines(case, night, slower, noise, random)]
+        lines.sort(key=lambda line: line["launch"])
         run(folder / f"{night:03}.jsonl", night, lines, machine=described(night))
     return results
 
@@ -72,10 +72,7 @@ def run(path: Path, night: int, lines: Sequence[dict[str, Any]], **changes: Any)
         "started": when.isoformat(),
         "commit": {"id": commit(night) + "bcdef", "dirty": False},
     }
-    records = [journals.header(**(head | changes)), *lines, journals.END]
-    text = "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in records)
-    path.write_text(text)
-    return path
+    return journals.write(path, journals.header(**(head | changes)), *lines, journals.END)
 
 
 def _lines(
