@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests import journals as honest
 from timelift.case import AXES, Case, Phase, Setting, Status
+from timelift.journal import written
 
 #: Names that would do harm where they are not escaped, by what they would harm.
 NASTY = {
@@ -190,7 +191,15 @@ def journals(draw: st.DrawFn) -> bytes:
         part = draw(st.sampled_from([line, line["case"]]))
         part[draw(st.sampled_from([*sorted(line), *AXES]))] = draw(values)
     end = [honest.END] if draw(st.booleans()) else []
-    return b"".join(json.dumps(one).encode() + b"\n" for one in [header, *lines, *end])
+    return b"".join(as_line(one).encode() for one in [header, *lines, *end])
+
+
+def as_line(record: dict[str, Any]) -> str:
+    """A record as it is in a file, even where the writer refuses a number that is no JSON."""
+    try:
+        return written(record)
+    except ValueError:
+        return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 _AXIS_WORDS = "strategy way method seq_len length n batch batch_size phase mode device".split()

@@ -9,7 +9,6 @@ import numpy as np
 
 from tests import journals
 from timelift.case import Case
-from timelift.journal import Journal
 
 START = datetime(2026, 1, 1, 2, tzinfo=UTC)
 STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
@@ -60,6 +59,7 @@ def nights(  # noqa: PLR0913 - each with a default that a test may leave alone
     folder.mkdir(parents=True, exist_ok=True)
     for night in range(count):
         lines = [line for case in measured for line in _lines(case, night, slower, noise, random)]
+        lines.sort(key=lambda line: line["launch"])
         run(folder / f"{night:03}.jsonl", night, lines, machine=described(night))
     return results
 
@@ -72,10 +72,7 @@ def run(path: Path, night: int, lines: Sequence[dict[str, Any]], **changes: Any)
         "started": when.isoformat(),
         "commit": {"id": commit(night) + "bcdef", "dirty": False},
     }
-    path.unlink(missing_ok=True)
-    with Journal(path, journals.header(**(head | changes))) as journal:
-        journal.append(*lines)
-    return path
+    return journals.write(path, journals.header(**(head | changes)), *lines, journals.END)
 
 
 def _lines(

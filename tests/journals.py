@@ -1,14 +1,17 @@
-"""Synthetic journals for the tests of the reading wing: known times, small noise, no TensorFlow."""
+"""Synthetic journals for the tests of the reading wing: known times, small noise, no TensorFlow.
+
+They are written by the writer of real ones. What is broken is made by damaging what that wrote.
+"""
 
 import itertools
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from timelift.case import Case, Phase, Setting, Status
+from timelift.journal import SCHEMA, Journal, end_line, launch_line, written
 from timelift.stats import noise
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
@@ -31,7 +34,7 @@ def header(**changes: Any) -> dict[str, Any]:
     """A run's first line."""
     return {
         "kind": "run",
-        "schema": 1,
+        "schema": SCHEMA,
         "id": "20260102T030405Z_abcdef1",
         "started": "2026-01-02T03:04:05+00:00",
         "seed": 7,
@@ -53,37 +56,59 @@ def line(
     of: Case, launch: int = 1, seconds: Sequence[float | None] = (1e-3,), **changes: Any
 ) -> dict[str, Any]:
     """One case in one launch, measured."""
-    return {
-        "kind": "launch",
-        "launch": launch,
-        "rivals": 1,
-        "case": of.fields(),
-        "status": "measured",
-        "reason": "",
+    samples = {
         "seconds_per_call": list(seconds),
         "calls_per_sample": 2,
         "facts": {"first_call_seconds": 0.25, "graph_nodes": 42, "peak_bytes": 3 << 20},
-    } | changes
+    }
+    return launch_line(of, launch, 1, samples=samples) | changes
 
 
 def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:
     """One case that was not measured."""
-    return {
-        "kind": "launch",
-        "launch": launch,
-        "case": of.fields(),
-        "status": status,
-        "reason": reason,
-    }
+    return launch_line(of, launch, 1, status, reason)
 
 
-END = {"kind": "end", "ended": "2026-01-02T03:05:00+00:00", "exit": "complete"}
+END = end_line("complete", "2026-01-02T03:05:00+00:00")
 
 
-def write(path: Path, *records: dict[str, Any]) -> Path:
-    """Write a journal of these records and return its path."""
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+def write(path: Path, head: Mapping[str, Any], *records: Mapping[str, Any]) -> Path:
+    """Write a journal of a header and these records and return its path."""
+    path.unlink(missing_ok=True)
+    _append(Journal(path, head), records)
     return path
+
+
+def go_on(path: Path, *records: Mapping[str, Any]) -> Path:
+    """Append records to a journal, as a run does that goes on."""
+    _append(Journal(path, {}, path.stat().st_size), records)
+    return path
+
+
+def _append(run: Journal, records: Iterable[Mapping[str, Any]]) -> None:
+    """Append the records and leave the file as a run that was killed then."""
+    run.append(*played_together(records))
+    run._file.close()
+
+
+def played_together(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Let neighbouring lines of one setting in one launch say how many they are."""
+    for contest, group in itertools.groupby(records, _contest):
+        lines = list(group)
+        yield from (one | {"rivals": len(lines)} if contest else one for one in lines)
+
+
+def _contest(record: Mapping[str, Any]) -> str:
+    """The launch and the setting of a line; empty for what is no line of a launch."""
+    if record["kind"] != "launch":
+        return ""
+    axes = {name: value for name, value in record["case"].items() if name != "strategy"}
+    return f"{record['launch']} {axes}"
+
+
+def text(*records: Mapping[str, Any]) -> str:
+    """Records as the writer has them in a file, for tests that damage it."""
+    return "".join(map(written, played_together(records)))
 
 
 def grid(

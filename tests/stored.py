@@ -1,6 +1,6 @@
 """Pairs of stored runs whose true difference is known, for the tests of what compares them."""
 
-import json
+import copy
 
 import numpy as np
 
@@ -56,6 +56,6 @@ def _case(strategy, size):
 
 def other_machine(**changes):
     """A machine that differs from the journals' in this of its identity."""
-    machine = json.loads(json.dumps(journals.MACHINE))
+    machine = copy.deepcopy(journals.MACHINE)
     machine["identity"] |= changes
     return machine

@@ -162,10 +162,11 @@ def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
 
 def test_numbers_that_are_none_are_left_out(tmp_path):
     """A file may say 1e999, and JSON has no infinity."""
-    head = json.dumps(journals.header(machine=journals.MACHINE | {"identity": {"cores": 7}}))
-    line = json.dumps(journals.line(journals.case(), facts={"peak_bytes": 7, "traces": 1}))
+    head = journals.header(machine=journals.MACHINE | {"identity": {"cores": 7}})
+    line = journals.line(journals.case(), facts={"peak_bytes": 7, "traces": 1})
     path = tmp_path / "run.jsonl"
-    path.write_text(f"{head}\n{line}\n".replace(": 7", ": 1e999"))
+    whole = journals.text(head, line)
+    path.write_text(whole.replace('"cores":7', '"cores":1e999').replace('s":7', 's":1e999'))
     text = baseline.write(results.load(path), tmp_path / "base.jsonl").read_text()
     assert '"identity":{"cores":null}' in text
     assert '"facts":{"traces":1}' in text

@@ -179,8 +179,7 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
     path = tmp_path / "new.jsonl"
     lines = [line for line in path.read_text().splitlines() if "rm -rf" not in line]
     path.write_text("\n".join(lines) + "\n")
-    with path.open("a") as file:
-        file.writelines(f"{journals.json.dumps(line)}\n" for line in lost)
+    journals.go_on(path, *lost)
     assert report.main(["compare", old, new]) == 0
     printed = capsys.readouterr().out
     assert "[bold]x[/]" in printed

@@ -24,6 +24,11 @@ def _nights(results: Path, count: int = 4, **how: Any) -> Path:
     return histories.nights(results, count, cases=FEW, **how)
 
 
+def _summed_up(*lines: dict[str, Any]) -> summary.Summary:
+    """The summary of lines as the writer writes them."""
+    return summary.of_lines(journals.text(*lines).encode().split(b"\n"))
+
+
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
     """A file may be called anything."""
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
@@ -115,8 +120,7 @@ def test_times_sorted_as_text_have_the_median_of_the_numbers(smallest: float) ->
     for count in range(1, 40):
         seconds: list[float | None] = (smallest * random.lognormal(0, 1, count)).tolist()
         seconds += [round(smallest, 7)] + [None] * (count % 3)
-        line = json.dumps(journals.line(FEW[0], 1, seconds), separators=(",", ":")).encode()
-        found = summary.of_lines([line]).log_seconds[FEW[0]]
+        found = _summed_up(journals.line(FEW[0], 1, seconds)).log_seconds[FEW[0]]
         ordered = sorted(one for one in seconds if one is not None)
         middle = ordered[(len(ordered) - 1) // 2] * ordered[len(ordered) // 2]
         assert found == pytest.approx(math.log(middle) / 2, abs=1e-12)
@@ -125,20 +129,19 @@ def test_times_sorted_as_text_have_the_median_of_the_numbers(smallest: float) ->
 def test_a_rival_that_was_dropped_early_still_compares_with_the_others() -> None:
     """Later launches are 50 % slower for all; who did not play them is no faster for it."""
     lines = [
-        json.dumps(journals.line(case, launch, [1e-3 * (1.0 if launch < 4 else 1.5)]))
-        for case in FEW
+        journals.line(case, launch, [1e-3 * (1.0 if launch < 4 else 1.5)])
         for launch in range(1, 8)
+        for case in FEW
         if case is not FEW[0] or launch < 4
     ]
-    found = summary.of_lines([line.encode() for line in lines]).log_seconds
+    found = _summed_up(*lines).log_seconds
     assert found[FEW[0]] == pytest.approx(found[FEW[1]])
 
 
 def test_a_case_that_crashed_in_a_launch_has_no_level() -> None:
     """As in a report."""
     crash = journals.ended(FEW[0], Status.CRASHED, "signal 9", launch=2)
-    lines = [journals.line(FEW[0]), journals.line(FEW[1]), crash]
-    found = summary.of_lines([json.dumps(line).encode() for line in lines])
+    found = _summed_up(journals.line(FEW[0]), journals.line(FEW[1]), crash)
     assert list(found.log_seconds) == [FEW[1]]
 
 
@@ -157,8 +160,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
     """Its case has no level, the others keep theirs."""
-    good = json.dumps(journals.line(FEW[1]), separators=(",", ":"))
-    line = json.dumps(journals.line(FEW[0]), separators=(",", ":"))
+    line, good = journals.text(journals.line(FEW[0]), journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
     found = summary.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
@@ -249,9 +251,9 @@ def test_a_folder_that_cannot_be_written_has_no_cache_and_a_history_all_the_same
     [
         (b"", "left out x.jsonl"),
         (b"\x00\xff\n", "left out x.jsonl"),
-        (json.dumps(journals.header(schema=9)).encode(), "of schema 9"),
-        (json.dumps(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
-        (json.dumps(journals.line(FEW[0])).encode(), "expected a header"),
+        (journals.text(journals.header(schema=9)).encode(), "of schema 9"),
+        (journals.text(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
+        (journals.text(journals.line(FEW[0])).encode(), "expected a header"),
         (b"[" * 100_000, "left out x.jsonl"),
     ],
 )

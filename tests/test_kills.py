@@ -1,6 +1,5 @@
 """Trials of killed runs: every fault they look for is found, and none where nothing is wrong."""
 
-import json
 import os
 import subprocess
 import sys
@@ -15,14 +14,13 @@ from timelift.trials.remains import FAULTS, Reached
 
 NAMES = ("native", "fold_time")
 CASES = frozenset(journals.case(name).label for name in NAMES)
-HEADER = b'{"kind":"run","schema":1}'
-END = b'{"kind":"end","exit":"complete"}'
+HEADER, END = journals.text(journals.header(), journals.END).encode().splitlines()
 TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\n'
 
 
 def line(name, launch, **fields):
     """A case in one launch, as the journal has it."""
-    return json.dumps(journals.line(journals.case(name), launch, **fields)).encode()
+    return journals.text(journals.line(journals.case(name), launch, **fields)).encode().rstrip()
 
 
 WHOLE = [HEADER, *(line(name, launch) for launch in (1, 2) for name in NAMES), END]

@@ -20,11 +20,6 @@ def _polite(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch.os, "nice", lambda _: None)
 
 
-def _append(path: Path, *records: dict[str, Any]) -> None:
-    more = journals.write(path.with_suffix(".more"), *records).read_text()
-    path.write_text(path.read_text() + more)
-
-
 @pytest.mark.parametrize(
     ("records", "ended"),
     [
@@ -33,14 +28,20 @@ def _append(path: Path, *records: dict[str, Any]) -> None:
         ([journals.header()], False),
         ([journals.header(), journals.line(journals.case())], False),
         ([journals.header(), journals.END, journals.line(journals.case())], False),
-        ([], False),
     ],
 )
 def test_a_journal_is_closed_by_its_last_line(
     tmp_path: Path, records: list[dict[str, Any]], *, ended: bool
 ) -> None:
     """However the run ended; a run that was resumed goes on."""
-    assert watch.closed(journals.write(tmp_path / "run", *records)) is ended
+    head, *rest = records
+    assert watch.closed(journals.write(tmp_path / "run", head, *rest)) is ended
+
+
+def test_an_empty_file_is_closed_by_nothing(tmp_path: Path) -> None:
+    """The run may be about to write its header."""
+    (tmp_path / "run").touch()
+    assert not watch.closed(tmp_path / "run")
 
 
 def test_a_torn_line_closes_nothing(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_the_page_follows_a_run_to_its_end(
     def sleep(seconds: float) -> None:
         assert seconds == 3
         seen.append(index.exists() and REFRESH in index.read_text())
-        _append(path, *next(looks))
+        journals.go_on(path, *next(looks))
 
     monkeypatch.setattr(time, "sleep", sleep)
     words = [str(path), "--watch", "--every", "3", "--output", str(index.parent)]

@@ -1,7 +1,6 @@
 """Planted rivals: a self-test's header says who is a twin of whom, and lies are left out."""
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -126,9 +125,7 @@ def test_whatever_an_entry_holds_reading_it_raises_nothing(tmp_path: Path, entry
     copy = journals.planted("native") | {"planted": entry}
     header = journals.header(strategies={"native": {}, "native@copy": copy})
     lines = [journals.line(journals.case(name)) for name in header["strategies"]]
-    path = tmp_path / "any.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in (header, *lines)))
-    read = results.load(path)
+    read = results.load(journals.write(tmp_path / "any.jsonl", header, *lines))
     found = planted.contests(read)
     assert len(found) + len(planted.complaints(read)) == 1
     for contest in found:

@@ -3,7 +3,6 @@
 `python -m tests.fuzz` does the same with thousands of files.
 """
 
-import json
 import pickle
 import subprocess
 import sys
@@ -56,8 +55,9 @@ def test_any_change_of_a_record_gives_a_run_or_a_sentence(
     fields = CASE.fields() | changes if inner else CASE.fields()
     line = journals.line(CASE, case=fields) | ({} if inner else changes)
     header = journals.header() | ({} if inner else changes | {"kind": "run"})
-    content = f"{json.dumps(header)}\n{json.dumps(line)}\n{json.dumps(journals.line(CASE, 2))}\n"
-    run = _run_or_sentence(tmp_path / "changed", content.encode())
+    lines = [header, line, journals.line(CASE, 2)]
+    content = "".join(map(foreign_files.as_line, lines)).encode()
+    run = _run_or_sentence(tmp_path / "changed", content)
     if run is not None:
         assert [one for one in run.measurements if one.case == CASE and one.launches]
 
@@ -116,7 +116,7 @@ def _hostile(names: tuple[str, ...]) -> bytes:
     )
     lines = [*journals.campaign(cases, launches=3, rounds=3)]
     lines += [journals.ended(journals.case(name), "crashed", name) for name in names]
-    return b"".join(json.dumps(one).encode() + b"\n" for one in [header, *lines, journals.END])
+    return journals.text(header, *lines, journals.END).encode()
 
 
 @pytest.mark.parametrize(

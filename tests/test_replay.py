@@ -1,6 +1,5 @@
 """The replay: counts where the truth is known, and what its command prints or refuses."""
 
-import json
 import math
 from pathlib import Path
 
@@ -158,8 +157,8 @@ def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixt
     [
         (None, "expected a run"),
         ("", "without a readable record"),
-        (json.dumps(journals.header(schema=9)), "expected journal schema 1, received 9"),
-        (json.dumps(journals.header()), "measure some with: pytest bench/ --selftest"),
+        (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
+        (journals.text(journals.header()), "measure some with: pytest bench/ --selftest"),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_1(

@@ -1,6 +1,5 @@
 """The reader's door: what a command line gives, and what it never does."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -63,8 +62,8 @@ def test_several_runs_have_a_folder_each(journal: Path, tmp_path: Path) -> None:
     [
         (None, "expected a run"),
         ("", "without a readable record"),
-        (json.dumps(journals.header(schema=9)), "expected journal schema 1, received 9"),
-        (json.dumps(journals.header()), "expected measurements"),
+        (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
+        (journals.text(journals.header()), "expected measurements"),
     ],
 )
 def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(

@@ -1,6 +1,5 @@
 """Reading a run: the good records are kept, the bad ones are named, and nothing else happens."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 from tests import journals
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.journal import written
 from timelift.read import results
 
 CASE = journals.case()
@@ -81,7 +81,7 @@ def test_a_run_is_complete_when_its_last_word_says_so(
 
 
 def _line(**changes: Any) -> str:
-    return json.dumps(journals.line(CASE) | changes)
+    return written(journals.line(CASE) | changes).rstrip()
 
 
 BAD_LINES = {
@@ -90,7 +90,7 @@ BAD_LINES = {
     "a number": "17",
     "no kind": "{}",
     "an unknown kind": '{"kind": "lunch"}',
-    "a second header": json.dumps(journals.header()),
+    "a second header": written(journals.header()).rstrip(),
     "no case": _line(case=None),
     "a case of the wrong type": _line(case=[1]),
     "no strategy": _line(case=CASE.fields() | {"strategy": ""}),
@@ -114,8 +114,8 @@ BAD_LINES = {
     "a sample of true": _line(seconds_per_call=[True]),
     "zero seconds": _line(seconds_per_call=[0.1, 0.0]),
     "negative seconds": _line(seconds_per_call=[-0.1]),
-    "NaN seconds": _line(seconds_per_call=[float("nan")]),
-    "infinite seconds": _line(seconds_per_call=[float("inf")]),
+    "NaN seconds": _line().replace("[0.001]", "[NaN]"),
+    "infinite seconds": _line().replace("[0.001]", "[Infinity]"),
     "overflowing seconds": _line().replace("[0.001]", "[1e999]"),
     "a sample beyond floats": _line(seconds_per_call=[10**400]),
     "a number too long to read": _line().replace("[0.001]", f"[{'9' * 5000}]"),
@@ -129,8 +129,9 @@ BAD_LINES = {
 @pytest.mark.parametrize("bad", BAD_LINES.values(), ids=BAD_LINES.keys())
 def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> None:
     """Each bad line stands between two good ones, and costs neither."""
-    good = [json.dumps(journals.line(CASE, number)) for number in (7, 8)]
-    text = "\n".join([json.dumps(journals.header()), good[0], bad, good[1], ""])
+    lines = [journals.line(CASE, number) for number in (7, 8)]
+    head, *good = journals.text(journals.header(), *lines).splitlines()
+    text = "\n".join([head, good[0], bad, good[1], ""])
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     run = results.load(path)
     assert [launch.number for launch in run.measurements[0].launches] == [7, 8]
@@ -149,7 +150,7 @@ def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> No
         (b"\x7fELF\n\n\x00", "without a readable record"),
         (b'{"kind": "launch"}\n', "without a readable record"),
         (b"hello\nworld\n", "without a readable record"),
-        (json.dumps(journals.header(schema=2)).encode(), "expected journal schema 1, received 2"),
+        (written(journals.header(schema=2)).encode(), "expected journal schema 1, received 2"),
         (b'{"kind": "run"}\n', "expected journal schema 1, received None"),
         (b'{"machine_info": {}, "benchmarks": [', "received a broken file"),
         (b'{"machine_info": {}, "benchmarks": 3}', "without a readable record"),
@@ -203,8 +204,7 @@ def test_a_torn_last_line_is_called_torn(path: Path) -> None:
 
 def test_a_file_full_of_bad_lines_gives_few_warnings_and_a_count(path: Path) -> None:
     """A thousand bad lines do not fill the screen."""
-    text = json.dumps(journals.header()) + "\n" + "nonsense\n" * 1000
-    path.write_text(text)
+    path.write_text(journals.text(journals.header()) + "nonsense\n" * 1000)
     warnings = results.load(path).warnings
     assert len(warnings) < 100
     assert "more" in warnings[-1]

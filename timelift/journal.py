@@ -77,9 +77,9 @@ class Journal:
 
     def append(self, *records: Mapping[str, Any]) -> None:
         """Write records together and wait until the disk has them; raises UserError if not."""
-        lines = [json.dumps(one, allow_nan=False, separators=(",", ":")) + "\n" for one in records]
+        lines = "".join(map(written, records))
         try:
-            self._file.write("".join(lines))
+            self._file.write(lines)
             self._file.flush()
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
@@ -93,7 +93,7 @@ class Journal:
     def close(self, exit_word: str) -> None:
         """Write the closing mark, where the disk still takes it."""
         with contextlib.suppress(UserError):
-            self.append({"kind": "end", "ended": utc_now(), "exit": exit_word})
+            self.append(end_line(exit_word, utc_now()))
         with contextlib.suppress(OSError):
             self._file.close()
 
@@ -104,6 +104,16 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         self.close(self.exit_word if kind is None else "interrupted")
+
+
+def written(record: Mapping[str, Any]) -> str:
+    """A record as the line that it is in the file; raises ValueError for what no JSON can hold."""
+    return json.dumps(record, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def end_line(exit_word: str, ended: str) -> dict[str, Any]:
+    """The closing mark of a run that `ended` at a time as `utc_now` has it."""
+    return {"kind": "end", "ended": ended, "exit": exit_word}
 
 
 def launch_line(  # noqa: PLR0913, PLR0917 - the fields of a line
