@@ -131,7 +131,11 @@ def _constants(folder: Path, workload: str) -> dict[str, Any]:
 
 def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
     for node in body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in {"FEATURES", "INPUT_DTYPE"}:
-                yield name, node.value
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            target, value = node.target, node.value
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id in {"FEATURES", "INPUT_DTYPE"}:
+            yield target.id, value
