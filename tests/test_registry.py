@@ -15,6 +15,37 @@ def folder(tmp_path, **files):
     return tmp_path
 
 
+@pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])
+def test_a_file_s_name_may_have_dashes(tmp_path, stem):
+    """It is never imported by it."""
+    workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "workloads" / f"{stem}.py").write_text(workload)
+    assert list(registry.workloads(tmp_path / "workloads")) == [stem]
+    assert list(registry.strategies(folder(tmp_path, **{stem: GOOD}))) == [stem]
+
+
+@pytest.mark.parametrize(
+    ("stem", "sentence"),
+    [
+        ("all", "and not 'all', received 'all'; rename the file"),
+        ("a,b", "expected a name of letters, digits, '_', '-' and '.'"),
+        ("my fold", "expected a name of letters"),
+        ("fold[k=8]", "expected a name of letters"),
+        ("native@copy", "expected a name of letters"),
+        ("dynamic-fold", "'dynamic-fold' begins like an axis"),
+        ("jax-fold", "'jax-fold' begins like an axis"),
+        ("a-T1-B1-forward-graph-b", "begins like an axis"),
+    ],
+)
+def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem, sentence):
+    """Of a strategy and of a workload."""
+    for read in (registry.strategies, registry.workloads):
+        with pytest.raises(UserError) as caught:
+            read(folder(tmp_path, **{stem: GOOD}))
+        assert sentence in str(caught.value)
+
+
 def test_the_title_is_the_first_line_of_the_docstring(tmp_path):
     """The full stop belongs to the sentence, not to the title."""
     found = registry.strategies(folder(tmp_path, mine=GOOD))

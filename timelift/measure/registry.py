@@ -5,12 +5,13 @@ anything runs.
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend
+from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.measure.wire import Rival
@@ -108,6 +109,23 @@ def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy
     return found
 
 
+def _check_name(path: Path) -> None:
+    """Raise UserError where a file's name cannot be typed in a list, or reads like an axis."""
+    name = path.stem
+    if name == "all" or not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"{path}: expected a name of letters, digits, '_', '-' and '.', and not 'all', "
+            f"received {name!r}; rename the file"
+        )
+    usual = Setting("x", 1, 1, Phase.FORWARD)
+    cases = Case(usual, name), Case(replace(usual, workload=name), "x")
+    if not all(one.has_label_of_its_own for one in cases):
+        raise UserError(
+            f"{path}: {name!r} begins like an axis, so that cases named with it could not be told "
+            "from others; rename the file"
+        )
+
+
 def variants(path: Path) -> dict[str, Strategy]:
     """Name the default variants of one strategy's file; what it lacks is a UserError."""
     source = _strategy_source(path)
@@ -143,6 +161,7 @@ def parse_parameters(word: str, inside: str) -> dict[str, Any]:
 
 
 def _strategy_source(path: Path) -> Source:
+    _check_name(path)
     source = read_source(path)
     arguments = source.functions.get("build")
     if arguments is None:
@@ -182,6 +201,7 @@ def workloads(folder: Path) -> dict[str, Workload]:
 
 def read_workload(path: Path) -> Workload:
     """Read one workload file; what it lacks is a UserError."""
+    _check_name(path)
     source = read_source(path)
     if "make_layer" not in source.functions:
         raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
