@@ -1,11 +1,15 @@
 """Which run the user means, by everything that one can type."""
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import journals
 from timelift.errors import UserError
+from timelift.measure import resume
 from timelift.read import results
 
 
@@ -45,6 +49,24 @@ def test_what_the_user_types_finds_its_run(
     """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
     found = results.find(root, [word.format(root=root) for word in words])
     assert [path.stem for path in found] == expected
+
+
+@pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
+def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word: str) -> None:
+    """The latest is the one that was started last, whichever file was touched last."""
+    for path in root.glob("*/2026*.jsonl"):
+        header = json.loads(path.read_text())
+        journals.write(path, header | {"planned": [], "asked": {}})
+        os.utime(path, (1, 1))
+    os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
+    assert [resume.open_past(root, word).path] == results.find(root, [word])
+
+
+@pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
+def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
+    """Nor does it end in a traceback."""
+    journals.write(root / "a/zzz.jsonl", journals.header(started=started))
+    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])

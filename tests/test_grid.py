@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import Case, Gradients, Phase, Setting
+from timelift.case import AXES, Case, Gradients, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure import axes, grid
 from timelift.measure.registry import Strategy, Workload
@@ -92,8 +92,50 @@ def test_a_case_survives_its_fields():
     assert Case.from_label(case.label) == case
 
 
+SETTINGS = (
+    {},
+    {"device": "gpu:0", "mode": "xla"},
+    {"phase": Phase.BACKWARD, "gradients": "inputs_and_weights", "lengths": "skewed"},
+    {"time_axis": "dynamic", "dtype": "bfloat16", "device": "gpu", "threads": 12, "backend": "jax"},
+)
+NAMES = (
+    "fold",
+    "my-fold",
+    "a-b-c",
+    "fold[k=-1]",
+    "my-fold[k=-1,x=a-b]",
+    "native@-5%",
+    "jax",
+    "T-1",
+)
+
+
+@pytest.mark.parametrize("axes", SETTINGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_label_is_read_back_whatever_dashes_are_in_the_names(axes, name):
+    """Of a strategy and of a workload, beside any unusual axes."""
+    kinds = {"phase": Phase.FORWARD} | {key: AXES[key](value) for key, value in axes.items()}
+    case = Case(Setting(f"my-{name}", 5, 2, **kinds), name)
+    assert case.has_label_of_its_own
+    assert Case.from_label(case.label) == case
+
+
+@pytest.mark.parametrize("name", ["dynamic-x", "jax-fold", "threads4-x", "gpu-x", "gpu:1-x"])
+def test_a_name_that_begins_like_an_axis_has_no_label_of_its_own(name):
+    """It would be taken for the axis, and the rest for the strategy."""
+    assert not Case(Setting("small", 5, 2, Phase.FORWARD), name).has_label_of_its_own
+
+
 @pytest.mark.parametrize(
-    "label", ["", "fold", "small-T5-B2-forward-graph", "a-Tx-B2-forward-graph-b"]
+    "label",
+    [
+        "",
+        "fold",
+        "small-T5-B2-forward-graph",
+        "a-Tx-B2-forward-graph-b",
+        "a-T1-B2-forward-fast-b",
+        "a-T01-B2-forward-graph-b",
+    ],
 )
 def test_what_is_no_label_is_no_case(label):
     """A part that is missing or no number."""

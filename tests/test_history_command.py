@@ -146,6 +146,7 @@ def test_part_of_a_history_can_be_asked_for(results: Path, words: list[str], cou
         (["--workload", "tokns"], "expected a workload of this history, received 'tokns'"),
         (["--case", "x"], "expected a case of this history, received 'x'"),
         (["--since", "soon"], "--since: expected a date, received 'soon'"),
+        (["--since", "0001-01-01T00:00:00+14:00"], "--since: expected a date"),
         (["--since", "2030-01-01"], "expected a run since 2030-01-01, found none"),
     ],
 )

@@ -15,6 +15,37 @@ def folder(tmp_path, **files):
     return tmp_path
 
 
+@pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])
+def test_a_file_s_name_may_have_dashes(tmp_path, stem):
+    """It is never imported by it."""
+    workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "workloads" / f"{stem}.py").write_text(workload)
+    assert list(registry.workloads(tmp_path / "workloads")) == [stem]
+    assert list(registry.strategies(folder(tmp_path, **{stem: GOOD}))) == [stem]
+
+
+@pytest.mark.parametrize(
+    ("stem", "sentence"),
+    [
+        ("all", "and not 'all', received 'all'; rename the file"),
+        ("a,b", "expected a name of letters, digits, '_', '-' and '.'"),
+        ("my fold", "expected a name of letters"),
+        ("fold[k=8]", "expected a name of letters"),
+        ("native@copy", "expected a name of letters"),
+        ("dynamic-fold", "'dynamic-fold' begins like an axis"),
+        ("jax-fold", "'jax-fold' begins like an axis"),
+        ("a-T1-B1-forward-graph-b", "begins like an axis"),
+    ],
+)
+def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem, sentence):
+    """Of a strategy and of a workload."""
+    for read in (registry.strategies, registry.workloads):
+        with pytest.raises(UserError) as caught:
+            read(folder(tmp_path, **{stem: GOOD}))
+        assert sentence in str(caught.value)
+
+
 def test_the_title_is_the_first_line_of_the_docstring(tmp_path):
     """The full stop belongs to the sentence, not to the title."""
     found = registry.strategies(folder(tmp_path, mine=GOOD))
@@ -43,8 +74,22 @@ def test_variants_are_named_with_their_parameters(tmp_path):
         ('"""Title."""\n', "lacks the function build(layer, shape)"),
         ('"""Title."""\ndef build(x, shape): ...\n', "build must take (layer, shape)"),
         ('"""Title."""\ndef build(:\n', "not valid Python"),
+        ('"""Title."""\nbuild = 3\n', "lacks the function build(layer, shape)"),
         (GOOD + "DIFFERS = str(1)\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS: str = str(1)\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS = {[]: 1}\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS, DEFAULT = 'why', False\n", "DIFFERS must be a literal on a line of its"),
+        (GOOD + "if True:\n    DIFFERS = 'why'\n", "DIFFERS must be a literal on a line of its"),
+        (GOOD + "DIFFERS = True\n", "DIFFERS must be a text that says why, received True"),
+        (GOOD + "DEFAULT = 'no'\n", "DEFAULT must be True or False, received 'no'"),
+        (GOOD + "TAKES = 'raged'\n", "TAKES must be 'padded' or 'ragged', received 'raged'"),
+        (GOOD + "BACKENDS = 'jax'\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
+        (GOOD + "BACKENDS = (7,)\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
+        (GOOD + "MASKS = 3\n", "MASKS must be a word, or a word for each time axis, received 3"),
         (GOOD + "VARIANTS = ({'q': 1},)\n", "build has no parameter 'q'; it has: k"),
+        (GOOD + "VARIANTS = ({'k': 4})\n", "VARIANTS must be a tuple of dicts of parameters"),
+        (GOOD + "VARIANTS = ()\n", "VARIANTS must be a tuple of dicts of parameters"),
+        (GOOD + "VARIANTS = ({4: 'k'},)\n", "VARIANTS must be a tuple of dicts of parameters"),
     ],
 )
 def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text, sentence):
@@ -56,17 +101,42 @@ def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["{} = 'why'", "{}: str = 'why'", "{}: 'typing.Final[str]' = 'why'", "OTHER = {} = 'why'"],
+)
+def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
+    """A look-alike that says so in either way is none of the lifts."""
+    where = folder(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
+    assert registry.strategies(where)["mine"].differs == "why"
+
+
+def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
+    """Constants that timelift does not read, names inside functions, and a bare annotation."""
+    text = "LIMIT = len('abc')\nDIFFERS: str\ndef f():\n    DEFAULT = 3\nfor i in (1, 2): pass\n"
+    found = registry.strategies(folder(tmp_path, mine=GOOD + text))["mine"]
+    assert (found.differs, found.default) == ("", True)
+
+
+@pytest.mark.parametrize(
     ("line", "sentence"),
     [
         ("FEATURES = (3,)", None),
+        ("FEATURES: tuple[int, ...] = (3,)", None),
+        ("FEATURES = (True,)", "FEATURES must be a tuple of positive whole numbers"),
         ("FEATURES = (0,)", "FEATURES must be a tuple of positive whole numbers"),
         ("FEATURES = 3", "FEATURES must be a tuple of positive whole numbers"),
-        ("", "FEATURES must be a tuple of positive whole numbers, received None"),
+        ("", "lacks FEATURES, a tuple of positive whole numbers"),
+        ("FEATURES = (3,)\nSEQ_LENS = ()", "SEQ_LENS must be a tuple of positive whole numbers"),
+        ("FEATURES = (3,)\nINPUT_HIGH = 'many'", "INPUT_HIGH must be a whole number from 0"),
+        ("FEATURES = (3,)\nINPUT_HIGH = -1", "INPUT_HIGH must be a whole number from 0"),
+        ("FEATURES = (3,)\nINPUT_DTYPE = 'float16'", "INPUT_DTYPE must be 'int32' or 'int64'"),
+        ("FEATURES = (3,)\nINPUT_HIGH = 9", "INPUT_DTYPE and INPUT_HIGH go together"),
+        ("FEATURES = (3,)\nINPUT_DTYPE = 'int32'", "INPUT_DTYPE and INPUT_HIGH go together"),
     ],
 )
 def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     """Sizes are literals of positive whole numbers."""
-    text = f'"""Title."""\n{line}\nSEQ_LENS = (1,)\nBATCH_SIZES = (1,)\ndef make_layer(): ...\n'
+    text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
     where = folder(tmp_path, mine=text)
     if sentence is None:
         assert registry.workloads(where)["mine"].features == (3,)

@@ -117,8 +117,13 @@ class Setting:
     @property
     def label(self) -> str:
         """The setting in one short word group: sizes always, other axes when unusual."""
-        parts = [self.workload, f"T{self.seq_len}", f"B{self.batch}", self.phase, self.mode]
-        return "-".join([*parts, *self._unusual()])
+        return "-".join([self.workload, *self.words])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the label has after the workload, word by word."""
+        sizes = f"T{self.seq_len}", f"B{self.batch}"
+        return (*sizes, str(self.phase), str(self.mode), *self._unusual())
 
     def _unusual(self) -> list[str]:
         usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
@@ -183,14 +188,23 @@ class Case:
 
     @classmethod
     def from_label(cls, label: str) -> "Case":
-        """Rebuild a case from its `label`; raises ValueError where it is none."""
+        """Rebuild a case from its `label`; raises ValueError where it is none.
+
+        Names may have dashes; `has_label_of_its_own` tells those that would be taken for an axis.
+        """
         found = _LABEL.fullmatch(label)
-        if found is None:
+        case = _from_words(found.groupdict()) if found else None
+        if case is None or case.label != label:
             raise ValueError(f"expected a case like tokens-T16-B8-forward-graph-native: {label!r}")
-        fields: dict[str, Any] = dict(found.groupdict())
-        unusual = filter(None, fields.pop("unusual").split("-"))
-        fields |= {"seq_len": int(fields["seq_len"]), "batch": int(fields["batch"])}
-        return cls.from_fields(fields | dict(map(_unusual_axis, unusual)))
+        return case
+
+    @property
+    def has_label_of_its_own(self) -> bool:
+        """Whether the label is that of no other case, and can be read back."""
+        try:
+            return Case.from_label(self.label) == self
+        except ValueError:
+            return False
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> "Case":
@@ -214,16 +228,34 @@ def _axis_value(name: str, fields: Mapping[str, Any]) -> Any:
     return kind(value)
 
 
-#: What `Case.label` writes.
+#: The axes that a label names where they are unusual, each with what it writes.
+_UNUSUAL = {
+    **{
+        name: "|".join(kind)
+        for name, kind in AXES.items()
+        if issubclass(kind, StrEnum) and name not in {"phase", "mode"}
+    },
+    "device": r"(?:cpu|gpu)(?::\d+)?",
+    "threads": r"threads\d+",
+}
+#: What `Case.label` writes: a word is an axis only where more follows, since a strategy is last.
 _LABEL = re.compile(
-    r"(?P<workload>[^-]+)-T(?P<seq_len>\d+)-B(?P<batch>\d+)-(?P<phase>[^-]+)-(?P<mode>[^-]+)"
-    r"(?P<unusual>(-[^-\[]+)*)-(?P<strategy>[^-\[]+(\[.*\])?)"
+    rf"(?P<workload>.+?)-T(?P<seq_len>\d+)-B(?P<batch>\d+)-(?P<phase>{'|'.join(Phase)})"
+    rf"-(?P<mode>{'|'.join(Mode)})(?P<unusual>(?:-(?:{'|'.join(_UNUSUAL.values())})(?=-))*)"
+    r"-(?P<strategy>.+)",
+    re.DOTALL,
 )
+
+
+def _from_words(words: Mapping[str, str]) -> Case | None:
+    """Make a case of the parts of a label; None where a size is none."""
+    unusual = filter(None, words["unusual"].split("-"))
+    axes: dict[str, Any] = dict(map(_unusual_axis, unusual))
+    sizes = {"seq_len": int(words["seq_len"]), "batch": int(words["batch"])}
+    return Case.from_fields({**words, **sizes, **axes})
 
 
 def _unusual_axis(word: str) -> tuple[str, Any]:
     """Find the axis of a value that is not the usual one."""
-    if word.startswith("threads"):
-        return "threads", int(word.removeprefix("threads"))
-    kinds = {name: kind for name, kind in AXES.items() if issubclass(kind, StrEnum)}
-    return next((name for name, kind in kinds.items() if word in list(kind)), "device"), word
+    axis = next(name for name, kind in _UNUSUAL.items() if re.fullmatch(kind, word))
+    return axis, int(word.removeprefix("threads")) if axis == "threads" else word

@@ -34,7 +34,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +50,43 @@ SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
+#: Folders whose runs are found only by who asks for them.
+APART = TWINS_FOLDERS | {BASELINE_FOLDER}
+#: A header is one line; a longer first line is not one.
+_LONGEST_HEADER = 1 << 20
+
+
+def runs_under(folder: Path) -> list[Path]:
+    """The journals under a folder; those of twins and baselines only where it is theirs."""
+    return sorted(
+        path
+        for path in folder.rglob("*.jsonl")
+        if path.is_file() and not APART.intersection(path.relative_to(folder).parts)
+    )
+
+
+def latest(paths: Iterable[Path]) -> Path:
+    """The run that was started last, which may be another than the file written last."""
+    return max(paths, key=lambda path: (started(path), path.name))
+
+
+def started(path: Path) -> datetime:
+    """When a run began, by its header; the beginning of time where that cannot be read."""
+    try:
+        begun = datetime.fromisoformat(str(header_of(path).get("started")))
+        return begun.astimezone(UTC) if begun.tzinfo else begun.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+
+
+def header_of(path: Path) -> dict[str, Any]:
+    """The first line of a file as it stands there; empty where it is no JSON object."""
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.readline(_LONGEST_HEADER))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 class Journal:

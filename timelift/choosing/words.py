@@ -5,6 +5,7 @@ Names are as the file wrote them: whoever shows a line escapes it for the place.
 
 import ast
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def _ratio(ratio: float) -> str:
 def usage(question: Question, strategy: str, run: Run, root: Path) -> str:
     """Say which file to copy and how to call it."""
     stem, _, inside = strategy.partition("[")
-    own = (root / "strategies" / f"{stem}.py").is_file() and stem.isidentifier()
+    own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
     given = run.header.get("options", {}).get("strategy_file") or "where you keep it"
     file = f"strategies/{stem}.py" if own else f"{stem}.py ({given})"
     told = _constants(root / "workloads", question.setting.workload)
@@ -117,10 +118,15 @@ def usage(question: Question, strategy: str, run: Run, root: Path) -> str:
     return f"copy {file}, then: model = build({', '.join(words)})"
 
 
+def _names_a_file(stem: str) -> bool:
+    """Whether a name that a journal holds leads to no other folder."""
+    return re.fullmatch(r"\w[\w.-]*", stem) is not None
+
+
 def _constants(folder: Path, workload: str) -> dict[str, Any]:
     """Read the literal constants of a workload's file without importing it; none if it has none."""
     path = folder / f"{workload}.py"
-    if not workload.isidentifier() or not path.is_file():
+    if not _names_a_file(workload) or not path.is_file():
         return {}
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
@@ -131,7 +137,11 @@ def _constants(folder: Path, workload: str) -> dict[str, Any]:
 
 def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
     for node in body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            if name in {"FEATURES", "INPUT_DTYPE"}:
-                yield name, node.value
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+        elif isinstance(node, ast.AnnAssign) and node.value:
+            target, value = node.target, node.value
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id in {"FEATURES", "INPUT_DTYPE"}:
+            yield target.id, value

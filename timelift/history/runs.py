@@ -152,11 +152,11 @@ def moment(text: str) -> datetime:
     """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise ValueError(
             f"started: expected a date such as 2026-01-31, received {text!r:.40}"
         ) from None
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _commit(commit: Mapping[str, Any], path: Path) -> str:

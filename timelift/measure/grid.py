@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from timelift.case import Backend, Case, Setting
+from timelift.case import Backend, Case, Gradients, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure import axes
 from timelift.measure.axes import OPTIONS
@@ -38,6 +38,16 @@ class Catalogue:
             rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
         theirs = self.base_workloads.get(case.setting.workload)
         return replace(rival, factory=theirs.factory) if theirs and other_side else rival
+
+    def why_not(self, case: Case) -> str:
+        """Why a case can never be measured; empty where it can."""
+        workload = self.workloads[case.setting.workload]
+        if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            return (
+                f"inputs of {workload.input_dtype} have no gradient; ask for the weights' alone "
+                "with: --gradients weights"
+            )
+        return ""
 
     def is_other_side(self, case: Case) -> bool:
         """Whether a case is not the project's own, but the other side of one."""

@@ -1,35 +1,21 @@
-"""Find strategies and workloads in their folders, and read what they declare without importing.
+"""Find strategies and workloads in their folders, as what their files declare.
 
-A module is read with `ast`: its docstring, the signature of its factory and its literal constants.
-So collecting is instant, needs no framework, and a malformed file fails before anything runs.
+Nothing is imported. So collecting is instant, needs no framework, and a malformed file fails before
+anything runs.
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend
+from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.measure.source import MEANING, Source, read_source
 from timelift.measure.wire import Rival
 from timelift.planted import MARK, NOTHING, Plant
-
-
-@dataclass(frozen=True)
-class Source:
-    """A Python file read as text: its title, functions, imports (top-level names) and constants."""
-
-    path: Path
-    title: str
-    functions: Mapping[str, ast.arguments]
-    imports: frozenset[str]
-    constants: Mapping[str, Any]
-
-    @property
-    def name(self) -> str:
-        """The file's stem, which is the strategy's or the workload's name."""
-        return self.path.stem
 
 
 @dataclass(frozen=True)
@@ -113,55 +99,6 @@ class Workload:
     is_users: bool = False
 
 
-def read_source(path: Path) -> Source:
-    """Read a module's surface from its text; a file that is not Python is a UserError."""
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read as Python ({error})") from error
-    docstring = ast.get_docstring(tree)
-    if not docstring:
-        raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
-    functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
-    title = docstring.splitlines()[0].rstrip(".")
-    return Source(path, title, functions, _imports(tree), _constants(tree, path))
-
-
-def _imports(tree: ast.Module) -> frozenset[str]:
-    nodes = list(ast.walk(tree))
-    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
-    others = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return frozenset(name.partition(".")[0] for name in (*plain, *others))
-
-
-def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            name = node.targets[0].id
-            try:
-                found[name] = ast.literal_eval(node.value)
-            except ValueError:
-                if name in DECLARATIONS:
-                    raise UserError(
-                        f"{path}: {name} must be a literal, since it is read without importing"
-                    ) from None
-    return found
-
-
-#: What a strategy declares that it means for layers that are more than a function.
-MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
-#: Constants that timelift reads from strategies and workloads.
-DECLARATIONS = frozenset(
-    {"DIFFERS", "VARIANTS", "TAKES", "DEFAULT", "BACKENDS", *MEANING}
-    | {"FEATURES", "SEQ_LENS", "BATCH_SIZES", "INPUT_DTYPE", "INPUT_HIGH"}
-)
-
-
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
     """Name every strategy of `folder` and of the `extra` files, one entry a default variant."""
     found: dict[str, Strategy] = {}
@@ -170,6 +107,23 @@ def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy
             raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
         found |= variants(path)
     return found
+
+
+def _check_name(path: Path) -> None:
+    """Raise UserError where a file's name cannot be typed in a list, or reads like an axis."""
+    name = path.stem
+    if name == "all" or not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"{path}: expected a name of letters, digits, '_', '-' and '.', and not 'all', "
+            f"received {name!r}; rename the file"
+        )
+    usual = Setting("x", 1, 1, Phase.FORWARD)
+    cases = Case(usual, name), Case(replace(usual, workload=name), "x")
+    if not all(one.has_label_of_its_own for one in cases):
+        raise UserError(
+            f"{path}: {name!r} begins like an axis, so that cases named with it could not be told "
+            "from others; rename the file"
+        )
 
 
 def variants(path: Path) -> dict[str, Strategy]:
@@ -207,11 +161,12 @@ def parse_parameters(word: str, inside: str) -> dict[str, Any]:
 
 
 def _strategy_source(path: Path) -> Source:
+    _check_name(path)
     source = read_source(path)
     arguments = source.functions.get("build")
     if arguments is None:
         raise UserError(f"{path}: lacks the function build(layer, shape) that makes the model")
-    names = [argument.arg for argument in arguments.args]
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
     if names[:2] != ["layer", "shape"]:
         raise UserError(
             f"{path}: build must take (layer, shape), received ({', '.join(names)}); rename them"
@@ -236,14 +191,7 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
 def _backends(source: Source) -> tuple[Backend, ...]:
     """The backends that a strategy declares, or else those that it imports, or else all."""
     imported = [one for one in Backend if one in source.imports]
-    words = source.constants.get("BACKENDS", imported or list(Backend))
-    try:
-        return tuple(map(Backend, words))
-    except (TypeError, ValueError):
-        known = ", ".join(Backend)
-        raise UserError(
-            f"{source.path}: BACKENDS must be a tuple of some of {known}, received {words!r}"
-        ) from None
+    return tuple(map(Backend, source.constants.get("BACKENDS", imported or list(Backend))))
 
 
 def workloads(folder: Path) -> dict[str, Workload]:
@@ -253,10 +201,17 @@ def workloads(folder: Path) -> dict[str, Workload]:
 
 def read_workload(path: Path) -> Workload:
     """Read one workload file; what it lacks is a UserError."""
+    _check_name(path)
     source = read_source(path)
     if "make_layer" not in source.functions:
         raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
     sizes = {name: _sizes(source, name) for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES")}
+    dtype, high = (source.constants.get(name) for name in ("INPUT_DTYPE", "INPUT_HIGH"))
+    if bool(dtype) != bool(high):
+        raise UserError(
+            f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
+            f"{dtype!r} and {high!r}"
+        )
     return Workload(
         name=source.name,
         factory=f"{path}:make_layer",
@@ -264,21 +219,17 @@ def read_workload(path: Path) -> Workload:
         features=sizes["FEATURES"],
         seq_lens=sizes["SEQ_LENS"],
         batch_sizes=sizes["BATCH_SIZES"],
-        default=bool(source.constants.get("DEFAULT", True)),
-        input_dtype=str(source.constants.get("INPUT_DTYPE", "")),
-        input_high=int(source.constants.get("INPUT_HIGH", 0)),
+        default=source.constants.get("DEFAULT", True),
+        input_dtype=dtype or "",
+        input_high=high or 0,
     )
 
 
 def _sizes(source: Source, name: str) -> tuple[int, ...]:
-    value = source.constants.get(name)
-    if not isinstance(value, tuple) or not all(
-        isinstance(size, int) and size > 0 for size in value
-    ):
-        raise UserError(
-            f"{source.path}: {name} must be a tuple of positive whole numbers, received {value!r}"
-        )
-    return value
+    if name not in source.constants:
+        raise UserError(f"{source.path}: lacks {name}, a tuple of positive whole numbers")
+    sizes: tuple[int, ...] = source.constants[name]
+    return sizes
 
 
 def modules(folder: Path) -> list[Path]:

@@ -12,11 +12,10 @@ from typing import Any
 
 from timelift.case import Case, Setting, Status
 from timelift.errors import UserError
-from timelift.journal import SCHEMA, TWINS_FOLDERS
+from timelift.journal import SCHEMA, TWINS_FOLDERS, latest, runs_under
 
 #: Options that may be given anew, since they do not change what is measured.
 FREE = frozenset({"budget", "results"})
-_BASELINES = "baselines"
 #: What was played by number of launch and setting, as the journal's lines.
 Played = Mapping[tuple[int, Setting], Sequence[Mapping[str, Any]]]
 
@@ -61,19 +60,13 @@ def open_past(folder: Path, word: str) -> Past:
 
 
 def _find(folder: Path, word: str) -> Path:
-    apart = {*TWINS_FOLDERS, _BASELINES}
-    runs = [
-        path
-        for path in folder.rglob("*.jsonl")
-        if apart.isdisjoint(path.relative_to(folder).parts)
-        and word in {"latest", path.stem, path.name}
-    ]
+    runs = [one for one in runs_under(folder) if word in {"latest", one.stem, one.name}]
     if not runs:
         raise UserError(
             f"--resume: expected a run under {str(folder)!r}, found none for {word!r}; "
             "measure one with: pytest bench/"
         )
-    return max(runs, key=lambda path: (path.stat().st_mtime, path.name))
+    return latest(runs)
 
 
 def _object(line: bytes) -> dict[str, Any]:

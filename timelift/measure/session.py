@@ -101,7 +101,7 @@ class Session:
     ) -> None:
         """Measure every case once, whichever items ask for it, into a journal."""
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
-        chosen = [case for case in chosen if not backends.why_not(case.setting.backend)]
+        chosen = [case for case in chosen if not self._impossible(case)]
         if not chosen:
             return
         if self.once:
@@ -201,9 +201,13 @@ class Session:
         """Why a case is not measured in this session; empty where it is."""
         if self.past and case.label not in self.past.cases:
             return "no case of the run that goes on"
-        if reason := backends.why_not(case.setting.backend):
+        if reason := self._impossible(case):
             return reason
         return self.gate.why_not(case) if self.gate else ""
+
+    def _impossible(self, case: Case) -> str:
+        """Why a case cannot be measured here, whatever is asked for; empty where it can."""
+        return backends.why_not(case.setting.backend) or self.catalogue.why_not(case)
 
     def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
         started = utc_now()

@@ -61,16 +61,17 @@ def cells(
         for time_axis, mode in columns or COLUMNS[backend]:
             tried = [
                 _try(launch, workload, rivals, replace(one, backend=backend))
-                for one in _settings(workload.name, mode, time_axis)
+                for one in _settings(workload, mode, time_axis)
             ]
             for name, strategy in strategies.items():
                 yield _cell(strategy, workload.name, time_axis, mode, [one[name] for one in tried])
 
 
-def _settings(workload: str, mode: Mode, time_axis: TimeAxis) -> Iterator[Setting]:
-    gradients = Gradients.INPUTS_AND_WEIGHTS
+def _settings(workload: registry.Workload, mode: Mode, time_axis: TimeAxis) -> Iterator[Setting]:
+    whole = bool(workload.input_dtype)
+    gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
     for phase in Phase:
-        setting = Setting(workload, SEQ_LEN, BATCH, phase, mode, gradients=gradients)
+        setting = Setting(workload.name, SEQ_LEN, BATCH, phase, mode, gradients=gradients)
         yield replace(setting, time_axis=time_axis)
 
 

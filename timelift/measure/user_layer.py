@@ -61,7 +61,7 @@ def _checked_file(text: str) -> str:
         raise UserError(f"--layer-file: expected an existing path.py:function, received {text!r}")
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     if name not in names:

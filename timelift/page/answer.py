@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from timelift.case import AXES, Gradients, Setting
+from timelift.case import AXES, Gradients
 from timelift.page.choice import Choice, Worst, beaten, choose, costs
 from timelift.report.break_even import FirstCalls, stages
 from timelift.report.notes import earns_verdicts
@@ -111,11 +111,8 @@ def _beaten(contests: Sequence[Ranking], strategy: str) -> str:
     if not lost:
         return ""
     where = f"shown slower in {len(lost)} of {len(contests)} settings"
-    return f"{where}, most at {_place(lost[0].setting)}: {costs(lost[0], strategy)}"
-
-
-def _place(setting: Setting) -> str:
-    return setting.label.removeprefix(f"{setting.workload}-").replace("-", ", ")
+    most = ", ".join(lost[0].setting.words)
+    return f"{where}, most at {most}: {costs(lost[0], strategy)}"
 
 
 def _changes(contests: Sequence[Ranking], choice: Choice) -> Iterator[Change]:

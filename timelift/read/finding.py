@@ -1,20 +1,13 @@
 """Which run the user means: `latest`, a file, a folder, a machine, a name or a commit."""
 
-import json
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS
+from timelift.journal import BASELINE_FOLDER, header_of, latest, runs_under, started
 
-#: A header is one line; a longer first line is not one.
-_LONGEST_HEADER = 1 << 20
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
-#: Folders whose runs are found only by who asks for them.
-_APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 
 
 def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
@@ -32,20 +25,20 @@ def _find(root: Path, word: str) -> Path:
     if word == "latest" or _is(Path(word).is_dir):
         return _newest_under(root if word == "latest" else Path(word))
     kept = root / BASELINE_FOLDER
-    known, baselines = _runs(root), _runs(kept)
+    known, baselines = runs_under(root), runs_under(kept)
     found = [path for path in known if _names(path, word)]
     found = found or [path for path in baselines if _names(path, word)]
     found = found or _of_machine(root, word) or _of_machine(kept, word)
     if not found:
         raise UserError(_unknown(root, word, [*known, *baselines]))
-    return _newest(found)
+    return latest(found)
 
 
 def _of_machine(folder: Path, word: str) -> list[Path]:
     """Give the runs in the folder of that name, which is a name and never a path."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
-    return _runs(one) if inside and _is(one.is_dir) else []
+    return runs_under(one) if inside and _is(one.is_dir) else []
 
 
 def _is(asked: Callable[[], bool]) -> bool:
@@ -61,52 +54,19 @@ def of_same_machine(root: Path, machine: object, except_for: Iterable[Path] = ()
     name = machine.get("name") if isinstance(machine, dict) else None
     if not isinstance(name, str):
         return []
-    seen = {_started(path) for path in except_for}
-    by_time: dict[datetime, Path] = {}
-    for path in (*_of_machine(root, name), *_of_machine(root / BASELINE_FOLDER, name)):
-        by_time.setdefault(_started(path), path)
+    seen = {started(path) for path in except_for}
+    runs = [*_of_machine(root, name), *_of_machine(root / BASELINE_FOLDER, name)]
+    by_time = {started(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
 def _newest_under(folder: Path) -> Path:
-    runs = _runs(folder)
+    runs = runs_under(folder)
     if not runs:
         raise UserError(
             f"expected a run under {str(folder)!r}, found none; measure one with: pytest bench/"
         )
-    return _newest(runs)
-
-
-def _runs(folder: Path) -> list[Path]:
-    """Give the runs under a folder; those of twins and baselines only where it is theirs."""
-    paths = folder.rglob("*.jsonl")
-    return sorted(
-        path
-        for path in paths
-        if path.is_file() and not _APART.intersection(path.relative_to(folder).parts)
-    )
-
-
-def _newest(paths: Iterable[Path]) -> Path:
-    return max(paths, key=lambda path: (_started(path), path.name))
-
-
-def _started(path: Path) -> datetime:
-    """When the run began, by its header; the beginning of time where that cannot be read."""
-    try:
-        started = datetime.fromisoformat(str(_header(path).get("started")))
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return started.astimezone(UTC) if started.tzinfo else started.replace(tzinfo=UTC)
-
-
-def _header(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.readline(_LONGEST_HEADER))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return header if isinstance(header, dict) else {}
+    return latest(runs)
 
 
 def _names(path: Path, word: str) -> bool:
@@ -119,7 +79,7 @@ def _names(path: Path, word: str) -> bool:
 
 
 def _commit(path: Path) -> str:
-    commit = _header(path).get("commit")
+    commit = header_of(path).get("commit")
     revision = commit.get("id") if isinstance(commit, dict) else None
     return revision if isinstance(revision, str) else path.stem.rpartition("_")[2]
 

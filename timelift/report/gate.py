@@ -60,8 +60,7 @@ def failure(outcome: Outcome, against: Against) -> str:
 
 def name(case: Case) -> str:
     """Name a case in the order in which one asks for it: strategy, workload, sizes, the rest."""
-    rest = case.setting.label.removeprefix(f"{case.setting.workload}-")
-    return ", ".join([case.strategy, case.setting.workload, *rest.split("-")])
+    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
 def changed(quantity: Quantity, finding: Finding, against: Against) -> str:

@@ -1,0 +1,170 @@
+"""What a file of a strategy or a workload declares, read from its text without importing it.
+
+A module is read with `ast`: its docstring, its functions and its literal constants, annotated or
+not. What a constant must be stands in `DECLARED`; anything else is a sentence at collection.
+"""
+
+import ast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from timelift.case import Backend
+from timelift.errors import UserError
+
+#: What a strategy declares that it means for layers that are more than a function.
+MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
+#: What reading a file's text or one of its values raises, however wrong it is.
+_UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+#: What opens a scope of its own, whose names are no constants of the module.
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A Python file read as text: its title, functions, imports (top-level names) and constants."""
+
+    path: Path
+    title: str
+    functions: Mapping[str, ast.arguments]
+    imports: frozenset[str]
+    constants: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The file's stem, which is the strategy's or the workload's name."""
+        return self.path.stem
+
+
+class Declaration(NamedTuple):
+    """Whether a value will do, and what is expected in words."""
+
+    fits: Callable[[Any], bool]
+    expected: str
+
+
+def _is_whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _are_sizes(value: object) -> bool:
+    return isinstance(value, tuple) and all(_is_whole(one, 1) for one in value)
+
+
+def _are_variants(value: object) -> bool:
+    listed = isinstance(value, tuple | list) and bool(value)
+    return listed and all(
+        isinstance(one, dict) and all(isinstance(name, str) for name in one)
+        for one in value  # type: ignore[attr-defined]
+    )
+
+
+def _is_meaning(value: object) -> bool:
+    """Whether a value is a word, or one for each time axis."""
+    words = value.items() if isinstance(value, dict) else [("", value)]
+    return all(isinstance(one, str) for pair in words for one in pair)
+
+
+def _are_backends(value: object) -> bool:
+    return isinstance(value, tuple | list) and all(one in list(Backend) for one in value)
+
+
+def _one_of(*words: str) -> Declaration:
+    named = " or ".join(repr(word) for word in words)
+    return Declaration(lambda value: isinstance(value, str) and value in words, named)
+
+
+_SIZES = Declaration(_are_sizes, "a tuple of positive whole numbers")
+_SOME_SIZES = Declaration(
+    lambda value: bool(value) and _are_sizes(value), "a tuple of positive whole numbers"
+)
+#: Every constant that timelift reads from strategies and workloads.
+DECLARED: Mapping[str, Declaration] = {
+    "DIFFERS": Declaration(lambda value: isinstance(value, str), "a text that says why"),
+    "VARIANTS": Declaration(_are_variants, "a tuple of dicts of parameters, like ({'k': 4},)"),
+    "TAKES": _one_of("padded", "ragged"),
+    "DEFAULT": Declaration(lambda value: isinstance(value, bool), "True or False"),
+    "BACKENDS": Declaration(_are_backends, f"a tuple of some of {', '.join(Backend)}"),
+    **dict.fromkeys(MEANING, Declaration(_is_meaning, "a word, or a word for each time axis")),
+    "FEATURES": _SIZES,
+    "SEQ_LENS": _SOME_SIZES,
+    "BATCH_SIZES": _SOME_SIZES,
+    "INPUT_DTYPE": _one_of("int32", "int64", ""),
+    "INPUT_HIGH": Declaration(lambda value: _is_whole(value, 0), "a whole number from 0"),
+}
+
+
+def read_source(path: Path) -> Source:
+    """Read a module's surface from its text; a file that is not Python is a UserError."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except _UNREADABLE as error:
+        raise UserError(f"{path}: cannot be read as Python ({error})") from error
+    docstring = ast.get_docstring(tree)
+    if not docstring:
+        raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
+    functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
+    title = docstring.splitlines()[0].rstrip(".")
+    return Source(path, title, functions, _imports(tree), _constants(tree, path))
+
+
+def _imports(tree: ast.Module) -> frozenset[str]:
+    nodes = list(ast.walk(tree))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    others = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return frozenset(name.partition(".")[0] for name in (*plain, *others))
+
+
+def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
+    """Read the literals that are assigned to a name; what is declared otherwise is a UserError."""
+    found: dict[str, Any] = {}
+    assigned = list(_assigned(tree))
+    for target, value in assigned:
+        try:
+            found[target.id] = ast.literal_eval(value)
+        except _UNREADABLE:
+            found.pop(target.id, None)
+            _refuse(target.id, path)
+    plain = [target for target, _ in assigned]
+    for stored in _stored(tree):
+        if stored not in plain:
+            _refuse(stored.id, path)
+    for name, declaration in DECLARED.items():
+        if name in found and not declaration.fits(found[name]):
+            raise UserError(
+                f"{path}: {name} must be {declaration.expected}, received {found[name]!r:.80}"
+            )
+    return found
+
+
+def _refuse(name: str, path: Path) -> None:
+    """Raise UserError where what timelift reads cannot be told from the text."""
+    if name in DECLARED:
+        raise UserError(
+            f"{path}: {name} must be a literal on a line of its own, since it is read without "
+            "importing"
+        )
+
+
+def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
+    """Give every `NAME = value` and `NAME: kind = value` of the module itself."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            yield from ((one, node.value) for one in node.targets if isinstance(one, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value:
+            yield node.target, node.value
+
+
+def _stored(node: ast.AST) -> Iterator[ast.Name]:
+    """Give every name that the module itself binds, wherever outside of a function or class."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child
+        bare = isinstance(child, ast.AnnAssign) and child.value is None
+        if not (bare or isinstance(child, _SCOPES)):
+            yield from _stored(child)
