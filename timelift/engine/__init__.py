@@ -60,7 +60,9 @@ class Compiled(Protocol):
 
 
 class Engine(Protocol):
-    """One backend on one device."""
+    """One backend on one device; it is `warm` if opening it has compiled something already."""
+
+    warm: bool
 
     def place(self, array: Array) -> Any:
         """Put an array on the device."""

@@ -35,6 +35,7 @@ class JaxEngine:
     """JAX on one device with a number of threads; made before any op runs."""
 
     def __init__(self, setting: Setting) -> None:
+        self.warm = False
         _check_compiles(setting)
         self._kind, _, number = setting.device.partition(":")
         _prepare(self._kind, setting)

@@ -18,6 +18,7 @@ class TensorFlowEngine:
     """TensorFlow on one device with a number of threads; made before any op runs."""
 
     def __init__(self, setting: Setting) -> None:
+        self.warm = False
         device, threads = setting.device, setting.threads
         if threads != BACKEND_THREADS:
             tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -29,6 +29,7 @@ class TorchEngine:
     """PyTorch on one device with a number of threads; made before any op runs."""
 
     def __init__(self, setting: Setting) -> None:
+        self.warm = setting.mode is Mode.GRAPH
         _check_mode(setting)
         kind, _, number = setting.device.partition(":")
         _check_device(setting.device, kind, int(number or 0))

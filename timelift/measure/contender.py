@@ -11,13 +11,13 @@ import numpy as np
 
 from timelift.case import Gradients, Lengths, Phase, Setting
 from timelift.engine import Array, Compiled, Engine, Feed
-from timelift.measure import draw, inner, law, memory
+from timelift.measure import inner, law, memory
 from timelift.measure.devices import CPU
 from timelift.measure.sides import Given, Side
 from timelift.measure.wire import Emit, Rival, Task, busy
 
-#: (time, features) of the model that is traced before any rival.
-_TINY = (3, 2)
+#: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
+_WARMING_STEPS = 16
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an error
@@ -81,20 +81,25 @@ class Preparation:
             return {"peak_bytes": memory.peak_bytes(call, self.engine.pooled_peak_bytes)}
         return {"peak_bytes": self.engine.device_peak_bytes(call)}
 
-    def warm_tracer(self) -> None:
-        """Trace, compile and call a tiny model, since the first of a process pays for all.
+    def warm_tracer(self, side: Side) -> None:
+        """Trace, compile and call a model of the inner layer on the first steps.
 
-        Imports that tracing does late, caches of the optimiser and the runtime's threads would
-        otherwise be in the first call of whichever rival is built first.
+        The first of a process pays for all: for imports that tracing does late, for caches of the
+        optimiser, for kernels and for the runtime's threads. Without this, that would be in the
+        first call of whichever rival is built first.
         """
         self.emit({"event": "busy", "strategy": None, "doing": "warming the tracer"})
-        setting, model = self.task.setting, inner.tiny_model(_TINY)
-        zeros = self.engine.place(draw.cast(np.zeros((1, *_TINY)), setting.dtype))
-        backward = setting.phase is Phase.BACKWARD
-        compiled = self.engine.compile(model, setting, training=backward)
-        feed = Feed(zeros, None, zeros if backward else None)
+        inputs = np.ascontiguousarray(self.inputs[:, :_WARMING_STEPS])
+        model = inner.warming_model(side.layer, inputs.shape[1:], inputs.dtype)
+        backward = self.task.setting.phase is Phase.BACKWARD
+        compiled = self.engine.compile(model, self.task.setting, training=backward)
+        shape = (inputs.shape[0] * (inputs.shape[1] + 2), *side.reference.outputs.shape[2:])
+        cotangent = np.zeros(shape, side.reference.cotangent.dtype)
+        place = self.engine.place
+        feed = Feed(place(inputs), None, place(cotangent) if backward else None)
         compiled.trace(feed)
         self._call(compiled, feed)
+        side.state.restore()
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()

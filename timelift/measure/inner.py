@@ -124,12 +124,19 @@ def _check_one_tensor(layer: Any, factory: str) -> None:
             )
 
 
-def tiny_model(shape: Sequence[int]) -> Any:
-    """Make a model of one small layer whose outputs have the shape of its inputs."""
+def warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
+    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
+
+    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps, and two again.
+    """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    inputs = keras.Input(tuple(shape))
-    return keras.Model(inputs, keras.layers.Dense(shape[-1], "tanh")(inputs))
+    inputs = keras.Input(tuple(shape), dtype=str(dtype))
+    folded = layer(keras.ops.reshape(inputs, (-1, *shape[1:])))
+    first, *_, last = keras.ops.unstack(inputs, shape[0], axis=1) * 2
+    steps = keras.ops.stack([layer(first), layer(last)], axis=1)
+    unfolded = keras.ops.reshape(steps, (-1, *steps.shape[2:]))
+    return keras.Model(inputs, keras.ops.concatenate([folded, unfolded], axis=0))
 
 
 class State:

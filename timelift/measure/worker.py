@@ -18,7 +18,7 @@ from timelift.measure import draw, inner, law, memory
 from timelift.measure.contender import Contender, Preparation, Refused
 from timelift.measure.guard import as_before
 from timelift.measure.playing import Play
-from timelift.measure.sides import Given, InnerLayerError, Sides
+from timelift.measure.sides import Given, InnerLayerError, Side, Sides
 from timelift.measure.wire import Rival, Task, Wires, busy, ended
 
 #: Steps at which a timing run checks the law; the test suite checks every step.
@@ -72,7 +72,7 @@ class Stage:
         law_steps: int = LAW_STEPS,
     ) -> None:
         self.engine, self.task, self.wires = engine, task, wires
-        self.emit, self.exhausted, self._warm = wires.emit, False, False
+        self.emit, self.exhausted, self._warm = wires.emit, False, engine.warm
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit({"event": "busy", "strategy": None, "doing": "drawing the inputs"})
         valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
@@ -86,7 +86,7 @@ class Stage:
             with inner.imports_from(rival.home):
                 printed = os.fstat(1).st_size
                 side = self.sides.of(rival)
-                self._warm_tracer()
+                self._warm_tracer(side)
                 self.emit(busy(rival, "building") | {"printed": printed})
                 with as_before(self.engine):
                     return self._preparation.contender(rival, side)
@@ -103,13 +103,13 @@ class Stage:
             self.emit(ended(rival, _status_of(error), inner.sentence(error)))
         return None
 
-    def _warm_tracer(self) -> None:
+    def _warm_tracer(self, side: Side) -> None:
         """Warm the tracer before the first rival; no rival is charged where that fails."""
         if self._warm:
             return
         self._warm = True
         try:
-            self._preparation.warm_tracer()
+            self._preparation.warm_tracer(side)
         except Exception:  # noqa: BLE001 - the rivals meet the same, and tell it in their own words
             traceback.print_exc()
 
