@@ -21,7 +21,8 @@ Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), 
 `graph_nodes`, `peak_bytes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
 `dropped_rounds` (a rival retraced), `preempted_rounds` (dropped too), `crowded_share` (of rounds
 that were pre-empted and kept, since most were), `stolen_share` (of the processors' time while
-rounds were played), `canary_seconds` (one beat of `timelift.measure.quiet`), and in the first
+rounds were played), `throttled_periods` (in which a container's quota held it back meanwhile),
+`canary_seconds` (one beat of `timelift.measure.quiet`), and in the first
 launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for each
 device `attainable_flops_per_second`, `attainable_bytes_per_second` and `engine`, its name and the
 switches of its backend. On a device with a queue of its own `dispatch_share` is the part of a call

@@ -34,6 +34,7 @@ FACTS = (
     "preempted_rounds",
     "crowded_share",
     "stolen_share",
+    "throttled_periods",
     "canary_seconds",
     "flops",
     "least_bytes",

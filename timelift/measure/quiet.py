@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from timelift.measure.cgroup import HERE, Groups
+
 #: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
 _CANARY_BYTES = bytes(1 << 16)
 #: Beats of one look at the machine, a few milliseconds in all.
@@ -39,33 +41,54 @@ def _beat(clock: Callable[[], float]) -> float:
 
 
 class Watch:
-    """What disturbs the machine from now on: stolen processor time, and the canary's pace."""
+    """What disturbs the machine from now on: stolen time, a container's quota, the canary's pace.
 
-    def __init__(self) -> None:
+    What the system does not tell is no fact.
+    """
+
+    def __init__(self, groups: Groups = HERE) -> None:
+        self._groups = groups if groups.quota_cores() else None
         self._before, self._canary = _processor_seconds(), canary().seconds
+        self._held_back = self._throttled()
 
     def facts(self) -> dict[str, float]:
-        """The share of processor time that the host gave to others, and seconds of the canary."""
-        stolen, passed = (
-            now - before for now, before in zip(_processor_seconds(), self._before, strict=True)
-        )
-        return {
-            "stolen_share": round(max(0.0, stolen / passed), 4) if passed > 0 else 0.0,
-            "canary_seconds": min(self._canary, canary().seconds),
-        }
+        """The share of processor time that the host gave to others, and seconds of the canary.
+
+        Where processors have a quota, the periods of it in which this container stood still.
+        """
+        return {**self._stolen(), **self._stood_still(), **self._beat()}
+
+    def _beat(self) -> dict[str, float]:
+        return {"canary_seconds": min(self._canary, canary().seconds)}
+
+    def _stolen(self) -> dict[str, float]:
+        now = _processor_seconds()
+        if now is None or self._before is None:
+            return {}
+        stolen, passed = (one - before for one, before in zip(now, self._before, strict=True))
+        return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
+
+    def _stood_still(self) -> dict[str, float]:
+        now = self._throttled()
+        if now is None or self._held_back is None:
+            return {}
+        return {"throttled_periods": max(0, now - self._held_back)}
+
+    def _throttled(self) -> int | None:
+        return self._groups.throttled_periods() if self._groups else None
 
 
-def _processor_seconds() -> tuple[float, float]:
-    """Seconds stolen and seconds in all; nothing where the interpreter has no psutil.
+def _processor_seconds() -> tuple[float, float] | None:
+    """Seconds stolen and seconds in all; None where the system or the interpreter does not tell.
 
-    It is missing in an interpreter that was made for something else and is only compared with.
+    An interpreter that was made for something else, and is only compared with, has no psutil.
     """
     try:
         import psutil  # noqa: PLC0415
     except ImportError:
-        return 0.0, 0.0
+        return None
     times = psutil.cpu_times()
-    return getattr(times, "steal", 0.0), sum(times)
+    return (times.steal, sum(times)) if hasattr(times, "steal") else None
 
 
 def preemptions() -> int:
