@@ -23,7 +23,9 @@ INSIDE = {
     "sides",
     "guard",
 }
+MEASURING = {"measure", "engine"}
 READING = {
+    "across",
     "choosing",
     "commands",
     "compare",
@@ -37,7 +39,17 @@ READING = {
     "scaling",
     "stats",
 }
+#: What tries the whole program, from outside of both wings.
+TRIALS = {"trials"}
 CORRIDOR = {"case", "errors", "journal", "percent", "planted"}
+#: Every package and module at the top stands in one of these.
+WINGS = {
+    "the measuring wing": MEASURING,
+    "the reading wing": READING,
+    "the trials": TRIALS,
+    "the corridor": CORRIDOR,
+    "the door of notebooks": {"__init__"},
+}
 READERS = {"pandas", "seaborn", "matplotlib"}
 
 
@@ -65,6 +77,21 @@ def modules():
         yield path, path.stem if path.parent.name != "engine" else "engine"
 
 
+def room_of(path, root=ROOT / "timelift"):
+    """The package or module at the top that a file belongs to."""
+    return path.relative_to(root).parts[0].removesuffix(".py")
+
+
+def wings_of(room):
+    """The names of the wings that a room is in."""
+    return [name for name, rooms in WINGS.items() if room in rooms]
+
+
+def in_wing(rooms):
+    """The modules of a wing."""
+    return [path for path, _ in modules() if room_of(path) in rooms]
+
+
 def _wings(path):
     """The packages of ours that a file imports from."""
     return {name.split(".")[1] for name in imports(path) if name.startswith("timelift.")}
@@ -85,6 +112,25 @@ def _dotted(path):
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+def test_every_module_stands_in_one_wing():
+    """A package that is in none would be checked by nothing below."""
+    found = {path: wings_of(room_of(path)) for path, _ in modules()}
+    assert {path: wings for path, wings in found.items() if len(wings) != 1} == {}
+    assert set().union(*WINGS.values()) == {room_of(path) for path in found}
+
+
+@pytest.mark.parametrize("name", ["strange/new.py", "strange.py", "strange/deeper/read/new.py"])
+def test_the_check_of_wings_can_fail(tmp_path, name):
+    """A module of a new package, or at the top, is in none until it is said in which."""
+    assert wings_of(room_of(tmp_path / name, tmp_path)) == []
+
+
+def test_nobody_imports_the_trials():
+    """They are run by themselves."""
+    others = MEASURING | READING | CORRIDOR | {"__init__"}
+    assert not [path for path in in_wing(others) if _wings(path) & TRIALS]
+
+
 def test_only_what_runs_inside_a_launch_imports_a_framework():
     """The pytest process and the reading wing stay free of TensorFlow and Keras."""
     guilty = [
@@ -97,14 +143,12 @@ def test_the_reading_wing_reaches_no_launch_and_the_measuring_wing_no_report():
     """report.py reaches the corridor and its own wing; the worker reaches no pandas."""
     doors = [ROOT / "report.py", *(ROOT / "timelift" / "commands").glob("*.py")]
     wings = {name.split(".")[1] for door in doors for name in reached(door) if "." in name}
-    assert not wings & {"measure", "engine"}
+    assert not wings & (MEASURING | TRIALS)
     assert wings >= {"case", "stats", "report", "read"}
     inside = [path for path, room in modules() if room in INSIDE]
     assert not [path for path in inside if packages(path) & READERS]
-    measuring = [path for path, _ in modules() if path.parent.name == "measure"]
-    assert not [path for path in measuring if _wings(path) & READING]
-    reading = [path for path, _ in modules() if path.parent.name in READING]
-    assert not [path for path in reading if _wings(path) & {"measure", "engine"}]
+    assert not [path for path in in_wing(MEASURING) if _wings(path) & (READING | TRIALS)]
+    assert not [path for path in in_wing(READING) if _wings(path) & MEASURING]
 
 
 @pytest.mark.parametrize("room", sorted(CORRIDOR))

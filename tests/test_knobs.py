@@ -1,10 +1,12 @@
 """The knobs: what their words mean, and that a wrong one is a sentence."""
 
 import os
+import re
 
 import pytest
 
 from timelift.errors import UserError
+from timelift.measure import machine
 from timelift.measure.knobs import KNOBS, Launches
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
@@ -30,7 +32,8 @@ CORES = sorted(os.sched_getaffinity(0))
         ("pin", "", ()),
         ("pin", str(CORES[0]), (CORES[0],)),
         ("pin", f"{CORES[0]}-{CORES[0]}", (CORES[0],)),
-        ("seed", "", -1),
+        ("seed", "", None),
+        ("seed", "0", 0),
         ("seed", "7", 7),
     ],
 )
@@ -57,7 +60,11 @@ def test_a_word_is_read(name, word, value):
         ("gate", "100%"),
         ("gate", "3.5"),
         ("precision", "nan"),
+        ("seed", "-5"),
+        ("seed", "1.5"),
+        ("seed", "x"),
         ("pin", "100000"),
+        ("pin", "0-99999999999"),
         ("pin", "x"),
         ("pin", "3-1"),
         ("pin", ","),
@@ -74,3 +81,21 @@ def test_every_knob_has_a_default_that_it_can_read(knob):
     """And a help text that says it."""
     knob.value("")
     assert knob.default or knob.otherwise in knob.full_help
+
+
+@pytest.mark.parametrize("word", ["-3", "0", "many"])
+def test_a_bound_of_inputs_that_is_none_is_a_sentence(word):
+    """Before anything is drawn below it."""
+    with pytest.raises(UserError, match=f"--input-high: expected .* from 1.*, received {word!r}"):
+        BY_NAME["input_high"].value(word)
+
+
+def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypatch):
+    """As macOS, which has no such call."""
+    for name in ("sched_getaffinity", "sched_setaffinity"):
+        monkeypatch.delattr(os, name)
+    assert BY_NAME["pin"].value("") == ()
+    assert machine.describe([])["identity"]["cores"] == os.cpu_count()
+    sentence = "--pin: this system holds no process to some processors; leave it out"
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        BY_NAME["pin"].value("0")

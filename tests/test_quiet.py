@@ -52,10 +52,11 @@ def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
     assert quiet.Watch().facts()["stolen_share"] == pytest.approx(0.2)
 
 
-def test_where_no_time_has_passed_or_none_is_told_nothing_is_stolen(monkeypatch):
+def test_where_no_time_has_passed_or_none_is_told_nothing_is_known_of_what_was_stolen(monkeypatch):
     """Systems without the field, and two looks at the same moment."""
-    monkeypatch.setattr(psutil, "cpu_times", lambda: (100.0, 50.0))
-    assert quiet.Watch().facts()["stolen_share"] == 0
+    for times in ((100.0, 50.0), Times((100.0, 50.0))):
+        monkeypatch.setattr(psutil, "cpu_times", lambda times=times: times)
+        assert "stolen_share" not in quiet.Watch().facts()
 
 
 def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypatch):

@@ -40,10 +40,33 @@ def sentences(run):
 def test_what_was_seen_is_told_in_shares(tmp_path):
     """What was stolen, what threads waited, and how far the canary moved."""
     seen = quiet.seen(measured(tmp_path))
-    assert "threads waited 3.0% of it for a processor" in seen
+    assert "threads waited 3.0% of the time for a processor" in seen
     assert "0.0% of the time was stolen" in seen
     assert "moved 0.0% between launches" in seen
     assert "moved 34.8%" in quiet.seen(measured(tmp_path, canaries=(1, 2, 1.5)))
+
+
+@pytest.mark.parametrize("missing", FACTS)
+def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
+    """Never a share of 0 % or 0 rounds that nobody counted."""
+    words = {"canary_seconds": "piece of work", "stolen_share": "stolen"}
+    words |= {"waited_share": "waited"}
+    facts = {name: value for name, value in FACTS.items() if name != missing}
+    seen = quiet.seen(measured(tmp_path, facts=facts))
+    assert [name for name, word in words.items() if word not in seen] == [
+        name for name in words if name == missing
+    ]
+
+
+def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
+    """Counted once a launch; one that was not is said to be so, and nothing is said of none."""
+    held_back = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 7})
+    assert "the container's processor quota held it back in 21 periods" in quiet.seen(held_back)
+    assert "raise it (docker run --cpus)" in sentences(held_back)[0]
+    free = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 0})
+    assert "the container's processor quota never held it back" in quiet.seen(free)
+    assert "docker" not in sentences(free)[0]
+    assert "quota" not in quiet.seen(measured(tmp_path, LOUD))
 
 
 def test_a_run_of_an_older_timelift_says_nothing(tmp_path):

@@ -21,7 +21,8 @@ Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), 
 `graph_nodes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
 `built` (its place in the order of building, from 1), `dropped_rounds` (a rival retraced),
 `stolen_share` (of the processors' time while rounds were played), `waited_share` (what all threads
-waited for a processor, over the time of the rounds), `canary_seconds` (one beat of
+waited for a processor, over the time of the rounds), `throttled_periods` (in
+which a container's quota held it back meanwhile), `canary_seconds` (one beat of
 `timelift.measure.quiet`). In the first launch, `peak_bytes` of a call, and what bounds it: `flops`
 and `least_bytes` of the inner layer's work, and once for each device `attainable_flops_per_second`,
 `attainable_bytes_per_second` and `engine`, its name and the switches of its backend. On a device

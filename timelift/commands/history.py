@@ -85,12 +85,15 @@ def _since(text: str | None) -> datetime | None:
 def _write(history: "History", folder: Path) -> None:
     """Write the report and say where it is."""
     from timelift.history import figures, show  # noqa: PLC0415
-    from timelift.report import exports, plot  # noqa: PLC0415
+    from timelift.report import exports, leftovers, plot  # noqa: PLC0415
 
     pictures = plot.save(figures.figures(history), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
-    exports.write(folder / "history.md", show.markdown_history(history, names))
-    exports.write(folder / "history.csv", show.csv_history(history))
-    exports.write(folder / "changes.csv", show.csv_changes(history))
-    written = ["history.md", "history.csv", "changes.csv", *(one.name for one in pictures)]
-    sys.stdout.write(f"\n{folder}: {', '.join(written)}\n")
+    texts = {
+        "history.md": show.markdown_history(history, names),
+        "history.csv": show.csv_history(history),
+        "changes.csv": show.csv_changes(history),
+    }
+    written = [exports.write(folder / name, text) for name, text in texts.items()] + pictures
+    leftovers.clear(folder, "history", written)
+    sys.stdout.write(f"\n{folder}: {', '.join(one.name for one in written)}\n")

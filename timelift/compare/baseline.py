@@ -33,6 +33,7 @@ FACTS = (
     "dropped_rounds",
     "waited_share",
     "stolen_share",
+    "throttled_periods",
     "canary_seconds",
     "flops",
     "least_bytes",

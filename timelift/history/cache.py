@@ -71,7 +71,7 @@ def _stamp(path: Path) -> Stamp:
 
 def _read(paths: Sequence[Path], size: int) -> list[Summary]:
     """Read journals, on all processors where there is enough to read."""
-    workers = min(_MOST_PROCESSES, len(os.sched_getaffinity(0)) if _counts() else 1)
+    workers = min(_MOST_PROCESSES, _processors())
     if size < _WORTH_A_PROCESS or workers == 1:
         return [_summary(path) for path in paths]
     try:
@@ -81,8 +81,9 @@ def _read(paths: Sequence[Path], size: int) -> list[Summary]:
         return [_summary(path) for path in paths]
 
 
-def _counts() -> bool:
-    return hasattr(os, "sched_getaffinity")
+def _processors() -> int:
+    """Count the processors that this process may use; one where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 def _summary(path: Path) -> Summary:

@@ -1,12 +1,12 @@
 """The protocol's knobs as command-line options: names, defaults, and how a value is read."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError
+from timelift.measure import cores
 from timelift.measure.options import Option
 from timelift.percent import share
 
@@ -99,13 +99,28 @@ def _growth(word: str) -> float:
     return share(word, below=10.0)
 
 
+#: A range of processors is cut here: no machine has more.
+_MOST_CORES = 1 << 16
+
+
+def _seed(word: str) -> int | None:
+    """Read a whole number from 0; nothing is a seed drawn anew."""
+    if not word:
+        return None
+    if not (word.isascii() and word.isdecimal()):
+        raise ValueError(word)
+    return int(word)
+
+
 def _cores(word: str) -> tuple[int, ...]:
     """Read `0,2-3` as numbers of processors that this process may use."""
     found: set[int] = set()
     for part in filter(None, word.split(",")):
         first, _, last = part.partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    if word and not (found and found <= os.sched_getaffinity(0)):
+        found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
+    if word and not cores.can_pin():
+        raise UserError("this system holds no process to some processors; leave it out")
+    if word and not (found and found <= cores.usable()):
         raise ValueError(word)
     return tuple(sorted(found))
 
@@ -169,7 +184,7 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
     Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
-    Knob("seed", "", "a whole number", otherwise="drawn anew", read=lambda text: int(text or -1)),
+    Knob("seed", "", "a whole number from 0", otherwise="drawn anew", read=_seed),
     Knob("results", "results", "a folder for the journals"),
     Knob("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
     Knob("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
@@ -184,5 +199,10 @@ KNOBS: tuple[Knob, ...] = (
     Knob("layer_file", "", "a layer of your own, as path.py:function"),
     Knob("features", "", "the shape of one step of your layer, like 96,96,3", read=_features),
     Knob("input_dtype", "", "int32 or int64 for inputs of whole numbers", read=_integer_dtype),
-    Knob("input_high", "", "whole-number inputs lie below this", read=lambda text: int(text or 0)),
+    Knob(
+        "input_high",
+        "",
+        "a whole number from 1, below which whole-number inputs lie",
+        read=lambda text: _positive(text) if text else 0,
+    ),
 )

@@ -12,8 +12,9 @@ from typing import Any
 import psutil
 
 from timelift.case import Backend
-from timelift.measure import devices, quiet
+from timelift.measure import cores, devices, quiet
 from timelift.measure.backends import packages
+from timelift.measure.cgroup import HERE, Groups
 
 #: Environment variables that change how fast the backend runs.
 FLAGS = (
@@ -25,14 +26,15 @@ FLAGS = (
 )
 
 
-def describe(backends: Iterable[Backend]) -> dict[str, Any]:
+def describe(backends: Iterable[Backend], groups: Groups = HERE) -> dict[str, Any]:
     """Describe this machine, with the versions of these backends, in three parts.
 
     `identity` differs between runs: they are not comparable. `drift` differs: compare, but say so.
-    `information` is for the reader. `name` is made of the identity and holds no host name.
+    `information` is for the reader. `name` is made of the identity and holds no host name. A
+    container with another quota of the processors, which its `groups` tell, is another machine.
     """
     gpus = devices.describe()
-    identity = _identity(gpus.get("gpus", []))
+    identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return {
         "name": _name(identity),
         "identity": identity,
@@ -52,12 +54,13 @@ def describe(backends: Iterable[Backend]) -> dict[str, Any]:
     }
 
 
-def _identity(gpus: Sequence[str]) -> dict[str, Any]:
+def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": len(cores.usable()),
+        **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),
     }
@@ -65,6 +68,7 @@ def _identity(gpus: Sequence[str]) -> dict[str, Any]:
 
 def _name(identity: dict[str, Any]) -> str:
     words = f"{identity['cpu']} {identity['cores']}cores {identity['memory_gib']}gib"
+    words += f" {identity['quota_cores']}quota" if "quota_cores" in identity else ""
     words += f" {identity.get('gpus', '')}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 

@@ -192,7 +192,7 @@ class Session:
 
     def _seed(self) -> int:
         """The seed of every order: the user's, that of the run that goes on, or a new one."""
-        if self.knobs["seed"] >= 0:
+        if self.knobs["seed"] is not None:
             return int(self.knobs["seed"])
         before = self.past.header.get("seed") if self.past else None
         return before if isinstance(before, int) else random.SystemRandom().randrange(2**31)

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.case import AXES, Case, Gradients, Status
+from timelift.case import AXES, Case, Gradients, Lengths, Status
 from timelift.page.table import Heading, Table
 from timelift.read.escape import NAME_LIMIT, plain
 from timelift.read.measurement import Measurement, Run
@@ -136,10 +136,10 @@ def _share(of_the_limit: float | None) -> str:
 
 
 def per_step(row: Rival, measurement: Measurement) -> float:
-    """Give the seconds of one valid step of one sequence."""
+    """Give the seconds of one valid step of one sequence, NaN where those were not counted."""
     setting = row.case.setting
-    steps = fact(measurement, "valid_steps") or setting.seq_len * setting.batch
-    return row.seconds_per_call / steps
+    every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
+    return row.seconds_per_call / (fact(measurement, "valid_steps") or every)
 
 
 def _beside(row: Rival) -> tuple[str, str]:

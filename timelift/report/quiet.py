@@ -24,15 +24,26 @@ def lines(run: Run, rankings: Sequence[Ranking]) -> Iterator[tuple[str, str]]:
 
 def seen(run: Run) -> str:
     """Say what was seen of the machine, nothing where nothing was."""
+    return "; ".join(_seen(run))
+
+
+def _seen(run: Run) -> Iterator[str]:
+    """Say what is known, one after the other: nothing stands for what was not looked at."""
     beats = _facts(run, "canary_seconds")
-    if len(beats) < 2:  # noqa: PLR2004 - one says nothing of a spread
-        return ""
-    waited = _facts(run, "waited_share")
-    more = f"; threads waited {_mean(run, 'waited_share'):.1%} of it for a processor"
-    return (
-        f"a fixed piece of work moved {_spread(beats):.1%} between launches (sd); "
-        f"{_mean(run, 'stolen_share'):.1%} of the time was stolen" + (more if waited else "")
-    )
+    if len(beats) > 1:
+        yield f"a fixed piece of work moved {_spread(beats):.1%} between launches (sd)"
+    if stolen := _facts(run, "stolen_share"):
+        yield f"{float(np.mean(stolen)):.1%} of the time was stolen"
+    if waited := _facts(run, "waited_share"):
+        yield f"threads waited {float(np.mean(waited)):.1%} of the time for a processor"
+    if held_back := _facts(run, "throttled_periods"):
+        yield _quota(sum(held_back))
+
+
+def _quota(periods: float) -> str:
+    if not periods:
+        return "the container's processor quota never held it back"
+    return f"the container's processor quota held it back in {periods:,.0f} periods"
 
 
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> Iterator[str]:
@@ -61,6 +72,11 @@ def _remedy(run: Run) -> str:
         words.append("the host gave time to other guests, so try another hour or machine")
     if _mean(run, "waited_share") > _CROWDED:
         words.append("the backend's threads crowd each other, which --threads 1 ends")
+    if _mean(run, "throttled_periods") > 0:
+        words.append(
+            "the container's processor quota held it back, so raise it (docker run --cpus) or "
+            "measure fewer threads (--threads 1)"
+        )
     if _mean(run, "throttled") > 0:
         words.append("heat or the power supply held the GPU down, so cool it or lower its load")
     words.append("more time (--budget 15m), --threads 1 or --pin 0 would help")

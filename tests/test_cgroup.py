@@ -1,0 +1,150 @@
+"""Containers: a quota of the processors is part of the machine, and being held back is noticed."""
+
+import pytest
+
+import report
+from tests import journals, stored
+from timelift.compare.machines import identity_differences, in_words
+from timelift.measure import machine, quiet
+from timelift.measure.cgroup import Groups
+from timelift.read.measurement import Run
+
+
+def groups(folder, own, files):
+    """Control groups of these files, by path, for a process that is in `own`."""
+    for name, text in files.items():
+        path = folder / "mounted" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (folder / "own").write_text(own)
+    return Groups(folder / "mounted", folder / "own")
+
+
+def stat(periods):
+    """What a group tells of itself."""
+    return f"usage_usec 9\nnr_periods 100\nnr_throttled {periods}\nthrottled_usec 12\n"
+
+
+def one(periods=0, quota="150000 100000"):
+    """The files of a container that sees its own group as the root."""
+    return {"cpu.max": f"{quota}\n", "cpu.stat": stat(periods)}
+
+
+QUOTAS = {
+    "version 2, as a container sees it": ("0::/\n", one(), 1.5),
+    "version 2, as the host sees it": ("0::/a/b\n", {"a/b/cpu.max": "50000 100000\n"}, 0.5),
+    "the group above allows less": (
+        "0::/a/b\n",
+        {"a/b/cpu.max": "400000 100000", "a/cpu.max": "200000 100000", "cpu.max": "max 100000"},
+        2.0,
+    ),
+    "version 1": (
+        "5:memory:/a\n4:cpu,cpuacct:/a\n",
+        {"cpu,cpuacct/a/cpu.cfs_quota_us": "25000\n", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"},
+        0.25,
+    ),
+    "version 1, as a container sees it": (
+        "4:cpuacct,cpu:/docker/abc\n0::/\n",
+        {"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"},
+        3.0,
+    ),
+    "both versions": ("1:name=systemd:/a\n0::/a\n", {"unified/a/cpu.max": "1000 2000"}, 0.5),
+    "a group outside of what is mounted": ("0::/../../b\n", one(), 1.5),
+}
+NONE = {
+    "no limit": ("0::/\n", one(quota="max 100000")),
+    "no limit in version 1": (
+        "4:cpu:/\n",
+        {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"},
+    ),
+    "no groups": ("", {"cpu.max": "150000 100000"}),
+    "another controller": ("4:memory:/a\n", {"memory/a/cpu.max": "150000 100000"}),
+    "nonsense": ("0::/\nx\n::::\n", {"cpu.max": "a b c\n"}),
+    "a period of nothing": ("0::/\n", {"cpu.max": "100 0"}),
+    "no number": ("0::/\n", {"cpu.max": "\n", "cpu.stat": "nr_throttled many\nx\n"}),
+}
+
+
+@pytest.mark.parametrize(("own", "files", "cores"), QUOTAS.values(), ids=QUOTAS)
+def test_a_quota_is_found_wherever_it_is_set(tmp_path, own, files, cores):
+    """In processors' worth of time: the least of the group and those above it."""
+    assert groups(tmp_path, own, files).quota_cores() == cores
+
+
+@pytest.mark.parametrize(("own", "files"), NONE.values(), ids=NONE)
+def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
+    """And nothing is watched."""
+    found = groups(tmp_path, own, files)
+    assert found.quota_cores() is None
+    assert "throttled_periods" not in quiet.Watch(found).facts()
+    assert "quota_cores" not in machine.describe([], found)["identity"]
+
+
+def test_a_machine_without_control_groups_has_none(tmp_path):
+    """Other systems have no such files."""
+    assert Groups(tmp_path / "none", tmp_path / "gone").throttled_periods() is None
+
+
+def test_a_container_with_another_quota_is_another_machine(tmp_path):
+    """Its runs lie in a folder of their own, and what differs is named in words."""
+    quotas = ("150000 100000", "200000 100000", "max 100000")
+    found = [machine.describe([], groups(tmp_path, "0::/\n", one(quota=quota))) for quota in quotas]
+    assert len({one["name"] for one in found}) == 3
+    assert "1-5quota" in found[0]["name"]
+    runs = [Run({"machine": one}, (), complete=True) for one in found]
+    assert in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
+    assert in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
+
+
+def test_two_quotas_are_not_compared(tmp_path, capsys):
+    """As other processors are not."""
+    paths = [
+        str(stored.stored(tmp_path / f"{cores}", 1, sizes=1, machine=other))
+        for cores in (1.5, 2.0)
+        for other in [stored.other_machine(quota_cores=cores)]
+    ]
+    assert report.main(["compare", *paths]) == 1
+    assert "received others: quota_cores 1.5 → 2.0" in capsys.readouterr().err
+
+
+def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tmp_path):
+    """Of the group and of the one above it."""
+    files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
+    watched = groups(tmp_path, "0::/a\n", files)
+    watch = quiet.Watch(watched)
+    assert watch.facts()["throttled_periods"] == 0
+    groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(8), "cpu.stat": stat(42)})
+    assert watch.facts()["throttled_periods"] == 7
+
+
+def test_one_group_under_two_names_is_counted_once(tmp_path):
+    """Version 1 mounts `cpu` as a link to `cpu,cpuacct`."""
+    files = {"cpu,cpuacct/cpu.stat": stat(5), "cpu,cpuacct/cpu.cfs_quota_us": "1000"}
+    found = groups(tmp_path, "4:cpu,cpuacct:/\n", files)
+    (tmp_path / "mounted" / "cpu").symlink_to("cpu,cpuacct")
+    assert found.throttled_periods() == 5
+
+
+def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
+    """The container was moved to another group meanwhile."""
+    watched = groups(tmp_path, "0::/\n", one(5))
+    watch = quiet.Watch(watched)
+    groups(tmp_path, "0::/\n", one(2))
+    assert watch.facts()["throttled_periods"] == 0
+    (tmp_path / "mounted" / "cpu.stat").unlink()
+    assert "throttled_periods" not in watch.facts()
+
+
+def test_what_a_container_was_held_back_stays_in_a_baseline(tmp_path):
+    """It is a fact like the others."""
+    line = journals.line(journals.case(), facts={"throttled_periods": 3, "secret": 4})
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
+    assert kept(path) == {"throttled_periods": 3}
+
+
+def kept(path):
+    """The facts that a baseline keeps of a run."""
+    from timelift.compare import baseline
+    from timelift.read import results
+
+    return next(one["facts"] for one in baseline.lines(results.load(path)) if "facts" in one)

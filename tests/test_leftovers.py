@@ -1,0 +1,89 @@
+"""A report's folder holds one report: what an earlier one wrote goes, what is a user's stays."""
+
+import json
+
+import pytest
+
+import report
+from tests import histories, journals
+from timelift.report.leftovers import FILE
+
+LARGE = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
+SMALL = journals.grid(("native",), seq_lens=(8,), phases=("forward",))
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Report a run of these cases into a folder, which is given."""
+
+    def make(cases):
+        path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=2)
+        assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+        return tmp_path / "out"
+
+    return make
+
+
+def files(folder):
+    """Every file in a folder."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_smaller_report_leaves_nothing_of_a_larger_one(made, tmp_path):
+    """The same files as in a folder of its own; growth, prices and phases are gone."""
+    before = files(made(LARGE))
+    after = files(made(SMALL))
+    (tmp_path / "out").rename(tmp_path / "old")
+    alone = files(made(SMALL))
+    assert after == alone
+    assert {"scaling.csv", "tables/prices.csv", "figures/forward_backward.svg"} <= before - after
+
+
+def test_what_a_user_put_there_or_changed_stays(made):
+    """Whatever it is called, and although the earlier report had a file of that name."""
+    folder = made(LARGE)
+    mine = {"figures/mine.svg": "mine", "notes.csv": "mine", "scaling.csv": "changed by me"}
+    for name, text in mine.items():
+        (folder / name).write_text(text)
+    made(SMALL)
+    assert {name: (folder / name).read_text() for name in mine} == mine
+
+
+def test_a_history_in_the_same_folder_is_another_s(made, tmp_path, monkeypatch):
+    """Neither command removes what the other wrote; each clears up after itself."""
+    folder = made(LARGE)
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    for workloads in (("tokens", "frames"), ("tokens",)):
+        cases = journals.grid(workloads=workloads, seq_lens=(8,))
+        histories.nights(tmp_path / "results", 3, cases=cases)
+        words = ["history", "--output", str(folder)]
+        assert report.main(words) == 0
+        assert (folder / "history-frames.svg").exists() is ("frames" in workloads)
+    assert "scaling.csv" in files(folder)
+    made(SMALL)
+    assert {"history.md", "history-tokens.svg"} <= files(folder)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["", "[", "[]", "7", '{"report": 3}', '{"report": {"a": 3}}', "[" * 100_000, "\ud800"],
+)
+def test_a_damaged_list_removes_nothing(made, damage):
+    """It is input like everything else in the folder."""
+    folder = made(LARGE)
+    before = files(folder)
+    (folder / FILE).write_bytes(damage.encode("utf-8", "surrogatepass"))
+    assert files(made(SMALL)) >= before
+
+
+@pytest.mark.parametrize("name", ["../kept", "/{}/kept", "figures/../../kept", "", ".", "a\0b"])
+def test_a_list_that_leads_out_of_the_folder_is_not_followed(made, tmp_path, name):
+    """Nobody's file elsewhere is removed, whatever its digest."""
+    folder = made(SMALL)
+    (tmp_path / "kept").write_text("")
+    digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    told = {"report": {name.format(str(tmp_path).strip("/")): digest}}
+    (folder / FILE).write_text(json.dumps(told))
+    made(SMALL)
+    assert (tmp_path / "kept").exists()

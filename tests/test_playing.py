@@ -1,0 +1,64 @@
+"""Playing a setting: what is reported of each rival once its rounds are over."""
+
+import random
+from types import SimpleNamespace
+
+from timelift.case import Phase, Setting, Status
+from timelift.engine import Feed
+from timelift.measure.contender import Contender
+from timelift.measure.playing import Play
+from timelift.measure.wire import Rival, Task, Wires
+
+SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
+
+
+class Program:
+    """A compiled model that is traced anew at every call, or at none."""
+
+    nodes = None
+
+    def __init__(self, *, retraces):
+        self.retraces, self.traces = retraces, 1
+
+    def bind(self, feed):
+        """The call that is timed."""
+        return self.call
+
+    def call(self):
+        """Some work, and a trace where it retraces."""
+        self.traces += self.retraces
+        return sum(range(2000))
+
+
+def reports(**retraces):
+    """Play rivals of these names; the event that reports each."""
+    rivals = tuple(Rival(name, f"{name}.py") for name in retraces)
+    events = []
+    engine = SimpleNamespace(wait=lambda _: None)
+    task = Task(SETTING, rivals, "", (3,), 1, 0.02)
+    play = Play(engine, task, Wires(events.append), random.Random(1))
+    play.run(
+        [Contender(rival, Program(retraces=retraces[rival.name]), Feed(None)) for rival in rivals],
+        SimpleNamespace(layer=None),
+    )
+    return {one["strategy"]: one for one in events if one["event"] == "ended"}
+
+
+def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
+    """Until it is found out it voids three rounds; all others count."""
+    found = reports(good=False, chronic=True, better=False)
+    assert found["chronic"]["status"] == Status.FAILED
+    assert found["chronic"]["reason"].startswith("it was traced anew in 3 rounds")
+    assert "seconds_per_call" not in found["chronic"]
+    for name in ("good", "better"):
+        assert found[name]["status"] == Status.MEASURED
+        assert all(found[name]["seconds_per_call"][:5])
+        assert found[name]["facts"]["dropped_rounds"] == 3
+
+
+def test_without_one_all_are_measured_and_no_round_is_dropped():
+    """The check does not see what is not there."""
+    found = reports(good=False, better=False)
+    assert {one["status"] for one in found.values()} == {Status.MEASURED}
+    dropped = [one["facts"]["dropped_rounds"] for one in found.values()]
+    assert dropped == [0, 0]

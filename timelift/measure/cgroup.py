@@ -1,0 +1,88 @@
+"""A container's share of the processors: its quota, and how often it was held back by it.
+
+A control group may have so many microseconds of processor time in each period, and stands still for
+the rest of a period in which it took more. The group is that of this process, and every group above
+it limits it too. All of it is read from files; where they tell nothing, nothing is known.
+Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files and, for version 1,
+https://docs.kernel.org/scheduler/sched-bwc.html
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+#: Where control groups are mounted, and what tells those of this process.
+MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The control groups that this process is in, each with those above it."""
+
+    mounted: Path = MOUNTED
+    own: Path = OWN
+
+    def quota_cores(self) -> float | None:
+        """The processors' worth of time that is allowed, the least of all groups; None: no limit.
+
+        Rounded to hundredths of a processor.
+        """
+        quotas = [quota for folder in self._folders() if (quota := _quota(folder))]
+        return round(min(quotas), 2) if quotas else None
+
+    def throttled_periods(self) -> int | None:
+        """How many periods any of the groups stood still in, so far; None where none tells."""
+        counts = [count for folder in self._folders() if (count := _throttled(folder)) is not None]
+        return sum(counts) if counts else None
+
+    def _folders(self) -> Iterator[Path]:
+        """Give the folders of the groups, each once; a container may see no more than its own."""
+        seen: set[Path] = set()
+        for root, inside in self._places():
+            for folder in (root / inside, *(root / one for one in inside.parents)):
+                if folder.is_dir() and (real := folder.resolve()) not in seen:
+                    seen.add(real)
+                    yield folder
+
+    def _places(self) -> Iterator[tuple[Path, PurePosixPath]]:
+        """Give the root of each hierarchy with a processor's controller, and the path below it."""
+        for line in _text(self.own).splitlines():
+            number, _, rest = line.partition(":")
+            names, _, path = rest.partition(":")
+            inside = PurePosixPath(path.lstrip("/"))
+            if ".." in inside.parts:  # a group outside of what is mounted here
+                inside = PurePosixPath()
+            if number == "0" and not names:
+                yield from ((root, inside) for root in (self.mounted, self.mounted / "unified"))
+            elif "cpu" in names.split(","):
+                yield from ((self.mounted / name, inside) for name in (names, "cpu"))
+
+
+#: The groups of this process.
+HERE = Groups()
+
+
+def _quota(folder: Path) -> float | None:
+    """The processors' worth of time that one group allows itself; None where it has no limit."""
+    words = _text(folder / "cpu.max").split()
+    words = words or [_text(folder / f"cpu.cfs_{one}_us").strip() for one in ("quota", "period")]
+    try:
+        quota, period = map(int, words)
+    except ValueError:  # "max", or no such file
+        return None
+    return quota / period if quota > 0 and period > 0 else None
+
+
+def _throttled(folder: Path) -> int | None:
+    """The periods that one group stood still in; None where it does not tell."""
+    pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
+    told = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
+    count = told.get("nr_throttled", "")
+    return int(count) if count.isdecimal() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
