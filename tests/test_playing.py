@@ -20,7 +20,7 @@ class Program:
     def __init__(self, *, retraces):
         self.retraces, self.traces = retraces, 1
 
-    def bind(self, feed):
+    def bind(self, _feed):
         """The call that is timed."""
         return self.call
 
