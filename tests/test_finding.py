@@ -9,6 +9,7 @@ import pytest
 
 from tests import journals
 from timelift.errors import UserError
+from timelift.journal import runs_under
 from timelift.measure import resume
 from timelift.read import results
 
@@ -49,6 +50,18 @@ def test_what_the_user_types_finds_its_run(
     """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
     found = results.find(root, [word.format(root=root) for word in words])
     assert [path.stem for path in found] == expected
+
+
+def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> None:
+    """A folder that goes away while it is looked through is no traceback."""
+    twins = root / "a" / "selftest"
+    twins.mkdir()
+    late = journals.header(started="2026-02-01T00:00:00+00:00")
+    journals.write(twins / "twins.jsonl", late)
+    (root / "gone").symlink_to(root / "nowhere")
+    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
+    assert runs_under(root / "gone") == []
 
 
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
