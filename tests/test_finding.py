@@ -75,6 +75,13 @@ def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word:
     assert [resume.open_past(root, word).path] == results.find(root, [word])
 
 
+def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
+    """To neither of them."""
+    for find in (results.find, resume.open_past):
+        with pytest.raises(UserError, match=r"expected a run"):
+            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
+
+
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
     """Nor does it end in a traceback."""
