@@ -152,13 +152,19 @@ def test_a_device_that_is_not_there_is_a_skip(tmp_path):
     [
         (["--strategies", "nativ"], "unknown strategy 'nativ'; nearest: native"),
         (["--workloads", "sensr"], "unknown workload 'sensr'; nearest: sensor"),
-        (["--seq-lens", "0"], "--seq-lens: expected a whole number of at least 1, received '0'"),
+        (
+            ["--seq-lens", "0"],
+            "--seq-lens: expected a whole number from 1 to 2,147,483,647, received '0'",
+        ),
         (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
         (["--launches", "0"], "--launches: expected a number of fresh processes"),
         (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),
         (["--budget", "5d"], "--budget: expected the time for the whole run"),
         (["--pin", "100000"], "--pin: expected the processors to stay on"),
-        (["-o", "seq_lens=x"], "--seq-lens: expected a whole number of at least 1, received 'x'"),
+        (
+            ["-o", "seq_lens=x"],
+            "--seq-lens: expected a whole number from 1 to 2,147,483,647, received 'x'",
+        ),
     ],
 )
 def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentence):

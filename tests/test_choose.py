@@ -183,6 +183,16 @@ def test_memory_between_two_sizes_is_decided_by_both(tmp_path, capsys):
     assert "different winners" in lines[0]
 
 
+@pytest.mark.parametrize("unknown", [None, 0])
+def test_memory_that_is_not_known_may_be_the_least(tmp_path, capsys, unknown):
+    """What was too little to be told, at one size, is no reason to choose another."""
+    path = _peaks(tmp_path, {"a": (unknown, 100), "b": (200, 400), "c": (300, 900)})
+    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--goal", "memory")
+    assert code == 2
+    assert "peak_bytes of a is not known, and may be the least" in lines[0]
+    assert choose(capsys, path, "--seq-len", "40", "--goal", "memory")[0] == 0
+
+
 def _peaks(folder, peaks):
     lines = [
         journals.line(journals.case(name, seq_len=size), launch, facts={"peak_bytes": peak})

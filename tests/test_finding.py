@@ -9,6 +9,7 @@ import pytest
 
 from tests import journals
 from timelift.errors import UserError
+from timelift.journal import runs_under
 from timelift.measure import resume
 from timelift.read import results
 
@@ -51,6 +52,18 @@ def test_what_the_user_types_finds_its_run(
     assert [path.stem for path in found] == expected
 
 
+def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> None:
+    """A folder that goes away while it is looked through is no traceback."""
+    twins = root / "a" / "selftest"
+    twins.mkdir()
+    late = journals.header(started="2026-02-01T00:00:00+00:00")
+    journals.write(twins / "twins.jsonl", late)
+    (root / "gone").symlink_to(root / "nowhere")
+    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
+    assert runs_under(root / "gone") == []
+
+
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
 def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word: str) -> None:
     """The latest is the one that was started last, whichever file was touched last."""
@@ -60,6 +73,13 @@ def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word:
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
     assert [resume.open_past(root, word).path] == results.find(root, [word])
+
+
+def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
+    """To neither of them."""
+    for find in (results.find, resume.open_past):
+        with pytest.raises(UserError, match=r"expected a run"):
+            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])

@@ -61,7 +61,7 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
     [
         ("strategies", "nativ", "unknown strategy 'nativ'; nearest: native"),
         ("workloads", "smal", "unknown workload 'smal'; nearest: small"),
-        ("seq_lens", "0", "expected a whole number of at least 1, received '0'"),
+        ("seq_lens", "0", "expected a whole number from 1 to 2,147,483,647, received '0'"),
         ("seq_lens", "-1", "received '-1'"),
         ("seq_lens", "abc", "received 'abc'"),
         ("seq_lens", ",", "expected at least one value"),
@@ -69,6 +69,9 @@ def test_a_question_about_an_axis_needs_two_of_its_values():
         ("devices", "tpu", "unknown device 'tpu'"),
         ("devices", "gpu:x", "unknown device 'gpu:x'"),
         ("threads", "many", "expected a number of threads"),
+        ("threads", "9" * 5000, "expected a number of threads"),
+        ("seq_lens", "9" * 5000, "expected a whole number from 1 to 2,147,483,647"),
+        ("batch_sizes", "2147483648", "expected a whole number from 1 to 2,147,483,647"),
     ],
 )
 def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentence):

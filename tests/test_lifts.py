@@ -145,6 +145,26 @@ def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, tmp_path, capsy
     assert "the only lift: native" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("against", [False, True], ids=["a self-test", "another side"])
+def test_a_twin_is_recommended_as_little(tmp_path, capsys, against):
+    """A planted copy is faster by its plant alone, and another side is what was before."""
+    path = journals.selftest(tmp_path / "run.jsonl", bases=("native",), launches=5)
+    if against:
+        told = {"native@HEAD": {"title": "x", "against": {"of": "native"}}}
+        cases = journals.grid(("native", "native@HEAD"), seq_lens=(8, 64))
+        lines = list(journals.campaign(cases, launches=5))
+        path = journals.write(path, journals.header(strategies=told), *lines, journals.END)
+    assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    page = (tmp_path / "out" / "index.html").read_text()
+    named = re.compile(r"(fastest|slower|is): [^|]*@|`?[\w.]+@\S* costs|overtakes")
+    assert [line for line in (*said.splitlines(), *page.splitlines()) if named.search(line)] == []
+    assert "is a twin of native" in said
+    assert "the only lift: native" in said
+    assert "(no lift)" not in said
+    assert "No two strategies were measured in one setting" in page
+
+
 def test_tables_for_programs_say_who_is_no_lift(journal, tmp_path):
     """With the reason; it has no rank."""
     path = journal(*lines(0.2), journals.END)

@@ -11,11 +11,22 @@ import pytest
 
 from tests import journals
 from tests.pages import FEW, HOSTILE, Elements, harm, loads, made, section
-from timelift.case import Mode, Status
+from timelift.case import Lengths, Mode, Status
 from timelift.page.drawing import inline
 from timelift.page.table import Heading, Table
 
 CASES = journals.grid(FEW)
+
+
+def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path: Path) -> None:
+    """Where lengths vary, those of a whole batch would be a false count."""
+    cases = [journals.case(name, lengths=Lengths.SKEWED) for name in FEW]
+    told: list[tuple[dict[str, int], bool]] = [({}, False), ({"valid_steps": 40}, True)]
+    for facts, known in told:
+        lines = [journals.line(case, launch, facts=facts) for case in cases for launch in (1, 2, 3)]
+        made(tmp_path, journals.header(), *lines, journals.END)
+        with (tmp_path / "report" / "tables" / "per_step.csv").open() as file:
+            assert [bool(row["T = 16"]) for row in csv.DictReader(file)] == [known] * len(FEW)
 
 
 @pytest.fixture(scope="module")

@@ -221,6 +221,25 @@ def test_first_calls_are_drawn_where_they_are_known(tmp_path: Path) -> None:
     assert "first_call" not in plot.figures(run, ranking.rank(run.measurements))
 
 
+def test_memory_that_is_not_known_is_said_beside_the_front(tmp_path: Path) -> None:
+    """Who is not drawn may be smaller than who is ringed."""
+    cases = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(8,))
+    lines = list(journals.campaign(cases))
+    whole = results.load(journals.write(tmp_path / "whole", journals.header(), *lines))
+    for line in lines:
+        if line["case"]["strategy"] == "fold_time":
+            line["facts"] |= {"peak_bytes": None}
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    said, everyone = (
+        " ".join(text.get_text() for text in figure.texts)
+        for figure in (
+            plot.figures(one, ranking.rank(one.measurements))["memory"] for one in (run, whole)
+        )
+    )
+    assert "(not known of fold_time)" in " ".join(said.split())
+    assert "not known" not in everyone
+
+
 def test_an_empty_run_has_no_figures(tmp_path: Path) -> None:
     """No figure is better than an empty one."""
     run = results.load(journals.write(tmp_path / "run", journals.header()))

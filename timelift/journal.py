@@ -58,12 +58,15 @@ _LONGEST_HEADER = 1 << 20
 
 
 def runs_under(folder: Path) -> list[Path]:
-    """The journals under a folder; those of twins and baselines only where it is theirs."""
-    return sorted(
-        path
-        for path in folder.rglob("*.jsonl")
-        if path.is_file() and not APART.intersection(path.relative_to(folder).parts)
-    )
+    """The journals under a folder; those of twins and baselines only where it is theirs.
+
+    A folder that cannot be read, or goes away meanwhile, holds none.
+    """
+    found: list[Path] = []
+    for place, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if name not in APART]
+        found += [Path(place, name) for name in names if name.endswith(".jsonl")]
+    return sorted(path for path in found if path.is_file())
 
 
 def latest(paths: Iterable[Path]) -> Path:

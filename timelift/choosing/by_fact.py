@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from timelift.case import Case, Setting
+from timelift.case import Case, Setting, Status
 from timelift.choosing.answers import Beside, Choice, Open
 from timelift.choosing.place import Place
 from timelift.choosing.question import Goal
@@ -20,6 +20,8 @@ def by_fact(goal: Goal, where: Place, lifts: Sequence[Measurement]) -> Choice | 
     facts = [_facts(goal, corner, lifts) for corner in where.corners]
     if not all(len(one) > 1 for one in facts):
         return Open(f"the run does not know it of two strategies: {_FACTS[goal]}")
+    if silent := _silent(facts, where, lifts):
+        return Open(f"{_FACTS[goal]} of {', '.join(silent)} is not known, and may be the least")
     everywhere = sorted(set.intersection(*(set(one) for one in facts)))
     behind = {name: max(one[name] / min(one.values()) for one in facts) for name in everywhere}
     name = min(behind, key=lambda one: behind[one], default="")
@@ -50,6 +52,23 @@ def _told(goal: Goal, name: str, where: Place, lifts: Sequence[Measurement]) -> 
         sum(fact_of(launch, _FACTS[goal]) is not None for launch in one.launches)
         for one in lifts
         if one.case.strategy == name and one.case.setting in where.corners
+    )
+
+
+def _silent(
+    facts: Sequence[Mapping[str, float]], where: Place, lifts: Sequence[Measurement]
+) -> list[str]:
+    """Name the strategies that were measured at a corner at which their fact is not known."""
+    known = dict(zip(where.corners, facts, strict=True))
+    return sorted(
+        {
+            one.case.strategy
+            for one in lifts
+            if one.status is Status.MEASURED
+            and one.launches
+            and one.case.setting in known
+            and one.case.strategy not in known[one.case.setting]
+        }
     )
 
 

@@ -10,6 +10,9 @@ from timelift.errors import UserError, nearest
 from timelift.measure import devices
 from timelift.measure.options import Option
 
+#: Sizes are 32-bit in every backend.
+_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+
 
 def _whole(word: str) -> str:
     return word
@@ -57,17 +60,23 @@ def split(text: str) -> list[str]:
     return [word.strip() for word in words if word.strip()]
 
 
+def _counts(word: str) -> bool:
+    """Whether a word is a whole number from 1 that any backend has a size for."""
+    short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
+    return short and 0 < int(word) <= _LARGEST
+
+
 def _size(word: str) -> int:
-    if not (word.isdecimal() and int(word) > 0):
-        raise UserError(f"expected a whole number of at least 1, received {word!r}")
+    if not _counts(word):
+        raise UserError(f"expected a whole number from 1 to {_LARGEST:,}, received {word!r:.80}")
     return int(word)
 
 
 def _threads(word: str) -> int:
     if word == "default":
         return 0
-    if not (word.isdecimal() and int(word) > 0):
-        raise UserError(f"expected a number of threads or 'default', received {word!r}")
+    if not _counts(word):
+        raise UserError(f"expected a number of threads or 'default', received {word!r:.80}")
     return int(word)
 
 

@@ -106,8 +106,10 @@ def of_folder(
 
     A file that cannot be read costs the cases that need it, and no others.
     """
-    if not (folder / "strategies").is_dir():
-        raise UserError(f"{option}: expected a project with strategies/ in it, received {label!r}")
+    if not _is_folder(folder / "strategies"):
+        raise UserError(
+            f"{option}: expected a project with strategies/ in it, received {label!r:.200}"
+        )
     strategies, bad = _readable([*modules(folder / "strategies"), *files], variants)
     workloads, worse = _readable(
         modules(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
@@ -115,6 +117,14 @@ def of_folder(
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
     return Base(label, commit, folder, strategies, workloads, broken=broken)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder is there, whose name may be longer than any file's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _readable(

@@ -154,7 +154,7 @@ def parse_parameters(word: str, inside: str) -> dict[str, Any]:
         assert call.keywords
         assert not call.args
         return {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
-    except (SyntaxError, ValueError, AssertionError):
+    except (SyntaxError, ValueError, TypeError, AssertionError):
         raise UserError(
             f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]"
         ) from None

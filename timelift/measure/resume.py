@@ -40,7 +40,10 @@ def open_past(folder: Path, word: str) -> Past:
 
     `folder` is where the journals of all machines are.
     """
-    path = Path(word) if Path(word).is_file() else _find(folder, word)
+    try:
+        path = Path(word) if Path(word).is_file() else _find(folder, word)
+    except OSError:  # no file has so long a name
+        path = _find(folder, word)
     try:
         lines = path.read_bytes().split(b"\n")
     except OSError as error:

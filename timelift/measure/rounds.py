@@ -20,7 +20,7 @@ SAMPLE_SECONDS = 2e-3
 CALLS_JITTER = 0.1
 #: Before a sample, calls of so many seconds in all go untimed. After a rival's calls everything is
 #: cold: the first call takes about a quarter longer, the second 7 %, the sixth 1 %.
-PRIMING_SECONDS = 1.0e-3
+PRIMING_SECONDS = 0.8e-3
 #: Longer calls do without: what the cold costs is lost in them.
 LONGEST_PRIMED_SECONDS = 10e-3
 #: A device's own queue is awaited once a sample; that may cost this share of it, not more.

@@ -67,7 +67,7 @@ _DRAWN = (
     (
         "memory",
         "Peak memory against time",
-        "Whoever is ringed is on the Pareto front: no other is both faster and smaller.",
+        "Ringed is the Pareto front: no other whose memory is known is both faster and smaller.",
         "memory",
     ),
 )

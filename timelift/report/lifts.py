@@ -1,7 +1,8 @@
 """Lifts and look-alikes: who may be named fastest, in one place for every report.
 
-A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. It
-is timed and shown beside the lifts, and it is no answer: no ranking has it among its `rows`.
+A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. A
+twin is a copy of a strategy, planted by a self-test or of another side. Both are timed and shown
+beside the lifts, and are no answer: no ranking has them among its `rows`.
 """
 
 import dataclasses
@@ -11,12 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
+from timelift.planted import MARK as TWIN
 from timelift.read.measurement import Measurement, Run
 from timelift.stats import ranking
 from timelift.stats.ranking import Ranking, Rival
 from timelift.stats.rival import UNKNOWN
 from timelift.stats.verdicts import CONFIDENCE, Verdict
 
+#: What a header says of a strategy that is a copy of another.
+TWINS = ("planted", "against")
 #: What a look-alike's name is followed by in a table.
 MARK = " (no lift)"
 #: Why a strategy is compared although it is no lift, by name.
@@ -38,16 +42,30 @@ def look_alikes(run: Run) -> LookAlikes:
     return {name: why for name, why in declared(run, "differs") if why}
 
 
+def no_answers(run: Run) -> LookAlikes:
+    """Say of each strategy that is no answer what it is, as the end of a sentence."""
+    strategies: Mapping[str, Any] = run.header.get("strategies", {})
+    twins = {name: _twin_of(told) for name, told in strategies.items()}
+    found = {name: f"is no lift: {why}" for name, why in look_alikes(run).items()}
+    return found | {name: f"is a twin of {of}" for name, of in twins.items() if of}
+
+
+def _twin_of(told: object) -> str:
+    """Name the strategy that another is a copy of; nothing where it is none."""
+    kinds = [told[kind] for kind in TWINS if kind in told] if isinstance(told, dict) else []
+    return str(kinds[0].get("of")) if kinds and isinstance(kinds[0], dict) else ""
+
+
 def lifts(run: Run) -> list[Measurement]:
     """Give the measurements of the strategies that are lifts."""
-    others = look_alikes(run)
+    others = no_answers(run)
     return [one for one in run.measurements if one.case.strategy not in others]
 
 
 def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
-    """Rank the lifts of every setting, in setting order, with the look-alikes beside them.
+    """Rank the lifts of every setting, in setting order, with whoever is no answer beside them.
 
-    Where only look-alikes were measured a ranking has no rows.
+    Where only those were measured a ranking has no rows.
     """
     ranked = {one.setting: one for one in ranking.rank(lifts(run), confidence=confidence)}
     measured = {one.case: one for one in run.measurements}
@@ -65,13 +83,14 @@ def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
 
 
 def shown(row: Rival, found: Ranking) -> str:
-    """Name a row of a table, a look-alike with its mark."""
-    return row.case.strategy + (MARK if row in found.look_alikes else "")
+    """Name a row of a table, a look-alike with its mark; a twin has one in its name."""
+    name = row.case.strategy
+    return name + (MARK if row in found.look_alikes and TWIN not in name else "")
 
 
 def _by_look_alike(run: Run) -> list[list[Measurement]]:
     """Group the measurements of those that are no lifts, in the order of their names."""
-    others = look_alikes(run)
+    others = no_answers(run)
     groups: dict[str, list[Measurement]] = defaultdict(list)
     for one in run.measurements:
         if one.case.strategy in others:

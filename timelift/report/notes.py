@@ -13,14 +13,14 @@ from timelift.stats.verdicts import MIN_LAUNCHES, Verdict
 ONE_LAUNCH = "within one launch: no interval"
 
 
-def verdicts(ranking: Ranking, look_alikes: LookAlikes) -> Iterator[str]:
-    """Name the fastest, who may be as fast, what trusting the order costs, and who is no lift."""
+def verdicts(ranking: Ranking, no_answers: LookAlikes) -> Iterator[str]:
+    """Name the fastest, who may be as fast, what trusting the order costs, and who is no answer."""
     yield from _contest(ranking)
     if ranking.rows and not all(has_interval(row) for row in ranking.everyone):
         yield ONE_LAUNCH
     for row in ranking.look_alikes:
         name = row.case.strategy
-        yield f"{name} is no lift: {look_alikes[name]}"
+        yield f"{name} {no_answers[name]}"
 
 
 def _contest(ranking: Ranking) -> Iterator[str]:

@@ -17,7 +17,7 @@ from timelift.read.records import fact
 from timelift.read.trust import Trust
 from timelift.report import execution, limit, quiet
 from timelift.report.head import head, trust_in_words
-from timelift.report.lifts import look_alikes, shown
+from timelift.report.lifts import no_answers, shown
 from timelift.report.notes import everywhere, has_interval, losses, meanings, titles, verdicts
 from timelift.report.units import Unit, human_bytes, three_figures, unit_for
 from timelift.stats.first_calls import FirstCall, first_calls
@@ -92,7 +92,7 @@ def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
     """Lay out every setting of a run, the ones without a measured case too."""
     ranked = {ranking.setting: ranking for ranking in rankings}
     measured = {one.case: one for one in run.measurements}
-    others, limits = look_alikes(run), limit.attainable(run.measurements)
+    others, limits = no_answers(run), limit.attainable(run.measurements)
     first = first_calls(run.measurements)
     lost: dict[Setting, list[Measurement]] = defaultdict(list)
     for one in run.measurements:

@@ -48,8 +48,8 @@ class Rival:
 class Ranking:
     """The measured rivals of one setting, sorted by time.
 
-    `look_alikes` are measured beside the rivals and are no answer: they have a ratio to the first
-    row, but neither rank (0), letters nor price.
+    `look_alikes`, or twins, are measured beside the rivals and are no answer: they have a ratio to
+    the first row, but neither rank (0), letters nor price.
     """
 
     setting: Setting
