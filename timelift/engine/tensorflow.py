@@ -137,7 +137,7 @@ class TensorFlowEngine:
 
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
-        return np.asarray(tf.convert_to_tensor(value))
+        return np.asarray(tf.convert_to_tensor(value).numpy())
 
 
 class TensorFlowCompiled:

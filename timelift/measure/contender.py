@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Gradients, Lengths, Phase, Setting
+from timelift.case import Phase, Setting
 from timelift.engine import Array, Compiled, Engine, Feed
-from timelift.measure import inner, law, memory
+from timelift.measure import checks, inner, law, memory
 from timelift.measure.devices import CPU
+from timelift.measure.feeds import Feeds
 from timelift.measure.sides import Given, Side
 from timelift.measure.wire import Emit, Rival, Task, busy
 
@@ -62,11 +63,14 @@ class Preparation:
             law.match_weights(model, side.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
-        feed = self._feed(module, side, None if lifts else model)
+        ragged = getattr(module, "TAKES", "padded") == "ragged"
+        feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
+        dense = self._dense_cotangent(side, None if lifts else model) if training else None
+        feed = feeds.feed(dense)
         facts.update(self._first_call(rival, compiled, feed))
         if lifts and not self.task.gauges_memory:
             self.emit(busy(rival, "checking the law"))
-            facts["law_error"] = self._check(module, side, model, compiled)
+            facts["law_error"] = checks.hold(side, model, compiled, feeds, feed)
         facts.update(self._peak_bytes(rival, lambda: self._call(compiled, feed)))
         return Contender(rival, compiled, feed, facts)
 
@@ -124,22 +128,6 @@ class Preparation:
         nodes = compiled.nodes  # counting them takes a while
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
-    def _feed(
-        self, module: ModuleType, side: Side, other: Any = None, cotangent: Array | None = None
-    ) -> Feed:
-        """What the rival is fed; `other` is a model whose outputs have a shape of their own."""
-        setting, valid = self.task.setting, self.valid
-        ragged = _takes_ragged(module)
-        place = self.engine.place
-        varying = setting.lengths is not Lengths.FULL
-        inputs = self.engine.place_ragged(self.inputs, valid) if ragged else place(self.inputs)
-        mask = place(valid) if varying and not ragged else None
-        if setting.phase is Phase.FORWARD:
-            return Feed(inputs, mask)
-        if cotangent is None:
-            cotangent = self._dense_cotangent(side, other)
-        return Feed(inputs, mask, place(cotangent[valid] if ragged else cotangent))
-
     def _dense_cotangent(self, side: Side, other: Any) -> Array:
         shape = side.reference.output_shape if other is None else self._shape_of(other)
         dense = self.noise.standard_normal(shape).astype(side.reference.cotangent.dtype)
@@ -149,42 +137,6 @@ class Preparation:
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))
-
-    def _check(self, module: ModuleType, side: Side, model: Any, compiled: Compiled) -> float:
-        """Hold the rival to the law; return the largest relative difference."""
-        order = law.match_weights(model, side.layer)
-        side.state.restore()
-        setting = self.task.setting
-        precision = law.precision(setting.dtype)
-        if setting.phase is Phase.FORWARD:
-            outputs = self._call(compiled, self._feed(module, side))
-            found = self._fetch(outputs, module)
-            return law.check_outputs(found, side.reference, precision)
-        if side.trains_differently:
-            compiled = self.engine.compile(model, setting, training=False)
-        _, found, *_ = self._call(
-            compiled, self._feed(module, side, cotangent=side.reference.sparse_cotangent())
-        )
-        worst, gradients = 0.0, list(found)
-        if setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            by_input = self._fetch(gradients.pop(0), module)
-            worst = law.check_input_gradient(by_input, side.reference, precision)
-        fetched = [None if one is None else self.engine.to_numpy(one) for one in gradients]
-        by_weight = [fetched[index] for index in order]
-        return max(worst, law.check_weight_gradients(by_weight, side.reference, precision))
-
-    def _fetch(self, value: Any, module: ModuleType) -> Array:
-        """Fetch (batch, time, …); the valid steps of a ragged value land where they belong."""
-        if not _takes_ragged(module):
-            return self.engine.to_numpy(value)
-        steps = self.engine.to_numpy(getattr(value, "flat_values", value))
-        padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
-        padded[self.valid] = steps
-        return padded
-
-
-def _takes_ragged(module: ModuleType) -> bool:
-    return getattr(module, "TAKES", "padded") == "ragged"
 
 
 def _refusal(module: ModuleType, rival: Rival, layer: Any, setting: Setting) -> str | None:

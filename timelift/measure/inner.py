@@ -145,6 +145,10 @@ class State:
     def __init__(self, layer: Any) -> None:
         self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
 
+    def has_changed(self) -> bool:
+        """Whether any of them is not what it was."""
+        return not all((weight.numpy() == value).all() for weight, value in self._kept)
+
     def restore(self) -> None:
         """Undo what the calls since have done to batch statistics and random seeds."""
         for weight, value in self._kept:

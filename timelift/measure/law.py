@@ -3,9 +3,11 @@
 The reference is the inner layer called eagerly, one step at a time, by no strategy's code. To keep
 the price bounded at many steps, some are drawn anew in every launch; in the backward phase the
 cotangent is zero elsewhere, so the weights' gradients are the drawn steps' alone, and an input
-gradient at any other step betrays a model that mixes time.
+gradient at any other step betrays a model that mixes time. At the other steps a second opinion
+says where to ask the reference too (`timelift.measure.opinion`).
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,25 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Dtype
 from timelift.engine import Array, Engine
+from timelift.measure.tolerance import (
+    FEW_VALUES,
+    LEAST_SHARE_OF_WEIGHTS,
+    TOLERANCES,
+    Precision,
+    errors,
+    scale_of,
+    widened,
+)
 
-#: Largest |a - b| / max |a| for outputs and for gradients, by dtype.
-TOLERANCES = {
-    Dtype.FLOAT64: (1e-12, 1e-11),
-    Dtype.FLOAT32: (1e-5, 1e-4),
-    Dtype.BFLOAT16: (2e-2, 5e-2),
-}
-
-
-def precision(dtype: Dtype) -> Dtype:
-    """Give the dtype that Keras computes in where layers have `dtype`.
-
-    On JAX and PyTorch it multiplies float64 in float32 (`keras.backend.result_type`).
-    """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    return Dtype(keras.backend.result_type(str(dtype), str(dtype)))
+#: The least scale of a feature where a cotangent makes small features count as much as large ones.
+_LEAST_COUNTED = 0.01
 
 
 class LawBrokenError(Exception):
@@ -82,35 +78,50 @@ def reference(  # noqa: PLR0913, PLR0917 - the law needs all of these and nothin
     noise: np.random.Generator,
     *,
     gradients: bool,
+    training: bool = False,
 ) -> Reference:
-    """Call the inner layer at each step; `inputs` is (batch, time, *features)."""
+    """Call the inner layer at each step; `inputs` is (batch, time, *features).
+
+    Raises ValueError where the layer itself gives NaN or infinity: nothing can be held to that.
+    """
     placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
-    outputs = [engine.apply(layer, step, training=False) for step in placed]
-    weighed = [
-        noise.standard_normal(output.shape) * _over(valid[:, step], output)
-        for step, output in zip(steps, outputs, strict=True)
-    ]
-    cotangents = [one.astype(output.dtype) for one, output in zip(weighed, outputs, strict=True)]
-    by_step, by_weight = (
-        engine.differentiate(
-            layer, placed, [engine.place(one) for one in cotangents], training=False
+    outputs = np.stack([engine.apply(layer, one, training=training) for one in placed], axis=1)
+    there = valid[:, list(steps)]
+    check_layer(outputs[there], "outputs")
+    cotangent = draw_cotangent(outputs, there, noise)
+    if not gradients:
+        return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
+    weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
+    found, by_weight = engine.differentiate(layer, placed, weighed, training=training)
+    by_step = np.stack(found, axis=1)
+    for one in (by_step[there], *by_weight):
+        check_layer(one, "gradients")
+    return Reference(tuple(steps), valid, outputs, cotangent, by_step, tuple(by_weight))
+
+
+def check_layer(values: Array, name: str) -> None:
+    """Raise ValueError where the inner layer itself gives NaN or infinity."""
+    if not np.isfinite(widened(values)).all():
+        raise ValueError(
+            f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
+            "can be held to them; choose a layer, weights or inputs that give finite ones"
         )
-        if gradients
-        else ([], [])
-    )
-    return Reference(
-        steps=tuple(steps),
-        valid=valid,
-        outputs=np.stack(outputs, axis=1),
-        cotangent=np.stack(cotangents, axis=1),
-        by_step=np.stack(by_step, axis=1) if by_step else np.zeros(0),
-        by_weight=tuple(by_weight),
-    )
 
 
-def _over(valid: Array, output: Array) -> Array:
-    """Shape a (batch,) mask to multiply (batch, *outputs)."""
-    return valid.reshape(-1, *[1] * (output.ndim - 1))
+def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
+    """Draw weights of outputs (batch, steps, *outputs), zero at invalid steps.
+
+    Small features have larger ones, so that a mistake in them shows in the loss.
+    """
+    scale = scale_of(outputs[valid], _LEAST_COUNTED)
+    drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
+    cotangent: Array = (drawn * _over(valid, outputs)).astype(outputs.dtype)
+    return cotangent
+
+
+def _over(valid: Array, outputs: Array) -> Array:
+    """Shape a (batch, steps) mask to multiply (batch, steps, *outputs)."""
+    return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
 
 
 def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
@@ -121,47 +132,151 @@ def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> No
         raise LawBrokenError(f"returns shape {shape} where the law wants {expected.output_shape}")
 
 
-def check_outputs(outputs: Array, expected: Reference, dtype: Dtype) -> float:
-    """Compare a model's outputs with the reference; return the relative difference."""
+def check_outputs(outputs: Array, expected: Reference, precision: Precision) -> float:
+    """Compare a model's outputs with the reference; return the largest error of a feature."""
     check_output_shape(outputs.shape, expected)
-    valid = expected.valid[:, expected.steps]
-    found = outputs[:, expected.steps]
-    return _compare_steps(found, expected.outputs, valid, expected.steps, "outputs", dtype)
+    allowed = TOLERANCES[precision].outputs
+    return _check_steps(outputs, expected.outputs, expected, "outputs", allowed)
 
 
-def check_input_gradient(gradient: Array, expected: Reference, dtype: Dtype) -> float:
-    """Compare the gradient by the inputs, which must be zero at every step without cotangent."""
-    others = np.delete(gradient, expected.steps, axis=1)
-    if others.size and np.abs(others).max() > 0:
+def check_input_gradient(gradient: Array, expected: Reference, precision: Precision) -> float:
+    """Compare the gradient by the inputs, which is zero at every step without cotangent.
+
+    Convolutions by FFT or Winograd leave some rounding of their neighbours there.
+    """
+    check_finite(gradient, "input gradient")
+    others = np.ones_like(expected.valid)
+    others[:, expected.steps] = ~expected.valid[:, expected.steps]
+    largest = float(np.abs(widened(expected.by_step)).max(initial=0.0))
+    leaks = np.abs(widened(gradient)) * _over(others, gradient)
+    if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
+        step = int(_by_step(leaks).argmax())
         raise LawBrokenError(
             "mixes time: a step's outputs have a gradient by another step's inputs, up to "
-            f"{np.abs(others).max():.2g}"
+            f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
         )
-    valid = expected.valid[:, expected.steps]
-    found = gradient[:, expected.steps]
-    name = "input gradient"
-    return _compare_steps(found, expected.by_step, valid, expected.steps, name, dtype)
+    allowed = TOLERANCES[precision].gradients
+    return _check_steps(gradient, expected.by_step, expected, "input gradient", allowed)
+
+
+def check_finite(gradient: Array, name: str) -> None:
+    """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
+    bad = ~np.isfinite(widened(gradient))
+    if bad.any():
+        raise LawBrokenError(f"{name} at step {_by_step(bad).argmax()} is NaN or infinite")
+
+
+def check_finite_sums(gradients: Sequence[Array | None]) -> None:
+    """Reject NaN and infinity in any gradient by the weights."""
+    for index, one in enumerate(gradients):
+        if one is not None and not np.isfinite(widened(one)).all():
+            raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
 
 
 def check_weight_gradients(
-    gradients: Sequence[Array | None], expected: Reference, dtype: Dtype
+    gradients: Sequence[Array | None],
+    expected: Reference,
+    precision: Precision,
+    rounding: Sequence[float] = (),
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
 
-    A difference is relative to the weight's own largest gradient, but to no less than a
-    hundredth of the largest of all: some are zero by symmetry, as that of attention's key bias.
+    `rounding` is how far the layer itself is from the reference, weight by weight, when it is
+    called on the same steps at once; a model may be twice as far.
     """
-    worst = 0.0
-    floor = 1e-2 * max((float(np.abs(one).max()) for one in expected.by_weight), default=0.0)
-    for index, (found, wanted) in enumerate(zip(gradients, expected.by_weight, strict=True)):
-        name = f"gradient of weight {index}"
-        if found is None:
-            raise LawBrokenError(f"has no {name}: it would never be trained")
-        shaped = found.reshape(wanted.shape)
-        scale = max(floor, float(np.abs(wanted).max()))
-        error = _relative(shaped, wanted, name, dtype, gradient=True, scale=scale)
-        worst = max(worst, error)
-    return worst
+    rows = int(expected.valid[:, expected.steps].sum())
+    allowed = [TOLERANCES[precision].gradients] * len(expected.by_weight)
+    if rounding:
+        allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
+    return check_sums(gradients, expected.by_weight, rows, allowed)
+
+
+def check_sums(
+    found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
+) -> float:
+    """Compare gradients by the weights, each a sum over `rows` steps of sequences."""
+    for index, one in enumerate(found):
+        if one is None:
+            raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
+    there = [one for one in found if one is not None]
+    off = sum_errors(there, wanted, rows)
+    return max(
+        (
+            judge(errors_of_one, scale, f"gradient of weight {index}", most)
+            for index, ((errors_of_one, scale), most) in enumerate(zip(off, allowed, strict=True))
+        ),
+        default=0.0,
+    )
+
+
+def sum_errors(
+    found: Sequence[Array], wanted: Sequence[Array], rows: int
+) -> list[tuple[Array, Array]]:
+    """Errors of gradients by the weights in units of their scales, each with its scale.
+
+    A scale is the largest gradient of the same column, the last axis, but no less than a tenth of
+    the weight's own largest and a hundredth of the largest of all: some are zero by symmetry, as
+    that of attention's key bias.
+    """
+    largest = max((float(np.abs(widened(one)).max(initial=0.0)) for one in wanted), default=0.0)
+    compared = list[tuple[Array, Array]]()
+    for one, want in zip(found, wanted, strict=True):
+        values = want if rows >= FEW_VALUES else want.reshape(-1)
+        scale = scale_of(values, least=LEAST_SHARE_OF_WEIGHTS * largest)
+        compared.append((errors(one.reshape(want.shape), want, scale), scale))
+    return compared
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How far a loss is from the sum of outputs * cotangent, in units of that sum's own size."""
+
+    off: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether rounding explains the difference; NaN agrees with nothing."""
+        return self.off <= self.allowed
+
+    def judge(self, name: str) -> None:
+        """Raise LawBrokenError where it does not; `name` tells whose loss it is."""
+        if not self.agrees:
+            raise LawBrokenError(
+                f"{name} differ from the inner layer's: weighed at random, their sum is "
+                f"{self.off:.2g} of its size away (allowed: {self.allowed:.0g})"
+            )
+
+
+def compare_loss(
+    found: float, outputs: Array, cotangent: Array, scale: Array, precision: Precision
+) -> Loss:
+    """Hold a loss to sum(outputs * cotangent), both (batch, steps, *outputs).
+
+    The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
+    It may be off by outputs that all err by half their tolerance, this way and that, by additions
+    that round to float32 at least, and by the rounding of the sum itself.
+    """
+    tolerance, weights = TOLERANCES[precision], widened(cotangent)
+    terms = widened(outputs) * weights
+    wanted = float(terms.sum(dtype=np.float64))
+    of_outputs = tolerance.outputs / 2 * _length(weights * scale.astype(weights.dtype))
+    size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
+    roundoff = min(tolerance.roundoff, TOLERANCES[Precision.FLOAT32].roundoff)
+    rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
+    return Loss(abs(found - wanted) / size, (of_outputs + rounding) / size)
+
+
+def _length(values: Array) -> float:
+    """The root of the sum of squares, without BLAS, whose threads would go on spinning."""
+    return math.sqrt(float(np.square(values).sum(dtype=np.float64)))
+
+
+def step_errors(found: Array, wanted: Array, valid: Array, scale: Array) -> Array:
+    """The largest error of each step (steps,) in units of the scale; NaN where there is one."""
+    off = errors(found, wanted, scale)
+    off[~valid] = 0
+    return _by_step(off)
 
 
 def match_weights(model: Any, layer: Any) -> list[int]:
@@ -179,40 +294,38 @@ def match_weights(model: Any, layer: Any) -> list[int]:
     return list(range(len(theirs)))
 
 
-def _compare_steps(  # noqa: PLR0913, PLR0917 - one comparison, spoken of by name
-    found: Array, wanted: Array, valid: Array, steps: Sequence[int], name: str, dtype: Dtype
+def _by_step(values: Array) -> Array:
+    """The largest of each step of (batch, steps, …); NaN where there is one."""
+    largest: Array = values.max(axis=(0, *range(2, values.ndim)))
+    return largest
+
+
+def _check_steps(
+    found: Array, wanted: Array, expected: Reference, name: str, allowed: float
 ) -> float:
+    """Compare (batch, time, …) with the reference's steps, one after another."""
+    valid = expected.valid[:, expected.steps]
+    scale = scale_of(wanted[valid])
     worst = 0.0
-    scale = float(np.abs(wanted[valid]).max(initial=0.0))
-    for index, step in enumerate(steps):
+    for index, step in enumerate(expected.steps):
         rows = valid[:, index]
-        what = f"{name} at step {step}"
-        pair = found[rows, index], wanted[rows, index]
-        gradient = name != "outputs"
-        worst = max(worst, _relative(*pair, what, dtype, gradient=gradient, scale=scale))
+        off = errors(found[rows, step], wanted[rows, index], scale)
+        worst = max(worst, judge(off, scale, f"{name} at step {step}", allowed))
     return worst
 
 
-def _relative(  # noqa: PLR0913
-    found: Array,
-    wanted: Array,
-    name: str,
-    dtype: Dtype,
-    *,
-    gradient: bool,
-    scale: float | None = None,
-) -> float:
-    if found.shape != wanted.shape:
-        raise LawBrokenError(f"{name} has shape {found.shape}, the law wants {wanted.shape}")
-    if found.size == 0:
-        return 0.0
-    size = float(np.abs(wanted).max()) if scale is None else scale
-    difference = np.abs(found.astype(np.float64) - wanted.astype(np.float64)).max()
-    relative = float(difference) / max(size, np.finfo(np.float64).tiny)
-    tolerance = TOLERANCES[dtype][gradient]
-    if not relative <= tolerance and difference != 0:
-        raise LawBrokenError(
-            f"{name} differs from the inner layer's by {relative:.2g} of its largest value "
-            f"(allowed: {tolerance:.0g})"
-        )
-    return relative if difference else 0.0
+def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
+    """The largest of errors in units of the scale; raises LawBrokenError if it is not allowed."""
+    worst = float(off.max(initial=0.0))
+    if worst <= allowed:
+        return worst
+    if not math.isfinite(worst):
+        raise LawBrokenError(f"{name} is NaN or infinite")
+    place = np.unravel_index(int(off.argmax()), off.shape)
+    share, feature = 1.0, ""
+    if scale.ndim:
+        share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
+    raise LawBrokenError(
+        f"{name} differs from the inner layer's by {worst * share:.2g} of the largest value"
+        f"{feature} (allowed: {allowed * share:.0g})"
+    )

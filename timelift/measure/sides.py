@@ -13,6 +13,8 @@ import numpy as np
 from timelift.case import Phase
 from timelift.engine import Array, Engine
 from timelift.measure import inner, law, memory
+from timelift.measure.opinion import Calls, Opinion
+from timelift.measure.tolerance import TOLERANCES, errors, precision, scale_of
 from timelift.measure.wire import CALLING_LAYER, MAKING_LAYER, Emit, Rival, Task, busy
 
 
@@ -35,34 +37,55 @@ class Given:
 
 
 class Side:
-    """One inner layer: what it computes at the steps of the law, and its state to be put back."""
+    """One inner layer: what it computes, and its state to be put back.
+
+    `reference` is the layer itself at the steps of the law, `opinion` what it is thought to give at
+    all of them; both are in the mode that is timed, or in inference where training adds noise or
+    batch statistics to what the layer computes (`trains_differently`).
+    """
 
     def __init__(
         self, engine: Engine, task: Task, factory: str, given: Given, begin: Callable[[str], None]
     ) -> None:
+        setting = task.setting
         begin(MAKING_LAYER)
-        inner.set_global_state(engine, task.setting, task.seed)
+        inner.set_global_state(engine, setting, task.seed)
         self.layer = inner.make_layer(factory, task.features, task.seed % 2**31)
         begin(CALLING_LAYER)
         self.state = inner.State(self.layer)
-        self.trains_differently = self._trains_differently(engine, given.inputs)
+        backward = setting.phase is Phase.BACKWARD
+        self.precision = precision(setting.dtype, setting.device, engine.identity())
+        self.trains_differently = backward and self._trains_differently(engine, given.inputs)
+        training = backward and not self.trains_differently
+        noise = np.random.default_rng([task.seed, 1])
         self.reference = law.reference(
             engine,
             self.layer,
             given.inputs,
             given.valid,
             given.steps,
-            np.random.default_rng([task.seed, 1]),
-            gradients=task.setting.phase is Phase.BACKWARD,
+            noise,
+            gradients=backward,
+            training=training,
         )
+        calls = Calls(engine, self.layer, given.inputs, given.valid, training)
+        self.opinion = Opinion(calls, self.reference, self.precision, noise)
+        self.state.restore()
 
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
-        """Whether training changes what the layer computes, as dropout or batch statistics do."""
+        """Whether training changes what the layer computes, as dropout or batch statistics do.
+
+        It does where a state changes, or outputs do by more than rounding, between two calls in
+        training or between training and inference.
+        """
         step = engine.place(np.ascontiguousarray(inputs[:, 0]))
         as_used = engine.apply(self.layer, step, training=False)
-        as_trained = engine.apply(self.layer, step, training=True)
+        as_trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
+        changed = self.state.has_changed()
         self.state.restore()
-        return not np.array_equal(as_used, as_trained)
+        scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
+        off = [errors(one, as_used, scale).max(initial=0.0) for one in as_trained]
+        return changed or not max(off) <= allowed
 
 
 class Sides:
