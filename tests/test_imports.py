@@ -16,6 +16,7 @@ INSIDE = {
     "inner",
     "draw",
     "law",
+    "tolerance",
     "memory",
     "rounds",
     "engine",

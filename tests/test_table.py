@@ -45,6 +45,7 @@ CLOSE = _rival(
     letters="a",
     rank_low=1,
     detectable=1.041,
+    known_to=0.03,
 )
 
 

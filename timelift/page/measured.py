@@ -121,6 +121,7 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
     )
     note = (
         "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
+        "which holds for all rivals of a setting at once; "
         "and so for the first call; "
         "would see: a difference so large would have been called in 9 of 10 such runs; "
         "rivals of one setting that share a letter under ties were not shown to differ; "

@@ -50,10 +50,10 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> Iterator[str]:
     """Say where the asked precision was not reached, and what would help."""
     asked = _precision(run)
     widths = [
-        math.log(row.high / row.low) / 2
+        row.known_to
         for ranking in rankings
         for row in ranking.rows[1:]
-        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.high)
+        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.known_to)
     ]
     wide = [width for width in widths if width > asked]
     if not wide:

@@ -5,16 +5,18 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from timelift.read.measurement import Measurement, Samples
-from timelift.stats import verdicts
+from timelift.stats import together, verdicts
 from timelift.stats.board import Board, boards
 from timelift.stats.effects import all_pairs, fit_scores, stack
 from timelift.stats.letters import tie_letters
 from timelift.stats.rival import UNKNOWN, Ranking, Rival
 from timelift.stats.standing import Standing, standings
+from timelift.stats.together import Levels
 from timelift.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, RANK_MARGIN, Comparison, Verdict
 
 __all__ = ["Ranking", "Rival", "never_worse", "rank"]
@@ -40,9 +42,11 @@ def rank(
     settings = boards(measurements)
     if not settings:
         return []
-    versus = _versus(settings, theta, confidence)
-    absolute = standings(settings, 1 - confidence)
-    return [_Contest(*parts).ranking() for parts in zip(settings, versus, absolute, strict=True)]
+    alpha = 1 - confidence
+    found = zip(
+        settings, _versus(settings, theta, confidence), standings(settings, alpha), strict=True
+    )
+    return [_Contest(*parts, alpha).ranking() for parts in found]
 
 
 def never_worse(rankings: Iterable[Ranking], false_share: float = 1 - CONFIDENCE) -> list[str]:
@@ -90,18 +94,34 @@ def _versus(settings: Sequence[Board], theta: float, confidence: float) -> Itera
 
 @dataclass(frozen=True)
 class _Contest:
-    """One setting's rivals by position, with everything that was found out about them."""
+    """One setting's rivals by position, with everything that was found out about them.
+
+    Some interval beside the best, or some price, is wrong with a chance of `alpha`.
+    """
 
     board: Board
     versus: Versus
     standing: Standing
+    alpha: float
 
     def ranking(self) -> Ranking:
         """Put the rivals in order, by time and then by name."""
-        order = np.lexsort((np.arange(len(self.times)), np.round(self.times, _DIGITS))).tolist()
-        letters = tie_letters(np.array([[self._apart(i, j) for j in order] for i in order]))
-        rows = [self._row(i, order[0], marks) for i, marks in zip(order, letters, strict=True)]
+        letters = tie_letters(
+            np.array([[self._apart(i, j) for j in self.order] for i in self.order])
+        )
+        rows = [self._row(i, marks) for i, marks in zip(self.order, letters, strict=True)]
         return Ranking(self.board.setting, tuple(rows))
+
+    @functools.cached_property
+    def order(self) -> list[int]:
+        """The rivals from fastest to slowest, as they are shown."""
+        times = np.round(self.times, _DIGITS)
+        return [int(i) for i in np.lexsort((np.arange(len(times)), times))]
+
+    @property
+    def best(self) -> int:
+        """The rival that is shown first."""
+        return self.order[0]
 
     @functools.cached_property
     def times(self) -> Samples:
@@ -122,50 +142,66 @@ class _Contest:
         different = (Verdict.FASTER, Verdict.SLOWER)
         return i != j and self.versus[i, j].verdict in different
 
-    def _row(self, i: int, best: int, letters: str) -> Rival:
+    @functools.cached_property
+    def levels(self) -> Levels:
+        """The levels at which the intervals of all rows hold at once.
+
+        A rival that is surely slower than the first cannot be the best, however little slower.
+        """
+        others = [self.versus[self.best, j] for j in self.order[1:]]
+        known = [one for one in others if one.df > 0 and not one.within_one_launch]
+        beaten = [one.p < self.alpha and one.effect > 0 for one in known]
+        return together.levels(1 + len(known), 1 + beaten.count(False), self.alpha)
+
+    def _row(self, i: int, letters: str) -> Rival:
         rivals = [self.versus[j, i] for j in range(len(self.board.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
         launches, width = int(self.standing.launches[i]), float(self.standing.half_width[i])
-        ratio, low, high, verdict = self._beside(i, best)
         return Rival(
             case=self.board.cases[i],
             seconds_per_call=_exp(self.times[i]),
             seconds_low=_exp(self.times[i] - width),
             seconds_high=_exp(self.times[i] + width),
-            ratio=ratio,
-            low=low,
-            high=high,
-            verdict=verdict,
             letters=letters,
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
-            p=self.versus[best, i].p if i != best else math.nan,
-            price=_price(rivals) if launches > 1 else UNKNOWN,
-            detectable=_exp(self.versus[best, i].detectable) if i != best else math.nan,
+            price=self._price(rivals) if launches > 1 else UNKNOWN,
+            **self._beside(i),
         )
 
-    def _beside(self, i: int, best: int) -> tuple[float, float, float, Verdict]:
-        """Give the ratio to the best row, its interval over launches and the verdict."""
-        if i == best:
-            return 1.0, 1.0, 1.0, Verdict.SAME
-        seen = self.versus[best, i]
-        effect = seen.effect if seen.launches else self.times[i] - self.times[best]
-        low, high = (math.nan, math.nan) if seen.within_one_launch else (seen.low, seen.high)
-        return _exp(effect), _exp(low), _exp(high), seen.verdict
+    def _beside(self, i: int) -> dict[str, Any]:
+        """Return what a row says of its rival beside the first: ratio, interval, verdict."""
+        if i == self.best:
+            return {"ratio": 1.0, "low": 1.0, "high": 1.0, "verdict": Verdict.SAME}
+        seen = self.versus[self.best, i]
+        effect = seen.effect if seen.launches else self.times[i] - self.times[self.best]
+        below, above, alone = (
+            math.nan if seen.within_one_launch else seen.reach(chance)
+            for chance in (self.levels.below, self.levels.above, self.alpha / 2)
+        )
+        return {
+            "ratio": _exp(effect),
+            "low": _exp(effect - below),
+            "high": _exp(effect + above),
+            "verdict": seen.verdict,
+            "p": seen.p,
+            "detectable": _exp(seen.detectable),
+            "known_to": alone,
+        }
+
+    def _price(self, rivals: Sequence[Comparison]) -> tuple[float, float]:
+        """Return the least and most that a rival costs over the best, from it beside each other.
+
+        The least may be wrong about any pair, the most only about the best and another, since the
+        best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
+        all rows at once: those that are asked about were picked by the same data.
+        """
+        lows = np.array([0.0, *(one.family_low for one in rivals)])
+        highs = np.array([0.0, *(one.effect + one.reach(self.levels.above) for one in rivals)])
+        return _exp(float(lows.max())), _exp(float(highs.max()))
 
 
 def _exp(log: float) -> float:
     """Give a ratio, or a time, for its log; what would not fit in a float stays huge."""
     return math.exp(min(log, _LARGEST_LOG))
-
-
-def _price(rivals: Sequence[Comparison]) -> tuple[float, float]:
-    """Give the least and most that a rival costs over the best, from it beside each other one.
-
-    The most needs no correction for their number, since only the best's own bound must hold; the
-    least does (Hsu 1984, Annals of Statistics 12(3), 1136-1144).
-    """
-    lows = np.array([0.0, *(comparison.family_low for comparison in rivals)])
-    highs = np.array([0.0, *(comparison.high for comparison in rivals)])
-    return _exp(float(lows.max())), _exp(float(highs.max()))

@@ -20,7 +20,9 @@ class Rival:
     """One row of a ranking.
 
     `ratio` is to the first row, with its interval over launches `low` to `high` (NaN with one
-    launch). `verdict` says what this rival is beside the first row, `p` how surely they differ:
+    launch): the intervals of all rows hold at once, though the first was picked by the same data.
+    `known_to` is the half-width, a log ratio, of the interval that the pair would have by itself.
+    `verdict` says what this rival is beside the first row, `p` how surely they differ:
     two-sided, adjusted for all pairs of the setting. Rivals that share one of `letters` were not
     shown to differ; the true rank lies from `rank_low` to `rank_high`. `price` is the least and
     the most that choosing this rival costs over the best, whichever that is, as ratios.
@@ -42,6 +44,7 @@ class Rival:
     p: float = math.nan
     price: tuple[float, float] = UNKNOWN
     detectable: float = math.nan
+    known_to: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ scipy has all of these, but importing it costs three times as much as numpy itse
 that collects and stops a campaign must start at once. The tests hold every function to scipy.
 """
 
+import functools
+
 import numpy as np
 
 from timelift.read.measurement import Samples
@@ -40,6 +42,12 @@ def quantile(chance: float, df: Samples) -> Samples:
         above = 0.5 * _sine_integral(middle, distinct) > chance * whole
         low, high = np.where(above, low, middle), np.where(above, middle, high)
     return np.asarray((np.sqrt(distinct) / np.tan(high))[inverse]).reshape(np.shape(df))
+
+
+@functools.lru_cache(maxsize=65_536)
+def quantile_of_one(chance: float, df: float) -> float:
+    """Return `quantile` of a single pair of numbers, of which a run has few different ones."""
+    return float(quantile(chance, np.array([df]))[0])
 
 
 def _sine_integral(upper: Samples, df: Samples) -> Samples:

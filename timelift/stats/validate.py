@@ -11,7 +11,7 @@ import numpy as np
 
 from timelift.errors import UserError
 from timelift.read.escape import plain
-from timelift.stats import validate_real
+from timelift.stats import validate_real, validate_together
 from timelift.stats.noise import SCENARIOS, Shape
 from timelift.stats.stopping import LOOKS
 from timelift.stats.trial import Marks, Play, all_launches, campaign, mark
@@ -46,7 +46,10 @@ def main(words: Sequence[str]) -> int:
         sys.stderr.write(f"timelift.stats.validate: {plain(error)}\n")
         return 1
     if contests is None:
-        _print(_HEADER, _lines(_PLANS[1:2] if options.quick else _PLANS, options), _LEGEND)
+        plans, runs = (_PLANS[1:2], 2) if options.quick else (_PLANS, 24)
+        _print(_HEADER, _lines(plans, options.seed, runs), _LEGEND)
+        together = validate_together.lines(plans, options.seed, runs)
+        _print(f"\n{validate_together.HEADER}", together, validate_together.LEGEND)
     else:
         lines = validate_real.lines(contests, options.seed, quick=options.quick)
         _print(validate_real.HEADER, lines, validate_real.LEGEND)
@@ -75,11 +78,10 @@ def _print(header: str, lines: Iterator[str], legend: str) -> None:
     sys.stdout.write(legend)
 
 
-def _lines(plans: Sequence[tuple[int, Play]], options: argparse.Namespace) -> Iterator[str]:
-    runs = 2 if options.quick else 24
+def _lines(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[str]:
     for launches, play in plans:
         for place, scenario in enumerate(SCENARIOS):
-            random = np.random.default_rng([options.seed, launches, place])
+            random = np.random.default_rng([seed, launches, place])
             marks = mark(scenario, Shape(launches=launches), runs, random, play)
             yield _line(scenario.name, marks, play)
 

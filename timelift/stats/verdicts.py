@@ -5,6 +5,7 @@ equal, and swapping a and b changes the sign and nothing else. The launch is the
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.read.measurement import Samples
+from timelift.stats import student
 from timelift.stats.effects import Effects
 from timelift.stats.estimates import Estimates, estimate
 
@@ -54,8 +56,9 @@ class Comparison:
     """Two rivals compared: a log ratio with its interval, and what may be said of it.
 
     `low` to `high` holds for this comparison alone, `family_low` to `family_high` for all of its
-    family at once, as does `p`, which is two-sided. `detectable` is the log ratio that as many
-    launches would call different with power 90 %.
+    family at once, as does `p`, which is two-sided. `scale` is the standard error of `effect`,
+    which rests on `df` degrees of freedom. `detectable` is the log ratio that as many launches
+    would call different with power 90 %.
     """
 
     effect: float
@@ -64,6 +67,8 @@ class Comparison:
     family_low: float
     family_high: float
     p: float
+    scale: float
+    df: float
     launches: int
     detectable: float
     verdict: Verdict
@@ -72,6 +77,13 @@ class Comparison:
     def within_one_launch(self) -> bool:
         """Whether other launches are in the interval by assumption only."""
         return self.launches == 1
+
+    def reach(self, chance: float) -> float:
+        """Return how far the truth lies to one side at most, missed with `chance`; NaN if unknown.
+
+        A log ratio.
+        """
+        return student.quantile_of_one(chance, self.df) * self.scale if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
         """The same comparison seen from the other side."""
@@ -124,6 +136,8 @@ def conclude(
         "family_low": (effect - wide).tolist(),
         "family_high": (effect + wide).tolist(),
         "p": p.tolist(),
+        "scale": estimates.scale.tolist(),
+        "df": estimates.df.tolist(),
         "launches": estimates.launches.tolist(),
         "detectable": (np.maximum(wide, margin) + estimates.half_width(1 - POWER)).tolist(),
         "verdict": verdicts(estimates, p, margin, alpha, alpha),
