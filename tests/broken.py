@@ -36,15 +36,15 @@ def _wrong(body: str) -> str:
 STRATEGIES = {
     "shifted": (
         _wrong("return ops.stack(steps[1:] + steps[:1], axis=1)"),
-        {"forward": "outputs at step 0 differs", "backward": "input gradient at step 0 differs"},
+        {"forward": "outputs at step 0 differ", "backward": "input gradient at step 0 differs"},
     ),
     "last_step_wrong": (
         _wrong("return ops.stack([*steps[:-1], steps[-1] * 1.001], axis=1)"),
-        {"forward": "outputs at step 4 differs", "backward": "input gradient at step 4 differs"},
+        {"forward": "outputs at step 4 differ", "backward": "input gradient at step 4 differs"},
     ),
     "leaks_time": (
         _wrong("return ops.stack(steps, axis=1) + 1e-6 * ops.mean(steps[0])"),
-        {"forward": "outputs at step 0 differs", "backward": "differs"},
+        {"forward": "outputs at step 0 differ", "backward": "differs"},
     ),
     "gradient_stopped": (
         _wrong("return ops.stack([*steps[:-1], ops.stop_gradient(steps[-1])], axis=1)"),

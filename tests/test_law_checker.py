@@ -47,7 +47,7 @@ def test_the_tolerance_is_relative_to_the_largest_value(dtype, times, accepted):
     if accepted:
         assert law.check_outputs(wrong, expected, dtype) > 0
     else:
-        with pytest.raises(LawBrokenError, match="outputs at step 3 differs"):
+        with pytest.raises(LawBrokenError, match="outputs at step 3 differ from"):
             law.check_outputs(wrong, expected, dtype)
 
 
@@ -57,7 +57,7 @@ def test_nan_breaks_the_law(wrong):
     expected = reference()
     found = spread(expected.outputs, 5)
     found[1, 0, 0] = wrong
-    with pytest.raises(LawBrokenError, match="outputs at step 0 is NaN or infinite"):
+    with pytest.raises(LawBrokenError, match="outputs at step 0 are NaN or infinite"):
         law.check_outputs(found, expected, Dtype.FLOAT32)
 
 
@@ -164,7 +164,9 @@ def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepte
         if accepted:
             check()
         else:
-            with pytest.raises(LawBrokenError, match=rf"{name} differs .*, in feature 2 \(allowed"):
+            with pytest.raises(
+                LawBrokenError, match=rf"{name} differs? .*, in feature 2 \(allowed"
+            ):
                 check()
 
 

@@ -244,7 +244,7 @@ class Loss:
         if not self.agrees:
             raise LawBrokenError(
                 f"{name} differ from the inner layer's: weighed at random, their sum is "
-                f"{self.off:.2g} of its size away (allowed: {self.allowed:.0g})"
+                f"{self.off:.2g} of its size away (allowed: {self.allowed:.2g})"
             )
 
 
@@ -319,13 +319,14 @@ def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
     worst = float(off.max(initial=0.0))
     if worst <= allowed:
         return worst
+    are, differ = ("are", "differ") if name.startswith("outputs") else ("is", "differs")
     if not math.isfinite(worst):
-        raise LawBrokenError(f"{name} is NaN or infinite")
+        raise LawBrokenError(f"{name} {are} NaN or infinite")
     place = np.unravel_index(int(off.argmax()), off.shape)
     share, feature = 1.0, ""
     if scale.ndim:
         share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
     raise LawBrokenError(
-        f"{name} differs from the inner layer's by {worst * share:.2g} of the largest value"
-        f"{feature} (allowed: {allowed * share:.0g})"
+        f"{name} {differ} from the inner layer's by {worst * share:.2g} of the "
+        f"largest value{feature} (allowed: {allowed * share:.1g})"
     )

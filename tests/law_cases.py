@@ -1,0 +1,270 @@
+"""Pairs of strategies, one wrong and one right, that differ in what the law once did not see.
+
+Every case names a layer, the line that makes a lift wrong, the line that makes it right, and what
+must be said of the wrong one, by phase; in the other phase it keeps the law. A line sees the lifted
+outputs `y`, the inputs `x`, both (batch, time, features), and `training`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from timelift.case import Backend, Dtype, Gradients, Mode, Phase, Setting, Status
+
+BATCH, TIME, FEATURES = 8, 16, 6
+#: A step that the launch of these cases does not draw.
+STEP = 7
+SEED = 7
+
+STRATEGY = '''"""A lift with a line of its own."""
+import keras
+from keras import ops
+
+STEP = {step}
+
+class Lift(keras.layers.Wrapper):
+    def __init__(self, layer):
+        super().__init__(layer, dtype=layer.dtype_policy)
+
+    def compute_output_shape(self, shape):
+        inner = self.layer.compute_output_shape((shape[0], *shape[2:]))
+        return (shape[0], shape[1], *inner[1:])
+
+    def lift(self, x, training):
+        batch, time, *features = x.shape
+        y = self.layer(ops.reshape(x, (batch * time, *features)), training=training)
+        return ops.reshape(y, (batch, time, *y.shape[1:]))
+
+    def steps(self, x, training):
+        time = range(x.shape[1])
+        return ops.stack([self.layer(x[:, t], training=training) for t in time], axis=1)
+
+    def at_step(self, y, value):
+        there = ops.cast(ops.arange(y.shape[1]) == STEP, y.dtype)
+        return value * ops.reshape(there, (1, -1, 1))
+
+    def call(self, x, training=None):
+        y = self.{lift}(x, training)
+        return {line}
+
+def build(layer, shape, dtype=None):
+    inputs = keras.Input(shape, dtype=dtype)
+    return keras.Model(inputs, Lift(layer)(inputs))
+'''
+
+LAYERS = '''"""Layers for the law."""
+import random
+import keras
+from keras import ops
+
+def dense():
+    return keras.layers.Dense(5, activation="tanh")
+
+def small_feature():
+    scales = [1.0, 1.0, 0.1 if keras.config.floatx() == "bfloat16" else 1e-4, 1.0, 1.0]
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Rescaling(scales)])
+
+def dropout():
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Dropout(0.3)])
+
+def embedding():
+    return keras.layers.Embedding(10, 5)
+
+def infinite():
+    return keras.Sequential([keras.layers.Dense(5), keras.layers.Activation(ops.log)])
+
+class AnyOrder(keras.layers.Dense):
+    """Adds its products up in another order in every call."""
+    def call(self, x, training=None):
+        order = list(range(x.shape[-1]))
+        random.shuffle(order)
+        y = self.bias
+        for one in order:
+            y = y + x[..., one:one + 1] * self.kernel[one]
+        return y
+
+def any_order():
+    return AnyOrder(5)
+
+class Centred(keras.layers.Dense):
+    """Mixes the batch, in inference too."""
+    def call(self, x, training=None):
+        y = super().call(x)
+        return y - ops.mean(y, axis=0, keepdims=True)
+
+def centred():
+    return Centred(5)
+
+class OneSize(keras.layers.Dense):
+    """Takes a batch of 8 alone."""
+    def call(self, x, training=None):
+        if x.shape[0] not in (None, 8):
+            raise ValueError("a batch of 8 alone")
+        return super().call(x)
+
+def one_size():
+    return OneSize(5)
+'''
+
+
+#: Status and reason of each strategy.
+Told = dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class LawCase:
+    """A wrong line and a right one; `said` is of the wrong one, by phase."""
+
+    wrong: str
+    right: str
+    said: Mapping[str, str]
+    layer: str = "dense"
+    dtype: Dtype = Dtype.FLOAT32
+    gradients: Gradients = Gradients.WEIGHTS
+    input_dtype: str = ""
+    lift: str = "lift"
+
+    def setting(self, phase: Phase, backend: Backend) -> Setting:
+        """The setting in which the case is held to the law."""
+        eager = Setting("law", TIME, BATCH, phase, Mode.EAGER, dtype=self.dtype, backend=backend)
+        return replace(eager, gradients=self.gradients)
+
+
+BOTH = Gradients.INPUTS_AND_WEIGHTS
+AT_STEP = f"at step {STEP}"
+OUTPUTS = {"forward": f"outputs {AT_STEP} differ", "backward": f"outputs {AT_STEP} differ"}
+CASES = {
+    "NaN in an input gradient": LawCase(
+        "y + ops.sqrt(0.0 * ops.sum(x[:, STEP]))",
+        "y + ops.sqrt(1.0 + 0.0 * ops.sum(x[:, STEP])) - 1.0",
+        {"backward": f"input gradient {AT_STEP} is NaN or infinite"},
+        gradients=BOTH,
+    ),
+    "NaN in a weight gradient": LawCase(
+        "y + ops.sqrt(0.0 * ops.sum(y[:, STEP]))",
+        "y + ops.sqrt(1.0 + 0.0 * ops.sum(y[:, STEP])) - 1.0",
+        {"backward": "gradient of weight 0 is NaN or infinite"},
+    ),
+    "something added to the outputs": LawCase(
+        "y + 0.1",
+        "y + 0.0",
+        {"forward": "outputs at step 0 differ", "backward": "outputs at step"},
+    ),
+    "something added to one step": LawCase(
+        "y + self.at_step(y, 0.1)", "y + self.at_step(y, 0.0)", OUTPUTS
+    ),
+    "one step too large": LawCase(
+        "y * (1.0 + self.at_step(y, 0.1))",
+        "y * (1.0 + self.at_step(y, 0.0))",
+        {"forward": OUTPUTS["forward"], "backward": AT_STEP},
+    ),
+    "one step's gradient stopped": LawCase(
+        "y + self.at_step(y, 1.0) * (ops.stop_gradient(y) - y)",
+        "y + self.at_step(y, 1.0) * (y - y)",
+        {"backward": f"{AT_STEP}, gradient of weight 0 differs"},
+    ),
+    "another output in training": LawCase(
+        "y + 0.1 if training else y",
+        "y + 0.0 if training else y",
+        {"backward": "outputs at step"},
+    ),
+    "another scale in training": LawCase(
+        "y * 1.01 if training else y",
+        "y * 1.0 if training else y",
+        {"backward": "gradient of weight 0 differs"},
+    ),
+    "another output in inference": LawCase(
+        "y if training else y + 0.1",
+        "y if training else y + 0.0",
+        {"forward": "outputs at step 0 differ"},
+    ),
+    "10 % in a small feature": LawCase(
+        "y * ops.convert_to_tensor([1.0, 1.0, 1.1, 1.0, 1.0], y.dtype)",
+        "y",
+        {"forward": "in feature 2", "backward": "differ"},
+        layer="small_feature",
+    ),
+    "10 % in a small feature of bfloat16": LawCase(
+        "y if training else y * ops.convert_to_tensor([1.0, 1.0, 1.1, 1.0, 1.0], y.dtype)",
+        "y",
+        {"forward": "in feature 2"},
+        layer="small_feature",
+        dtype=Dtype.BFLOAT16,
+    ),
+    "10 % in a small feature of float64": LawCase(
+        "y * ops.convert_to_tensor([1.0, 1.0, 1.1, 1.0, 1.0], y.dtype)",
+        "y",
+        {"forward": "in feature 2", "backward": "differ"},
+        layer="small_feature",
+        dtype=Dtype.FLOAT64,
+    ),
+    "a mean over time, and the rounding of an FFT": LawCase(
+        "self.lift(x + 1e-4 * ops.mean(x, axis=1, keepdims=True), training)",
+        "self.lift(ops.swapaxes(ops.irfft(ops.rfft(ops.swapaxes(x, 1, 2))), 1, 2), training)",
+        {"forward": "outputs at step 0 differ", "backward": "mixes time"},
+        gradients=BOTH,
+    ),
+    "another output in training of a layer that rounds as it likes": LawCase(
+        "y + 0.1 if training else y",
+        "y",
+        {"backward": "outputs at step"},
+        layer="any_order",
+    ),
+    "NaN in training of a layer with noise": LawCase(
+        "y + ops.sqrt(0.0 * ops.sum(y)) if training else y",
+        "y",
+        {"backward": "gradient of weight 0 is NaN or infinite"},
+        layer="dropout",
+    ),
+    "steps folded where the layer mixes its batch": LawCase(
+        "y",
+        "self.steps(x, training)",
+        {"forward": "outputs at step 0 differ", "backward": "mixes time"},
+        layer="centred",
+        gradients=BOTH,
+    ),
+    "one step too large of a layer that cannot be folded": LawCase(
+        "y + self.at_step(y, 0.1)",
+        "y",
+        OUTPUTS,
+        layer="one_size",
+        lift="steps",
+    ),
+    "another token at one step": LawCase(
+        "self.lift(ops.where(self.at_step(y, 1.0)[..., 0] > 0, 0, x), training)",
+        "self.lift(x, training)",
+        {"forward": OUTPUTS["forward"], "backward": AT_STEP},
+        layer="embedding",
+        input_dtype="int32",
+    ),
+}
+
+
+def held(name: str, backend: str) -> dict[str, Told]:
+    """Hold both strategies of a case to the law, in this process: by phase, status and reason."""
+    with TemporaryDirectory() as folder:
+        return {phase: _held(CASES[name], phase, Backend(backend), Path(folder)) for phase in Phase}
+
+
+def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
+    from timelift.engine import open_engine
+    from timelift.measure.wire import Rival, Task, Wires
+    from timelift.measure.worker import Stage
+
+    (folder / "layers.py").write_text(LAYERS)
+    rivals = []
+    for word, line in (("wrong", case.wrong), ("right", case.right)):
+        path = folder / f"{word}.py"
+        path.write_text(STRATEGY.format(step=STEP, line=line, lift=case.lift))
+        rivals.append(Rival(word, str(path), {}))
+    setting = case.setting(phase, backend)
+    features = () if case.input_dtype else (FEATURES,)
+    factory = f"{folder}/layers.py:{case.layer}"
+    extra = (case.input_dtype, 10) if case.input_dtype else ()
+    task = Task(setting, tuple(rivals), factory, features, SEED, 0.0, *extra)
+    events = []
+    stage = Stage(open_engine(setting), task, Wires(events.append))
+    found = {one.name: (Status.MEASURED, "") for one in rivals if stage.prepare(one)}
+    ended = [one for one in events if one["event"] == "ended"]
+    return found | {one["strategy"]: (one["status"], one["reason"]) for one in ended}

@@ -1,0 +1,141 @@
+"""An engine in numpy, a Dense layer and rivals of it: the law without a framework."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+
+from timelift.case import Gradients, Lengths, Mode, Phase, Setting
+from timelift.measure import checks, law
+from timelift.measure.feeds import Feeds
+from timelift.measure.opinion import Calls, Opinion
+from timelift.measure.tolerance import Precision
+
+BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
+
+
+class Dense:
+    """tanh(x @ kernel) with what a worker asks of a layer; `asked` are the shapes it was called on.
+
+    A layer that is `wrong_when_folded` gives something else for more rows than the batch has.
+    """
+
+    def __init__(self, noise, dtype=np.float64, *, wrong_when_folded=False, refuses_fold=False):
+        self.kernel = noise.standard_normal((FEATURES, UNITS)).astype(dtype)
+        self.trainable_weights = [SimpleNamespace(shape=self.kernel.shape)]
+        self.wrong_when_folded, self.refuses_fold = wrong_when_folded, refuses_fold
+        self.asked = []
+
+    def call(self, x):
+        """(rows, features) -> (rows, units)."""
+        self.asked.append(len(x))
+        if len(x) > BATCH and self.refuses_fold:
+            raise ValueError("the batch is fixed")
+        folded = len(x) > BATCH and self.wrong_when_folded
+        return np.tanh(x @ self.kernel) + (0.1 * x[:, :1] if folded else 0)
+
+    def gradients(self, x, cotangent):
+        """By (rows, features) and by the kernel."""
+        inner = cotangent * (1 - np.tanh(x @ self.kernel) ** 2)
+        folded = len(x) > BATCH and self.wrong_when_folded
+        return inner @ self.kernel.T + (0.1 if folded else 0), x.T @ inner
+
+
+class Engine:
+    """What the law needs of an engine."""
+
+    place = staticmethod(np.asarray)
+    to_numpy = staticmethod(np.asarray)
+    wait = staticmethod(lambda _: None)
+
+    def apply(self, layer, step, **_):
+        """Call the layer."""
+        return layer.call(step)
+
+    def differentiate(self, layer, steps, cotangents, **_):
+        """Gradients by each step, and by the kernel over all of them."""
+        found = [layer.gradients(*pair) for pair in zip(steps, cotangents, strict=True)]
+        return [one for one, _ in found], [sum(one for _, one in found)]
+
+
+@dataclass
+class Rival:
+    """A compiled lift, right but for what `mistake` makes of outputs or gradients at one step."""
+
+    layer: Dense
+    phase: Phase
+    mistake: object = None
+    calls: int = field(default=0)
+
+    def bind(self, feed):
+        """The call that is timed."""
+        return lambda: self.answer(feed.inputs, feed.cotangent)
+
+    def answer(self, x, cotangent):
+        """Outputs; or the loss and gradients by the inputs and the kernel."""
+        self.calls += 1
+        outputs = np.tanh(x @ self.layer.kernel)
+        inner = None if cotangent is None else cotangent * (1 - outputs**2)
+        if self.mistake:
+            outputs, inner = self.mistake(outputs.copy(), inner)
+        if cotangent is None:
+            return outputs
+        by_kernel = np.einsum("btf,btu->fu", x, inner)
+        return (outputs * cotangent).sum(), [inner @ self.layer.kernel.T, by_kernel]
+
+
+@dataclass
+class Launch:
+    """One launch: a layer, its reference at four drawn steps, and the opinion about the others."""
+
+    phase: Phase
+    seed: int
+    layer: Dense = None
+    valid: object = None
+
+    def __post_init__(self):
+        noise = np.random.default_rng(self.seed)
+        self.layer = self.layer or Dense(noise)
+        everywhere = np.ones((BATCH, TIME), bool)
+        self.valid = everywhere if self.valid is None else self.valid
+        self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
+        steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
+        backward = self.phase is Phase.BACKWARD
+        reference = law.reference(
+            Engine(), self.layer, self.inputs, self.valid, steps, noise, gradients=backward
+        )
+        calls = Calls(Engine(), self.layer, self.inputs, self.valid, training=backward)
+        self.side = SimpleNamespace(
+            layer=self.layer,
+            state=SimpleNamespace(restore=lambda: None),
+            trains_differently=False,
+            precision=Precision.FLOAT64,
+            reference=reference,
+            opinion=Opinion(calls, reference, Precision.FLOAT64, noise),
+        )
+        self.steps = steps
+        self._cotangent = noise.standard_normal((BATCH, TIME, UNITS)) * self.valid[..., None]
+
+    def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
+        """Hold a rival with this mistake to the law; return what `checks.hold` does."""
+        lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
+        setting = Setting(
+            "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths
+        )
+        feeds = Feeds(Engine(), setting, self.inputs, self.valid, ragged=False)
+        rival = Rival(self.layer, self.phase, mistake)
+        if gradients is Gradients.WEIGHTS:
+            rival.answer = _by_weights_alone(rival.answer)
+        feed = feeds.feed(self._cotangent if self.phase is Phase.BACKWARD else None)
+        model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
+        return checks.hold(self.side, model, rival, feeds, feed)
+
+
+def _by_weights_alone(answer):
+    """A backward call that is not asked for the gradient by the inputs."""
+
+    def answered(x, cotangent):
+        found = answer(x, cotangent)
+        return found if cotangent is None else (found[0], found[1][1:])
+
+    return answered

@@ -1,0 +1,194 @@
+"""The law at every step: a mistake at one step of 128 is found, a right rival never pays."""
+
+import numpy as np
+import pytest
+
+from tests.plain_engine import BATCH, TIME, Dense, Launch
+from timelift.case import Gradients, Phase
+from timelift.measure.law import LawBrokenError
+
+RUNS, LAUNCHES = 100, 3
+
+
+def of_the_step_before(step):
+    """Outputs of another step, and gradients of those."""
+
+    def mistake(outputs, inner):
+        outputs[:, step] = outputs[:, step - 1]
+        if inner is not None:
+            inner[:, step - 1], inner[:, step] = inner[:, step - 1] + inner[:, step], 0
+        return outputs, inner
+
+    return mistake
+
+
+def ten_per_cent_in_one_feature(step):
+    """One feature a tenth too large, and its gradient with it."""
+
+    def mistake(outputs, inner):
+        outputs[:, step, 2] *= 1.1
+        if inner is not None:
+            inner[:, step, 2] *= 1.1
+        return outputs, inner
+
+    return mistake
+
+
+def outputs_alone(step):
+    """Wrong outputs whose gradients are right: something is added."""
+
+    def mistake(outputs, inner):
+        outputs[:, step] += 0.1
+        return outputs, inner
+
+    return mistake
+
+
+def gradients_alone(step):
+    """Right outputs without a gradient."""
+
+    def mistake(outputs, inner):
+        if inner is not None:
+            inner[:, step] = 0
+        return outputs, inner
+
+    return mistake
+
+
+def no_number(step):
+    """Right outputs whose gradient is NaN."""
+
+    def mistake(outputs, inner):
+        if inner is not None:
+            inner[:, step] = np.nan
+        return outputs, inner
+
+    return mistake
+
+
+@pytest.mark.parametrize(
+    ("phase", "mistake"),
+    [
+        (Phase.FORWARD, of_the_step_before),
+        (Phase.FORWARD, ten_per_cent_in_one_feature),
+        (Phase.FORWARD, outputs_alone),
+        (Phase.BACKWARD, of_the_step_before),
+        (Phase.BACKWARD, ten_per_cent_in_one_feature),
+        (Phase.BACKWARD, outputs_alone),
+        (Phase.BACKWARD, gradients_alone),
+        (Phase.BACKWARD, no_number),
+    ],
+)
+def test_a_mistake_at_one_step_of_128_is_found_in_99_of_100_runs(phase, mistake):
+    """Of three launches each, at a step drawn anew in every run.
+
+    The sentence names the step, but where NaN comes through whatever the cotangent is.
+    """
+    dice = np.random.default_rng(11)
+    found = 0
+    for run in range(RUNS):
+        step = int(dice.integers(1, TIME - 1))
+        said = [sentence(Launch(phase, LAUNCHES * run + one), mistake(step)) for one in range(3)]
+        named = "NaN" if mistake is no_number else f"at step {step}"
+        found += any(named in one for one in said)
+    assert found >= 99
+
+
+def sentence(launch, mistake, gradients=Gradients.WEIGHTS):
+    """What a launch says of a mistake; nothing where it finds none."""
+    try:
+        launch.hold(mistake, gradients)
+    except LawBrokenError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_right_rival_keeps_the_law_in_every_launch(phase):
+    """The same hundred runs without a mistake, and no step is asked about twice."""
+    for seed in range(RUNS * LAUNCHES):
+        assert Launch(phase, seed).hold() < 1e-13
+
+
+@pytest.mark.parametrize("mistake", [of_the_step_before, gradients_alone, no_number])
+def test_an_input_gradient_that_is_asked_for_names_the_step(mistake):
+    """It is compared step by step, and needs no search."""
+    said = sentence(Launch(Phase.BACKWARD, 3), mistake(57), Gradients.INPUTS_AND_WEIGHTS)
+    assert said.startswith(("input gradient at step 57", "input gradient at step 56"))
+
+
+def drawn(seed):
+    """An undrawn step of a launch."""
+    launch = Launch(Phase.FORWARD, seed)
+    return next(step for step in range(50, TIME) if step not in launch.steps)
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
+@pytest.mark.parametrize("how", ["wrong_when_folded", "refuses_fold"])
+def test_a_layer_that_cannot_be_folded_costs_right_rivals_nothing(phase, gradients, how):
+    """It is asked step by step then, and a rival that is wrong at one step is found as before."""
+    layer = Dense(np.random.default_rng(0), **{how: True})
+    launch = Launch(phase, 1, layer)
+    assert launch.hold(gradients=gradients) < 1e-13
+    assert "at step 57" in sentence(launch, outputs_alone(57), gradients)
+    assert layer.asked.count(BATCH) >= TIME
+
+
+class WrongInside(Dense):
+    """Folds well but for one step that no launch draws."""
+
+    def __init__(self, noise, marked):
+        super().__init__(noise)
+        self.marked = marked
+
+    def call(self, x):
+        """Add to the rows of the marked step, in a fold alone."""
+        there = np.isin(x[:, 0], self.marked) & (len(x) > BATCH)
+        return super().call(x) + 0.1 * there[:, None]
+
+    def gradients(self, x, cotangent):
+        """The same for gradients."""
+        there = np.isin(x[:, 0], self.marked) & (len(x) > BATCH)
+        return super().gradients(x, cotangent * (1 + there[:, None]))
+
+
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
+def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, gradients):
+    """The right rival passes, the next one at no further price, and a wrong one is found there."""
+    seed = 5
+    step, plain = drawn(seed), Launch(phase, seed)
+    layer = WrongInside(np.random.default_rng(seed), plain.inputs[:, step, 0])
+    launch = Launch(phase, seed, layer)
+    assert launch.hold(gradients=gradients) < 1e-13
+    asked = len(layer.asked)
+    assert launch.hold(gradients=gradients) < 1e-13
+    assert len(layer.asked) == asked
+    assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_padded_steps_are_asked_about_nowhere(phase):
+    """A rival may return anything there; a mistake at a valid step is found."""
+    valid = np.arange(TIME) < np.array([[TIME], [60], [1], [100]])
+    launch = Launch(phase, 2, valid=valid)
+
+    def padding(outputs, inner):
+        outputs[~valid] = 7.0
+        return outputs, inner
+
+    assert launch.hold(padding) < 1e-13
+    assert "at step 110" in sentence(launch, outputs_alone(110))
+
+
+def test_a_layer_that_gives_nan_is_at_fault_itself():
+    """And no strategy is blamed for it, whether the step was drawn or not."""
+    launch = Launch(Phase.FORWARD, 5)
+    launch.inputs[:, drawn(5)] = np.nan
+    with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
+        launch.hold()
+    layer = Dense(np.random.default_rng(5))
+    layer.kernel[0, 0] = np.nan
+    with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
+        Launch(Phase.FORWARD, 5, layer)
