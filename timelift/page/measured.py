@@ -122,7 +122,7 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
     note = (
         "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
         "which holds for all rivals of a setting at once; "
-        "and so for the first call; "
+        "first call from, to: its own 95 % interval over launches; "
         "would see: a difference so large would have been called in 9 of 10 such runs; "
         "rivals of one setting that share a letter under ties were not shown to differ; "
         "of the limit: the least time that the layer's work needs here, by this machine's own "
