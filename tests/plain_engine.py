@@ -114,7 +114,6 @@ class Launch:
             opinion=Opinion(calls, reference, Precision.FLOAT64, noise),
         )
         self.steps = steps
-        self._cotangent = noise.standard_normal((BATCH, TIME, UNITS)) * self.valid[..., None]
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
         """Hold a rival with this mistake to the law; return what `checks.hold` does."""
@@ -126,7 +125,7 @@ class Launch:
         rival = Rival(self.layer, self.phase, mistake)
         if gradients is Gradients.WEIGHTS:
             rival.answer = _by_weights_alone(rival.answer)
-        feed = feeds.feed(self._cotangent if self.phase is Phase.BACKWARD else None)
+        feed = feeds.feed(self.side.opinion.cotangent if self.phase is Phase.BACKWARD else None)
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
         return checks.hold(self.side, model, rival, feeds, feed)
 

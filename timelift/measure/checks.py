@@ -24,8 +24,8 @@ from timelift.measure.tolerance import TOLERANCES, errors, scale_of
 def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -> float:
     """Hold a rival to the law; return its largest relative error.
 
-    `feed` is what will be timed. Raises LawBrokenError, and ValueError where the inner layer itself
-    gives NaN or infinity.
+    `feed` is what will be timed, with the opinion's cotangent in the backward phase. Raises
+    LawBrokenError, and ValueError where the inner layer itself gives NaN or infinity.
     """
     order = law.match_weights(model, side.layer)
     side.state.restore()
@@ -38,10 +38,9 @@ def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -
     if side.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
         judged = _Backward(side, inference, feeds, order)
-    worst = max(judged.check_drawn_steps(), judged.check_every_step())
-    timed.check_timed(feed)
-    side.state.restore()
-    return worst
+        timed.check_finite(feed)
+        side.state.restore()
+    return max(judged.check_drawn_steps(), judged.check_every_step(feed))
 
 
 def _call(feeds: Feeds, compiled: Compiled, feed: Feed) -> Any:
@@ -101,10 +100,13 @@ class _Backward:
         self._check_loss(answer.loss, cotangent, reference.steps)
         return worst
 
-    def check_every_step(self) -> float:
-        """Hold gradients and loss to the opinion, settled where they differ."""
+    def check_every_step(self, feed: Feed) -> float:
+        """Hold gradients and loss to the opinion, settled where they differ.
+
+        `feed` has the opinion's cotangent.
+        """
         opinion = self.side.opinion
-        answer = self._answer(self.feeds.feed(opinion.cotangent))
+        answer = self._answer(feed)
         worst = 0.0
         if answer.by_input is not None:
             law.check_finite(answer.by_input, "input gradient")
@@ -114,15 +116,12 @@ class _Backward:
         self._check_loss(answer.loss, opinion.cotangent, opinion.steps)
         return worst
 
-    def check_timed(self, feed: Feed) -> None:
-        """Hold the call that is timed to finite gradients, and to its loss if that is no draw."""
+    def check_finite(self, feed: Feed) -> None:
+        """Hold gradients to be finite, where the layer draws noise and that is all to be said."""
         answer = self._answer(feed)
         if answer.by_input is not None:
             law.check_finite(answer.by_input, "input gradient")
         law.check_finite_sums(answer.by_weight)
-        if not self.side.trains_differently:
-            cotangent = self.feeds.fetch(feed.cotangent)
-            self._check_loss(answer.loss, cotangent, self.side.opinion.steps)
 
     def _check_sums(self, answer: Answer) -> float:
         """Compare gradients by weights over all steps; name the step that errs."""

@@ -65,8 +65,8 @@ class Preparation:
         compiled = self.engine.compile(model, self.task.setting, training=training)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
-        dense = self._dense_cotangent(side, None if lifts else model) if training else None
-        feed = feeds.feed(dense)
+        cotangent = side.opinion.cotangent if lifts else self._cotangent_of(model, side)
+        feed = feeds.feed(cotangent if training else None)
         facts.update(self._first_call(rival, compiled, feed))
         if lifts and not self.task.gauges_memory:
             self.emit(busy(rival, "checking the law"))
@@ -128,12 +128,10 @@ class Preparation:
         nodes = compiled.nodes  # counting them takes a while
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
-    def _dense_cotangent(self, side: Side, other: Any) -> Array:
-        shape = side.reference.output_shape if other is None else self._shape_of(other)
-        dense = self.noise.standard_normal(shape).astype(side.reference.cotangent.dtype)
-        if other is None:
-            dense[~self.valid] = 0
-        return dense
+    def _cotangent_of(self, model: Any, side: Side) -> Array:
+        """Weights of outputs that have a shape of their own."""
+        dense = self.noise.standard_normal(self._shape_of(model))
+        return dense.astype(side.reference.cotangent.dtype)
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))

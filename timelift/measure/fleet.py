@@ -6,8 +6,7 @@ A launch is one process for each backend that it plays.
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -52,8 +51,7 @@ class Fleet:
         self._plan, self._lock = plan, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[tuple[int, Backend], AnyLaunch] = {}
-        self._gauges: dict[tuple[Backend, bool], Launch] = {}
-        self._gauging = threading.Lock()
+        self._gauges: dict[tuple[int, Backend, bool], Launch] = {}
         self.import_seconds, self._hurried = 0.0, False
 
     def __enter__(self) -> Self:
@@ -83,22 +81,25 @@ class Fleet:
         launch.wait_until_ready()
         return launch
 
-    @contextmanager
-    def gauge(self, part: Part, backend: Backend, there: bool) -> Iterator[Launch]:  # noqa: FBT001
-        """The process in which peak memory is read; a launch at a time has it for itself.
+    def gauge(self, part: Part, backend: Backend, there: bool) -> Launch:  # noqa: FBT001
+        """The process in which a launch's peak memory is read; `close` ends it with the launch.
 
-        `there` names the other interpreter, where two are compared.
+        `there` names the other interpreter, where two are compared. A process ends with the thread
+        that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
         """
-        with self._gauging:
-            key = backend, there
-            if key not in self._gauges:
-                python = self._plan.other_python if there else sys.executable
-                limits, cores = self._plan.limits, self._plan.cores
-                self._gauges[key] = Launch(backend, limits, cores, python, memory.ENVIRONMENT)
-            launch = self._gauges[key]
-            launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
-            launch.wait_until_ready()
-            yield launch
+        key = part.number, backend, there
+        if key not in self._gauges:
+            python = self._plan.other_python if there else sys.executable
+            limits, cores = self._plan.limits, self._plan.cores
+            launch = Launch(backend, limits, cores, python, memory.ENVIRONMENT)
+            with self._lock:
+                self._gauges[key] = launch
+            if self._hurried:
+                launch.hurry()
+        launch = self._gauges[key]
+        launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
+        launch.wait_until_ready()
+        return launch
 
     @property
     def _all(self) -> tuple[AnyLaunch, ...]:
@@ -106,9 +107,11 @@ class Fleet:
 
     def close(self, part: Part) -> None:
         """End the processes of a launch."""
+        ended: list[AnyLaunch] = []
         with self._lock:
-            mine = [key for key in self._live if key[0] == part.number]
-            ended = [self._live.pop(key) for key in mine]
+            for known in (self._live, self._gauges):
+                mine = [key for key in known if key[0] == part.number]
+                ended += [known.pop(key) for key in mine]
         for launch in ended:
             launch.stop()
 

@@ -5,7 +5,6 @@ own, where a call's need cannot be seen (see `memory.peak_bytes`).
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from timelift.case import Status
@@ -14,7 +13,7 @@ from timelift.measure.launch import Launch
 from timelift.measure.wire import Rival, Task
 
 #: Opens the process of this interpreter, or of the other one.
-OpenGauge = Callable[[bool], AbstractContextManager[Launch]]
+OpenGauge = Callable[[bool], Launch]
 
 
 def with_peaks(
@@ -29,8 +28,7 @@ def with_peaks(
             if one.rival.there == there and one.status is Status.MEASURED
         )
         if chosen:
-            with open_gauge(there) as launch:
-                found = launch.measure(_reading(task, chosen), watch)
+            found = open_gauge(there).measure(_reading(task, chosen), watch)
             peaks |= {one.rival.name: _peak(one) for one in found}
     return [_with_peak(one, peaks.get(one.rival.name)) for one in outcomes]
 
