@@ -79,7 +79,7 @@ def test_a_damaged_list_removes_nothing(made, damage):
 
 @pytest.mark.parametrize("name", ["../kept", "/{}/kept", "figures/../../kept", "", ".", "a\0b"])
 def test_a_list_that_leads_out_of_the_folder_is_not_followed(made, tmp_path, name):
-    """Nobody's file elsewhere is removed, whatever its digest."""
+    """No file elsewhere is removed, whatever its digest."""
     folder = made(SMALL)
     (tmp_path / "kept").write_text("")
     digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

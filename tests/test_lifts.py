@@ -1,4 +1,4 @@
-"""Who may be named fastest: no look-alike, however fast, in any of the places that name one."""
+"""No look-alike is named fastest, however fast it is, in any of the places that name one."""
 
 import ast
 import csv
@@ -25,7 +25,7 @@ DECLARED = {
         "native": {"title": "The layer itself", "differs": ""},
     }
 }
-#: Faster than everybody, as fast as the best, and slower than everybody.
+#: Faster than every lift, as fast as the best, and slower than every lift.
 SPEEDS = {"faster": 0.2, "as fast": 1.0, "slower": 50.0}
 BEST, OTHER = 1e-3, 2e-3
 WOBBLE = (1.0, 1.003, 0.998, 1.001, 0.999)
@@ -80,7 +80,7 @@ def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
 def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path, capsys, fake):
-    """Nor who overtakes whom, nor the fastest of every mode, nor the recommended one."""
+    """Crossovers, the fastest of every mode and the recommendation are of lifts alone."""
     made = [*lines(fake, (16, 128)), *lines(1 / fake, (64,)), *lines(fake, mode="eager")]
     path = journal(*made, journals.END)
     assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
@@ -95,7 +95,7 @@ def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path,
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
 def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
-    """In a notebook as in the report; those that show everyone do."""
+    """In a notebook as in the report; the figures of every strategy have it."""
     path = journal(*lines(fake, (16, 128)), journals.END)
     for name, figure in timelift.plot.figures(path).items():
         told = [one.get_text() for one in figure.findobj(lambda one: hasattr(one, "get_text"))]
@@ -125,7 +125,7 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
     )
 
 
-def test_where_nothing_but_look_alikes_was_measured_nobody_is_fastest(journal, tmp_path, capsys):
+def test_where_nothing_but_look_alikes_was_measured_none_is_fastest(journal, tmp_path, capsys):
     """They are in the table."""
     alone = [one for one in lines(1) if one["case"]["strategy"] == "fake"]
     path = journal(*alone, journals.END)
@@ -139,7 +139,7 @@ def test_where_nothing_but_look_alikes_was_measured_nobody_is_fastest(journal, t
 
 
 def test_a_lift_beside_look_alikes_alone_has_no_contest(journal, tmp_path, capsys):
-    """It is not fastest among nobody."""
+    """Without a rival it is not fastest."""
     kept = [one for one in lines(0.2) if one["case"]["strategy"] != "other"]
     assert report.main([str(journal(*kept)), "--output", str(tmp_path / "out")]) == 0
     assert "the only lift: native" in capsys.readouterr().out
@@ -202,12 +202,12 @@ def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
     assert {case.strategy for case in referee.to_play()} == {"fake", "native", "other"}
 
 
-#: Rooms whose rankings are of simulated rivals, or of twins, among which nobody is no lift.
+#: Rooms whose rankings are of simulated rivals, or of twins: they declare nothing.
 APART = {"stats", "replay"}
 
 
 def test_every_reader_ranks_by_the_one_rule():
-    """Nobody else calls the ranking that knows of no look-alikes."""
+    """The ranking that knows of no look-alikes is called from one file."""
     readers = [
         path
         for path in (ROOT / "timelift").rglob("*.py")

@@ -63,7 +63,7 @@ def test_what_is_no_share_is_refused_with_both_spellings(command, word, capsys):
 
 @pytest.mark.parametrize(("word", "instead"), [("3", "3% or 0.03"), ("1", "1% or 0.01")])
 def test_a_bare_number_from_one_on_is_refused(word, instead):
-    """It may be meant as per cent or as a share: it says how to write the likelier one."""
+    """It may be meant as per cent or as a share; the sentence spells the likelier one."""
     with pytest.raises(UserError, match=f"write it like {instead}, which are the same"):
         percent.share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):

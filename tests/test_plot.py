@@ -222,7 +222,7 @@ def test_first_calls_are_drawn_where_they_are_known(tmp_path: Path) -> None:
 
 
 def test_memory_that_is_not_known_is_said_beside_the_front(tmp_path: Path) -> None:
-    """Who is not drawn may be smaller than who is ringed."""
+    """What is not drawn may be smaller than what is ringed."""
     cases = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(8,))
     lines = list(journals.campaign(cases))
     whole = results.load(journals.write(tmp_path / "whole", journals.header(), *lines))

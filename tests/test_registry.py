@@ -105,7 +105,7 @@ def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text
     ["{} = 'why'", "{}: str = 'why'", "{}: 'typing.Final[str]' = 'why'", "OTHER = {} = 'why'"],
 )
 def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
-    """A look-alike that says so in either way is none of the lifts."""
+    """A look-alike may be declared in any of these ways."""
     where = folder(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
     assert registry.strategies(where)["mine"].differs == "why"
 

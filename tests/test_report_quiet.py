@@ -48,7 +48,7 @@ def test_what_was_seen_is_told_in_shares(tmp_path):
 
 @pytest.mark.parametrize("missing", FACTS)
 def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
-    """Never a share of 0 % or 0 rounds that nobody counted."""
+    """Never a share of 0 %, or 0 rounds, without a count."""
     words = {"canary_seconds": "piece of work", "stolen_share": "stolen"}
     words |= {"waited_share": "waited"}
     facts = {name: value for name, value in FACTS.items() if name != missing}

@@ -51,7 +51,7 @@ SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
-#: Folders whose runs are found only by who asks for them.
+#: Folders whose runs are found only where the folder itself is asked for.
 APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20

@@ -19,7 +19,7 @@ NAMES: tuple[str, ...] = ("choose", "compare", "history", "baseline", "export", 
 
 
 def share(text: str) -> float:
-    """Read a percentage for argparse, which says what is wrong with it and in which option."""
+    """Read a percentage for argparse, whose message names the option."""
     try:
         return percent.share(text)
     except UserError as error:

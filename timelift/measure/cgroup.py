@@ -36,7 +36,7 @@ class Groups:
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """Give the folders of the groups, each once; a container may see no more than its own."""
+        """The folders of the groups, each once; a container may see no more than its own."""
         seen: set[Path] = set()
         for root, inside in self._places():
             for folder in (root / inside, *(root / one for one in inside.parents)):
@@ -45,7 +45,7 @@ class Groups:
                     yield folder
 
     def _places(self) -> Iterator[tuple[Path, PurePosixPath]]:
-        """Give the root of each hierarchy with a processor's controller, and the path below it."""
+        """The root of each hierarchy with a processor's controller, and the path below it."""
         for line in _text(self.own).splitlines():
             number, _, rest = line.partition(":")
             names, _, path = rest.partition(":")

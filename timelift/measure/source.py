@@ -17,7 +17,7 @@ from timelift.errors import UserError
 MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 #: What reading a file's text or one of its values raises, however wrong it is.
 _UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
-#: What opens a scope of its own, whose names are no constants of the module.
+#: Scopes of their own: names inside are no constants of the module.
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -152,7 +152,7 @@ def _refuse(name: str, path: Path) -> None:
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
-    """Give every `NAME = value` and `NAME: kind = value` of the module itself."""
+    """Every `NAME = value` and `NAME: kind = value` of the module itself."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             yield from ((one, node.value) for one in node.targets if isinstance(one, ast.Name))
@@ -161,7 +161,7 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
 
 
 def _stored(node: ast.AST) -> Iterator[ast.Name]:
-    """Give every name that the module itself binds, wherever outside of a function or class."""
+    """Every name that the module itself binds, wherever outside of a function or class."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
             yield child

@@ -137,7 +137,7 @@ def _share(of_the_limit: float | None) -> str:
 
 
 def per_step(row: Rival, measurement: Measurement) -> float:
-    """Give the seconds of one valid step of one sequence, NaN where those were not counted."""
+    """Return the seconds of one valid step of one sequence, NaN where steps were not counted."""
     setting = row.case.setting
     every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
     return row.seconds_per_call / (fact(measurement, "valid_steps") or every)

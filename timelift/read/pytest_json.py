@@ -74,7 +74,7 @@ def _header(whole: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
-    """Give the strategies that this project's benchmarks say to be no lifts, and why."""
+    """Return why strategies are no lifts, where the benchmarks of this project tell."""
     told = [
         (_object(one.get("params")), _object(one.get("extra_info")))
         for one in map(_object, benchmarks)

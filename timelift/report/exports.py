@@ -123,7 +123,7 @@ def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
 
 
 def ranks(rival: Rival | None) -> dict[str, Any]:
-    """Give the columns of `RANKED`: None where nothing is known, and for the rank of no lift."""
+    """Return the columns of `RANKED`: None where nothing is known, and for the rank of no lift."""
     found = {name: getattr(rival, key, None) for name, key in RANKED.items()}
     return found if found["rank_low"] else found | dict.fromkeys(("rank_low", "rank_high"))
 

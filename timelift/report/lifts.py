@@ -1,4 +1,4 @@
-"""Lifts and look-alikes: who may be named fastest, in one place for every report.
+"""Lifts and look-alikes: what may be named fastest, in one place for every report.
 
 A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. A
 twin is a copy of a strategy, planted by a self-test or of another side. Both are timed and shown
@@ -30,7 +30,7 @@ _SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
-    """Give the strategies of a run with a text that they declare."""
+    """Return the strategies of a run with a text that they declare."""
     strategies: Mapping[str, Any] = run.header.get("strategies", {})
     for name, fields in strategies.items():
         if isinstance(fields, dict) and isinstance(fields.get(field), str):
@@ -38,12 +38,12 @@ def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
 
 
 def look_alikes(run: Run) -> LookAlikes:
-    """Give the strategies of a run that declare why they are no lifts."""
+    """Return the strategies of a run that declare why they are no lifts."""
     return {name: why for name, why in declared(run, "differs") if why}
 
 
 def no_answers(run: Run) -> LookAlikes:
-    """Say of each strategy that is no answer what it is, as the end of a sentence."""
+    """Return what each strategy that is no answer is instead, as the end of a sentence."""
     strategies: Mapping[str, Any] = run.header.get("strategies", {})
     twins = {name: _twin_of(told) for name, told in strategies.items()}
     found = {name: f"is no lift: {why}" for name, why in look_alikes(run).items()}
@@ -57,13 +57,13 @@ def _twin_of(told: object) -> str:
 
 
 def lifts(run: Run) -> list[Measurement]:
-    """Give the measurements of the strategies that are lifts."""
+    """Return the measurements of the strategies that are lifts."""
     others = no_answers(run)
     return [one for one in run.measurements if one.case.strategy not in others]
 
 
 def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
-    """Rank the lifts of every setting, in setting order, with whoever is no answer beside them.
+    """Rank the lifts of every setting, in setting order, with what is no answer beside them.
 
     Where only those were measured a ranking has no rows.
     """
@@ -99,7 +99,7 @@ def _by_look_alike(run: Run) -> list[list[Measurement]]:
 
 
 def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
-    """Give the row of a look-alike out of its contest with the fastest lift; none if not timed."""
+    """Return the row of a look-alike beside the fastest lift; None where it was not timed."""
     own = next((row for row in pair.rows if row.case.strategy == name), None)
     if own is None:
         return None
@@ -113,7 +113,7 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
 
 
 def _scaled(own: Rival, rows: Sequence[Rival], seconds: float) -> Rival:
-    """Give a row as it stands beside a lift that takes so many seconds a call."""
+    """Return a row as it stands beside a lift that takes so many seconds a call."""
     other = next(row for row in rows if row.case != own.case)
     verdict, detectable = own.verdict, own.detectable
     ratio, low, high = own.ratio, own.low, own.high

@@ -14,7 +14,7 @@ ONE_LAUNCH = "within one launch: no interval"
 
 
 def verdicts(ranking: Ranking, no_answers: LookAlikes) -> Iterator[str]:
-    """Name the fastest, who may be as fast, what trusting the order costs, and who is no answer."""
+    """Name the fastest, its equals, the price of trusting the order, and what is no answer."""
     yield from _contest(ranking)
     if ranking.rows and not all(has_interval(row) for row in ranking.everyone):
         yield ONE_LAUNCH
@@ -24,7 +24,7 @@ def verdicts(ranking: Ranking, no_answers: LookAlikes) -> Iterator[str]:
 
 
 def _contest(ranking: Ranking) -> Iterator[str]:
-    """Say how the lifts stand among each other."""
+    """The sentences on how the lifts stand among each other."""
     if not ranking.rows:
         yield "no lift was measured"
         return

@@ -50,7 +50,7 @@ def memory(rankings: Sequence[Ranking], peak: PeakBytes, theme: Theme) -> Figure
     names = legend_order(row.case.strategy for group in rows.values() for row in group)
     subtitle = (
         f"{described(rankings[0].setting)}; the largest setting of each; "
-        f"ringed: nobody is both faster and smaller{_silent(chosen.values(), peak)}"
+        f"ringed: no other is both faster and smaller{_silent(chosen.values(), peak)}"
     )
     titles = {one: titled(one, found.setting) for one, found in chosen.items()}
     panel = Panel(2.4, 2.0, left=0.7).under(titles.values())
@@ -63,7 +63,7 @@ def memory(rankings: Sequence[Ranking], peak: PeakBytes, theme: Theme) -> Figure
 
 
 def _silent(found: Iterable[Ranking], peak: PeakBytes) -> str:
-    """Name those whose memory is not known, as the end of a sentence: they may be smaller."""
+    """The strategies of unknown memory, as the end of a sentence: they may be smaller."""
     names = legend_order(
         row.case.strategy for one in found for row in one.rows if row.case not in peak
     )

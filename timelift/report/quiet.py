@@ -28,7 +28,7 @@ def seen(run: Run) -> str:
 
 
 def _seen(run: Run) -> Iterator[str]:
-    """Say what is known, one after the other: nothing stands for what was not looked at."""
+    """One sentence for each thing that was looked at; none stands for what was not."""
     beats = _facts(run, "canary_seconds")
     if len(beats) > 1:
         yield f"a fixed piece of work moved {_spread(beats):.1%} between launches (sd)"

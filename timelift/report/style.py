@@ -20,7 +20,7 @@ def _seaborn() -> Any:
 
     Half of its import is scipy, an optional extra for densities and clusterings, which no figure
     here has. A package that is None in `sys.modules` counts as not installed. The copy that comes
-    of it is ours alone: whoever imports seaborn later gets all of it.
+    of it stays inside timelift: a later import of seaborn gets all of it.
     """
     modules: dict[str, Any] = sys.modules
     if "seaborn" in modules or "scipy" in modules:

@@ -40,7 +40,7 @@ class Scaling:
 
 
 def scaling(run: Run) -> Scaling:
-    """Find out both; look-alikes grow too, but who overtakes whom is a question to the lifts."""
+    """Find out both; look-alikes grow too, but crossovers are of lifts alone."""
     known = dataclasses.replace(run, measurements=tuple(lifts(run)))
     return Scaling(tuple(exponents(run)), tuple(crossovers(known)))
 
