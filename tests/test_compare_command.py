@@ -22,8 +22,8 @@ GOLDEN = """\
 case                                      change        95 % interval             old (ms)   new (ms)   beside   launches
 ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 loop_slice, tokens-T1-B8-forward-graph   +30.0 %   [+25.8 %, +34.3 %]   suspect       2.00       2.60        2      3 + 3
-native, tokens-T1-B8-forward-graph        +0.0 %     [-3.2 %, +3.3 %]      same       1.00       1.00        2      3 + 3
 fold_time, tokens-T1-B8-forward-graph     +0.0 %     [-3.2 %, +3.3 %]      same       1.10       1.10        2      3 + 3
+native, tokens-T1-B8-forward-graph        +0.0 %     [-3.2 %, +3.3 %]      same       1.00       1.00        2      3 + 3
   new: time_distributed, tokens-T1-B8-forward-graph
   suspect: native, tokens-T1-B8-forward-graph: graph nodes 42 → 1,044
 2 suspects among 3 cases: runs of two moments convict nobody; what decides, with dddd3333eeee checked out, is

@@ -26,6 +26,8 @@ from timelift.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 #: The chance, one-sided, of so large a change without a cause.
 LEVEL = 0.005
 _FALSE_SHARE = 0.05
+#: Log ratios that agree to so many digits are a tie.
+_DIGITS = 9
 
 
 class Word(StrEnum):
@@ -131,7 +133,12 @@ def _judged(
         _words(found, effect, scale, df, margin),
     )
     rows = [Judged(*row) for row in zip(*columns, strict=True)]
-    return tuple(sorted(rows, key=lambda one: (one.word is not Word.SUSPECT, -one.shift.effect)))
+    return tuple(sorted(rows, key=_worst_first))
+
+
+def _worst_first(one: Judged) -> tuple[bool, float, Case]:
+    """Return what a case is sorted by; the names decide where changes agree but for rounding."""
+    return one.word is not Word.SUSPECT, -round(one.shift.effect, _DIGITS), one.shift.case
 
 
 def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
