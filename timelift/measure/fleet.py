@@ -107,11 +107,11 @@ class Fleet:
 
     def close(self, part: Part) -> None:
         """End the processes of a launch."""
-        ended: list[AnyLaunch] = []
         with self._lock:
-            for known in (self._live, self._gauges):
-                mine = [key for key in known if key[0] == part.number]
-                ended += [known.pop(key) for key in mine]
+            played = [key for key in self._live if key[0] == part.number]
+            read = [key for key in self._gauges if key[0] == part.number]
+            ended: list[AnyLaunch] = [self._live.pop(key) for key in played]
+            ended += [self._gauges.pop(key) for key in read]
         for launch in ended:
             launch.stop()
 

@@ -4,10 +4,12 @@ What is timed runs with the allocator as users have it, whose threads keep memor
 own, where a call's need cannot be seen (see `memory.peak_bytes`).
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from timelift.case import Status
+from timelift.errors import UserError
 from timelift.measure.attempt import Outcome, Watch
 from timelift.measure.launch import Launch
 from timelift.measure.wire import Rival, Task
@@ -19,7 +21,10 @@ OpenGauge = Callable[[bool], Launch]
 def with_peaks(
     task: Task, outcomes: Sequence[Outcome], open_gauge: OpenGauge, watch: Watch
 ) -> list[Outcome]:
-    """Add the fact `peak_bytes` to each measured outcome; a rival that fails here has none."""
+    """Add the fact `peak_bytes` to each measured outcome; a rival that fails here has none.
+
+    None has it where the process itself dies: what was timed counts all the same.
+    """
     peaks: dict[str, object] = {}
     for there in sorted({one.rival.there for one in outcomes}):
         chosen = tuple(
@@ -28,8 +33,9 @@ def with_peaks(
             if one.rival.there == there and one.status is Status.MEASURED
         )
         if chosen:
-            found = open_gauge(there).measure(_reading(task, chosen), watch)
-            peaks |= {one.rival.name: _peak(one) for one in found}
+            with contextlib.suppress(UserError):
+                found = open_gauge(there).measure(_reading(task, chosen), watch)
+                peaks |= {one.rival.name: _peak(one) for one in found}
     return [_with_peak(one, peaks.get(one.rival.name)) for one in outcomes]
 
 
