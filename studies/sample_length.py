@@ -1,6 +1,6 @@
 """Show that seconds per call do not depend on how long a sample lasts.
 
-`python -m studies.sample_length [--quick]`. The rivals of each setting are prepared as in a run, in
+`python -m studies.sample_length`. The rivals of each setting are prepared as in a run, in
 fresh processes, but each has four players, whose samples last 1, 2, 4 and 8 ms. They play in one
 random order a round, primed as in a run. The table tells how much more per call each length reads
 than 2 ms. A cost that every sample pays once, however long it lasts, shows as a slope.
@@ -125,8 +125,10 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     known = registry.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(Rival(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    stage = worker.Stage(engine, task, Wires(lambda _: None))
+    stage = worker.Stage(engine, task, Wires(_log))
     ready = [found for rival in rivals if (found := stage.prepare(rival))]
+    if len(ready) < len(rivals):
+        sys.exit(f"studies.sample_length: expected {len(rivals)} rivals, {len(ready)} were built")
     dice = random.Random(seed)
     players = {
         (Case(setting, one.rival.name).label, length): _player(engine, one, length, dice)
@@ -134,6 +136,10 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
         for length in LENGTHS
     }
     return _rounds(players, many, dice)
+
+
+def _log(event: Mapping[str, object]) -> None:
+    sys.stderr.write(f"{event}\n")
 
 
 def _player(

@@ -92,6 +92,7 @@ class Launch:
     seed: int
     layer: Dense = None
     valid: object = None
+    nan_at: int | None = None
 
     def __post_init__(self):
         noise = np.random.default_rng(self.seed)
@@ -99,6 +100,8 @@ class Launch:
         everywhere = np.ones((BATCH, TIME), bool)
         self.valid = everywhere if self.valid is None else self.valid
         self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
+        if self.nan_at is not None:
+            self.inputs[:, self.nan_at] = np.nan
         steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
         reference = law.reference(

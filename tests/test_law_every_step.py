@@ -188,6 +188,10 @@ def test_a_layer_that_gives_nan_is_at_fault_itself():
     launch.inputs[:, drawn(5)] = np.nan
     with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
         launch.hold()
+    for phase in Phase:
+        layer = Dense(np.random.default_rng(5))
+        with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):
+            Launch(phase, 5, layer, nan_at=drawn(5)).hold()
     layer = Dense(np.random.default_rng(5))
     layer.kernel[0, 0] = np.nan
     with pytest.raises(ValueError, match="the outputs of the layer called at a single step"):

@@ -152,12 +152,25 @@ def test_a_rival_that_retraces_now_and_then_keeps_its_samples():
     assert len(rare.seconds_per_call) >= rounds.LEAST_ROUNDS
 
 
-def test_the_device_is_looked_at_after_every_round():
-    """Whatever watches it counts as many looks as there were rounds."""
+def test_a_round_in_which_the_devices_clocks_were_held_down_does_not_count():
+    """It is dropped for all rivals, and counted; the others stay."""
     clock, looks = ScriptedClock(), itertools.count()
-    (made,) = players(clock, a=1e-3)
-    rounds.play([made], 0.02, random.Random(2), clock, look=lambda: next(looks))
-    assert next(looks) == len(made.seconds_per_call)
+    made = players(clock, a=1e-3, b=1e-3)
+    found = [0, 0, 0, 1, 1]  # the second round: looks before and after each
+    held_down = lambda: found[min(next(looks), 4)]  # noqa: E731
+    dropped = rounds.play(made, 0.06, random.Random(2), clock, held_down=held_down)
+    assert dropped.facts() == {"dropped_rounds": 0, "held_down_rounds": 1}
+    assert all(len(one.seconds_per_call) >= rounds.LEAST_ROUNDS for one in made)
+
+
+def test_a_device_that_is_always_held_down_ends_without_a_figure():
+    """After rounds enough, and with the reason."""
+    clock, looks = ScriptedClock(), itertools.count()
+    (made,) = players(clock, a=1.0)
+    held_down = lambda: next(looks)  # noqa: E731
+    dropped = rounds.play([made], 0.01, random.Random(2), clock, held_down=held_down)
+    assert dropped.held_down == rounds.MOST_VOID
+    assert "clocks were held down" in made.why_lost
 
 
 def test_a_sample_is_primed_by_calls_that_nobody_times():

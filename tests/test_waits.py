@@ -64,3 +64,30 @@ def test_the_check_sees_a_call_that_returns_before_its_end():
         1,
     )
     assert engines.told("jax", late) > 0.25
+
+
+ENGINE = """
+import json
+from timelift import engine as engines
+from timelift.case import Backend, Phase, Setting
+engines.load("{backend}")
+from timelift.engine import open_engine
+engine = open_engine(Setting("wait", 1, 1, Phase.FORWARD, backend=Backend("{backend}")))
+def refuse(*_):
+    raise AssertionError("an operation ran")
+{forbid}
+engine.wait(None)
+print(json.dumps("waited for nothing"))
+"""
+FORBID = {
+    "tensorflow": "import tensorflow as tf; tf.test.experimental.sync_devices = refuse",
+    "jax": "import jax; jax.block_until_ready = refuse",
+    "torch": "import torch; torch.cuda.synchronize = refuse",
+}
+
+
+@pytest.mark.parametrize("backend", FORBID)
+def test_the_end_of_a_sample_runs_nothing_on_a_cpu(backend):
+    """A wait that costs each sample the same squeezes the ratio of a short call to a long one."""
+    script = ENGINE.format(backend=backend, forbid=FORBID[backend])
+    assert engines.told(backend, script) == "waited for nothing"

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 _TAKEN, _GIVEN_BACK = "MemoryAllocation", "MemoryDeallocation"
 
@@ -42,6 +41,8 @@ def _has_pool() -> bool:
 
 def _events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:
     """Yield (event, address, bytes asked for) of each block while `call` runs, in order of time."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2  # noqa: PLC0415 - no public module
+
     options = tf.profiler.experimental.ProfilerOptions(
         host_tracer_level=2, python_tracer_level=0, device_tracer_level=0
     )

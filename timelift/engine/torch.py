@@ -42,7 +42,7 @@ class TorchEngine:
         self._scope = ExitStack()  # held for good: no call pays for a scope
         self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
-            prepare_compiler(self.device)
+            prepare_compiler(self.device, setting.phase)
 
     def place(self, array: Array) -> Any:
         """Put an array on the device, in memory of PyTorch's own."""

@@ -8,7 +8,7 @@ import torch
 from torch._inductor import cpu_vec_isa
 from torch._inductor.compile_fx import compile_fx
 
-from timelift.case import Gradients, Mode, Setting, TimeAxis
+from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.engine import Feed, UnavailableError
 
 
@@ -89,8 +89,8 @@ def _let_time_vary(*tensors: Any) -> None:
             torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
 
 
-def prepare_compiler(device: Any) -> None:
-    """Compile something tiny; raises UnavailableError where that fails.
+def prepare_compiler(device: Any, phase: Phase) -> None:
+    """Compile something tiny, and its gradient; raises UnavailableError where that fails.
 
     So no rival pays for what the first compilation of a process or of a machine costs: imports,
     and finding out what vectors the processor and the C++ compiler have, which is kept on disk.
@@ -98,7 +98,10 @@ def prepare_compiler(device: Any) -> None:
     try:
         if device.type == "cpu":
             cpu_vec_isa.pick_vec_isa()
-        torch.compile(lambda x: x + 1, backend=compile_fx)(torch.ones(2, device=device))
+        tiny = torch.ones(2, device=device, requires_grad=phase is Phase.BACKWARD)
+        found = torch.compile(lambda x: x.tanh() + 1, backend=compile_fx)(tiny)
+        if tiny.requires_grad:
+            found.sum().backward()
     except Exception as error:
         raise UnavailableError(
             f"torch.compile does not work here: {_cause(error)}; it needs a C++ compiler and "

@@ -154,11 +154,14 @@ def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:
 
 
 def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list[Outcome]:
-    """Attempt a setting until a worker finishes it, each time without the rivals that ended."""
+    """Attempt a setting until a worker finishes it, each time without the rivals that ended.
+
+    After a death that speaks against no rival the tracer is not warmed: that may have been it.
+    """
     ended: list[Outcome] = []
     rivals, spared = task.rivals, False
     while rivals:
-        found = attempt(replace(task, rivals=rivals))
+        found = attempt(replace(task, rivals=rivals, warms=task.warms and not spared))
         ended += found.outcomes
         if found.death and (found.death.clear or spared):
             ended += found.death.charged

@@ -172,9 +172,9 @@ class Campaign:
                 watch = self._watch(part, setting, stage)
                 with self._budget.paying(setting):
                     outcomes = launch.measure(task, watch)
-                    if self._gauges(part, setting):
-                        gauge = partial(fleet.gauge, part, setting.backend)
-                        outcomes = with_peaks(task, outcomes, gauge, watch)
+                if self._gauges(part, setting):
+                    gauge = partial(fleet.gauge, part, setting.backend)
+                    outcomes = with_peaks(task, outcomes, gauge, watch)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
                 self._take_all(setting, part, outcomes, stage)

@@ -20,6 +20,9 @@ from timelift.measure.opinion import Opinion
 from timelift.measure.sides import Side
 from timelift.measure.tolerance import TOLERANCES, errors, scale_of
 
+#: However many additions round, a gradient off by more than this much of its size is no rounding.
+_MOST_ROUNDING = 0.25
+
 
 def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -> float:
     """Hold a rival to the law; return its largest relative error.
@@ -154,7 +157,8 @@ class _Backward:
         tolerance = TOLERANCES[self.side.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
         additions = rows * self.side.opinion.places
-        allowed = tolerance.gradients + 2 * tolerance.roundoff * math.sqrt(additions)
+        rounding = 2 * tolerance.roundoff * math.sqrt(additions)
+        allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
         return law.check_sums(answer.by_weight, wanted, rows, [allowed] * len(wanted))
 
     def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:

@@ -101,9 +101,11 @@ class Preparation:
         cotangent = np.zeros(shape, side.reference.cotangent.dtype)
         place = self.engine.place
         feed = Feed(place(inputs), None, place(cotangent) if backward else None)
-        compiled.trace(feed)
-        self._call(compiled, feed)
-        side.state.restore()
+        try:
+            compiled.trace(feed)
+            self._call(compiled, feed)
+        finally:
+            side.state.restore()
 
     def _call(self, compiled: Compiled, feed: Feed) -> Any:
         result = compiled.bind(feed)()

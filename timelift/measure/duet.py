@@ -151,6 +151,7 @@ def _conduct(
             players,
             seconds,
             random.Random(task.seed),
+            held_down=lambda: sum(_held_down(part, players) for part in parts),
             stop=stop,
         )
         for part in parts:
@@ -158,6 +159,11 @@ def _conduct(
     for part in parts:
         part.launch.follow(part.attempt)
     return dropped
+
+
+def _held_down(part: _Part, players: Iterable["_RemotePlayer"]) -> int:
+    """How many looks had found a worker's device held down, as its last sample told."""
+    return max((one.seen_held_down for one in players if one.part is part), default=0)
 
 
 def _players(part: _Part) -> list["_RemotePlayer"]:
@@ -185,6 +191,7 @@ class _RemotePlayer(Player):
 
     part: _Part | None = None
     seen_traces: int = 0
+    seen_held_down: int = 0
 
     def __post_init__(self) -> None:
         """Count traces as the worker last told them."""
@@ -199,6 +206,6 @@ class _RemotePlayer(Player):
         assert self.part is not None
         self.part.tell({"play": self.name})
         told = self.part.hear("sample")
-        self.seen_traces = told["traces"]
+        self.seen_traces, self.seen_held_down = told["traces"], told["held_down"]
         self.calls_per_sample = told["calls"]
         return float(told["seconds"])

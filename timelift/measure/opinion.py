@@ -17,7 +17,7 @@ import numpy as np
 
 from timelift.engine import Array, Engine
 from timelift.measure.law import Reference, check_layer, draw_cotangent, step_errors, sum_errors
-from timelift.measure.tolerance import TOLERANCES, Precision, scale_of
+from timelift.measure.tolerance import TOLERANCES, Precision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
 CHUNK_BYTES = 2**22
@@ -102,16 +102,17 @@ class Opinion:
     ) -> None:
         self._calls, self._reference, self._folds = calls, reference, True
         self._settled = set(reference.steps)
+        self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
         self.valid, tolerance = calls.valid, TOLERANCES[precision]
         self.steps = [int(step) for step in np.flatnonzero(self.valid.any(axis=0))]
         self.outputs = self._fold(
             calls.outputs, lambda found: found, reference.outputs, tolerance.outputs
         )
         self.outputs[:, reference.steps] = reference.outputs
+        self._settle_infinite(self.outputs)
         self.scale = scale_of(self.outputs[self.valid])
         self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
         self.cotangent[:, reference.steps] = reference.cotangent
-        self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
         if reference.by_step.size:
             self.by_input, self.by_weight = self._fold(
                 partial(calls.gradients, cotangent=self.cotangent),
@@ -119,6 +120,7 @@ class Opinion:
                 reference.by_step,
                 tolerance.gradients,
             )
+            self._settle_infinite(self.by_input)
         self._sums_settled = not self._folds
         rounds = precision is Precision.BFLOAT16 and self._folds
         self.rounding = self._rounding() if rounds and reference.by_weight else ()
@@ -143,6 +145,16 @@ class Opinion:
             self.by_input[:, step] = found[0][:, step]
             check_layer(self.by_input[:, step], "gradients")
         return True
+
+    def _settle_infinite(self, found: Array) -> None:
+        """Settle the steps of (batch, time, …) with NaN or infinity before anything rests on them.
+
+        Raises ValueError where the layer itself gives them.
+        """
+        finite = np.isfinite(widened(found)).all(axis=(0, *range(2, found.ndim)))
+        for step in np.flatnonzero(~finite):
+            if not self.settle(int(step)):
+                check_layer(found[:, step], "outputs")
 
     def settle_sums(self) -> None:
         """Ask the layer at every single step for its gradients by the weights."""

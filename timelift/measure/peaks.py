@@ -45,6 +45,7 @@ def _reading(task: Task, rivals: Sequence[Rival]) -> Task:
         rivals=tuple(rivals),
         round_seconds=0.0,
         gauges_memory=True,
+        warms=False,
         counts_work=False,
         gauges_device=False,
     )

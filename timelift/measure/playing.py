@@ -108,7 +108,7 @@ class Play:
     def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
         return rounds.play(
-            players, seconds, self.dice, look=self._throttled, stop=self._hurried
+            players, seconds, self.dice, held_down=self._throttled, stop=self._hurried
         ).facts()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
@@ -118,13 +118,13 @@ class Play:
         while name := self.listen().get("play"):
             player = by_name[name]
             seconds = player.take_turn(time.perf_counter)
-            self._throttled()
             self.emit(
                 {
                     "event": "sample",
                     "seconds": seconds,
                     "calls": player.calls_per_sample,
                     "traces": player.traces(),
+                    "held_down": self._throttled(),
                 }
             )
         return {}

@@ -31,6 +31,8 @@ _LOOKS = 5
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
+#: So many rounds that do not count are made up for, whatever they cost.
+MOST_VOID = 10
 #: A rival that retraces in so many rounds does so at every call or nearly, and plays no more.
 MOST_RETRACED = 3
 
@@ -75,11 +77,14 @@ class Player:
                 f"it was traced anew in {self.retraced_rounds} rounds after its warm-up: what it "
                 "computes must not depend on anything that changes from call to call"
             )
-        return "" if any(self.seconds_per_call) else "rivals retraced in every round that it played"
+        if any(self.seconds_per_call):
+            return ""
+        return "no round counts: in each a rival retraced, or the device's clocks were held down"
 
-    def is_due(self, rounds: int, share: float) -> bool:
+    def is_due(self, kept: int, void: int, share: float) -> bool:
         """True if it plays another round after so many, with `share` seconds to use up."""
-        return not self.retraces and (rounds < LEAST_ROUNDS or self.seconds_spent < share)
+        few = kept < LEAST_ROUNDS and void < MOST_VOID
+        return not self.retraces and (few or self.seconds_spent < share)
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Time `calls` calls together, the wait included; seconds in all."""
@@ -165,13 +170,15 @@ def size_samples(
 
 @dataclass
 class Dropped:
-    """Rounds that were dropped whole, since one of the rivals retraced in them."""
+    """Rounds that were dropped whole: a rival retraced, or the device's clocks were held down."""
 
     retraced: int = 0
+    held_down: int = 0
 
     def facts(self) -> dict[str, int]:
         """What a journal says of it."""
-        return {"dropped_rounds": self.retraced}
+        slowed = {"held_down_rounds": self.held_down} if self.held_down else {}
+        return {"dropped_rounds": self.retraced, **slowed}
 
 
 def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tests script them
@@ -179,7 +186,7 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tes
     seconds: float,
     dice: random.Random,
     clock: Clock = time.perf_counter,
-    look: Callable[[], object] = lambda: None,
+    held_down: Callable[[], int] = lambda: 0,
     stop: Callable[[], bool] = lambda: False,
 ) -> Dropped:
     """Play rounds until every player has used its equal share of `seconds`; count what was dropped.
@@ -187,20 +194,22 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tes
     A player past its share sits out, and is marked None for the round; nobody sits out of the first
     `LEAST_ROUNDS`. A round in which any player retraced is dropped whole; a player that retraces in
     `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
-    than those. `look` is called after every round, and `stop` ends it after the round that is being
-    played.
+    than those. So is one in which `held_down` grew, the count of looks that found a device's clocks
+    held down. `stop` ends it after the round that is being played.
     """
     share, rounds, dropped = seconds / len(players), 0, Dropped()
     kept: list[dict[str, float]] = []
     while rounds < MOST_ROUNDS and not (rounds and stop()):
-        due = [one for one in players if one.is_due(len(kept), share)]
+        due = [one for one in players if one.is_due(len(kept), rounds - len(kept), share)]
         if not due:
             break
+        before = held_down()
         timed = _round(due, dice, clock)
-        look()
+        slowed = held_down() != before
         rounds += 1
         dropped.retraced += timed is None
-        if timed is not None:
+        dropped.held_down += slowed
+        if timed is not None and not slowed:
             kept.append(timed)
     for player in players:
         if not player.retraces:

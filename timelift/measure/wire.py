@@ -18,7 +18,7 @@ the middle of a line. Events of a worker:
      of task 0 it is the launch itself, which has imported its backend
     {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
      {"done": true}, and answers
-    {"event": "sample", "seconds": billed, "calls": int, "traces": int}
+    {"event": "sample", "seconds": billed, "calls": int, "traces": int, "held_down": int}
     {"event": "exit", "code": int | null, "signal": int | null, "playing": place of the rival that
      played, from 1, or 0}, by the launch once it is gone
 """
@@ -82,8 +82,9 @@ class Task:
     `conducted` plays one sample whenever it is told to, since another interpreter's play between.
     One that `counts_work` tells what the inner layer asks of the device, and one that
     `gauges_device` what that does at best. One that `gauges_memory` reads what a call of each rival
-    needs of the host's memory, and holds none to the law, which it has kept by then. It may use
-    `memory_bytes`, 0 being no limit.
+    needs of the host's memory, and checks no law, which all have kept by then. Where
+    it `warms`, the tracer is warmed before the first rival. It may use `memory_bytes`, 0 being no
+    limit.
     """
 
     setting: Setting
@@ -98,6 +99,7 @@ class Task:
     counts_work: bool = False
     gauges_device: bool = False
     gauges_memory: bool = False
+    warms: bool = True
     memory_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Stage:
         law_steps: int = LAW_STEPS,
     ) -> None:
         self.engine, self.task, self.wires = engine, task, wires
-        self.emit, self.exhausted, self._warm = wires.emit, False, engine.warm
+        self.emit, self.exhausted, self._warm = wires.emit, False, engine.warm or not task.warms
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit({"event": "busy", "strategy": None, "doing": "drawing the inputs"})
         valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
