@@ -101,7 +101,7 @@ def test_the_asked_precision_is_the_headers(tmp_path):
     ("facts", "word"),
     [
         ({"stolen_share": 0.05}, "the host gave time to other guests"),
-        ({"waited_share": 0.6}, "the backend's threads crowd each other"),
+        ({"waited_share": 1.6}, "the backend's threads crowd each other"),
     ],
 )
 def test_the_reason_is_named_where_one_was_seen(tmp_path, facts, word):

@@ -11,7 +11,7 @@ from timelift.stats.ranking import Ranking
 from timelift.stats.verdicts import RANK_MARGIN, Verdict
 
 #: From these on, the canary's spread over launches and the stolen time are worth a word.
-_RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 0.2
+_RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
 def lines(run: Run, rankings: Sequence[Ranking]) -> Iterator[tuple[str, str]]:
