@@ -247,8 +247,8 @@ _LABEL = re.compile(
 )
 
 
-def _from_words(words: Mapping[str, str]) -> Case | None:
-    """Make a case of the parts of a label; None where a size is none."""
+def _from_words(words: Mapping[str, str]) -> Case:
+    """Make a case of the parts of a label."""
     unusual = filter(None, words["unusual"].split("-"))
     axes: dict[str, Any] = dict(map(_unusual_axis, unusual))
     sizes = {"seq_len": int(words["seq_len"]), "batch": int(words["batch"])}

@@ -52,9 +52,9 @@ class Result:
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
-    The first launch runs alone, since its build, trace and first-call seconds are facts. The others
-    come in pairs that build side by side, which takes about a third off their price, and play in
-    turns. What was `played` before is taken as it was, and not played again.
+    The first few launches run alone, since their build, trace and first-call seconds are facts. The
+    others come in pairs that build side by side, which takes about a third off their price, and
+    play in turns. What was `played` before is taken as it was, and not played again.
     """
 
     def __init__(
