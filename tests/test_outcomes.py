@@ -46,10 +46,11 @@ def both(name, launch, seconds, facts=FACTS, old_facts=FACTS):
     yield journals.line(other(case), launch, wobble, facts=old_facts)
 
 
-def run(folder: Path, slow=1.0, launches=8, against=AGAINST, **facts):
+def run(folder: Path, slow=1.0, launches=8, against=AGAINST, old=None, **facts):
     """A run in which `fold_time` takes `slow` times as long as before; the others are as ever.
 
-    As in a real one, peak memory is read in launch 1 and in those that try a suspect.
+    As in a real one, peak memory is read in launch 1 and in those that try a suspect; `old` are
+    facts of the other side in place of its peak.
     """
     strategies = {name: {"title": name} for name in NAMES}
     strategies |= {f"{name}@main": {"title": name, "against": {"of": name}} for name in NAMES}
@@ -58,12 +59,18 @@ def run(folder: Path, slow=1.0, launches=8, against=AGAINST, **facts):
         for name in NAMES if launch <= 3 else ("fold_time",):
             mine = name == "fold_time"
             sides = [FACTS | facts if mine else FACTS, FACTS]
+            if old is not None:
+                sides[1] = {name: sides[1][name] for name in FACTS if name != "peak_bytes"} | old
             if launch in {2, 3}:
-                sides = [one | {"peak_bytes": None} for one in sides]
+                sides = [_without_peak(one) for one in sides]
             lines += both(name, launch, (slow if mine else 1.0) * (1 + 1e-3 * (launch % 3)), *sides)
     path = folder / "run.jsonl"
     journals.write(path, *lines, journals.END)
     return results.load(path)
+
+
+def _without_peak(facts):
+    return {name: value for name, value in facts.items() if not name.startswith("peak")}
 
 
 def judged(found):
@@ -110,6 +117,14 @@ def test_other_quantities_and_facts_have_their_own_gates(tmp_path, fact, value, 
     """Twice the first call, twice the memory, and a model with other weights."""
     found, against = judged(run(tmp_path, **{fact: value}))
     assert sentence in words.failure(found["fold_time"], against)
+
+
+def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
+    """It counts as the bound that it was below."""
+    below = {"peak_bytes_below": 1 << 17}
+    found = run(tmp_path, old=below, peak_bytes=16 << 20)
+    outcome, against = judged(found)
+    assert "more peak memory than main" in words.failure(outcome["fold_time"], against)
 
 
 @pytest.mark.parametrize(

@@ -18,20 +18,18 @@ before it; a measurement is all `launch` lines of its case. Round `i` of every r
 in one launch was played at the same time: `seconds_per_call` lists pair by position, and `null`
 marks a round that the rival sat out. A status other than `measured` carries no samples.
 Facts: `build_seconds`, `trace_seconds`, `first_call_seconds` (trace included), `traces`,
-`graph_nodes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`,
-`built` (its place in the order of building, from 1), `dropped_rounds` (a rival retraced), `held_down_rounds`
-(dropped too, for a GPU's clocks),
-`stolen_share` (of the processors' time while rounds were played), `waited_share` (what all threads
-waited for a processor, over the time of the rounds), `throttled_periods` (in
-which a container's quota held it back meanwhile), `canary_seconds` (one beat of
-`timelift.measure.quiet`). `peak_bytes` of a call (of the
-host in the first launch and in those that try a suspect, of a GPU in all). In the first launch what
-bounds a call: `flops`
-and `least_bytes` of the inner layer's work, and once for each device `attainable_flops_per_second`,
-`attainable_bytes_per_second` and `engine`, its name and the switches of its backend. On a device
-with a queue of its own `dispatch_share` is the part of a call that passes before all of it is
-queued, and `throttled` counts the looks, one a round, that found its clocks held
-down. Absent when unknown.
+`graph_nodes`, `weights`, `valid_steps` (of one call), `law_error`, `steady`, `built` (its place in
+the order of building, from 1), `dropped_rounds` (a rival retraced), `held_down_rounds` (too,
+for a GPU's clocks), `stolen_share` (of the processors' time while rounds were played),
+`waited_share` (what all threads waited for a processor, over the time of the rounds),
+`throttled_periods` (in which a container's quota held it back meanwhile), `canary_seconds` (one
+beat of `timelift.measure.quiet`). `peak_bytes` of a call, or `peak_bytes_below` what cannot be read:
+of the host's memory in the first launch and in those that try a suspect, of a GPU's in all. In the
+first launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for
+each device `attainable_flops_per_second`, `attainable_bytes_per_second` and `engine`, its name and
+the switches of its backend. On a device with a queue of its own `dispatch_share` is the part of a
+call that passes before all of it is queued, and `throttled` counts the looks that found its clocks
+held down. Absent when unknown.
 """
 
 import contextlib

@@ -80,6 +80,9 @@ def _beyond(before: float, after: float, gate: Gate) -> bool:
 
 
 def _least(measurement: Measurement, name: str) -> float:
-    """Give the least of a fact over launches, since later ones build side by side; or NaN."""
-    values = [value for one in measurement.launches if (value := fact_of(one, name)) is not None]
-    return min(values, default=float("nan"))
+    """Return the least of a fact over launches, since later ones build side by side; or NaN.
+
+    What is too small to be read counts as the bound that it is below.
+    """
+    known = (fact_of(one, name) or fact_of(one, f"{name}_below") for one in measurement.launches)
+    return min((value for value in known if value is not None), default=float("nan"))

@@ -82,7 +82,7 @@ class Preparation:
         self.emit(busy(rival, "reading the peak memory"))
         self.engine.release()
         if on_cpu:
-            return {"peak_bytes": memory.peak_bytes(call, self.engine.pooled_peak_bytes)}
+            return memory.facts(memory.peak_bytes(call, self.engine.pooled_peak_bytes))
         return {"peak_bytes": self.engine.device_peak_bytes(call)}
 
     def warm_tracer(self, side: Side) -> None:

@@ -35,14 +35,22 @@ def peak_bytes(
     `pooled` counts what the backend takes from a pool of its own. The two peaks are added, so where
     they lie at different moments of the call the sum is an upper bound.
 
-    None where Linux cannot tell, and where the reading is below `RESOLUTION_BYTES`.
+    None where Linux cannot tell. Below `RESOLUTION_BYTES` a reading means nothing (see `facts`).
     """
     try:
         readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
     except (OSError, LookupError):
         return None
-    peak = int(statistics.median(readings))
-    return peak if peak >= RESOLUTION_BYTES else None
+    return int(statistics.median(readings))
+
+
+def facts(peak: int | None) -> dict[str, int]:
+    """What a journal says of a reading: `peak_bytes`, or the bound that it is below."""
+    if peak is None:
+        return {}
+    if peak < RESOLUTION_BYTES:
+        return {"peak_bytes_below": RESOLUTION_BYTES}
+    return {"peak_bytes": peak}
 
 
 def _resident_peak_bytes(call: Callable[[], object]) -> int:

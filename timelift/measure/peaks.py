@@ -5,7 +5,7 @@ own, where a call's need cannot be seen (see `memory.peak_bytes`).
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from timelift.case import Status
@@ -21,11 +21,11 @@ OpenGauge = Callable[[bool], Launch]
 def with_peaks(
     task: Task, outcomes: Sequence[Outcome], open_gauge: OpenGauge, watch: Watch
 ) -> list[Outcome]:
-    """Add the fact `peak_bytes` to each measured outcome; a rival that fails here has none.
+    """Add `memory.facts` to those of each measured outcome; a rival that fails here has none.
 
     None has it where the process itself dies: what was timed counts all the same.
     """
-    peaks: dict[str, object] = {}
+    peaks: dict[str, Mapping[str, object]] = {}
     for there in sorted({one.rival.there for one in outcomes}):
         chosen = tuple(
             one.rival
@@ -36,7 +36,7 @@ def with_peaks(
             with contextlib.suppress(UserError):
                 found = open_gauge(there).measure(_reading(task, chosen), watch)
                 peaks |= {one.rival.name: _peak(one) for one in found}
-    return [_with_peak(one, peaks.get(one.rival.name)) for one in outcomes]
+    return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
 
 
 def _reading(task: Task, rivals: Sequence[Rival]) -> Task:
@@ -51,12 +51,13 @@ def _reading(task: Task, rivals: Sequence[Rival]) -> Task:
     )
 
 
-def _peak(outcome: Outcome) -> object:
-    return outcome.samples["facts"].get("peak_bytes") if outcome.samples else None
+def _peak(outcome: Outcome) -> Mapping[str, object]:
+    told = outcome.samples["facts"] if outcome.samples else {}
+    return {name: told[name] for name in ("peak_bytes", "peak_bytes_below") if name in told}
 
 
-def _with_peak(outcome: Outcome, peak: object) -> Outcome:
-    if outcome.samples is None or peak is None:
+def _with_peak(outcome: Outcome, peak: Mapping[str, object]) -> Outcome:
+    if outcome.samples is None:
         return outcome
-    facts = {**outcome.samples["facts"], "peak_bytes": peak}
+    facts = {**outcome.samples["facts"], **peak}
     return replace(outcome, samples={**outcome.samples, "facts": facts})

@@ -61,7 +61,11 @@ def _by_launch(side: Measurement, launches: int, rounds: int) -> Samples:
 
 def _fact(pair: Pair, launches: int, name: str, floor: float) -> Samples:
     """Give the log ratio of a fact in every launch that both sides tell it of."""
-    old, new = (_values(side, launches, lambda one: one.facts.get(name)) for side in pair)
+    bound = f"{name}_below"  # no more is known of what is too small to be read
+    old, new = (
+        _values(side, launches, lambda one: one.facts.get(name, one.facts.get(bound)))
+        for side in pair
+    )
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
