@@ -29,6 +29,7 @@ _STRATEGY = ("title", "differs", "planted")
 #: Facts that comparisons, histories and reports use; any other may hold anything.
 FACTS = (
     *exports.FACTS,
+    "peak_bytes_below",
     "steady",
     "dropped_rounds",
     "waited_share",
