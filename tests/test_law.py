@@ -31,7 +31,8 @@ def statuses(
     from timelift.measure.worker import Stage
 
     workload = WORKLOADS[setting.workload]
-    task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
+    sizes = workload.features, 7, 0.0
+    task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
     events = []
     asked = law_steps or setting.seq_len + 2
     stage = Stage(open_engine(setting), task, Wires(events.append), law_steps=asked)
