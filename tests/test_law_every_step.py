@@ -168,6 +168,25 @@ def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, grad
     assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
 
 
+class WrongInsideAndUnfoldable(WrongInside):
+    """Its gradients are wrong in every fold besides."""
+
+    def gradients(self, x, cotangent):
+        """In a fold, twice what they are."""
+        by_rows, by_kernel = super().gradients(x, cotangent)
+        return by_rows * (1 + (len(x) > BATCH)), by_kernel
+
+
+@pytest.mark.parametrize("gradients", [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS])
+def test_gradients_that_cannot_be_folded_settle_the_outputs_too(gradients):
+    """Outputs that fold well at the drawn steps and badly at another cost a right rival nothing."""
+    step, plain = drawn(5), Launch(Phase.BACKWARD, 5)
+    layer = WrongInsideAndUnfoldable(np.random.default_rng(5), plain.inputs[:, step, 0])
+    launch = Launch(Phase.BACKWARD, 5, layer)
+    assert launch.hold(gradients=gradients) < 1e-13
+    assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
+
+
 @pytest.mark.parametrize("phase", Phase)
 def test_padded_steps_are_asked_about_nowhere(phase):
     """A rival may return anything there; a mistake at a valid step is found."""

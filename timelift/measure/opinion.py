@@ -83,8 +83,8 @@ class Calls:
     def _put(self, found: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
         if found is None:
             found = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
-        found[rows] = part
-        found[~self.valid] = 0
+        there = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
+        found[rows] = np.where(there, part, np.zeros_like(part))
         return found
 
 
@@ -101,13 +101,13 @@ class Opinion:
         self, calls: Calls, reference: Reference, precision: Precision, noise: np.random.Generator
     ) -> None:
         self._calls, self._reference, self._folds = calls, reference, True
-        self._settled = set(reference.steps)
         self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
         self.valid, tolerance = calls.valid, TOLERANCES[precision]
         self.steps = [int(step) for step in np.flatnonzero(self.valid.any(axis=0))]
         self.outputs = self._fold(
             calls.outputs, lambda found: found, reference.outputs, tolerance.outputs
         )
+        self._settled = set(reference.steps) if self._folds else set(self.steps)
         self.outputs[:, reference.steps] = reference.outputs
         self._settle_infinite(self.outputs)
         self.scale = scale_of(self.outputs[self.valid])
@@ -121,6 +121,8 @@ class Opinion:
                 tolerance.gradients,
             )
             self._settle_infinite(self.by_input)
+        if not self._folds:  # the gradients told what the outputs did not
+            self._settle_outputs()
         self._sums_settled = not self._folds
         rounds = precision is Precision.BFLOAT16 and self._folds
         self.rounding = self._rounding() if rounds and reference.by_weight else ()
@@ -156,6 +158,13 @@ class Opinion:
             if not self.settle(int(step)):
                 check_layer(found[:, step], "outputs")
 
+    def _settle_outputs(self) -> None:
+        """Ask the layer at every step that is not settled; its gradients there are known."""
+        for step in set(self.steps) - self._settled:
+            self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
+            check_layer(self.outputs[:, step], "outputs")
+        self._settled = set(self.steps)
+
     def settle_sums(self) -> None:
         """Ask the layer at every single step for its gradients by the weights."""
         if not self._sums_settled:
@@ -184,7 +193,7 @@ class Opinion:
                     return found
             except Exception:  # noqa: BLE001 - a layer may refuse another size of the batch
                 traceback.print_exc()
-            self._folds, self._settled = False, set(self.steps)
+            self._folds = False
         return ask(self.steps, folded=False)
 
     def _rounding(self) -> tuple[float, ...]:
