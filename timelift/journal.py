@@ -78,10 +78,20 @@ def latest(paths: Iterable[Path]) -> Path:
 def started(path: Path) -> datetime:
     """When a run began, by its header; the beginning of time where that cannot be read."""
     try:
-        begun = datetime.fromisoformat(str(header_of(path).get("started")))
-        return begun.astimezone(UTC) if begun.tzinfo else begun.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return moment(str(header_of(path).get("started")))
+    except ValueError:
         return datetime.min.replace(tzinfo=UTC)
+
+
+def moment(text: str) -> datetime:
+    """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"started: expected a date such as 2026-01-31, received {text!r:.40}"
+        ) from None
 
 
 def header_of(path: Path) -> dict[str, Any]:

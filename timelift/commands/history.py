@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 
 
 def _since(text: str | None) -> datetime | None:
-    from timelift.history.runs import moment  # noqa: PLC0415
+    from timelift.journal import moment  # noqa: PLC0415
 
     try:
         return None if text is None else moment(text)

@@ -4,12 +4,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.journal import SCHEMA, TWINS_FOLDERS
+from timelift.journal import SCHEMA, TWINS_FOLDERS, moment
 from timelift.read.escape import plain
 from timelift.read.records import BAD_RECORD, Warnings
 from timelift.read.results import parse_object
@@ -146,17 +146,6 @@ def read_head(path: Path) -> RunHead:
         drift=_texts({key: one for key, one in drift.items() if key != "versions"}),
         canary_seconds=_seconds(information.get("canary_seconds")),
     )
-
-
-def moment(text: str) -> datetime:
-    """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
-    try:
-        found = datetime.fromisoformat(text)
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            f"started: expected a date such as 2026-01-31, received {text!r:.40}"
-        ) from None
 
 
 def _commit(commit: Mapping[str, Any], path: Path) -> str:

@@ -21,7 +21,7 @@ from timelift.read.records import BAD_RECORD, LONGEST_SECONDS, SHORTEST_SECONDS,
 from timelift.read.results import parse_object
 from timelift.stats.location import HALF, trimmed_mean
 
-#: What `timelift.measure.campaign` writes for a case that was measured in a launch. A fact is a
+#: What `timelift.journal.launch_line` is for a case that was measured in a launch. A fact is a
 #: number, a word, or an object of those (`engine`).
 _LINE = re.compile(
     rb'\{"kind":"launch","launch":([1-9]\d{0,8}),(?:"rivals":\d{1,9},)?"case":(\{[^{}]*\}),"status":"measured",'

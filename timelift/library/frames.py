@@ -13,7 +13,7 @@ from timelift.read import results
 from timelift.read.measurement import Measurement, Run
 from timelift.read.records import fact, fact_of
 from timelift.report import lifts
-from timelift.report.exports import FACTS, FIRST_CALL, RANKED, first_call_interval, ranks
+from timelift.report.exports import COLUMNS, FACTS, FIRST_CALL, first_call_interval, ranks
 from timelift.stats.first_calls import first_calls
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -87,10 +87,6 @@ def _measurements(run: Run) -> pd.DataFrame:
     rows = {row.case: row for one in lifts.rank(run) for row in one.everyone}
     others = lifts.look_alikes(run)
     first = first_calls(run.measurements)
-    columns = (
-        *("strategy", *AXES, "status", "launches", *RANKED),
-        *(*FACTS, *FIRST_CALL, "reason", "differs"),
-    )
     return pd.DataFrame(
         [
             {
@@ -105,7 +101,7 @@ def _measurements(run: Run) -> pd.DataFrame:
             }
             for one in run.measurements
         ],
-        columns=columns,
+        columns=COLUMNS,
     ).astype(dict.fromkeys((*FACTS, *FIRST_CALL), float))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from timelift.case import Gradients, Phase
 from timelift.engine import Array, Compiled, Feed
 from timelift.measure import law
-from timelift.measure.feeds import Feeds
+from timelift.measure.feeds import Feeds, called
 from timelift.measure.opinion import Opinion
 from timelift.measure.sides import Side
 from timelift.measure.tolerance import TOLERANCES, errors, scale_of
@@ -33,7 +33,7 @@ def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -
     order = law.match_weights(model, side.layer)
     side.state.restore()
     if feeds.setting.phase is Phase.FORWARD:
-        outputs = feeds.fetch(_call(feeds, compiled, feed))
+        outputs = feeds.fetch(called(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, side.reference, side.precision)
         allowed = TOLERANCES[side.precision].outputs
         return max(worst, _check_steps(outputs, side.opinion, "outputs", allowed))
@@ -44,12 +44,6 @@ def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -
         timed.check_finite(feed)
         side.state.restore()
     return max(judged.check_drawn_steps(), judged.check_every_step(feed))
-
-
-def _call(feeds: Feeds, compiled: Compiled, feed: Feed) -> Any:
-    result = compiled.bind(feed)()
-    feeds.engine.wait(result)
-    return result
 
 
 def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> float:
@@ -183,7 +177,7 @@ class _Backward:
         return law.compare_loss(found, *wanted, opinion.scale, self.side.precision)
 
     def _answer(self, feed: Feed) -> Answer:
-        loss, found, *_ = _call(self.feeds, self.compiled, feed)
+        loss, found, *_ = called(self.feeds.engine, self.compiled, feed)
         gradients, by_input = list(found), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self.feeds.fetch(gradients.pop(0))

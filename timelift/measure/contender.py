@@ -13,7 +13,7 @@ from timelift.case import Phase, Setting
 from timelift.engine import Array, Compiled, Engine, Feed
 from timelift.measure import checks, inner, law, memory
 from timelift.measure.devices import CPU
-from timelift.measure.feeds import Feeds
+from timelift.measure.feeds import Feeds, called
 from timelift.measure.sides import Given, Side
 from timelift.measure.wire import Emit, Rival, Task, busy
 
@@ -71,7 +71,7 @@ class Preparation:
         if lifts and not self.task.gauges_memory:
             self.emit(busy(rival, "checking the law"))
             facts["law_error"] = checks.hold(side, model, compiled, feeds, feed)
-        facts.update(self._peak_bytes(rival, lambda: self._call(compiled, feed)))
+        facts.update(self._peak_bytes(rival, lambda: called(self.engine, compiled, feed)))
         return Contender(rival, compiled, feed, facts)
 
     def _peak_bytes(self, rival: Rival, call: Callable[[], Any]) -> dict[str, Any]:
@@ -103,14 +103,9 @@ class Preparation:
         feed = Feed(place(inputs), None, place(cotangent) if backward else None)
         try:
             compiled.trace(feed)
-            self._call(compiled, feed)
+            called(self.engine, compiled, feed)
         finally:
             side.state.restore()
-
-    def _call(self, compiled: Compiled, feed: Feed) -> Any:
-        result = compiled.bind(feed)()
-        self.engine.wait(result)
-        return result
 
     def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         """Trace, then run once: what a user waits for before the first result."""
@@ -118,7 +113,7 @@ class Preparation:
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()
-        self._call(compiled, feed)
+        called(self.engine, compiled, feed)
         time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         self._built += 1

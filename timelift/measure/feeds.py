@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Lengths, Setting
-from timelift.engine import Array, Engine, Feed
+from timelift.engine import Array, Compiled, Engine, Feed
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,10 @@ class Feeds:
         padded = np.zeros((*self.valid.shape, *steps.shape[1:]), steps.dtype)
         padded[self.valid] = steps
         return padded
+
+
+def called(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
+    """Call a compiled model once, and wait until the result is there."""
+    result = compiled.bind(feed)()
+    engine.wait(result)
+    return result

@@ -24,6 +24,8 @@ _TOGETHER = 3
 
 #: One interpreter's launch, or two interpreters' that play together.
 AnyLaunch = Launch | Duet
+#: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
+_Key = tuple[int, Backend, str]
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,7 @@ class Fleet:
     def __init__(self, plan: Plan, wanted: Iterable[tuple[int, Backend]] = ()) -> None:
         self._plan, self._lock = plan, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
-        self._live: dict[tuple[int, Backend], AnyLaunch] = {}
-        self._gauges: dict[tuple[int, Backend, bool], Launch] = {}
+        self._live: dict[_Key, AnyLaunch] = {}
         self.import_seconds, self._hurried = 0.0, False
 
     def __enter__(self) -> Self:
@@ -71,47 +72,38 @@ class Fleet:
         self._stop_all()
 
     def _stop_all(self) -> None:
-        for launch in self._all:
+        for launch in self._live.values():
             launch.stop()
 
     def open(self, part: Part, backend: Backend) -> AnyLaunch:
         """Give a launch's process for a backend, ready for tasks; it may be there already."""
-        launch = self._live.get((part.number, backend)) or self._started(part.number, backend)
-        launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
-        launch.wait_until_ready()
-        return launch
+        launch = self._live.get((part.number, backend, "")) or self._started(part.number, backend)
+        return self._shared(launch, part)
 
-    def gauge(self, part: Part, backend: Backend, there: bool) -> Launch:  # noqa: FBT001
+    def gauge(self, part: Part, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
         """The process in which a launch's peak memory is read; `close` ends it with the launch.
 
         `there` names the other interpreter, where two are compared. A process ends with the thread
         that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
         """
-        key = part.number, backend, there
-        if key not in self._gauges:
-            python = self._plan.other_python if there else sys.executable
-            limits, cores = self._plan.limits, self._plan.cores
-            launch = Launch(backend, limits, cores, python, memory.ENVIRONMENT)
-            with self._lock:
-                self._gauges[key] = launch
-            if self._hurried:
-                launch.hurry()
-        launch = self._gauges[key]
+        plan = self._plan
+        python = plan.other_python if there else sys.executable
+        key = part.number, backend, python
+        launch = self._live.get(key) or self._kept(
+            key, Launch(backend, plan.limits, plan.cores, python, memory.ENVIRONMENT)
+        )
+        return self._shared(launch, part)
+
+    def _shared(self, launch: AnyLaunch, part: Part) -> AnyLaunch:
         launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
         launch.wait_until_ready()
         return launch
 
-    @property
-    def _all(self) -> tuple[AnyLaunch, ...]:
-        return *self._live.values(), *self._gauges.values()
-
     def close(self, part: Part) -> None:
         """End the processes of a launch."""
         with self._lock:
-            played = [key for key in self._live if key[0] == part.number]
-            read = [key for key in self._gauges if key[0] == part.number]
-            ended: list[AnyLaunch] = [self._live.pop(key) for key in played]
-            ended += [self._gauges.pop(key) for key in read]
+            mine = [key for key in self._live if key[0] == part.number]
+            ended = [self._live.pop(key) for key in mine]
         for launch in ended:
             launch.stop()
 
@@ -119,13 +111,13 @@ class Fleet:
         """Let every launch finish the round that it plays; none goes on importing."""
         self._hurried = True
         # without the lock: a signal's handler may call this
-        for launch in self._all:
+        for launch in tuple(self._live.values()):
             launch.hurry()
 
     def kill(self) -> None:
         """End every process at once; whoever waits for one is told that it died."""
         with self._lock:
-            for launch in self._all:
+            for launch in self._live.values():
                 launch.kill()
 
     def _new(self, backend: Backend) -> AnyLaunch:
@@ -135,9 +127,11 @@ class Fleet:
         return Launch(backend, plan.limits, plan.cores)
 
     def _started(self, number: int, backend: Backend) -> AnyLaunch:
-        launch = self._new(backend)
+        return self._kept((number, backend, ""), self._new(backend))
+
+    def _kept(self, key: _Key, launch: AnyLaunch) -> AnyLaunch:
         with self._lock:
-            self._live[number, backend] = launch
+            self._live[key] = launch
         if self._hurried:  # the signal came while it was started
             launch.hurry()
         return launch

@@ -11,11 +11,11 @@ from dataclasses import replace
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.attempt import Outcome, Watch
-from timelift.measure.launch import Launch
+from timelift.measure.fleet import AnyLaunch
 from timelift.measure.wire import Rival, Task
 
 #: Opens the process of this interpreter, or of the other one.
-OpenGauge = Callable[[bool], Launch]
+OpenGauge = Callable[[bool], AnyLaunch]
 
 
 def with_peaks(

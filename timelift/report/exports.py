@@ -43,6 +43,11 @@ FACTS = (
     "valid_steps",
     "law_error",
 )
+#: The columns of a table with a row for each case.
+COLUMNS = (
+    *("strategy", *AXES, "status", "launches", *RANKED),
+    *(*FACTS, *FIRST_CALL, "reason", "differs"),
+)
 
 
 def write(path: Path, text: str) -> Path:
@@ -96,12 +101,8 @@ def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
     others = look_alikes(run)
     ranked = {row.case: row for ranking in rankings for row in ranking.everyone}
     first = first_calls(run.measurements)
-    columns = (
-        *("strategy", *AXES, "status", "launches", *RANKED),
-        *(*FACTS, *FIRST_CALL, "reason", "differs"),
-    )
     file = io.StringIO()
-    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for one in run.measurements:
         row = _csv_row(one, ranked.get(one.case))
