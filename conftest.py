@@ -1,6 +1,6 @@
 """pytest's door: options and ini keys become cases, and a case's samples become its benchmark.
 
-The options themselves are added by `timelift.measure.pytest_options`, which pyproject.toml loads.
+The options themselves are added by `timelift.plugin_options`, which pyproject.toml loads.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,15 +10,15 @@ from typing import Any, NoReturn
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from timelift.benchmark_clock import ReplayClock, join
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.benchmark_clock import ReplayClock, join
 from timelift.measure.campaign import Result
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
-from timelift.measure.pytest_options import ALL_OPTIONS
 from timelift.measure.session import Flags, Session
+from timelift.plugin_options import ALL_OPTIONS
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
@@ -107,7 +107,10 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
 
 
 def _referee(session: Session) -> Referee:
-    from timelift.stats import gate_referee, referee  # noqa: PLC0415 - collecting needs no numpy
+    from timelift.analyse.stats import (  # noqa: PLC0415 - collecting needs no numpy
+        gate_referee,
+        referee,
+    )
 
     if session.gate:
         gate = session.gate
@@ -122,7 +125,7 @@ def _failures(session: Session) -> dict[Case, str]:
     """Judge what was raced against another side."""
     if not (session.gate and session.journal_path):
         return {}
-    from timelift.report import gate  # noqa: PLC0415
+    from timelift.present import gate  # noqa: PLC0415
 
     return gate.failures(session.journal_path)
 
@@ -154,9 +157,9 @@ def pytest_terminal_summary(
     raced = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or raced)):
         return
-    from timelift.read import against  # noqa: PLC0415 - only a run that measured ends
-    from timelift.read.measurement import Run  # noqa: PLC0415
-    from timelift.report import ending, gate, github  # noqa: PLC0415
+    from timelift.analyse.runs import against  # noqa: PLC0415 - only a run that measured ends
+    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
+    from timelift.present import ending, gate, github  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     say = ending.gate_lines if session.gate else ending.lines

@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 
 from timelift.commands import DEFAULT, NAMES, Command
 from timelift.errors import UserError
-from timelift.read.escape import plain
+from timelift.escape import plain
 
 ROOT = Path(__file__).parent
 

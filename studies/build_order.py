@@ -16,11 +16,11 @@ from pathlib import Path
 
 from scipy import stats
 
+from timelift.analyse.runs.measurement import Measurement
+from timelift.analyse.runs.records import fact_of
+from timelift.analyse.runs.results import load
 from timelift.case import Setting
 from timelift.errors import UserError
-from timelift.read.measurement import Measurement
-from timelift.read.records import fact_of
-from timelift.read.results import load
 
 #: What the geometric mean may differ from 1 by, as a share.
 ALIKE = 0.05

@@ -24,12 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
+from timelift import rounds
+from timelift.analyse.stats.location import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
-from timelift.engine import Engine, load, open_engine
-from timelift.measure import registry, rounds, worker
-from timelift.measure.contender import Contender
-from timelift.measure.wire import Rival, Task, Wires
-from timelift.stats.location import trimmed_mean
+from timelift.measure import catalogue
+from timelift.messages import Rival, Task, Wires
+from timelift.worker import worker
+from timelift.worker.engines import Engine, load, open_engine
+from timelift.worker.prepare import Contender
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = "tokens"
@@ -122,7 +124,7 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
-    known = registry.workloads(ROOT / "workloads")[setting.workload]
+    known = catalogue.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(Rival(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
     stage = worker.Stage(engine, task, Wires(_log))

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from studies import noise
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import SCHEMA, Journal, end_line, launch_line, written
-from timelift.stats import noise
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {
@@ -195,7 +195,7 @@ def selftest(
 ) -> Path:
     """Write a self-test of these bases at so many lengths, with the noise of a quiet machine.
 
-    `shape` is that of `timelift.stats.noise.Shape`. The one-in-four twin is slower in launch 1.
+    `shape` is that of `studies.noise.Shape`. The one-in-four twin is slower in launch 1.
     """
     shaped = noise.Shape(settings=sizes * len(bases), rivals=1 + len(TWINS), **shape)
     quiet = noise.Scenario("quiet", launch_sd=0.005, round_sd=0.03)

@@ -248,9 +248,9 @@ def held(name: str, backend: str) -> dict[str, Told]:
 
 
 def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
-    from timelift.engine import open_engine
-    from timelift.measure.wire import Rival, Task, Wires
-    from timelift.measure.worker import Stage
+    from timelift.messages import Rival, Task, Wires
+    from timelift.worker.engines import open_engine
+    from timelift.worker.worker import Stage
 
     (folder / "layers.py").write_text(LAYERS)
     rivals = []

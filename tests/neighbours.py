@@ -18,10 +18,10 @@ from pathlib import Path
 
 from tests import hostile
 from tests.projects import bench, project
-from timelift.read import results
-from timelift.read.escape import plain
-from timelift.read.measurement import Run
-from timelift.stats import ranking
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import ranking
+from timelift.escape import plain
 
 GOOD = ("native", "fold_time")
 HOSTILE: Mapping[str, str] = {

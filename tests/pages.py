@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests import journals
-from timelift.page import files
-from timelift.page.found import Found, find_out
-from timelift.read import results
+from timelift.analyse.found import Found, find_out
+from timelift.analyse.runs import results
+from timelift.present.page import files
 
 FEW = ("native", "loop_slice", "time_distributed")
 #: Names that would do harm where they are not escaped.

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from timelift.case import Gradients, Lengths, Mode, Phase, Setting
-from timelift.measure import checks, law
-from timelift.measure.feeds import Feeds
-from timelift.measure.opinion import Calls, Opinion
-from timelift.measure.tolerance import Precision
+from timelift.worker import checks, law
+from timelift.worker.feeds import Feeds
+from timelift.worker.opinion import Calls, Opinion
+from timelift.worker.tolerance import Precision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 

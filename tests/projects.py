@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from timelift.trials.project import lay_out
+from studies.trials.project import lay_out
 
 ROOT = Path(__file__).parent.parent
 #: The smallest run that has two launches.

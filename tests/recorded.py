@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from studies import noise
+from studies.other_tools.recording import Recording
 from tests.simulated import QUIET
-from timelift.replay.recording import Recording
-from timelift.stats import noise
 
 
 def recorded(seconds, calls=1, setup=0.0):

@@ -3,8 +3,8 @@
 import numpy as np
 from hypothesis import settings
 
-from timelift.stats import noise
-from timelift.stats.effects import Effects
+from studies import noise
+from timelift.analyse.stats.effects import Effects
 
 # Nothing in these tests depends on how long it takes, so neither does hypothesis.
 settings.register_profile("patient", deadline=None)

@@ -4,9 +4,9 @@ import copy
 
 import numpy as np
 
+from studies import noise
 from tests import journals
 from timelift.case import Phase
-from timelift.stats import noise
 
 STRATEGIES = ("native", "fold_time", "loop_slice", "time_distributed", "vectorized_map")
 COSTS = np.log([1.0, 1.1, 2.0, 3.0, 1.5])

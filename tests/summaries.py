@@ -1,6 +1,6 @@
 """Which lines of a journal the history cannot read by its one pattern."""
 
-from timelift.history import summary
+from timelift.analyse.changes import summary
 
 
 def watched(monkeypatch):

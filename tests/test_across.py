@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift.across import compared, show
+from timelift.analyse import across
+from timelift.analyse.runs import results
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Backend, Mode
-from timelift.read import results
-from timelift.stats.verdicts import Verdict
+from timelift.present import across_table
 
 SECONDS = {Backend.TENSORFLOW: 1e-3, Backend.JAX: 0.5e-3, Backend.TORCH: 1.001e-3}
 
@@ -37,7 +38,7 @@ def backends(tmp_path):
         for name in ("native", "fold_time")
         for backend, seconds in SECONDS.items()
     ]
-    return compared.pairs(read(tmp_path, *groups).measurements)
+    return across.pairs(read(tmp_path, *groups).measurements)
 
 
 def test_each_backend_stands_beside_the_usual_one(backends):
@@ -63,7 +64,7 @@ def test_only_what_differs_in_one_axis_alone_is_compared(tmp_path):
         lines({"backend": Backend.JAX, "seq_len": 32}, 1e-3),
         lines({"mode": Mode.EAGER}, 3e-3),
     )
-    (pair,) = compared.pairs(run.measurements)
+    (pair,) = across.pairs(run.measurements)
     assert (pair.axis, *pair.values) == ("mode", Mode.GRAPH, Mode.EAGER)
 
 
@@ -73,7 +74,7 @@ def test_launches_are_paired_by_their_number(tmp_path):
     for launch in range(1, 6):
         for backend, seconds in SECONDS.items():
             groups.append(lines({"backend": backend}, seconds * 1.2**launch, [launch]))
-    found = compared.pairs(read(tmp_path, *groups).measurements)
+    found = across.pairs(read(tmp_path, *groups).measurements)
     assert found[0].comparison.effect == pytest.approx(math.log(0.5), abs=0.02)
     assert found[0].comparison.high - found[0].comparison.low < 0.1
 
@@ -85,15 +86,15 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
         lines({"backend": Backend.TENSORFLOW}, 1e-3, [1]),
         lines({"backend": Backend.JAX}, 1e-4, [2]),
     )
-    (pair,) = compared.pairs(run.measurements)
+    (pair,) = across.pairs(run.measurements)
     assert pair.comparison.verdict is Verdict.UNDECIDED
     assert not math.isfinite(pair.comparison.effect)
-    assert show.ratio(pair.comparison) == "not known"
+    assert across_table.ratio(pair.comparison) == "not known"
 
 
 def test_the_lines_say_what_each_word_means(backends):
     """`graph` is another thing on each backend."""
-    said = list(show.lines(backends))
+    said = list(across_table.lines(backends))
     assert said[0].startswith("across backends: times the seconds a call takes with tensorflow")
     words = "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch"
     assert said[1].strip() == words
@@ -103,7 +104,7 @@ def test_the_lines_say_what_each_word_means(backends):
 
 def test_the_sheet_has_every_pair(backends):
     """One row each, and no sheet where everything was executed in one way."""
-    (text,) = show.sheets(backends).values()
+    (text,) = across_table.sheets(backends).values()
     assert len(text.splitlines()) == 1 + len(backends)
-    assert show.sheets([]) == {}
-    assert list(show.lines([])) == []
+    assert across_table.sheets([]) == {}
+    assert list(across_table.lines([])) == []

@@ -6,9 +6,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from studies.trials.regressions import comment_on, slip_into
 from tests.projects import SMALL, bench, project
 from tests.repositories import commit, git
-from timelift.trials.regressions import comment_on, slip_into
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: Three launches of short rounds find a call that is several times slower.

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from studies import support
 from timelift.case import Backend, Mode, TimeAxis
-from timelift.measure import registry, support
+from timelift.measure import catalogue
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
-WORKLOADS = registry.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+WORKLOADS = catalogue.workloads(ROOT / "workloads")
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: PyTorch takes seconds to compile each: one of each kind, the last with Python between its graphs.
 FEW = ("native", "fold_time", "loop_slice", "vectorized_map", "ops_map", "rnn_cell")
@@ -30,7 +31,7 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
 
 
 #: Layers of every kind: Dense, Conv2D with batch statistics, LSTM, attention. The command
-#: `python -m timelift.measure.law_by_backend` tries all of them.
+#: `python -m studies.law_by_backend` tries all of them.
 KINDS = ("sensor", "frame_encoder", "sentences", "set_attention")
 
 

@@ -9,13 +9,12 @@ import pytest
 import report
 from tests import journals
 from tests.stored import STRATEGIES, stored
+from timelift.analyse.changes.judge import judge
+from timelift.analyse.runs import baseline, results
+from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.commands import baseline as command
-from timelift.compare import baseline
-from timelift.compare.judge import judge
 from timelift.errors import UserError
-from timelift.read import results
-from timelift.stats.ranking import rank
 
 MACHINE = journals.MACHINE["name"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests import hostile, summaries
 from tests.projects import GOOD, SMALL, bench, project
-from timelift.history import summary
+from timelift.analyse.changes import summary
 from timelift.planted import PLANTS
 
 ROOT = Path(__file__).parent.parent

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import report
+from studies.trials.regressions import comment_on, slip_into
 from tests.projects import project
 from tests.repositories import commit, git
-from timelift.trials.regressions import comment_on, slip_into
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 

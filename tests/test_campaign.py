@@ -3,18 +3,18 @@
 import pytest
 
 from tests import journals, summaries
+from timelift.analyse.changes import summary
 from timelift.case import Backend, Case, Status
-from timelift.history import summary
 from timelift.journal import Journal
 from timelift.measure import campaign as campaigns
-from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
-from timelift.measure.fleet import Part
+from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Limits
+from timelift.measure.launch_pool import Part
 from timelift.measure.plan import Plan
-from timelift.measure.registry import Strategy, Workload
+from timelift.measure.worker_state import Outcome
 from timelift.planted import Plant
 
 SECONDS_A_SETTING = 10.0

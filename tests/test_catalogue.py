@@ -10,11 +10,12 @@ import pytest
 from keras import layers
 
 from tests.precision import floating
-from timelift.measure import inner, registry
+from timelift.measure import catalogue
+from timelift.worker.layer import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
-WORKLOADS = registry.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+WORKLOADS = catalogue.workloads(ROOT / "workloads")
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.
@@ -108,13 +109,13 @@ def test_a_file_that_breaks_a_convention_is_caught(old, new, fault):
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
     """`make_layer` gives a fresh layer each time, with the shapes of its docstring."""
-    module = inner.load_module(str(ROOT / "workloads" / f"{name}.py"))
-    layer, other = module.make_layer(), module.make_layer()
-    assert layer is not other
+    module = load_module(str(ROOT / "workloads" / f"{name}.py"))
+    made, other = module.make_layer(), module.make_layer()
+    assert made is not other
     said = re.findall(r"\(batch, ([^)]*)\)", module.make_layer.__doc__)
     features, outputs = (tuple(map(int, one.split(", "))) for one in said)
     assert features == module.FEATURES
-    assert layer.compute_output_shape((None, *features)) == (None, *outputs)
+    assert made.compute_output_shape((None, *features)) == (None, *outputs)
 
 
 def test_four_workloads_are_measured_by_default():
@@ -126,7 +127,7 @@ def test_four_workloads_are_measured_by_default():
 def lift(name, layer, *shape, **parameters):
     """Build a layer for one step and lift it over (time, *features)."""
     layer.build((None, *shape[1:]))
-    module = inner.load_module(str(STRATEGIES[name].path))
+    module = load_module(str(STRATEGIES[name].path))
     return module.build(layer, shape, **parameters)
 
 

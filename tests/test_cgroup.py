@@ -4,10 +4,11 @@ import pytest
 
 import report
 from tests import journals, stored
-from timelift.compare.machines import identity_differences, in_words
-from timelift.measure import machine, quiet
-from timelift.measure.cgroup import Groups
-from timelift.read.measurement import Run
+from timelift.analyse.changes.machines import identity_differences, in_words
+from timelift.analyse.runs.measurement import Run
+from timelift.cgroup import Groups
+from timelift.measure import machine
+from timelift.worker import watch
 
 
 def groups(folder, own, files):
@@ -76,7 +77,7 @@ def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
     """And nothing is watched."""
     found = groups(tmp_path, own, files)
     assert found.quota_cores() is None
-    assert "throttled_periods" not in quiet.Watch(found).facts()
+    assert "throttled_periods" not in watch.Watch(found).facts()
     assert "quota_cores" not in machine.describe([], found)["identity"]
 
 
@@ -111,10 +112,10 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
     """Of the group and of the one above it."""
     files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
     watched = groups(tmp_path, "0::/a\n", files)
-    watch = quiet.Watch(watched)
-    assert watch.facts()["throttled_periods"] == 0
+    watching = watch.Watch(watched)
+    assert watching.facts()["throttled_periods"] == 0
     groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(8), "cpu.stat": stat(42)})
-    assert watch.facts()["throttled_periods"] == 7
+    assert watching.facts()["throttled_periods"] == 7
 
 
 def test_one_group_under_two_names_is_counted_once(tmp_path):
@@ -128,11 +129,11 @@ def test_one_group_under_two_names_is_counted_once(tmp_path):
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     """The container was moved to another group meanwhile."""
     watched = groups(tmp_path, "0::/\n", one(5))
-    watch = quiet.Watch(watched)
+    watching = watch.Watch(watched)
     groups(tmp_path, "0::/\n", one(2))
-    assert watch.facts()["throttled_periods"] == 0
+    assert watching.facts()["throttled_periods"] == 0
     (tmp_path / "mounted" / "cpu.stat").unlink()
-    assert "throttled_periods" not in watch.facts()
+    assert "throttled_periods" not in watching.facts()
 
 
 def test_what_a_container_was_held_back_stays_in_a_baseline(tmp_path):
@@ -144,7 +145,6 @@ def test_what_a_container_was_held_back_stays_in_a_baseline(tmp_path):
 
 def kept(path):
     """The facts that a baseline keeps of a run."""
-    from timelift.compare import baseline
-    from timelift.read import results
+    from timelift.analyse.runs import baseline, results
 
     return next(one["facts"] for one in baseline.lines(results.load(path)) if "facts" in one)

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 import report
+from studies import choose as study
+from studies.noise import SCENARIOS
 from tests import journals
 from timelift import case
+from timelift.analyse.choose.question import ask
+from timelift.analyse.runs import results
 from timelift.case import Status
-from timelift.choosing import validate
-from timelift.choosing.question import ask
 from timelift.errors import UserError
 from timelift.measure.axes import OPTIONS
 from timelift.measure.knobs import KNOBS
-from timelift.read import results
-from timelift.scaling import table
-from timelift.stats.noise import SCENARIOS
+from timelift.present import scaling_table
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
@@ -324,7 +324,7 @@ def test_the_sizes_to_choose_from_are_named(tmp_path):
 @pytest.mark.parametrize("grid", [1, 2])
 def test_the_price_that_is_said_holds_between_sizes_too(grid):
     """Of strategies whose true times are known and cross, at lengths that were not measured."""
-    found = validate.marks(SCENARIOS[2], validate.GRIDS[grid], 4, np.random.default_rng(3))
+    found = study.marks(SCENARIOS[2], study.GRIDS[grid], 4, np.random.default_rng(3))
     said = [one for one in found if one]
     assert len(said) > 40
     assert np.mean([one.cost <= one.price + 1e-9 for one in said]) > 0.95
@@ -333,14 +333,14 @@ def test_the_price_that_is_said_holds_between_sizes_too(grid):
 
 def test_the_command_marks_every_grid(monkeypatch, capsys):
     """One line each, and what the columns mean."""
-    monkeypatch.setattr(validate, "lines", lambda: list(_few()))
-    assert validate.main() == 0
+    monkeypatch.setattr(study, "lines", lambda: list(_few()))
+    assert study.main() == 0
     said = capsys.readouterr().out
-    assert said.count("launch effects of 2 %") == len(validate.GRIDS)
+    assert said.count("launch effects of 2 %") == len(study.GRIDS)
     assert "price held" in said
 
 
-_few = functools.partial(validate.lines, runs=1)
+_few = functools.partial(study.lines, runs=1)
 
 
 def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
@@ -370,8 +370,8 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = table.scaling(results.load(path))
-    assert len(list(table.lines(found))) >= 2 or not found.exponents
+    found = scaling_table.scaling(results.load(path))
+    assert len(list(scaling_table.lines(found))) >= 2 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)
         assert choose(capsys, path, *words)[0] in {0, 2}

@@ -10,7 +10,7 @@ import pytest
 
 import report
 from timelift.commands import NAMES
-from timelift.export import FORMATS
+from timelift.present.exports import FORMATS
 
 ROOT = Path(report.__file__).parent
 TEXT = (ROOT / "docs" / "ci.md").read_text()

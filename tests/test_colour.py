@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from timelift.report.colour import CATALOGUE, COLOURS, MARKERS, look
-from timelift.report.style import THEMES
+from timelift.present.figures.colour import CATALOGUE, COLOURS, MARKERS, look
+from timelift.present.figures.style import THEMES
 
 
 def test_every_known_strategy_has_its_own_look() -> None:

@@ -5,16 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from studies import compare, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
+from timelift.analyse.changes.condense import condense
+from timelift.analyse.changes.judge import Word, judge
+from timelift.analyse.changes.sessions import ASSUMED_SD, Session, sessions
+from timelift.analyse.changes.shift import shifts
+from timelift.analyse.runs import results
 from timelift.case import Status
-from timelift.compare import validate
-from timelift.compare.condense import condense
-from timelift.compare.judge import Word, judge
-from timelift.compare.sessions import ASSUMED_SD, Session, sessions
-from timelift.compare.shift import shifts
-from timelift.read import results
-from timelift.stats import noise
 
 
 @pytest.fixture
@@ -248,9 +247,9 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
 
 def test_the_marks_are_those_of_known_truth(capsys):
     """A few comparisons: none wrong, and what is planted largest is found most."""
-    assert validate.main(["--quick"]) == 0
+    assert compare.main(["--quick"]) == 0
     assert capsys.readouterr().out.count(" of 8 ") == 3
-    marks = validate.mark(noise.SCENARIOS[0], 5, 12, np.random.default_rng(1))
+    marks = compare.mark(noise.SCENARIOS[0], 5, 12, np.random.default_rng(1))
     assert marks.wrong <= 1
     assert 0.9 < marks.coverage <= 1
     assert marks.found[-1] == 1.0

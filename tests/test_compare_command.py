@@ -7,11 +7,11 @@ import pytest
 import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
+from timelift.analyse.changes import decide
+from timelift.analyse.runs import results
 from timelift.case import OPTIONS
 from timelift.commands import compare
-from timelift.compare import decide
 from timelift.measure import axes
-from timelift.read import results
 
 GOLDEN = """\
       old  2026-01-02T03:04:05+00:00, commit aaaa1111bbbb
@@ -226,7 +226,9 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
         stored(folder / f"run{day}.jsonl", day, sizes=1, launches=3, started=started)
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
-    monkeypatch.setattr("timelift.compare.judge.sessions", lambda runs: seen.extend(runs) or {})
+    monkeypatch.setattr(
+        "timelift.analyse.changes.judge.sessions", lambda runs: seen.extend(runs) or {}
+    )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     parsed = report._parser("compare", compare).parse_args(words)
     assert compare.run(parsed, tmp_path) == 0

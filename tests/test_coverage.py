@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from timelift.stats import effects, noise, student, trial, validate
-from timelift.stats.noise import SCENARIOS, Shape
-from timelift.stats.verdicts import Verdict
+from studies import coverage, noise, trial
+from studies.noise import SCENARIOS, Shape
+from timelift.analyse.stats import effects, student
+from timelift.analyse.stats.verdicts import Verdict
 
 RUNS = 4
 SHAPE = Shape(settings=40, rivals=5, launches=5)
@@ -101,7 +102,7 @@ def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
 
 def test_the_validation_prints_a_line_for_every_scenario(capsys):
     """The quick one, with the number of comparisons that its shares rest on."""
-    validate.main(["--quick", "--seed", "3"])
+    coverage.main(["--quick", "--seed", "3"])
     lines = capsys.readouterr().out.splitlines()
     assert [line[:28].strip() for line in lines[1:13]] == [scenario.name for scenario in SCENARIOS]
     assert all(" 800 " in line for line in lines[1:13])

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studies import noise
 from tests.simulated import QUIET, pair
-from timelift.stats import effects, location, noise
+from timelift.analyse.stats import effects, location
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))

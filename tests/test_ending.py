@@ -4,9 +4,9 @@ import pytest
 
 from tests import journals
 from tests.simulated import LOUD, run
-from timelift.read import results
-from timelift.report import ending
-from timelift.stats.ranking import rank
+from timelift.analyse.runs import results
+from timelift.analyse.stats.ranking import rank
+from timelift.present import ending
 
 
 def text(costs, launches=5, **how):

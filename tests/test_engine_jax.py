@@ -14,7 +14,7 @@ PREPARED = """
 import dataclasses, json, sys
 import numpy as np
 from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis, Dtype
-from timelift.engine import Feed, UnavailableError, open_engine
+from timelift.worker.engines import Feed, UnavailableError, open_engine
 USUAL = Setting("probe", 5, 3, Phase.FORWARD, backend="jax")
 
 def changed(**axes):
@@ -243,7 +243,7 @@ WORKER = """
 from pathlib import Path
 import os
 from timelift.measure import registry, server, worker
-from timelift.measure.wire import Task
+from timelift.messages import Task
 server._import_backend("jax")
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import tensorflow as tf
 from timelift.case import Phase, Setting
-from timelift.engine import Feed, UnavailableError, open_engine
+from timelift.worker.engines import Feed, UnavailableError, open_engine
 
 (cpu,) = tf.config.list_physical_devices("CPU")
 two = [tf.config.LogicalDeviceConfiguration()] * 2

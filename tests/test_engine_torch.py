@@ -11,7 +11,7 @@ import dataclasses, json, sys
 import numpy as np
 import keras
 from timelift.case import Gradients, Mode, Phase, Setting, TimeAxis
-from timelift.engine import Feed, UnavailableError, open_engine
+from timelift.worker.engines import Feed, UnavailableError, open_engine
 USUAL = Setting("probe", 5, 3, Phase.FORWARD, Mode.EAGER, backend="torch")
 
 def changed(**axes):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from timelift.read.escape import csv_text, markdown, plain, slug
+from timelift.escape import csv_text, markdown, plain, slug
 
 
 @pytest.mark.parametrize(

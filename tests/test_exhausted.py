@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import memory, registry
+from timelift.errors import ran_out_of_memory
+from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.wire import Rival, Task
+from timelift.messages import Rival, Task
 
 ROOT = Path(__file__).parent.parent
 STRATEGY = '''"""A strategy that notes its process."""
@@ -34,7 +35,7 @@ def test_rivals_of_who_ran_out_are_built_in_another_process(tmp_path):
     """All that they were measured in is free of what was held."""
     greedy = rival(tmp_path, "greedy", "raise MemoryError('no more')")
     others = tuple(rival(tmp_path, name) for name in ("good", "better"))
-    workload = registry.workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     setting = Setting("sensor", 3, 2, Phase.FORWARD, Mode.EAGER)
     task = Task(setting, (greedy, *others), workload.factory, workload.features, 1, 0.0)
     with Launch(Backend.TENSORFLOW, Limits(60, 60)) as launch:
@@ -58,10 +59,10 @@ def test_rivals_of_who_ran_out_are_built_in_another_process(tmp_path):
 )
 def test_no_memory_is_told_in_many_ways(said):
     """By kind, by text, and in what a process printed last."""
-    assert memory.ran_out(said)
+    assert ran_out_of_memory(said)
 
 
 @pytest.mark.parametrize("said", [ValueError("a shape"), "Segmentation fault", KeyError("memory")])
 def test_other_ends_are_not_taken_for_it(said):
     """The word memory alone says nothing."""
-    assert not memory.ran_out(said)
+    assert not ran_out_of_memory(said)

@@ -14,12 +14,12 @@ from pytest_benchmark.stats import Stats
 import report
 from tests import journals
 from tests.stored import stored
+from timelift.analyse.runs import results
+from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.commands import NAMES
-from timelift.export import BINARY, FORMATS, parquet
-from timelift.export.pytest_benchmark import stats
-from timelift.read import results
-from timelift.stats.ranking import rank
+from timelift.present.exports import BINARY, FORMATS, parquet
+from timelift.present.exports.pytest_benchmark import stats
 
 TEXTS = [name for name in FORMATS if name not in BINARY]
 EVIL = ("=cmd|' /C calc'!A0", "a\n\x1b[31mb", "<b>|x", "\ud800", "../../up")

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests import journals
+from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import runs_under
 from timelift.measure import resume
-from timelift.read import results
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from scipy import stats
 
 from studies import build_order
 from tests import engines, journals
-from timelift.read.records import fact
-from timelift.read.results import load
-from timelift.stats.first_calls import first_calls
+from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.results import load
+from timelift.analyse.stats.first_calls import first_calls
 
 NAMES = ("native", "fold_time", "loop_slice")
 
@@ -90,10 +90,10 @@ from timelift import engine as engines
 from timelift.case import Backend, Phase, Setting
 engines.load("tensorflow")
 from pathlib import Path
-from timelift.engine import open_engine
-from timelift.engine.tensorflow import TensorFlowCompiled
+from timelift.worker.engines import open_engine
+from timelift.worker.engines.tensorflow import TensorFlowCompiled
 from timelift.measure import contender, registry, worker
-from timelift.measure.wire import Rival, Task, Wires
+from timelift.messages import Rival, Task, Wires
 told = []
 traced, clock = TensorFlowCompiled.trace, contender.time.perf_counter
 def trace(self, feed):

@@ -3,9 +3,9 @@
 import pytest
 
 from timelift.case import Backend
-from timelift.measure import fleet as fleets
-from timelift.measure.fleet import Fleet
+from timelift.measure import launch_pool as fleets
 from timelift.measure.launch import Limits
+from timelift.measure.launch_pool import Fleet
 from timelift.measure.plan import Plan
 
 PLAN = Plan(2, 2, 0.1, 1, Limits(1, 1))

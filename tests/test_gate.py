@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from timelift.stats import gate
-from timelift.stats.effects import Effects
-from timelift.stats.gate import FRESH_LOOKS, Rule
-from timelift.stats.verdicts import Verdict
+from timelift.analyse.stats import gate
+from timelift.analyse.stats.effects import Effects
+from timelift.analyse.stats.gate import FRESH_LOOKS, Rule
+from timelift.analyse.stats.verdicts import Verdict
 
 RULE = Rule()
 LAUNCHES = RULE.looks[-1]

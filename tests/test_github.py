@@ -6,7 +6,7 @@ import report
 from tests import journals
 from tests.projects import SMALL, bench, project
 from timelift.errors import UserError
-from timelift.report import github
+from timelift.present import github
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 

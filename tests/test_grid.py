@@ -7,7 +7,7 @@ import pytest
 from timelift.case import AXES, Case, Gradients, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure import axes, grid
-from timelift.measure.registry import Strategy, Workload
+from timelift.measure.catalogue import Strategy, Workload
 
 
 def catalogue():

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests import journals
-from timelift.read import results
-from timelift.read.measurement import Run
-from timelift.report.table import report
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.present.table import report
 
 
 @pytest.mark.parametrize(

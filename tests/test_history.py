@@ -6,13 +6,13 @@ import warnings
 import numpy as np
 import pytest
 
+from studies.history_simulated import Scenario, Shape, simulate
+from timelift.analyse.changes import segments
+from timelift.analyse.changes.changes import Found, find
+from timelift.analyse.changes.levels import Levels, ratios
+from timelift.analyse.changes.standing import WORSE, Now
+from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
-from timelift.history import segments
-from timelift.history.changes import Found, find
-from timelift.history.levels import Levels, ratios
-from timelift.history.simulated import Scenario, Shape, simulate
-from timelift.history.standing import WORSE, Now
-from timelift.read.measurement import Samples
 
 QUIET = Scenario("quiet", sd=0.005)
 SHAPE = Shape(settings=4, nights=60)

@@ -12,10 +12,11 @@ from matplotlib.text import Text
 
 import report
 from tests import histories, journals
+from timelift.analyse.changes import reading
+from timelift.analyse.changes.reading import Wanted
 from timelift.case import Case
-from timelift.history import figures, reading
-from timelift.history.reading import Wanted
-from timelift.report.style import THEMES
+from timelift.present.figures import plot_history
+from timelift.present.figures.style import THEMES
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 
@@ -249,7 +250,7 @@ def test_no_text_of_a_figure_overlaps_another_or_leaves_it(
     """The boxes of all texts, as drawn."""
     cases, slower = SHEETS[sheet]
     history = reading.read(histories.nights(results, 16, slower, cases=cases), Wanted())
-    for figure in figures.figures(history, theme).values():
+    for figure in plot_history.figures(history, theme).values():
         boxes = _boxes(figure)
         pairs = itertools.combinations(boxes, 2)
         assert not [(a, b) for (a, one), (b, other) in pairs if _overlap(one, other)]
@@ -274,7 +275,7 @@ def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
     """One line in colour for the case that changed, grey for the others."""
     _slow(results)
     history = reading.read(results, Wanted())
-    figure = figures.figures(history)["history-tokens"]
+    figure = plot_history.figures(history)["history-tokens"]
     (axes,) = figure.axes
     assert axes.get_xlabel() == "day of the run (UTC)"
     assert axes.get_ylabel() == "change (%)"

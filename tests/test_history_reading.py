@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests import histories, journals
+from timelift.analyse.changes import cache, reading, runs, summary
+from timelift.analyse.changes.reading import Wanted
+from timelift.analyse.runs import results as reader
+from timelift.analyse.stats.board import boards
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.history import cache, reading, runs, summary
-from timelift.history.reading import Wanted
-from timelift.read import results as reader
-from timelift.stats.board import boards
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 

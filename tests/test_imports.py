@@ -1,6 +1,7 @@
-"""Who may import whom: the two wings meet in the vocabulary and in the journal, nowhere else."""
+"""Which room may import which: one line an arrow, held for every module of the tree."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,153 +9,148 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
-#: The measuring wing's modules that run inside a launch, where the framework lives.
-INSIDE = {
-    "server",
-    "worker",
-    "inner",
-    "draw",
-    "law",
-    "tolerance",
-    "memory",
+FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
+#: What a framework brings along, in every environment that has one.
+WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
+
+#: The modules beside the rooms, which any room may import.
+GROUND = {
+    "case",
+    "errors",
+    "escape",
+    "percent",
+    "canary",
+    "cgroup",
+    "messages",
     "rounds",
-    "engine",
-    "overhead",
-    "sides",
-    "guard",
+    "planted",
 }
-MEASURING = {"measure", "engine"}
-READING = {
-    "across",
-    "choosing",
-    "commands",
-    "compare",
-    "export",
-    "history",
-    "library",
-    "page",
-    "read",
-    "replay",
-    "report",
-    "scaling",
-    "stats",
+#: Every room of the product, with the rooms and modules beside them that it imports.
+ARROWS = {
+    **dict.fromkeys(GROUND, GROUND),
+    "journal": GROUND,
+    "worker": GROUND - {"percent", "planted"},
+    "analyse": GROUND | {"journal"},
+    "measure": GROUND | {"journal"},
+    "present": GROUND | {"journal", "analyse"},
+    "commands": GROUND | {"journal", "analyse", "present"},
+    "plugin_options": {"measure"},
+    "benchmark_clock": set(),
+    "__init__": {"analyse", "present"},
 }
-#: What tries the whole program, from outside of both wings.
-TRIALS = {"trials"}
-CORRIDOR = {"case", "errors", "journal", "percent", "planted"}
-#: Every package and module at the top stands in one of these.
-WINGS = {
-    "the measuring wing": MEASURING,
-    "the reading wing": READING,
-    "the trials": TRIALS,
-    "the corridor": CORRIDOR,
-    "the door of notebooks": {"__init__"},
-}
-READERS = {"pandas", "seaborn", "matplotlib"}
+#: Single modules that a room imports from a room it is otherwise apart from.
+DOORS = {}
 
 
-def imports(path, *, top_level_only=False):
-    """The modules that a file imports, as dotted names."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
+def tree(root):
+    """Every Python file below a folder, by its dotted name."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        found[".".join(path.relative_to(root.parent).with_suffix("").parts)] = path
+    return {name.removesuffix(".__init__"): path for name, path in found.items()}
+
+
+def imports(path):
+    """The modules that a file imports anywhere in it, also inside functions, as dotted names."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-def packages(path, **how):
+def packages(path):
     """The top-level packages that a file imports."""
-    return {name.partition(".")[0] for name in imports(path, **how)}
+    return {name.partition(".")[0] for name in imports(path)}
 
 
-def modules():
-    """Every module of the core with its room's name."""
-    for path in sorted((ROOT / "timelift").rglob("*.py")):
-        yield path, path.stem if path.parent.name != "engine" else "engine"
+def room_of(name):
+    """The room, or the module beside the rooms, that a dotted name of ours stands in."""
+    return [*name.split("."), "__init__"][1]
 
 
-def room_of(path, root=ROOT / "timelift"):
-    """The package or module at the top that a file belongs to."""
-    return path.relative_to(root).parts[0].removesuffix(".py")
+def wrong_arrows(root, arrows=ARROWS, doors=DOORS):
+    """Every import from one module of ours to another that no line of `arrows` allows."""
+    modules = tree(root)
+    wrong = []
+    for name, path in modules.items():
+        room = room_of(name)
+        for target in imports(path) & modules.keys() - {root.name}:
+            to = room_of(target)
+            allowed = to == room or to in arrows.get(room, ()) or target in doors.get(room, ())
+            if not allowed:
+                wrong.append(f"{name} -> {target}")
+    return sorted(wrong)
 
 
-def wings_of(room):
-    """The names of the wings that a room is in."""
-    return [name for name, rooms in WINGS.items() if room in rooms]
+def circle(root):
+    """The packages and modules of a circle of imports, if there is one; else nothing.
+
+    A package that holds packages counts by those: what matters is where one can be read by itself.
+    """
+    modules = tree(root)
+    folders = {name: name.rpartition(".")[0] for name in modules if name.count(".") > 1}
+    graph = {}
+    for name, path in modules.items():
+        mine = folders.get(name, name)
+        targets = {folders.get(one, one) for one in imports(path) & modules.keys()}
+        graph.setdefault(mine, set()).update(targets - {mine, root.name})
+    graph.pop(root.name, None)
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
 
 
-def in_wing(rooms):
-    """The modules of a wing."""
-    return [path for path, _ in modules() if room_of(path) in rooms]
+def test_every_arrow_between_rooms_is_allowed():
+    """The way of the data: measure and worker, the journal, analyse, present."""
+    assert wrong_arrows(ROOT / "timelift") == []
 
 
-def _wings(path):
-    """The packages of ours that a file imports from."""
-    return {name.split(".")[1] for name in imports(path) if name.startswith("timelift.")}
+def test_every_room_has_a_line():
+    """What has none would be allowed nothing, or be forgotten."""
+    assert {room_of(name) for name in tree(ROOT / "timelift")} == ARROWS.keys()
 
 
-def reached(start):
-    """The modules of ours that importing `start` reaches, as dotted names."""
-    known = {_dotted(path): path for path, _ in modules()}
-    todo, seen = [start], set()
-    while todo:
-        for name in set(imports(todo.pop())) & known.keys() - seen:
-            seen.add(name)
-            todo.append(known[name])
-    return seen
+def test_no_packages_import_each_other_in_a_circle():
+    """Each can be read before those that use it."""
+    assert circle(ROOT / "timelift") == []
 
 
-def _dotted(path):
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
-def test_every_module_stands_in_one_wing():
-    """A package that is in none would be checked by nothing below."""
-    found = {path: wings_of(room_of(path)) for path, _ in modules()}
-    assert {path: wings for path, wings in found.items() if len(wings) != 1} == {}
-    assert set().union(*WINGS.values()) == {room_of(path) for path in found}
-
-
-@pytest.mark.parametrize("name", ["strange/new.py", "strange.py", "strange/deeper/read/new.py"])
-def test_the_check_of_wings_can_fail(tmp_path, name):
-    """A module of a new package, or at the top, is in none until it is said in which."""
-    assert wings_of(room_of(tmp_path / name, tmp_path)) == []
-
-
-def test_nobody_imports_the_trials():
-    """They are run by themselves."""
-    others = MEASURING | READING | CORRIDOR | {"__init__"}
-    assert not [path for path in in_wing(others) if _wings(path) & TRIALS]
+def test_nothing_of_the_product_imports_what_proves_it():
+    """Studies and tests import the product, never the other way."""
+    files = [*tree(ROOT / "timelift").values(), ROOT / "conftest.py", ROOT / "report.py"]
+    assert [path for path in files if packages(path) & {"studies", "tests"}] == []
 
 
 def test_only_what_runs_inside_a_launch_imports_a_framework():
-    """The pytest process and the reading wing stay free of TensorFlow and Keras."""
+    """The pytest process and everything that reads stay free of TensorFlow and Keras."""
     guilty = [
-        path for path, room in modules() if packages(path) & FRAMEWORKS and room not in INSIDE
+        name
+        for name, path in tree(ROOT / "timelift").items()
+        if packages(path) & FRAMEWORKS and room_of(name) != "worker"
     ]
     assert guilty == []
 
 
-def test_the_reading_wing_reaches_no_launch_and_the_measuring_wing_no_report():
-    """report.py reaches the corridor and its own wing; the worker reaches no pandas."""
-    doors = [ROOT / "report.py", *(ROOT / "timelift" / "commands").glob("*.py")]
-    wings = {name.split(".")[1] for door in doors for name in reached(door) if "." in name}
-    assert not wings & (MEASURING | TRIALS)
-    assert wings >= {"case", "stats", "report", "read"}
-    inside = [path for path, room in modules() if room in INSIDE]
-    assert not [path for path in inside if packages(path) & READERS]
-    assert not [path for path in in_wing(MEASURING) if _wings(path) & (READING | TRIALS)]
-    assert not [path for path in in_wing(READING) if _wings(path) & MEASURING]
+def test_a_worker_imports_little():
+    """It runs in interpreters that were made for something else, and have none of our packages."""
+    known = set(sys.stdlib_module_names) | FRAMEWORKS | WITH_FRAMEWORKS | {"timelift"}
+    optional = {"psutil", "pynvml"}  # each inside a function that goes on without it
+    rooms = {"worker", *ARROWS["worker"]}
+    assert [
+        (name, packages(path) - known - optional)
+        for name, path in tree(ROOT / "timelift").items()
+        if room_of(name) in rooms and packages(path) - known - optional
+    ] == []
 
 
-@pytest.mark.parametrize("room", sorted(CORRIDOR))
-def test_the_corridor_imports_the_standard_library_alone(room):
-    """What both wings share costs nothing to import."""
+@pytest.mark.parametrize("room", sorted(GROUND | {"journal"}))
+def test_what_every_room_may_import_costs_nothing(room):
+    """The standard library alone."""
     known = set(sys.stdlib_module_names) | {"timelift"}
     assert packages(ROOT / "timelift" / f"{room}.py") <= known
 
@@ -162,14 +158,70 @@ def test_the_corridor_imports_the_standard_library_alone(room):
 @pytest.mark.parametrize("folder", ["strategies", "workloads"])
 def test_strategies_and_workloads_import_nothing_of_ours(folder):
     """A strategy can be copied into anyone's project."""
-    allowed = FRAMEWORKS | {"numpy", "tf_keras"} | set(sys.stdlib_module_names)
-    assert {path.name: packages(path) - allowed for path in (ROOT / folder).glob("*.py")} == {
-        path.name: set() for path in (ROOT / folder).glob("*.py")
+    allowed = FRAMEWORKS | {"numpy"} | set(sys.stdlib_module_names)
+    files = list((ROOT / folder).glob("*.py"))
+    assert {path.name: packages(path) - allowed for path in files} == {
+        path.name: set() for path in files
     }
 
 
-def test_the_check_of_imports_can_fail(tmp_path):
-    """An import hidden in a function is seen."""
+@pytest.mark.parametrize("door", ["conftest.py", "report.py"])
+def test_a_door_is_short(door):
+    """It leads into a room and is none."""
+    assert len((ROOT / door).read_text().splitlines()) < 40
+
+
+def house(folder, files):
+    """Lay out a small tree of modules."""
+    for name, text in files.items():
+        path = folder / "timelift" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder / "timelift"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("analyse/rank.py", "from timelift.present import words"),
+        ("analyse/rank.py", "from timelift.measure import plan"),
+        ("analyse/rank.py", "def late():\n    import timelift.present.words"),
+        ("present/words.py", "from timelift.measure.plan import Plan"),
+        ("present/words.py", "from timelift.worker import law"),
+        ("present/words.py", "from timelift.commands import report"),
+        ("measure/plan.py", "from timelift.worker.law import check"),
+        ("measure/plan.py", "from timelift.present import words"),
+        ("measure/plan.py", "from timelift.analyse.rank import rank"),
+        ("worker/law.py", "from timelift.measure import plan"),
+        ("worker/law.py", "from timelift import journal"),
+        ("worker/law.py", "from timelift.analyse import rank"),
+        ("journal.py", "from timelift.analyse.rank import rank"),
+        ("case.py", "from timelift import journal"),
+        ("strange/new.py", "from timelift import case"),
+    ],
+)
+def test_a_wrong_arrow_of_each_kind_is_found(tmp_path, name, text):
+    """One line in one file; without it the same tree is right."""
+    rooms = ("measure", "worker", "analyse", "present", "commands")
+    right = {f"{room}/__init__.py": "" for room in rooms}
+    right |= {"analyse/rank.py": "", "present/words.py": "", "measure/plan.py": ""}
+    right |= {"worker/law.py": "", "commands/report.py": "", "journal.py": "", "case.py": ""}
+    assert wrong_arrows(house(tmp_path, right)) == []
+    assert wrong_arrows(house(tmp_path, {name: text}))
+
+
+def test_a_circle_is_found(tmp_path):
+    """Of two packages inside one room."""
+    files = {"a/__init__.py": "", "a/x/__init__.py": "", "a/y/__init__.py": "", "a/y/two.py": ""}
+    files |= {"a/x/one.py": "from timelift.a.y import two", "a/x/other.py": ""}
+    root = house(tmp_path, files)
+    assert circle(root) == []
+    house(tmp_path, {"a/y/three.py": "from timelift.a.x import other"})
+    assert set(circle(root)) == {"timelift.a.x", "timelift.a.y"}
+
+
+def test_an_import_inside_a_function_is_seen(tmp_path):
+    """The check of frameworks sees it too."""
     path = tmp_path / "guilty.py"
     path.write_text("def f():\n    from tensorflow import keras\n")
     assert packages(path) & FRAMEWORKS

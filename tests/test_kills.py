@@ -7,10 +7,10 @@ from signal import Signals
 
 import pytest
 
+from studies.trials import kills, remains
+from studies.trials.kills import Kill, Usual
+from studies.trials.remains import FAULTS, Reached
 from tests import journals
-from timelift.trials import kills, remains
-from timelift.trials.kills import Kill, Usual
-from timelift.trials.remains import FAULTS, Reached
 
 NAMES = ("native", "fold_time")
 CASES = frozenset(journals.case(name).label for name in NAMES)

@@ -8,13 +8,13 @@ import pytest
 
 from tests import broken
 from timelift.case import Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.measure import registry
-from timelift.measure.wire import Rival, Task
-from timelift.measure.worker import LAW_STEPS
+from timelift.measure import catalogue
+from timelift.messages import Rival, Task
+from timelift.worker.worker import LAW_STEPS
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
-WORKLOADS = registry.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+WORKLOADS = catalogue.workloads(ROOT / "workloads")
 #: Refusing is an answer; these are not.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 
@@ -26,9 +26,9 @@ def statuses(
 
     The reference is asked at `law_steps` steps, by default at all of them.
     """
-    from timelift.engine import open_engine
-    from timelift.measure.wire import Wires
-    from timelift.measure.worker import Stage
+    from timelift.messages import Wires
+    from timelift.worker.engines import open_engine
+    from timelift.worker.worker import Stage
 
     workload = WORKLOADS[setting.workload]
     sizes = workload.features, 7, 0.0

@@ -2,9 +2,9 @@
 
 import pytest
 
+from studies import law_by_backend
+from studies.support import Cell
 from timelift.case import Backend, Mode, TimeAxis
-from timelift.measure import law_by_backend
-from timelift.measure.support import Cell
 
 
 def cell(word, reason="", workload="sensor", mode=Mode.EAGER):

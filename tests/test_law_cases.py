@@ -8,9 +8,9 @@ import pytest
 from tests import engines
 from tests.law_cases import CASES, SEED, STEP, TIME
 from timelift.case import Backend, Phase, Status
-from timelift.measure import law
 from timelift.measure.backends import why_not
-from timelift.measure.worker import LAW_STEPS
+from timelift.worker import law
+from timelift.worker.worker import LAW_STEPS
 
 #: What is tried on the other backends: each way to ask an engine, once.
 ELSEWHERE = (

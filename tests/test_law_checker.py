@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from timelift.case import Dtype
-from timelift.measure import law, tolerance
-from timelift.measure.law import LawBrokenError, Reference
-from timelift.measure.tolerance import Precision
+from timelift.worker import law, tolerance
+from timelift.worker.law import LawBrokenError, Reference
+from timelift.worker.tolerance import Precision
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.plain_engine import BATCH, TIME, Dense, Launch
 from timelift.case import Gradients, Phase
-from timelift.measure.law import LawBrokenError
+from timelift.worker.law import LawBrokenError
 
 RUNS, LAUNCHES = 100, 3
 

@@ -4,9 +4,9 @@ import pytest
 
 from tests import engines
 from timelift.case import Backend, Dtype
-from timelift.measure import tolerance
 from timelift.measure.backends import why_not
-from timelift.measure.tolerance import TOLERANCES, Precision
+from timelift.worker import tolerance
+from timelift.worker.tolerance import TOLERANCES, Precision
 
 TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
 TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
@@ -82,7 +82,8 @@ def test_each_engine_names_the_switches_that_are_read(backend, names):
     if reason := why_not(Backend(backend)):
         pytest.skip(reason)
     script = (
-        "import json\nfrom timelift.case import *\nfrom timelift.engine import open_engine\n"
+        "import json\nfrom timelift.case import *\n"
+        "from timelift.worker.engines import open_engine\n"
         f"setting = Setting('any', 1, 1, Phase.FORWARD, Mode.EAGER, backend=Backend('{backend}'))\n"
         "print(json.dumps(open_engine(setting).identity()))"
     )

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 import timelift
 from tests import journals
+from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.library.frames import Level
-from timelift.read import results
+from timelift.present.frames import Level
 
 ROOT = Path(timelift.__file__).parent.parent
 PAGE = ROOT / "docs" / "library.md"

@@ -11,11 +11,12 @@ import pytest
 import report
 import timelift
 from tests import journals
-from timelift.export import pytest_benchmark
-from timelift.read import results
-from timelift.read.measurement import Run
-from timelift.report import ending, github, lifts
-from timelift.stats.referee import Referee
+from timelift.analyse import lifts
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.referee import Referee
+from timelift.present import ending, github
+from timelift.present.exports import pytest_benchmark
 
 ROOT = Path(report.__file__).parent
 WHY = "it computes something else"
@@ -221,11 +222,15 @@ def _ranks(path):
     nodes = ast.walk(ast.parse(path.read_text()))
     taken = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
-    return bool(names & {"timelift.stats.ranking.rank", "timelift.stats.ranking"})
+    return bool(names & {"timelift.analyse.stats.ranking.rank", "timelift.analyse.stats.ranking"})
 
 
 @pytest.mark.parametrize(
-    "text", ["from timelift.stats.ranking import rank", "from timelift.stats import ranking"]
+    "text",
+    [
+        "from timelift.analyse.stats.ranking import rank",
+        "from timelift.analyse.stats import ranking",
+    ],
 )
 def test_the_check_of_the_one_rule_can_fail(tmp_path, text):
     """Either spelling is seen."""

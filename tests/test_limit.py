@@ -7,11 +7,12 @@ import pytest
 import tensorflow as tf
 
 from tests import journals
+from timelift.analyse import limit
+from timelift.analyse.runs import results
+from timelift.analyse.stats.ranking import rank
 from timelift.case import Lengths, Phase
-from timelift.engine import tensorflow_limits as limits
-from timelift.read import results
-from timelift.report import limit, table
-from timelift.stats.ranking import rank
+from timelift.present import table
+from timelift.worker.engines import tensorflow_limits as limits
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
 

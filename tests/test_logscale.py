@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timelift.report import logscale
-from timelift.report.labels import spread
+from timelift.present.figures import logscale
+from timelift.present.figures.labels import spread
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))

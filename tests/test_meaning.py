@@ -30,10 +30,11 @@ import tensorflow as tf
 
 from tests.precision import floating
 from timelift.case import Phase, Setting, TimeAxis
-from timelift.measure import inner, registry
+from timelift.measure import catalogue
+from timelift.worker.layer import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
 #: TimeDistributed serves a dynamic time axis only where both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.
@@ -160,12 +161,12 @@ def inner_losses(lift):
 
 def a_model(lift, **arguments):
     """Lift a Dense, or a Conv1D where that is refused; skip where both are."""
-    for layer, *features in (
+    for inner, *features in (
         (keras.layers.Dense(2, **arguments), 3),
         (keras.layers.Conv1D(2, 3, **arguments), *SERIES),
     ):
-        if model := lift.model(layer, *features):
-            return layer, model, features
+        if model := lift.model(inner, *features):
+            return inner, model, features
     return pytest.skip(
         f"{lift.module.__name__} refuses every layer on a {lift.time_axis} time axis"
     )
@@ -247,7 +248,7 @@ MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 
 def disagreements(strategy, time_axis):
     """Name the constants that behaviour contradicts, each with what is declared and observed."""
-    module = inner.load_module(str(strategy.path))
+    module = load_module(str(strategy.path))
     parameters = dict(strategy.parameters)
     if "k" in parameters:
         parameters["k"] = K

@@ -3,12 +3,12 @@
 import pytest
 
 from tests import projects
+from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import memory
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.wire import Rival, Task
-from timelift.read.records import fact
-from timelift.read.results import load
+from timelift.measure.launch_pool import GAUGING_ENVIRONMENT
+from timelift.messages import Rival, Task
 
 MIB = 1 << 20
 #: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
@@ -78,7 +78,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
     setting = Setting(
         "held", SEQ_LEN, BATCH, Phase.FORWARD, mode=Mode.EAGER, backend=Backend(backend)
     )
-    with Launch(backend, Limits(60, 60), variables=memory.ENVIRONMENT) as launch:
+    with Launch(backend, Limits(60, 60), variables=GAUGING_ENVIRONMENT) as launch:
         found = [readings(files, launch, setting) for _ in range(3)]
     for one in found:
         assert MIB <= one["once"] <= 2 * MIB
@@ -91,7 +91,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
 def test_less_than_can_be_told_is_not_told(files):
     """16 KiB of outputs are below the resolution."""
     small = Setting("held", 8, 8, Phase.FORWARD, mode=Mode.EAGER)
-    with Launch(Backend.TENSORFLOW, Limits(60, 60), variables=memory.ENVIRONMENT) as launch:
+    with Launch(Backend.TENSORFLOW, Limits(60, 60), variables=GAUGING_ENVIRONMENT) as launch:
         assert set(readings(files, launch, small).values()) == {None}
 
 

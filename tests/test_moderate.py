@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
 
+from studies import noise
 from tests.simulated import QUIET
-from timelift.stats import effects, estimates, moderate, noise, verdicts
+from timelift.analyse.stats import effects, estimates, moderate, verdicts
 
 
 def spread_of(variance, df, covariate=None):

@@ -12,7 +12,7 @@ import pytest
 
 from tests import journals
 from tests.projects import ROOT
-from timelift.export import FORMATS
+from timelift.present.exports import FORMATS
 
 #: Springs when it is executed, whoever does it and from wherever.
 TRAP = "open({0!r}, 'a').write(__name__)\n"

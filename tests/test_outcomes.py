@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests import journals
+from timelift.analyse.runs import results
+from timelift.analyse.runs.against import of_run, other_sides
+from timelift.analyse.stats.gate_referee import GateReferee
+from timelift.analyse.stats.outcomes import outcomes
+from timelift.analyse.stats.paired import Quantity
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.read import results
-from timelift.read.against import of_run, other_sides
-from timelift.report import gate as words
-from timelift.stats.gate_referee import GateReferee
-from timelift.stats.outcomes import outcomes
-from timelift.stats.paired import Quantity
-from timelift.stats.verdicts import Verdict
+from timelift.present import gate as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
 AGAINST = {

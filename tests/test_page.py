@@ -12,8 +12,8 @@ import pytest
 from tests import journals
 from tests.pages import FEW, HOSTILE, Elements, harm, loads, made, section
 from timelift.case import Lengths, Mode, Status
-from timelift.page.drawing import inline
-from timelift.page.table import Heading, Table
+from timelift.present.page.drawing import inline
+from timelift.present.page.table import Heading, Table
 
 CASES = journals.grid(FEW)
 

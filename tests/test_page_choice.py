@@ -8,19 +8,19 @@ import pytest
 
 from tests import journals
 from tests.pages import found
+from timelift.analyse.break_even import stages
+from timelift.analyse.choice import choose
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
-from timelift.page.answer import Answer, answers
-from timelift.page.choice import choose
-from timelift.page.compared import prices
-from timelift.page.sections import left_out
-from timelift.read.measurement import Run
-from timelift.report.break_even import stages
-from timelift.report.facets import MOST_PANELS, comparable, leading
-from timelift.report.plot_length import key
-from timelift.report.plot_memory import front
-from timelift.report.plot_phases import pairs
-from timelift.stats.ranking import Ranking, Rival
-from timelift.stats.verdicts import Verdict
+from timelift.present.figures.facets import MOST_PANELS, comparable, leading
+from timelift.present.figures.plot_length import key
+from timelift.present.figures.plot_memory import front
+from timelift.present.figures.plot_phases import pairs
+from timelift.present.page.answer import Answer, answers
+from timelift.present.page.compared import prices
+from timelift.present.page.sections import left_out
 
 #: Seconds per call at 16 and at 128 steps.
 CROSSING = {"steady": (1.2e-3, 1.2e-3), "short": (1e-3, 3e-3), "long": (3e-3, 1e-3)}

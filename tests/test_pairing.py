@@ -8,17 +8,17 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure import base, inner, registry
+from timelift.measure import against
+from timelift.measure.catalogue import strategies, workloads
 from timelift.measure.grid import Catalogue
 from timelift.measure.pairing import Pairs, names
 from timelift.measure.user_layer import user_workload
+from timelift.worker.layer import imports_from
 
 
 def catalogue(root):
     """What a project holds."""
-    return Catalogue(
-        registry.strategies(root / "strategies"), registry.workloads(root / "workloads")
-    )
+    return Catalogue(strategies(root / "strategies"), workloads(root / "workloads"))
 
 
 def case(name="native", of="sensor"):
@@ -37,7 +37,7 @@ def paired(sides, *cases, **how):
     """Pair cases of the first folder with the second's; the pairing and the catalogue."""
     here, there = sides
     mine = catalogue(here)
-    found = Pairs(mine, base.of_folder("main", there), here, **how).of(cases or [case()])
+    found = Pairs(mine, against.of_folder("main", there), here, **how).of(cases or [case()])
     return found, mine
 
 
@@ -140,7 +140,7 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     knobs |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
     here.workloads["make"] = user_workload(knobs)
-    pairs = Pairs(here, base.of_folder("main", sides[1]), sides[0])
+    pairs = Pairs(here, against.of_folder("main", sides[1]), sides[0])
     (old,) = pairs.of([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 
@@ -152,7 +152,7 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, side
     commit(here)
     write(here, {"strategies/native.py": strategy("Not committed")})
     before = git(here, "status", "--porcelain"), git(here, "worktree", "list")
-    found = base.take_out(here, "HEAD~1", tmp_path / "out")
+    found = against.take_out(here, "HEAD~1", tmp_path / "out")
     assert found == git(here, "rev-parse", "HEAD~1").strip()
     assert (tmp_path / "out" / "strategies" / "native.py").read_text() == strategy()
     assert not (tmp_path / "out" / "strategies" / "new.py").exists()
@@ -163,7 +163,7 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, side
 def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
     """What is no revision, looks like an option, or lies before the first commit."""
     with pytest.raises(UserError, match="expected a revision that git knows here"):
-        base.take_out(commit(sides[0]), word, tmp_path / "out")
+        against.take_out(commit(sides[0]), word, tmp_path / "out")
 
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
@@ -176,7 +176,7 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
 def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
     """Nobody imports from it, and it would lie outside the folder."""
     (sides[0] / "data").symlink_to("/nowhere")
-    base.take_out(commit(sides[0]), "HEAD", tmp_path / "out")
+    against.take_out(commit(sides[0]), "HEAD", tmp_path / "out")
     assert (tmp_path / "out" / "strategies").is_dir()
     assert not (tmp_path / "out" / "data").is_symlink()
 
@@ -192,19 +192,19 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
 def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
     """It has no strategies."""
     with pytest.raises(UserError, match="expected a project with strategies/ in it"):
-        base.of_folder("x", tmp_path)
+        against.of_folder("x", tmp_path)
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     """A missing file, and programs that do not speak Python."""
     with pytest.raises(UserError, match="expected an interpreter"):
-        base.of_python(python, catalogue(sides[0]), sides[0])
+        against.of_python(python, catalogue(sides[0]), sides[0])
 
 
 def test_the_same_interpreter_differs_in_nothing(sides):
     """It is called by its path, and every strategy runs there."""
-    found = base.of_python(sys.executable, catalogue(sides[0]), sides[0])
+    found = against.of_python(sys.executable, catalogue(sides[0]), sides[0])
     assert found.label == sys.executable
     assert found.versions == {}
     here = catalogue(sides[0])
@@ -229,11 +229,11 @@ def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
         return VALUE
 
     assert value() == "here"
-    with inner.imports_from(there):
+    with imports_from(there):
         assert value() == "there"
         first = sys.modules["pack.inner"]
     assert value() == "here"
-    with inner.imports_from(there):
+    with imports_from(there):
         assert value() == "there"
         assert sys.modules["pack.inner"] is first
     assert value() == "here"

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
+from timelift.analyse.runs import planted, results
+from timelift.analyse.runs.measurement import Run
 from timelift.case import Status
-from timelift.read import planted, results
-from timelift.read.measurement import Run
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,10 @@ import random
 from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
-from timelift.engine import Feed
-from timelift.measure.contender import Contender
-from timelift.measure.playing import Play
-from timelift.measure.wire import Rival, Task, Wires
+from timelift.messages import Rival, Task, Wires
+from timelift.worker.engines import Feed
+from timelift.worker.playing import Play
+from timelift.worker.prepare import Contender
 
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 

@@ -13,14 +13,14 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from tests import journals
+from timelift.analyse.runs import results
+from timelift.analyse.stats import ranking
 from timelift.case import Mode
 from timelift.errors import UserError
-from timelift.read import results
-from timelift.report import plot
-from timelift.report.colour import CATALOGUE
-from timelift.report.plot_fastest import cell_text
-from timelift.report.style import THEMES
-from timelift.stats import ranking
+from timelift.present.figures import plot
+from timelift.present.figures.colour import CATALOGUE
+from timelift.present.figures.plot_fastest import cell_text
+from timelift.present.figures.style import THEMES
 
 FEW = ("native", "loop_slice")
 #: Figures of a run that has everything: both phases, first calls and memory.

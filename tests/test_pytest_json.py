@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tests import journals
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
 from timelift.case import Phase
-from timelift.read import results
-from timelift.read.measurement import Run
 
 
 @pytest.fixture

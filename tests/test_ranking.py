@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulated import LOUD, run
+from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.stats.ranking import never_worse, rank
+from timelift.analyse.stats.rival import price_in_words
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.read.measurement import Launch, Measurement
-from timelift.stats.ranking import never_worse, rank
-from timelift.stats.rival import price_in_words
-from timelift.stats.verdicts import Verdict
 
 
 def only(measurements, **how):

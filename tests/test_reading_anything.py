@@ -18,16 +18,17 @@ from hypothesis import strategies as st
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
+from timelift.analyse.found import MOST_SETTINGS, find_out
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.finding import find, of_same_machine
+from timelift.analyse.runs.measurement import Launch, Measurement, Run
+from timelift.analyse.stats import board, ranking
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.page import watch
-from timelift.page.found import MOST_SETTINGS, find_out
-from timelift.read import results, trust
-from timelift.read.escape import csv_text
-from timelift.read.finding import find, of_same_machine
-from timelift.read.measurement import Launch, Measurement, Run
-from timelift.report import plot, table, terminal
-from timelift.stats import board, ranking
+from timelift.escape import csv_text
+from timelift.present import table, terminal
+from timelift.present.figures import plot
+from timelift.present.page import watch
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

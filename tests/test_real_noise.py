@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies import coverage, coverage_real, noise
+from studies.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
+from studies.trial import GRADES
 from tests import journals
 from tests.simulated import LOUD, QUIET
-from timelift.read import planted, results
-from timelift.stats import noise, validate, validate_real
-from timelift.stats.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
-from timelift.stats.trial import GRADES
+from timelift.analyse.runs import planted, results
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_the_validation_prints_a_line_for_every_ladder(
     journal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the number of settings and of the contests that they were dealt from."""
-    assert validate.main(["--quick", "--noise", str(journal)]) == 0
+    assert coverage.main(["--quick", "--noise", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:20].strip() for line in lines[1:4]] == list(LADDERS)
     assert [line[20:30].strip() for line in lines[1:4]] == ["3"] * 3
@@ -150,8 +150,8 @@ def test_only_recorded_numbers_of_launches_are_drawn(
     journal: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five launches were recorded, so there is no line for eight."""
-    monkeypatch.setattr(validate_real, "_SETTINGS", 16)
-    assert validate.main(["--noise", str(journal)]) == 0
+    monkeypatch.setattr(coverage_real, "_SETTINGS", 16)
+    assert coverage.main(["--noise", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[20:30].strip() for line in lines[1:10]] == ["3", "5", "all"] * 3
     assert {line.split()[-2] for line in lines[1:7]} == {"-"}
@@ -168,9 +168,9 @@ def test_a_run_without_twins_is_one_sentence_and_exit_1(
 ) -> None:
     """Neither a name that is no run nor a run that planted nothing has noise to lend."""
     journals.synthetic(tmp_path / "ordinary")
-    assert validate.main(["--noise", str(tmp_path / name)]) == 1
+    assert coverage.main(["--noise", str(tmp_path / name)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("timelift.stats.validate: expected")
+    assert said.err.startswith("studies.coverage: expected")
     assert sentence in said.err
     assert said.err.count("\n") == 1

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests import journals
+from timelift.analyse.stats.referee import Referee
+from timelift.analyse.stats.stopping import LOOKS
 from timelift.case import Case, Status
 from timelift.planted import MARK, PLANTS
-from timelift.stats.referee import Referee
-from timelift.stats.stopping import LOOKS
 
 TWINS = [f"native{MARK}{plant.word}" for plant in PLANTS]
 

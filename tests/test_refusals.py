@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tests.precision import floating
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
-from timelift.measure import inner, registry
+from timelift.measure import catalogue
+from timelift.worker.layer import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
 layers = keras.layers
 DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
 XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}
@@ -106,7 +107,7 @@ def refused():
 @pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
 def test_a_refusal_is_true(case):
     """The strategy says why it refuses, and asked anyway it does not keep the law."""
-    module = inner.load_module(str(STRATEGIES[case.strategy].path))
+    module = load_module(str(STRATEGIES[case.strategy].path))
     case.layer.build((None, *case.features))
     sentence = module.refuses(case.layer, case.setting)
     assert isinstance(sentence, str)
@@ -117,14 +118,14 @@ def test_a_refusal_is_true(case):
 @pytest.mark.parametrize("case", refused(), ids=lambda case: case.label)
 def test_a_false_refusal_is_caught(case):
     """A fold that refused the very same layer and setting would lie, and the check says so."""
-    module = inner.load_module(str(STRATEGIES["fold_time"].path))
+    module = load_module(str(STRATEGIES["fold_time"].path))
     case.layer.build((None, *case.features))
     assert failing(module, replace(case, strategy="fold_time")) == ""
 
 
 def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypatch):
     """Keras 2's wrapper is optional: without its package the refusal says what to type."""
-    module = inner.load_module(str(STRATEGIES["tf_keras_time_distributed"].path))
+    module = load_module(str(STRATEGIES["tf_keras_time_distributed"].path))
     absent = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
     monkeypatch.setattr(module, "importlib", absent)
     assert module.refuses(None, None).endswith("pip install tf_keras")

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
-from timelift.measure import registry
+from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.wire import Rival, Task
+from timelift.messages import Rival, Task
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = registry.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
 pytest.importorskip("jax", reason="pip install -e '.[jax]'")
 
 LAYERS = """

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.measure import registry
+from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.wire import Rival, Task
+from timelift.messages import Rival, Task
 
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
-STRATEGIES = registry.strategies(Path(__file__).parent.parent / "strategies")
+STRATEGIES = catalogue.strategies(Path(__file__).parent.parent / "strategies")
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studies.other_tools import __main__ as door
+from studies.other_tools import recording, sheet
+from studies.other_tools.recording import Recording, record
+from studies.other_tools.rule import Judgement, Rule, Seats
+from studies.other_tools.score import Share, score
 from tests import journals
+from timelift.analyse.runs import planted, results
 from timelift.errors import UserError
-from timelift.read import planted, results
-from timelift.replay import __main__ as door
-from timelift.replay import recording, sheet
-from timelift.replay.recording import Recording, record
-from timelift.replay.rule import Judgement, Rule, Seats
-from timelift.replay.score import Share, score
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_a_mistake_is_one_sentence_and_exit_1(
     assert door.main([str(path)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("timelift.replay: ")
+    assert said.err.startswith("studies.other_tools: ")
     assert sentence in said.err
     assert said.err.count("\n") == 1
 

@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
+from studies.other_tools import __main__ as door
+from studies.other_tools import picture
+from studies.other_tools.recording import record
+from studies.other_tools.rules import AS_USED
+from studies.other_tools.score import score
 from tests import journals
+from timelift.analyse.runs import planted, results
 from timelift.errors import UserError
-from timelift.read import planted, results
-from timelift.replay import __main__ as door
-from timelift.replay import picture
-from timelift.replay.recording import record
-from timelift.replay.rules import AS_USED
-from timelift.replay.score import score
 
 
 @pytest.fixture(scope="module")

@@ -12,15 +12,15 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
+from studies import noise
+from studies.other_tools.asv import intervals, median_interval, p_value, u_test
+from studies.other_tools.ladder import ladder
+from studies.other_tools.precision import precise
+from studies.other_tools.rule import Rule, Seats
+from studies.other_tools.t_test import t_test
+from studies.other_tools.threshold import threshold
+from studies.trial import compared
 from tests.recorded import recorded, says, simulated
-from timelift.replay.asv import intervals, median_interval, p_value, u_test
-from timelift.replay.ladder import ladder
-from timelift.replay.precision import precise
-from timelift.replay.rule import Rule, Seats
-from timelift.replay.t_test import t_test
-from timelift.replay.threshold import threshold
-from timelift.stats import noise
-from timelift.stats.trial import compared
 
 ONE = Seats(1)
 

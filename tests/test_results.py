@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from tests import journals
+from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import written
-from timelift.read import results
 
 CASE = journals.case()
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from timelift.measure import rounds
-from timelift.measure.rounds import Player
+from timelift import rounds
+from timelift.rounds import Player
 
 
 class TickingClock:

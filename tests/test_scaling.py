@@ -7,15 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studies import scaling
+from studies.noise import SCENARIOS, Scenario
+from studies.scaling_truth import Law, crossing, run
 from tests import journals
 from tests.simulated import LOUD, QUIET
-from timelift.read import results
-from timelift.scaling import Kind, crossovers, exponents, table, validate
-from timelift.scaling.crossing import Curve, crossings, stencil
-from timelift.scaling.growth import grow, slope
-from timelift.scaling.overtaking import duels, neighbours
-from timelift.scaling.truth import Law, crossing, run
-from timelift.stats.noise import SCENARIOS, Scenario
+from timelift.analyse.runs import results
+from timelift.analyse.scaling import Kind, crossovers, exponents
+from timelift.analyse.scaling.crossing import Curve, crossings, stencil
+from timelift.analyse.scaling.growth import grow, slope
+from timelift.analyse.scaling.overtaking import duels, neighbours
+from timelift.present import scaling_table
 
 SIZES = np.array([8.0, 32, 128, 512, 1024])
 SILENT = Scenario("silent", launch_sd=1e-6, round_sd=1e-6)
@@ -269,9 +271,9 @@ def test_times_without_noise_do_not_break_anything():
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """On simulated noise, at factors of eight, four and two between sizes."""
     powers, found, invented = [], [], 0
-    for place, sizes in enumerate(validate.GRIDS):
+    for place, sizes in enumerate(scaling.GRIDS):
         random = np.random.default_rng([7, place])
-        marks = validate.mark(SCENARIOS[2], sizes, 5, 12, random)
+        marks = scaling.mark(SCENARIOS[2], sizes, 5, 12, random)
         powers += marks.powers + marks.bends
         found += marks.crossings
         invented += marks.invented
@@ -282,18 +284,18 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 def test_the_check_of_coverage_can_fail(monkeypatch):
     """Half as wide, the intervals miss."""
-    from timelift.scaling import powers as room
+    from timelift.analyse.scaling import powers as room
 
     monkeypatch.setattr(room, "CONFIDENCE", 0.5)
-    marks = validate.mark(SCENARIOS[2], validate.GRIDS[1], 5, 20, np.random.default_rng(7))
+    marks = scaling.mark(SCENARIOS[2], scaling.GRIDS[1], 5, 20, np.random.default_rng(7))
     assert np.mean(marks.powers) < 0.8
 
 
 def test_the_command_prints_its_marks(capsys, monkeypatch):
     """One line for everything tried, and what the columns mean."""
-    monkeypatch.setattr(validate, "_QUICK_RUNS", 1)
-    monkeypatch.setattr(validate, "GRIDS", validate.GRIDS[1:2])
-    assert validate.main(["--quick"]) == 0
+    monkeypatch.setattr(scaling, "_QUICK_RUNS", 1)
+    monkeypatch.setattr(scaling, "GRIDS", scaling.GRIDS[1:2])
+    assert scaling.main(["--quick"]) == 0
     said = capsys.readouterr().out
     assert said.count("launch effects of 2 %") == 3
     assert "invented" in said
@@ -308,7 +310,7 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    assert list(table.lines(table.scaling(results.load(path)))) == [
+    assert list(scaling_table.lines(scaling_table.scaling(results.load(path)))) == [
         "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
         "tokens-T1…64-B1-forward-graph, by sequence length",
         "  native      0.99 [0.98, 1.01]",
@@ -320,16 +322,16 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
 def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
-    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    assert list(table.lines(found)) == []
-    assert table.sheets(found) == {}
+    found = scaling_table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    assert list(scaling_table.lines(found)) == []
+    assert scaling_table.sheets(found) == {}
 
 
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
-    found = table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    sheets = table.sheets(found)
+    found = scaling_table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    sheets = scaling_table.sheets(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]
-    assert any(line.startswith("@x-T1--T1…64-B8") for line in table.lines(found))
+    assert any(line.startswith("@x-T1--T1…64-B8") for line in scaling_table.lines(found))

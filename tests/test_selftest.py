@@ -6,8 +6,8 @@ import pytest
 
 from tests import journals
 from timelift.measure import selftest
+from timelift.measure.catalogue import strategies
 from timelift.measure.grid import Catalogue
-from timelift.measure.registry import strategies
 from timelift.planted import MARK, PLANTS
 
 ROOT = Path(__file__).parent.parent

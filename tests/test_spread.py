@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from studies import noise, spread
+from studies.noise import Scenario, Shape
 from tests import journals
-from timelift.stats import noise, spread
-from timelift.stats.board import boards
-from timelift.stats.noise import Scenario, Shape
+from timelift.analyse.stats.board import boards
 
 
 def split(launch_sd, round_sd):

@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 from scipy import special
 
+from studies import noise, trial
 from tests.simulated import LOUD, plain, run
-from timelift.stats import noise, stopping, trial
-from timelift.stats.stopping import DIFFERENT_LEVELS, LOOKS, SAME_LEVELS, settled, unsettled
+from timelift.analyse.stats import stopping
+from timelift.analyse.stats.stopping import (
+    DIFFERENT_LEVELS,
+    LOOKS,
+    SAME_LEVELS,
+    settled,
+    unsettled,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -167,7 +174,9 @@ def test_looking_does_not_raise_the_error_and_naive_peeking_does():
 
 def test_importing_it_needs_neither_scipy_nor_pandas():
     """The process that collects tests pays for numpy alone."""
-    probe = "import sys, timelift.stats.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
+    probe = (
+        "import sys, timelift.analyse.stats.stopping; print({'scipy', 'pandas'} & set(sys.modules))"
+    )
     done = subprocess.run(
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )

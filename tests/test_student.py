@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from timelift.stats import student
+from timelift.analyse.stats import student
 
 DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
 

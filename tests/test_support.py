@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from studies import support
 from timelift.case import Backend
-from timelift.measure import registry, support
+from timelift.measure import catalogue
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support.md"
-STRATEGIES = registry.strategies(ROOT / "strategies")
-WORKLOADS = registry.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+WORKLOADS = catalogue.workloads(ROOT / "workloads")
 
 
 def printed(workload):

@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from studies.trials import remains
 from tests import hostile
 from tests.projects import SMALL, bench, environment, project
 from timelift.journal import written
-from timelift.trials import remains
 
 GOOD = ("native", "fold_time")
 FORWARD = ("bench/test_forward.py", *SMALL)
@@ -246,7 +246,7 @@ def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned
     """It imports nothing that nobody waits for; another one becomes ready."""
     reader, writer = os.pipe()
     launch = subprocess.Popen(
-        [sys.executable, "-m", "timelift.measure.server", str(writer), "tensorflow", ""],
+        [sys.executable, "-m", "timelift.worker.server", str(writer), "tensorflow", ""],
         stdin=subprocess.PIPE,
         pass_fds=[writer],
     )

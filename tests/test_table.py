@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from tests import journals
+from timelift.analyse import lifts
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import ranking
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Lengths, Phase, Status
-from timelift.read import results
-from timelift.read.measurement import Run
-from timelift.report import exports, lifts, notes, table, terminal
-from timelift.stats import ranking
-from timelift.stats.verdicts import Verdict
+from timelift.present import csv_files, notes, table, terminal
 
 NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
 
@@ -149,7 +150,7 @@ MARKDOWN_TABLE = """\
 
 def test_markdown_says_the_same_as_the_terminal(run: Run) -> None:
     """The same columns, rows and notes."""
-    text = exports.markdown_report(table.report(run, [RANKING]), ["fastest.svg"])
+    text = csv_files.markdown_report(table.report(run, [RANKING]), ["fastest.svg"])
     assert text.endswith(MARKDOWN_TABLE)
     assert "- **commit:** abcdef1234567890\n" in text
     assert "![fastest.svg](fastest.svg)" in text
@@ -157,7 +158,7 @@ def test_markdown_says_the_same_as_the_terminal(run: Run) -> None:
 
 def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run: Run) -> None:
     """Seconds and bytes unscaled, unmeasured cases with their reason."""
-    rows = list(csv.DictReader(io.StringIO(exports.csv_report(run, [RANKING]))))
+    rows = list(csv.DictReader(io.StringIO(csv_files.csv_report(run, [RANKING]))))
     assert [row["strategy"] for row in rows] == [
         "native",
         "fold_time",
@@ -201,7 +202,7 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path: Path) -> None:
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text
-    markdown_text = exports.markdown_report(table.report(run, rankings))
+    markdown_text = csv_files.markdown_report(table.report(run, rankings))
     assert "gru is no lift: it remembers \\| steps" in markdown_text
     assert markdown_text.endswith(
         "- **gru:** A recurrent layer.\n- **native:** The layer itself.\n"
@@ -218,7 +219,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path: Path) -> None:
     rankings = ranking.rank(run.measurements)
     said = "dropout independent (time static) or shared (time dynamic); masks passed"
     assert said in _shown(run, rankings, 160)
-    assert said in exports.markdown_report(table.report(run, rankings))
+    assert said in csv_files.markdown_report(table.report(run, rankings))
     assert [name for name, _ in notes.meanings(run)] == ["native"]
 
 
@@ -287,8 +288,8 @@ def test_a_hostile_name_is_harmless_everywhere(tmp_path: Path) -> None:
     run = results.load(journals.write(tmp_path / "run", header, *lines, lost))
     rankings = ranking.rank(run.measurements)
     shown = _shown(run, rankings, 300)
-    text = exports.markdown_report(table.report(run, rankings))
-    sheet = list(csv.reader(io.StringIO(exports.csv_report(run, rankings))))
+    text = csv_files.markdown_report(table.report(run, rankings))
+    sheet = list(csv.reader(io.StringIO(csv_files.csv_report(run, rankings))))
     assert all(character.isprintable() or character == "\n" for character in shown + text)
     assert not re.search(r"<(img|b)\b|(?<!\\)\*\*bold|(?<!\\)`code|(?<!\\)\[a", text)
     assert {line.count(" | ") for line in text.splitlines() if line.startswith("|")} == {7}

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from timelift.measure import throttle
+from timelift.worker import throttle
 
 
 def library(reasons, seen):

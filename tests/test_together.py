@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+from studies import coverage_together, noise
+from studies.coverage_together import UNEQUAL, Field
+from studies.noise import SCENARIOS
+from studies.trial import all_launches, campaign
 from tests.simulated import LOUD, run
-from timelift.stats import noise, student, together, validate_together
-from timelift.stats.noise import SCENARIOS
-from timelift.stats.ranking import rank
-from timelift.stats.trial import all_launches, campaign
-from timelift.stats.validate_together import UNEQUAL, Field
+from timelift.analyse.stats import student, together
+from timelift.analyse.stats.ranking import rank
 
 ALPHA = 0.05
 #: How far simulated quantiles may lie beside exact ones.
@@ -201,10 +202,10 @@ def test_what_choosing_the_first_costs_at_most_is_said_of_the_one_that_looked_fa
 
 def test_the_validation_prints_a_line_for_every_number_of_rivals():
     """Equal and unequal, with the settings that its shares rest on."""
-    found = list(validate_together.lines([(3, all_launches)], seed=1, runs=1))
+    found = list(coverage_together.lines([(3, all_launches)], seed=1, runs=1))
     names = [
-        f"{n} {kind} rivals" for n in validate_together.RIVALS for kind in ("equal", "unequal")
+        f"{n} {kind} rivals" for n in coverage_together.RIVALS for kind in ("equal", "unequal")
     ]
     assert [line[:22].strip() for line in found] == names
     assert all(" 480 " in line for line in found)
-    assert len({len(line) for line in found} | {len(validate_together.HEADER)}) == 1
+    assert len({len(line) for line in found} | {len(coverage_together.HEADER)}) == 1

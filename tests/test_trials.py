@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from studies.trials import __main__ as trials
+from studies.trials.regressions import PLANTED, SLIPS, comment_on, slip_into
+from studies.trials.suite import Suite
 from tests import journals
+from timelift.analyse.stats.gate import Finding
+from timelift.analyse.stats.outcomes import Outcome
+from timelift.analyse.stats.paired import Quantity
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
-from timelift.measure import registry
-from timelift.measure.wire import Rival, Task
+from timelift.measure import catalogue
+from timelift.messages import Rival, Task
 from timelift.planted import Plant
-from timelift.stats.gate import Finding
-from timelift.stats.outcomes import Outcome
-from timelift.stats.paired import Quantity
-from timelift.stats.verdicts import Verdict
-from timelift.trials import __main__ as trials
-from timelift.trials.regressions import PLANTED, SLIPS, comment_on, slip_into
-from timelift.trials.suite import Suite
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,9 +64,9 @@ def test_planted_slow_downs_are_what_their_words_say():
 @pytest.mark.parametrize("phase", list(Phase))
 def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
-    from timelift.engine import open_engine
-    from timelift.measure.wire import Wires
-    from timelift.measure.worker import Stage
+    from timelift.messages import Wires
+    from timelift.worker.engines import open_engine
+    from timelift.worker.worker import Stage
 
     rivals = []
     for word in (*SLIPS, "comment"):
@@ -74,7 +74,7 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
         slip_into(path, word) if word in SLIPS else comment_on(path)
         rivals.append(Rival(word, str(path)))
-    workload = registry.workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []

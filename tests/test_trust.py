@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
+from studies.other_tools.trust import of_run
 from tests import journals
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.trust import Share, Trust
 from timelift.errors import UserError
-from timelift.read import results, trust
-from timelift.read.trust import Share, Trust
-from timelift.replay.trust import of_run
 
 TRUST = Trust(
     measured="2026-01-02T03:04:05+00:00",

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from tests import journals
-from timelift.read import results
-from timelift.read.records import fact
-from timelift.report.units import human_bytes, three_figures, unit_for
+from timelift.analyse.runs import results
+from timelift.analyse.runs.records import fact
+from timelift.present.units import human_bytes, three_figures, unit_for
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from studies import noise
 from tests.simulated import QUIET, pair, plain
-from timelift.stats import effects, estimates, noise, verdicts
-from timelift.stats.effects import Effects
-from timelift.stats.verdicts import Verdict
+from timelift.analyse.stats import effects, estimates, verdicts
+from timelift.analyse.stats.effects import Effects
+from timelift.analyse.stats.verdicts import Verdict
 
 rows = arrays.arrays(
     float, st.tuples(st.integers(1, 5), st.integers(1, 6)), elements=st.floats(-0.5, 0.5, width=32)

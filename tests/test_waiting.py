@@ -10,11 +10,11 @@ import psutil
 import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import registry
-from timelift.measure.duet import Duet
+from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.turns import Turns
-from timelift.measure.wire import Rival, Task, read_line
+from timelift.measure.two_interpreters import Duet
+from timelift.messages import Rival, Task, read_line
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time", "conv1d_pointwise")
@@ -23,7 +23,7 @@ LIMITS = Limits(60, 60)
 
 def task(seq_len=3, *, two_sided=False):
     """Three rivals of a small setting; in another interpreter too if it is two-sided."""
-    workload = registry.workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     files = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
     rivals = [Rival(name, path) for name, path in files.items()]
     if two_sided:

@@ -10,7 +10,7 @@ import numpy as np
 from timelift import engine as engines
 from timelift.case import Backend, Mode, Phase, Setting
 engines.load("{backend}")
-from timelift.engine import Feed, open_engine
+from timelift.worker.engines import Feed, open_engine
 from timelift.measure import inner
 import keras
 setting = Setting("wait", 64, 64, Phase.FORWARD, mode=Mode.{mode}, backend=Backend("{backend}"))
@@ -71,7 +71,7 @@ import json
 from timelift import engine as engines
 from timelift.case import Backend, Phase, Setting
 engines.load("{backend}")
-from timelift.engine import open_engine
+from timelift.worker.engines import open_engine
 engine = open_engine(Setting("wait", 1, 1, Phase.FORWARD, backend=Backend("{backend}")))
 def refuse(*_):
     raise AssertionError("an operation ran")

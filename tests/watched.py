@@ -23,13 +23,13 @@ from unittest import mock
 import report
 from tests import journals
 from tests.pages import harm, loads
+from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.export import BINARY, FORMATS
 from timelift.journal import BASELINE_FOLDER
-from timelift.page import files, watch
-from timelift.read import results
-from timelift.report import ending, exports, plot
-from timelift.scaling import table as growth
+from timelift.present import csv_files, ending, scaling_table
+from timelift.present.exports import BINARY, FORMATS
+from timelift.present.figures import plot
+from timelift.present.page import files, watch
 
 #: The share of exports that go to a file.
 _TO_FILE = 0.2
@@ -240,10 +240,10 @@ def _tables(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
     def write(found: Any, folder: Path) -> str:
-        exports.write(folder / "report.md", exports.markdown_report(found.report))
-        sheets = {"measurements.csv": exports.csv_report(found.run, found.rankings)}
-        for name, text in (sheets | growth.sheets(found.scaling)).items():
-            exports.write(folder / name, text)
+        csv_files.write(folder / "report.md", csv_files.markdown_report(found.report))
+        sheets = {"measurements.csv": csv_files.csv_report(found.run, found.rankings)}
+        for name, text in (sheets | scaling_table.sheets(found.scaling)).items():
+            csv_files.write(folder / name, text)
         return "written"
 
     with mock.patch.object(files, "write", write):
@@ -275,7 +275,7 @@ def _ending(words: Sequence[str], _: Path) -> None:
 
 
 def _replay(words: Sequence[str], _: Path) -> None:
-    from timelift.replay import __main__ as replay
+    from studies.other_tools import __main__ as replay
 
     replay.main(list(words[1:]))
 

@@ -11,18 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from timelift import scaling
-    from timelift.library import plot
-    from timelift.library.frames import load, read_run
+    from timelift.analyse import scaling
+    from timelift.present import plot
+    from timelift.present.frames import load, read_run
 
 __all__ = ["load", "plot", "read_run", "scaling"]
 
 #: Where each name lives; a module of its own name is meant itself.
 _HOMES = {
-    "load": "timelift.library.frames",
-    "read_run": "timelift.library.frames",
-    "plot": "timelift.library.plot",
-    "scaling": "timelift.scaling",
+    "load": "timelift.present.frames",
+    "read_run": "timelift.present.frames",
+    "plot": "timelift.present.plot",
+    "scaling": "timelift.analyse.scaling",
 }
 
 

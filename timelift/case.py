@@ -88,6 +88,9 @@ class Status(StrEnum):
 #: Statuses that are no fault of the strategy: pytest skips such a case instead of failing it.
 SKIPPED = frozenset({Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
 
+#: The kinds of devices; `gpu:1` is the second of its kind.
+CPU, GPU = "cpu", "gpu"
+
 #: `threads=0` leaves the number of threads to the backend.
 BACKEND_THREADS = 0
 

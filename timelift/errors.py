@@ -1,7 +1,16 @@
-"""The one exception whose text is written for the person who made the mistake."""
+"""The exception whose text is for the person who made the mistake, and what tells of no memory."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+#: What is printed or raised by who finds no memory, the host's or a device's.
+_EXHAUSTED = re.compile(
+    r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
+    r"|RESOURCE_EXHAUSTED"
+)
+#: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
+_EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
 
 class UserError(Exception):
@@ -13,3 +22,9 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=limit, cutoff=0.5)
     return ", ".join(close or names)
+
+
+def ran_out_of_memory(said: str | Exception) -> bool:
+    """Whether an exception, or the last lines that a process printed, tell of no memory left."""
+    kinds = {kind.__name__ for kind in type(said).__mro__}
+    return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(said)))

@@ -7,7 +7,8 @@
      {file: digest}, "cases": how many were asked for, "planned": their labels,
      "strategies": {name: {"title", "differs", "meaning": {constant: what it declares},
      in a self-test "planted": {"of": name, "slower", "one_launch_in", "first_call_seconds"},
-     of another side "against": {"of": name}}}, and then "against": see `timelift.read.against`}
+     of another side "against": {"of": name}}}, and then "against": see
+     `timelift.analyse.runs.against`}
     {"kind": "launch", "launch": 1.., "rivals": how many such lines were written together,
      "case": {strategy and axes}, "status": ..., "reason": str,
      "seconds_per_call": [float | null, one per round], "calls_per_sample": int, "facts": {...}}
@@ -23,7 +24,7 @@ the order of building, from 1), `dropped_rounds` (a rival retraced), `held_down_
 for a GPU's clocks), `stolen_share` (of the processors' time while rounds were played),
 `waited_share` (what all threads waited for a processor, over the time of the rounds),
 `throttled_periods` (in which a container's quota held it back meanwhile), `canary_seconds` (one
-beat of `timelift.measure.quiet`). `peak_bytes` of a call, or `peak_bytes_below` what is unreadable:
+beat of `timelift.worker.watch`). `peak_bytes` of a call, or `peak_bytes_below` what is unreadable:
 of the host's memory in the first launch and in those that try a suspect, of a GPU's in all. In the
 first launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and once for
 each device `attainable_flops_per_second`, `attainable_bytes_per_second` and `engine`, its name and

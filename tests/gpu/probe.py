@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from timelift import rounds
 from timelift.case import Backend, Gradients, Mode, Phase, Setting
-from timelift.engine import Feed, open_engine
-from timelift.measure import rounds
+from timelift.worker.engines import Feed, open_engine
 
 ROOT = Path(__file__).parents[2]
 #: Inputs whose product keeps a device busy for long, by kind of device, and for no time at all.

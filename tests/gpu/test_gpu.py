@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import backends, devices, registry, rounds
+from timelift.measure import backends, catalogue, devices
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.wire import Task
+from timelift.messages import Task
 
 ROOT = Path(__file__).parents[2]
-STRATEGIES = registry.strategies(ROOT / "strategies")
-SENSOR = registry.workloads(ROOT / "workloads")["sensor"]
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+SENSOR = catalogue.workloads(ROOT / "workloads")["sensor"]
 GREEDY = '''"""A strategy that asks for more memory than any device has."""
 import keras
 
@@ -113,7 +114,7 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
     """On a device that holds nothing of it."""
     path = tmp_path / "greedy.py"
     path.write_text(GREEDY)
-    (greedy,) = registry.variants(path).values()
+    (greedy,) = catalogue.variants(path).values()
     found = measured(backend, [greedy.rival(1), STRATEGIES["fold_time"].rival(1)])
     assert found["greedy"].status is Status.OUT_OF_MEMORY
     assert found["fold_time"].status is Status.MEASURED

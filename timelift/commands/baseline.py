@@ -9,11 +9,11 @@ import re
 import sys
 from pathlib import Path
 
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measured import load_usual
+from timelift.analyse.runs.measurement import Run
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER
-from timelift.read import results
-from timelift.read.measured import load_usual
-from timelift.read.measurement import Run
 
 #: Longer names are cut.
 _LONGEST = 120
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, root: Path) -> int:
     """Write the baseline and say how to commit it."""
-    from timelift.compare import baseline  # noqa: PLC0415
+    from timelift.analyse.runs import baseline  # noqa: PLC0415
 
     (path,) = results.find(root / "results", [arguments.run])
     found = load_usual(path)

@@ -208,11 +208,11 @@ def _environment() -> dict[str, str]:
 
 
 def _read(journal: Path) -> Verdict:
-    from timelift.read import results  # noqa: PLC0415
-    from timelift.read.against import of_run  # noqa: PLC0415
-    from timelift.report import gate  # noqa: PLC0415
-    from timelift.stats import verdicts  # noqa: PLC0415
-    from timelift.stats.outcomes import outcomes  # noqa: PLC0415
+    from timelift.analyse.runs import results  # noqa: PLC0415
+    from timelift.analyse.runs.against import of_run  # noqa: PLC0415
+    from timelift.analyse.stats import verdicts  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415
+    from timelift.present import gate  # noqa: PLC0415
 
     run = results.load(journal)
     against = of_run(run)

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from timelift.analyse.choose.question import Goal, Question, ask
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.measured import refuse_twins
+from timelift.analyse.runs.measurement import Run
 from timelift.case import AXES
-from timelift.choosing.question import Goal, Question, ask
 from timelift.errors import UserError
-from timelift.read import results, trust
-from timelift.read.escape import plain
-from timelift.read.measured import refuse_twins
-from timelift.read.measurement import Run
+from timelift.escape import plain
 
 #: The exit code where a run does not decide.
 UNDECIDED = 2
@@ -54,16 +54,17 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 
 
 def _answer(question: Question, found: Run, root: Path) -> int:
-    from timelift.choosing import decision, words  # noqa: PLC0415 - a typo needs no numpy
-    from timelift.choosing.answers import Open  # noqa: PLC0415
-    from timelift.report.head import trust_in_words  # noqa: PLC0415
+    from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.choose.answers import Open  # noqa: PLC0415
+    from timelift.present import choice  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.present.head import trust_in_words  # noqa: PLC0415
 
     made = decision.decide(question, found)
     if isinstance(made, Open):
-        _print(words.undecided(question, made, found))
+        _print(choice.undecided(question, made, found))
         return UNDECIDED
     trusted = trust_in_words(found, trust.of_machine(root / "results", found))
-    _print(words.answer(question, made, found, root, trusted))
+    _print(choice.answer(question, made, found, root, trusted))
     return 0
 
 

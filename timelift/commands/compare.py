@@ -16,12 +16,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from timelift.analyse.runs import results
+from timelift.analyse.runs.finding import of_same_machine
+from timelift.analyse.runs.measured import load_usual
+from timelift.analyse.runs.measurement import Run
 from timelift.commands import share
 from timelift.errors import UserError
-from timelift.read import results
-from timelift.read.finding import of_same_machine
-from timelift.read.measured import load_usual
-from timelift.read.measurement import Run
 
 #: What history may cost: so many of the newest runs are read.
 _HISTORY = 6
@@ -56,9 +56,9 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     paths = results.find(root / "results", [arguments.old, arguments.new])
     old, new = map(_load, paths)
     advisory = _refuse_other_machine(old, new, allowed=arguments.across_machines)
-    from timelift.compare.judge import judge  # noqa: PLC0415
-    from timelift.report import comparison, terminal  # noqa: PLC0415
-    from timelift.report.comparison_notes import ROWS, Compared  # noqa: PLC0415
+    from timelift.analyse.changes.judge import judge  # noqa: PLC0415
+    from timelift.present import comparison, terminal  # noqa: PLC0415
+    from timelift.present.comparison_notes import ROWS, Compared  # noqa: PLC0415
 
     history = [] if advisory else list(_history(root / "results", paths, new))
     findings = judge(old, new, history, arguments.gate)
@@ -70,14 +70,17 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 
 
 def _load(path: Path) -> Run:
-    from timelift.compare.condense import condense  # noqa: PLC0415
+    from timelift.analyse.changes.condense import condense  # noqa: PLC0415
 
     return condense(load_usual(path))
 
 
 def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
     """Say whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.compare.machines import identity_differences, in_words  # noqa: PLC0415
+    from timelift.analyse.changes.machines import (  # noqa: PLC0415
+        identity_differences,
+        in_words,
+    )
 
     differences = identity_differences(old, new)
     if differences and not allowed:
@@ -90,7 +93,7 @@ def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
 
 def _history(folder: Path, paths: list[Path], new: Run) -> Iterator[Run]:
     """Read the machine's other runs, the oldest first; those that cannot be read tell nothing."""
-    from timelift.compare.condense import condense  # noqa: PLC0415
+    from timelift.analyse.changes.condense import condense  # noqa: PLC0415
 
     for path in of_same_machine(folder, new.header.get("machine"), paths)[-_HISTORY:]:
         try:

@@ -14,10 +14,10 @@ import importlib
 import sys
 from pathlib import Path
 
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measured import load_measured
 from timelift.errors import UserError
-from timelift.export import BINARY, FORMATS
-from timelift.read import results
-from timelift.read.measured import load_measured
+from timelift.present.exports import BINARY, FORMATS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
-    module = importlib.import_module(f"timelift.export.{FORMATS[arguments.format]}")
+    module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
     data: bytes = module.export(load_measured(path))
     if arguments.output is None:
         sys.stdout.write(data.decode())

@@ -19,7 +19,7 @@ from timelift.commands import share
 from timelift.errors import UserError
 
 if TYPE_CHECKING:
-    from timelift.history.reading import History
+    from timelift.analyse.changes.reading import History
 
 #: What a build sees where a slow-down is still there.
 WORSE = 2
@@ -58,15 +58,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, root: Path) -> int:
     """Report the history that is asked for; 2 where a slow-down is still there."""
     since = _since(arguments.since)
-    from timelift.history import reading, show  # noqa: PLC0415
-    from timelift.report import terminal  # noqa: PLC0415
+    from timelift.analyse.changes import reading  # noqa: PLC0415
+    from timelift.present import history_table, terminal  # noqa: PLC0415
 
     results = root / "results"
     wanted = reading.Wanted(
         arguments.machine, arguments.workload, arguments.case, since, arguments.gate
     )
     history = reading.read(results, wanted)
-    show.show(history, terminal.console())
+    history_table.show(history, terminal.console())
     _write(history, arguments.output or results / "report")
     return WORSE if history.found.worse else 0
 
@@ -84,16 +84,16 @@ def _since(text: str | None) -> datetime | None:
 
 def _write(history: "History", folder: Path) -> None:
     """Write the report and say where it is."""
-    from timelift.history import figures, show  # noqa: PLC0415
-    from timelift.report import exports, leftovers, plot  # noqa: PLC0415
+    from timelift.present import csv_files, history_table, leftovers  # noqa: PLC0415
+    from timelift.present.figures import plot, plot_history  # noqa: PLC0415
 
-    pictures = plot.save(figures.figures(history), folder)
+    pictures = plot.save(plot_history.figures(history), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     texts = {
-        "history.md": show.markdown_history(history, names),
-        "history.csv": show.csv_history(history),
-        "changes.csv": show.csv_changes(history),
+        "history.md": history_table.markdown_history(history, names),
+        "history.csv": history_table.csv_history(history),
+        "changes.csv": history_table.csv_changes(history),
     }
-    written = [exports.write(folder / name, text) for name, text in texts.items()] + pictures
+    written = [csv_files.write(folder / name, text) for name, text in texts.items()] + pictures
     leftovers.clear(folder, "history", written)
     sys.stdout.write(f"\n{folder}: {', '.join(one.name for one in written)}\n")

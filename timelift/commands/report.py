@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from timelift.analyse.runs import results, trust
 from timelift.errors import UserError
-from timelift.read import results, trust
-from timelift.read.escape import plain, slug
+from timelift.escape import plain, slug
 
 _LONGEST_WAIT = 86_400
 
@@ -80,13 +80,13 @@ def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 
 def _summarise(path: Path, folder: Path) -> str:
-    from timelift.report import ending, github  # noqa: PLC0415
+    from timelift.present import ending, github  # noqa: PLC0415
 
     return github.append(ending.lines(path), path, folder)
 
 
 def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
-    from timelift.page import watch  # noqa: PLC0415
+    from timelift.present.page import watch  # noqa: PLC0415
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
@@ -98,10 +98,13 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
-    from timelift.across import show as executed  # noqa: PLC0415
-    from timelift.page.found import find_out  # noqa: PLC0415
-    from timelift.report import gate, terminal  # noqa: PLC0415
-    from timelift.scaling import table as growth  # noqa: PLC0415
+    from timelift.analyse.found import find_out  # noqa: PLC0415
+    from timelift.present import (  # noqa: PLC0415
+        across_table,
+        gate,
+        scaling_table,
+        terminal,
+    )
 
     run = results.load(path)
     if not run.measurements:
@@ -113,8 +116,8 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
     found = find_out(run, trust.of_machine(results_folder, run))
     console = terminal.console()
     terminal.show(found.report, console)
-    terminal.show_lines(growth.lines(found.scaling), console)
-    terminal.show_lines(executed.lines(found.across), console)
-    from timelift.page import files  # noqa: PLC0415
+    terminal.show_lines(scaling_table.lines(found.scaling), console)
+    terminal.show_lines(across_table.lines(found.across), console)
+    from timelift.present.page import files  # noqa: PLC0415
 
     sys.stdout.write(f"\n{files.write(found, folder)}\n")

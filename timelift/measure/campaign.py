@@ -13,18 +13,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from timelift.case import Backend, Case, Setting, Status
+from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import launch_line
-from timelift.measure.attempt import Outcome
 from timelift.measure.budget import Budget, Pace
-from timelift.measure.devices import CPU
-from timelift.measure.fleet import Fleet, Part
 from timelift.measure.grid import Catalogue
+from timelift.measure.launch_pool import Fleet, Part
 from timelift.measure.peaks import with_peaks
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
 from timelift.measure.resume import Played
 from timelift.measure.turns import Turns
-from timelift.measure.wire import Rival, Task
+from timelift.measure.worker_state import Outcome
+from timelift.messages import Rival, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31

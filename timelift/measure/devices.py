@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from timelift.case import CPU, GPU
 from timelift.errors import UserError
 
-CPU, GPU = "cpu", "gpu"
 _ASK = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.measure import base
-from timelift.measure.base import Base
+from timelift.measure import against
+from timelift.measure.against import Base
 from timelift.measure.grid import Catalogue
 from timelift.measure.knobs import Launches
 from timelift.measure.pairing import Names, Pairing, Pairs
@@ -78,7 +78,7 @@ class Gate:
         return [case for pair in self.pairing.sides.items() for case in pair]
 
     def described(self) -> dict[str, Any]:
-        """The gate as the journal's header tells it: see `timelift.read.against`."""
+        """The gate as the journal's header tells it: see `timelift.analyse.runs.against`."""
         names = self.pairing.names
         return {
             "label": self.base.label,
@@ -96,16 +96,16 @@ class Gate:
 
 def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[Base, object]:
     if knobs["against_python"]:
-        return base.of_python(knobs["against_python"], catalogue, root), None
+        return against.of_python(knobs["against_python"], catalogue, root), None
     files = tuple(knobs["strategy_file"])
     if knobs["against_path"]:
         folder = Path(knobs["against_path"]).resolve()
-        return base.of_folder(knobs["against_path"], folder, _theirs(files, root, folder)), None
-    holder = base.temporary()
+        return against.of_folder(knobs["against_path"], folder, _theirs(files, root, folder)), None
+    holder = against.temporary()
     folder = Path(holder.name)
-    commit = base.take_out(root, knobs["against"], folder)
+    commit = against.take_out(root, knobs["against"], folder)
     theirs = _theirs(files, root, folder)
-    return base.of_folder(knobs["against"], folder, theirs, commit, "--against"), holder
+    return against.of_folder(knobs["against"], folder, theirs, commit, "--against"), holder
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:

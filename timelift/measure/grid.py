@@ -10,8 +10,8 @@ from timelift.case import Backend, Case, Gradients, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure import axes
 from timelift.measure.axes import OPTIONS
-from timelift.measure.registry import Strategy, Workload, choose_strategy
-from timelift.measure.wire import Rival
+from timelift.measure.catalogue import Strategy, Workload, choose_strategy
+from timelift.messages import Rival
 from timelift.planted import NOTHING
 
 

@@ -16,9 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from timelift.case import Status
-from timelift.errors import UserError
-from timelift.measure import memory
-from timelift.measure.attempt import (
+from timelift.errors import UserError, ran_out_of_memory
+from timelift.escape import without_codes
+from timelift.measure.turns import Turns
+from timelift.measure.worker_state import (
     Attempt,
     Outcome,
     Tried,
@@ -26,11 +27,9 @@ from timelift.measure.attempt import (
     again_without_the_dead,
     kill_group,
 )
-from timelift.measure.codes import without_codes
-from timelift.measure.turns import Turns
-from timelift.measure.wire import PLAYING, Task, read_line
+from timelift.messages import PLAYING, Task, read_line
 
-#: Where `python -m timelift.measure.server` finds this package, whatever the working directory.
+#: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
 
 #: Seconds that an import of a backend may take on a slow disk.
@@ -90,7 +89,7 @@ class Launch:
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
         pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
-            [python, "-m", "timelift.measure.server", str(writer), backend, pinned],
+            [python, "-m", "timelift.worker.server", str(writer), backend, pinned],
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -244,7 +243,7 @@ class Launch:
             else f"exit code {event['code']}"
         )
         said = self._last_lines()
-        status = Status.OUT_OF_MEMORY if memory.ran_out(said) else Status.CRASHED
+        status = Status.OUT_OF_MEMORY if ran_out_of_memory(said) else Status.CRASHED
         reason = f"the worker ended with {cause} while {attempt.doing}: {said}"
         attempt.die(status, reason, event)
 

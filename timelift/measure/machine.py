@@ -11,10 +11,11 @@ from typing import Any
 
 import psutil
 
+from timelift.canary import canary
 from timelift.case import Backend
-from timelift.measure import cores, devices, quiet
+from timelift.cgroup import HERE, Groups
+from timelift.measure import cores, devices
 from timelift.measure.backends import packages
-from timelift.measure.cgroup import HERE, Groups
 
 #: Environment variables that change how fast the backend runs.
 FLAGS = (
@@ -47,7 +48,7 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> dict[str, An
             "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         },
         "information": {
-            **quiet.describe(),
+            **_state(),
             "free_bytes": psutil.virtual_memory().available,
             "hypervisor": "hypervisor" in _cpu_info("flags").split(),
         },
@@ -112,3 +113,24 @@ def _first_line(path: str) -> str | None:
         return Path(path).read_text().strip()
     except OSError:
         return None
+
+
+def _state() -> dict[str, Any]:
+    """Look at the machine before a run: load, its processors' use, frequency, and the canary."""
+    seen = canary()
+    busy = psutil.cpu_percent(interval=0.2) / 100
+    return {
+        "load": list(os.getloadavg()),
+        "busy": round(busy, 3),
+        "frequency_mhz": _frequency(),
+        "canary_seconds": seen.seconds,
+        "canary_jitter": round(seen.jitter, 3),
+    }
+
+
+def _frequency() -> float | None:
+    try:
+        found = psutil.cpu_freq()
+    except (OSError, NotImplementedError):
+        return None
+    return round(found.current) if found else None

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.measure.base import Base, imports_of, same_file
+from timelift.measure.against import Base, imports_of, same_file, stands_in
+from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.grid import Catalogue
-from timelift.measure.inner import stands_in
-from timelift.measure.registry import Strategy, Workload, choose_strategy
 from timelift.planted import MARK, NOTHING
 
 #: From this likeness of two files on, a strategy that is new was one that is gone.

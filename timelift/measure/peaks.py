@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.measure.attempt import Outcome, Watch
-from timelift.measure.fleet import AnyLaunch
-from timelift.measure.wire import Rival, Task
+from timelift.measure.launch_pool import AnyLaunch
+from timelift.measure.worker_state import Outcome, Watch
+from timelift.messages import Rival, Task
 
 #: Opens the process of this interpreter, or of the other one.
 OpenGauge = Callable[[bool], AnyLaunch]

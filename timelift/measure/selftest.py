@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from timelift.case import Case, Setting
+from timelift.measure.catalogue import Strategy
 from timelift.measure.grid import Catalogue
-from timelift.measure.registry import Strategy
 from timelift.planted import PLANTS
 
 #: What a self-test measures where the user names nothing else: calls short enough to plant in.

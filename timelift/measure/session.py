@@ -12,7 +12,7 @@ from typing import Any
 from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, utc_now
-from timelift.measure import axes, backends, grid, lock, machine, registry, resume
+from timelift.measure import axes, backends, catalogue, grid, lock, machine, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
@@ -67,8 +67,8 @@ class Session:
         self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
         self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if self.selftest else None
         self.catalogue = grid.Catalogue(
-            registry.strategies(root / "strategies", self.knobs["strategy_file"]),
-            registry.workloads(root / "workloads"),
+            catalogue.strategies(root / "strategies", self.knobs["strategy_file"]),
+            catalogue.workloads(root / "workloads"),
             backends=axes.values("backends", self.asked["backends"]),
         )
         self._add_user_layer()
@@ -257,7 +257,7 @@ class Session:
         assert self.campaign is not None
         return self.campaign.results
 
-    def _chosen(self) -> dict[str, registry.Strategy]:
+    def _chosen(self) -> dict[str, catalogue.Strategy]:
         names = dict.fromkeys(case.strategy for case in self._results())
         return {name: self.catalogue.strategies[name] for name in names}
 

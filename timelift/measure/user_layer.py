@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.errors import UserError, nearest
-from timelift.measure.registry import Workload
+from timelift.measure.catalogue import Workload
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)

@@ -1,0 +1,210 @@
+"""Kill runs and go on with them: `python -m studies.trials.kills --kills 100`.
+
+Each time `pytest bench/` is started in a small project and its process gets a signal at a random
+moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
+be lost or played twice, nothing may be missing at the end, no process may be left, and nobody may
+see a traceback. A run that was killed before it had a journal is measured anew. `--journals` keeps
+the journals and what was printed.
+"""
+
+import argparse
+import contextlib
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from signal import Signals, default_int_handler
+from signal import signal as set_handler
+
+from studies.trials import remains
+from studies.trials.remains import FAULTS, Reached
+from studies.trials.scene import Scene, ended
+from timelift.errors import UserError
+from timelift.escape import plain
+
+LAUNCHES = 3
+ASKED = (
+    "--workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 --phases forward --modes graph "
+    f"--launches {LAUNCHES} --round-seconds 0.02"
+)
+#: How often each signal is drawn, in ten.
+SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
+#: Seconds between two glances at a journal.
+_GLANCE = 0.02
+#: pytest's exit code for a wrong option.
+_USAGE_ERROR = 4
+
+
+@dataclass(frozen=True)
+class Usual:
+    """A run that nobody disturbed: the labels of its cases, its seconds, and those of its lines."""
+
+    cases: frozenset[str]
+    seconds: float
+    came: Sequence[float]
+
+    def before(self, share: float) -> tuple[int, float, float]:
+        """Where a share of it ends: after how many lines, when the last came, how much later."""
+        moment = share * self.seconds
+        last = max((one for one in self.came if one <= moment), default=0.0)
+        return sum(one <= moment for one in self.came), last, moment - last
+
+
+def usual(scene: Scene) -> Usual:
+    """Run to the end; raises UserError where that fails, since then no kill says anything."""
+    started = time.monotonic()
+    came: list[float] = []
+    with scene.start("undisturbed", ASKED) as run:
+        while run.poll() is None:
+            now = time.monotonic() - started
+            came += [now] * (len(scene.lines()) - len(came))
+            time.sleep(_GLANCE)
+    if run.returncode:
+        last = scene.said("undisturbed").strip().splitlines()[-1:]
+        raise UserError(f"an undisturbed run ended with exit code {run.returncode}: {last}")
+    return Usual(remains.labels(scene.lines()), time.monotonic() - started, came)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What became of a run: its signal, after what share, how far it was, and its faults."""
+
+    signal: Signals
+    share: float
+    reached: Reached
+    measured: int
+    faults: Mapping[str, int]
+
+    @property
+    def words(self) -> str:
+        """Say it in a line."""
+        found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
+        where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
+        return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"
+
+
+def kill(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> Kill:
+    """Kill a run after a share of it, go on with it, and count what should not be."""
+    code = _strike(scene, undisturbed, signal, share)
+    orphans = scene.orphans()
+    before = scene.lines()
+    reached = remains.reached(before)
+    hung = code == -Signals.SIGKILL and signal is not Signals.SIGKILL
+    wrong = hung + _go_on(scene, reached)
+    faults = {
+        **_faults(scene, undisturbed, before),
+        "orphans": orphans + scene.orphans(),
+        "tracebacks": _tracebacks(scene, reached),
+        "wrong endings": wrong,
+    }
+    return Kill(signal, share, reached, len(remains.measurements(before)), faults)
+
+
+def _faults(scene: Scene, undisturbed: Usual, before: Iterable[bytes]) -> dict[str, int]:
+    """Count the faults of a journal that was gone on with."""
+    after = scene.lines()
+    return {
+        "lost": remains.lost(before, after),
+        "duplicates": remains.duplicates(after),
+        "missing": remains.missing(after, undisturbed.cases, LAUNCHES),
+    }
+
+
+def _tracebacks(scene: Scene, reached: Reached) -> int:
+    killed = remains.tracebacks(scene.said("killed"), ours=reached is not Reached.IMPORTS)
+    return killed + sum(remains.tracebacks(scene.said(name)) for name in ("resumed", "anew"))
+
+
+def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> int:
+    """Start a run and send it a signal after a share of what it usually does; give its exit code.
+
+    Seconds count as slowly as the machine is now, by when the lines before that moment came.
+    """
+    lines, last, later = undisturbed.before(share)
+    started = time.monotonic()
+    with scene.start("killed", ASKED) as run:
+        while len(scene.lines()) < lines and run.poll() is None:
+            time.sleep(_GLANCE)
+        pace = (time.monotonic() - started) / last if last else 1.0
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return run.wait(later * pace)
+        run.send_signal(signal)
+        return ended(run)
+
+
+def _go_on(scene: Scene, reached: Reached) -> int:
+    """Go on with a run, or measure anew where it had no journal; count the wrong endings."""
+    code = scene.run("resumed", "--resume")
+    if reached is not Reached.IMPORTS:
+        return int(code != 0)
+    said = [line for line in scene.said("resumed").splitlines() if "--resume: " in line]
+    refused = code == _USAGE_ERROR and len(said) == 1
+    return int(not refused) + int(scene.run("anew", ASKED) != 0)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Kill runs and print what became of each, and of all; 1 where anything was found."""
+    parser = argparse.ArgumentParser(prog="python -m studies.trials.kills", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
+    parser.add_argument("--journals", type=Path, metavar="FOLDER")
+    asked = parser.parse_args(words)
+    set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
+    found: list[Kill] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
+            journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
+            for one in kills(Path(folder), journals, asked.kills, random.Random(asked.seed)):
+                found.append(one)
+                _say(f"kill {len(found)}: {one.words}")
+    except KeyboardInterrupt:
+        _say("interrupted; what there is:")
+    except UserError as error:
+        sys.stderr.write(f"studies.trials.kills: {plain(error)}\n")
+        return 1
+    _say(*lines(found))
+    return int(any(count for one in found for count in one.faults.values()))
+
+
+def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
+    """Kill so many runs of one project, each after a share of a whole run."""
+    if journals.is_dir() and any(journals.iterdir()):
+        raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
+    calm = Scene.made(folder, journals / "undisturbed")
+    undisturbed = usual(calm)
+    _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
+    for number in range(1, many + 1):
+        (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
+        scene = replace(calm, results=journals / f"kill-{number}")
+        yield kill(scene, undisturbed, signal, dice.random())
+
+
+def _say(*said: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in said))
+    sys.stdout.flush()
+
+
+def lines(found: Iterable[Kill]) -> Iterator[str]:
+    """Say what became of all kills: a table of when they came, and the sums of the faults."""
+    every = list(found)
+    came = Counter((one.signal.name, one.reached) for one in every)
+    yield _row("signal", [*Reached, "together"])
+    for name in (signal.name for signal in SIGNALS):
+        counts = [came[name, reached] for reached in Reached]
+        yield _row(name, [*counts, sum(counts)])
+    sums = [sum(came[signal.name, reached] for signal in SIGNALS) for reached in Reached]
+    yield _row("together", [*sums, len(every)])
+    yield ", ".join(f"{word}: {sum(one.faults[word] for one in every)}" for word in FAULTS)
+
+
+def _row(name: str, cells: Iterable[object]) -> str:
+    return name.ljust(8) + "".join(f"{cell:>16}" for cell in cells)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

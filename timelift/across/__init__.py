@@ -1,1 +1,0 @@
-"""The same strategy executed otherwise: on another backend or device, in another mode."""

@@ -1,0 +1,97 @@
+"""One strategy at one size, executed in several ways, compared launch by launch.
+
+Rivals are timed milliseconds apart in one process; two backends never are. Here both stand in the
+launches of one number, seconds apart, each in a process of its own. So the unit of evidence is the
+difference of one launch's two locations, and the interval over launches has in it what the machine
+drifted in between.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.stats.effects import Effects, log_seconds
+from timelift.analyse.stats.location import batch_error, trimmed_mean
+from timelift.analyse.stats.verdicts import Comparison, compare
+from timelift.case import BACKEND_THREADS, Backend, Case, Mode, Setting, Status
+
+#: How a model is executed, and the way that the others are compared with where it was measured.
+USUAL = {
+    "backend": Backend.TENSORFLOW,
+    "device": "cpu",
+    "mode": Mode.GRAPH,
+    "threads": BACKEND_THREADS,
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A case beside the same strategy executed otherwise: they differ in `axis` alone."""
+
+    axis: str
+    usual: Case
+    other: Case
+    comparison: Comparison
+
+    @property
+    def values(self) -> tuple[Any, Any]:
+        """What the axis is in both."""
+        return getattr(self.usual.setting, self.axis), getattr(self.other.setting, self.axis)
+
+
+def pairs(measurements: Iterable[Measurement]) -> list[Pair]:
+    """Compare every way of execution with the usual one, in the order of the axes above."""
+    measured = [one for one in measurements if one.status is Status.MEASURED and one.launches]
+    found = [(axis, *pair) for axis in USUAL for pair in _matched(measured, axis)]
+    if not found:
+        return []
+    compared = compare(_effects([(usual, other) for _, usual, other in found]))
+    return [
+        Pair(axis, usual.case, other.case, comparison)
+        for (axis, usual, other), comparison in zip(found, compared, strict=True)
+    ]
+
+
+def _matched(
+    measured: Sequence[Measurement], axis: str
+) -> Iterator[tuple[Measurement, Measurement]]:
+    """Pair the measurements that differ in one axis alone, the usual one first."""
+    groups: dict[tuple[Setting, str], list[Measurement]] = defaultdict(list)
+    for one in measured:
+        usually: Any = {axis: USUAL[axis]}
+        groups[replace(one.case.setting, **usually), one.case.strategy].append(one)
+    for _, group in sorted(groups.items()):
+        usual, *others = sorted(group, key=lambda one: _place(one.case, axis))
+        yield from itertools.product([usual], others)
+
+
+def _place(case: Case, axis: str) -> tuple[bool, Any]:
+    value = getattr(case.setting, axis)
+    return value != USUAL[axis], list(Backend).index(value) if axis == "backend" else value
+
+
+def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
+    """Give the difference of both locations in every launch that both played."""
+    numbers = sorted({launch.number for pair in matched for one in pair for launch in one.launches})
+    place = {number: column for column, number in enumerate(numbers)}
+    effect = np.full((len(matched), len(numbers)), np.nan)
+    error = np.full_like(effect, np.nan)
+    for row, (usual, other) in enumerate(matched):
+        theirs = {launch.number: launch for launch in other.launches}
+        for ours in usual.launches:
+            if ours.number in theirs:
+                at = row, place[ours.number]
+                effect[at], error[at] = _difference(ours, theirs[ours.number])
+    return Effects(effect, error)
+
+
+def _difference(usual: Launch, other: Launch) -> tuple[float, float]:
+    """Give the log ratio of two launches' seconds per call, and its error."""
+    both = [log_seconds(one.seconds_per_call) for one in (usual, other)]
+    middles, errors = ([count(one) for one in both] for count in (trimmed_mean, batch_error))
+    return float(middles[1] - middles[0]), float(np.hypot(*errors))

@@ -1,0 +1,171 @@
+"""From what changed to what is said: suspects, never convictions.
+
+A case is suspect where it became slower by at least the gate, the chance of that much without a
+cause is below `LEVEL`, and it also holds among all cases: of the named ones at most 5 % are false
+in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons
+(Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.changes.facts import FactChange, fact_changes
+from timelift.analyse.changes.machines import Difference, drift
+from timelift.analyse.changes.sessions import Session, sessions
+from timelift.analyse.changes.shift import Shift, measured, shifts
+from timelift.analyse.changes.together import Together, canary_change, together
+from timelift.analyse.runs.measurement import Run, Samples
+from timelift.analyse.stats import student
+from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
+from timelift.case import SKIPPED, Case, Status
+
+#: The chance, one-sided, of so large a change without a cause.
+LEVEL = 0.005
+_FALSE_SHARE = 0.05
+#: Log ratios that agree to so many digits are a tie.
+_DIGITS = 9
+
+
+class Word(StrEnum):
+    """What is said of a case."""
+
+    SUSPECT = "suspect"
+    FASTER = "faster"
+    SAME = "same"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A case's change with its 95 % interval, as log ratios, and what is said of it.
+
+    `session` is what one session adds. A change of `visible` would be suspect every other time,
+    were it the only one.
+    """
+
+    shift: Shift
+    session: Session
+    low: float
+    high: float
+    visible: float
+    word: Word
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found between two runs; `lost` are cases that were measured and now fail."""
+
+    judged: tuple[Judged, ...]
+    settings: tuple[Together, ...]
+    facts: tuple[FactChange, ...]
+    added: tuple[Case, ...]
+    removed: tuple[Case, ...]
+    lost: Mapping[Case, str]
+    drift: tuple[Difference, ...]
+    canary: float
+
+    @property
+    def suspects(self) -> tuple[Case, ...]:
+        """The cases with a reason to be measured again, the worst first."""
+        slower = [one.shift.case for one in self.judged if one.word is Word.SUSPECT]
+        facts = [change.case for change in self.facts if change.worse]
+        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+
+    @property
+    def suspect_settings(self) -> tuple[Together, ...]:
+        """The settings whose rivals all became slower together."""
+        return tuple(one for one in self.settings if one.suspect)
+
+    @property
+    def any_suspect(self) -> bool:
+        """Whether anything is suspect."""
+        return bool(self.suspects or self.suspect_settings)
+
+
+def judge(old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN) -> Findings:
+    """Compare two runs of one machine; `history` are its other runs in the order of their times."""
+    before, after = measured(old), measured(new)
+    lost = _lost(before, new)
+    return Findings(
+        judged=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
+        settings=together(old, new),
+        facts=fact_changes(before, after),
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
+        lost=lost,
+        drift=drift(old, new),
+        canary=canary_change(old, new),
+    )
+
+
+def _lost(before: Iterable[Case], new: Run) -> dict[Case, str]:
+    """Give the cases that the new run tried and failed, each with how."""
+    fine = SKIPPED | {Status.MEASURED}
+    known = set(before)
+    return {
+        one.case: f"{one.status}: {one.reason}" if one.reason else str(one.status)
+        for one in new.measurements
+        if one.case in known and one.status not in fine
+    }
+
+
+def _judged(
+    found: Sequence[Shift], learnt: Mapping[Case, Session], margin: float
+) -> tuple[Judged, ...]:
+    """Judge every case, suspects first and then by how much slower they became."""
+    if not found:
+        return ()
+    known = [learnt.get(shift.case, Session()) for shift in found]
+    effect = np.array([shift.effect for shift in found])
+    scale, df = _spread(found, known)
+    width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
+    alone = student.quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    columns = (
+        found,
+        known,
+        (effect - width).tolist(),
+        (effect + width).tolist(),
+        np.maximum(alone, margin).tolist(),
+        _words(found, effect, scale, df, margin),
+    )
+    rows = [Judged(*row) for row in zip(*columns, strict=True)]
+    return tuple(sorted(rows, key=_worst_first))
+
+
+def _worst_first(one: Judged) -> tuple[bool, float, Case]:
+    """Return what a case is sorted by; the names decide where changes agree but for rounding."""
+    return one.word is not Word.SUSPECT, -round(one.shift.effect, _DIGITS), one.shift.case
+
+
+def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
+    """Give each change's standard error, both sessions included, and its degrees of freedom."""
+    launches = np.array([shift.variance for shift in found])
+    session = 2 * np.array([one.variance for one in known])
+    spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
+    return np.sqrt(launches + session), (launches + session) ** 2 / spent
+
+
+def _words(
+    found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
+) -> list[Word]:
+    """Name each change; with too few launches on either side all is undecided."""
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
+    slower = np.where(enough, student.tail(effect / scale, df), 1.0)
+    faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
+    alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    words = np.where(alike, Word.SAME, Word.UNDECIDED)
+    words = np.where(_found(faster) & (effect <= -margin), Word.FASTER, words)
+    words = np.where(_found(slower) & (effect >= margin), Word.SUSPECT, words)
+    return [Word(word) for word in words.tolist()]
+
+
+def _found(p: Samples) -> NDArray[np.bool_]:
+    """Say which are below `LEVEL` and discoveries among all of them."""
+    ordered = np.sort(p)
+    allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
+    bar = float(ordered[ordered <= allowed].max(initial=-1.0))
+    return np.asarray((p < LEVEL) & (p <= bar))

@@ -1,0 +1,184 @@
+"""Which runs belong to one history: journals of one machine, the oldest first."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from timelift.analyse.runs.records import BAD_RECORD, Warnings
+from timelift.analyse.runs.results import parse_object
+from timelift.errors import UserError, nearest
+from timelift.escape import plain
+from timelift.journal import SCHEMA, TWINS_FOLDERS, moment
+
+#: A header is one line; a longer first line is not one.
+_LONGEST_HEADER = 1 << 20
+_COMMIT_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class RunHead:
+    """What the first line of a journal says: when, of which commit, on which machine.
+
+    `identity` is the machine's description as text: histories with different ones are separate.
+    `drift` is everything that may differ between comparable runs, as text by name.
+    """
+
+    path: Path
+    id: str
+    started: datetime
+    commit: str
+    machine: str
+    identity: str
+    versions: Mapping[str, str]
+    drift: Mapping[str, str]
+    canary_seconds: float | None = None
+
+    @property
+    def day(self) -> str:
+        """The date of the run, in UTC."""
+        return self.started.date().isoformat()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine's runs, and what was left out of its history in words."""
+
+    name: str
+    runs: tuple[RunHead, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def of_machine(results: Path, name: str | None = None, since: datetime | None = None) -> Machine:
+    """Give the runs of the machine called `name`, or of the one that ran last, from `since` on.
+
+    Raises UserError where there are none.
+    """
+    warnings = Warnings()
+    heads = list(_heads(results, warnings))
+    if not heads:
+        why = f" ({warnings.texts[0]})" if warnings.texts else ""
+        raise UserError(
+            f"expected runs under {str(results)!r}, found none that can be read{why}; "
+            "measure one with: pytest bench/"
+        )
+    chosen = _chosen(heads, name)
+    runs = [one for one in chosen if since is None or one.started >= since]
+    if not runs:
+        raise UserError(
+            f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
+            f"{chosen[0].machine!r}, the last of {chosen[-1].day}; name an earlier --since"
+        )
+    return Machine(runs[0].machine, tuple(runs), (*_others(heads, chosen), *warnings.all()))
+
+
+def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
+    """Give the runs with the identity of the newest run of the machine, oldest first."""
+    named = [one for one in heads if name is None or one.machine == name]
+    if not named:
+        known = {one.machine for one in heads}
+        raise UserError(
+            f"expected a machine that has runs, received {name!r}; "
+            f"the nearest are: {nearest(str(name), known)}"
+        )
+    newest = max(named, key=_order)
+    return sorted((one for one in named if _key(one) == _key(newest)), key=_order)
+
+
+def _order(head: RunHead) -> tuple[datetime, str]:
+    return head.started, head.path.name
+
+
+def _key(head: RunHead) -> tuple[str, str]:
+    return head.machine, head.identity
+
+
+def _others(heads: Sequence[RunHead], chosen: Sequence[RunHead]) -> Iterator[str]:
+    """Say how many runs belong to histories of other machines."""
+    counts: dict[str, int] = defaultdict(int)
+    for one in heads:
+        if _key(one) != _key(chosen[0]):
+            same = one.machine == chosen[0].machine
+            counts[f"{one.machine}{' as described otherwise' if same else ''}"] += 1
+    for name, count in sorted(counts.items()):
+        yield f"{count} runs of another machine are a history of their own: {name}"
+
+
+def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
+    """Read the header of every journal, a run that lies in two places once."""
+    seen: set[tuple[str, datetime]] = set()
+    for path in sorted(results.rglob("*.jsonl")):
+        if TWINS_FOLDERS & set(path.relative_to(results).parts) or not path.is_file():
+            continue
+        try:
+            head = read_head(path)
+        except (*BAD_RECORD, OSError) as error:
+            warnings.add(f"left out {path.relative_to(results)}", error)
+            continue
+        if (head.id, head.started) not in seen:
+            seen.add((head.id, head.started))
+            yield head
+
+
+def read_head(path: Path) -> RunHead:
+    """Read the first line of a journal; raises ValueError where no history can use it."""
+    with path.open("rb") as file:
+        fields = parse_object(file.readline(_LONGEST_HEADER))
+    if fields.get("kind") != "run" or fields.get("schema") != SCHEMA:
+        raise ValueError(
+            f"expected a header of journal schema {SCHEMA}, "
+            f"received {fields.get('kind')!r:.40} of schema {fields.get('schema')!r:.40}"
+        )
+    machine = _object(fields.get("machine"))
+    information = _object(machine.get("information"))
+    drift = _object(machine.get("drift"))
+    return RunHead(
+        path=path,
+        id=str(fields.get("id") or path.stem),
+        started=moment(str(fields.get("started"))),
+        commit=_commit(_object(fields.get("commit")), path),
+        machine=str(machine.get("name") or "a machine without a name"),
+        identity=json.dumps(machine.get("identity"), sort_keys=True),
+        versions=_texts(_object(drift.get("versions"))),
+        drift=_texts({key: one for key, one in drift.items() if key != "versions"}),
+        canary_seconds=_seconds(information.get("canary_seconds")),
+    )
+
+
+def _commit(commit: Mapping[str, Any], path: Path) -> str:
+    """Give the commit as it is shown: short, with a + where files differed from it."""
+    found = commit.get("id")
+    revision = found if isinstance(found, str) and found else path.stem.rpartition("_")[2]
+    return plain(revision[:_COMMIT_SHOWN]) + ("+" if commit.get("dirty") else "")
+
+
+def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Write values as text; one that is itself an object gives its own names."""
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        inner = {f"{key}": one for key, one in value.items()} if isinstance(value, dict) else {}
+        found |= {key: str(one) for key, one in (inner or {name: value}).items()}
+    return found
+
+
+def _seconds(value: object) -> float | None:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
+    return float(value) if good else None  # type: ignore[arg-type]
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def differences(one: RunHead, other: RunHead) -> str:
+    """Name what was installed or set otherwise between two runs: `keras 3.14 -> 3.15`."""
+    pairs = ((one.versions, other.versions), (one.drift, other.drift))
+    return ", ".join(
+        f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+        for before, after in pairs
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    )

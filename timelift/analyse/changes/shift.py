@@ -1,0 +1,126 @@
+"""How each case changed between two stored runs, beside the other rivals of its setting.
+
+The runs are of two moments, and between them the whole machine may have become slower. So a case is
+not compared with itself but with its rivals: in each run it has a ratio to every other rival, from
+rounds milliseconds apart, and the change of a case is the median of how these ratios changed. The
+median is why a single case that changed moves itself and none of the others; where half of a
+setting or more changed, it cannot tell which half, and `together` is there to see it. Of two rivals
+one has changed, and nothing says which: the slower one is named.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats.effects import all_pairs, stack
+from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.verdicts import independence
+from timelift.case import Case, Setting, Status
+
+#: From so many rivals on, a case's own absence of change is one of the values of the median.
+_ENOUGH_RIVALS = 3
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a case changed, as a log ratio: positive is slower than before beside its rivals.
+
+    `variance` is that of `effect` over the launches of both runs, worth `df` degrees of freedom;
+    `launches` are those of the old and of the new run, `rivals` how many it was held against.
+    """
+
+    case: Case
+    effect: float
+    variance: float
+    df: float
+    launches: tuple[int, int]
+    rivals: int
+
+
+def measured(run: Run) -> dict[Case, Measurement]:
+    """Give the cases of a run that have samples."""
+    return {
+        one.case: one
+        for one in run.measurements
+        if one.status is Status.MEASURED
+        and any(np.isfinite(launch.seconds_per_call).any() for launch in one.launches)
+    }
+
+
+def shifts(old: Run, new: Run) -> list[Shift]:
+    """Give the change of every case that both runs measured beside a rival that both measured."""
+    before, after = measured(old), measured(new)
+    shared = before.keys() & after.keys()
+    rivals: dict[Setting, list[Case]] = defaultdict(list)
+    for case in shared:
+        rivals[case.setting].append(case)
+    usable = [case for some in rivals.values() if len(some) > 1 for case in some]
+    if not usable:
+        return []
+    return list(
+        _shifts(boards(before[case] for case in usable), boards(after[case] for case in usable))
+    )
+
+
+def _shifts(before: Sequence[Board], after: Sequence[Board]) -> Iterator[Shift]:
+    """Go through the settings; both runs' boards hold the same cases in the same order."""
+    first, second = _pairs(before), _pairs(after)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        change, variance, df = _difference(first, second)
+    start = 0
+    for old, new in zip(before, after, strict=True):
+        rows = slice(start, start + len(old.pairs))
+        start = rows.stop
+        yield from _of_setting(old, new, change[rows], variance[rows], df[rows])
+
+
+def _pairs(settings: Sequence[Board]) -> Estimates:
+    """Estimate every pair of rivals of one run, variances moderated over all of them."""
+    families = np.repeat(np.arange(len(settings)), [len(board.pairs) for board in settings])
+    effects = stack([all_pairs(board.seconds) for board in settings])
+    return estimate(effects, independence(families))
+
+
+def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
+    """Give change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
+    parts = [np.where(one.df > 0, one.scale**2, np.nan) for one in (old, new)]
+    variance = parts[0] + parts[1]
+    spent = parts[0] ** 2 / np.maximum(old.df, 1) + parts[1] ** 2 / np.maximum(new.df, 1)
+    return new.effect - old.effect, variance, variance**2 / spent
+
+
+def _of_setting(
+    old: Board, new: Board, change: Samples, variance: Samples, df: Samples
+) -> Iterator[Shift]:
+    rivals = len(old.cases)
+    own = 0.0 if rivals >= _ENOUGH_RIVALS else np.nan
+    changes = _square(change, rivals, sign=-1, own=own)
+    variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
+    for place, case in enumerate(old.cases):
+        played = tuple(_launches(board, place) for board in (old, new))
+        known = np.isfinite(variances[place])
+        if known.any():
+            yield Shift(
+                case,
+                float(np.nanmedian(changes[place])),
+                float(np.median(variances[place][known])),
+                float(np.median(degrees[place][known])),
+                (played[0], played[1]),
+                int(known.sum()),
+            )
+
+
+def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
+    """Lay pairs out as (rivals, rivals): [i, j] is i beside j."""
+    first, second = np.triu_indices(rivals, 1)
+    square = np.full((rivals, rivals), own)
+    square[second, first], square[first, second] = pairs, sign * pairs
+    return square
+
+
+def _launches(board: Board, place: int) -> int:
+    return int(np.isfinite(board.seconds[place]).any(-1).sum())

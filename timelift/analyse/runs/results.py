@@ -1,0 +1,173 @@
+"""Reading a run: a journal, or the JSON of pytest-benchmark, becomes a `Run`.
+
+Nothing in a file is trusted: what is not as the journal's docstring says is named in
+`Run.warnings` and skipped, and what is good is kept. Nothing that a file names is ever executed.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from timelift.analyse.runs.finding import find
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.pytest_json import is_pytest_json, read_pytest_json
+from timelift.analyse.runs.records import BAD_RECORD, Record, Warnings, merge, parse
+from timelift.case import AXES, Case
+from timelift.errors import UserError
+from timelift.journal import SCHEMA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["find", "frame", "in_utf8", "load"]
+
+#: The fields of a header that readers use, each with the type that it must have.
+HEADER = {
+    "id": str,
+    "started": str,
+    "against": dict,
+    "seed": int,
+    "command": list,
+    "commit": dict,
+    "machine": dict,
+    "options": dict,
+    "cases": int,
+    "strategies": dict,
+}
+
+
+def load(path: Path) -> Run:
+    """Read a run; raises UserError where the file holds nothing that can be read."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"
+        ) from error
+    run = read_pytest_json(data, path) if is_pytest_json(data) else _Journal(path).read(data)
+    if not run.header and not run.measurements:
+        raise UserError(
+            f"{str(path)!r}: expected a journal or pytest-benchmark's JSON, "
+            "received a file without a readable record; name a file that a run wrote"
+        )
+    return run
+
+
+@dataclass
+class _Journal:
+    """A journal while it is read, line by line."""
+
+    path: Path
+    header: dict[str, Any] = field(default_factory=dict)
+    records: list[tuple[str, Record]] = field(default_factory=list)
+    complete: bool = False
+    warnings: Warnings = field(default_factory=Warnings)
+
+    def read(self, data: bytes) -> Run:
+        lines = data.split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            if line.strip():
+                self._line(number, line, torn=number == len(lines))
+        if self.records and not self.header:
+            self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
+        measurements = merge(self.records, self.warnings)
+        return Run(self.header, measurements, self.complete, self.warnings.all())
+
+    def _line(self, number: int, line: bytes, *, torn: bool) -> None:
+        where = f"line {number}"
+        try:
+            self._record(where, parse_object(line))
+        except BAD_RECORD as error:
+            what = "torn: the run was cut off while it wrote this line" if torn else error
+            self.warnings.add(where, what)
+
+    def _record(self, where: str, fields: Mapping[str, Any]) -> None:
+        kind = fields.get("kind")
+        if kind == "launch":
+            self.records.append((where, parse(fields)))
+            self.complete = False
+        elif kind == "run":
+            self._header(where, fields)
+        elif kind == "end":
+            self.complete = fields.get("exit") == "complete"
+        else:
+            raise ValueError(f"kind: expected run, launch or end, received {kind!r:.80}")
+
+    def _header(self, where: str, fields: Mapping[str, Any]) -> None:
+        if fields.get("schema") != SCHEMA:
+            raise UserError(
+                f"{str(self.path)!r}: expected journal schema {SCHEMA}, received "
+                f"{fields.get('schema')!r:.40}; read it with the timelift that wrote it"
+            )
+        if self.header:
+            raise ValueError("a second header; the first one counts")
+        self.header = {"schema": SCHEMA}
+        for name, kind in HEADER.items():
+            if isinstance(fields.get(name), kind):
+                self.header[name] = fields[name]
+            elif name in fields:
+                self.warnings.add(where, f"{name}: expected {kind.__name__}, so it is left out")
+
+
+def parse_object(text: bytes) -> dict[str, Any]:
+    """Parse one JSON object; raises ValueError for anything else, NaN and infinities included."""
+    found = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
+    if isinstance(found, dict):
+        return found
+    raise ValueError(f"expected a JSON object, received {type(found).__name__}")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"expected a number, received {name}")
+
+
+def in_utf8(run: Run) -> Run:
+    """Replace in names and reasons what no UTF-8 can hold: JSON can escape it, no table can."""
+    return replace(run, measurements=tuple(map(_in_utf8, run.measurements)))
+
+
+def _in_utf8(one: Measurement) -> Measurement:
+    fields = one.case.fields()
+    texts = {name: _text(fields[name]) for name in ("strategy", "workload", "device")}
+    return replace(one, case=Case.from_fields(fields | texts), reason=_text(one.reason))
+
+
+def _text(value: str) -> str:
+    return value.encode(errors="backslashreplace").decode()
+
+
+def frame(run: Run) -> "pd.DataFrame":
+    """Give one row per case, launch and round.
+
+    Columns: `workload`, `seq_len`, `batch`, `phase`, `mode`, `lengths`, `gradients`, `time_axis`,
+    `dtype`, `device`, `threads`, `backend` (the axes), `strategy`, `launch` (from 1), `round` (from
+    0; rounds of one setting and launch with one number were played together), `seconds_per_call`
+    (NaN where the rival sat the round out) and `status`. A case without samples has no row.
+    """
+    import pandas as pd  # noqa: PLC0415 - half a second that only this function needs
+
+    played = [(one, launch) for one in in_utf8(run).measurements for launch in one.launches]
+    rounds = [launch.seconds_per_call.size for _, launch in played]
+    which = np.repeat(np.arange(len(played)), rounds)
+    columns = {
+        name: np.array([getattr(one.case.setting, name) for one, _ in played], dtype)[which]
+        for name, dtype in (
+            (name, np.int64 if kind is int else object) for name, kind in AXES.items()
+        )
+    }
+    return pd.DataFrame(
+        columns
+        | {
+            "strategy": np.array([one.case.strategy for one, _ in played], object)[which],
+            "launch": np.array([launch.number for _, launch in played], np.int64)[which],
+            "round": np.concatenate([np.arange(0), *(np.arange(count) for count in rounds)]),
+            "seconds_per_call": np.concatenate(
+                [np.empty(0), *(launch.seconds_per_call for _, launch in played)]
+            ),
+            "status": np.array([str(one.status) for one, _ in played], object)[which],
+        }
+    )

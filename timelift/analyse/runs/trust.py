@@ -1,0 +1,193 @@
+"""How far the figures of a machine may be trusted, as its last self-test found, kept in a file.
+
+`results/<machine>/selftest/trust.json` holds one JSON object: `schema`, `measured` (ISO 8601 UTC),
+`versions` (of packages), `settings` and `launches` (mean over rivals), and pairs [hits, tries]:
+`false_alarms` (identical code called different), `one_in_n` (slower in some launches only, called
+different), `wrong_way`, `found` (by planted per cent, each called in the right direction); and
+`seconds_per_verdict`. Everything read from it is input: what is wrong makes it as good as absent.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from timelift.analyse.runs.measurement import Run
+from timelift.errors import UserError
+from timelift.journal import SELFTEST_FOLDER
+
+SCHEMA = 1
+FILE = "trust.json"
+#: Tail of the bound on a share, one-sided.
+_CHANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Share:
+    """So many hits among so many tries."""
+
+    hits: int
+    tries: int
+
+    @property
+    def value(self) -> float:
+        """The share, NaN of no tries."""
+        return self.hits / self.tries if self.tries else math.nan
+
+    @property
+    def at_most(self) -> float:
+        """The true share's upper bound at 95 % confidence, one-sided and exact.
+
+        Source: Clopper and Pearson 1934, Biometrika 26(4), 404-413; by bisection.
+        """
+        if self.hits >= self.tries:
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self._tail(middle) < _CHANCE else (middle, high)
+        return high
+
+    def _tail(self, share: float) -> float:
+        """Give the chance of no more hits than these where the true share is `share`."""
+        if not 0 < share < 1:
+            return float(share <= 0)
+        log, rest = math.log(share), math.log1p(-share)
+        ways = (
+            math.lgamma(self.tries + 1)
+            - math.lgamma(k + 1)
+            - math.lgamma(self.tries - k + 1)
+            + k * log
+            + (self.tries - k) * rest
+            for k in range(self.hits + 1)
+        )
+        return math.fsum(math.exp(way) for way in ways)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a self-test found; `found` is by planted share, such as 0.05."""
+
+    measured: str
+    versions: Mapping[str, str]
+    settings: int
+    launches: float
+    false_alarms: Share
+    one_in_n: Share
+    wrong_way: Share
+    found: Mapping[float, Share]
+    seconds_per_verdict: float
+
+    @property
+    def tries(self) -> int:
+        """How many comparisons it rests on."""
+        return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
+
+    def lines(self) -> Iterator[str]:
+        """Say it in sentences."""
+        false = self.false_alarms
+        yield (
+            f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
+            f"(at most {false.at_most:.2%} with 95 % confidence)"
+        )
+        yield f"found where planted: {self.power()}"
+        yield (
+            f"10 % slower in one launch of four was called in {self.one_in_n.hits} of "
+            f"{self.one_in_n.tries}; the wrong way round in {self.wrong_way.hits} of "
+            f"{self.wrong_way.tries:,}"
+        )
+        yield (
+            f"{self.settings} settings, {self.launches:.1f} launches a rival, "
+            f"{self.seconds_per_verdict:.1f} s a comparison"
+        )
+
+    def power(self) -> str:
+        """Say which share of each planted difference was found."""
+        ordered = sorted(self.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
+        return ", ".join(f"{share:+.0%} in {seen.hits} of {seen.tries}" for share, seen in ordered)
+
+    def sentence(self, versions: Mapping[str, Any]) -> str:
+        """Say it in one line beside a run that was measured with these versions."""
+        false = self.false_alarms
+        found = ", ".join(
+            f"{share:+.0%} found in {seen.value:.0%}"
+            for share, seen in sorted(self.found.items())
+            if share > 0 and seen.tries
+        )
+        moved = sorted(name for name in self.versions if versions.get(name) != self.versions[name])
+        since = f"; since then other {', '.join(moved)}" if moved else ""
+        return (
+            f"self-test of {self.measured[:10]}: {false.hits} false alarms in {false.tries:,} "
+            f"comparisons of identical code (at most {false.at_most:.2%}); {found}{since}"
+        )
+
+
+def save(trust: Trust, folder: Path) -> Path:
+    """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
+    path = folder / FILE
+    fields = {"schema": SCHEMA, **asdict(trust)}
+    fields |= {name: _pair(getattr(trust, name)) for name in _SHARES}
+    fields["found"] = {str(share): _pair(seen) for share, seen in trust.found.items()}
+    try:
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; make the folder writable"
+        ) from error
+    return path
+
+
+def of_machine(results: Path, run: Run) -> Trust | None:
+    """Read what the last self-test of a run's machine found; None where there was none."""
+    machine = run.header.get("machine")
+    name = machine.get("name") if isinstance(machine, dict) else None
+    if not isinstance(name, str) or Path(name).name != name or name == "..":
+        return None
+    return load(results / name / SELFTEST_FOLDER / FILE)
+
+
+def load(path: Path) -> Trust | None:
+    """Read a file; None where it is absent or not as the docstring above says."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        return _trust(fields) if fields["schema"] == SCHEMA else None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        AttributeError,
+        OverflowError,
+    ):
+        return None
+
+
+_SHARES = ("false_alarms", "one_in_n", "wrong_way")
+
+
+def _trust(fields: Mapping[str, Any]) -> Trust:
+    return Trust(
+        measured=str(fields["measured"]),
+        versions={str(name): str(one) for name, one in fields["versions"].items()},
+        settings=int(fields["settings"]),
+        launches=float(fields["launches"]),
+        found={float(share): _share(seen) for share, seen in fields["found"].items()},
+        seconds_per_verdict=float(fields["seconds_per_verdict"]),
+        **{name: _share(fields[name]) for name in _SHARES},
+    )
+
+
+def _pair(share: Share) -> list[int]:
+    return [share.hits, share.tries]
+
+
+def _share(pair: Any) -> Share:
+    hits, tries = pair
+    if not (isinstance(hits, int) and isinstance(tries, int) and 0 <= hits <= tries < 10**7):
+        raise ValueError(pair)
+    return Share(hits, tries)

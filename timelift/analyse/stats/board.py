@@ -1,0 +1,102 @@
+"""Boards: the samples of one setting's rivals, aligned so that position means the same moment."""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.stats.effects import log_seconds
+from timelift.analyse.stats.location import HALF, trimmed_mean
+from timelift.case import Case, Setting, Status
+from timelift.errors import UserError
+
+#: What a run may compare: pairs of rivals in all, and rounds in all pairs of a setting.
+MOST_PAIRS, MOST_ROUNDS = 1_000_000, 50_000_000
+
+
+@dataclass(frozen=True)
+class Board:
+    """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent.
+
+    `launches` are the numbers of the launches, by position.
+    """
+
+    cases: tuple[Case, ...]
+    seconds: Samples
+    launches: tuple[int, ...]
+
+    @property
+    def setting(self) -> Setting:
+        """What the rivals share."""
+        return self.cases[0].setting
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Every pair of rivals once, by position in `cases`."""
+        return list(itertools.combinations(range(len(self.cases)), 2))
+
+    def launch_medians(self) -> Samples:
+        """Give the log of each rival's median seconds per call, as (rivals, launches)."""
+        return trimmed_mean(log_seconds(self.seconds), HALF)
+
+
+def boards(measurements: Iterable[Measurement]) -> list[Board]:
+    """Align the measured rivals of every setting, in setting order."""
+    groups: dict[Setting, list[Measurement]] = defaultdict(list)
+    for measurement in measurements:
+        if _has_samples(measurement):
+            groups[measurement.case.setting].append(measurement)
+    _refuse_too_many(groups.values())
+    return [_board(groups[setting]) for setting in sorted(groups)]
+
+
+def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
+    """Raise UserError before the arrays of a run would fill the memory of a small machine."""
+    sizes = [_size(rivals) for rivals in groups]
+    pairs = sum(pairs for pairs, _, _ in sizes)
+    launches = max((launches for _, launches, _ in sizes), default=0)
+    rounds = max((math.prod(size) for size in sizes), default=0)
+    if pairs > MOST_PAIRS or max(pairs * launches, rounds) > MOST_ROUNDS:
+        raise UserError(
+            f"expected at most {MOST_PAIRS:,} pairs of rivals and {MOST_ROUNDS:,} rounds in all "
+            f"pairs of a setting, received {pairs:,} pairs and {max(pairs * launches, rounds):,} "
+            "rounds; measure fewer strategies, settings or launches in one run"
+        )
+
+
+def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
+    """Give the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
+    launches = [launch for rival in rivals for launch in rival.launches]
+    rounds = max(len(launch.seconds_per_call) for launch in launches)
+    return max(1, math.comb(len(rivals), 2)), len({one.number for one in launches}), rounds
+
+
+def _has_samples(measurement: Measurement) -> bool:
+    played = any(np.isfinite(launch.seconds_per_call).any() for launch in measurement.launches)
+    return measurement.status is Status.MEASURED and played
+
+
+def _board(rivals: Sequence[Measurement]) -> Board:
+    ordered = sorted(rivals, key=lambda rival: rival.case)
+    _refuse_twins([rival.case for rival in ordered])
+    launches = [launch for rival in ordered for launch in rival.launches]
+    place = {number: i for i, number in enumerate(sorted({x.number for x in launches}))}
+    rounds = max(len(launch.seconds_per_call) for launch in launches)
+    seconds = np.full((len(ordered), len(place), rounds), np.nan)
+    for row, rival in zip(seconds, ordered, strict=True):
+        for launch in rival.launches:
+            row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
+    return Board(tuple(rival.case for rival in ordered), seconds, tuple(place))
+
+
+def _refuse_twins(cases: Sequence[Case]) -> None:
+    for case, following in itertools.pairwise(cases):
+        if case == following:
+            raise UserError(
+                f"expected each case once, received two measurements of {case.label!r}; "
+                "rank one run at a time"
+            )

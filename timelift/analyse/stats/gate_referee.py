@@ -1,0 +1,51 @@
+"""The referee of a run against another side: who is suspected, and gets fresh launches."""
+
+from collections.abc import Mapping
+
+from timelift.analyse.stats.gate import Rule, judge
+from timelift.analyse.stats.paired import Pair, Quantity, changes
+from timelift.analyse.stats.referee import Referee
+from timelift.case import Case
+
+
+class GateReferee(Referee):
+    """Send the suspected pairs to trial, and all that are not settled where `thorough`.
+
+    `sides` gives each case its other side's; `gates` each quantity its margin, as a share.
+    """
+
+    def __init__(
+        self,
+        sides: Mapping[Case, Case],
+        gates: Mapping[str, float],
+        screening: int,
+        *,
+        thorough: bool,
+    ) -> None:
+        super().__init__()
+        self._sides, self._thorough = sides, thorough
+        self._rules = {one: Rule(gates[one], screening) for one in Quantity}
+        self.looks = self._rules[Quantity.TIME].looks
+
+    def to_play(self) -> frozenset[Case]:
+        """Both sides of every pair that needs fresh launches."""
+        found = {one.case: one for one in self.measurements() if one.launches}
+        both = [(new, old) for new, old in self._sides.items() if new in found and old in found]
+        pairs = [Pair(found[old], found[new]) for new, old in both]
+        if not pairs:
+            return frozenset()
+        open_pairs = {
+            place
+            for quantity, rule in self._rules.items()
+            for place in self._open(pairs, quantity, rule)
+        }
+        return frozenset(case for place in open_pairs for case in both[place])
+
+    def _open(self, pairs: list[Pair], quantity: Quantity, rule: Rule) -> list[int]:
+        thorough = self._thorough and quantity is Quantity.TIME
+        found = judge(changes(pairs, quantity), rule)
+        return [
+            place
+            for place, one in enumerate(found)
+            if (one.suspected or thorough) and not one.settled
+        ]

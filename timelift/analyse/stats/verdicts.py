@@ -1,0 +1,197 @@
+"""The upper rungs: from estimates to comparisons and verdicts.
+
+Everything is in log ratios: the effect of b over a is log(seconds of b / seconds of a), so 0 is
+equal, and swapping a and b changes the sign and nothing else. The launch is the unit of evidence.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.stats import student
+from timelift.analyse.stats.effects import Effects
+from timelift.analyse.stats.estimates import Estimates, estimate
+
+Families = NDArray[np.int_]
+#: One error rate for all comparisons, or one for each.
+Level = float | Samples
+
+#: Margins: a smaller difference is no difference, in a ranking and at the gate.
+RANK_MARGIN = 0.02
+GATE_MARGIN = 0.03
+CONFIDENCE = 0.95
+#: A pair is called different only if by itself, too, the chance of so much between equals is below
+#: this (both sides). Few rivals make a small family: without it, identical code would be called
+#: different in 1 of 50 comparisons of two rivals, and with it in fewer than 1 of 1,000.
+PAIR_LEVEL = 0.004
+#: No verdict rests on fewer launches.
+MIN_LAUNCHES = 3
+#: A difference may be contrary in one launch, and in one of so many.
+CONTRARY = 4
+#: The power that `Comparison.detectable` is stated for.
+POWER = 0.9
+
+
+class Verdict(StrEnum):
+    """What b is beside a."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same"
+    UNDECIDED = "undecided"
+
+
+_SWAPPED = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two rivals compared: a log ratio with its interval, and what may be said of it.
+
+    `low` to `high` holds for this comparison alone, `family_low` to `family_high` for all of its
+    family at once, as does `p`, which is two-sided. `scale` is the standard error of `effect`,
+    which rests on `df` degrees of freedom. `detectable` is the log ratio that as many launches
+    would call different with power 90 %.
+    """
+
+    effect: float
+    low: float
+    high: float
+    family_low: float
+    family_high: float
+    p: float
+    scale: float
+    df: float
+    launches: int
+    detectable: float
+    verdict: Verdict
+
+    @property
+    def within_one_launch(self) -> bool:
+        """Whether other launches are in the interval by assumption only."""
+        return self.launches == 1
+
+    def reach(self, chance: float) -> float:
+        """Return how far the truth lies to one side at most, missed with `chance`; NaN if unknown.
+
+        A log ratio.
+        """
+        return student.quantile_of_one(chance, self.df) * self.scale if self.df > 0 else math.nan
+
+    def swapped(self) -> "Comparison":
+        """The same comparison seen from the other side."""
+        return dataclasses.replace(
+            self,
+            effect=-self.effect,
+            low=-self.high,
+            high=-self.low,
+            family_low=-self.family_high,
+            family_high=-self.family_low,
+            verdict=_SWAPPED.get(self.verdict, self.verdict),
+        )
+
+
+def compare(
+    effects: Effects,
+    theta: float = RANK_MARGIN,
+    confidence: float = CONFIDENCE,
+    families: Sequence[int] | None = None,
+) -> list[Comparison]:
+    """Compare every row of `effects`, with the smallest difference that counts as a share `theta`.
+
+    `families` numbers each row's family, within which any wrong faster or slower has a chance of
+    1 - `confidence`; without it each row is a family of its own. Variances are moderated over all
+    rows, so give every comparison of a run at once.
+    """
+    family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
+    estimates = estimate(effects, independence(family))
+    return conclude(estimates, float(np.log1p(theta)), 1 - confidence, family)
+
+
+def independence(family: Families) -> Samples:
+    """Give each row's share of an independent comparison, families being all pairs of rivals."""
+    _, place, pairs = np.unique(family, return_inverse=True, return_counts=True)
+    rivals = (1 + np.sqrt(1 + 8 * pairs)) / 2
+    return np.asarray((2 / rivals)[place])
+
+
+def conclude(
+    estimates: Estimates, margin: float, alpha: float, family: Families
+) -> list[Comparison]:
+    """Give each estimate its intervals, its p-value and its verdict; `margin` is a log ratio."""
+    p = holm(p_values(estimates), family)
+    effect, width = estimates.effect, estimates.half_width(alpha / 2)
+    wide = _family_width(estimates, alpha, family)
+    columns: dict[str, Iterable[Any]] = {
+        "effect": effect.tolist(),
+        "low": (effect - width).tolist(),
+        "high": (effect + width).tolist(),
+        "family_low": (effect - wide).tolist(),
+        "family_high": (effect + wide).tolist(),
+        "p": p.tolist(),
+        "scale": estimates.scale.tolist(),
+        "df": estimates.df.tolist(),
+        "launches": estimates.launches.tolist(),
+        "detectable": (np.maximum(wide, margin) + estimates.half_width(1 - POWER)).tolist(),
+        "verdict": verdicts(estimates, p, margin, alpha, alpha),
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def p_values(estimates: Estimates) -> Samples:
+    """Give the two-sided chance of so large an effect between equals, NaN under `MIN_LAUNCHES`."""
+    return np.where(estimates.launches >= MIN_LAUNCHES, estimates.two_sided, np.nan)
+
+
+def verdicts(
+    estimates: Estimates, p: Samples, margin: float, different: Level, same: Level
+) -> list[Verdict]:
+    """Name each comparison: shown different, shown the same, or neither.
+
+    Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
+    and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
+    at its level (Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15(6), 657-680).
+    Under `MIN_LAUNCHES` all is undecided.
+    """
+    size, enough = np.abs(estimates.effect), estimates.launches >= MIN_LAUNCHES
+    contrary = estimates.launches - estimates.agreeing
+    guarded = enough & (contrary <= np.maximum(estimates.launches // CONTRARY, 1))
+    with np.errstate(invalid="ignore"):
+        sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
+        differs = guarded & sure & (size >= margin)
+        alike = enough & (estimates.chance(margin - size) < same)
+    sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
+    words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
+    return [Verdict(word) for word in words.tolist()]
+
+
+def holm(p: Samples, family: Families) -> Samples:
+    """Adjust p-values within their families; NaN is not tested.
+
+    Source: Holm 1979, Scandinavian Journal of Statistics 6(2), 65-70.
+    """
+    adjusted = np.full(len(p), np.nan)
+    order = np.lexsort((p, family))
+    order = order[np.isfinite(p[order])]
+    for members in np.split(order, np.flatnonzero(np.diff(family[order])) + 1):
+        steps = p[members] * np.arange(len(members), 0, -1)
+        adjusted[members] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
+
+def _family_width(estimates: Estimates, alpha: float, family: Families) -> Samples:
+    """Give half-widths that hold for a whole family at once (Bonferroni)."""
+    _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
+    wide = np.full(len(family), np.nan)
+    for size in np.unique(sizes):
+        chosen = sizes[place] == size
+        wide[chosen] = estimates.half_width(alpha / (2 * size))[chosen]
+    return wide

@@ -1,1 +1,0 @@
-"""All runs of a machine as one history: what changed, when, and whether it was the machine."""

@@ -1,1 +1,0 @@
-"""Runs for notebooks and other programs: tables and figures (docs/library.md)."""

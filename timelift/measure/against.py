@@ -1,0 +1,202 @@
+"""The other side of a gate: the strategies and workloads of a revision, or of a folder.
+
+A revision is taken out of git into a folder of its own, so that nothing in the work tree is
+touched; the folder goes with the session.
+"""
+
+import ast
+import json
+import platform
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TypeVar
+
+from timelift.errors import UserError
+from timelift.measure import machine
+from timelift.measure.backends import packages
+from timelift.measure.catalogue import Strategy, Workload, modules, read_workload, variants
+from timelift.measure.grid import Catalogue
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True)
+class Base:
+    """The other side: what the user calls it, its commit if any, and what it holds by name.
+
+    `python` is its interpreter, where that is another; `versions` gives each package that differs
+    its versions there and here. `broken` says why a file of it cannot be read, by the file's stem.
+    """
+
+    label: str
+    commit: str
+    root: Path
+    strategies: Mapping[str, Strategy]
+    workloads: Mapping[str, Workload]
+    python: str = ""
+    versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        """The folder whose modules its files import; nothing where that is the project itself."""
+        return "" if self.python else str(self.root)
+
+
+def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
+    """The same project in another interpreter; raises UserError where that cannot measure."""
+    wanted = packages(catalogue.backends)
+    there = _versions(python, wanted)
+    here = {"python": platform.python_version(), **machine.versions(wanted)}
+    names = [name for name in dict.fromkeys((*here, *there)) if name not in NOT_MEASURED]
+    found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
+    differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
+    label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
+    return Base(label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ)
+
+
+def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
+    """What is installed in another interpreter, told by itself without importing a backend."""
+    try:
+        done = subprocess.run(
+            [python, "-c", _ASK, *names], capture_output=True, text=True, check=False
+        )
+        told: dict[str, str] = json.loads(done.stdout)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it does not answer like Python"
+        raise UserError(
+            f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
+            "bin/python of a virtual environment"
+        ) from None
+    if "keras" not in told:
+        raise UserError(
+            f"--against-python: expected an interpreter with keras, {python!r} has none; install "
+            f"it there with: {python} -m pip install tensorflow keras"
+        )
+    return told
+
+
+_ASK = """
+import importlib.metadata as m, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+#: Packages that do not run where calls are timed.
+NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
+
+
+def of_folder(
+    label: str,
+    folder: Path,
+    files: tuple[Path, ...] = (),
+    commit: str = "",
+    option: str = "--against-path",
+) -> Base:
+    """Read the strategies and workloads of a project; `files` are strategies beside its own.
+
+    A file that cannot be read costs the cases that need it, and no others.
+    """
+    if not _is_folder(folder / "strategies"):
+        raise UserError(
+            f"{option}: expected a project with strategies/ in it, received {label!r:.200}"
+        )
+    strategies, bad = _readable([*modules(folder / "strategies"), *files], variants)
+    workloads, worse = _readable(
+        modules(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
+    )
+    reasons = (bad | worse).items()
+    broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
+    return Base(label, commit, folder, strategies, workloads, broken=broken)
+
+
+def _is_folder(path: Path) -> bool:
+    """True for a folder that is there; the name may be longer than any file's."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _readable(
+    paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
+) -> tuple[dict[str, Thing], dict[str, str]]:
+    """Read files, and say of each that cannot be read why."""
+    found: dict[str, Thing] = {}
+    broken: dict[str, str] = {}
+    for path in paths:
+        try:
+            found |= read(path)
+        except UserError as error:
+            broken[path.stem] = str(error)
+    return found, broken
+
+
+def take_out(root: Path, revision: str, into: Path) -> str:
+    """Write the project at `root` as it was at a revision into a folder; return the commit.
+
+    Raises UserError where `root` is no git checkout or knows no such revision.
+    """
+    commit = _git(root, revision, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    archive = _git(root, revision, "archive", "--format=tar", commit.decode().strip())
+    with tarfile.open(fileobj=BytesIO(archive)) as files:
+        files.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
+    return commit.decode().strip()
+
+
+def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
+    """Leave out what would lie outside the folder: a link out of the project is nobody's module."""
+    try:
+        return tarfile.data_filter(member, path)
+    except tarfile.FilterError:
+        return None
+
+
+def _git(root: Path, revision: str, *words: str) -> bytes:
+    try:
+        done = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
+    except OSError as error:
+        raise UserError(
+            f"--against: git cannot be run ({error.strerror}); install it, or name a folder with "
+            "--against-path"
+        ) from None
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise UserError(
+            f"--against: expected a revision that git knows here, received {revision!r}"
+            f"{f' ({said})' if said else ''}; fetch it, or name a folder with --against-path"
+        )
+    return done.stdout
+
+
+def temporary() -> "tempfile.TemporaryDirectory[str]":
+    """Make the folder that a revision is taken out into; it goes when it is forgotten."""
+    return tempfile.TemporaryDirectory(prefix="timelift-base-")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether two files have the same text."""
+    return one.read_bytes() == other.read_bytes()
+
+
+def imports_of(path: Path) -> set[str]:
+    """The top-level packages that a file of Python imports, wherever in it."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
+    return {name.partition(".")[0] for name in plain | names}
+
+
+def stands_in(root: Path, name: str) -> bool:
+    """Whether a project has a top-level package or module of this name, beside or in src/."""
+    found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
+    return any(package.is_dir() or module.is_file() for package, module in found)

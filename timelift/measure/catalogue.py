@@ -1,0 +1,237 @@
+"""Find strategies and workloads in their folders, as what their files declare.
+
+Nothing is imported. So collecting is instant, needs no framework, and a malformed file fails before
+anything runs.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Backend, Case, Phase, Setting
+from timelift.errors import UserError, nearest
+from timelift.measure.source import MEANING, Source, read_source
+from timelift.messages import Rival
+from timelift.planted import MARK, NOTHING, Plant
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
+
+    A twin is planted, or it is the other side of `twin_of`: then `home` is the folder of its own
+    project, or it is `there`, in another interpreter.
+    """
+
+    name: str
+    path: Path
+    title: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    backends: tuple[Backend, ...] = tuple(Backend)
+    twin_of: str = ""
+    plant: Plant = NOTHING
+    home: str = ""
+    there: bool = False
+
+    @property
+    def default(self) -> bool:
+        """Whether it is measured when no strategy is named; a file says DEFAULT = False if not."""
+        return bool(self.constants.get("DEFAULT", True))
+
+    @property
+    def differs(self) -> str:
+        """Why this look-alike is not a lift; empty for a lift."""
+        return str(self.constants.get("DIFFERS", ""))
+
+    def described(self) -> dict[str, Any]:
+        """What a reader of the results should know: the title and the declared meaning."""
+        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
+        told = {"title": self.title, "differs": self.differs, "meaning": meaning}
+        if not self.twin_of:
+            return told
+        if self.plant is NOTHING:
+            return told | {"against": {"of": self.twin_of}}
+        return told | {"planted": self.plant.described(self.twin_of)}
+
+    def rival(self, launch: int) -> Rival:
+        """The strategy as a launch is told to build it."""
+        slower, first_call = self.plant.slower_in(launch), self.plant.first_call_seconds
+        return Rival(
+            self.name,
+            str(self.path),
+            self.parameters,
+            slower,
+            first_call,
+            home=self.home,
+            pair=self.twin_of or self.name,
+            there=self.there,
+            backends=self.backends,
+        )
+
+    def twin(self, plant: Plant, path: Path) -> "Strategy":
+        """The same strategy under another name, with an effect planted."""
+        name = f"{self.name}{MARK}{plant.word}"
+        return replace(self, name=name, path=path, twin_of=self.name, plant=plant)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """An inner layer's factory, the shape of one step, and the sizes worth asking about.
+
+    `factory` is `path.py:function` or `module:function`; `features` is the shape of one step
+    without batch; `input_high` bounds integer inputs from above and is 0 for floating ones. It
+    `is_users` where options name it instead of a file in workloads/.
+    """
+
+    name: str
+    factory: str
+    title: str
+    features: tuple[int, ...]
+    seq_lens: tuple[int, ...]
+    batch_sizes: tuple[int, ...]
+    default: bool = False
+    input_dtype: str = ""
+    input_high: int = 0
+    is_users: bool = False
+
+
+def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
+    """Name every strategy of `folder` and of the `extra` files, one entry a default variant."""
+    found: dict[str, Strategy] = {}
+    for path in (*modules(folder), *extra):
+        if any(known.path.stem == path.stem for known in found.values()):
+            raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
+        found |= variants(path)
+    return found
+
+
+def _check_name(path: Path) -> None:
+    """Raise UserError where a file's name cannot be typed in a list, or reads like an axis."""
+    name = path.stem
+    if name == "all" or not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(
+            f"{path}: expected a name of letters, digits, '_', '-' and '.', and not 'all', "
+            f"received {name!r}; rename the file"
+        )
+    usual = Setting("x", 1, 1, Phase.FORWARD)
+    cases = Case(usual, name), Case(replace(usual, workload=name), "x")
+    if not all(one.has_label_of_its_own for one in cases):
+        raise UserError(
+            f"{path}: {name!r} begins like an axis, so that cases named with it could not be told "
+            "from others; rename the file"
+        )
+
+
+def variants(path: Path) -> dict[str, Strategy]:
+    """Name the default variants of one strategy's file; what it lacks is a UserError."""
+    source = _strategy_source(path)
+    bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
+    return {one.name: one for one in bound}
+
+
+def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
+    """Find what `word` names: a variant, a whole family, or `name[k=4]` with new values."""
+    if word in known:
+        return [known[word]]
+    stem, bracket, inside = word.partition("[")
+    family = [one for one in known.values() if one.path.stem == stem]
+    if not family:
+        raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
+    if not bracket:
+        return family
+    return [_bind(_strategy_source(family[0].path), parse_parameters(word, inside))]
+
+
+def parse_parameters(word: str, inside: str) -> dict[str, Any]:
+    """Read `k=8,remat=True]` into a dict of literals."""
+    try:
+        call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
+        assert isinstance(call, ast.Call)
+        assert call.keywords
+        assert not call.args
+        return {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
+    except (SyntaxError, ValueError, TypeError, AssertionError):
+        raise UserError(
+            f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]"
+        ) from None
+
+
+def _strategy_source(path: Path) -> Source:
+    _check_name(path)
+    source = read_source(path)
+    arguments = source.functions.get("build")
+    if arguments is None:
+        raise UserError(f"{path}: lacks the function build(layer, shape) that makes the model")
+    names = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
+    if names[:2] != ["layer", "shape"]:
+        raise UserError(
+            f"{path}: build must take (layer, shape), received ({', '.join(names)}); rename them"
+        )
+    return source
+
+
+def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
+    known = [argument.arg for argument in source.functions["build"].kwonlyargs]
+    for name in parameters:
+        if name not in known:
+            raise UserError(
+                f"{source.path}: build has no parameter {name!r}; it has: "
+                f"{', '.join(known) or 'none'}"
+            )
+    inside = ",".join(f"{name}={value}" for name, value in parameters.items())
+    label = f"{source.name}[{inside}]" if inside else source.name
+    backends = _backends(source)
+    return Strategy(label, source.path, source.title, parameters, source.constants, backends)
+
+
+def _backends(source: Source) -> tuple[Backend, ...]:
+    """The backends that a strategy declares, or else those that it imports, or else all."""
+    imported = [one for one in Backend if one in source.imports]
+    return tuple(map(Backend, source.constants.get("BACKENDS", imported or list(Backend))))
+
+
+def workloads(folder: Path) -> dict[str, Workload]:
+    """Name every workload of `folder`."""
+    return {path.stem: read_workload(path) for path in modules(folder)}
+
+
+def read_workload(path: Path) -> Workload:
+    """Read one workload file; what it lacks is a UserError."""
+    _check_name(path)
+    source = read_source(path)
+    if "make_layer" not in source.functions:
+        raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
+    sizes = {name: _sizes(source, name) for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES")}
+    dtype, high = (source.constants.get(name) for name in ("INPUT_DTYPE", "INPUT_HIGH"))
+    if bool(dtype) != bool(high):
+        raise UserError(
+            f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
+            f"{dtype!r} and {high!r}"
+        )
+    return Workload(
+        name=source.name,
+        factory=f"{path}:make_layer",
+        title=source.title,
+        features=sizes["FEATURES"],
+        seq_lens=sizes["SEQ_LENS"],
+        batch_sizes=sizes["BATCH_SIZES"],
+        default=source.constants.get("DEFAULT", True),
+        input_dtype=dtype or "",
+        input_high=high or 0,
+    )
+
+
+def _sizes(source: Source, name: str) -> tuple[int, ...]:
+    if name not in source.constants:
+        raise UserError(f"{source.path}: lacks {name}, a tuple of positive whole numbers")
+    sizes: tuple[int, ...] = source.constants[name]
+    return sizes
+
+
+def modules(folder: Path) -> list[Path]:
+    """The files of a folder that hold a strategy or a workload."""
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))

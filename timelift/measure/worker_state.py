@@ -1,0 +1,180 @@
+"""An attempt: what is known of one worker while it works, and how its rivals ended.
+
+Whatever ends a worker is charged to the rival that was being built or played at that moment. A
+worker may also die while no rival is at work: when it waits for its turn, say, and the system is
+out of memory because another launch builds. Then nothing speaks against any rival, so a setting is
+tried once more with all of them; where that worker too dies with no rival at work, the rival that
+was at work last is charged, and the others go on without it. Where it dies as the inner layer is
+made or called, that is every rival of this layer.
+"""
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from timelift.case import Status
+from timelift.messages import MAKING_LAYER, OF_LAYER, Rival, Task
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one rival ended in one launch; `samples` only when it was measured."""
+
+    rival: Rival
+    status: Status
+    reason: str = ""
+    samples: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker was ended, as the outcomes of the rivals that it is charged to.
+
+    Where it is not `clear` that they are at fault, they are charged only if it happens again.
+    """
+
+    outcomes: Sequence[Outcome]
+    clear: bool
+
+    @property
+    def charged(self) -> list[Outcome]:
+        """The outcomes with a word for rivals that are charged because it happened again."""
+        why = "" if self.clear else " (for the second time)"
+        return [replace(one, reason=one.reason + why) for one in self.outcomes]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What one worker came to: which rivals ended, and whether those that are left need another."""
+
+    outcomes: Sequence[Outcome]
+    death: Death | None = None
+    again: bool = False
+
+
+Watch = Callable[[str], None]
+
+
+class Attempt:
+    """What is known of one worker while it works: its process, its stage and which rivals ended."""
+
+    ready = gone = told = exhausted = at_work = False
+    number = pid = 0
+    death: Death | None = None
+    doing = "starting"
+
+    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+        self.rivals, self._watch = rivals, watch
+        self.suspect = next(iter(rivals.values()))
+        self.outcomes: list[Outcome] = []
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the worker is built and not gone."""
+        return self.ready and not self.gone
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the worker ended before its task: it died, or memory ran out."""
+        return (self.death is not None or self.exhausted) and bool(self._left())
+
+    def tried(self) -> Tried:
+        """What the attempt came to, once the worker is gone."""
+        return tried([self], self.outcomes)
+
+    def wait(self) -> None:
+        """Note that every rival is built, and none is played yet."""
+        self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
+
+    def die(self, status: Status, reason: str, event: Mapping[str, Any] | None) -> None:
+        """Note how the worker was ended; of the rivals, the exit's `event` knows which played."""
+        place, left = event.get("playing", 0) if event else 0, self._left()
+        if 0 < place <= len(self.rivals):
+            self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
+        if self.doing in OF_LAYER:
+            self.death = self._death_of_layer(status, reason)
+        elif self.suspect in left:
+            self.death = Death([Outcome(self.suspect, status, reason)], clear=self.at_work)
+        elif left:
+            self.death = Death([Outcome(left[0], status, reason)], clear=False)
+
+    def _death_of_layer(self, status: Status, reason: str) -> Death:
+        """The death of a worker that made or called the inner layer: all who lift it are charged.
+
+        What takes too long does so by itself, and is not tried again.
+        """
+        never = self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY
+        ended = Status.NO_LAYER if never else status
+        mine = [one for one in self._left() if one.layer == self.suspect.layer]
+        clear = status is Status.TIMED_OUT
+        return Death([Outcome(one, ended, reason) for one in mine], clear)
+
+    def _left(self) -> list[Rival]:
+        ended = {outcome.rival.name for outcome in self.outcomes}
+        return [one for one in self.rivals.values() if one.name not in ended]
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Follow one event."""
+        if event["event"] == "started":
+            self.pid = event["pid"]
+        elif event["event"] == "busy":
+            self.doing = event["doing"]
+            self.at_work = event["strategy"] is not None
+            self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
+            whose = "" if self.doing in OF_LAYER else event["strategy"] or ""
+            self._watch(f"{self.doing} {whose}".strip())
+        elif event["event"] == "exhausted":
+            self.exhausted = True
+        elif event["event"] == "ended":
+            self.at_work = False
+            self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
+
+
+def _outcome(rival: Rival, event: Mapping[str, Any]) -> Outcome:
+    status = Status(event["status"])
+    if status is not Status.MEASURED:
+        return Outcome(rival, status, event["reason"])
+    samples = {name: event[name] for name in ("seconds_per_call", "calls_per_sample", "facts")}
+    return Outcome(rival, status, "", samples)
+
+
+def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:
+    """What attempts at one setting came to together, whose rivals ended like this.
+
+    Rounds mean something only together, so what was measured beside a rival that has to be played
+    again is played again too.
+    """
+    if not any(one.unfinished for one in attempts):
+        return Tried(outcomes)
+    kept = [one for one in outcomes if one.status is not Status.MEASURED]
+    return Tried(kept, next((one.death for one in attempts if one.death), None), again=True)
+
+
+def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list[Outcome]:
+    """Attempt a setting until a worker finishes it, each time without the rivals that ended.
+
+    After a death that speaks against no rival the tracer is not warmed: that may have been it.
+    """
+    ended: list[Outcome] = []
+    rivals, spared = task.rivals, False
+    while rivals:
+        found = attempt(replace(task, rivals=rivals, warms=task.warms and not spared))
+        ended += found.outcomes
+        if found.death and (found.death.clear or spared):
+            ended += found.death.charged
+        spared |= found.death is not None and not found.death.clear
+        if not found.again:
+            break
+        gone = {outcome.rival.name for outcome in ended}
+        rivals = tuple(one for one in rivals if one.name not in gone)
+    return ended
+
+
+def kill_group(attempt: Attempt) -> None:
+    """End a worker and whatever its strategies started, if it has begun and is not gone."""
+    if attempt.pid:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(attempt.pid, signal.SIGKILL)

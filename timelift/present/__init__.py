@@ -1,0 +1,1 @@
+"""From findings to words, tables, figures, pages and exports: never a decision."""

@@ -1,0 +1,147 @@
+"""What is said below the table of two runs: what changed beside times, and what would decide."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.analyse.changes.decide import command, commit, same_code
+from timelift.analyse.changes.facts import FactChange
+from timelift.analyse.changes.judge import Findings, Judged, Word
+from timelift.analyse.changes.machines import versions_drifted
+from timelift.analyse.runs.measurement import Run
+from timelift.case import Case
+from timelift.present.units import human_bytes, three_figures
+
+#: So many rows are printed beside the suspects, and so many cases in a list.
+ROWS, NAMES = 20, 6
+_FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "weights": ("weights", "{:,.0f}".format),
+    "graph_nodes": ("graph nodes", "{:,.0f}".format),
+    "traces": ("traces", "{:,.0f}".format),
+    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
+    "peak_bytes": ("peak memory", human_bytes),
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs and what was found between them; `advisory` where they are of two machines."""
+
+    old: Run
+    new: Run
+    findings: Findings
+    advisory: bool = False
+
+
+def shown(judged: Sequence[Judged], rows: int) -> list[Judged]:
+    """Give the rows that are printed: all suspects, and so many more."""
+    suspects = sum(one.word is Word.SUSPECT for one in judged)
+    return list(judged[: suspects + rows])
+
+
+def case_name(case: Case) -> str:
+    """Name a case, the strategy first: long names are cut at their end."""
+    return f"{case.strategy}, {case.setting.label}"
+
+
+def percent(log_ratio: float) -> str:
+    """Write a log ratio as per cent more or less."""
+    return f"{round(100 * math.expm1(log_ratio), 1) + 0.0:+.1f} %"
+
+
+def notes(compared: Compared, rows: int = ROWS) -> Iterator[str]:
+    """Say what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
+    findings = compared.findings
+    hidden = len(findings.judged) - len(shown(findings.judged, rows))
+    if hidden:
+        yield f"and {hidden} more cases, which became less slow; --all shows them"
+    yield from _listed("new", findings.added)
+    yield from _listed("removed", findings.removed)
+    for case, why in findings.lost.items():
+        yield f"no longer measured: {case_name(case)}: {why}"
+    if compared.advisory:
+        return
+    facts = sorted(findings.facts, key=lambda change: not change.worse)
+    yield from map(_fact, facts[:rows])
+    if len(facts) > rows:
+        yield f"and {len(facts) - rows} more facts that changed; --all shows them"
+    yield from _together(findings)
+
+
+def _listed(what: str, cases: Sequence[Case]) -> Iterator[str]:
+    if cases:
+        more = f" and {len(cases) - NAMES} more" if len(cases) > NAMES else ""
+        yield f"{what}: {'; '.join(map(case_name, cases[:NAMES]))}{more}"
+
+
+def _fact(change: FactChange) -> str:
+    name, write = _FACTS[change.name]
+    mark = "suspect" if change.worse else "better"
+    return f"{mark}: {case_name(change.case)}: {name} {write(change.old)} → {write(change.new)}"
+
+
+def _together(findings: Findings) -> Iterator[str]:
+    """Say which settings became slower as a whole; all of them are one sentence."""
+    slower = findings.suspect_settings
+    if len(slower) > 1 and len(slower) == len(findings.settings):
+        least = min(one.beside_canary for one in slower)
+        yield (
+            f"suspect: all {len(slower)} settings became slower together, by {percent(least)} or "
+            "more beside the canary: something that all share, or other work on the machine"
+        )
+        return
+    for one in slower:
+        yield (
+            f"suspect: all rivals of {one.setting.label} became slower together, by "
+            f"{percent(one.beside_canary)} beside the canary"
+        )
+
+
+def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
+    """Say how many suspects there are, and the command that decides about each."""
+    findings = compared.findings
+    compared_cases = len(findings.judged)
+    if compared.advisory:
+        yield f"{compared_cases} cases beside each other; advisory, since the machines differ"
+        return
+    if not findings.any_suspect:
+        yield f"no suspects among {compared_cases} cases{_visible(findings.judged)}"
+        return
+    yield from _decisions(compared, findings.suspects, rows)
+
+
+def _visible(judged: Sequence[Judged]) -> str:
+    if not judged:
+        return ""
+    middle = float(np.median([one.visible for one in judged]))
+    return f"; the median case would be one if it were {percent(middle)} slower"
+
+
+def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator[str]:
+    shared = [one.setting.label for one in compared.findings.suspect_settings]
+    parts = [f"{len(cases)} suspects among {len(compared.findings.judged)} cases"] if cases else []
+    parts += [f"{len(shared)} settings as a whole"] if shared else []
+    yield (
+        f"{', '.join(parts)}: runs of two moments convict nobody; "
+        + _how_to_decide(compared.old, compared.new)
+    )
+    for case in cases[:rows]:
+        yield f"  {command(case, compared.old, compared.new)}"
+    if len(cases) > rows:
+        yield f"  and {len(cases) - rows} more; --all shows them"
+    if versions_drifted(compared.findings.drift):
+        yield (
+            "versions or flags drifted, too, and both sides of a revision run on the same; "
+            "what races another interpreter is: pytest bench/ --against-python PYTHON"
+        )
+
+
+def _how_to_decide(old: Run, new: Run) -> str:
+    if same_code(old, new):
+        return f"both measured commit {commit(new)}, so it was not the code; measure again with"
+    if not commit(old):
+        return "the old run has no commit to race against; measure again with"
+    place = f", with {commit(new)} checked out," if commit(new) else ""
+    return f"what decides{place} is"

@@ -1,0 +1,98 @@
+"""A CSV in the words of airspeed velocity: a row a benchmark and combination of parameters.
+
+Columns are named as in asv's result files; seconds, as there. `stats_ci_99_a` and `stats_ci_99_b`
+are over launches where asv's are over samples, and `date` is the run's, not the commit's. A row has
+what `asv publish` would need, but asv reads no CSV: this is for its users' own tables.
+Source: https://asv.readthedocs.io/en/stable/dev.html
+"""
+
+import csv
+import io
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from timelift.analyse.lifts import rank
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.stats.ranking import Rival
+from timelift.case import AXES
+from timelift.escape import csv_text
+
+_CONFIDENCE = 0.99
+#: The axes that are parameters; strategy and workload are the benchmark's name.
+_PARAMETERS = tuple(name for name in AXES if name != "workload")
+COLUMNS = (
+    "commit_hash",
+    "date",
+    "machine",
+    "python",
+    "benchmark",
+    *_PARAMETERS,
+    "result",
+    "stats_ci_99_a",
+    "stats_ci_99_b",
+    "stats_q_25",
+    "stats_q_75",
+    "stats_number",
+    "stats_repeat",
+)
+
+
+def export(run: Run) -> bytes:
+    """Write every measured case."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+    writer.writeheader()
+    measured = {one.case: one for one in run.measurements}
+    head = _head(run)
+    for ranking in rank(run, confidence=_CONFIDENCE):
+        for row in ranking.everyone:
+            fields = head | _row(row, measured[row.case])
+            writer.writerow({name: _cell(value) for name, value in fields.items()})
+    return file.getvalue().encode(errors="replace")
+
+
+def _head(run: Run) -> dict[str, Any]:
+    machine = run.header.get("machine", {})
+    drift = machine.get("drift")
+    return {
+        "commit_hash": run.header.get("commit", {}).get("id"),
+        "date": _javascript_time(str(run.header.get("started"))),
+        "machine": machine.get("name"),
+        "python": drift.get("python") if isinstance(drift, dict) else None,
+    }
+
+
+def _javascript_time(started: str) -> int | None:
+    """Give milliseconds since 1970, as asv writes times."""
+    try:
+        found = datetime.fromisoformat(started)
+        return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1e3)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _row(row: Rival, one: Measurement) -> dict[str, Any]:
+    fields = row.case.fields()
+    samples = np.concatenate([launch.seconds_per_call for launch in one.launches])
+    low, high = np.nanquantile(samples, [0.25, 0.75])
+    return {
+        "benchmark": f"{fields['workload']}.time_{fields['strategy']}",
+        **{name: fields[name] for name in _PARAMETERS},
+        "result": row.seconds_per_call,
+        "stats_ci_99_a": row.seconds_low,
+        "stats_ci_99_b": row.seconds_high,
+        "stats_q_25": float(low),
+        "stats_q_75": float(high),
+        "stats_number": one.launches[0].calls_per_sample,
+        "stats_repeat": int(np.isfinite(samples).sum()),
+    }
+
+
+def _cell(value: object) -> object:
+    """Round times to asv's five digits; text is never a formula."""
+    if isinstance(value, float):
+        return f"{value:.5g}" if math.isfinite(value) else ""
+    return csv_text(value) if isinstance(value, str) else value

@@ -1,0 +1,86 @@
+"""The figures of a report: made here, saved here, drawn in the rooms next door."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.runs.records import fact
+from timelift.analyse.stats.first_calls import first_calls
+from timelift.analyse.stats.ranking import Ranking
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.present.figures.facets import comparable, leading
+from timelift.present.figures.plot_fastest import fastest
+from timelift.present.figures.plot_first_call import first_call
+from timelift.present.figures.plot_length import time_by_length
+from timelift.present.figures.plot_memory import memory
+from timelift.present.figures.plot_phases import phases
+from timelift.present.figures.style import THEMES, Theme, styled
+
+#: A name may be in any script; the font draws a box for what it lacks.
+GLYPHS = "Glyph .* missing"
+FORMATS = ("svg", "png")
+#: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
+_RC: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "timelift",
+    "text.hinting": "none",
+}
+_HOW: dict[str, dict[str, Any]] = {
+    ".svg": {"metadata": {"Date": None}},
+    ".png": {"dpi": 120, "pil_kwargs": {"compress_level": 3}},
+}
+
+
+def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict[str, Figure]:
+    """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
+    with warnings.catch_warnings(), styled(THEMES[theme]):
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
+        return _drawn(run, rankings, THEMES[theme])
+
+
+def _drawn(run: Run, rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
+    drawn: dict[str, Figure] = {}
+    first = first_calls(run.measurements)
+    peak = positive_facts(run, "peak_bytes")
+    for ending, group in leading(comparable(rankings)).items():
+        lifts = [one for one in group if one.rows]
+        made: dict[str, Figure | None] = {**time_by_length(group, theme)}
+        made["fastest"] = fastest(lifts, theme) if lifts else None
+        made["forward_backward"] = phases(group, theme)
+        made["first_call"] = first_call(group, first, theme)
+        made["memory"] = memory(lifts, peak, theme)
+        drawn |= {f"{name}{ending}": figure for name, figure in made.items() if figure}
+    return drawn
+
+
+def positive_facts(run: Run, name: str) -> dict[Case, float]:
+    """Give a fact of every case for which it is known and can stand on a logarithmic axis."""
+    values = {one.case: fact(one, name) for one in run.measurements}
+    return {case: value for case, value in values.items() if value is not None and value > 0}
+
+
+def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write each figure in these formats and return the paths."""
+    paths = [folder / f"{name}.{format_}" for name in drawn for format_ in formats]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            _save(drawn[path.stem], path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write figures to {str(folder)!r}: {error.strerror}; "
+            "name another folder with --output"
+        ) from error
+    return paths
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with mpl.rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
+        figure.savefig(path, **_HOW[path.suffix])

@@ -1,0 +1,174 @@
+"""A history as a figure for each workload: how far each case went from where it began."""
+
+import math
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
+
+from timelift.analyse.changes.changes import CaseHistory
+from timelift.analyse.changes.reading import History
+from timelift.analyse.runs.measurement import Samples
+from timelift.case import Setting
+from timelift.escape import slug
+from timelift.present.figures.colour import look
+from timelift.present.figures.facets import columns_for
+from timelift.present.figures.panels import (
+    Panel,
+    Sheet,
+    legend_order,
+    name_axes,
+    shown,
+    stroke,
+    text_inches,
+)
+from timelift.present.figures.plot import GLYPHS
+from timelift.present.figures.style import THEMES, Theme, styled
+
+#: More settings than these are not drawn; those with a change come first.
+_PANELS = 12
+_COLUMNS = 3
+_DAYS_SHOWN = 3
+#: A bold title is as wide as one of so many points that is not.
+_TITLE = 12.5
+#: The dots of a case share so much area, in square points.
+_INK = 600.0
+#: A day in seconds.
+_DAY = 86_400.0
+#: Of the points, so many per cent at each end may lie outside of a panel: a spike is no scale.
+_OUTSIDE = 1
+_LEAST_REACH = 5.0
+_ROOM = 1.25
+
+
+def figures(history: History, theme: str = "light") -> dict[str, Figure]:
+    """Draw the history of every workload, by the name that its files get."""
+    groups: dict[str, list[CaseHistory]] = defaultdict(list)
+    for one in history.found.cases:
+        groups[one.case.setting.workload].append(one)
+    names = _names(groups)
+    with warnings.catch_warnings(), styled(THEMES[theme]):
+        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
+        return {names[one]: _figure(one, groups[one], history, THEMES[theme]) for one in groups}
+
+
+def _names(workloads: Sequence[str] | dict[str, list[CaseHistory]]) -> dict[str, str]:
+    """Name the files; two workloads never share one."""
+    found: dict[str, str] = {}
+    for one in workloads:
+        name = f"history-{slug(one)}"
+        found[one] = name if name not in found.values() else f"{name}-{len(found) + 1}"
+    return found
+
+
+def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme: Theme) -> Figure:
+    by_setting: dict[Setting, list[CaseHistory]] = defaultdict(list)
+    for one in cases:
+        by_setting[one.case.setting].append(one)
+    drawn = _drawn(by_setting)
+    changed = legend_order(
+        one.case.strategy for setting in drawn for one in by_setting[setting] if one.changes
+    )
+    title = f"{shown(workload)}: change over all runs"
+    columns = columns_for([(workload, 0, "", "")] * len(drawn), _COLUMNS)
+    panel = Panel(max(2.7, text_inches(title, _TITLE) / columns), 1.6, left=0.65)
+    subtitle = _subtitle(history, len(by_setting) - len(drawn))
+    sheet = Sheet(title, subtitle, theme, panel.under(map(titled, drawn)), columns, changed)
+    days = np.array([run.started.timestamp() / _DAY for run in history.runs])
+    for axes, setting in zip(sheet.draw(len(drawn)), drawn, strict=True):
+        _draw(axes, by_setting[setting], days, history, theme)
+        axes.set_title(titled(setting), loc="left")
+    return sheet.figure
+
+
+def _drawn(by_setting: dict[Setting, list[CaseHistory]]) -> list[Setting]:
+    """Choose the settings that there is room for, in their order."""
+    most = sorted(by_setting, key=lambda one: -sum(len(case.changes) for case in by_setting[one]))
+    return sorted(most[:_PANELS])
+
+
+def titled(setting: Setting) -> str:
+    """Write the title of a panel."""
+    return shown(setting.label.removeprefix(f"{setting.workload}-"))
+
+
+def _subtitle(history: History, left_out: int) -> str:
+    words = [
+        "ratio to the median rival, beside the first level",
+        "colour: changed, lines are levels and dots are runs",
+        "grey: not shown to change",
+        f"band: ±{100 * history.gate:g} %",
+    ]
+    words += ["dashed: the machine moved, and all begin anew"] if history.found.moves else []
+    words += [f"{left_out} settings with fewer changes are not drawn"] if left_out else []
+    return "; ".join(words)
+
+
+def _draw(
+    axes: Axes, cases: Sequence[CaseHistory], days: Samples, history: History, theme: Theme
+) -> None:
+    gate = 100 * history.gate
+    axes.axhspan(-gate, gate, color=theme.grid, alpha=0.4, linewidth=0)
+    for move in history.found.moves:
+        middle = (days[move.before] + days[move.after]) / 2
+        axes.axvline(middle, color=theme.muted, linestyle=(0, (4, 3)), linewidth=0.9)
+    for one in sorted(cases, key=lambda case: bool(case.changes)):
+        _draw_case(axes, one, days, history, theme)
+    _scale_up(axes, cases, history)
+    _scale_days(axes, days)
+    name_axes(axes, "day of the run (UTC)", "change (%)")
+
+
+def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, theme: Theme) -> None:
+    for points, levels in _eras(one, history):
+        there = np.isfinite(points)
+        if not one.changes:
+            axes.plot(days[there], points[there], color=theme.muted, linewidth=0.5, alpha=0.45)
+            continue
+        drawn = look(one.case.strategy)
+        area = float(np.clip(_INK / len(days), 3, 14))
+        axes.scatter(days[there], points[there], area, drawn.colour, alpha=0.7, linewidths=0)
+        axes.plot(days, levels, color=drawn.colour, drawstyle="steps-mid", **stroke(drawn))
+
+
+def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples]]:
+    """Give each era's runs and levels in per cent of its first level, NaN outside of it."""
+    bounds = [0, *(move.after for move in history.found.moves), len(history.runs)]
+    for levels, first, end in zip(one.eras, bounds[:-1], bounds[1:], strict=True):
+        if not levels:
+            continue
+        start = levels[0].mean
+        points, line = np.full(len(history.runs), np.nan), np.full(len(history.runs), np.nan)
+        points[first:end] = 100 * np.expm1(one.ratio[first:end] - start)
+        for level in levels:
+            line[level.first : level.last + 1] = 100 * math.expm1(level.mean - start)
+        yield points, line
+
+
+def _scale_up(axes: Axes, cases: Sequence[CaseHistory], history: History) -> None:
+    """Give the vertical axis room for every level and almost every run."""
+    eras = [era for one in cases for era in _eras(one, history)]
+    points = np.concatenate([points[np.isfinite(points)] for points, _ in eras] or [np.zeros(1)])
+    levels = np.concatenate([line[np.isfinite(line)] for _, line in eras] or [np.zeros(1)])
+    low, high = np.percentile(points, [_OUTSIDE, 100 - _OUTSIDE])
+    low, high = min(low, levels.min(), -_LEAST_REACH), max(high, levels.max(), _LEAST_REACH)
+    low, high = float(low * _ROOM), float(high * _ROOM)
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_ylim(low, high)
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+
+
+def _scale_days(axes: Axes, days: Samples) -> None:
+    """Put few days under the horizontal axis, which has room on both sides."""
+    first, last = float(days[0]), float(days[-1])
+    room = max((last - first) * 0.04, 0.5)
+    places = np.linspace(first, last, _DAYS_SHOWN) if last - first >= 1 else np.array([first])
+    axes.set_xlim(first - room, last + room)
+    axes.xaxis.set_major_locator(FixedLocator([float(place) for place in places]))
+    words = [datetime.fromtimestamp(place * _DAY, UTC).date().isoformat() for place in places]
+    axes.xaxis.set_major_formatter(FixedFormatter(words))

@@ -1,0 +1,109 @@
+"""The answer on the page of a GitHub Actions run: Markdown appended to the step's summary file.
+
+It needs no token: whoever runs the step may write the file that GITHUB_STEP_SUMMARY names.
+Source: https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions
+#adding-a-job-summary; a summary of more than 1,024 KiB a step is not shown at all.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from timelift.analyse import lifts
+from timelift.analyse.runs import results, trust
+from timelift.errors import UserError
+from timelift.escape import NAME_LIMIT, markdown
+from timelift.journal import TWINS_FOLDERS
+from timelift.present.head import trust_in_words
+from timelift.present.table import Report, SettingTable, report
+
+VARIABLE = "GITHUB_STEP_SUMMARY"
+#: Bytes that GitHub shows of one step's summary.
+LIMIT = 1 << 20
+#: Columns of a table from this rank on are left to the report.
+_RANK = 3
+_CUT = (
+    "\n\nThe summary ends here, since GitHub shows no more than 1 MiB; the report has the rest.\n"
+)
+
+
+def append(
+    answers: Iterable[str],
+    journal: Path,
+    results_folder: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> str:
+    """Append the answers and the tables of a run to the step's summary; say where they went.
+
+    Raises UserError where the variable is unset or the file cannot be written.
+    """
+    path = _file(environment)
+    folder = results_folder or _results_folder(journal)
+    text = summary(list(answers), journal, folder)
+    try:
+        before = path.stat().st_size if path.exists() else 0
+        with path.open("ab") as file:
+            file.write(shortened(text, LIMIT - before))
+    except OSError as error:
+        raise UserError(
+            f"cannot write the summary {str(path)!r}: {error.strerror}; "
+            f"make the file that {VARIABLE} names writable, or leave out --github-summary"
+        ) from error
+    return "the answer is in the summary of this GitHub Actions step"
+
+
+def _file(environment: Mapping[str, str]) -> Path:
+    name = environment.get(VARIABLE)
+    if not name:
+        raise UserError(
+            f"expected {VARIABLE} to name a file, found it unset; GitHub Actions sets it in every "
+            "step, so use --github-summary there"
+        )
+    return Path(name)
+
+
+def _results_folder(journal: Path) -> Path:
+    """Give the folder of all machines: that of twins lies one deeper."""
+    machine = journal.parent.parent if journal.parent.name in TWINS_FOLDERS else journal.parent
+    return machine.parent
+
+
+def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
+    """Write the answers, how far to trust them, and a short table of every setting."""
+    run = results.load(journal)
+    words = trust_in_words(run, trust.of_machine(results_folder, run))
+    top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
+    lines = [*top, "", f"**trust:** {markdown(words)}", ""]
+    if journal.parent.name not in TWINS_FOLDERS:
+        lines += _tables(report(run, lifts.rank(run)))
+    return "\n".join([*lines, ""])
+
+
+def _tables(found: Report) -> Iterator[str]:
+    for table in found.tables:
+        yield from _table(table)
+
+
+def _table(table: SettingTable) -> Iterator[str]:
+    columns = [column for column in table.columns if column.rank < _RANK]
+    yield f"### {markdown(table.setting.label)}"
+    yield ""
+    if columns:
+        yield _row(column.title for column in columns)
+        yield f"| {' | '.join(['---', *['---:'] * (len(columns) - 1)])} |"
+        yield from map(_row, zip(*(column.cells for column in columns), strict=True))
+        yield ""
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(markdown(cell, NAME_LIMIT) for cell in cells)} |"
+
+
+def shortened(text: str, room: int) -> bytes:
+    """Cut a text at the end of a line so that it fits into so many bytes, and say so."""
+    whole = text.encode(errors="replace")
+    if len(whole) <= room:
+        return whole
+    cut = _CUT.encode()
+    kept = whole[: max(0, room - len(cut))]
+    return kept[: kept.rfind(b"\n") + 1].rstrip(b"\n") + cut if room >= len(cut) else b""

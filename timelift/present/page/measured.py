@@ -1,0 +1,256 @@
+"""The tables that hold every measurement, every case without one, and what strategies mean."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from timelift.analyse import lifts
+from timelift.analyse.break_even import stages
+from timelift.analyse.limit import Limits, attainable, share
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.records import fact
+from timelift.analyse.stats.first_calls import FirstCall, first_calls
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.case import AXES, Case, Gradients, Lengths, Status
+from timelift.escape import NAME_LIMIT, plain
+from timelift.present.figures.plot import positive_facts
+from timelift.present.notes import has_interval
+from timelift.present.page.table import Heading, Table
+from timelift.present.table import difference_to_forward
+from timelift.present.units import Unit, three_figures, unit_for
+
+_MIB = 1 << 20
+#: Axes that a table always has a column for; the others only where they have several values.
+_ALWAYS = ("workload", "seq_len", "batch", "phase")
+_TITLES = {"seq_len": "length", "time_axis": "time axis"}
+
+
+def varying(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Give the axes that a table of these cases has columns for."""
+    settings = [case.setting for case in cases]
+    several = {
+        axis
+        for axis in AXES
+        if len({getattr(one, axis) for one in settings} - {Gradients.NONE}) > 1
+    }
+    return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
+
+
+def axis_headings(axes: Iterable[str]) -> tuple[Heading, ...]:
+    """Give the headings of axes, each with a filter."""
+    return tuple(Heading(_TITLES.get(one, one), AXES[one] is int, asked=True) for one in axes)
+
+
+def axis_cells(case: Case, axes: Iterable[str]) -> tuple[str, ...]:
+    """Write a case's place on these axes."""
+    return tuple(plain(getattr(case.setting, one), NAME_LIMIT) for one in axes)
+
+
+def shown(strategy: str) -> str:
+    """Show a strategy's name in a table."""
+    return plain(strategy, NAME_LIMIT)
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """What a row of the main table is written from."""
+
+    axes: tuple[str, ...]
+    unit: Unit
+    step: Unit
+    measured: Mapping[Case, Measurement]
+    limits: Limits
+    first: Mapping[Case, FirstCall]
+
+    def headings(self) -> tuple[Heading, ...]:
+        return (
+            Heading("strategy", asked=True),
+            *axis_headings(self.axes),
+            Heading(f"time ({self.unit.name})", number=True),
+            Heading("ratio", number=True),
+            Heading("ratio from", number=True),
+            Heading("ratio to", number=True),
+            Heading("verdict", asked=True),
+            Heading("would see (%)", number=True),
+            Heading("ties"),
+            Heading("price at most (%)", number=True),
+            Heading(f"per step ({self.step.name})", number=True),
+            Heading(f"over forward ({self.unit.name})", number=True),
+            Heading("first call (s)", number=True),
+            Heading("first call from", number=True),
+            Heading("first call to", number=True),
+            Heading("graph nodes", number=True),
+            Heading("peak (MiB)", number=True),
+            Heading("of the limit (%)", number=True),
+            Heading("launches", number=True),
+        )
+
+    def row(self, row: Rival, ranking: Ranking) -> tuple[str, ...]:
+        one = self.measured[row.case]
+        more = difference_to_forward(row.case, self.measured)
+        return (
+            shown(lifts.shown(row, ranking)),
+            *axis_cells(row.case, self.axes),
+            three_figures(row.seconds_per_call / self.unit.seconds),
+            _ratio(row.ratio),
+            *((_ratio(row.low), _ratio(row.high)) if has_interval(row) else ("", "")),
+            *_beside(row),
+            row.letters,
+            _per_cent(row.price[1]),
+            three_figures(per_step(row, one) / self.step.seconds),
+            three_figures(more / self.unit.seconds),
+            *_first_call(self.first.get(row.case)),
+            *_facts(one),
+            _share(share(one, row.seconds_per_call, self.limits)),
+            str(row.launches),
+        )
+
+
+def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
+    """Give the main table: one row a measurement, settings in order, the fastest first."""
+    measured = {one.case: one for one in run.measurements}
+    rows = [row for ranking in rankings for row in ranking.everyone]
+    sheet = _Sheet(
+        varying(row.case for row in rows),
+        unit_for(row.seconds_per_call for row in rows),
+        unit_for(per_step(row, measured[row.case]) for row in rows),
+        measured,
+        attainable(run.measurements),
+        first_calls(run.measurements),
+    )
+    note = (
+        "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
+        "which holds for all rivals of a setting at once; "
+        "first call from, to: its own 95 % interval over launches; "
+        "would see: a difference so large would have been called in 9 of 10 such runs; "
+        "rivals of one setting that share a letter under ties were not shown to differ; "
+        "of the limit: the least time that the layer's work needs here, by this machine's own "
+        "product of matrices and copy, as a share of the time taken"
+    )
+    cells = [sheet.row(row, one) for one in rankings for row in one.everyone]
+    return Table("measurements", "Every measurement", sheet.headings(), cells, note)
+
+
+def _share(of_the_limit: float | None) -> str:
+    return "" if of_the_limit is None else three_figures(100 * of_the_limit)
+
+
+def per_step(row: Rival, measurement: Measurement) -> float:
+    """Return the seconds of one valid step of one sequence, NaN where steps were not counted."""
+    setting = row.case.setting
+    every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
+    return row.seconds_per_call / (fact(measurement, "valid_steps") or every)
+
+
+def _beside(row: Rival) -> tuple[str, str]:
+    """Write the verdict beside the fastest; nothing for the fastest itself."""
+    if math.isnan(row.p) and math.isnan(row.detectable):
+        return "", ""
+    return str(row.verdict), _per_cent(row.detectable)
+
+
+def _first_call(found: FirstCall | None) -> tuple[str, ...]:
+    if found is None:
+        return ("",) * 3
+    return tuple(three_figures(one) for one in (found.seconds, found.low, found.high))
+
+
+def _facts(one: Measurement) -> Iterator[str]:
+    nodes, peak = fact(one, "graph_nodes"), fact(one, "peak_bytes")
+    yield "" if nodes is None else f"{nodes:,.0f}"
+    yield three_figures(math.nan if peak is None else peak / _MIB)
+
+
+def _ratio(ratio: float) -> str:
+    return f"{ratio:.3f}" if ratio < 10 else three_figures(ratio)  # noqa: PLR2004 - four figures
+
+
+def _per_cent(ratio: float) -> str:
+    return three_figures(100 * (ratio - 1)) if math.isfinite(ratio) else ""
+
+
+def losses(run: Run) -> Table:
+    """Give the cases without a result, and why."""
+    lost = [one for one in run.measurements if one.status is not Status.MEASURED]
+    axes = varying(one.case for one in lost)
+    headings = (
+        Heading("strategy", asked=True),
+        *axis_headings(axes),
+        Heading("status", asked=True),
+        Heading("reason"),
+    )
+    rows = [
+        (
+            shown(one.case.strategy),
+            *axis_cells(one.case, axes),
+            str(one.status),
+            plain(one.reason, 300),
+        )
+        for one in lost
+    ]
+    return Table("not_run", "Cases without a result", headings, rows)
+
+
+def pays_off(run: Run, rankings: Sequence[Ranking]) -> Table:
+    """Give from how many calls on which strategy has cost the least, the first call included."""
+    first = positive_facts(run, "first_call_seconds")
+    found = [(ranking, stages(ranking, first)) for ranking in rankings]
+    axes = varying(row.case for ranking, _ in found for row in ranking.rows)
+    headings = (
+        Heading("strategy", asked=True),
+        *axis_headings(axes),
+        Heading("pays off after (calls)", number=True),
+        Heading("instead of"),
+    )
+    rows = [
+        (
+            shown(later.strategy),
+            *axis_cells(ranking.rows[0].case, axes),
+            f"{later.calls - 1:,}",
+            shown(before.strategy),
+        )
+        for ranking, steps in found
+        for before, later in itertools.pairwise(steps)
+    ]
+    return Table("break_even", "Where a dear first call pays", headings, rows)
+
+
+def meanings(run: Run) -> Table:
+    """Give what strategies declare to do with layers that are more than a function."""
+    declared = {
+        name: fields
+        for name, fields in run.header.get("strategies", {}).items()
+        if isinstance(fields, dict)
+    }
+    asked = {
+        key
+        for fields in declared.values()
+        if isinstance(fields.get("meaning"), dict)
+        for key in fields["meaning"]
+    }
+    keys = sorted(asked)
+    others = lifts.look_alikes(run)
+    headings = (Heading("strategy"), Heading("what it is"), *(Heading(_word(key)) for key in keys))
+    rows = [
+        (shown(name), _title(fields, others.get(name)), *(_meant(fields, key) for key in keys))
+        for name, fields in declared.items()
+    ]
+    return Table("meanings", "What each strategy means", headings, rows)
+
+
+def _title(fields: Mapping[str, object], differs: str | None) -> str:
+    title = plain(fields.get("title") or "", 200)
+    return f"{title} (no lift: {plain(differs, 200)})" if differs else title
+
+
+def _meant(fields: Mapping[str, object], key: object) -> str:
+    meaning = fields.get("meaning")
+    value = meaning.get(key, "") if isinstance(meaning, dict) else ""
+    if isinstance(value, dict):
+        return "; ".join(f"{_word(axis)} time: {_word(one)}" for axis, one in value.items())
+    return _word(value)
+
+
+def _word(text: object) -> str:
+    return plain(text, NAME_LIMIT).lower().replace("_", " ")

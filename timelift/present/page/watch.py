@@ -1,0 +1,71 @@
+"""The report of a run that goes on, made again whenever its journal has grown."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from timelift.analyse.found import find_out
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.records import BAD_RECORD
+from timelift.errors import UserError
+from timelift.present.page import files
+
+#: The closing mark is shorter than this.
+_TAIL = 1 << 12
+
+
+def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
+    """Make the report until the journal is closed or somebody interrupts; a line each time."""
+    seen = -1
+    os.nice(10)
+    try:
+        while True:
+            size, ended = _look(path)
+            if size != seen or ended:
+                seen = size
+                yield _made(path, folder, results_folder, None if ended else every)
+            if ended:
+                return
+            time.sleep(every)
+    except KeyboardInterrupt:
+        with contextlib.suppress(KeyboardInterrupt):
+            yield _made(path, folder, results_folder, None)
+
+
+def _look(path: Path) -> tuple[int, bool]:
+    """Give a journal's size and whether it is closed; raises UserError where it went away."""
+    try:
+        return path.stat().st_size, closed(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot watch {str(path)!r}: {error.strerror}; name a run that is there"
+        ) from error
+
+
+def closed(path: Path) -> bool:
+    """Whether the last line of a journal is its closing mark."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        last = file.read().rstrip().rpartition(b"\n")[2]
+    try:
+        mark = json.loads(last)
+    except BAD_RECORD:
+        return False
+    return isinstance(mark, dict) and mark.get("kind") == "end"
+
+
+def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> str:
+    begun = time.monotonic()
+    run = results.load(path)
+    now = time.strftime("%H:%M:%S")
+    if not run.measurements:
+        return f"{now} no measurement yet"
+    found = find_out(run, trust.of_machine(results_folder, run))
+    files.write(found, folder, every)
+    measured = sum(len(one.everyone) for one in found.rankings)
+    state = "goes on" if every else "ended" if closed(path) else "left"
+    took = time.monotonic() - begun
+    return f"{now} {measured:,} measurements, {took:.1f} s, {state}: {folder / 'index.html'}"

@@ -1,6 +1,0 @@
-"""How times grow with length and batch, and where one strategy overtakes another."""
-
-from timelift.scaling.overtaking import Crossover, crossovers
-from timelift.scaling.powers import Exponent, Kind, exponents
-
-__all__ = ["Crossover", "Exponent", "Kind", "crossovers", "exponents"]

@@ -1,0 +1,1 @@
+"""What runs inside a launch: the only room that may import a framework."""

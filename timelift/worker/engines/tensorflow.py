@@ -1,0 +1,238 @@
+"""TensorFlow: eager calls, `tf.function`, and `tf.function(jit_compile=True)` for xla."""
+
+import functools
+import gc
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker.engines import (
+    Array,
+    Feed,
+    UnavailableError,
+    tensorflow_limits,
+    tensorflow_pool,
+)
+
+
+class TensorFlowEngine:
+    """TensorFlow on one device with a number of threads; made before any op runs."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.warm = False
+        device, threads = setting.device, setting.threads
+        if threads != BACKEND_THREADS:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        self._kind, _, number = device.partition(":")
+        place = _show_only(self._kind, int(number or 0))
+        logical = tf.config.list_logical_devices(self._kind.upper())
+        if len(logical) <= place:
+            raise UnavailableError(f"TensorFlow sees no {device} on this machine")
+        self._name = f"{self._kind.upper()}:{place}"
+        self.device = f"/{self._kind}:{place}"
+        self._scope = ExitStack()  # held for good: weights are made on the device
+        self._scope.enter_context(tf.device(self.device))
+        tf.config.experimental.set_synchronous_execution(True)
+
+    def place(self, array: Array) -> Any:
+        """Put an array on the device."""
+        with tf.device(self.device):
+            return tf.identity(tf.constant(array))
+
+    def place_ragged(self, array: Array, valid: Array) -> Any:
+        """Put the valid steps on the device as a ragged tensor of (batch, None, …)."""
+        with tf.device(self.device):
+            return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
+
+    def compile(self, model: Any, setting: Setting, *, training: bool) -> "TensorFlowCompiled":
+        """Wrap a model for the setting's phase and mode."""
+        return TensorFlowCompiled(model, setting, self.device, training=training)
+
+    def wait(self, result: Any) -> None:  # noqa: ARG002 - devices are waited for whole
+        """Block until the GPU has finished; `.numpy()` would add a copy.
+
+        On a CPU every call has ended when it returns (synchronous execution, TensorFlow's default).
+        Waiting there all the same runs an operation that finds the pool's threads asleep: 10 µs in
+        a row, and 40 to 200 µs after a sample, which each sample would be billed.
+        """
+        if self._kind != "cpu":
+            tf.test.experimental.sync_devices()
+
+    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
+        """Call the inner layer once, eagerly."""
+        with tf.device(self.device):
+            return self.to_numpy(layer(step, training=training))
+
+    def differentiate(
+        self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
+    ) -> tuple[list[Array], list[Array]]:
+        """Gradients by each step and by each trainable weight, with an eager tape."""
+        weights = list(layer.trainable_weights)
+        values = [weight.value for weight in weights]
+        with tf.device(self.device), tf.GradientTape() as tape:
+            tape.watch([step for step in steps if step.dtype.is_floating])
+            outputs = [layer(step, training=training) for step in steps]
+            loss = sum(
+                tf.reduce_sum(output * cotangent)
+                for output, cotangent in zip(outputs, cotangents, strict=True)
+            )
+        by_step, by_weight = tape.gradient(
+            loss, (list(steps), values), unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
+        return [self.to_numpy(one) for one in by_step], [self.to_numpy(one) for one in by_weight]
+
+    def work(
+        self, layer: Any, rows: int, features: Sequence[int], setting: Setting
+    ) -> dict[str, int]:
+        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
+        return tensorflow_limits.work(layer, rows, features, setting.dtype, setting.phase)
+
+    def attainable(self) -> dict[str, float]:
+        """Measure what the device does in a second at best."""
+        return tensorflow_limits.attainable(self.device)
+
+    def seed(self, number: int) -> None:
+        """Seed Python, numpy and TensorFlow."""
+        keras.utils.set_random_seed(number)
+
+    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
+        """Bytes that `call` holds at most of the CPU's pool, where there is one."""
+        return tensorflow_pool.peak_bytes(call)
+
+    def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
+        """Bytes that `call` adds to TensorFlow's own on the GPU at its peak; None on a CPU."""
+        if self._kind == "cpu":
+            return None
+        tf.config.experimental.reset_memory_stats(self._name)
+        before = tf.config.experimental.get_memory_info(self._name)["current"]
+        call()
+        peak = tf.config.experimental.get_memory_info(self._name)["peak"]
+        return max(0, int(peak) - int(before))
+
+    def identity(self) -> dict[str, str]:
+        """Name the device and what decides how exactly it multiplies."""
+        (physical, *_) = tf.config.get_visible_devices(self._kind.upper())
+        told = tf.config.experimental.get_device_details(physical)
+        return {
+            "name": str(told.get("device_name", self._kind)),
+            "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
+            "soft_placement": str(tf.config.get_soft_device_placement()),
+        }
+
+    def release(self) -> None:
+        """Drop what nobody refers to; the allocator keeps its pool for the next call."""
+        gc.collect()
+
+    def keep(self) -> Callable[[], None]:
+        """Note whether functions run eagerly and wait for their end; the result puts that back."""
+        eagerly = tf.config.functions_run_eagerly()
+        waits = tf.config.experimental.get_synchronous_execution()
+
+        def put_back() -> None:
+            tf.config.run_functions_eagerly(eagerly)
+            if tf.config.experimental.get_synchronous_execution() != waits:
+                tf.config.experimental.set_synchronous_execution(waits)
+
+        return put_back
+
+    def to_numpy(self, value: Any) -> Array:
+        """Fetch a tensor; a sparse gradient becomes dense."""
+        return np.asarray(tf.convert_to_tensor(value).numpy())
+
+
+class TensorFlowCompiled:
+    """One model in one phase and mode; counts its traces from inside the traced Python."""
+
+    def __init__(self, model: Any, setting: Setting, device: str, *, training: bool) -> None:
+        self.traces = 0
+        self._concrete: Any = None
+        self._model, self._training, self._device = model, training, device
+        self._setting = setting
+        body = self._forward if setting.phase is Phase.FORWARD else self._backward
+        self._function = self._wrapped(body)
+
+    def _wrapped(self, body: Callable[..., Any]) -> Any:
+        if self._setting.mode is Mode.EAGER:
+            return body
+        return tf.function(body, jit_compile=self._setting.mode is Mode.XLA, autograph=False)
+
+    def _outputs(self, inputs: Any, mask: Any) -> Any:
+        self.traces += self._setting.mode is not Mode.EAGER
+        with tf.device(self._device):
+            return self._model(inputs, training=self._training, mask=mask)
+
+    def _forward(self, inputs: Any, mask: Any = None) -> Any:
+        return self._outputs(inputs, mask)
+
+    def _backward(self, inputs: Any, mask: Any, cotangent: Any) -> Any:
+        sources = [weight.value for weight in self._model.trainable_weights]
+        with tf.GradientTape() as tape:
+            if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+                sources = [_flat(inputs), *sources]
+                tape.watch(sources[0])
+            outputs = _flat(self._outputs(inputs, mask))
+            outputs.shape.assert_is_compatible_with(cotangent.shape)  # or they would broadcast
+            loss = tf.reduce_sum(outputs * cotangent)
+        return loss, tape.gradient(loss, sources)
+
+    def _arguments(self, feed: Feed) -> list[Any]:
+        arguments = [feed.inputs, feed.mask]
+        return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
+
+    def trace(self, feed: Feed) -> None:
+        """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
+        if self._setting.mode is Mode.EAGER:
+            return
+        specs = [self._spec(one) for one in self._arguments(feed)]
+        self._concrete = self._function.get_concrete_function(*specs)
+
+    @functools.cached_property
+    def nodes(self) -> int | None:
+        """The nodes of the traced graph and of all functions inside it; None in eager mode."""
+        if self._concrete is None:
+            return None
+        graph = self._concrete.graph.as_graph_def()
+        return len(graph.node) + sum(len(inner.node_def) for inner in graph.library.function)
+
+    def _spec(self, tensor: Any) -> Any:
+        if tensor is None or isinstance(tensor, tf.RaggedTensor):
+            return None if tensor is None else tf.type_spec_from_value(tensor)
+        shape = list(tensor.shape)
+        if self._setting.time_axis is TimeAxis.DYNAMIC:
+            shape[1] = None
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    def bind(self, feed: Feed) -> Callable[[], Any]:
+        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
+        return functools.partial(self._function, *self._arguments(feed))
+
+
+def _show_only(kind: str, number: int) -> int:
+    """Hide every GPU but the one that is asked for, and let it grow; give its number from then on.
+
+    TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus or (kind == "gpu" and number >= len(gpus)):
+        return number
+    shown = [gpus[number]] if kind == "gpu" else []
+    if tf.config.get_visible_devices("GPU") != shown:
+        tf.config.set_visible_devices(shown, "GPU")
+    for one in shown:
+        tf.config.experimental.set_memory_growth(one, True)  # noqa: FBT003 - TensorFlow's signature
+    return 0 if kind == "gpu" else number
+
+
+def open_engine(setting: Setting) -> TensorFlowEngine:
+    """Start TensorFlow; raises UnavailableError where it has no such device."""
+    return TensorFlowEngine(setting)
+
+
+def _flat(value: Any) -> Any:
+    return value.flat_values if isinstance(value, tf.RaggedTensor) else value

@@ -1,0 +1,332 @@
+"""The law: `model(x)[:, t] == layer(x[:, t])` for every valid step, gradients included.
+
+The reference is the inner layer called eagerly, one step at a time, by no strategy's code. To keep
+the price bounded at many steps, some are drawn anew in every launch; in the backward phase the
+cotangent is zero elsewhere, so the weights' gradients are the drawn steps' alone, and an input
+gradient at any other step betrays a model that mixes time. At the other steps a second opinion
+says where to ask the reference too (`timelift.worker.opinion`).
+"""
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from timelift.worker.engines import Array, Engine
+from timelift.worker.tolerance import (
+    FEW_VALUES,
+    LEAST_SHARE_OF_WEIGHTS,
+    TOLERANCES,
+    Precision,
+    errors,
+    scale_of,
+    widened,
+)
+
+#: The least scale of a feature where a cotangent makes small features count as much as large ones.
+_LEAST_COUNTED = 0.01
+
+
+class LawBrokenError(Exception):
+    """A sentence that says where a model and its inner layer disagree, and by how much."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the inner layer itself gives at some steps.
+
+    `outputs` is (batch, len(steps), *outputs); `cotangent` has that shape too and is zero at
+    invalid steps; `by_step` is like the inputs at `steps`; `by_weight` follows the layer's weights.
+    `valid` is (batch, time) of booleans.
+    """
+
+    steps: tuple[int, ...]
+    valid: Array
+    outputs: Array
+    cotangent: Array
+    by_step: Array
+    by_weight: tuple[Array, ...]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape that a lift must return: (batch, time, *outputs)."""
+        return (*self.valid.shape, *self.outputs.shape[2:])
+
+    def sparse_cotangent(self) -> Array:
+        """The cotangent of all steps: zero except at the reference's."""
+        everywhere = np.zeros(self.output_shape, self.cotangent.dtype)
+        everywhere[:, self.steps] = self.cotangent
+        return everywhere
+
+
+def draw_steps(seq_len: int, most: int, dice: random.Random) -> tuple[int, ...]:
+    """Draw at most `most` steps, the first and the last among them."""
+    if seq_len <= most:
+        return tuple(range(seq_len))
+    return (0, *sorted(dice.sample(range(1, seq_len - 1), most - 2)), seq_len - 1)
+
+
+def reference(  # noqa: PLR0913, PLR0917 - the law needs all of these and nothing bundles them
+    engine: Engine,
+    layer: Any,
+    inputs: Array,
+    valid: Array,
+    steps: Sequence[int],
+    noise: np.random.Generator,
+    *,
+    gradients: bool,
+    training: bool = False,
+) -> Reference:
+    """Call the inner layer at each step; `inputs` is (batch, time, *features).
+
+    Raises ValueError where the layer itself gives NaN or infinity: nothing can be held to that.
+    """
+    placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
+    outputs = np.stack([engine.apply(layer, one, training=training) for one in placed], axis=1)
+    there = valid[:, list(steps)]
+    check_layer(outputs[there], "outputs")
+    cotangent = draw_cotangent(outputs, there, noise)
+    if not gradients:
+        return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
+    weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
+    found, by_weight = engine.differentiate(layer, placed, weighed, training=training)
+    by_step = np.stack(found, axis=1)
+    for one in (by_step[there], *by_weight):
+        check_layer(one, "gradients")
+    return Reference(tuple(steps), valid, outputs, cotangent, by_step, tuple(by_weight))
+
+
+def check_layer(values: Array, name: str) -> None:
+    """Raise ValueError where the inner layer itself gives NaN or infinity."""
+    if not np.isfinite(widened(values)).all():
+        raise ValueError(
+            f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
+            "can be held to them; choose a layer, weights or inputs that give finite ones"
+        )
+
+
+def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
+    """Draw weights of outputs (batch, steps, *outputs), zero at invalid steps.
+
+    Small features have larger ones, so that a mistake in them shows in the loss.
+    """
+    scale = scale_of(outputs[valid], _LEAST_COUNTED)
+    drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
+    cotangent: Array = (drawn * _over(valid, outputs)).astype(outputs.dtype)
+    return cotangent
+
+
+def _over(valid: Array, outputs: Array) -> Array:
+    """Shape a (batch, steps) mask to multiply (batch, steps, *outputs)."""
+    return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
+
+
+def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
+    """Hold a shape to (batch, time, *outputs); None is a size that is not known yet."""
+    wanted = expected.output_shape
+    pairs = zip(shape, wanted, strict=False)
+    if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
+        raise LawBrokenError(f"returns shape {shape} where the law wants {expected.output_shape}")
+
+
+def check_outputs(outputs: Array, expected: Reference, precision: Precision) -> float:
+    """Compare a model's outputs with the reference; return the largest error of a feature."""
+    check_output_shape(outputs.shape, expected)
+    allowed = TOLERANCES[precision].outputs
+    return _check_steps(outputs, expected.outputs, expected, "outputs", allowed)
+
+
+def check_input_gradient(gradient: Array, expected: Reference, precision: Precision) -> float:
+    """Compare the gradient by the inputs, which is zero at every step without cotangent.
+
+    Convolutions by FFT or Winograd leave some rounding of their neighbours there.
+    """
+    check_finite(gradient, "input gradient")
+    others = np.ones_like(expected.valid)
+    others[:, expected.steps] = ~expected.valid[:, expected.steps]
+    largest = float(np.abs(widened(expected.by_step)).max(initial=0.0))
+    leaks = np.abs(widened(gradient)) * _over(others, gradient)
+    if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
+        step = int(_by_step(leaks).argmax())
+        raise LawBrokenError(
+            "mixes time: a step's outputs have a gradient by another step's inputs, up to "
+            f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
+        )
+    allowed = TOLERANCES[precision].gradients
+    return _check_steps(gradient, expected.by_step, expected, "input gradient", allowed)
+
+
+def check_finite(gradient: Array, name: str) -> None:
+    """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
+    bad = ~np.isfinite(widened(gradient))
+    if bad.any():
+        raise LawBrokenError(f"{name} at step {_by_step(bad).argmax()} is NaN or infinite")
+
+
+def check_finite_sums(gradients: Sequence[Array | None]) -> None:
+    """Reject NaN and infinity in any gradient by the weights."""
+    for index, one in enumerate(gradients):
+        if one is not None and not np.isfinite(widened(one)).all():
+            raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
+
+
+def check_weight_gradients(
+    gradients: Sequence[Array | None],
+    expected: Reference,
+    precision: Precision,
+    rounding: Sequence[float] = (),
+) -> float:
+    """Compare the gradients by the weights, in the layer's order.
+
+    `rounding` is how far the layer itself is from the reference, weight by weight, when it is
+    called on the same steps at once; a model may be twice as far.
+    """
+    rows = int(expected.valid[:, expected.steps].sum())
+    allowed = [TOLERANCES[precision].gradients] * len(expected.by_weight)
+    if rounding:
+        allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
+    return check_sums(gradients, expected.by_weight, rows, allowed)
+
+
+def check_sums(
+    found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
+) -> float:
+    """Compare gradients by the weights, each a sum over `rows` steps of sequences."""
+    for index, one in enumerate(found):
+        if one is None:
+            raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
+    there = [one for one in found if one is not None]
+    off = sum_errors(there, wanted, rows)
+    return max(
+        (
+            judge(errors_of_one, scale, f"gradient of weight {index}", most)
+            for index, ((errors_of_one, scale), most) in enumerate(zip(off, allowed, strict=True))
+        ),
+        default=0.0,
+    )
+
+
+def sum_errors(
+    found: Sequence[Array], wanted: Sequence[Array], rows: int
+) -> list[tuple[Array, Array]]:
+    """Errors of gradients by the weights in units of their scales, each with its scale.
+
+    A scale is the largest gradient of the same column, the last axis, but no less than a tenth of
+    the weight's own largest and a hundredth of the largest of all: some are zero by symmetry, as
+    that of attention's key bias.
+    """
+    largest = max((float(np.abs(widened(one)).max(initial=0.0)) for one in wanted), default=0.0)
+    compared = list[tuple[Array, Array]]()
+    for one, want in zip(found, wanted, strict=True):
+        values = want if rows >= FEW_VALUES else want.reshape(-1)
+        scale = scale_of(values, least=LEAST_SHARE_OF_WEIGHTS * largest)
+        compared.append((errors(one.reshape(want.shape), want, scale), scale))
+    return compared
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How far a loss is from the sum of outputs * cotangent, in units of that sum's own size."""
+
+    off: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether rounding explains the difference; NaN agrees with nothing."""
+        return self.off <= self.allowed
+
+    def judge(self, name: str) -> None:
+        """Raise LawBrokenError where it does not; `name` tells whose loss it is."""
+        if not self.agrees:
+            raise LawBrokenError(
+                f"{name} differ from the inner layer's: weighed at random, their sum is "
+                f"{self.off:.2g} of its size away (allowed: {self.allowed:.2g})"
+            )
+
+
+def compare_loss(
+    found: float, outputs: Array, cotangent: Array, scale: Array, precision: Precision
+) -> Loss:
+    """Hold a loss to sum(outputs * cotangent), both (batch, steps, *outputs).
+
+    The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
+    It may be off by outputs that all err by half their tolerance, this way and that, by additions
+    that round to float32 at least, and by the rounding of the sum itself.
+    """
+    tolerance, weights = TOLERANCES[precision], widened(cotangent)
+    terms = widened(outputs) * weights
+    wanted = float(terms.sum(dtype=np.float64))
+    of_outputs = tolerance.outputs / 2 * _length(weights * scale.astype(weights.dtype))
+    size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
+    roundoff = min(tolerance.roundoff, TOLERANCES[Precision.FLOAT32].roundoff)
+    rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
+    return Loss(abs(found - wanted) / size, (of_outputs + rounding) / size)
+
+
+def _length(values: Array) -> float:
+    """The root of the sum of squares, without BLAS, whose threads would go on spinning."""
+    return math.sqrt(float(np.square(values).sum(dtype=np.float64)))
+
+
+def step_errors(found: Array, wanted: Array, valid: Array, scale: Array) -> Array:
+    """The largest error of each step (steps,) in units of the scale; NaN where there is one."""
+    off = errors(found, wanted, scale)
+    off[~valid] = 0
+    return _by_step(off)
+
+
+def match_weights(model: Any, layer: Any) -> list[int]:
+    """For each weight of the layer, its index among the model's; wrong weights break the law."""
+    ours, theirs = list(model.trainable_weights), list(layer.trainable_weights)
+    sizes = [[int(np.prod(weight.shape)) for weight in side] for side in (ours, theirs)]
+    if sorted(sizes[0]) != sorted(sizes[1]):
+        raise LawBrokenError(
+            f"has {len(ours)} trainable weights of {sum(sizes[0])} values where the inner layer "
+            f"has {len(theirs)} of {sum(sizes[1])}; it would not train the layer"
+        )
+    places = {id(weight): index for index, weight in enumerate(ours)}
+    if all(id(weight) in places for weight in theirs):
+        return [places[id(weight)] for weight in theirs]
+    return list(range(len(theirs)))
+
+
+def _by_step(values: Array) -> Array:
+    """The largest of each step of (batch, steps, …); NaN where there is one."""
+    largest: Array = values.max(axis=(0, *range(2, values.ndim)))
+    return largest
+
+
+def _check_steps(
+    found: Array, wanted: Array, expected: Reference, name: str, allowed: float
+) -> float:
+    """Compare (batch, time, …) with the reference's steps, one after another."""
+    valid = expected.valid[:, expected.steps]
+    scale = scale_of(wanted[valid])
+    worst = 0.0
+    for index, step in enumerate(expected.steps):
+        rows = valid[:, index]
+        off = errors(found[rows, step], wanted[rows, index], scale)
+        worst = max(worst, judge(off, scale, f"{name} at step {step}", allowed))
+    return worst
+
+
+def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
+    """The largest of errors in units of the scale; raises LawBrokenError if it is not allowed."""
+    worst = float(off.max(initial=0.0))
+    if worst <= allowed:
+        return worst
+    are, differ = ("are", "differ") if name.startswith("outputs") else ("is", "differs")
+    if not math.isfinite(worst):
+        raise LawBrokenError(f"{name} {are} NaN or infinite")
+    place = np.unravel_index(int(off.argmax()), off.shape)
+    share, feature = 1.0, ""
+    if scale.ndim:
+        share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
+    raise LawBrokenError(
+        f"{name} {differ} from the inner layer's by {worst * share:.2g} of the "
+        f"largest value{feature} (allowed: {allowed * share:.1g})"
+    )

@@ -1,0 +1,218 @@
+"""The second opinion: what the inner layer gives at every step, for the price of a few calls.
+
+Valid steps are folded into the batch, and the layer is called on chunks of them. That is an opinion
+and no judge: a layer may mix its batch or refuse another size. Where a rival disagrees, the layer
+is asked at that single step, which settles it for the rivals that follow; and where the fold errs
+at a step of the reference already, the layer is asked at every single step.
+"""
+
+import math
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from timelift.worker.engines import Array, Engine
+from timelift.worker.law import (
+    Reference,
+    check_layer,
+    draw_cotangent,
+    step_errors,
+    sum_errors,
+)
+from timelift.worker.tolerance import TOLERANCES, Precision, scale_of, widened
+
+#: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
+CHUNK_BYTES = 2**22
+#: Gradients by the inputs, (batch, time, *features), and by each weight.
+Gradients = tuple[Array, tuple[Array, ...]]
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The inner layer called on steps folded into the batch, or at each step alone.
+
+    `inputs` is (batch, time, *features), `valid` (batch, time) of booleans.
+    """
+
+    engine: Engine
+    layer: Any
+    inputs: Array
+    valid: Array
+    training: bool
+
+    def outputs(self, steps: Sequence[int], *, folded: bool) -> Array:
+        """Outputs (batch, time, *outputs) at `steps`, zero elsewhere and at invalid ones."""
+        found = None
+        for rows in self._parts(steps, folded=folded):
+            placed = self.engine.place(self.inputs[rows])
+            part = self.engine.apply(self.layer, placed, training=self.training)
+            found = self._put(found, rows, part)
+        assert found is not None
+        return found
+
+    def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> Gradients:
+        """Gradients for the cotangent (batch, time, *outputs) at `steps` alone.
+
+        Those by the weights are summed over the calls in float64.
+        """
+        by_input, by_weight = None, list[Array]()
+        for rows in self._parts(steps, folded=folded):
+            placed, weighed = self.engine.place(self.inputs[rows]), cotangent[rows]
+            (by_rows,), by_part = self.engine.differentiate(
+                self.layer, [placed], [self.engine.place(weighed)], training=self.training
+            )
+            by_input = self._put(by_input, rows, by_rows)
+            parts = [one.astype(np.float64) for one in by_part]
+            so_far = by_weight or [np.zeros(one.shape) for one in parts]
+            by_weight = [a + b for a, b in zip(so_far, parts, strict=True)]
+        assert by_input is not None
+        return by_input, tuple(by_weight)
+
+    def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
+        """What each call is made on: sequences, and the step of each, as indices."""
+        batch = len(self.inputs)
+        if not folded:
+            return [(np.arange(batch), np.full(batch, step)) for step in steps]
+        chosen = np.zeros_like(self.valid)
+        chosen[:, list(steps)] = self.valid[:, list(steps)]
+        sequences, of_each = np.nonzero(chosen)
+        most = max(batch, CHUNK_BYTES // max(1, self.inputs[0, 0].nbytes))
+        calls = -(-len(sequences) // most)
+        both = np.array_split(sequences, calls), np.array_split(of_each, calls)
+        return list(zip(*both, strict=True))
+
+    def _put(self, found: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
+        if found is None:
+            found = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
+        there = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
+        found[rows] = np.where(there, part, np.zeros_like(part))
+        return found
+
+
+class Opinion:
+    """Outputs and, in the backward phase, gradients for one cotangent, at every valid step.
+
+    `outputs` and `cotangent` are (batch, time, *outputs), zero at invalid steps, and agree with the
+    reference at its steps; `by_input` is (batch, time, *features); `by_weight` follows the layer's
+    weights. `scale` is what errors of outputs are relative to, and `rounding` how far the fold is
+    from the reference's gradients by the weights: only bfloat16 makes that worth knowing.
+    """
+
+    def __init__(
+        self, calls: Calls, reference: Reference, precision: Precision, noise: np.random.Generator
+    ) -> None:
+        self._calls, self._reference, self._folds = calls, reference, True
+        self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
+        self.valid, tolerance = calls.valid, TOLERANCES[precision]
+        self.steps = [int(step) for step in np.flatnonzero(self.valid.any(axis=0))]
+        self.outputs = self._fold(
+            calls.outputs, lambda found: found, reference.outputs, tolerance.outputs
+        )
+        self._settled = set(reference.steps) if self._folds else set(self.steps)
+        self.outputs[:, reference.steps] = reference.outputs
+        self._settle_infinite(self.outputs)
+        self.scale = scale_of(self.outputs[self.valid])
+        self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
+        self.cotangent[:, reference.steps] = reference.cotangent
+        if reference.by_step.size:
+            self.by_input, self.by_weight = self._fold(
+                partial(calls.gradients, cotangent=self.cotangent),
+                lambda found: found[0],
+                reference.by_step,
+                tolerance.gradients,
+            )
+            self._settle_infinite(self.by_input)
+        if not self._folds:  # the gradients told what the outputs did not
+            self._settle_outputs()
+        self._sums_settled = not self._folds
+        rounds = precision is Precision.BFLOAT16 and self._folds
+        self.rounding = self._rounding() if rounds and reference.by_weight else ()
+
+    @property
+    def places(self) -> int:
+        """How many values of each feature a step's output has, as the pixels of a convolution."""
+        return math.prod(self.outputs.shape[2:-1])
+
+    def settle(self, step: int) -> bool:
+        """Ask the layer at a single step, once; False where that was settled before.
+
+        Raises ValueError where the layer has no finite answer.
+        """
+        if step in self._settled:
+            return False
+        self._settled.add(step)
+        self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
+        check_layer(self.outputs[:, step], "outputs")
+        if self.by_input.size:
+            found = self._calls.gradients([step], self.cotangent, folded=False)
+            self.by_input[:, step] = found[0][:, step]
+            check_layer(self.by_input[:, step], "gradients")
+        return True
+
+    def _settle_infinite(self, found: Array) -> None:
+        """Settle the steps of (batch, time, …) with NaN or infinity before anything rests on them.
+
+        Raises ValueError where the layer itself gives them.
+        """
+        finite = np.isfinite(widened(found)).all(axis=(0, *range(2, found.ndim)))
+        for step in np.flatnonzero(~finite):
+            if not self.settle(int(step)):
+                check_layer(found[:, step], "outputs")
+
+    def _settle_outputs(self) -> None:
+        """Ask the layer at every step that is not settled; its gradients there are known."""
+        for step in set(self.steps) - self._settled:
+            self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
+            check_layer(self.outputs[:, step], "outputs")
+        self._settled = set(self.steps)
+
+    def settle_sums(self) -> None:
+        """Ask the layer at every single step for its gradients by the weights."""
+        if not self._sums_settled:
+            self._sums_settled = True
+            self.by_weight = self._calls.gradients(self.steps, self.cotangent, folded=False)[1]
+            for one in self.by_weight:
+                check_layer(one, "gradients")
+
+    def sums_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
+        """Gradients by the weights where `steps` alone have a cotangent; of one step, settled."""
+        folded = self._folds and len(steps) > 1
+        return self._calls.gradients(steps, self.cotangent, folded=folded)[1]
+
+    def _fold(
+        self,
+        ask: Callable[..., Found],
+        each_step: Callable[[Found], Array],
+        wanted: Array,
+        allowed: float,
+    ) -> Found:
+        """Ask about all steps at once; one by one where that fails or the reference differs."""
+        if self._folds:
+            try:
+                found = ask(self.steps, folded=True)
+                if self._agrees(each_step(found), wanted, allowed):
+                    return found
+            except Exception:  # noqa: BLE001 - a layer may refuse another size of the batch
+                traceback.print_exc()
+            self._folds = False
+        return ask(self.steps, folded=False)
+
+    def _rounding(self) -> tuple[float, ...]:
+        """Errors of gradients by the weights where the reference's steps are folded."""
+        steps, wanted = self._reference.steps, self._reference.by_weight
+        cotangent = self._reference.sparse_cotangent()
+        found = self._calls.gradients(steps, cotangent, folded=True)[1]
+        rows = int(self.valid[:, list(steps)].sum())
+        return tuple(float(one.max(initial=0.0)) for one, _ in sum_errors(found, wanted, rows))
+
+    def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
+        """Whether (batch, time, …) is what the reference holds at its steps."""
+        steps = list(self._reference.steps)
+        valid = self.valid[:, steps]
+        off = step_errors(found[:, steps], wanted, valid, scale_of(wanted[valid]))
+        return bool(off.max() <= allowed)

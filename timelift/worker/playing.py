@@ -1,0 +1,130 @@
+"""Playing: the contenders of a setting are warmed up and timed, and each is reported."""
+
+import gc
+import random
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from timelift import rounds
+from timelift.case import CPU, Status
+from timelift.messages import PLAYING, Task, Wires, ended
+from timelift.worker import throttle, watch
+from timelift.worker.engines import Engine
+from timelift.worker.inputs import Side
+from timelift.worker.prepare import Contender
+
+
+class Play:
+    """The rounds of one setting, alone or as another process conducts them."""
+
+    def __init__(self, engine: Engine, task: Task, wires: Wires, dice: random.Random) -> None:
+        self.engine, self.task, self.dice = engine, task, dice
+        self.emit, self.listen = wires.emit, wires.listen
+        self._mark, self._hurried = wires.mark, wires.hurried
+        self._throttled = throttle.watch(task.setting.device)
+
+    def run(self, contenders: Sequence[Contender], side: Side) -> None:
+        """Play the contenders' rounds, if any are asked for, and report every contender."""
+        self.emit({"event": "ready"})
+        self.listen()
+        players = [self._player(one) for one in contenders]
+        shared = self._bounds(side)
+        shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
+        for one, player in zip(contenders, players, strict=True):
+            self._report(one, player, shared)
+
+    def _bounds(self, side: Side) -> dict[str, Any]:
+        """Say what bounds a call from below: the layer's work, and what the device attains."""
+        task, found = self.task, dict[str, Any]()
+        rows = task.setting.batch * task.setting.seq_len
+        if task.counts_work:
+            self.emit({"event": "busy", "strategy": None, "doing": "counting the layer's work"})
+            try:
+                found = self.engine.work(side.layer, rows, task.features, task.setting)
+            except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
+                traceback.print_exc()
+        return found | (self._gauged() if task.gauges_device else {})
+
+    def _gauged(self) -> dict[str, Any]:
+        """Measure what the device does at best, and name it; what fails is not known."""
+        self.emit({"event": "busy", "strategy": None, "doing": "gauging the device"})
+        try:
+            return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
+        except Exception:  # noqa: BLE001 - no rival's fault
+            traceback.print_exc()
+            return {}
+
+    def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+        timed = self.task.round_seconds > 0 and not self.task.conducted
+        if timed and (why := player.why_lost):
+            self.emit(ended(one.rival, Status.FAILED, why))
+            return
+        traces = getattr(one.compiled, "traces", 0)
+        facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
+        if player.dispatch_share is not None:
+            facts["dispatch_share"] = round(player.dispatch_share, 3)
+        self.emit(
+            {
+                **ended(one.rival, Status.MEASURED, ""),
+                "seconds_per_call": player.seconds_per_call,
+                "calls_per_sample": player.calls_per_sample,
+                "facts": facts,
+            }
+        )
+
+    def _player(self, one: Contender) -> rounds.Player:
+        return rounds.Player(
+            one.rival.name,
+            call=one.compiled.bind(one.feed),
+            wait=self.engine.wait,
+            traces=lambda: one.compiled.traces,
+            slower=one.rival.slower,
+            pair=one.rival.pair or one.rival.name,
+            mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
+        )
+
+    def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
+        for player in players:
+            self.emit({"event": "busy", "strategy": player.name, "doing": "warming up"})
+            seconds = rounds.warm_up(player)
+            if not self.task.setting.device.startswith(CPU):
+                rounds.look_at_queue(player)
+            rounds.size_samples(player, seconds, self.dice)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self.emit({"event": "busy", "strategy": None, "doing": PLAYING})
+        seen = watch.Watch()
+        play = self._be_conducted if self.task.conducted else self._conduct
+        played = play(players)
+        self._mark(0)
+        held_down = self._throttled()
+        return {**played, **seen.facts(), **({"throttled": held_down} if held_down else {})}
+
+    def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        seconds = self.task.round_seconds * len(players)
+        return rounds.play(
+            players, seconds, self.dice, held_down=self._throttled, stop=self._hurried
+        ).facts()
+
+    def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        """Play a sample whenever told to; who conducts knows the rounds."""
+        by_name = {player.name: player for player in players}
+        self.emit({"event": "warm"})
+        while name := self.listen().get("play"):
+            player = by_name[name]
+            seconds = player.take_turn(time.perf_counter)
+            self.emit(
+                {
+                    "event": "sample",
+                    "seconds": seconds,
+                    "calls": player.calls_per_sample,
+                    "traces": player.traces(),
+                    "held_down": self._throttled(),
+                }
+            )
+        return {}

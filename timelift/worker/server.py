@@ -1,0 +1,164 @@
+"""The launch process: import the backend once, then fork one worker for each setting.
+
+Started by `launch` as `python -m timelift.worker.server EVENTS_FD BACKEND CORES`, with CORES empty
+or numbers with commas; reads tasks from standard input, one JSON object a line. No op may run
+before the fork, so that every worker starts a runtime of its own, as a fresh interpreter would,
+without paying its imports again.
+"""
+
+import contextlib
+import ctypes
+import gc
+import json
+import mmap
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, TextIO
+
+from timelift.messages import Task, Wires, read_line
+
+#: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
+_PLAYING = mmap.mmap(-1, 4)
+#: prctl(2): the signal that this process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
+
+
+def serve(events_fd: int, backend: str, cores: str) -> None:
+    """Import the backend, then serve tasks until standard input ends; stay on `cores`, if any."""
+    _die_with_parent()
+    if cores:
+        os.sched_setaffinity(0, map(int, cores.split(",")))
+    os.environ["KERAS_BACKEND"] = backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as the driver and NVML number them
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
+    events = os.fdopen(events_fd, "w", encoding="utf-8")
+    _import_backend(backend)
+    gc.collect()
+    gc.freeze()  # what was imported is never garbage: no worker need walk it again
+    _emit(events, 0, {"event": "ready"})
+    for line in sys.stdin.buffer:
+        told = read_line(line)
+        if "task" in told:  # anything else was meant for a worker that is gone
+            number = told.pop("task")
+            ended = _serve_one(number, told, events)
+            events.write("\n")  # ends the line that the worker may have died in
+            _emit(events, number, {"event": "exit", **ended})
+
+
+def _import_backend(backend: str) -> None:
+    """Import everything that a worker needs, and run nothing."""
+    import keras  # noqa: F401, PLC0415
+
+    import timelift.worker.worker  # noqa: F401, PLC0415
+    from timelift.worker import engines  # noqa: PLC0415
+
+    engines.load(backend)
+
+
+def _serve_one(number: int, fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
+    _mark(0)
+    pid = os.fork()
+    if pid == 0:
+        _be_a_worker(number, fields, events)
+    _, status = os.waitpid(pid, 0)
+    _end_group(pid)
+    code = os.waitstatus_to_exitcode(status)
+    return {
+        "code": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "playing": int.from_bytes(_PLAYING[:4], "little"),
+    }
+
+
+def _mark(place: int) -> None:
+    """Note who plays, where it is read even after this process has died."""
+    _PLAYING[:4] = place.to_bytes(4, "little")
+
+
+def _end_group(pid: int) -> None:
+    """End whatever a strategy started and left behind in the worker's group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _be_a_worker(number: int, fields: Mapping[str, Any], events: TextIO) -> None:
+    """Measure one task in this forked process, and leave without running any exit handler."""
+    from timelift.worker import worker  # noqa: PLC0415
+
+    code, hurry, emit = 1, _Hurry(), partial(_emit, events, number)
+    try:
+        os.setsid()
+        _die_with_parent()
+        emit({"event": "started", "pid": os.getpid()})
+        wires = Wires(emit, partial(_listen, number), _mark, hurry.asked)
+        worker.run(Task.from_json(fields), wires)
+        code = 0
+    except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+class _Hurry:
+    """Whether this worker was told by SIGUSR1 to play no further round."""
+
+    def __init__(self) -> None:
+        self._heard = False
+        signal.signal(signal.SIGUSR1, self._hear)
+
+    def _hear(self, _number: int, _frame: object) -> None:
+        self._heard = True
+
+    def asked(self) -> bool:
+        """Say so."""
+        return self._heard
+
+
+def _listen(number: int) -> dict[str, Any]:
+    """Wait for what the worker of this task is told next; empty once nothing more can come."""
+    while line := _next_line():
+        told = read_line(line)
+        if told.get("to") == number:
+            return told
+    return {}
+
+
+def _next_line() -> bytes:
+    """Read a line unbuffered, for later ones may not be this worker's; empty at the end."""
+    line = b""
+    while not line.endswith(b"\n") and (letter := os.read(0, 1)):
+        line += letter
+    return line
+
+
+def _emit(events: TextIO, number: int, event: Mapping[str, Any]) -> None:
+    events.write(json.dumps({"of": number, **event}) + "\n")
+    events.flush()
+
+
+def _die_with_parent() -> None:
+    """Leave no orphan on Linux; elsewhere the end of standard input is the signal."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _abandoned():
+        os._exit(1)
+
+
+def _abandoned() -> bool:
+    """Whether who tells us what to do is gone; before prctl was called nobody said so."""
+    told = select.poll()
+    told.register(0, select.POLLHUP)
+    return any(seen & select.POLLHUP for _, seen in told.poll(0))
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]), *sys.argv[2:])
