@@ -125,9 +125,9 @@ def _failures(session: Session) -> dict[Case, str]:
     """Judge what was raced against another side."""
     if not (session.gate and session.journal_path):
         return {}
-    from timelift.present import gate  # noqa: PLC0415
+    from timelift.commands import ending  # noqa: PLC0415
 
-    return gate.failures(session.journal_path)
+    return ending.failures(session.journal_path)
 
 
 def _is_question(item: pytest.Item) -> bool:
@@ -159,7 +159,8 @@ def pytest_terminal_summary(
         return
     from timelift.analyse.runs import against  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
-    from timelift.present import ending, gate, github  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
+    from timelift.commands import ending  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     say = ending.gate_lines if session.gate else ending.lines
@@ -167,13 +168,13 @@ def pytest_terminal_summary(
     said: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            said = list(gate.lines([], against.read(session.gate.described())))
+            said = list(ending.of_gate(GateFindings(against.read(session.gate.described()), [])))
         elif session.journal_path:
             said = list(say(session.journal_path))
         for line in said:
             terminalreporter.write_line(line, **ending.markup(line))
         if config.getoption("github_summary") and session.journal_path:
-            terminalreporter.write_line(github.append(said, session.journal_path))
+            terminalreporter.write_line(ending.append_summary(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
         usual = not (said or session.gate or session.selftest)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import journals
-from timelift.analyse.found import Found, find_out
+from timelift.analyse.findings import Found, find_out
 from timelift.analyse.runs import results
 from timelift.present.page import files
 

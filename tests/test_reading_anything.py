@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
-from timelift.analyse.found import MOST_SETTINGS, find_out
+from timelift.analyse.findings import MOST_SETTINGS, find_out
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.finding import find, of_same_machine
 from timelift.analyse.runs.measurement import Launch, Measurement, Run

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 
 
 def _load(path: Path) -> Run:
-    from timelift.analyse.changes.condense import condense  # noqa: PLC0415
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
     return condense(load_usual(path))
 
@@ -93,7 +93,7 @@ def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
 
 def _history(folder: Path, paths: list[Path], new: Run) -> Iterator[Run]:
     """Read the machine's other runs, the oldest first; those that cannot be read tell nothing."""
-    from timelift.analyse.changes.condense import condense  # noqa: PLC0415
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
     for path in of_same_machine(folder, new.header.get("machine"), paths)[-_HISTORY:]:
         try:

@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415 - a typo needs no numpy
+
     module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
-    data: bytes = module.export(load_measured(path))
+    data: bytes = module.export(RunFindings(load_measured(path)))
     if arguments.output is None:
         sys.stdout.write(data.decode())
     else:

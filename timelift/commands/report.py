@@ -80,13 +80,13 @@ def _folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 
 def _summarise(path: Path, folder: Path) -> str:
-    from timelift.present import ending, github  # noqa: PLC0415
+    from timelift.commands import ending  # noqa: PLC0415
 
-    return github.append(ending.lines(path), path, folder)
+    return ending.append_summary(list(ending.lines(path)), path, folder)
 
 
 def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
-    from timelift.present.page import watch  # noqa: PLC0415
+    from timelift.commands import watch  # noqa: PLC0415
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
@@ -98,11 +98,13 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
 
 def _report(path: Path, folder: Path, results_folder: Path) -> None:
-    from timelift.analyse.found import find_out  # noqa: PLC0415
+    from timelift.analyse.findings import find_out  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import gate_findings  # noqa: PLC0415
+    from timelift.commands import ending  # noqa: PLC0415
     from timelift.present import (  # noqa: PLC0415
         across_table,
-        gate,
         scaling_table,
+        table,
         terminal,
     )
 
@@ -111,13 +113,14 @@ def _report(path: Path, folder: Path, results_folder: Path) -> None:
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
-    for line in gate.of_run(run):
+    for line in ending.of_gate(gate_findings(run)):
         sys.stdout.write(f"{plain(line)}\n")
     found = find_out(run, trust.of_machine(results_folder, run))
     console = terminal.console()
-    terminal.show(found.report, console)
+    report = table.report(found)
+    terminal.show(report, console)
     terminal.show_lines(scaling_table.lines(found.scaling), console)
     terminal.show_lines(across_table.lines(found.across), console)
     from timelift.present.page import files  # noqa: PLC0415
 
-    sys.stdout.write(f"\n{files.write(found, folder)}\n")
+    sys.stdout.write(f"\n{files.write(found, report, folder)}\n")

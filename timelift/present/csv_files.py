@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.lifts import look_alikes
-from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.measurement import Measurement
+from timelift.analyse.runs.records import REPORTED, fact
+from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.rival import Rival
 from timelift.case import AXES
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, csv_text, markdown
@@ -32,21 +32,10 @@ RANKED = {
 }
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
-FACTS = (
-    "build_seconds",
-    "trace_seconds",
-    "first_call_seconds",
-    "traces",
-    "graph_nodes",
-    "peak_bytes",
-    "weights",
-    "valid_steps",
-    "law_error",
-)
 #: The columns of a table with a row for each case.
 COLUMNS = (
     *("strategy", *AXES, "status", "launches", *RANKED),
-    *(*FACTS, *FIRST_CALL, "reason", "differs"),
+    *(*REPORTED, *FIRST_CALL, "reason", "differs"),
 )
 
 
@@ -96,18 +85,16 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(markdown(cell, NAME_LIMIT) for cell in cells)} |"
 
 
-def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
+def csv_report(found: RunFindings) -> str:
     """Write one row a case: its axes, its rank, its facts, its status and why."""
-    others = look_alikes(run)
-    ranked = {row.case: row for ranking in rankings for row in ranking.everyone}
-    first = first_calls(run.measurements)
+    ranked = {row.case: row for ranking in found.rankings for row in ranking.everyone}
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for one in run.measurements:
+    for one in found.run.measurements:
         row = _csv_row(one, ranked.get(one.case))
-        row |= first_call_interval(first.get(one.case))
-        row["differs"] = others.get(one.case.strategy, "")
+        row |= first_call_interval(found.first_calls.get(one.case))
+        row["differs"] = found.look_alikes.get(one.case.strategy, "")
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return file.getvalue()
 
@@ -118,7 +105,7 @@ def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
         "status": measurement.status,
         "launches": len(measurement.launches),
         **ranks(rival),
-        **{name: fact(measurement, name) for name in FACTS},
+        **{name: fact(measurement, name) for name in REPORTED},
         "reason": measurement.reason,
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
+from timelift.present.trust import sentence
 
 _SCALARS = (str, int, float)
 
@@ -33,7 +34,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
     drift = _object(_object(run.header.get("machine")).get("drift"))
-    return trust.sentence(_object(drift.get("versions")))
+    return sentence(trust, _object(drift.get("versions")))
 
 
 def _object(value: object) -> Mapping[str, Any]:

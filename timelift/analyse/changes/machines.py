@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from timelift.analyse.execution import identity
+from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.measurement import Run
 from timelift.escape import plain
 

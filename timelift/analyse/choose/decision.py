@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from timelift.analyse import lifts
 from timelift.analyse.choose.answers import Choice, Open
 from timelift.analyse.choose.by_fact import by_fact
 from timelift.analyse.choose.by_time import by_time
 from timelift.analyse.choose.place import alike, place
 from timelift.analyse.choose.question import Goal, Question
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import lifts
 from timelift.case import Setting
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.changes.condense import condense
+from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
+from timelift.analyse.runs.records import REPORTED
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import SCHEMA
-from timelift.present import csv_files
 
 #: What is kept of each part of the header.
 _HEADER = ("id", "started", "seed", "command", "commit", "machine", "options", "cases")
@@ -28,7 +28,7 @@ _MACHINE = ("name", "identity", "drift")
 _STRATEGY = ("title", "differs", "planted")
 #: Facts that comparisons, histories and reports use; any other may hold anything.
 FACTS = (
-    *csv_files.FACTS,
+    *REPORTED,
     "peak_bytes_below",
     "steady",
     "dropped_rounds",

@@ -14,6 +14,18 @@ from timelift.escape import plain
 
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
+#: The facts of a case that tables, exports and baselines have a column for.
+REPORTED = (
+    "build_seconds",
+    "trace_seconds",
+    "first_call_seconds",
+    "traces",
+    "graph_nodes",
+    "peak_bytes",
+    "weights",
+    "valid_steps",
+    "law_error",
+)
 #: What reading a bad record raises, however it is bad.
 BAD_RECORD = (ValueError, OverflowError, RecursionError)
 #: The largest size an axis can have: sizes are 32-bit in every backend.

@@ -1,7 +1,6 @@
 """What a ranking is: the rows of one setting from fastest to slowest, and what each costs."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelift.analyse.stats.verdicts import Verdict
@@ -10,9 +9,6 @@ from timelift.errors import UserError
 
 #: A price that nothing is known of.
 UNKNOWN = (math.nan, math.nan)
-
-#: From this ratio on a price is written as times the best.
-_TIMES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +41,11 @@ class Rival:
     price: tuple[float, float] = UNKNOWN
     detectable: float = math.nan
     known_to: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether enough launches were compared to give the ratio an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +86,3 @@ class Ranking:
             f"expected a strategy measured in {self.setting.label}, received {strategy!r}; "
             f"choose one of {', '.join(rows)}"
         )
-
-    def sentence(self, strategy: str) -> str:
-        """What choosing `strategy` costs, in words."""
-        low, high = self.price(strategy)
-        if math.isnan(high):
-            return f"what choosing `{strategy}` costs over the best is not known from one launch"
-        if low > 1:
-            return f"`{strategy}` costs {price_in_words(low, high)}"
-        return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
-
-    def sentences(self) -> Iterator[str]:
-        """What choosing the first costs, if anything, and what choosing the last does."""
-        first, last = self.rows[0].case.strategy, self.rows[-1].case.strategy
-        if self.price(first)[1] > 1:
-            yield self.sentence(first)
-        if self.price(last)[0] > 1:
-            yield self.sentence(last)
-
-
-def price_in_words(low: float, high: float) -> str:
-    """Write what is paid over the best: as per cent more while that is little, else as times."""
-    if high < _TIMES:
-        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
-    return f"{low:.3g} to {high:.3g} times the best"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.lifts import rank
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.ranking import Rival
 from timelift.case import AXES
@@ -40,16 +40,15 @@ COLUMNS = (
 )
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write every measured case."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    measured = {one.case: one for one in run.measurements}
-    head = _head(run)
-    for ranking in rank(run, confidence=_CONFIDENCE):
+    head = _head(found.run)
+    for ranking in found.rankings_at(_CONFIDENCE):
         for row in ranking.everyone:
-            fields = head | _row(row, measured[row.case])
+            fields = head | _row(row, found.measured[row.case])
             writer.writerow({name: _cell(value) for name, value in fields.items()})
     return file.getvalue().encode(errors="replace")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.lifts import look_alikes
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.case import Status
 from timelift.present.exports.names import as_json
@@ -19,9 +19,10 @@ from timelift.present.exports.names import as_json
 _FENCE = 1.5
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write every measured case."""
-    commit, others = run.header.get("commit", {}), look_alikes(run)
+    run, others = found.run, found.look_alikes
+    commit = run.header.get("commit", {})
     measured = [one for one in run.measurements if one.status is Status.MEASURED and one.launches]
     return as_json(
         {

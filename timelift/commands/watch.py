@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from timelift.analyse.found import find_out
+from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.records import BAD_RECORD
 from timelift.errors import UserError
 from timelift.present.page import files
+from timelift.present.table import report
 
 #: The closing mark is shorter than this.
 _TAIL = 1 << 12
@@ -64,7 +65,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     if not run.measurements:
         return f"{now} no measurement yet"
     found = find_out(run, trust.of_machine(results_folder, run))
-    files.write(found, folder, every)
+    files.write(found, report(found), folder, every)
     measured = sum(len(one.everyone) for one in found.rankings)
     state = "goes on" if every else "ended" if closed(path) else "left"
     took = time.monotonic() - begun

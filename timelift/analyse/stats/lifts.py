@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from timelift.analyse.runs.measurement import Measurement, Run
@@ -17,16 +18,21 @@ from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.analyse.stats.rival import UNKNOWN
 from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
-from timelift.planted import MARK as TWIN
 
 #: What a header says of a strategy that is a copy of another.
 TWINS = ("planted", "against")
-#: What a look-alike's name is followed by in a table.
-MARK = " (no lift)"
 #: Why a strategy is compared although it is no lift, by name.
 LookAlikes = Mapping[str, str]
 _NOT_KNOWN = (math.nan, math.nan, math.nan)
 _SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """A strategy that is none: why it is no lift, or the strategy of which it is a twin."""
+
+    why: str = ""
+    twin_of: str = ""
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
@@ -42,12 +48,12 @@ def look_alikes(run: Run) -> LookAlikes:
     return {name: why for name, why in declared(run, "differs") if why}
 
 
-def no_answers(run: Run) -> LookAlikes:
-    """Return what each strategy that is no answer is instead, as the end of a sentence."""
+def no_answers(run: Run) -> dict[str, NoAnswer]:
+    """Return what each strategy that is no answer is instead."""
     strategies: Mapping[str, Any] = run.header.get("strategies", {})
     twins = {name: _twin_of(told) for name, told in strategies.items()}
-    found = {name: f"is no lift: {why}" for name, why in look_alikes(run).items()}
-    return found | {name: f"is a twin of {of}" for name, of in twins.items() if of}
+    found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
+    return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
 
 
 def _twin_of(told: object) -> str:
@@ -80,12 +86,6 @@ def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
         dataclasses.replace(ranked.get(one, Ranking(one, ())), look_alikes=tuple(beside[one]))
         for one in sorted({*ranked, *beside})
     ]
-
-
-def shown(row: Rival, found: Ranking) -> str:
-    """Name a row of a table, a look-alike with its mark; a twin has one in its name."""
-    name = row.case.strategy
-    return name + (MARK if row in found.look_alikes and TWIN not in name else "")
 
 
 def _by_look_alike(run: Run) -> list[list[Measurement]]:

@@ -7,14 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from timelift.analyse import lifts
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact, fact_of
-from timelift.analyse.stats.first_calls import first_calls
+from timelift.analyse.runs.records import REPORTED, fact, fact_of
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.present.csv_files import COLUMNS, FACTS, FIRST_CALL, first_call_interval, ranks
+from timelift.present.csv_files import COLUMNS, FIRST_CALL, first_call_interval, ranks
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -84,9 +83,8 @@ def _about(header: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _measurements(run: Run) -> pd.DataFrame:
-    rows = {row.case: row for one in lifts.rank(run) for row in one.everyone}
-    others = lifts.look_alikes(run)
-    first = first_calls(run.measurements)
+    found = RunFindings(run)
+    rows = {row.case: row for one in found.rankings for row in one.everyone}
     return pd.DataFrame(
         [
             {
@@ -94,15 +92,15 @@ def _measurements(run: Run) -> pd.DataFrame:
                 "status": str(one.status),
                 "launches": len(one.launches),
                 **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
-                **{name: fact(one, name) for name in FACTS},
-                **first_call_interval(first.get(one.case)),
+                **{name: fact(one, name) for name in REPORTED},
+                **first_call_interval(found.first_calls.get(one.case)),
                 "reason": one.reason,
-                "differs": others.get(one.case.strategy, ""),
+                "differs": found.look_alikes.get(one.case.strategy, ""),
             }
             for one in run.measurements
         ],
         columns=COLUMNS,
-    ).astype(dict.fromkeys((*FACTS, *FIRST_CALL), float))
+    ).astype(dict.fromkeys((*REPORTED, *FIRST_CALL), float))
 
 
 def _value(value: Any) -> Any:
@@ -111,8 +109,8 @@ def _value(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(run.measurements)), columns=(*columns, *FACTS))
-    return frame.astype(dict.fromkeys(FACTS, float))
+    frame = pd.DataFrame(list(_launch_rows(run.measurements)), columns=(*columns, *REPORTED))
+    return frame.astype(dict.fromkeys(REPORTED, float))
 
 
 def _launch_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
@@ -125,7 +123,7 @@ def _launch_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]
                 "rounds": int(seconds.count()),
                 "seconds_per_call": seconds.median(),
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: fact_of(launch, name) for name in FACTS},
+                **{name: fact_of(launch, name) for name in REPORTED},
             }
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from timelift.analyse import lifts
+from timelift.analyse.findings import RunFindings
 from timelift.errors import UserError
 from timelift.present.figures import plot
 from timelift.present.figures.style import THEMES
-from timelift.present.frames import RESULTS, Named, read_run
+from timelift.present.notebook.frames import RESULTS, Named, read_run
 
 
 def figures(
@@ -19,11 +19,10 @@ def figures(
     """Draw every figure of a run, by name; `theme` is light or dark."""
     if theme not in THEMES:
         raise UserError(f"unknown theme {theme!r}; choose one of {', '.join(THEMES)}")
-    found = read_run(run, results_folder)
-    rankings = lifts.rank(found)
-    if not rankings:
+    found = RunFindings(read_run(run, results_folder))
+    if not found.rankings:
         raise UserError("expected a measured case to draw, found none; name another run")
-    return {name: _shown(one) for name, one in plot.figures(found, rankings, theme).items()}
+    return {name: _shown(one) for name, one in plot.figures(found, theme).items()}
 
 
 def time_by_length(
