@@ -15,6 +15,7 @@ from tests import journals
 from timelift import case
 from timelift.analyse.choose.question import ask
 from timelift.analyse.runs import results
+from timelift.analyse.scaling.both import scaling
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.axes import OPTIONS
@@ -370,7 +371,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = scaling_table.scaling(results.load(path))
+    found = scaling(results.load(path))
     assert len(list(scaling_table.lines(found))) >= 2 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)

@@ -4,14 +4,18 @@ import pytest
 
 from tests import journals
 from tests.simulated import LOUD, run
+from timelift.analyse.choice import everywhere
 from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
-from timelift.present import ending
+from timelift.commands import ending
+from timelift.present import notes
+from timelift.present.ending import SETTINGS
 
 
 def text(costs, launches=5, **how):
     """What is said of rivals that cost so much."""
-    return list(ending.answers(rank(run(costs, launches, **how))))
+    return list(ending.without_journal(Run({}, run(costs, launches, **how), complete=True)))
 
 
 def test_every_setting_has_its_answer():
@@ -39,7 +43,7 @@ def test_one_launch_is_no_verdict():
 def test_a_large_grid_is_not_repeated_line_by_line():
     """The report has the rest."""
     lines = text([1, 1.5], sizes=20)
-    assert len(lines) == ending.SETTINGS + 2
+    assert len(lines) == SETTINGS + 2
     assert lines[-2] == "and 8 more settings: see the report"
 
 
@@ -51,13 +55,13 @@ def test_a_lone_strategy_has_no_answer():
 def test_where_nobody_is_safe_it_says_so():
     """Each is slower somewhere."""
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
-    (said,) = ending.notes.everywhere(mixed)
+    (said,) = notes.everywhere(everywhere(mixed))
     assert said == "no strategy stayed unbeaten in all 2 settings"
 
 
 def test_two_launches_beat_nobody():
     """They say nothing of all settings together, instead of that somebody was beaten."""
-    (said,) = ending.notes.everywhere(rank(run([1, 1.5], 2, sizes=2)))
+    (said,) = notes.everywhere(everywhere(rank(run([1, 1.5], 2, sizes=2))))
     assert said == "fewer than 3 launches give no verdict"
 
 
@@ -65,7 +69,7 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
     """Who is most often among the fastest there."""
     cases = journals.grid(workloads=("tokens", "frames"), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    found = list(ending.answers(rank(results.load(path).measurements)))
+    found = list(ending.without_journal(results.load(path)))
     assert found[-3:-1] == [
         "frames: among the fastest in 2 of 2 settings: native",
         "tokens: among the fastest in 2 of 2 settings: native",

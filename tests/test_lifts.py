@@ -11,11 +11,13 @@ import pytest
 import report
 import timelift
 from tests import journals
-from timelift.analyse import lifts
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.referee import Referee
-from timelift.present import ending, github
+from timelift.commands import ending
+from timelift.present import github
 from timelift.present.exports import pytest_benchmark
 
 ROOT = Path(report.__file__).parent
@@ -181,7 +183,7 @@ def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
     """As this project writes it, so that what it names is the same."""
     run = results.load(journal(*lines(0.2), journals.END))
     path = tmp_path / "run.json"
-    path.write_bytes(pytest_benchmark.export(run))
+    path.write_bytes(pytest_benchmark.export(RunFindings(run)))
     assert lifts.look_alikes(results.load(path)) == {"fake": WHY}
     assert not [line for line in ending.lines(path) if "fake" in line]
 

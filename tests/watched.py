@@ -24,9 +24,10 @@ import report
 from tests import journals
 from tests.pages import harm, loads
 from timelift.analyse.runs import results
+from timelift.commands import ending
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER
-from timelift.present import csv_files, ending, scaling_table
+from timelift.present import csv_files, scaling_table
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
 from timelift.present.page import files, watch
@@ -239,9 +240,9 @@ def _report(words: Sequence[str], home: Path) -> None:
 def _tables(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
-    def write(found: Any, folder: Path) -> str:
-        csv_files.write(folder / "report.md", csv_files.markdown_report(found.report))
-        sheets = {"measurements.csv": csv_files.csv_report(found.run, found.rankings)}
+    def write(found: Any, report: Any, folder: Path) -> str:
+        csv_files.write(folder / "report.md", csv_files.markdown_report(report))
+        sheets = {"measurements.csv": csv_files.csv_report(found)}
         for name, text in (sheets | scaling_table.sheets(found.scaling)).items():
             csv_files.write(folder / name, text)
         return "written"
