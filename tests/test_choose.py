@@ -13,7 +13,7 @@ from studies import choose as study
 from studies.noise import SCENARIOS
 from tests import journals
 from timelift import case
-from timelift.analyse.choose.question import ask
+from timelift.analyse.choose.question import ask, carried
 from timelift.analyse.runs import results
 from timelift.analyse.scaling.both import scaling
 from timelift.case import Status
@@ -21,6 +21,7 @@ from timelift.errors import UserError
 from timelift.measure.axes import OPTIONS
 from timelift.measure.knobs import KNOBS
 from timelift.present import scaling_table
+from timelift.present.command_lines import to_measure
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
@@ -261,7 +262,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
     question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(question.command(run))
+    words = shlex.split(to_measure(question, carried(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     assert "--input-high" not in words

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from timelift.analyse.choose.question import Goal, Question, ask
+from timelift.analyse.choose.question import Goal, Question, ask, carried
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measured import refuse_twins
 from timelift.analyse.runs.measurement import Run
@@ -55,16 +55,20 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
 
 def _answer(question: Question, found: Run, root: Path) -> int:
     from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
-    from timelift.analyse.choose.answers import Open  # noqa: PLC0415
+    from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
+    from timelift.commands.usage import usage  # noqa: PLC0415
     from timelift.present import choice  # noqa: PLC0415 - a typo needs no numpy
     from timelift.present.head import trust_in_words  # noqa: PLC0415
+    from timelift.present.notes import titles  # noqa: PLC0415
 
     made = decision.decide(question, found)
-    if isinstance(made, Open):
-        _print(choice.undecided(question, made, found))
+    if isinstance(made, Undecided):
+        _print(choice.undecided(question, made, carried(found)))
         return UNDECIDED
+    title = dict(titles(found)).get(made.strategy, "")
+    used = usage(question.setting.workload, made.strategy, found, root)
     trusted = trust_in_words(found, trust.of_machine(root / "results", found))
-    _print(choice.answer(question, made, found, root, trusted))
+    _print(choice.answer(question, made, title, used, trusted))
     return 0
 
 

@@ -56,17 +56,16 @@ def run(arguments: argparse.Namespace, root: Path) -> int:
     paths = results.find(root / "results", [arguments.old, arguments.new])
     old, new = map(_load, paths)
     advisory = _refuse_other_machine(old, new, allowed=arguments.across_machines)
-    from timelift.analyse.changes.judge import judge  # noqa: PLC0415
+    from timelift.analyse.changes.compared import compared  # noqa: PLC0415
     from timelift.present import comparison, terminal  # noqa: PLC0415
-    from timelift.present.comparison_notes import ROWS, Compared  # noqa: PLC0415
+    from timelift.present.comparison_notes import ROWS  # noqa: PLC0415
 
     history = [] if advisory else list(_history(root / "results", paths, new))
-    findings = judge(old, new, history, arguments.gate)
-    compared = Compared(old, new, findings, advisory)
+    found = compared(old, new, history, arguments.gate, advisory=advisory)
     rows = sys.maxsize if arguments.all else ROWS
-    comparison.show(compared, terminal.console(), rows)
+    comparison.show(found, terminal.console(), rows)
     strict = arguments.strict and not arguments.across_machines
-    return SUSPECT if strict and findings.any_suspect else 0
+    return SUSPECT if strict and found.findings.any_suspect else 0
 
 
 def _load(path: Path) -> Run:
@@ -77,10 +76,8 @@ def _load(path: Path) -> Run:
 
 def _refuse_other_machine(old: Run, new: Run, *, allowed: bool) -> bool:
     """Say whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.analyse.changes.machines import (  # noqa: PLC0415
-        identity_differences,
-        in_words,
-    )
+    from timelift.analyse.changes.machines import identity_differences  # noqa: PLC0415
+    from timelift.present.differences import in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:

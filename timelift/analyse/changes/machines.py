@@ -6,14 +6,11 @@ from typing import Any
 
 from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.measurement import Run
-from timelift.escape import plain
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
-#: So many differences are named, each in so many characters.
-_NAMED, _QUOTE = 8, 60
 _SCALARS = (str, int, float, bool)
 
 
@@ -24,16 +21,6 @@ class Difference:
     name: str
     old: str
     new: str
-
-    def __str__(self) -> str:
-        name, old, new = (plain(text, _QUOTE) for text in (self.name, self.old, self.new))
-        return f"{name} {old} → {new}"
-
-
-def in_words(differences: Sequence[Difference]) -> str:
-    """Name the differences, the first of them where there are many."""
-    more = [f"and {len(differences) - _NAMED} more"] if len(differences) > _NAMED else []
-    return ", ".join([*map(str, differences[:_NAMED]), *more])
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:

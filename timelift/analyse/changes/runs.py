@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from timelift.analyse.changes.machines import Difference
 from timelift.analyse.runs.records import BAD_RECORD, Warnings
 from timelift.analyse.runs.results import parse_object
 from timelift.errors import UserError, nearest
@@ -173,11 +174,11 @@ def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def differences(one: RunHead, other: RunHead) -> str:
-    """Name what was installed or set otherwise between two runs: `keras 3.14 -> 3.15`."""
+def differences(one: RunHead, other: RunHead) -> tuple[Difference, ...]:
+    """Return what was installed or set otherwise between two runs."""
     pairs = ((one.versions, other.versions), (one.drift, other.drift))
-    return ", ".join(
-        f"{name} {before.get(name, 'absent')} -> {after.get(name, 'absent')}"
+    return tuple(
+        Difference(name, before.get(name, "absent"), after.get(name, "absent"))
         for before, after in pairs
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
