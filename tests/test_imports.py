@@ -91,7 +91,11 @@ def circle(root):
     A package that holds packages counts by those: what matters is where one can be read by itself.
     """
     modules = tree(root)
-    folders = {name: name.rpartition(".")[0] for name in modules if name.count(".") > 1}
+    folders = {
+        name: name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for name, path in modules.items()
+        if name.count(".") > 1
+    }
     graph = {}
     for name, path in modules.items():
         mine = folders.get(name, name)
