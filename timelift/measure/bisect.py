@@ -1,28 +1,24 @@
 """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
 
-Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
-Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits that
-remain cannot be measured. 1: something has to be done first.
+Every commit in question is raced against the good one by `pytest bench/ --against-path`, in
+throw-away work trees; the user's is not touched.
 """
 
-import argparse
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.case import OPTIONS, Case, Phase
-from timelift.commands import share
 from timelift.errors import UserError
 
-#: Exit codes; pytest's own for an option that is wrong.
-FOUND, NOT_FOUND, USAGE_EXIT = 0, 2, 1
+#: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
 #: What a project has of today's, while the rest is that of the commit in question.
 _OURS = frozenset({"conftest.py", "pyproject.toml", "bench", "timelift", "results", "report.py"})
@@ -31,49 +27,61 @@ _LAUNCHES = "5"
 _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two ends, the case and the gate."""
-    parser.add_argument("good", metavar="GOOD", help="a revision that was fast enough")
-    parser.add_argument("bad", metavar="BAD", help="a later one that is not, like HEAD")
-    parser.add_argument(
-        "--case",
-        required=True,
-        metavar="LABEL",
-        help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
-    )
-    parser.add_argument(
-        "--gate",
-        type=share,
-        default="3%",
-        metavar="SHARE",
-        help="how much slower is too slow, such as 3%% or 0.03 (default: 3%%)",
-    )
+@dataclass(frozen=True)
+class Verdict:
+    """What git bisect is told of a commit, `good`, `bad` or `skip`, and why."""
+
+    word: str
+    text: str
 
 
-def run(arguments: argparse.Namespace, root: Path) -> int:
-    """Bisect; print a line for every commit that is tried, and the one that was found."""
-    case = _case(arguments.case)
-    ends = [_commit(root, word) for word in (arguments.good, arguments.bad)]
-    with _work_trees(root, *ends) as trees:
-        judge = Judge(trees, case, f"{100 * arguments.gate:.6g}%")
-        worst = judge.verdict(first=True)
-        _say(f"{arguments.bad} against {arguments.good}: {worst.text}")
-        if worst.word != "bad":
-            _say(f"{arguments.bad} is not shown to be slower, so there is nothing to find")
-            return NOT_FOUND
-        return _bisect(judge, *ends)
+@dataclass(frozen=True)
+class Bisection:
+    """Two revisions, a case that may have become slower between them, and the gate in per cent.
 
+    `read` judges the journal of a race against the good revision, and `say` shows a line.
+    """
 
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    root: Path
+    good: str
+    bad: str
+    case: Case
+    gate: str
+    read: Callable[[Path], Verdict]
+    say: Callable[[str], None]
 
+    def run(self) -> bool:
+        """Try commits until the first slow one is named; false where there is none to name."""
+        ends = [_commit(self.root, word) for word in (self.good, self.bad)]
+        with _work_trees(self.root, *ends) as trees:
+            judge = _Judge(trees, self.case, self.gate, self.read)
+            worst = judge.verdict(first=True)
+            self.say(f"{self.bad} against {self.good}: {worst.text}")
+            if worst.word != "bad":
+                self.say(f"{self.bad} is not shown to be slower, so there is nothing to find")
+                return False
+            return self._bisect(judge, *ends)
 
-def _case(label: str) -> Case:
-    try:
-        return Case.from_label(label)
-    except ValueError as error:
-        raise UserError(f"--case: {error}") from None
+    def _bisect(self, judge: "_Judge", good: str, bad: str) -> bool:
+        tree = judge.trees.asked
+        try:
+            said = _git(tree, "bisect", "start", bad, good)
+        except subprocess.CalledProcessError as error:
+            raise UserError(
+                f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
+            ) from None
+        while not (found := _FIRST_BAD.search(said)):
+            commit = _git(tree, "log", "-1", "--format=%h %s")
+            verdict = judge.verdict()
+            self.say(f"{verdict.word:4} {commit.strip()}: {verdict.text}")
+            try:
+                said = _git(tree, "bisect", verdict.word)
+            except subprocess.CalledProcessError as error:
+                self.say(f"no commit can be named: {(error.stdout or error.stderr).strip()}")
+                return False
+        first = _git(tree, "log", "-1", "--format=%H %an, %ad: %s", found[1])
+        self.say(f"first slower commit: {first}")
+        return True
 
 
 def _commit(root: Path, word: str) -> str:
@@ -94,7 +102,7 @@ def _git(root: Path, *words: str) -> str:
 
 
 @dataclass(frozen=True)
-class Trees:
+class _Trees:
     """Folders of a bisection: GOOD's project, the tree in question, and what measures it.
 
     `inside` is where the project lies in a tree.
@@ -107,7 +115,7 @@ class Trees:
 
 
 @contextmanager
-def _work_trees(root: Path, good: str, bad: str) -> Iterator[Trees]:
+def _work_trees(root: Path, good: str, bad: str) -> Iterator[_Trees]:
     """Make the folders, and leave neither a folder nor a work tree behind."""
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name:
         folder = Path(name)
@@ -116,7 +124,7 @@ def _work_trees(root: Path, good: str, bad: str) -> Iterator[Trees]:
         try:
             _git(root, "worktree", "add", "--detach", str(before), good)
             _git(root, "worktree", "add", "--detach", str(asked), bad)
-            trees = Trees(before / inside, asked, folder / "project", inside)
+            trees = _Trees(before / inside, asked, folder / "project", inside)
             _lay_out(root, trees.project)
             yield trees
         finally:
@@ -133,7 +141,7 @@ def _lay_out(root: Path, project: Path) -> None:
     shutil.copytree(root / "bench", project / "bench")
 
 
-def _link(trees: Trees) -> None:
+def _link(trees: _Trees) -> None:
     """Put whatever else the commit in question has beside them."""
     for path in trees.project.iterdir():
         if path.is_symlink():
@@ -144,20 +152,13 @@ def _link(trees: Trees) -> None:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What git bisect is told of a commit, and why."""
-
-    word: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Judge:
+class _Judge:
     """Race the tree in question against GOOD."""
 
-    trees: Trees
+    trees: _Trees
     case: Case
     gate: str
+    read: Callable[[Path], Verdict]
 
     def verdict(self, *, first: bool = False) -> Verdict:
         """Say good, bad, or skip where the case cannot be measured, or stays open, in this commit.
@@ -176,7 +177,7 @@ class Judge:
         )
         journals = list(results.glob("*/against/*.jsonl"))
         if journals:
-            return _read(journals[0])
+            return self.read(journals[0])
         told = _last_line(f"{done.stdout}\n{done.stderr}")
         if first and done.returncode == _PYTEST_USAGE:
             raise UserError(told.removeprefix("ERROR: "))
@@ -207,50 +208,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-def _read(journal: Path) -> Verdict:
-    from timelift.analyse.runs import results  # noqa: PLC0415
-    from timelift.analyse.runs.against import of_run  # noqa: PLC0415
-    from timelift.analyse.stats import verdicts  # noqa: PLC0415
-    from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415
-    from timelift.present import gate  # noqa: PLC0415
-
-    run = results.load(journal)
-    against = of_run(run)
-    judged = outcomes(run, against) if against else []
-    if against is None or not judged:
-        reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
-        return Verdict("skip", "; ".join(reasons) or "not measured")
-    found = judged[0]
-    if found.fails("pass"):
-        return Verdict("bad", gate.failure(found, against))
-    doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
-    said = gate.undecided(found.time, against) if doubtful else str(found.time.verdict)
-    return Verdict("skip" if doubtful else "good", said)
-
-
 def _last_line(text: str) -> str:
     """The reason of the only item, or whatever was said last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
     return (told or lines or ["nothing was said"])[-1]
-
-
-def _bisect(judge: Judge, good: str, bad: str) -> int:
-    tree = judge.trees.asked
-    try:
-        said = _git(tree, "bisect", "start", bad, good)
-    except subprocess.CalledProcessError as error:
-        raise UserError(
-            f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
-        ) from None
-    while not (found := _FIRST_BAD.search(said)):
-        commit = _git(tree, "log", "-1", "--format=%h %s")
-        verdict = judge.verdict()
-        _say(f"{verdict.word:4} {commit.strip()}: {verdict.text}")
-        try:
-            said = _git(tree, "bisect", verdict.word)
-        except subprocess.CalledProcessError as error:
-            _say(f"no commit can be named: {(error.stdout or error.stderr).strip()}")
-            return NOT_FOUND
-    _say(f"first slower commit: {_git(tree, 'log', '-1', '--format=%H %an, %ad: %s', found[1])}")
-    return FOUND
