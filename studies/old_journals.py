@@ -9,6 +9,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -212,20 +213,34 @@ def twins(strategies: Sequence[str], label: str = "main", **told: Any) -> Record
 
 
 def anything(seed: int) -> bytes:
-    """Draw a journal: its grid, noise, launches, losses and drops; one in three is damaged."""
+    """Draw a journal: a night of one history or a grid of its own; one in three is damaged."""
     pick, dice = random.Random(seed), np.random.default_rng(seed)
-    made = text(*_records(pick, dice)).encode()
+    drawn = _grid(pick, dice) if seed % 2 else _night(seed // 2, pick, dice)
+    made = text(*drawn).encode()
     return _damaged(made, pick) if seed % DAMAGED == 0 else made
+
+
+def _night(night: int, pick: random.Random, dice: np.random.Generator) -> Iterator[Record]:
+    """Measure what every night measures; each week one strategy becomes slower."""
+    slower = {"loop_slice": 1.1 ** (night // 7 % 3), "fold_time": pick.choice((1.0, 1.0, 1.02))}
+    started = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=night)
+    commit = {"id": f"{night + 1:07x}abcdef", "dirty": False}
+    yield header(started=started.isoformat(), id=f"night{night}", commit=commit, cases=10)
+    grid = settings(seq_len=(16, 128))
+    campaign = Campaign(grid, launches=3, rounds=6, launch_sd=0.003, slower=slower)
+    yield from campaign.records(dice)
+    yield END
 
 
 def _happens(share: float, pick: random.Random) -> bool:
     return pick.random() < share
 
 
-def _records(pick: random.Random, dice: np.random.Generator) -> Iterator[Record]:
+def _grid(pick: random.Random, dice: np.random.Generator) -> Iterator[Record]:
+    """Measure a grid of any size, with any noise, losses and drops."""
     several = pick.choice(("seq_len", "mode", "backend", "lengths", "threads"))
     values = {
-        "seq_len": pick.sample((4, 16, 64, 128, 512), pick.randint(1, 5)),
+        "seq_len": pick.sample((4, 16, 64, 128, 512), pick.randint(1, 4)),
         "mode": ("eager", "graph", "xla"),
         "backend": ("tensorflow", "jax", "torch"),
         "lengths": ("full", "skewed"),
