@@ -250,7 +250,7 @@ assert not xla_bridge.backends_are_initialized()
 root = Path(%r)
 workload = registry.workloads(root / "workloads")["sensor"]
 rivals = tuple(
-    one.rival(1) for one in registry.strategies(root / "strategies").values()
+    one.rival() for one in registry.strategies(root / "strategies").values()
     if one.name in {"fold_time", "native", "loop_unstack"}
 )
 events = []
