@@ -48,10 +48,10 @@ class Rival:
 
     What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
     may lift a layer of its own, from `factory`, and finds the modules that it imports in the folder
-    `home` first. Rivals of one `pair` are built and played next to each other, and of two one is `built_first`,
-    which costs it what only the first of its kind pays in a process. A rival that is `there` runs
-    in the other interpreter, where two are compared. It is refused on other `backends` than its own
-    before its file is loaded.
+    `home` first. Rivals of one `pair` are built and played next to each other, and of two one is
+    `built_first`, which costs it what only the first of its kind pays in a process. A rival that is
+    `there` runs in the other interpreter, where two are compared. It is refused on other `backends`
+    than its own before its file is loaded.
     """
 
     name: str
