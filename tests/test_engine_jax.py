@@ -251,7 +251,7 @@ assert not xla_bridge.backends_are_initialized()
 root = Path(%r)
 workload = catalogue.workloads(root / "workloads")["sensor"]
 rivals = tuple(
-    one.rival(1) for one in catalogue.strategies(root / "strategies").values()
+    one.rival() for one in catalogue.strategies(root / "strategies").values()
     if one.name in {"fold_time", "native", "loop_unstack"}
 )
 events = []

@@ -44,7 +44,7 @@ def statuses(
 def rivals(names: list[str]) -> list[Rival]:
     """The catalogue's strategies as the worker is told of them."""
     chosen = [STRATEGIES[name] for name in names]
-    return [one.rival(1) for one in chosen]
+    return [one.rival() for one in chosen]
 
 
 def settings(workload: str, seq_len: int, batch: int, time_axis: TimeAxis) -> list[Setting]:

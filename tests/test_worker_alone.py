@@ -39,7 +39,7 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, phase):
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *OURS))
     workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     strategies = catalogue.strategies(ROOT / "strategies")
-    rivals = tuple(strategies[name].rival(1) for name in ("fold_time", "native"))
+    rivals = tuple(strategies[name].rival() for name in ("fold_time", "native"))
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02)
     with Launch(Backend.TENSORFLOW, Limits(60, 60)) as launch:

@@ -29,20 +29,18 @@ OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
 class Rival:
     """A strategy to build: its name, its file and its parameters.
 
-    A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
-    `first_call_seconds` are added to the first call. Another revision's rival may lift a layer of
-    its own, from `factory`, and finds the modules that it imports in the folder `home` first.
-    Rivals of one `pair` are built and played next to each other, and of two one is `built_first`,
-    which costs it what only the first of its kind pays in a process. A rival that is `there` runs
-    in the other interpreter, where two are compared. It is refused on other `backends` than its own
-    before its file is loaded.
+    What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
+    may lift a layer of its own, from `factory`, and finds the modules that it imports in the folder
+    `home` first. Rivals of one `pair` are built and played next to each other, and of two one is
+    `built_first`, which costs it what only the first of its kind pays in a process. A rival that is
+    `there` runs in the other interpreter, where two are compared. It is refused on other `backends`
+    than its own before its file is loaded.
     """
 
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    slower: float = 0.0
-    first_call_seconds: float = 0.0
+    planted: Mapping[str, float] = field(default_factory=dict)
     factory: str = ""
     home: str = ""
     pair: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 from timelift import rounds
 from timelift.case import CPU, Status
 from timelift.messages import PLAYING, Busy, Ended, Play, Ready, Sampled, Task, Warm, WorkerChannel
-from timelift.worker import throttle, watch
+from timelift.worker import throttle, twins, watch
 from timelift.worker.engines import Engine
 from timelift.worker.inputs import Side
 from timelift.worker.prepare import Contender
@@ -77,7 +77,7 @@ class Playing:
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
-            slower=one.rival.slower,
+            play_sample=twins.sample_of(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
             mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
         )

@@ -11,7 +11,7 @@ import numpy as np
 
 from timelift.case import CPU, Phase, Setting
 from timelift.messages import Busy, Emit, Rival, Task
-from timelift.worker import checks, law, memory
+from timelift.worker import checks, law, memory, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.feeds import Feeds, called
 from timelift.worker.inputs import Given, Side
@@ -63,6 +63,7 @@ class Preparation:
             law.match_weights(model, side.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
+        compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
         cotangent = side.opinion.cotangent if lifts else self._cotangent_of(model, side)
@@ -114,7 +115,6 @@ class Preparation:
         compiled.trace(feed)
         traced = time.perf_counter()
         called(self.engine, compiled, feed)
-        time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         self._built += 1
         facts = {

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.other_tools.recording import Recording
-from studies.other_tools.rule import Judgement, Seats
+from timelift.analyse.selftest.recording import Recording
+from timelift.analyse.selftest.rule import Judgement, Seats
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.verdicts import Verdict

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Launch, Samples
-from timelift.analyse.runs.planted import Contest
+from timelift.analyse.selftest.planted import Contest
 from timelift.errors import UserError
 
 #: Samples in all pairs of all contests; beyond that the arrays fill a small machine's memory.

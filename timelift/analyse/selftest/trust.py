@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from studies.other_tools.ladder import ladder
-from studies.other_tools.recording import record
-from studies.other_tools.rule import Rule, Seats
-from studies.other_tools.score import score
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.planted import Contest
 from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest import planted
+from timelift.analyse.selftest.ladder import ladder
+from timelift.analyse.selftest.planted import Contest
+from timelift.analyse.selftest.recording import record
+from timelift.analyse.selftest.rule import Rule, Seats
+from timelift.analyse.selftest.score import score
 
 
 def of_run(path: Path) -> Trust | None:

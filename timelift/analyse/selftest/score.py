@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.other_tools.recording import Recording
-from studies.other_tools.rule import Rule
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.recording import Recording
+from timelift.analyse.selftest.rule import Rule
 
 #: Truths that agree to so many digits are one.
 _DIGITS = 9
