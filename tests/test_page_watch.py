@@ -8,7 +8,7 @@ import pytest
 
 import report
 from tests import journals
-from timelift.commands import watch
+from timelift import watch
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 REFRESH = '<meta http-equiv="refresh" content="3">'

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
+from timelift import watch
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.finding import find, of_same_machine
@@ -28,7 +29,6 @@ from timelift.errors import UserError
 from timelift.escape import csv_text
 from timelift.present import table, terminal
 from timelift.present.figures import plot
-from timelift.present.page import watch
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
-from studies.other_tools.trust import of_run
 from tests import journals
+from timelift import ended
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.trust import Share, Trust
-from timelift.commands import ending
+from timelift.analyse.selftest.trust import of_run
 from timelift.errors import UserError
 from timelift.present import trust as words
 
@@ -47,17 +47,17 @@ def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
 
 def test_what_is_saved_is_read_again(tmp_path):
     """Every field, and nothing else is left in the folder."""
-    path = ending.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     assert trust.load(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     """And what was there before is still there."""
-    path = ending.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        ending.save(dataclasses.replace(TRUST, settings=1), tmp_path)
+        ended.save(dataclasses.replace(TRUST, settings=1), tmp_path)
     assert trust.load(path) == TRUST
 
 
@@ -78,7 +78,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
     """One field is enough; the same file without it is read."""
-    path = ending.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     good = json.loads(path.read_text())
     path.write_text(json.dumps(good | wrong))
     assert trust.load(path) is None
@@ -98,7 +98,7 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     """By the machine's name, which cannot lead out of the results."""
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
-    ending.save(TRUST, folder)
+    ended.save(TRUST, folder)
     for name, found in [
         ("some-machine", TRUST),
         ("other", None),

@@ -23,8 +23,8 @@ from unittest import mock
 import report
 from tests import journals
 from tests.pages import harm, loads
+from timelift import ended
 from timelift.analyse.runs import results
-from timelift.commands import ending
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER
 from timelift.present import csv_files, scaling_table
@@ -271,8 +271,8 @@ def _library(words: Sequence[str], _: Path) -> None:
 
 
 def _ending(words: Sequence[str], _: Path) -> None:
-    for line in (*ending.lines(Path(words[1])), *ending.gate_lines(Path(words[1]))):
-        ending.markup(line)
+    for line in (*ended.lines(Path(words[1])), *ended.gate_lines(Path(words[1]))):
+        ended.markup(line)
 
 
 def _replay(words: Sequence[str], _: Path) -> None:

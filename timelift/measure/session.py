@@ -245,7 +245,7 @@ class Session:
 
     def described(self) -> dict[str, Any]:
         """The part of a journal's header that tells of the strategies of this run."""
-        return {"strategies": {name: one.described() for name, one in self._chosen().items()}}
+        return {"strategies": {name: self.catalogue.described(name) for name in self._chosen()}}
 
     @property
     def look_alikes(self) -> dict[str, str]:
