@@ -1,6 +1,5 @@
 """The strategy to recommend for several settings at once, and what every other one costs there."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -60,8 +59,8 @@ def prices(contests: Iterable[Ranking]) -> list[Worst]:
 
 
 def _worst(name: str, rows: Sequence[Rival]) -> Worst:
-    bound = all(math.isfinite(row.price[1]) for row in rows)
-    ratio = max(row.price[1] if math.isfinite(row.price[1]) else row.ratio for row in rows)
+    bound = all(row.price_is_known for row in rows)
+    ratio = max(row.price[1] if row.price_is_known else row.ratio for row in rows)
     return Worst(name, ratio, bound, len(rows))
 
 
@@ -71,7 +70,7 @@ def beaten(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
         ranking
         for ranking in contests
         for row in ranking.rows
-        if row.case.strategy == strategy and row.rank_low > 1 and row.price[0] > 1
+        if row.case.strategy == strategy and row.rank_low > 1 and row.surely_costs
     ]
     return sorted(lost, key=lambda one: -one.price(strategy)[0])
 

@@ -8,7 +8,7 @@ from timelift.analyse import across, break_even, choice, costs, execution, quali
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
-from timelift.analyse.stats import lifts
+from timelift.analyse.stats import lifts, pooled
 from timelift.analyse.stats.first_calls import FirstCall, first_calls
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.case import Case, Setting
@@ -97,6 +97,23 @@ class RunFindings:
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
         """The strategies of each setting whose device waits for the next call."""
         return {one.setting: execution.launch_bound(one, self.measured) for one in self.rankings}
+
+    def pooled(self, case: Case) -> pooled.Pooled:
+        """Return what pytest-benchmark tells of all samples of a case."""
+        return pooled.pooled(self.measured[case].launches)
+
+    def quartiles(self, case: Case) -> tuple[float, float]:
+        """Return the quartiles of all samples of a case, in seconds per call."""
+        return pooled.linear_quartiles(self.measured[case].launches)
+
+    @cached_property
+    def launch_medians(self) -> Mapping[tuple[Case, int], float]:
+        """The median seconds per call of each case by launch, NaN where it played no round."""
+        return {
+            (one.case, launch.number): costs.median(launch.seconds_per_call)
+            for one in self.run.measurements
+            for launch in one.launches
+        }
 
     @cached_property
     def look_alikes(self) -> lifts.LookAlikes:

@@ -154,16 +154,15 @@ def _basis(choice: Choice) -> str:
 
 def _price(choice: Choice) -> str:
     """Say what it costs, and what the others do."""
-    close = [one.strategy for one in choice.others if not one.apart]
-    slower = [one for one in choice.others if one.apart]
+    close = [one.strategy for one in choice.not_told_apart]
     parts = []
-    if math.isfinite(choice.price) and choice.price > 1:
+    if choice.may_cost:
         parts.append(f"costs at most {100 * (choice.price - 1):.1f} % over the best")
-    elif math.isfinite(choice.price):
+    elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(slower)] if slower else []
+    parts += [_slower(choice.slower)] if choice.slower else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 

@@ -18,6 +18,8 @@ from timelift.present.table import Column
 from timelift.present.terminal import laid_out, show_line
 from timelift.present.units import three_figures
 
+#: What is said of a case on another machine, where nothing can be suspect.
+_ADVISED = {Word.SUSPECT: "slower there"}
 _STYLES = {Word.SUSPECT: "yellow", Word.FASTER: "green"}
 
 
@@ -25,7 +27,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     """Print everything, the worst first; `rows` limits the table beyond the suspects."""
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    judged = shown(compared.findings.judged, rows)
+    judged = shown(compared.findings, rows)
     if judged:
         console.print()
         styles = {case_name(one.shift.case): _STYLES.get(one.word, "") for one in judged}
@@ -77,9 +79,7 @@ def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:
 
 
 def _word(one: Judged, compared: Compared) -> str:
-    if compared.advisory and one.word is Word.SUSPECT:
-        return "slower there"
-    return str(one.word)
+    return (_ADVISED if compared.advisory else {}).get(one.word, str(one.word))
 
 
 def _milliseconds(case: Case, side: Side) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from timelift.analyse.changes.compared import Compared
 from timelift.analyse.changes.decide import Decision
 from timelift.analyse.changes.facts import FactChange
-from timelift.analyse.changes.judge import Findings, Judged, Word
+from timelift.analyse.changes.judge import Findings, Judged
 from timelift.case import Case
 from timelift.present.command_lines import to_decide
 from timelift.present.units import human_bytes, three_figures
@@ -22,10 +22,9 @@ _FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def shown(judged: Sequence[Judged], rows: int) -> list[Judged]:
+def shown(findings: Findings, rows: int) -> list[Judged]:
     """Give the rows that are printed: all suspects, and so many more."""
-    suspects = sum(one.word is Word.SUSPECT for one in judged)
-    return list(judged[: suspects + rows])
+    return list(findings.judged[: findings.suspect_rows + rows])
 
 
 def case_name(case: Case) -> str:
@@ -41,7 +40,7 @@ def percent(log_ratio: float) -> str:
 def notes(compared: Compared, rows: int = ROWS) -> Iterator[str]:
     """Say what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     findings = compared.findings
-    hidden = len(findings.judged) - len(shown(findings.judged, rows))
+    hidden = len(findings.judged) - len(shown(findings, rows))
     if hidden:
         yield f"and {hidden} more cases, which became less slow; --all shows them"
     yield from _listed("new", findings.added)

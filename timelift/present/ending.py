@@ -1,6 +1,5 @@
 """The end of a run in a few lines: who is fastest where, and who is never slower."""
 
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,7 +71,7 @@ def markup(line: str) -> dict[str, bool]:
 def _answer(found: Ranking) -> str:
     first = found.rows[0]
     name = first.case.strategy
-    if not math.isfinite(first.price[1]):
+    if not first.price_is_known:
         return f"{name} was fastest in one launch, which is no verdict"
     close = [one for one in found.fastest_set if one != name]
     beside = [f"not shown slower: {', '.join(close)}"] if close else []

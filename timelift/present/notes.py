@@ -1,6 +1,5 @@
 """What there is to say below a table: the fastest, the look-alikes, and what has no result."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from timelift.analyse.choice import Everywhere
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.rival import Ranking, Rival
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Verdict
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.planted import MARK as TWIN
 from timelift.present import prices
 
@@ -49,17 +48,17 @@ def _contest(ranking: Ranking) -> Iterator[str]:
         return
     close = [name for name in ranking.fastest_set if name != first]
     yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
-    if math.isfinite(ranking.price(first)[1]):
+    if ranking.rows[0].price_is_known:
         yield from prices.sentences(ranking)
     yield from undecided(ranking)
 
 
 def undecided(ranking: Ranking) -> Iterator[str]:
-    """Name who cannot be told from the first, and the difference that would have been seen."""
-    open_rows = [row for row in ranking.rows[1:] if row.verdict is Verdict.UNDECIDED]
-    known = [row for row in open_rows if math.isfinite(row.detectable)]
-    if known:
-        seen = (f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in known)
+    """Name those not told from the first, and the difference that would have been seen."""
+    seen = [
+        f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in ranking.undecided
+    ]
+    if seen:
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 
 

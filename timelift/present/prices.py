@@ -1,10 +1,9 @@
 """What choosing a strategy costs, in words."""
 
-import math
 from collections.abc import Iterator
 
 from timelift.analyse.choice import Worst
-from timelift.analyse.stats.rival import Ranking
+from timelift.analyse.stats.rival import Ranking, Rival
 from timelift.present.units import three_figures
 
 #: From this ratio on a price is written as times the best.
@@ -18,23 +17,23 @@ def price_in_words(low: float, high: float) -> str:
     return f"{low:.3g} to {high:.3g} times the best"
 
 
-def sentence(ranking: Ranking, strategy: str) -> str:
-    """Write what choosing `strategy` costs."""
-    low, high = ranking.price(strategy)
-    if math.isnan(high):
+def sentence(row: Rival) -> str:
+    """Write what choosing a strategy costs."""
+    strategy, (low, high) = row.case.strategy, row.price
+    if not row.price_is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
-    if low > 1:
+    if row.surely_costs:
         return f"`{strategy}` costs {price_in_words(low, high)}"
     return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
 
 
 def sentences(ranking: Ranking) -> Iterator[str]:
     """Write what choosing the first costs, if anything, and what choosing the last does."""
-    first, last = ranking.rows[0].case.strategy, ranking.rows[-1].case.strategy
-    if ranking.price(first)[1] > 1:
-        yield sentence(ranking, first)
-    if ranking.price(last)[0] > 1:
-        yield sentence(ranking, last)
+    first, last = ranking.rows[0], ranking.rows[-1]
+    if first.may_cost:
+        yield sentence(first)
+    if last.surely_costs:
+        yield sentence(last)
 
 
 def costs(ranking: Ranking, strategy: str) -> str:

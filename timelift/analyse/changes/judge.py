@@ -70,6 +70,11 @@ class Findings:
     canary: float
 
     @property
+    def suspect_rows(self) -> int:
+        """How many of the judged cases are suspect by their times; they come first."""
+        return sum(one.word is Word.SUSPECT for one in self.judged)
+
+    @property
     def suspects(self) -> tuple[Case, ...]:
         """The cases with a reason to be measured again, the worst first."""
         slower = [one.shift.case for one in self.judged if one.word is Word.SUSPECT]

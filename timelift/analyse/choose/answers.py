@@ -70,6 +70,26 @@ class Choice:
     basis: Basis = Basis.MEASURED
     winners: tuple[str, ...] = ()
 
+    @property
+    def price_is_known(self) -> bool:
+        """Whether something is claimed of what it costs over the best."""
+        return math.isfinite(self.price)
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether it may cost more than the best."""
+        return self.price_is_known and self.price > 1
+
+    @property
+    def not_told_apart(self) -> tuple[Alternative, ...]:
+        """The alternatives that are not known to cost more."""
+        return tuple(one for one in self.others if not one.apart)
+
+    @property
+    def slower(self) -> tuple[Alternative, ...]:
+        """The alternatives that are known to cost more."""
+        return tuple(one for one in self.others if one.apart)
+
 
 @dataclass(frozen=True)
 class Undecided:

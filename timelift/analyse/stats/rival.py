@@ -47,6 +47,21 @@ class Rival:
         """Whether enough launches were compared to give the ratio an interval."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
+    @property
+    def price_is_known(self) -> bool:
+        """Whether more than one launch tells what choosing it costs over the best."""
+        return math.isfinite(self.price[1])
+
+    @property
+    def surely_costs(self) -> bool:
+        """Whether it is known to cost more than the best."""
+        return self.price[0] > 1
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether it may cost more than the best."""
+        return self.price[1] > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -72,6 +87,12 @@ class Ranking:
     def fastest_set(self) -> tuple[str, ...]:
         """The strategies that no rival was shown to beat."""
         return tuple(row.case.strategy for row in self.rows if row.rank_low == 1)
+
+    @property
+    def undecided(self) -> tuple[Rival, ...]:
+        """The rows not told from the first, of which it is known what would have been seen."""
+        still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
+        return tuple(row for row in still if math.isfinite(row.detectable))
 
     def price(self, strategy: str) -> tuple[float, float]:
         """The least and the most that choosing `strategy` costs over the best, as ratios."""

@@ -48,7 +48,7 @@ def export(found: RunFindings) -> bytes:
     head = _head(found.run)
     for ranking in found.rankings_at(_CONFIDENCE):
         for row in ranking.everyone:
-            fields = head | _row(row, found.measured[row.case])
+            fields = head | _row(row, found.measured[row.case], found.quartiles(row.case))
             writer.writerow({name: _cell(value) for name, value in fields.items()})
     return file.getvalue().encode(errors="replace")
 
@@ -73,20 +73,20 @@ def _javascript_time(started: str) -> int | None:
         return None
 
 
-def _row(row: Rival, one: Measurement) -> dict[str, Any]:
+def _row(row: Rival, one: Measurement, quartiles: tuple[float, float]) -> dict[str, Any]:
     fields = row.case.fields()
-    samples = np.concatenate([launch.seconds_per_call for launch in one.launches])
-    low, high = np.nanquantile(samples, [0.25, 0.75])
+    low, high = quartiles
+    rounds = [int(np.isfinite(launch.seconds_per_call).sum()) for launch in one.launches]
     return {
         "benchmark": f"{fields['workload']}.time_{fields['strategy']}",
         **{name: fields[name] for name in _PARAMETERS},
         "result": row.seconds_per_call,
         "stats_ci_99_a": row.seconds_low,
         "stats_ci_99_b": row.seconds_high,
-        "stats_q_25": float(low),
-        "stats_q_75": float(high),
+        "stats_q_25": low,
+        "stats_q_75": high,
         "stats_number": one.launches[0].calls_per_sample,
-        "stats_repeat": int(np.isfinite(samples).sum()),
+        "stats_repeat": sum(rounds),
     }
 
 

@@ -7,7 +7,7 @@ import importlib.util
 import io
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs import results
+from timelift.analyse.runs.results import frame
 from timelift.errors import UserError
 
 
@@ -19,5 +19,5 @@ def export(found: RunFindings) -> bytes:
             "install it with: python -m pip install 'pyarrow>=22'"
         )
     file = io.BytesIO()
-    results.frame(found.run).to_parquet(file, engine="pyarrow", index=False)
+    frame(found.run).to_parquet(file, engine="pyarrow", index=False)
     return file.getvalue()

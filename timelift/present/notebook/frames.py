@@ -1,10 +1,11 @@
 """A run as a pandas table: one row a case, a case in a launch, or a round."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from timelift.analyse.findings import RunFindings
@@ -109,19 +110,19 @@ def _value(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(run.measurements)), columns=(*columns, *REPORTED))
+    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *REPORTED))
     return frame.astype(dict.fromkeys(REPORTED, float))
 
 
-def _launch_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
-    for one in measurements:
+def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
+    medians = found.launch_medians
+    for one in found.run.measurements:
         for launch in one.launches:
-            seconds = pd.Series(launch.seconds_per_call)
             yield {
                 **_axes(one),
                 "launch": launch.number,
-                "rounds": int(seconds.count()),
-                "seconds_per_call": seconds.median(),
+                "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
+                "seconds_per_call": medians[one.case, launch.number],
                 "calls_per_sample": launch.calls_per_sample,
                 **{name: fact_of(launch, name) for name in REPORTED},
             }
