@@ -53,7 +53,7 @@ def undecided(finding: Finding, against: Against) -> str:
         if math.isfinite(finding.detectable)
         else "too few launches to see any change"
     )
-    if finding.suspected and not finding.tried:
+    if finding.left_untried:
         seen = "it looks changed and was not tried again, since the time was up"
     beside = f"undecided beside {against.label}"
     return f"{beside}: {_percent(finding.effect):+.1f} % {_interval(finding)}, and {seen}"
