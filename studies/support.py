@@ -18,8 +18,8 @@ from typing import TypeVar
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measure import catalogue
-from timelift.measure.axes import split
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.options import split
 from timelift.messages import Rival, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.

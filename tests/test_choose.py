@@ -18,8 +18,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.scaling.both import scaling
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS, OPTIONS
 from timelift.present import scaling_table
 from timelift.present.command_lines import to_measure
 

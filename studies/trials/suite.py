@@ -13,8 +13,7 @@ from timelift.analyse.runs.against import of_run
 from timelift.analyse.stats.gate_referee import GateReferee
 from timelift.analyse.stats.outcomes import Outcome, outcomes
 from timelift.case import Case
-from timelift.measure.axes import OPTIONS
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS, OPTIONS
 from timelift.measure.session import Session
 
 #: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
