@@ -30,7 +30,7 @@ from timelift.journal import BASELINE_FOLDER
 from timelift.present import csv_files, scaling_table
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
-from timelift.present.page import files, watch
+from timelift.present.page import files
 
 #: The share of exports that go to a file.
 _TO_FILE = 0.2
