@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from studies.trials import remains
-from studies.trials.project import lay_out
-from studies.trials.remains import MARK
+from studies import remains
+from studies.projects import HOME, lay_out
+from studies.remains import MARK
 
-_HOME = Path(__file__).parents[2]
 #: The project: two quick strategies in four settings.
 PARTS = (
     *("conftest.py", "pyproject.toml", "bench", "workloads"),
@@ -33,7 +32,7 @@ class Scene:
     @classmethod
     def made(cls, folder: Path, results: Path) -> Self:
         """Lay out the project in a folder."""
-        lay_out(_HOME, folder / "project", PARTS)
+        lay_out(folder / "project", PARTS)
         return cls(folder / "project", results)
 
     @property
@@ -50,7 +49,7 @@ class Scene:
         """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
         self.results.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
-        own = {"PYTHONPATH": str(_HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
+        own = {"PYTHONPATH": str(HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
         with self._file(name).open("wb") as said:
             run = subprocess.Popen(
                 [*command, "--results", str(self.results), *words.split()],

@@ -1,4 +1,4 @@
-"""Kill runs and go on with them: `python -m studies.trials.kills --kills 100`.
+"""Kill runs and go on with them: `python -m studies.kills --kills 100`.
 
 Each time `pytest bench/` is started in a small project and its process gets a signal at a random
 moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
@@ -7,7 +7,6 @@ see a traceback. A run that was killed before it had a journal is measured anew.
 the journals and what was printed.
 """
 
-import argparse
 import contextlib
 import random
 import subprocess
@@ -21,9 +20,10 @@ from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
-from studies.trials import remains
-from studies.trials.remains import FAULTS, Reached
-from studies.trials.scene import Scene, ended
+from studies import parser, remains
+from studies.remains import FAULTS, Reached
+from studies.scene import Scene, ended
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.errors import UserError
 from timelift.escape import plain
 
@@ -36,6 +36,10 @@ ASKED = (
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
 #: Seconds between two glances at a journal.
 _GLANCE = 0.02
+TOGETHER = "together"
+#: How far the runs were when they were killed, and what should not be found after it.
+CAME = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
+FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
 
@@ -149,26 +153,27 @@ def _go_on(scene: Scene, reached: Reached) -> int:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Kill runs and print what became of each, and of all; 1 where anything was found."""
-    parser = argparse.ArgumentParser(prog="python -m studies.trials.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
-    parser.add_argument("--journals", type=Path, metavar="FOLDER")
-    asked = parser.parse_args(words)
+    options = parser("kills", __doc__)
+    options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    options.add_argument("--journals", type=Path, metavar="FOLDER")
+    asked = options.parse_args(words)
+    many = 1 if asked.quick else asked.kills
     set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
     found: list[Kill] = []
     try:
         with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
             journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
-            for one in kills(Path(folder), journals, asked.kills, random.Random(asked.seed)):
+            for one in kills(Path(folder), journals, many, random.Random(1 + asked.seed)):
                 found.append(one)
                 _say(f"kill {len(found)}: {one.words}")
     except KeyboardInterrupt:
         _say("interrupted; what there is:")
     except UserError as error:
-        sys.stderr.write(f"studies.trials.kills: {plain(error)}\n")
+        sys.stderr.write(f"studies.kills: {plain(error)}\n")
         return 1
-    _say(*lines(found))
-    return int(any(count for one in found for count in one.faults.values()))
+    CAME.show(list(came(found)))
+    _say("")
+    return FAULTY.show(list(faults(found)))
 
 
 def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
@@ -189,21 +194,19 @@ def _say(*said: str) -> None:
     sys.stdout.flush()
 
 
-def lines(found: Iterable[Kill]) -> Iterator[str]:
-    """Say what became of all kills: a table of when they came, and the sums of the faults."""
-    every = list(found)
-    came = Counter((one.signal.name, one.reached) for one in every)
-    yield _row("signal", [*Reached, "together"])
+def came(found: Sequence[Kill]) -> Iterator[Row]:
+    """Count when the kills came, by their signals."""
+    counts = Counter((one.signal.name, one.reached) for one in found)
     for name in (signal.name for signal in SIGNALS):
-        counts = [came[name, reached] for reached in Reached]
-        yield _row(name, [*counts, sum(counts)])
-    sums = [sum(came[signal.name, reached] for signal in SIGNALS) for reached in Reached]
-    yield _row("together", [*sums, len(every)])
-    yield ", ".join(f"{word}: {sum(one.faults[word] for one in every)}" for word in FAULTS)
+        mine = [counts[name, reached] for reached in Reached]
+        yield name, *mine, sum(mine)
+    sums = [sum(counts[signal.name, reached] for signal in SIGNALS) for reached in Reached]
+    yield TOGETHER, *sums, len(found)
 
 
-def _row(name: str, cells: Iterable[object]) -> str:
-    return name.ljust(8) + "".join(f"{cell:>16}" for cell in cells)
+def faults(found: Sequence[Kill]) -> Iterator[Row]:
+    """Sum each fault over all kills."""
+    yield from ((word, sum(one.faults[word] for one in found)) for word in FAULTS)
 
 
 if __name__ == "__main__":
