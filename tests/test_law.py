@@ -26,7 +26,7 @@ def statuses(
 
     The reference is asked at `law_steps` steps, by default at all of them.
     """
-    from timelift.messages import Wires
+    from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.worker import Stage
 
@@ -35,9 +35,9 @@ def statuses(
     task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
     events = []
     asked = law_steps or setting.seq_len + 2
-    stage = Stage(open_engine(setting), task, Wires(events.append), law_steps=asked)
+    stage = Stage(open_engine(setting), task, WorkerChannel(events.append), law_steps=asked)
     ended = {rival.name: (Status.MEASURED, "") for rival in rivals if stage.prepare(rival)}
-    refused = {e["strategy"]: (e["status"], e["reason"]) for e in events if e["event"] == "ended"}
+    refused = {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
     return ended | refused
 
 
