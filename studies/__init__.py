@@ -24,6 +24,7 @@ STUDIES = {
     "build_order": "a first call takes as long whether its rival is built first or later",
     "overhead": "what the harness itself costs",
     "support": "which strategy lifts which workload, on which backend",
+    "old_against_new": "another checkout and this one read and measure alike",
 }
 
 

@@ -1,9 +1,8 @@
 """List the studies: `python -m studies`."""
 
-import sys
-
 from studies import STUDIES
+from studies.scoreboard import Column, Scoreboard
 
 if __name__ == "__main__":
-    for name, about in STUDIES.items():
-        sys.stdout.write(f"python -m studies.{name:15}{about}\n")
+    columns = Column("python -m studies.…"), Column("what it shows")
+    Scoreboard(columns, words=2).show(list(STUDIES.items()))

@@ -22,16 +22,11 @@ from signal import signal as set_handler
 
 from studies import parser, remains
 from studies.remains import FAULTS, Reached
-from studies.scene import Scene, ended
+from studies.scene import QUICK, USUAL, Grid, Scene, ended
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.errors import UserError
 from timelift.escape import plain
 
-LAUNCHES = 3
-ASKED = (
-    "--workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 --phases forward --modes graph "
-    f"--launches {LAUNCHES} --round-seconds 0.02"
-)
 #: How often each signal is drawn, in ten.
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
 #: Seconds between two glances at a journal.
@@ -63,7 +58,7 @@ def usual(scene: Scene) -> Usual:
     """Run to the end; raises UserError where that fails, since then no kill says anything."""
     started = time.monotonic()
     came: list[float] = []
-    with scene.start("undisturbed", ASKED) as run:
+    with scene.start("undisturbed", scene.grid.words) as run:
         while run.poll() is None:
             now = time.monotonic() - started
             came += [now] * (len(scene.lines()) - len(came))
@@ -115,7 +110,7 @@ def _faults(scene: Scene, undisturbed: Usual, before: Iterable[bytes]) -> dict[s
     return {
         "lost": remains.lost(before, after),
         "duplicates": remains.duplicates(after),
-        "missing": remains.missing(after, undisturbed.cases, LAUNCHES),
+        "missing": remains.missing(after, undisturbed.cases, scene.grid.launches),
     }
 
 
@@ -131,7 +126,7 @@ def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> 
     """
     lines, last, later = undisturbed.before(share)
     started = time.monotonic()
-    with scene.start("killed", ASKED) as run:
+    with scene.start("killed", scene.grid.words) as run:
         while len(scene.lines()) < lines and run.poll() is None:
             time.sleep(_GLANCE)
         pace = (time.monotonic() - started) / last if last else 1.0
@@ -148,7 +143,7 @@ def _go_on(scene: Scene, reached: Reached) -> int:
         return int(code != 0)
     said = [line for line in scene.said("resumed").splitlines() if "--resume: " in line]
     refused = code == _USAGE_ERROR and len(said) == 1
-    return int(not refused) + int(scene.run("anew", ASKED) != 0)
+    return int(not refused) + int(scene.run("anew", scene.grid.words) != 0)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -157,13 +152,13 @@ def main(words: Sequence[str] | None = None) -> int:
     options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
     options.add_argument("--journals", type=Path, metavar="FOLDER")
     asked = options.parse_args(words)
-    many = 1 if asked.quick else asked.kills
+    many, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
     set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
     found: list[Kill] = []
     try:
         with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
             journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
-            for one in kills(Path(folder), journals, many, random.Random(1 + asked.seed)):
+            for one in kills(Path(folder), journals, many, random.Random(1 + asked.seed), grid):
                 found.append(one)
                 _say(f"kill {len(found)}: {one.words}")
     except KeyboardInterrupt:
@@ -176,11 +171,13 @@ def main(words: Sequence[str] | None = None) -> int:
     return FAULTY.show(list(faults(found)))
 
 
-def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
+def kills(
+    folder: Path, journals: Path, many: int, dice: random.Random, grid: Grid = USUAL
+) -> Iterator[Kill]:
     """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
-    calm = Scene.made(folder, journals / "undisturbed")
+    calm = Scene.made(folder, journals / "undisturbed", grid)
     undisturbed = usual(calm)
     _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
     for number in range(1, many + 1):

@@ -23,17 +23,38 @@ PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
+class Grid:
+    """What a run that is to be killed measures."""
+
+    workloads: str
+    batch_sizes: str
+    launches: int
+
+    @property
+    def words(self) -> str:
+        """The same as options."""
+        return (
+            f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
+            f"--phases forward --modes graph --launches {self.launches} --round-seconds 0.02"
+        )
+
+
+USUAL, QUICK = Grid("sensor,tokens", "2,4", 3), Grid("sensor", "2", 2)
+
+
+@dataclass(frozen=True)
 class Scene:
     """A project, and the folder that one kill leaves its journal and its printed lines in."""
 
     project: Path
     results: Path
+    grid: Grid = USUAL
 
     @classmethod
-    def made(cls, folder: Path, results: Path) -> Self:
+    def made(cls, folder: Path, results: Path, grid: Grid) -> Self:
         """Lay out the project in a folder."""
         lay_out(folder / "project", PARTS)
-        return cls(folder / "project", results)
+        return cls(folder / "project", results, grid)
 
     @property
     def mark(self) -> str:

@@ -65,7 +65,7 @@ class Scoreboard:
         for row in rows:
             _print(board.line(row))
             wrong += self.complaints(row)
-        _print(self.legend.rstrip("\n"))
+        sys.stdout.write(self.legend)
         sys.stderr.writelines(f"{one}\n" for one in wrong)
         return int(bool(wrong))
 

@@ -140,16 +140,3 @@ def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
     one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
     monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
     assert kills.main(["--kills", "1"]) == code
-
-
-def test_a_real_run_is_killed_and_goes_on(monkeypatch, capsys):
-    """One setting in two launches: everything is there at the end."""
-    asked = kills.ASKED.replace("sensor,tokens", "sensor").replace("2,4", "2")
-    monkeypatch.setattr(kills, "ASKED", asked.replace("--launches 3", "--launches 2"))
-    monkeypatch.setattr(kills, "LAUNCHES", 2)
-    code = kills.main(["--kills", "1"])
-    said = capsys.readouterr().out.splitlines()
-    assert code == 0, said
-    assert said[0].startswith("undisturbed: 2 cases")
-    assert said[1].endswith("all is there")
-    assert sum(line.split()[-1] == "0" for line in said[-len(FAULTS) :]) == len(FAULTS)
