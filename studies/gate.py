@@ -28,8 +28,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
-from timelift.measure.axes import OPTIONS
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS, OPTIONS
 from timelift.measure.session import Session
 
 REGRESSIONS = (*PLANTED, *SLIPS)

@@ -23,9 +23,9 @@ from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measure import catalogue
-from timelift.measure.axes import split
 from timelift.measure.backends import why_not
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.options import split
 from timelift.messages import Rival, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.

@@ -16,8 +16,7 @@ from timelift.analyse.choose.question import ask
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS, OPTIONS
 from timelift.present import scaling_table
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"

@@ -14,11 +14,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
 from timelift.measure.campaign import Result
 from timelift.measure.interrupts import Interrupts
-from timelift.measure.knobs import KNOBS
-from timelift.measure.options import Option
+from timelift.measure.options import KNOBS, OPTIONS, Option
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.session import Flags, Session

@@ -10,7 +10,7 @@ from timelift.errors import UserError
 from timelift.measure import against
 from timelift.measure.against import Base
 from timelift.measure.grid import Catalogue
-from timelift.measure.knobs import Launches
+from timelift.measure.options import Launches
 from timelift.measure.pairing import Names, Pairing, Pairs
 
 #: The options that name the other side; one of them is enough.
