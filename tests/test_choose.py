@@ -1,6 +1,5 @@
 """Choosing: five lines where a run decides, the deciding command where it does not."""
 
-import functools
 import itertools
 import json
 import shlex
@@ -334,14 +333,11 @@ def test_the_price_that_is_said_holds_between_sizes_too(grid):
 
 def test_the_command_marks_every_grid(monkeypatch, capsys):
     """One line each, and what the columns mean."""
-    monkeypatch.setattr(study, "lines", lambda: list(_few()))
-    assert study.main() == 0
+    monkeypatch.setattr(study, "_QUICK_RUNS", 1)
+    assert study.main(["--quick"]) == 0
     said = capsys.readouterr().out
     assert said.count("launch effects of 2 %") == len(study.GRIDS)
     assert "price held" in said
-
-
-_few = functools.partial(study.lines, runs=1)
 
 
 def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):

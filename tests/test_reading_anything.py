@@ -1,6 +1,6 @@
 """Whatever the bytes of a file are, reading it gives a run or a sentence, and nothing else.
 
-`python -m tests.fuzz` does the same with thousands of files.
+`python -m studies.fuzz` does the same with thousands of files.
 """
 
 import pickle

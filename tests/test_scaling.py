@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from studies import scaling
 from studies.noise import SCENARIOS, Scenario
-from studies.scaling_truth import Law, crossing, run
+from studies.scaling import Law, crossing, run
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results

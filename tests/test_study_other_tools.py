@@ -94,8 +94,8 @@ def test_who_cannot_be_tried_has_no_score_and_no_row(recorded: Recording) -> Non
     found = score(always(math.nan), [recorded])
     assert found.tries == 0
     assert math.isnan(found.false_alarms.value)
-    assert len(sheet.cells([found])) == 1
-    assert len(sheet.cells([found, score(always(0.0), [recorded])])) == 3
+    assert list(sheet.rows([found])) == []
+    assert len(list(sheet.rows([found, score(always(0.0), [recorded])]))) == 2
 
 
 @pytest.mark.parametrize(
@@ -119,24 +119,21 @@ slower        1 for both   100 % (12 of 12)     100 %      100 %   100 %   100 %
 nothing       1 for both      0 % (0 of 12)      22 %        0 %     0 %     0 %     0 %     0 %     0 %           0       1.1"""  # noqa: E501
 
 
-def test_the_table_is_aligned_and_markdown_has_the_same_cells(recorded: Recording) -> None:
+def test_the_table_is_aligned_and_markdown_has_the_same_cells(
+    recorded: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A rule that knows no faster has a dash where it could only be right by saying it."""
-    rows = sheet.cells(
-        [score(always(1.0, says_faster=False), [recorded]), score(always(0.0), [recorded])]
-    )
-    for row, name in zip(rows[2:], ("slower", "nothing"), strict=True):
+    scores = [score(always(1.0, says_faster=False), [recorded]), score(always(0.0), [recorded])]
+    board, rows = sheet.board(scores), [list(row) for row in sheet.rows(scores)]
+    for row, name in zip(rows[1:], ("slower", "nothing"), strict=True):
         row[0] = name
-    want = [line.split() for line in TABLE.splitlines()]
-    assert [line.split() for line in sheet.aligned(rows).splitlines()] == want
-    lines = sheet.aligned(rows).splitlines()
+    assert board.show(rows) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert [line.split() for line in lines] == [line.split() for line in TABLE.splitlines()]
     assert {line.index("1 for both") for line in lines[2:]} == {lines[0].index("processes")}
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in _lines(rows)]
-    assert [cells[0], *cells[2:]] == rows
+    cells = [[cell.strip() for cell in one.split("|")[1:-1]] for one in board.markdown(rows)]
+    assert cells[2:] == rows
     assert set(cells[1]) == {"---", "---:"}
-
-
-def _lines(rows: list[list[str]]) -> list[str]:
-    return sheet.markdown(rows).splitlines()
 
 
 def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:

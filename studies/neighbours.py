@@ -1,4 +1,4 @@
-"""What a hostile strategy does to its rivals: `python -m tests.neighbours`, on a quiet machine.
+"""What a hostile strategy does to its rivals: `python -m studies.neighbours`, on a quiet machine.
 
 `native` and `fold_time` are measured by `pytest bench/` alone, and once more beside each strategy
 of `tests/hostile.py`, all with one seed. A row says what became of the hostile one, what time
@@ -7,15 +7,16 @@ intervals over launches. `nobody` is a second run without any: what moves by its
 where more ratios moved than chance allows. About ten minutes for all.
 """
 
-import argparse
 import math
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from studies import parser
+from studies.scoreboard import Column, Row, Scoreboard
 from tests import hostile
 from tests.projects import bench, project
 from timelift.analyse.runs import results
@@ -32,12 +33,24 @@ HOSTILE: Mapping[str, str] = {
 }
 NOBODY = "nobody"
 WORDS = (
-    "bench/test_forward.py --workloads tokens --seq-lens 16 --batch-sizes 8 --round-seconds 0.1 "
-    "--case-timeout 8 --first-call-limit 8 --memory-limit 6G --seed 5"
-).split()
+    *("bench/test_forward.py", "--workloads", "tokens", "--seq-lens", "16", "--batch-sizes", "8"),
+    *("--round-seconds", "0.1", "--case-timeout", "8", "--first-call-limit", "8"),
+    *("--memory-limit", "6G"),
+)
 #: The chance of so many moved ratios below which they are no chance.
 _ALLOWED = 0.05
 _LONGEST = 46
+#: What is tried in the quick form.
+QUICK = ("raises",)
+BOARD = Scoreboard(
+    (
+        Column("beside", width=11),
+        *(Column(title, width=21) for title in ("without", "with", "moved by")),
+        Column("", width=5),
+        Column("what became of it"),
+    ),
+    words=6,
+)
 
 
 @dataclass(frozen=True)
@@ -63,47 +76,42 @@ class Ratio:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure the rivals alone and beside every hostile strategy; print a row each."""
-    parser = argparse.ArgumentParser(prog="python -m tests.neighbours", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HOSTILE)}")
-    parser.add_argument("--launches", default="5", metavar="N", help="default: 5")
-    asked = parser.parse_args(words)
-    unknown = set(asked.names) - HOSTILE.keys()
-    if unknown:
-        parser.error(f"unknown strategy {min(unknown)!r}")
-    begun = time.monotonic()
-    moved = []
-    for line, same in _lines(asked.names or list(HOSTILE), asked.launches):
-        moved += [] if same else [line]
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-    tries = 1 + len(asked.names or HOSTILE)
-    chance = _chance(len(moved), tries)
+    options = parser("neighbours", __doc__)
+    options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HOSTILE)}")
+    options.add_argument("--launches", default="5", metavar="N", help="default: 5")
+    asked = options.parse_args(words)
+    if unknown := set(asked.names) - HOSTILE.keys():
+        options.error(f"unknown strategy {min(unknown)!r}")
+    names = asked.names or (QUICK if asked.quick else HOSTILE)
+    plan = ("--launches", "2" if asked.quick else asked.launches, "--seed", str(5 + asked.seed))
+    begun, ratios = time.monotonic(), list[Ratio]()
+    BOARD.show(_rows(names, plan, ratios))
+    moved, tries = sum(not one.same for one in ratios), len(ratios)
+    found = chance(moved, tries)
     sys.stdout.write(
-        f"{tries - len(moved)} of {tries} within their intervals; so many outside of them have a "
-        f"chance of {chance:.2f} where nothing moves ({time.monotonic() - begun:.0f} s)\n"
+        f"{tries - moved} of {tries} within their intervals; so many outside of them have a "
+        f"chance of {found:.2f} where nothing moves ({time.monotonic() - begun:.0f} s)\n"
     )
-    return int(chance < _ALLOWED)
+    return int(found < _ALLOWED)
 
 
-def _lines(names: Sequence[str], launches: str) -> Iterator[tuple[str, bool]]:
-    """Give a row for each name, and whether its rivals' ratio is the same with it and without."""
-    yield f"{'beside':13}{'without':23}{'with':23}{'moved by':23}{'':6}what became of it", True
-    alone = _ratio(_measured({}, launches))
-    for name in [NOBODY, *names]:
-        run = _measured({} if name == NOBODY else {name: HOSTILE[name]}, launches)
+def _rows(names: Iterable[str], plan: Sequence[str], ratios: list[Ratio]) -> Iterator[Row]:
+    """Yield a row for each name, and note by how much the ratio of its rivals moved."""
+    alone = _ratio(_measured({}, plan))
+    for name in (NOBODY, *names):
+        run = _measured({} if name == NOBODY else {name: HOSTILE[name]}, plan)
         beside = _ratio(run)
-        moved = beside.beside(alone)
-        word = "same" if moved.same else "MOVED"
-        shown = f"{name:13}{alone!s:23}{beside!s:23}{moved!s:23}{word:6}{_became(run, name)}"
-        yield shown.rstrip(), moved.same
+        ratios.append(beside.beside(alone))
+        word = "same" if ratios[-1].same else "MOVED"
+        yield name, str(alone), str(beside), str(ratios[-1]), word, _became(run, name)
 
 
-def _measured(extra: Mapping[str, str], launches: str) -> Run:
+def _measured(extra: Mapping[str, str], plan: Sequence[str]) -> Run:
     """Run `pytest bench/` in a project of its own and read the journal."""
     with tempfile.TemporaryDirectory(prefix="timelift-neighbours-") as name:
         folder = Path(name) / "project"
         folder.mkdir()
-        done = bench(project(folder, GOOD, extra), *WORDS, "--launches", launches)
+        done = bench(project(folder, GOOD, extra), *WORDS, *plan)
         found = list(folder.glob("results/*/*.jsonl"))
         if not found:
             raise SystemExit(done.stdout + done.stderr)
@@ -111,7 +119,7 @@ def _measured(extra: Mapping[str, str], launches: str) -> Run:
 
 
 def _ratio(run: Run) -> Ratio:
-    """Give the ratio of the two good rivals, whoever else ran."""
+    """Return the ratio of the two good rivals, whoever else ran."""
     good = [one for one in run.measurements if one.case.strategy in GOOD]
     (found,) = ranking.rank(good)
     second = found.rows[1]
@@ -121,7 +129,7 @@ def _ratio(run: Run) -> Ratio:
 
 
 def _became(run: Run, name: str) -> str:
-    """Say how measuring a strategy ended."""
+    """Tell how measuring a strategy ended."""
     for one in run.measurements:
         if one.case.strategy == name:
             reason = f": {one.reason}" if one.reason else f" in {len(one.launches)} launches"
@@ -129,8 +137,8 @@ def _became(run: Run, name: str) -> str:
     return ""
 
 
-def _chance(moved: int, tries: int) -> float:
-    """Give the chance of at least so many outside of a 95 % interval."""
+def chance(moved: int, tries: int) -> float:
+    """Return the chance of at least so many outside of a 95 % interval."""
     ways = (math.comb(tries, k) * 0.05**k * 0.95 ** (tries - k) for k in range(moved, tries + 1))
     return math.fsum(ways)
 

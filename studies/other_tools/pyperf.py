@@ -39,7 +39,7 @@ def _judge(recording: Recording, seats: Seats) -> Judgement:
 
 
 def _error(variance: Samples, count: Samples) -> Samples:
-    """Give the standard error of the difference of means from the pooled variance of both sides."""
+    """Return the standard error of a difference of means, from both sides' pooled variance."""
     with np.errstate(invalid="ignore", divide="ignore"):
         pooled_variance = (variance * (count - 1)).sum(-1) / (count.sum(-1) - 2)
         return np.asarray(np.sqrt(pooled_variance * (1 / count).sum(-1)))

@@ -7,9 +7,9 @@ from signal import Signals
 
 import pytest
 
-from studies.trials import kills, remains
-from studies.trials.kills import Kill, Usual
-from studies.trials.remains import FAULTS, Reached
+from studies import kills, remains
+from studies.kills import Kill, Usual
+from studies.remains import FAULTS, Reached
 from tests import journals
 
 NAMES = ("native", "fold_time")
@@ -117,16 +117,14 @@ def test_the_table_tells_when_kills_came_and_what_was_found():
     ]
     assert found[0].words == "SIGKILL after 20%, measuring (3 lines): all is there"
     assert found[1].words == "SIGINT after 10%, imports: missing: 1, orphans: 2"
-    *rows, sums = kills.lines(found)
-    assert [row.split() for row in rows[1:]] == [
-        ["SIGKILL", "0", "0", "1", "0", "1"],
-        ["SIGTERM", "0", "0", "0", "0", "0"],
-        ["SIGINT", "1", "0", "0", "0", "1"],
-        ["together", "1", "0", "1", "0", "2"],
+    assert list(kills.came(found)) == [
+        ("SIGKILL", 0, 0, 1, 0, 1),
+        ("SIGTERM", 0, 0, 0, 0, 0),
+        ("SIGINT", 1, 0, 0, 0, 1),
+        ("together", 1, 0, 1, 0, 2),
     ]
-    assert sums == (
-        "lost: 0, duplicates: 0, missing: 1, orphans: 2, tracebacks: 0, wrong endings: 0"
-    )
+    wanted = good | {"orphans": 2, "missing": 1}
+    assert dict(kills.faults(found)) == wanted
 
 
 def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
@@ -142,16 +140,3 @@ def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
     one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
     monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
     assert kills.main(["--kills", "1"]) == code
-
-
-def test_a_real_run_is_killed_and_goes_on(monkeypatch, capsys):
-    """One setting in two launches: everything is there at the end."""
-    asked = kills.ASKED.replace("sensor,tokens", "sensor").replace("2,4", "2")
-    monkeypatch.setattr(kills, "ASKED", asked.replace("--launches 3", "--launches 2"))
-    monkeypatch.setattr(kills, "LAUNCHES", 2)
-    code = kills.main(["--kills", "1"])
-    said = capsys.readouterr().out.splitlines()
-    assert code == 0, said
-    assert said[0].startswith("undisturbed: 2 cases")
-    assert said[1].endswith("all is there")
-    assert said[-2].split() == ["together", *said[3].split()[1:]]

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from studies.trials import remains
-from studies.trials.project import lay_out
-from studies.trials.remains import MARK
+from studies import remains
+from studies.projects import HOME, lay_out
+from studies.remains import MARK
 
-_HOME = Path(__file__).parents[2]
 #: The project: two quick strategies in four settings.
 PARTS = (
     *("conftest.py", "pyproject.toml", "bench", "workloads"),
@@ -24,17 +23,38 @@ PATIENCE = 300.0
 
 
 @dataclass(frozen=True)
+class Grid:
+    """What a run that is to be killed measures."""
+
+    workloads: str
+    batch_sizes: str
+    launches: int
+
+    @property
+    def words(self) -> str:
+        """The same as options."""
+        return (
+            f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
+            f"--phases forward --modes graph --launches {self.launches} --round-seconds 0.02"
+        )
+
+
+USUAL, QUICK = Grid("sensor,tokens", "2,4", 3), Grid("sensor", "2", 2)
+
+
+@dataclass(frozen=True)
 class Scene:
     """A project, and the folder that one kill leaves its journal and its printed lines in."""
 
     project: Path
     results: Path
+    grid: Grid = USUAL
 
     @classmethod
-    def made(cls, folder: Path, results: Path) -> Self:
+    def made(cls, folder: Path, results: Path, grid: Grid) -> Self:
         """Lay out the project in a folder."""
-        lay_out(_HOME, folder / "project", PARTS)
-        return cls(folder / "project", results)
+        lay_out(folder / "project", PARTS)
+        return cls(folder / "project", results, grid)
 
     @property
     def mark(self) -> str:
@@ -50,7 +70,7 @@ class Scene:
         """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
         self.results.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
-        own = {"PYTHONPATH": str(_HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
+        own = {"PYTHONPATH": str(HOME), "TMPDIR": str(self.project.parent), MARK: self.mark}
         with self._file(name).open("wb") as said:
             run = subprocess.Popen(
                 [*command, "--results", str(self.results), *words.split()],

@@ -1,13 +1,16 @@
-"""Regressions whose truth is known: exact slow-downs, and slips that people really make.
+"""Projects for a study: copies of parts of this one, with a regression whose truth is known.
 
-A `Plant` makes N (1 + slower) calls and bills N. A slip is code that is put behind a strategy's
-model, with which it still keeps the law.
+A regression is an exact slow-down or a slip that people really make: code that is put behind a
+strategy's model, with which it still keeps the law.
 """
 
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from timelift.planted import Plant
 
+HOME = Path(__file__).parents[1]
 #: Exact slow-downs by their word.
 PLANTED = {f"+{share}%": Plant("", slower=share / 100) for share in (3, 5, 10)}
 
@@ -57,3 +60,14 @@ def slip_into(path: Path, word: str) -> None:
 def comment_on(path: Path) -> None:
     """Change a file without changing what it does."""
     path.write_text(path.read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
+
+
+def lay_out(folder: Path, names: Iterable[str]) -> None:
+    """Copy files and folders of this project by their names, without what Python keeps in them."""
+    for name in names:
+        source, copy = HOME / name, folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from studies import coverage, noise, trial
+from studies import ladder, noise
 from studies.noise import SCENARIOS, Shape
 from timelift.analyse.stats import effects, student
 from timelift.analyse.stats.verdicts import Verdict
@@ -18,7 +18,7 @@ WIDE = {"launch modes of 10 %", "launch modes of 20 %"}
 def marks():
     """The marks of five launches in every scenario, from one seed."""
     return {
-        scenario.name: trial.mark(scenario, SHAPE, RUNS, np.random.default_rng([7, place]))
+        scenario.name: ladder.mark(scenario, SHAPE, RUNS, np.random.default_rng([7, place]))
         for place, scenario in enumerate(SCENARIOS)
     }
 
@@ -66,7 +66,9 @@ def test_a_loud_machine_finds_little_and_says_so(marks):
 def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
     """Stopping early costs neither coverage nor false alarms."""
     shape = Shape(settings=40, rivals=5, launches=12)
-    marks = trial.mark(SCENARIOS[place], shape, RUNS, np.random.default_rng(place), trial.campaign)
+    marks = ladder.mark(
+        SCENARIOS[place], shape, RUNS, np.random.default_rng(place), ladder.campaign
+    )
     assert marks.launches < 9
     assert marks.coverage >= 0.93
     assert marks.wrong <= 0.08
@@ -76,18 +78,18 @@ def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
 def test_a_run_of_one_setting_keeps_its_promises(rivals):
     """Where quiet and loud rivals share the only setting, there is least to learn a prior from."""
     shape = Shape(settings=1, rivals=rivals, launches=3)
-    marks = trial.mark(SCENARIOS[-1], shape, 150, np.random.default_rng(rivals))
+    marks = ladder.mark(SCENARIOS[-1], shape, 150, np.random.default_rng(rivals))
     assert marks.coverage >= 0.92
     assert marks.wrong <= 0.1
 
 
 def test_rivals_a_margin_apart_are_rarely_called_the_same():
     """Two tests of 5 % each: 2 % apart is not the same in 95 of 100, also after stopping early."""
-    for launches, play in ((5, trial.all_launches), (12, trial.campaign)):
+    for launches, play in ((5, ladder.all_launches), (12, ladder.campaign)):
         shape = Shape(settings=300, rivals=2, launches=launches)
         random = np.random.default_rng(8)
         times = play(noise.seconds(SCENARIOS[1], shape, np.log([1, 1.02]), random))
-        words = [one.verdict for one in trial.compared(times).ravel()]
+        words = [one.verdict for one in ladder.compared(times).ravel()]
         assert words.count(Verdict.SAME) <= 0.08 * len(words)
 
 
@@ -100,9 +102,8 @@ def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
     assert np.mean(np.abs(found.effect[:, 0]) <= reach) < 0.75
 
 
-def test_the_validation_prints_a_line_for_every_scenario(capsys):
+def test_the_table_has_a_row_for_every_scenario():
     """The quick one, with the number of comparisons that its shares rest on."""
-    coverage.main(["--quick", "--seed", "3"])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[:28].strip() for line in lines[1:13]] == [scenario.name for scenario in SCENARIOS]
-    assert all(" 800 " in line for line in lines[1:13])
+    rows = list(ladder.pair_rows(ladder.PLANS[1:2], seed=3, runs=1))
+    assert [row[0] for row in rows] == [scenario.name for scenario in SCENARIOS]
+    assert {row[2] for row in rows} == {400}

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from studies.trials import __main__ as trials
-from studies.trials.regressions import PLANTED, SLIPS, comment_on, slip_into
-from studies.trials.suite import Suite
+from studies import gate
+from studies.gate import Suite
+from studies.projects import PLANTED, SLIPS, comment_on, slip_into
 from tests import journals
+from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.gate import Finding
 from timelift.analyse.stats.outcomes import Outcome
 from timelift.analyse.stats.paired import Quantity
@@ -31,29 +32,32 @@ def outcome(name, verdict=Verdict.SAME):
 
 def test_every_suite_deals_each_regression_to_another_strategy():
     """Over suites every strategy has its turn, and in each one strategy stays untouched."""
-    names = trials.REGRESSED["strategies"].split(",")
-    dealt = [trials._dealt(number, names) for number in range(40)]
-    assert all(sorted(one.values()) == sorted(trials.REGRESSIONS) for one in dealt)
+    names = gate.REGRESSED["strategies"].split(",")
+    dealt = [gate.dealt(number, names) for number in range(40)]
+    assert all(sorted(one.values()) == sorted(gate.REGRESSIONS) for one in dealt)
     assert all(len(one) == len(names) - 1 for one in dealt)
     assert {name for one in dealt for name in one} == set(names)
 
 
-def test_a_blamed_case_that_nobody_touched_is_a_false_alarm():
+def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     """It makes its suite red; a caught regression does not."""
     touched = {"fold_time": "+10%"}
     good = Suite((outcome("fold_time", Verdict.SLOWER), outcome("native")), touched, 9.0)
     red = Suite((outcome("fold_time"), outcome("native", Verdict.SLOWER)), touched, 11.0)
     assert not good.false_alarms
     assert red.false_alarms == [journals.case("native")]
-    said = list(trials.lines([good, red]))
-    assert said[0].startswith("suites with a false alarm: 1 of 2")
-    assert said[1].startswith("identical cases: 1 of 2 failed")
-    assert any(line.startswith("+10%: 1 of 2 cases failed") for line in said)
+    rows = {row[0]: row for row in gate.rows([good, red])}
+    assert [row[1:3] for row in rows.values()] == [(2, Share(1, 2)), (2, Share(1, 2))]
+    assert list(rows) == ["nothing", "+10%"]
+    assert gate.tell([good, red]) == 1
+    assert gate.tell([good]) == 0
+    assert "suites with a false alarm: 1 of 2" in capsys.readouterr().out
 
 
-def test_no_suites_say_nothing():
+def test_no_suites_say_nothing(capsys):
     """Nothing was tried."""
-    assert list(trials.lines([])) == []
+    assert gate.tell([]) == 0
+    assert not capsys.readouterr().out
 
 
 def test_planted_slow_downs_are_what_their_words_say():

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studies import coverage, coverage_real, noise
+from studies import noise, real_noise
+from studies.ladder import GRADES
 from studies.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
-from studies.trial import GRADES
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
@@ -136,28 +136,26 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss() -> None:
     assert math.isnan(found.covered[0, 0])
 
 
-def test_the_validation_prints_a_line_for_every_ladder(
+def test_the_command_prints_a_line_for_every_ladder(
     journal: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With the number of settings and of the contests that they were dealt from."""
-    assert coverage.main(["--quick", "--noise", str(journal)]) == 0
+    assert real_noise.main(["--quick", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:20].strip() for line in lines[1:4]] == list(LADDERS)
-    assert [line[20:30].strip() for line in lines[1:4]] == ["3"] * 3
+    assert [line[:18].strip() for line in lines[1:4]] == list(LADDERS)
+    assert [line[18:28].strip() for line in lines[1:4]] == ["3"] * 3
     assert all(" 200 " in line and " 8 " in line for line in lines[1:4])
 
 
 def test_only_recorded_numbers_of_launches_are_drawn(
-    journal: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Five launches were recorded, so there is no line for eight."""
-    monkeypatch.setattr(coverage_real, "_SETTINGS", 16)
-    assert coverage.main(["--noise", str(journal)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[20:30].strip() for line in lines[1:10]] == ["3", "5", "all"] * 3
-    assert {line.split()[-2] for line in lines[1:7]} == {"-"}
-    assert all(line.split()[-2].endswith("%") for line in lines[7:10])
-    assert lines[10] == ""
+    monkeypatch.setattr(real_noise, "SETTINGS", 16)
+    rows = list(real_noise.rows(real_noise.contests([str(journal)]), 0, quick=False))
+    assert [row[1] for row in rows] == ["3", "5", "all"] * 3
+    assert {row[-2] for row in rows[:6]} == {None}
+    assert all(row[-2] >= 0 for row in rows[6:])
 
 
 @pytest.mark.parametrize(
@@ -169,9 +167,9 @@ def test_a_run_without_twins_is_one_sentence_and_exit_1(
 ) -> None:
     """Neither a name that is no run nor a run that planted nothing has noise to lend."""
     journals.synthetic(tmp_path / "ordinary")
-    assert coverage.main(["--noise", str(tmp_path / name)]) == 1
+    assert real_noise.main([str(tmp_path / name)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("studies.coverage: expected")
+    assert said.err.startswith("studies.real_noise: expected")
     assert sentence in said.err
     assert said.err.count("\n") == 1

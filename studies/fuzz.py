@@ -1,4 +1,4 @@
-"""Hand the readers thousands of files from anywhere: `python -m tests.fuzz --examples 20000`.
+"""Hand the readers thousands of files from anywhere: `python -m studies.fuzz --examples 20000`.
 
 Every example is one file, made by hypothesis, that goes through the reader's commands in this
 process: tables, verdicts, choose, compare, exports, baseline, history, the page and its figures.
@@ -18,36 +18,41 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from studies import parser
+from studies.scoreboard import Column, Scoreboard
 from tests import cut, foreign_files
 from tests.watched import KINDS, Readers
 
 #: Examples that are made at a time, each time from another seed.
-_CHUNK = 250
+_CHUNK, QUICK_EXAMPLES = 250, 60
+HANDED = Scoreboard((Column("handed over"), Column("files", ",.0f")))
+HARM = Scoreboard((Column("what must not happen"), Column("found", ",", most=0)))
 Harm = list[tuple[str, str, bytes]]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Fuzz, print a small table and what went wrong; 1 where anything did."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--examples", type=int, default=20_000, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the first example")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
-    parser.add_argument("--seconds", type=float, default=3600, help="begin nothing after so many")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where harmful files are kept")
-    parser.add_argument("--no-cuts", action="store_true", help="leave out the cut files")
-    asked = parser.parse_args(words)
+    options = parser("fuzz", __doc__)
+    options.add_argument("--examples", type=int, default=20_000, metavar="N")
+    options.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    options.add_argument("--seconds", type=float, default=3600, help="begin nothing after so many")
+    options.add_argument("--keep", type=Path, metavar="FOLDER", help="where harmful files are kept")
+    options.add_argument("--no-cuts", action="store_true", help="leave out the cut files")
+    asked = options.parse_args(words)
+    if asked.quick:
+        asked.examples, asked.no_cuts = QUICK_EXAMPLES, True
     begun = time.monotonic()
     done, harm = _all(asked)
     counts = collections.Counter(kind for kind, _, _ in harm)
-    rows = [*done.items(), *((kind, counts[kind]) for kind in KINDS)]
-    sys.stdout.write("".join(f"{name:26}{count:>10,}\n" for name, count in rows))
-    sys.stdout.write(f"{'seconds':26}{time.monotonic() - begun:>10,.0f}\n")
+    HANDED.show([*done.items(), ("seconds", time.monotonic() - begun)])
+    sys.stdout.write("\n")
+    wrong = HARM.show([(kind, counts[kind]) for kind in KINDS])
     _tell(harm, asked.keep)
-    return int(bool(harm))
+    return wrong
 
 
 def _all(asked: argparse.Namespace) -> tuple[dict[str, int], Harm]:
-    """Play the examples and the cuts; give how many there were, and the harm that was done."""
+    """Play the examples and the cuts; return how many there were, and the harm that was done."""
     chunks = [(asked.seed + at, min(_CHUNK, asked.examples - at)) for at in _starts(asked.examples)]
     harm: Harm = []
     done = {"examples": 0}
@@ -107,7 +112,7 @@ def _name(kind: str, what: str) -> str:
 
 
 def _tell(harm: Harm, keep: Path | None) -> None:
-    """Say the last lines of each different harm once, and keep the smallest file that did it."""
+    """Print the last lines of each different harm once, and keep the smallest file that did it."""
     different: dict[str, tuple[str, str, bytes]] = {}
     for kind, what, data in harm:
         name = _name(kind, what)

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from studies import coverage_together, noise
-from studies.coverage_together import UNEQUAL, Field
+from studies import ladder, noise
+from studies.ladder import UNEQUAL, Field, all_launches, campaign
 from studies.noise import SCENARIOS
-from studies.trial import all_launches, campaign
 from tests.simulated import LOUD, run
 from timelift.analyse.stats import student, together
 from timelift.analyse.stats.ranking import rank
@@ -200,12 +199,9 @@ def test_what_choosing_the_first_costs_at_most_is_said_of_the_one_that_looked_fa
     assert np.mean(held) > 0.96
 
 
-def test_the_validation_prints_a_line_for_every_number_of_rivals():
+def test_the_table_has_a_row_for_every_number_of_rivals():
     """Equal and unequal, with the settings that its shares rest on."""
-    found = list(coverage_together.lines([(3, all_launches)], seed=1, runs=1))
-    names = [
-        f"{n} {kind} rivals" for n in coverage_together.RIVALS for kind in ("equal", "unequal")
-    ]
-    assert [line[:22].strip() for line in found] == names
-    assert all(" 480 " in line for line in found)
-    assert len({len(line) for line in found} | {len(coverage_together.HEADER)}) == 1
+    rows = list(ladder.together_rows([(3, all_launches)], seed=1, runs=1))
+    names = [f"{n} {kind} rivals" for n in ladder.RIVALS for kind in ("equal", "unequal")]
+    assert [row[0] for row in rows] == names
+    assert {row[2] for row in rows} == {480}

@@ -13,11 +13,10 @@ from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
 from studies import noise
+from studies.ladder import compared
 from studies.other_tools.asv import intervals, median_interval, p_value, u_test
-from studies.other_tools.precision import precise
-from studies.other_tools.t_test import t_test
-from studies.other_tools.threshold import threshold
-from studies.trial import compared
+from studies.other_tools.pyperf import t_test
+from studies.other_tools.pytest_benchmark import precise, threshold
 from tests.recorded import recorded, says, simulated
 from timelift.analyse.selftest.ladder import ladder
 from timelift.analyse.selftest.rule import Rule, Seats

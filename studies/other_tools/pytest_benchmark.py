@@ -1,10 +1,13 @@
-"""pytest-benchmark's `--benchmark-precision`: one process, until the mean seems known.
+"""pytest-benchmark's two rules: a fixed percentage, and one process until the mean seems known.
 
-After each round from the fifth on, rounds stop when `z * stddev / sqrt(n) / mean` is at most the
-precision asked for; here they also stop where the recorded rounds end. pytest-benchmark leaves the
-comparison to the reader, who is taken to call two rivals different when their intervals of the mean
-do not overlap.
-Source: `pytest_benchmark.fixture.BenchmarkFixture._run_until_precise`, version 5.3.1
+`--benchmark-compare-fail` fails where `current / compared * 100 - 100` of one statistic exceeds the
+threshold, and knows no "faster". `--benchmark-precision` stops after the fifth round or later, once
+`z * stddev / sqrt(n) / mean` is at most the precision asked for; here also where the recorded
+rounds end. It leaves the comparison to the reader, who is taken to call two rivals different when
+their intervals of the mean do not overlap.
+Source: `pytest_benchmark.utils.PercentageRegressionCheck` and `parse_compare_fail`, version 5.3.1
+https://github.com/ionelmc/pytest-benchmark/blob/v5.3.1/src/pytest_benchmark/utils.py
+`pytest_benchmark.fixture.BenchmarkFixture._run_until_precise`
 https://github.com/ionelmc/pytest-benchmark/blob/v5.3.1/src/pytest_benchmark/fixture.py
 """
 
@@ -19,9 +22,29 @@ from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
 from timelift.analyse.selftest.rule import Judgement, Rule, Seats
+from timelift.analyse.stats.location import HALF, mean_and_variance, trimmed_mean
 
+MEAN, MEDIAN = "mean", "median"
 #: pytest-benchmark's default of `--benchmark-min-rounds`.
 MIN_ROUNDS = 5
+
+
+def threshold(field: str, percent: int, seats: Seats) -> Rule:
+    """Make the rule for a `field` of pytest-benchmark's and a whole number of per cent."""
+    name = f"pytest-benchmark, {field}:{percent}%"
+    return Rule(name, seats, functools.partial(_fails, field, percent), says_faster=False)
+
+
+def _fails(field: str, percent: int, recording: Recording, seats: Seats) -> Judgement:
+    seen = seats.look(recording.sides)
+    compared, current = _location(field, pooled(seen)).T
+    with np.errstate(invalid="ignore"):
+        fails = current / compared * 100 - 100 > percent
+    return Judgement(sign_where(fails, compared, current), np.isfinite(seen))
+
+
+def _location(field: str, values: Samples) -> Samples:
+    return trimmed_mean(values, HALF) if field == MEDIAN else mean_and_variance(values)[0]
 
 
 @dataclass(frozen=True)
@@ -36,10 +59,10 @@ class _Interval:
 def precise(precision: float, confidence: float, seats: Seats) -> Rule:
     """Make the rule for shares of precision and confidence; 0.99 is pytest-benchmark's default."""
     name = f"pytest-benchmark, ±{100 * precision:.0f} % at {100 * confidence:.0f} %"
-    return Rule(name, seats, functools.partial(_judge, precision, confidence))
+    return Rule(name, seats, functools.partial(_apart, precision, confidence))
 
 
-def _judge(precision: float, confidence: float, recording: Recording, seats: Seats) -> Judgement:
+def _apart(precision: float, confidence: float, recording: Recording, seats: Seats) -> Judgement:
     seen = seats.look(recording.sides)
     found = _stop(pooled(seen), precision, confidence)
     first, second = found.mean.T
@@ -65,7 +88,7 @@ def _stop(values: Samples, precision: float, confidence: float) -> _Interval:
 
 
 def _running(played: Samples, confidence: float) -> tuple[Samples, Samples]:
-    """Give the mean after each round and the half-width of its z-interval, NaN after the first."""
+    """Return the mean after each round and its z-interval's half-width, NaN after the first."""
     number = np.arange(1, played.shape[-1] + 1)
     shifted = played - played[..., :1]
     total, squares = shifted.cumsum(-1), (shifted**2).cumsum(-1)

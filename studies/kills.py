@@ -1,4 +1,4 @@
-"""Kill runs and go on with them: `python -m studies.trials.kills --kills 100`.
+"""Kill runs and go on with them: `python -m studies.kills --kills 100`.
 
 Each time `pytest bench/` is started in a small project and its process gets a signal at a random
 moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
@@ -7,7 +7,6 @@ see a traceback. A run that was killed before it had a journal is measured anew.
 the journals and what was printed.
 """
 
-import argparse
 import contextlib
 import random
 import subprocess
@@ -21,21 +20,21 @@ from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
-from studies.trials import remains
-from studies.trials.remains import FAULTS, Reached
-from studies.trials.scene import Scene, ended
+from studies import parser, remains
+from studies.remains import FAULTS, Reached
+from studies.scene import QUICK, USUAL, Grid, Scene, ended
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.errors import UserError
 from timelift.escape import plain
 
-LAUNCHES = 3
-ASKED = (
-    "--workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 --phases forward --modes graph "
-    f"--launches {LAUNCHES} --round-seconds 0.02"
-)
 #: How often each signal is drawn, in ten.
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
 #: Seconds between two glances at a journal.
 _GLANCE = 0.02
+TOGETHER = "together"
+#: How far the runs were when they were killed, and what should not be found after it.
+CAME = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
+FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
 
@@ -59,7 +58,7 @@ def usual(scene: Scene) -> Usual:
     """Run to the end; raises UserError where that fails, since then no kill says anything."""
     started = time.monotonic()
     came: list[float] = []
-    with scene.start("undisturbed", ASKED) as run:
+    with scene.start("undisturbed", scene.grid.words) as run:
         while run.poll() is None:
             now = time.monotonic() - started
             came += [now] * (len(scene.lines()) - len(came))
@@ -111,7 +110,7 @@ def _faults(scene: Scene, undisturbed: Usual, before: Iterable[bytes]) -> dict[s
     return {
         "lost": remains.lost(before, after),
         "duplicates": remains.duplicates(after),
-        "missing": remains.missing(after, undisturbed.cases, LAUNCHES),
+        "missing": remains.missing(after, undisturbed.cases, scene.grid.launches),
     }
 
 
@@ -127,7 +126,7 @@ def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> 
     """
     lines, last, later = undisturbed.before(share)
     started = time.monotonic()
-    with scene.start("killed", ASKED) as run:
+    with scene.start("killed", scene.grid.words) as run:
         while len(scene.lines()) < lines and run.poll() is None:
             time.sleep(_GLANCE)
         pace = (time.monotonic() - started) / last if last else 1.0
@@ -144,38 +143,41 @@ def _go_on(scene: Scene, reached: Reached) -> int:
         return int(code != 0)
     said = [line for line in scene.said("resumed").splitlines() if "--resume: " in line]
     refused = code == _USAGE_ERROR and len(said) == 1
-    return int(not refused) + int(scene.run("anew", ASKED) != 0)
+    return int(not refused) + int(scene.run("anew", scene.grid.words) != 0)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Kill runs and print what became of each, and of all; 1 where anything was found."""
-    parser = argparse.ArgumentParser(prog="python -m studies.trials.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="default: 1")
-    parser.add_argument("--journals", type=Path, metavar="FOLDER")
-    asked = parser.parse_args(words)
+    options = parser("kills", __doc__)
+    options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    options.add_argument("--journals", type=Path, metavar="FOLDER")
+    asked = options.parse_args(words)
+    many, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
     set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
     found: list[Kill] = []
     try:
         with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
             journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
-            for one in kills(Path(folder), journals, asked.kills, random.Random(asked.seed)):
+            for one in kills(Path(folder), journals, many, random.Random(1 + asked.seed), grid):
                 found.append(one)
                 _say(f"kill {len(found)}: {one.words}")
     except KeyboardInterrupt:
         _say("interrupted; what there is:")
     except UserError as error:
-        sys.stderr.write(f"studies.trials.kills: {plain(error)}\n")
+        sys.stderr.write(f"studies.kills: {plain(error)}\n")
         return 1
-    _say(*lines(found))
-    return int(any(count for one in found for count in one.faults.values()))
+    CAME.show(list(came(found)))
+    _say("")
+    return FAULTY.show(list(faults(found)))
 
 
-def kills(folder: Path, journals: Path, many: int, dice: random.Random) -> Iterator[Kill]:
+def kills(
+    folder: Path, journals: Path, many: int, dice: random.Random, grid: Grid = USUAL
+) -> Iterator[Kill]:
     """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
-    calm = Scene.made(folder, journals / "undisturbed")
+    calm = Scene.made(folder, journals / "undisturbed", grid)
     undisturbed = usual(calm)
     _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
     for number in range(1, many + 1):
@@ -189,21 +191,19 @@ def _say(*said: str) -> None:
     sys.stdout.flush()
 
 
-def lines(found: Iterable[Kill]) -> Iterator[str]:
-    """Say what became of all kills: a table of when they came, and the sums of the faults."""
-    every = list(found)
-    came = Counter((one.signal.name, one.reached) for one in every)
-    yield _row("signal", [*Reached, "together"])
+def came(found: Sequence[Kill]) -> Iterator[Row]:
+    """Count when the kills came, by their signals."""
+    counts = Counter((one.signal.name, one.reached) for one in found)
     for name in (signal.name for signal in SIGNALS):
-        counts = [came[name, reached] for reached in Reached]
-        yield _row(name, [*counts, sum(counts)])
-    sums = [sum(came[signal.name, reached] for signal in SIGNALS) for reached in Reached]
-    yield _row("together", [*sums, len(every)])
-    yield ", ".join(f"{word}: {sum(one.faults[word] for one in every)}" for word in FAULTS)
+        mine = [counts[name, reached] for reached in Reached]
+        yield name, *mine, sum(mine)
+    sums = [sum(counts[signal.name, reached] for signal in SIGNALS) for reached in Reached]
+    yield TOGETHER, *sums, len(found)
 
 
-def _row(name: str, cells: Iterable[object]) -> str:
-    return name.ljust(8) + "".join(f"{cell:>16}" for cell in cells)
+def faults(found: Sequence[Kill]) -> Iterator[Row]:
+    """Sum each fault over all kills."""
+    yield from ((word, sum(one.faults[word] for one in found)) for word in FAULTS)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studies import history
-from studies.history_simulated import SCENARIOS, Scenario, Shape, Truth, simulate
+from studies.history import SCENARIOS, Scenario, Shape, Truth, simulate
 
 SHAPE = Shape(settings=4, nights=60, slower=2)
 
@@ -81,12 +81,12 @@ def test_creep_counts_from_where_it_reaches_the_gate() -> None:
     assert truth.either[0, 46:first].all()
 
 
-def test_the_tool_prints_a_line_for_each_history_and_rule(
+def test_the_command_prints_a_line_for_each_history_and_rule(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one small history of each kind."""
-    monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:2])
+    monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
     monkeypatch.setattr(history, "Shape", lambda: SHAPE)
     assert history.main(["--quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[37:47].strip() for line in lines[1:7]] == [*history.RULES] * 2
+    assert [line[35:46].strip() for line in lines[1:7]] == [*history.RULES] * 2
