@@ -23,7 +23,7 @@ from unittest import mock
 import report
 from tests import journals
 from tests.pages import harm, loads
-from timelift import ended
+from timelift import ended, watch
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER
