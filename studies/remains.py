@@ -32,12 +32,12 @@ class Reached(StrEnum):
 
 
 def whole_lines(journal: bytes) -> list[bytes]:
-    """Give a journal's lines without one that was cut off."""
+    """Return a journal's lines without one that was cut off."""
     return journal.split(b"\n")[:-1]
 
 
 def reached(lines: Sequence[bytes]) -> Reached:
-    """Say how far the run was whose journal has these lines."""
+    """Return how far the run was whose journal has these lines."""
     if not lines:
         return Reached.IMPORTS
     if _object(lines[-1]).get("exit") == "complete":
@@ -46,7 +46,7 @@ def reached(lines: Sequence[bytes]) -> Reached:
 
 
 def measurements(lines: Iterable[bytes]) -> list[Mapping[str, Any]]:
-    """Give what the lines say of each case in each launch."""
+    """Return what the lines say of each case in each launch."""
     return [found for line in lines if (found := _object(line)).get("kind") == "launch"]
 
 
@@ -77,7 +77,7 @@ def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
 
 
 def labels(lines: Iterable[bytes]) -> frozenset[str]:
-    """Give the labels of the cases that were measured."""
+    """Return the labels of the cases that were measured."""
     return frozenset(label for _, label in map(_played, measurements(lines)))
 
 
@@ -107,7 +107,7 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _environment(process: psutil.Process) -> Mapping[str, str]:
-    """Give a process's environment; nothing where it has ended or is somebody else's."""
+    """Return a process's environment; nothing where it has ended or is another user's."""
     try:
         return process.environ()
     except (psutil.Error, OSError):
