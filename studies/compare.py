@@ -17,6 +17,7 @@ from numpy.random import Generator
 from studies import noise
 from timelift.analyse.changes.judge import Findings, Word, judge
 from timelift.analyse.runs.measurement import Run
+from timelift.journal import Header
 
 _SCENARIOS = noise.SCENARIOS[:3]
 _LAUNCHES = (3, 5, 8)
@@ -63,7 +64,7 @@ def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: fl
     times = noise.seconds(scenario, shape, _COSTS, random)
     times *= np.exp(random.normal(0.0, _SESSION_SD, (*times.shape[:2], 1, 1)))
     times[0, 0] *= 1 + planted
-    return Run({}, tuple(noise.measurements(times)), complete=True)
+    return Run(Header(), tuple(noise.measurements(times)), complete=True)
 
 
 def _finds(findings: Findings) -> bool:

@@ -11,6 +11,7 @@ from studies import noise
 from studies.noise import Scenario, Shape
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.case import Case
+from timelift.journal import Header
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run(
     truths = np.log(np.stack([law.times(across) for law in laws], axis=1))
     shape = Shape(len(sizes), len(laws), launches)
     found = noise.measurements(noise.seconds(scenario, shape, truths, random))
-    return Run({}, tuple(_of_size(one, sizes) for one in found), complete=True)
+    return Run(Header(), tuple(_of_size(one, sizes) for one in found), complete=True)
 
 
 def _of_size(measurement: Measurement, sizes: Sequence[int]) -> Measurement:

@@ -20,12 +20,12 @@ from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
 from timelift.analyse.found import MOST_SETTINGS, find_out
 from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.finding import find, of_same_machine
 from timelift.analyse.runs.measurement import Launch, Measurement, Run
 from timelift.analyse.stats import board, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
+from timelift.journal import Header, Machine, find, of_same_machine
 from timelift.present import table, terminal
 from timelift.present.figures import plot
 from timelift.present.page import watch
@@ -217,8 +217,8 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path: Path, name: str)
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
-    assert of_same_machine(results_folder, {"name": name}) == []
-    run = Run({"machine": {"name": name}}, (), complete=True)
+    assert of_same_machine(results_folder, name) == []
+    run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
     assert trust.of_machine(results_folder, run) is None
@@ -269,4 +269,4 @@ def test_more_settings_than_a_report_can_show_are_a_sentence() -> None:
         for size in range(MOST_SETTINGS + 1)
     )
     with pytest.raises(UserError, match="ask about one with"):
-        find_out(Run({}, many, complete=True))
+        find_out(Run(Header(), many, complete=True))

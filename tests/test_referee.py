@@ -7,6 +7,7 @@ from tests import journals
 from timelift.analyse.stats.referee import Referee
 from timelift.analyse.stats.stopping import LOOKS
 from timelift.case import Case, Status
+from timelift.journal import case_in_launch_from
 from timelift.planted import MARK, PLANTS
 
 TWINS = [f"native{MARK}{plant.word}" for plant in PLANTS]
@@ -18,7 +19,8 @@ def judge(costs, launches, spread=0.003, **how):
     for launch in range(1, launches + 1):
         for name, cost in costs.items():
             moved = cost * np.exp(noise.normal(0, spread) + noise.normal(0, 0.01, 20))
-            referee.take(journals.line(journals.case(name), launch, (1e-3 * moved).tolist()))
+            line = journals.line(journals.case(name), launch, (1e-3 * moved).tolist())
+            referee.take(case_in_launch_from(line, []))
     return referee
 
 

@@ -53,9 +53,7 @@ def engines(measured: Sequence[Measurement]) -> Iterator[str]:
 
 def identity(measured: Measurement) -> dict[str, str]:
     """Give the name and the switches of a case's device; nothing where its lines do not tell."""
-    told = next((one.facts["engine"] for one in measured.launches if "engine" in one.facts), None)
-    if not isinstance(told, dict):
-        return {}
+    told = next((one.facts.engine for one in measured.launches if one.facts.engine), {})
     pairs = itertools.islice(told.items(), _MOST_SWITCHES)
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
 

@@ -9,7 +9,6 @@ import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
@@ -19,8 +18,6 @@ from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 from timelift.planted import MARK as TWIN
 
-#: What a header says of a strategy that is a copy of another.
-TWINS = ("planted", "against")
 #: What a look-alike's name is followed by in a table.
 MARK = " (no lift)"
 #: Why a strategy is compared although it is no lift, by name.
@@ -31,10 +28,9 @@ _SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
     """Return the strategies of a run with a text that they declare."""
-    strategies: Mapping[str, Any] = run.header.get("strategies", {})
-    for name, fields in strategies.items():
-        if isinstance(fields, dict) and isinstance(fields.get(field), str):
-            yield name, fields[field]
+    for name, entry in run.header.strategies.items():
+        if isinstance(text := getattr(entry, field), str):
+            yield name, text
 
 
 def look_alikes(run: Run) -> LookAlikes:
@@ -44,16 +40,9 @@ def look_alikes(run: Run) -> LookAlikes:
 
 def no_answers(run: Run) -> LookAlikes:
     """Return what each strategy that is no answer is instead, as the end of a sentence."""
-    strategies: Mapping[str, Any] = run.header.get("strategies", {})
-    twins = {name: _twin_of(told) for name, told in strategies.items()}
+    twins = {name: one.twin_of for name, one in run.header.strategies.items()}
     found = {name: f"is no lift: {why}" for name, why in look_alikes(run).items()}
     return found | {name: f"is a twin of {of}" for name, of in twins.items() if of}
-
-
-def _twin_of(told: object) -> str:
-    """Name the strategy that another is a copy of; nothing where it is none."""
-    kinds = [told[kind] for kind in TWINS if kind in told] if isinstance(told, dict) else []
-    return str(kinds[0].get("of")) if kinds and isinstance(kinds[0], dict) else ""
 
 
 def lifts(run: Run) -> list[Measurement]:

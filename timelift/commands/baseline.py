@@ -50,14 +50,13 @@ def _file_name(text: str) -> str:
 
 def _machine(found: Run) -> str:
     """Name the machine's folder; a run that does not tell its machine cannot be compared later."""
-    machine = found.header.get("machine", {})
-    name = machine.get("name")
-    if not (isinstance(name, str) and name and isinstance(machine.get("identity"), dict)):
+    machine = found.header.machine
+    if not machine.name or not machine.identity:
         raise UserError(
             "expected a run that tells its machine, received one without; "
             "measure it with: pytest bench/"
         )
-    return name
+    return machine.name
 
 
 def _said(found: Run, path: Path, root: Path) -> list[str]:

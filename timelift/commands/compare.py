@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.runs import results
-from timelift.analyse.runs.finding import of_same_machine
 from timelift.analyse.runs.measured import load_usual
 from timelift.analyse.runs.measurement import Run
 from timelift.commands import share
 from timelift.errors import UserError
+from timelift.journal import of_same_machine
 
 #: What history may cost: so many of the newest runs are read.
 _HISTORY = 6
@@ -95,7 +95,7 @@ def _history(folder: Path, paths: list[Path], new: Run) -> Iterator[Run]:
     """Read the machine's other runs, the oldest first; those that cannot be read tell nothing."""
     from timelift.analyse.changes.condense import condense  # noqa: PLC0415
 
-    for path in of_same_machine(folder, new.header.get("machine"), paths)[-_HISTORY:]:
+    for path in of_same_machine(folder, new.header.machine.name, paths)[-_HISTORY:]:
         try:
             yield condense(load_usual(path))
         except UserError:

@@ -13,6 +13,7 @@ from typing import Any
 
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import Rival
 from timelift.planted import MARK, NOTHING, Plant
@@ -47,15 +48,17 @@ class Strategy:
         """Why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> StrategyEntry:
         """What a reader of the results should know: the title and the declared meaning."""
-        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
-        told = {"title": self.title, "differs": self.differs, "meaning": meaning}
-        if not self.twin_of:
-            return told
-        if self.plant is NOTHING:
-            return told | {"against": {"of": self.twin_of}}
-        return told | {"planted": self.plant.described(self.twin_of)}
+        other_side = self.twin_of and self.plant is NOTHING
+        planted = self.twin_of and not other_side
+        return StrategyEntry(
+            title=self.title,
+            differs=self.differs,
+            meaning={name: self.constants[name] for name in MEANING if name in self.constants},
+            planted=self.plant.described(self.twin_of) if planted else None,
+            against={"of": self.twin_of} if other_side else None,
+        )
 
     def rival(self, launch: int) -> Rival:
         """The strategy as a launch is told to build it."""

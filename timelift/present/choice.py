@@ -106,7 +106,7 @@ def usage(question: Question, strategy: str, run: Run, root: Path) -> str:
     """Say which file to copy and how to call it."""
     stem, _, inside = strategy.partition("[")
     own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
-    given = run.header.get("options", {}).get("strategy_file") or "where you keep it"
+    given = run.header.options.get("strategy_file") or "where you keep it"
     file = f"strategies/{stem}.py" if own else f"{stem}.py ({given})"
     told = _constants(root / "workloads", question.setting.workload)
     features = told.get("FEATURES")

@@ -15,6 +15,7 @@ from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.case import AXES
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, csv_text, markdown
+from timelift.journal import SHOWN
 from timelift.present.table import Report, SettingTable
 
 #: Numbers of a ranking, by column of `measurements.csv`; times in seconds.
@@ -32,21 +33,10 @@ RANKED = {
 }
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
-FACTS = (
-    "build_seconds",
-    "trace_seconds",
-    "first_call_seconds",
-    "traces",
-    "graph_nodes",
-    "peak_bytes",
-    "weights",
-    "valid_steps",
-    "law_error",
-)
 #: The columns of a table with a row for each case.
 COLUMNS = (
     *("strategy", *AXES, "status", "launches", *RANKED),
-    *(*FACTS, *FIRST_CALL, "reason", "differs"),
+    *(*SHOWN, *FIRST_CALL, "reason", "differs"),
 )
 
 
@@ -118,7 +108,7 @@ def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
         "status": measurement.status,
         "launches": len(measurement.launches),
         **ranks(rival),
-        **{name: fact(measurement, name) for name in FACTS},
+        **{name: fact(measurement, name) for name in SHOWN},
         "reason": measurement.reason,
     }
 

@@ -1,6 +1,6 @@
 """A run as a pandas table: one row a case, a case in a launch, or a round."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from timelift.analyse.runs.records import fact, fact_of
 from timelift.analyse.stats.first_calls import first_calls
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.present.csv_files import COLUMNS, FACTS, FIRST_CALL, first_call_interval, ranks
+from timelift.journal import SHOWN, Header
+from timelift.present.csv_files import COLUMNS, FIRST_CALL, first_call_interval, ranks
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -72,15 +73,14 @@ def _level(word: str) -> Level:
         raise UserError(f"unknown level {word!r}; nearest: {nearest(word, Level)}") from None
 
 
-def _about(header: Mapping[str, Any]) -> dict[str, Any]:
-    commit, machine = header.get("commit", {}), header.get("machine", {})
+def _about(header: Header) -> dict[str, str]:
     about = {
-        "id": header.get("id"),
-        "started": header.get("started"),
-        "commit": commit.get("id"),
-        "machine": machine.get("name"),
+        "id": header.id,
+        "started": header.started,
+        "commit": header.commit.id,
+        "machine": header.machine.name,
     }
-    return {name: value for name, value in about.items() if isinstance(value, str)}
+    return {name: value for name, value in about.items() if value is not None}
 
 
 def _measurements(run: Run) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def _measurements(run: Run) -> pd.DataFrame:
                 "status": str(one.status),
                 "launches": len(one.launches),
                 **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
-                **{name: fact(one, name) for name in FACTS},
+                **{name: fact(one, name) for name in SHOWN},
                 **first_call_interval(first.get(one.case)),
                 "reason": one.reason,
                 "differs": others.get(one.case.strategy, ""),
@@ -102,7 +102,7 @@ def _measurements(run: Run) -> pd.DataFrame:
             for one in run.measurements
         ],
         columns=COLUMNS,
-    ).astype(dict.fromkeys((*FACTS, *FIRST_CALL), float))
+    ).astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
 
 
 def _value(value: Any) -> Any:
@@ -111,8 +111,8 @@ def _value(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(run.measurements)), columns=(*columns, *FACTS))
-    return frame.astype(dict.fromkeys(FACTS, float))
+    frame = pd.DataFrame(list(_launch_rows(run.measurements)), columns=(*columns, *SHOWN))
+    return frame.astype(dict.fromkeys(SHOWN, float))
 
 
 def _launch_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]]:
@@ -125,7 +125,7 @@ def _launch_rows(measurements: Iterable[Measurement]) -> Iterator[dict[str, Any]
                 "rounds": int(seconds.count()),
                 "seconds_per_call": seconds.median(),
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: fact_of(launch, name) for name in FACTS},
+                **{name: fact_of(launch, name) for name in SHOWN},
             }
 
 

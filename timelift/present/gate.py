@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from timelift.analyse.runs import results
-from timelift.analyse.runs.against import Against
 from timelift.analyse.runs.against import of_run as read_against
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.gate import Finding
@@ -14,6 +13,7 @@ from timelift.analyse.stats.outcomes import Outcome, outcomes, without_other_sid
 from timelift.analyse.stats.paired import Quantity
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
+from timelift.journal import Against
 
 #: So many cases are named on a line of their own; the journal has the rest.
 NAMED = 12

@@ -1,8 +1,7 @@
 """The one command that decides about a suspect: both revisions, side by side, in one process."""
 
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from timelift.analyse.runs.measurement import Run
 from timelift.case import AXES, OPTIONS, Case, Setting
@@ -15,7 +14,11 @@ _COMMIT = 12
 def same_code(old: Run, new: Run) -> bool:
     """Whether both runs measured one commit without changes, so that no revision is to blame."""
     before, after = commit(old), commit(new)
-    return bool(before) and before == after and not (_dirty(old) or _dirty(new))
+    return (
+        bool(before)
+        and before == after
+        and not (old.header.commit.dirty or new.header.commit.dirty)
+    )
 
 
 def command(case: Case, old: Run, new: Run) -> str:
@@ -26,9 +29,8 @@ def command(case: Case, old: Run, new: Run) -> str:
 
 def commit(run: Run) -> str:
     """Give the commit of a run, shortened; nothing where it is unknown or no commit's name."""
-    found = _object(run.header.get("commit")).get("id")
-    known = isinstance(found, str) and found.isalnum() and found.isascii()
-    return str(found)[:_COMMIT] if known else ""
+    found = run.header.commit.id or ""
+    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
 
 
 def _against(old: Run, new: Run) -> list[str]:
@@ -49,11 +51,3 @@ def _words(option: str, value: str) -> tuple[str, ...]:
     if value.startswith("-"):
         return (shlex.quote(f"{option}={value}"),)
     return option, shlex.quote(value)
-
-
-def _dirty(run: Run) -> bool:
-    return bool(_object(run.header.get("commit")).get("dirty"))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

@@ -58,7 +58,7 @@ class Question:
             yield from ("--strategies", ",".join(strategies))
         if longer:
             yield from ("--precision", "1%", "--budget", "15m")
-        options = run.header.get("options", {})
+        options = run.header.options
         for name in _CARRIED:
             if isinstance(options.get(name), str) and options[name] not in {"", "0"}:
                 yield from (f"--{name.replace('_', '-')}", options[name])
