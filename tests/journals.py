@@ -165,14 +165,14 @@ TWINS: dict[str, dict[str, Any]] = {
 def planted(of: str, **differs: Any) -> dict[str, Any]:
     """What the header of a self-test says of one planted strategy."""
     plain = {"of": of, "slower": 0.0, "one_launch_in": 1, "first_call_seconds": 0.0}
-    return {"title": f"A twin of {of}", "differs": [], "meaning": {}, "planted": plain | differs}
+    return {"title": f"A twin of {of}", "differs": "", "meaning": {}, "planted": plain | differs}
 
 
 def selftest_header(bases: Iterable[str], **changes: Any) -> dict[str, Any]:
     """The first line of a self-test: every base and its twins."""
     strategies: dict[str, Any] = {}
     for base in bases:
-        strategies[base] = {"title": base, "differs": [], "meaning": {}}
+        strategies[base] = {"title": base, "differs": "", "meaning": {}}
         strategies |= {f"{base}@{name}": planted(base, **how) for name, how in TWINS.items()}
     return header(strategies=strategies) | changes
 

@@ -7,7 +7,7 @@ from tests import journals, stored
 from timelift.analyse.changes.machines import identity_differences, in_words
 from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
-from timelift.journal import Header
+from timelift.journal import CaseInLaunch, Header
 from timelift.measure import machine
 from timelift.worker import watch
 
@@ -148,4 +148,8 @@ def kept(path):
     """The facts that a baseline keeps of a run."""
     from timelift.analyse.runs import baseline, results
 
-    return next(one["facts"] for one in baseline.lines(results.load(path)) if "facts" in one)
+    return next(
+        one.fields()["facts"]
+        for one in baseline.lines(results.load(path))
+        if isinstance(one, CaseInLaunch)
+    )

@@ -31,7 +31,7 @@ def test_this_projects_pytest_benchmark_json_gives_its_cases_and_facts(path: Pat
     run = _load_foreign(path, journals.benchmark(params=of.fields(), extra_info=extra))
     (measurement,) = run.measurements
     assert measurement.case == of
-    assert measurement.launches[0].facts["first_call_seconds"] == 0.5
+    assert measurement.launches[0].facts.first_call_seconds == 0.5
     assert run.header.commit == Commit("abcdef", dirty=True)
     assert run.complete
 

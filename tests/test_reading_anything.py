@@ -25,10 +25,9 @@ from timelift.analyse.stats import board, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
-from timelift.journal import Header, Machine, find, of_same_machine
+from timelift.journal import Header, Machine, find, is_closed, of_same_machine
 from timelift.present import table, terminal
 from timelift.present.figures import plot
-from timelift.present.page import watch
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -169,7 +168,7 @@ def test_a_watched_journal_may_end_in_a_deep_nesting(tmp_path: Path, piece: str)
     """It is not closed, and that is all."""
     path = tmp_path / "run.jsonl"
     path.write_text(piece)
-    assert not watch.closed(path)
+    assert not is_closed(path)
 
 
 def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(

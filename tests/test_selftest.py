@@ -56,7 +56,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     _, catalogue = planted
     twin = catalogue.strategies[f"native{MARK}one_in_4"]
-    assert twin.described()["planted"] == {
+    assert twin.described().planted == {
         "of": "native",
         "slower": 0.1,
         "one_launch_in": 4,
@@ -65,7 +65,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     assert [twin.rival(launch).slower for launch in (1, 2, 3, 4)] == [0, 0.1, 0, 0]
     assert catalogue.strategies[f"native{MARK}first_call"].rival(1).first_call_seconds > 0
     base = catalogue.strategies["native"]
-    assert "planted" not in base.described()
+    assert not base.described().is_twin
     assert base.rival(1).slower == 0
 
 

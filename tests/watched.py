@@ -25,11 +25,11 @@ from tests import journals
 from tests.pages import harm, loads
 from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.journal import BASELINE_FOLDER
+from timelift.journal import BASELINE_FOLDER, is_closed
 from timelift.present import csv_files, ending, scaling_table
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
-from timelift.present.page import files, watch
+from timelift.present.page import files
 
 #: The share of exports that go to a file.
 _TO_FILE = 0.2
@@ -281,7 +281,7 @@ def _replay(words: Sequence[str], _: Path) -> None:
 
 
 def _watch(words: Sequence[str], _: Path) -> None:
-    watch.closed(Path(words[1]))
+    is_closed(Path(words[1]))
 
 
 _DOORS = {

@@ -15,6 +15,7 @@ that is new changes none: `median_seconds_per_call` follows from the samples, an
 pass over it. So journals with and without any newer field are read by one reader.
 """
 
+from timelift.journal.brief import medians
 from timelift.journal.facts import ABOUT, EXACT, KEPT, SHOWN, WAITED, Facts, merged
 from timelift.journal.finding import (
     AGAINST_FOLDER,
@@ -47,7 +48,6 @@ from timelift.journal.lines import (
     utc_now,
 )
 from timelift.journal.machines import Difference, differences, flat
-from timelift.journal.medians import medians
 from timelift.journal.reading import (
     BAD_RECORD,
     LONGEST_SECONDS,

@@ -34,6 +34,8 @@ class About:
     shown: bool = False
     kept: bool = True
     exact: bool = False
+    #: The fact that holds a bound where this one is too small to be read.
+    bound: str = ""
     more_is_worse: bool = True
 
 
@@ -41,6 +43,7 @@ _WAITED = About(Merge.WAITED, shown=True)
 _EXACT = About(Merge.LARGEST, shown=True, exact=True)
 _WEIGHTS = replace(_EXACT, more_is_worse=False)
 _LARGEST = About(Merge.LARGEST, shown=True)
+_MEMORY = replace(_LARGEST, bound="peak_bytes_below")
 _SHOWN, _KEPT, _ELSE = About(shown=True), About(), About(kept=False)
 
 
@@ -68,7 +71,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     first_call_seconds: Annotated[Number | None, _WAITED] = None
     traces: Annotated[Number | None, _EXACT] = None
     graph_nodes: Annotated[Number | None, _EXACT] = None
-    peak_bytes: Annotated[Number | None, _LARGEST] = None
+    peak_bytes: Annotated[Number | None, _MEMORY] = None
     weights: Annotated[Number | None, _WEIGHTS] = None
     valid_steps: Annotated[Number | None, _SHOWN] = None
     law_error: Annotated[Number | None, _LARGEST] = None
@@ -95,6 +98,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         return float(value) if abs(value) < _TOO_LARGE else None
+
+    def number_or_bound(self, name: str) -> float | None:
+        """Return a fact, or the bound that it is below where no more is known."""
+        value, bound = self.number(name), ABOUT[name].bound
+        return self.number(bound) if value is None and bound else value
 
     def told(self) -> dict[str, Any]:
         """Return what is known, by name."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from timelift.case import Case, Status
 from timelift.journal.facts import Facts
@@ -52,18 +52,18 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str | None = None
     differs: str | None = None
     meaning: dict[str, Any] = {}
-    planted: Any = None
-    against: Any = None
+    planted: Any | UnsetType = UNSET
+    against: Any | UnsetType = UNSET
 
     @property
     def is_twin(self) -> bool:
         """True if the strategy is a copy of another."""
-        return self.planted is not None or self.against is not None
+        return self.planted is not UNSET or self.against is not UNSET
 
     @property
     def twin_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
-        told = self.planted if self.planted is not None else self.against
+        told = self.against if self.planted is UNSET else self.planted
         return str(told.get("of")) if isinstance(told, dict) else ""
 
     @property

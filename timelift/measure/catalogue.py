@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
@@ -56,8 +58,8 @@ class Strategy:
             title=self.title,
             differs=self.differs,
             meaning={name: self.constants[name] for name in MEANING if name in self.constants},
-            planted=self.plant.described(self.twin_of) if planted else None,
-            against={"of": self.twin_of} if other_side else None,
+            planted=self.plant.described(self.twin_of) if planted else UNSET,
+            against={"of": self.twin_of} if other_side else UNSET,
         )
 
     def rival(self, launch: int) -> Rival:

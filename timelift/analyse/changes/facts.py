@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact, fact_of
+from timelift.analyse.runs.records import fact
 from timelift.case import Case
 from timelift.journal import ABOUT, EXACT
 
@@ -81,5 +81,5 @@ def _least(measurement: Measurement, name: str) -> float:
 
     What is too small to be read counts as the bound that it is below.
     """
-    known = (fact_of(one, name) or fact_of(one, f"{name}_below") for one in measurement.launches)
+    known = (one.facts.number_or_bound(name) for one in measurement.launches)
     return min((value for value in known if value is not None), default=float("nan"))

@@ -11,7 +11,7 @@ import numpy as np
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.location import HALF, trimmed_mean
 from timelift.case import Case, Setting
-from timelift.journal.medians import Median, medians
+from timelift.journal.brief import Median, medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from timelift.analyse.changes.condense import condense
 from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
@@ -82,7 +82,7 @@ def _header(header: Header) -> Header:
         options=header.options,
         cases=header.cases,
         strategies={
-            name: structs.replace(one, meaning={}, against=None)
+            name: structs.replace(one, meaning={}, against=UNSET)
             for name, one in header.strategies.items()
         },
     )

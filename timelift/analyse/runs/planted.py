@@ -17,6 +17,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import Warnings
 from timelift.case import Case, Setting, Status
@@ -125,7 +127,7 @@ def _twins(
 def _plants(run: Run, warnings: Warnings) -> dict[str, _Plant]:
     """Read what every planted strategy is a twin of, in the header's order."""
     strategies = run.header.strategies
-    entries = {name: one.planted for name, one in strategies.items() if one.planted is not None}
+    entries = {name: one.planted for name, one in strategies.items() if one.planted is not UNSET}
     bases = strategies.keys() - entries.keys()
     found = {}
     for name, entry in entries.items():

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from timelift.analyse.runs.measurement import Launch, Measurement, Samples
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.effects import Effects, launch_effects
 
 
@@ -62,14 +61,10 @@ def _by_launch(side: Measurement, launches: int, rounds: int) -> Samples:
 
 def _fact(pair: Pair, launches: int, name: str, floor: float) -> Samples:
     """Give the log ratio of a fact in every launch that both sides tell it of."""
-    bound = f"{name}_below"  # no more is known of what is too small to be read
-    old, new = (_values(side, launches, lambda one: _known(one, name, bound)) for side in pair)
+    old, new = (
+        _values(side, launches, lambda one: one.facts.number_or_bound(name)) for side in pair
+    )
     return np.asarray(np.log((new + floor) / (old + floor)))
-
-
-def _known(launch: Launch, *names: str) -> float | None:
-    """Return the first of these facts that a launch tells."""
-    return next((value for name in names if (value := fact_of(launch, name)) is not None), None)
 
 
 def _values(side: Measurement, launches: int, of: Callable[[Launch], float | None]) -> Samples:
