@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studies import real_noise
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.selftest import planted
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
 

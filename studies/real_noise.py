@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from studies import noise
 from studies.trial import GRADES, compared
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.runs.planted import Contest
+from timelift.analyse.selftest.planted import Contest
 from timelift.analyse.stats.board import boards
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict

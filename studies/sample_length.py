@@ -28,7 +28,7 @@ from timelift import rounds
 from timelift.analyse.stats.location import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
-from timelift.messages import Rival, Task, Wires
+from timelift.messages import Event, Rival, Task, WorkerChannel
 from timelift.worker import worker
 from timelift.worker.engines import Engine, load, open_engine
 from timelift.worker.prepare import Contender
@@ -127,7 +127,7 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     known = catalogue.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(Rival(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    stage = worker.Stage(engine, task, Wires(_log))
+    stage = worker.Stage(engine, task, WorkerChannel(_log))
     ready = [found for rival in rivals if (found := stage.prepare(rival))]
     if len(ready) < len(rivals):
         sys.exit(f"studies.sample_length: expected {len(rivals)} rivals, {len(ready)} were built")
@@ -140,7 +140,7 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     return _rounds(players, many, dice)
 
 
-def _log(event: Mapping[str, object]) -> None:
+def _log(event: Event) -> None:
     sys.stderr.write(f"{event}\n")
 
 

@@ -56,7 +56,7 @@ def cells(
     columns: Sequence[Column] = (),
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
-    rivals = tuple(one.rival(1) for one in strategies.values())
+    rivals = tuple(one.rival() for one in strategies.values())
     with Launch(backend, LIMITS) as launch:
         for time_axis, mode in columns or COLUMNS[backend]:
             tried = [

@@ -248,7 +248,7 @@ def held(name: str, backend: str) -> dict[str, Told]:
 
 
 def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
-    from timelift.messages import Rival, Task, Wires
+    from timelift.messages import Ended, Rival, Task, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.worker import Stage
 
@@ -264,7 +264,7 @@ def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
     extra = (case.input_dtype, 10) if case.input_dtype else ()
     task = Task(setting, tuple(rivals), factory, features, SEED, 0.0, *extra)
     events = []
-    stage = Stage(open_engine(setting), task, Wires(events.append))
+    stage = Stage(open_engine(setting), task, WorkerChannel(events.append))
     found = {one.name: (Status.MEASURED, "") for one in rivals if stage.prepare(one)}
-    ended = [one for one in events if one["event"] == "ended"]
-    return found | {one["strategy"]: (one["status"], one["reason"]) for one in ended}
+    ended = [one for one in events if isinstance(one, Ended)]
+    return found | {one.rival: (one.status, one.reason) for one in ended}

@@ -3,8 +3,8 @@
 import numpy as np
 
 from studies import noise
-from studies.other_tools.recording import Recording
 from tests.simulated import QUIET
+from timelift.analyse.selftest.recording import Recording
 
 
 def recorded(seconds, calls=1, setup=0.0):

@@ -9,11 +9,11 @@ import pytest
 import report
 from tests import journals
 from tests.stored import STRATEGIES, stored
+from timelift import cli
 from timelift.analyse.changes.judge import judge
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
-from timelift.commands import baseline as command
 from timelift.errors import UserError
 
 MACHINE = journals.MACHINE["name"]
@@ -21,7 +21,7 @@ MACHINE = journals.MACHINE["name"]
 
 def keep(root, *words):
     """Run the command in a project of its own."""
-    return command.run(report._parser("baseline", command).parse_args(list(words)), root)
+    return cli.baseline(cli.parser("baseline").parse_args(list(words)), root)
 
 
 @pytest.fixture

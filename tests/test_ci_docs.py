@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import report
-from timelift.commands import NAMES
+from timelift import cli
+from timelift.cli import NAMES
 from timelift.present.exports import FORMATS
 
 ROOT = Path(report.__file__).parent
@@ -61,7 +62,7 @@ def test_the_check_of_options_can_fail(known):
 def test_options_named_in_a_sentence_exist_too(known):
     """Whatever stands in backticks."""
     named = set(re.findall(r"`(--[a-z-]+)", TEXT))
-    parsers = " ".join(report._parser(name, report._command(name)).format_help() for name in NAMES)
+    parsers = " ".join(cli.parser(name).format_help() for name in NAMES)
     assert named <= known | set(re.findall(r"--[a-z-]+", parsers))
 
 
@@ -70,14 +71,14 @@ def test_every_command_of_report_parses():
     asked = [words[2:] for words in commands() if words[0] == "python"]
     assert {words[0] for words in asked} == {"compare", "baseline", "export"}
     for name, *words in asked:
-        report._parser(name, report._command(name)).parse_args(words)
+        cli.parser(name).parse_args(words)
 
 
 def test_a_command_that_does_not_parse_is_seen():
     """By argparse."""
     (words,) = commands("      - run: python report.py compare main --stricct")
     with pytest.raises(SystemExit):
-        report._parser(words[2], report._command(words[2])).parse_args(words[3:])
+        cli.parser(words[2]).parse_args(words[3:])
 
 
 def test_every_format_is_named():

@@ -7,10 +7,10 @@ import pytest
 import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
+from timelift import cli
 from timelift.analyse.changes import decide
 from timelift.analyse.runs import results
 from timelift.case import OPTIONS
-from timelift.commands import compare
 from timelift.measure import axes
 
 GOLDEN = """\
@@ -230,8 +230,8 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
         "timelift.analyse.changes.judge.sessions", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
-    parsed = report._parser("compare", compare).parse_args(words)
-    assert compare.run(parsed, tmp_path) == 0
+    parsed = cli.parser("compare").parse_args(words)
+    assert cli.compare(parsed, tmp_path) == 0
     assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
 
 

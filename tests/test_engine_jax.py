@@ -242,22 +242,23 @@ def test_the_work_of_a_layer_is_counted_unless_it_loops():
 WORKER = """
 from pathlib import Path
 import os
-from timelift.measure import registry, server, worker
-from timelift.messages import Task
+from timelift.measure import catalogue
+from timelift.messages import Task, WorkerChannel
+from timelift.worker import server, worker
 server._import_backend("jax")
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 root = Path(%r)
-workload = registry.workloads(root / "workloads")["sensor"]
+workload = catalogue.workloads(root / "workloads")["sensor"]
 rivals = tuple(
-    one.rival(1) for one in registry.strategies(root / "strategies").values()
+    one.rival() for one in catalogue.strategies(root / "strategies").values()
     if one.name in {"fold_time", "native", "loop_unstack"}
 )
 events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
 task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02, counts_work=True)
-worker.run(task, worker.Wires(events.append))
-ended = [event["status"] for event in events if event["event"] == "ended"]
+worker.run(task, WorkerChannel(events.append))
+ended = [one.status for one in events if type(one).__name__ == "Ended"]
 print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))
 """
 

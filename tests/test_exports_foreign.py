@@ -14,10 +14,11 @@ from pytest_benchmark.stats import Stats
 import report
 from tests import journals
 from tests.stored import stored
+from timelift import cli
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
-from timelift.commands import NAMES
+from timelift.cli import NAMES
 from timelift.present.exports import BINARY, FORMATS, parquet
 from timelift.present.exports.pytest_benchmark import stats
 
@@ -224,5 +225,5 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
 
 def test_every_command_tells_itself_in_a_line():
     """The help of report.py lists them."""
-    listed = report._others()
+    listed = cli.others()
     assert all(f"\n  {name}" in listed for name in NAMES)

@@ -86,16 +86,16 @@ def test_the_study_fails_where_the_first_pays_more_or_too_few_settings_tell(tmp_
 
 CLOCKED = """
 import json, random
-from timelift import engine as engines
 from timelift.case import Backend, Phase, Setting
-engines.load("tensorflow")
 from pathlib import Path
+from timelift.worker import engines, prepare, worker
+engines.load("tensorflow")
 from timelift.worker.engines import open_engine
 from timelift.worker.engines.tensorflow import TensorFlowCompiled
-from timelift.measure import contender, registry, worker
-from timelift.messages import Rival, Task, Wires
+from timelift.measure import catalogue
+from timelift.messages import Rival, Task, WorkerChannel
 told = []
-traced, clock = TensorFlowCompiled.trace, contender.time.perf_counter
+traced, clock = TensorFlowCompiled.trace, prepare.time.perf_counter
 def trace(self, feed):
     told.append("trace")
     return traced(self, feed)
@@ -106,15 +106,15 @@ class Clock:
         told.append("clock")
         return clock()
 import time
-contender.time = Clock()
+prepare.time = Clock()
 TensorFlowCompiled.trace = trace
 nodes = TensorFlowCompiled.nodes.func
 TensorFlowCompiled.nodes = property(lambda self: (told.append("nodes"), nodes(self))[1])
 setting = Setting("sensor", 3, 2, Phase.BACKWARD)
-known = registry.workloads(Path("workloads"))["sensor"]
+known = catalogue.workloads(Path("workloads"))["sensor"]
 rivals = tuple(Rival(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
 task = Task(setting, rivals, known.factory, known.features, 1, 1.0)
-stage = worker.Stage(open_engine(setting), task, Wires(lambda _: None))
+stage = worker.Stage(open_engine(setting), task, WorkerChannel(lambda _: None))
 facts = [stage.prepare(one).facts["built"] for one in rivals]
 print(json.dumps([told, facts]))
 """

@@ -26,7 +26,7 @@ def statuses(
 
     The reference is asked at `law_steps` steps, by default at all of them.
     """
-    from timelift.messages import Wires
+    from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.worker import Stage
 
@@ -35,16 +35,16 @@ def statuses(
     task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
     events = []
     asked = law_steps or setting.seq_len + 2
-    stage = Stage(open_engine(setting), task, Wires(events.append), law_steps=asked)
+    stage = Stage(open_engine(setting), task, WorkerChannel(events.append), law_steps=asked)
     ended = {rival.name: (Status.MEASURED, "") for rival in rivals if stage.prepare(rival)}
-    refused = {e["strategy"]: (e["status"], e["reason"]) for e in events if e["event"] == "ended"}
+    refused = {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
     return ended | refused
 
 
 def rivals(names: list[str]) -> list[Rival]:
     """The catalogue's strategies as the worker is told of them."""
     chosen = [STRATEGIES[name] for name in names]
-    return [one.rival(1) for one in chosen]
+    return [one.rival() for one in chosen]
 
 
 def settings(workload: str, seq_len: int, batch: int, time_axis: TimeAxis) -> list[Setting]:

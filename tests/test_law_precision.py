@@ -21,7 +21,7 @@ def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
     if reason := why_not(Backend(backend)):
         pytest.skip(reason)
     script = (
-        "import json\nfrom timelift.case import Dtype\nfrom timelift.measure import tolerance\n"
+        "import json\nfrom timelift.case import Dtype\nfrom timelift.worker import tolerance\n"
         "print(json.dumps({one: tolerance.precision(one) for one in Dtype}))"
     )
     found = engines.told(backend, script)

@@ -138,7 +138,7 @@ def test_caches_beside_the_runs_are_no_programs(sprung: Path) -> None:
         f"import {NAME}",
         f"import runpy; runpy.run_path('workloads/{NAME}.py')",
         "import pickle; pickle.load(open('bomb', 'rb'))",
-        f"from timelift.measure import inner; inner.load_module('strategies/{NAME}.py')",
+        f"from timelift.worker import layer; layer.load_module('strategies/{NAME}.py')",
     ],
 )
 def test_a_trap_springs_where_it_is_executed(sprung: Path, spring: str) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from tests import journals
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.selftest import planted
 from timelift.case import Status
 
 

@@ -4,9 +4,9 @@ import random
 from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
-from timelift.messages import Rival, Task, Wires
+from timelift.messages import Ended, Rival, Task, WorkerChannel
 from timelift.worker.engines import Feed
-from timelift.worker.playing import Play
+from timelift.worker.playing import Playing
 from timelift.worker.prepare import Contender
 
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
@@ -36,29 +36,29 @@ def reports(**retraces):
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
     task = Task(SETTING, rivals, "", (3,), 1, 0.02)
-    play = Play(engine, task, Wires(events.append), random.Random(1))
+    play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     play.run(
         [Contender(rival, Program(retraces=retraces[rival.name]), Feed(None)) for rival in rivals],
         SimpleNamespace(layer=None),
     )
-    return {one["strategy"]: one for one in events if one["event"] == "ended"}
+    return {one.rival: one for one in events if isinstance(one, Ended)}
 
 
 def test_a_chronic_retracer_fails_by_name_and_its_rivals_are_measured():
     """Until it is found out it voids three rounds; all others count."""
     found = reports(good=False, chronic=True, better=False)
-    assert found["chronic"]["status"] == Status.FAILED
-    assert found["chronic"]["reason"].startswith("it was traced anew in 3 rounds")
-    assert "seconds_per_call" not in found["chronic"]
+    assert found["chronic"].status == Status.FAILED
+    assert found["chronic"].reason.startswith("it was traced anew in 3 rounds")
+    assert not found["chronic"].seconds_per_call
     for name in ("good", "better"):
-        assert found[name]["status"] == Status.MEASURED
-        assert all(found[name]["seconds_per_call"][:5])
-        assert found[name]["facts"]["dropped_rounds"] == 3
+        assert found[name].status == Status.MEASURED
+        assert all(found[name].seconds_per_call[:5])
+        assert found[name].facts["dropped_rounds"] == 3
 
 
 def test_without_one_all_are_measured_and_no_round_is_dropped():
     """The check does not see what is not there."""
     found = reports(good=False, better=False)
-    assert {one["status"] for one in found.values()} == {Status.MEASURED}
-    dropped = [one["facts"]["dropped_rounds"] for one in found.values()]
+    assert {one.status for one in found.values()} == {Status.MEASURED}
+    dropped = [one.facts["dropped_rounds"] for one in found.values()]
     assert dropped == [0, 0]

@@ -12,7 +12,8 @@ from studies.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
 from studies.trial import GRADES
 from tests import journals
 from tests.simulated import LOUD, QUIET
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted
 
 
 @pytest.fixture(scope="module")

@@ -124,7 +124,7 @@ def test_what_is_refused_on_jax_fails_and_what_is_not_lifts(launch, layers, tmp_
     """Who refuses says so in a sentence and fails when asked anyway; the neighbours do not."""
     names = [*asked.refused, *asked.lifted, "fold_time"]
     copies = [asked_anyway(tmp_path, STRATEGIES[name]) for name in [*asked.refused, "fold_time"]]
-    rivals = [*(STRATEGIES[name].rival(1) for name in names), *copies]
+    rivals = [*(STRATEGIES[name].rival() for name in names), *copies]
     found = measured(launch, layers, asked, rivals)
     for name in asked.refused:
         assert (found[name].status, found[name].reason[-1:]) == (Status.REFUSED, "."), name

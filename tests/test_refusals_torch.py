@@ -107,7 +107,7 @@ def without_refusal(name, folder):
 @pytest.mark.parametrize("asked", REFUSED, ids=lambda asked: asked.label)
 def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path):
     """The strategy refuses with a sentence, asked anyway it fails, and `fold_time` lifts."""
-    rivals = [STRATEGIES[name].rival(1) for name in (*asked.strategies, "fold_time")]
+    rivals = [STRATEGIES[name].rival() for name in (*asked.strategies, "fold_time")]
     anyway = [without_refusal(name, tmp_path) for name in asked.strategies]
     found = ask(asked, [*rivals, *anyway])
     for name in asked.strategies:
@@ -120,5 +120,5 @@ def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path)
 @pytest.mark.parametrize("asked", LIFTED, ids=lambda asked: asked.label)
 def test_what_works_is_not_refused(ask, asked):
     """A layer without what the reason names is lifted."""
-    rivals = [STRATEGIES[name].rival(1) for name in asked.strategies]
+    rivals = [STRATEGIES[name].rival() for name in asked.strategies]
     assert ask(asked, rivals) == dict.fromkeys(asked.strategies, (Status.MEASURED, ""))

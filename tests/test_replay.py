@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from studies.other_tools import __main__ as door
-from studies.other_tools import recording, sheet
-from studies.other_tools.recording import Recording, record
-from studies.other_tools.rule import Judgement, Rule, Seats
-from studies.other_tools.score import Share, score
+from studies.other_tools import sheet
 from tests import journals
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted, recording
+from timelift.analyse.selftest.recording import Recording, record
+from timelift.analyse.selftest.rule import Judgement, Rule, Seats
+from timelift.analyse.selftest.score import Share, score
 from timelift.errors import UserError
 
 

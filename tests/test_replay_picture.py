@@ -6,11 +6,12 @@ import pytest
 
 from studies.other_tools import __main__ as door
 from studies.other_tools import picture
-from studies.other_tools.recording import record
 from studies.other_tools.rules import AS_USED
-from studies.other_tools.score import score
 from tests import journals
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted
+from timelift.analyse.selftest.recording import record
+from timelift.analyse.selftest.score import score
 from timelift.errors import UserError
 
 

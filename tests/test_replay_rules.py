@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from studies.other_tools.rule import Rule, Seats
 from studies.other_tools.rules import RULES
 from tests.recorded import recorded, says, simulated
+from timelift.analyse.selftest.rule import Rule, Seats
 
 every_rule = pytest.mark.parametrize(
     "rule", RULES, ids=[f"{one.name}, {one.seats.label}" for one in RULES]

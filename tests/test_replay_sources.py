@@ -14,13 +14,13 @@ from scipy import stats
 
 from studies import noise
 from studies.other_tools.asv import intervals, median_interval, p_value, u_test
-from studies.other_tools.ladder import ladder
 from studies.other_tools.precision import precise
-from studies.other_tools.rule import Rule, Seats
 from studies.other_tools.t_test import t_test
 from studies.other_tools.threshold import threshold
 from studies.trial import compared
 from tests.recorded import recorded, says, simulated
+from timelift.analyse.selftest.ladder import ladder
+from timelift.analyse.selftest.rule import Rule, Seats
 
 ONE = Seats(1)
 

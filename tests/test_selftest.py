@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests import journals
+from timelift.case import Case
 from timelift.measure import selftest
 from timelift.measure.catalogue import strategies
 from timelift.measure.grid import Catalogue
@@ -54,19 +55,23 @@ def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
 
 def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
-    _, catalogue = planted
-    twin = catalogue.strategies[f"native{MARK}one_in_4"]
-    assert twin.described().planted == {
+    cases, catalogue = planted
+    twin = f"native{MARK}one_in_4"
+    assert catalogue.described(twin).planted == {
         "of": "native",
         "slower": 0.1,
         "one_launch_in": 4,
         "first_call_seconds": 0.0,
     }
-    assert [twin.rival(launch).slower for launch in (1, 2, 3, 4)] == [0, 0.1, 0, 0]
-    assert catalogue.strategies[f"native{MARK}first_call"].rival(1).first_call_seconds > 0
-    base = catalogue.strategies["native"]
-    assert not base.described().is_twin
-    assert base.rival(1).slower == 0
+    setting = next(case.setting for case in cases if case.strategy == "native")
+
+    def told(name, launch=1):
+        return catalogue.rival(Case(setting, name), launch).planted
+
+    assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
+    assert told(f"native{MARK}first_call")["first_call_seconds"] > 0
+    assert not catalogue.described("native").is_twin
+    assert told("native") == told(f"native{MARK}copy") == {}
 
 
 def test_what_a_self_test_measures_by_default_exists():

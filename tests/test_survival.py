@@ -240,7 +240,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "ready"}\n')]
+    ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
 )
 def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
     """It imports nothing that nobody waits for; another one becomes ready."""

@@ -64,7 +64,7 @@ def test_planted_slow_downs_are_what_their_words_say():
 @pytest.mark.parametrize("phase", list(Phase))
 def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
-    from timelift.messages import Wires
+    from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.worker import Stage
 
@@ -78,7 +78,9 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []
-    stage = Stage(open_engine(setting), task, Wires(events.append))
+    stage = Stage(open_engine(setting), task, WorkerChannel(events.append))
     ready = [rival.name for rival in rivals if stage.prepare(rival)]
-    reasons = [one for one in events if one.get("status", Status.MEASURED) != Status.MEASURED]
+    reasons = [
+        one for one in events if isinstance(one, Ended) and one.status is not Status.MEASURED
+    ]
     assert ready == [*SLIPS, "comment"], reasons

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scipy import stats
 
-from studies.other_tools.trust import of_run
 from tests import journals
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.trust import Share, Trust
+from timelift.analyse.selftest.trust import of_run
 from timelift.errors import UserError
 
 TRUST = Trust(

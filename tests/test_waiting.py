@@ -14,7 +14,16 @@ from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.turns import Turns
 from timelift.measure.two_interpreters import Duet
-from timelift.messages import Rival, Task, read_line
+from timelift.messages import (
+    Busy,
+    Go,
+    Rival,
+    Task,
+    event_line,
+    order_line,
+    read_event,
+    read_order,
+)
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time", "conv1d_pointwise")
@@ -154,7 +163,7 @@ import os
 import sys
 
 def build(layer, shape):
-    os.write(int(sys.argv[1]), b'{"of": 1, "event": "ended", "str')
+    os.write(int(sys.argv[1]), b'{"of": 1, "event": "Ended", "riv')
     os.kill(os.getpid(), 9)
 '''
 
@@ -169,8 +178,21 @@ def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
 
 
-@pytest.mark.parametrize("torn", ['"go": true}\n', "}\n", "\n", '3, "play": "native"}\n', "7\n"])
+@pytest.mark.parametrize(
+    "torn", ['"order": "Go"}\n', "}\n", "\n", '3, "rival": "native"}\n', "7\n"]
+)
 def test_the_rest_of_a_message_that_a_death_tore_is_no_message(torn):
     """Whatever is left of it on the pipe."""
-    assert read_line(torn.encode()) == {}
-    assert read_line(b'{"to": 3, "go": true}\n') == {"to": 3, "go": True}
+    assert read_order(torn.encode(), 3) is None
+    assert read_order(order_line(3, Go()).encode(), 3) == Go()
+    assert read_order(order_line(2, Go()).encode(), 3) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"of": 1, "event": "Busy"}', '{"of": 1, "event": "Ended", "rival": "x", "status": "y"}'],
+)
+def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
+    """An event has all its fields, and a status that there is."""
+    assert read_event(line.encode(), 1) is None
+    assert read_event(event_line(1, Busy("tracing", "x")).encode(), 1) == Busy("tracing", "x")

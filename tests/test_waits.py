@@ -7,11 +7,11 @@ from tests import engines
 SCRIPT = """
 import json, statistics, time
 import numpy as np
-from timelift import engine as engines
+from timelift.worker import engines
 from timelift.case import Backend, Mode, Phase, Setting
 engines.load("{backend}")
 from timelift.worker.engines import Feed, open_engine
-from timelift.measure import inner
+from timelift.worker import layer as inner
 import keras
 setting = Setting("wait", 64, 64, Phase.FORWARD, mode=Mode.{mode}, backend=Backend("{backend}"))
 engine = open_engine(setting)
@@ -68,7 +68,7 @@ def test_the_check_sees_a_call_that_returns_before_its_end():
 
 ENGINE = """
 import json
-from timelift import engine as engines
+from timelift.worker import engines
 from timelift.case import Backend, Phase, Setting
 engines.load("{backend}")
 from timelift.worker.engines import open_engine

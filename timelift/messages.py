@@ -1,38 +1,21 @@
-"""What the pytest process and a launch say to each other: tasks one way, events the other.
+"""What the coordinator and a worker say to each other: tasks and orders one way, events the other.
 
-Both are JSON objects, one a line, on pipes that every worker of a launch inherits. So each carries
-the number of its task: {"task": number, and the fields of a `Task`} starts a worker, what that
-worker is told is {"to": number, ...}, and its events are {"of": number, ...}. A worker may die at
-any moment. What was meant for it is then read by the launch process or by the next worker, which
-pass it over, and its late events are passed over by the pytest process. So is what a death tore in
-the middle of a line. Events of a worker:
-
-    {"event": "started", "pid": int}
-    {"event": "busy", "strategy": name | null, "doing": "tracing" | ...}
-     and, where a rival begins, "printed": bytes that the launch had printed before it
-    {"event": "ended", "strategy": name, "status": ..., "reason": ..., and, when measured,
-     "seconds_per_call": [...], "calls_per_sample": int, "facts": {...}}
-    {"event": "exhausted"} after somebody ran out of memory: this worker ends, and another one goes
-     on with those who have not ended, on a device that holds nothing
-    {"event": "ready"} once every rival is built; the worker then waits for {"go": true} to play;
-     of task 0 it is the launch itself, which has imported its backend
-    {"event": "warm"} by a conducted worker, which then plays a sample for each {"play": name} until
-     {"done": true}, and answers
-    {"event": "sample", "seconds": billed, "calls": int, "traces": int, "held_down": int}
-    {"event": "exit", "code": int | null, "signal": int | null, "playing": place of the rival that
-     played, from 1, or 0}, by the launch once it is gone
+Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
+inherits. So each line carries the number of its task: {"task": number, and the fields of a `Task`}
+starts a worker, an order is {"to": number, "order": name, ...} and an event {"of": number,
+"event": name, ...}. A worker may die at any moment. An order that was meant for it is then read by
+the launch process or by the next worker, which pass it over, and its late events are passed over by
+the coordinator. So is a line that the death tore.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, get_args
 
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
-
-Emit = Callable[[Mapping[str, Any]], None]
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
@@ -46,20 +29,18 @@ OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
 class Rival:
     """A strategy to build: its name, its file and its parameters.
 
-    A self-test plants an effect: `slower` is the share of calls that are made and not billed, and
-    `first_call_seconds` are added to the first call. Another revision's rival may lift a layer of
-    its own, from `factory`, and finds the modules that it imports in the folder `home` first.
-    Rivals of one `pair` are built and played next to each other, and of two one is `built_first`,
-    which costs it what only the first of its kind pays in a process. A rival that is `there` runs
-    in the other interpreter, where two are compared. It is refused on other `backends` than its own
-    before its file is loaded.
+    What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
+    may lift a layer of its own, from `factory`, and finds the modules that it imports in the folder
+    `home` first. Rivals of one `pair` are built and played next to each other, and of two one is
+    `built_first`, which costs it what only the first of its kind pays in a process. A rival that is
+    `there` runs in the other interpreter, where two are compared. It is refused on other `backends`
+    than its own before its file is loaded.
     """
 
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    slower: float = 0.0
-    first_call_seconds: float = 0.0
+    planted: Mapping[str, float] = field(default_factory=dict)
     factory: str = ""
     home: str = ""
     pair: str = ""
@@ -116,33 +97,171 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Wires:
-    """How a worker reports, hears what it is told next, and marks the place of who plays.
+class Started:
+    """The worker of a task has begun, as this process."""
 
-    `hurried` says whether it was told to play no further round.
+    pid: int
+
+
+@dataclass(frozen=True)
+class Busy:
+    """The worker begins a stage, for one rival or, where `rival` is empty, for all of them.
+
+    `printed` is how many bytes the launch had printed before; None where that is of no interest.
+    """
+
+    doing: str
+    rival: str = ""
+    printed: int | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A rival has ended; one that was measured with its samples and facts.
+
+    `seconds_per_call` has one value a round, None where the rival sat out.
+    """
+
+    rival: str
+    status: Status
+    reason: str = ""
+    seconds_per_call: Sequence[float | None] = ()
+    calls_per_sample: int = 1
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read the status, which is text on a line; raises ValueError where it is none."""
+        object.__setattr__(self, "status", Status(self.status))
+
+    @classmethod
+    def without_result(cls, rival: Rival, status: Status, reason: str) -> "Ended":
+        """A rival that was not measured; codes that colour its reason are left out."""
+        return cls(rival.name, status, without_codes(reason))
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """Memory ran out: this worker ends, and those left are for one whose device holds nothing."""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Every rival is built, and the worker waits for `Go`; of task 0, the backend is imported."""
+
+
+@dataclass(frozen=True)
+class Warm:
+    """A conducted worker is warmed up, and plays a sample at each `Play`."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sample was played: the seconds of so many calls, and counts of what would void it."""
+
+    seconds: float
+    calls: int
+    traces: int
+    held_down: int
+
+
+@dataclass(frozen=True)
+class Exited:
+    """The worker is gone; `playing` is the place of the rival that played, from 1, or 0."""
+
+    code: int | None
+    signal: int | None
+    playing: int
+
+
+Event = Started | Busy | Ended | Exhausted | Ready | Warm | Sampled | Exited
+
+
+@dataclass(frozen=True)
+class Go:
+    """Play the rounds."""
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play one sample of this rival."""
+
+    rival: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """No further sample is asked for."""
+
+
+Order = Go | Play | Done
+Emit = Callable[[Event], None]
+_EVENTS: dict[str, type[Event]] = {one.__name__: one for one in get_args(Event)}
+_ORDERS: dict[str, type[Order]] = {one.__name__: one for one in get_args(Order)}
+
+
+@dataclass(frozen=True)
+class WorkerChannel:
+    """How a worker reports, waits for its next order, and marks the place of the rival that plays.
+
+    `hurried` is true once no further round is wanted; an order is None where none can come.
     """
 
     emit: Emit
-    listen: Callable[[], Mapping[str, Any]] = dict
+    listen: Callable[[], Order | None] = lambda: None
     mark: Callable[[int], None] = lambda _: None
     hurried: Callable[[], bool] = lambda: False
 
 
-def read_line(line: bytes) -> dict[str, Any]:
-    """The message on a line; empty where the line is none, as what a death tore is."""
+def event_line(number: int, event: Event) -> str:
+    """The line of an event of a task."""
+    return json.dumps({"of": number, "event": type(event).__name__, **vars(event)}) + "\n"
+
+
+def order_line(number: int, order: Order) -> str:
+    """The line of an order to the worker of a task."""
+    return json.dumps({"to": number, "order": type(order).__name__, **vars(order)}) + "\n"
+
+
+def task_line(number: int, task: Task) -> str:
+    """The line that starts the worker of a task."""
+    return json.dumps({"task": number, **task.to_json()}) + "\n"
+
+
+def read_event(line: bytes, number: int) -> Event | None:
+    """The event on a line; None where it is another task's, or the line was torn."""
+    return _read(line, "of", number, "event", _EVENTS)
+
+
+def read_order(line: bytes, number: int) -> Order | None:
+    """The order on a line; None where it is for another task's worker."""
+    return _read(line, "to", number, "order", _ORDERS)
+
+
+def read_task(line: bytes) -> tuple[int, Task] | None:
+    """The number and the task on a line; None where it is an order to a worker that is gone."""
+    fields = _object(line)
+    return (fields.pop("task"), Task.from_json(fields)) if "task" in fields else None
+
+
+_Kind = TypeVar("_Kind")
+
+
+def _read(
+    line: bytes, address: str, number: int, word: str, kinds: Mapping[str, type[_Kind]]
+) -> _Kind | None:
+    fields = _object(line)
+    if fields.pop(address, None) != number:
+        return None
+    kind = kinds.get(str(fields.pop(word, None)))
+    try:
+        return kind(**fields) if kind else None
+    except (TypeError, ValueError):  # a strategy may write whatever it likes into the pipe
+        return None
+
+
+def _object(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def busy(rival: Rival, doing: str) -> dict[str, Any]:
-    """The event of a rival that a stage begins for."""
-    return {"event": "busy", "strategy": rival.name, "doing": doing}
-
-
-def ended(rival: Rival, status: Status, reason: str) -> dict[str, Any]:
-    """The event of a rival that has ended; colour codes in its reason are left out."""
-    why = without_codes(reason)
-    return {"event": "ended", "strategy": rival.name, "status": status, "reason": why}

@@ -2,6 +2,7 @@
 
 A twin runs the same code. `slower` is the share of calls that it makes without counting them: it
 makes N(1 + slower) calls and bills N, which is an exact effect under the machine's own noise.
+`worker.twins` does so.
 """
 
 from dataclasses import asdict, dataclass
@@ -26,9 +27,11 @@ class Plant:
     first_call_seconds: float = 0.0
     own_path: bool = False
 
-    def slower_in(self, launch: int) -> float:
-        """The share that is planted in this launch."""
-        return self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
+    def in_launch(self, launch: int) -> dict[str, float]:
+        """What a worker is told to plant in this launch; nothing where it is the plain strategy."""
+        slower = self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
+        effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
+        return {name: effect for name, effect in effects.items() if effect}
 
     def described(self, base: str) -> dict[str, Any]:
         """The plant as the journal's header tells it: what a reader needs to know the truth."""
@@ -38,8 +41,6 @@ class Plant:
 
 _TOLD = ("slower", "one_launch_in", "first_call_seconds")
 
-#: What is planted in a strategy that is itself.
-NOTHING = Plant("")
 #: The twins of every strategy in a self-test.
 PLANTS = (
     Plant("copy", own_path=True),

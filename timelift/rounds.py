@@ -37,11 +37,19 @@ MOST_VOID = 10
 MOST_RETRACED = 3
 
 
+#: Plays a sample of a player and returns the seconds that it bills for `calls_per_sample` calls.
+PlaySample = Callable[["Player", Clock], float]
+
+
+def play_sample(player: "Player", clock: Clock) -> float:
+    """Time `calls_per_sample` calls together; seconds in all."""
+    return player.sample(player.calls_per_sample, clock)
+
+
 @dataclass
 class Player:
     """A rival ready to be timed: one `call`, a wait for its device, and a count of its traces.
 
-    `slower` is the share of calls that are made and not billed, where a self-test plants an effect.
     Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
     for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
     Players of one `pair` have neighbouring samples in every round. `mark` notes that it is this
@@ -53,7 +61,7 @@ class Player:
     wait: Callable[[object], object] = lambda _: None
     traces: Callable[[], int] = lambda: 0
     calls_per_sample: int = 1
-    slower: float = 0.0
+    play_sample: PlaySample = play_sample
     pair: str = ""
     mark: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
@@ -100,24 +108,7 @@ class Player:
         self.mark()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
-        return self.billed_sample(clock)
-
-    def billed_sample(self, clock: Clock) -> float:
-        """Time what is billed as `calls_per_sample` calls; seconds in all.
-
-        Where a slow-down is planted, more calls are made: the whole ones, and then a wait that
-        lasts as long as the rest of a call would have in this very sample. Where a speed-up is, the
-        calls that are made are billed as more.
-        """
-        if not self.slower:
-            return self.sample(self.calls_per_sample, clock)
-        if self.slower < 0:
-            return self.sample(self.calls_per_sample, clock) * (1 + self.slower)
-        calls, start = self.calls_per_sample * (1 + self.slower), clock()
-        end = start + self.sample(math.floor(calls), clock) * calls / math.floor(calls)
-        while clock() < end:
-            pass
-        return clock() - start
+        return self.play_sample(self, clock)
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.runs import planted, results
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted
 from timelift.errors import UserError
 from timelift.escape import plain
 
 if TYPE_CHECKING:
-    from studies.other_tools.score import Score
+    from timelift.analyse.selftest.score import Score
 
 RESULTS = Path(__file__).parents[2] / "results"
 
@@ -51,8 +52,8 @@ def _answer(options: argparse.Namespace) -> str:
     # scipy waits until the runs are known to be good: a typo is answered at once.
     contests = [_contests(path) for path in results.find(RESULTS, options.runs)]
     from studies.other_tools import rules, sheet  # noqa: PLC0415
-    from studies.other_tools.recording import record  # noqa: PLC0415
-    from studies.other_tools.score import score  # noqa: PLC0415
+    from timelift.analyse.selftest.recording import record  # noqa: PLC0415
+    from timelift.analyse.selftest.score import score  # noqa: PLC0415
 
     recordings = [record(some) for some in contests]
     scores = [score(rule, recordings) for rule in rules.RULES]

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from studies.other_tools.recording import Recording
-from studies.other_tools.rule import Judgement, Rule, Seats, pooled, sign_where
+from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.selftest.recording import Recording
+from timelift.analyse.selftest.rule import Judgement, Rule, Seats
 from timelift.analyse.stats.location import HALF, trimmed_mean
 
 P_THRESHOLD = 0.002

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from studies.other_tools.score import Score
+from timelift.analyse.selftest.score import Score
 from timelift.errors import UserError
 from timelift.present.figures.colour import COLOURS, MARKERS
 from timelift.present.figures.labels import spread

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studies.other_tools.recording import Recording
-from studies.other_tools.rule import Judgement, Rule, Seats, pooled, sign_where
+from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.selftest.recording import Recording
+from timelift.analyse.selftest.rule import Judgement, Rule, Seats
 
 #: pytest-benchmark's default of `--benchmark-min-rounds`.
 MIN_ROUNDS = 5

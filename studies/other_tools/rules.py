@@ -3,11 +3,11 @@
 import itertools
 
 from studies.other_tools import asv
-from studies.other_tools.ladder import ladder
 from studies.other_tools.precision import precise
-from studies.other_tools.rule import Rule, Seats
 from studies.other_tools.t_test import t_test
 from studies.other_tools.threshold import MEAN, MEDIAN, threshold
+from timelift.analyse.selftest.ladder import ladder
+from timelift.analyse.selftest.rule import Rule, Seats
 
 _ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
 _TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)

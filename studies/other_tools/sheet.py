@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from studies.other_tools.score import Score
 from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Score
 
 LEGEND = """
 processes     launches whose samples the rule sees: shared by both rivals, or of its own for each

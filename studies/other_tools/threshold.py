@@ -9,9 +9,10 @@ import functools
 
 import numpy as np
 
-from studies.other_tools.recording import Recording
-from studies.other_tools.rule import Judgement, Rule, Seats, pooled, sign_where
+from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.selftest.recording import Recording
+from timelift.analyse.selftest.rule import Judgement, Rule, Seats
 from timelift.analyse.stats.location import HALF, mean_and_variance, trimmed_mean
 
 MEAN, MEDIAN = "mean", "median"

@@ -3,7 +3,7 @@
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from studies.trials.project import lay_out
@@ -84,10 +84,9 @@ def run(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> S
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
     session.gate.pair(cases)
-    strategies = session.catalogue.strategies
     for name, word in done_to.items():
         if word in PLANTED:
-            strategies[name] = replace(strategies[name], plant=PLANTED[word])
+            session.catalogue.plants[name] = PLANTED[word]
     referee = GateReferee(
         session.gate.pairing.sides, session.gate.gates, session.gate.screening, thorough=False
     )

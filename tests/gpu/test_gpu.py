@@ -64,7 +64,7 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
 @pytest.mark.parametrize("mode", [Mode.EAGER, Mode.GRAPH])
 def test_every_default_strategy_keeps_the_law(backend, mode):
     """Outputs and gradients equal the inner layer's on the device."""
-    chosen = [one.rival(1) for one in STRATEGIES.values() if one.default]
+    chosen = [one.rival() for one in STRATEGIES.values() if one.default]
     found = measured(backend, chosen, mode)
     assert not {name: one for name, one in found.items() if one.status is Status.LAW_BROKEN}
     assert found["fold_time"].status is Status.MEASURED
@@ -115,7 +115,7 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
     path = tmp_path / "greedy.py"
     path.write_text(GREEDY)
     (greedy,) = catalogue.variants(path).values()
-    found = measured(backend, [greedy.rival(1), STRATEGIES["fold_time"].rival(1)])
+    found = measured(backend, [greedy.rival(), STRATEGIES["fold_time"].rival()])
     assert found["greedy"].status is Status.OUT_OF_MEMORY
     assert found["fold_time"].status is Status.MEASURED
 

@@ -11,22 +11,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from msgspec import UNSET
-
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import Rival
-from timelift.planted import MARK, NOTHING, Plant
 
 
 @dataclass(frozen=True)
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A twin is planted, or it is the other side of `twin_of`: then `home` is the folder of its own
-    project, or it is `there`, in another interpreter.
+    A twin is a copy that a self-test has planted, or it is the other side of `twin_of`: then `home`
+    is the folder of its own project, or it is `there`, in another interpreter.
     """
 
     name: str
@@ -36,7 +33,6 @@ class Strategy:
     constants: Mapping[str, Any] = field(default_factory=dict)
     backends: tuple[Backend, ...] = tuple(Backend)
     twin_of: str = ""
-    plant: Plant = NOTHING
     home: str = ""
     there: bool = False
 
@@ -52,35 +48,20 @@ class Strategy:
 
     def described(self) -> StrategyEntry:
         """What a reader of the results should know: the title and the declared meaning."""
-        other_side = self.twin_of and self.plant is NOTHING
-        planted = self.twin_of and not other_side
-        return StrategyEntry(
-            title=self.title,
-            differs=self.differs,
-            meaning={name: self.constants[name] for name in MEANING if name in self.constants},
-            planted=self.plant.described(self.twin_of) if planted else UNSET,
-            against={"of": self.twin_of} if other_side else UNSET,
-        )
+        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
+        return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
 
-    def rival(self, launch: int) -> Rival:
+    def rival(self) -> Rival:
         """The strategy as a launch is told to build it."""
-        slower, first_call = self.plant.slower_in(launch), self.plant.first_call_seconds
         return Rival(
             self.name,
             str(self.path),
             self.parameters,
-            slower,
-            first_call,
             home=self.home,
             pair=self.twin_of or self.name,
             there=self.there,
             backends=self.backends,
         )
-
-    def twin(self, plant: Plant, path: Path) -> "Strategy":
-        """The same strategy under another name, with an effect planted."""
-        name = f"{self.name}{MARK}{plant.word}"
-        return replace(self, name=name, path=path, twin_of=self.name, plant=plant)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
+
 from timelift.case import Backend, Case, Gradients, Setting
 from timelift.errors import UserError, nearest
+from timelift.journal import StrategyEntry
 from timelift.measure import axes
 from timelift.measure.axes import OPTIONS
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.messages import Rival
-from timelift.planted import NOTHING
+from timelift.planted import Plant
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class Catalogue:
     """What can be measured: every strategy and workload by name.
 
     `base_workloads` are those whose layer differs on the other side of a gate, and `raced` the
-    cases that have one. `backends` are those that are asked for.
+    cases that have one. `backends` are those that are asked for. `plants` are what a self-test has
+    planted, by strategy.
     """
 
     strategies: dict[str, Strategy]
@@ -28,11 +32,14 @@ class Catalogue:
     base_workloads: dict[str, Workload] = field(default_factory=dict)
     raced: set[Case] = field(default_factory=set)
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
+    plants: dict[str, Plant] = field(default_factory=dict)
 
     def rival(self, case: Case, launch: int) -> Rival:
         """A case's strategy as a launch is told to build it."""
         strategy = self.strategies[case.strategy]
-        rival = strategy.rival(launch)
+        rival = strategy.rival()
+        if plant := self.plants.get(case.strategy):
+            rival = replace(rival, planted=plant.in_launch(launch))
         other_side = self.is_other_side(case)
         if other_side or case in self.raced:
             rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
@@ -51,8 +58,17 @@ class Catalogue:
 
     def is_other_side(self, case: Case) -> bool:
         """Whether a case is not the project's own, but the other side of one."""
-        strategy = self.strategies[case.strategy]
-        return bool(strategy.twin_of) and strategy.plant is NOTHING
+        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
+
+    def described(self, name: str) -> StrategyEntry:
+        """What a reader of the results should know of a strategy, and of which it is a twin."""
+        strategy = self.strategies[name]
+        told = strategy.described()
+        if not strategy.twin_of:
+            return told
+        if plant := self.plants.get(name):
+            return structs.replace(told, planted=plant.described(strategy.twin_of))
+        return structs.replace(told, against={"of": strategy.twin_of})
 
 
 def _own_first(case: Case, pair: str, launch: int) -> bool:

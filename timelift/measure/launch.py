@@ -1,7 +1,6 @@
 """A launch seen from the pytest process: start it, give it tasks, and survive what it dies of."""
 
 import contextlib
-import json
 import os
 import select
 import signal
@@ -13,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
@@ -27,7 +26,19 @@ from timelift.measure.worker_state import (
     again_without_the_dead,
     kill_group,
 )
-from timelift.messages import PLAYING, Task, read_line
+from timelift.messages import (
+    PLAYING,
+    Busy,
+    Event,
+    Exited,
+    Go,
+    Order,
+    Ready,
+    Task,
+    order_line,
+    read_event,
+    task_line,
+)
 
 #: Where `python -m timelift.worker.server` finds this package, whatever the working directory.
 _HOME = Path(__file__).resolve().parents[2]
@@ -111,7 +122,7 @@ class Launch:
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self.hurried:
             return
-        if event is None or event["event"] != "ready":
+        if not isinstance(event, Ready):
             raise UserError(
                 f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
                 f"install it there with: {self._python} -m pip install {self._backend} keras"
@@ -144,7 +155,7 @@ class Launch:
         if attempt.ready:
             with self._turns.playing():
                 if not self.hurried:
-                    self.tell(attempt, {"go": True})
+                    self.tell(attempt, Go())
                     self.follow(attempt)
         if self.hurried and attempt.waiting:
             self.end(attempt)
@@ -175,11 +186,11 @@ class Launch:
         """Start a worker, and follow it until it is ready to play or gone."""
         self._now, self._tasks = attempt, self._tasks + 1
         attempt.number = self._tasks
-        self._send({"task": attempt.number, **task.to_json()})
-        if self.follow(attempt, "ready"):
+        self._send(task_line(attempt.number, task))
+        if self.follow(attempt, Ready):
             attempt.wait()
 
-    def follow(self, attempt: Attempt, until: str = "exit") -> dict[str, Any] | None:
+    def follow(self, attempt: Attempt, until: type[object] = Exited) -> Event | None:
         """Follow a worker's events until one, which is returned.
 
         None where the worker is gone; `attempt.death` says how, if it died.
@@ -187,38 +198,39 @@ class Launch:
         event = self._next_of(attempt, until)
         if event is None:
             self._end_overdue(attempt)
-        elif event["event"] == "exit" and event["code"] != 0 and not self.hurried:
+        elif isinstance(event, Exited) and event.code != 0 and not self.hurried:
             self._note_death(attempt, event)
-        attempt.gone = event is None or event["event"] == "exit"
+        attempt.gone = event is None or isinstance(event, Exited)
         return None if attempt.gone else event
 
     def end(self, attempt: Attempt) -> None:
         """End a worker that is of no use any more."""
         kill_group(attempt)
-        self._next_of(attempt, "exit")
+        self._next_of(attempt, Exited)
 
-    def tell(self, attempt: Attempt, message: Mapping[str, Any]) -> None:
-        """Send a message to a worker, which may be gone by now."""
-        self._send({"to": attempt.number, **message})
+    def tell(self, attempt: Attempt, order: Order) -> None:
+        """Send an order to a worker, which may be gone by now."""
+        self._send(order_line(attempt.number, order))
 
-    def _send(self, message: Mapping[str, Any]) -> None:
+    def _send(self, line: str) -> None:
         """Send a line to the launch process; raises UserError where it is gone."""
         assert self._process.stdin is not None
         self._mark = self._log.seek(0, os.SEEK_END)
         try:
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
+            self._process.stdin.write(line.encode())
             self._process.stdin.flush()
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, attempt: Attempt, last: str) -> dict[str, Any] | None:
+    def _next_of(self, attempt: Attempt, last: type[object]) -> Event | None:
         """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
         while True:
             deadline = time.monotonic() + self._limits.of(attempt.doing)
             event = self._next_event(attempt.number, deadline)
-            if event is None or event["event"] in {last, "exit"}:
+            if event is None or isinstance(event, (last, Exited)):
                 return event
-            self._mark = event.get("printed", self._mark)
+            if isinstance(event, Busy) and event.printed is not None:
+                self._mark = event.printed
             attempt.take(event)
             if self.hurried:
                 self._pass_on()
@@ -229,32 +241,37 @@ class Launch:
         doing, limit = attempt.doing, self._limits.of(attempt.doing)
         kill_group(attempt)
         deadline = time.monotonic() + _ENDING_LIMIT
-        while (event := self._next_event(attempt.number, deadline)) and event["event"] != "exit":
-            pass  # it came too late
+        exited = self._exit_of(attempt, deadline)
         tracing = doing == "tracing"
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
-        attempt.die(status, f"{doing} took more than {limit:g} s ({option})", event)
+        attempt.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
-    def _note_death(self, attempt: Attempt, event: Mapping[str, Any]) -> None:
+    def _exit_of(self, attempt: Attempt, deadline: float) -> Exited | None:
+        """Wait for the end of a worker; whatever else it says comes too late."""
+        while event := self._next_event(attempt.number, deadline):
+            if isinstance(event, Exited):
+                return event
+        return None
+
+    def _note_death(self, attempt: Attempt, exited: Exited) -> None:
         cause = (
-            f"signal {signal.Signals(event['signal']).name}"
-            if event["signal"]
-            else f"exit code {event['code']}"
+            f"signal {signal.Signals(exited.signal).name}"
+            if exited.signal
+            else f"exit code {exited.code}"
         )
         said = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(said) else Status.CRASHED
         reason = f"the worker ended with {cause} while {attempt.doing}: {said}"
-        attempt.die(status, reason, event)
+        attempt.die(status, reason, exited)
 
-    def _next_event(self, number: int, deadline: float) -> dict[str, Any] | None:
+    def _next_event(self, number: int, deadline: float) -> Event | None:
         """Read the next event of a task; None once the deadline has passed or the process is gone.
 
         Events of other tasks are those of a worker that was given up.
         """
         while (line := self._next_line(deadline)) is not None:
-            event = read_line(line)
-            if event.get("of") == number:
+            if event := read_event(line, number):
                 return event
         return None
 

@@ -10,7 +10,7 @@ from timelift.errors import UserError
 from timelift.measure.against import Base, imports_of, same_file, stands_in
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.grid import Catalogue
-from timelift.planted import MARK, NOTHING
+from timelift.planted import MARK
 
 #: From this likeness of two files on, a strategy that is new was one that is gone.
 _RENAMED = 0.8
@@ -92,7 +92,6 @@ class Pairs:
             theirs,
             name=name,
             twin_of=mine.name,
-            plant=NOTHING,
             home=self._base.home,
             there=bool(self._base.python),
         )

@@ -8,12 +8,13 @@ import itertools
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from timelift.case import Case, Setting
 from timelift.measure.catalogue import Strategy
 from timelift.measure.grid import Catalogue
-from timelift.planted import PLANTS
+from timelift.planted import MARK, PLANTS, Plant
 
 #: What a self-test measures where the user names nothing else: calls short enough to plant in.
 AXES = {
@@ -33,8 +34,9 @@ def cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[
         names = [case.strategy for case in group]
         base = catalogue.strategies[names[_lot(setting) % len(names)]]
         yield Case(setting, base.name)
-        for twin in _twins(base, copies):
-            catalogue.strategies[twin.name] = twin
+        for plant in PLANTS:
+            twin = _twin(base, plant, copies)
+            catalogue.strategies[twin.name], catalogue.plants[twin.name] = twin, plant
             yield Case(setting, twin.name)
 
 
@@ -43,7 +45,7 @@ def _lot(setting: Setting) -> int:
     return zlib.crc32(setting.label.encode())
 
 
-def _twins(base: Strategy, copies: Path) -> Iterator[Strategy]:
-    for plant in PLANTS:
-        path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
-        yield base.twin(plant, path)
+def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
+    """Return the same strategy under another name."""
+    path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
+    return replace(base, name=f"{base.name}{MARK}{plant.word}", path=path, twin_of=base.name)

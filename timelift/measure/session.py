@@ -246,7 +246,8 @@ class Session:
 
     def described(self) -> Header:
         """The part of a journal's header that tells of the strategies of this run."""
-        return Header(strategies={name: one.described() for name, one in self._chosen().items()})
+        described = self.catalogue.described
+        return Header(strategies={name: described(name) for name in self._chosen()})
 
     @property
     def look_alikes(self) -> dict[str, str]:

@@ -8,7 +8,7 @@ other waits. The rounds, their order and what is dropped are those of `rounds`.
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 from timelift import rounds
 from timelift.case import Status
@@ -22,8 +22,10 @@ from timelift.measure.worker_state import (
     again_without_the_dead,
     tried,
 )
-from timelift.messages import Task
+from timelift.messages import Done, Go, Order, Play, Sampled, Task, Warm
 from timelift.rounds import Player
+
+_Heard = TypeVar("_Heard")
 
 
 class _GoneError(Exception):
@@ -38,14 +40,14 @@ class _Part:
     task: Task
     attempt: Attempt
 
-    def tell(self, message: Mapping[str, Any]) -> None:
-        """Send a message to the worker."""
-        self.launch.tell(self.attempt, message)
+    def tell(self, order: Order) -> None:
+        """Send an order to the worker."""
+        self.launch.tell(self.attempt, order)
 
-    def hear(self, event: str) -> Mapping[str, Any]:
+    def hear(self, event: type[_Heard]) -> _Heard:
         """Follow the worker until an event; raises _GoneError where it is gone."""
         told = self.launch.follow(self.attempt, event)
-        if told is None:
+        if not isinstance(told, event):
             raise _GoneError
         return told
 
@@ -140,9 +142,9 @@ def _conduct(
     """Warm both sides up, play the rounds, if any, and let the workers report."""
     dropped = rounds.Dropped()
     for part in parts:
-        part.tell({"go": True})
+        part.tell(Go())
         if task.round_seconds:
-            part.hear("warm")
+            part.hear(Warm)
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
         for player in players:
@@ -155,7 +157,7 @@ def _conduct(
             stop=stop,
         )
         for part in parts:
-            part.tell({"done": True})
+            part.tell(Done())
     for part in parts:
         part.launch.follow(part.attempt)
     return dropped
@@ -204,8 +206,8 @@ class _RemotePlayer(Player):
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
         """Ask the worker for a sample; the seconds that it bills for `calls_per_sample` calls."""
         assert self.part is not None
-        self.part.tell({"play": self.name})
-        told = self.part.hear("sample")
-        self.seen_traces, self.seen_held_down = told["traces"], told["held_down"]
-        self.calls_per_sample = told["calls"]
-        return float(told["seconds"])
+        self.part.tell(Play(self.name))
+        told = self.part.hear(Sampled)
+        self.seen_traces, self.seen_held_down = told.traces, told.held_down
+        self.calls_per_sample = told.calls
+        return told.seconds

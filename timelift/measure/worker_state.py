@@ -16,7 +16,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from timelift.case import Status
-from timelift.messages import MAKING_LAYER, OF_LAYER, Rival, Task
+from timelift.messages import (
+    MAKING_LAYER,
+    OF_LAYER,
+    Busy,
+    Ended,
+    Event,
+    Exhausted,
+    Exited,
+    Rival,
+    Started,
+    Task,
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ class Tried:
 
 
 Watch = Callable[[str], None]
+_SAMPLES = ("seconds_per_call", "calls_per_sample", "facts")
 
 
 class Attempt:
@@ -89,9 +101,9 @@ class Attempt:
         """Note that every rival is built, and none is played yet."""
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
-    def die(self, status: Status, reason: str, event: Mapping[str, Any] | None) -> None:
-        """Note how the worker was ended; of the rivals, the exit's `event` knows which played."""
-        place, left = event.get("playing", 0) if event else 0, self._left()
+    def die(self, status: Status, reason: str, exited: Exited | None) -> None:
+        """Note how the worker was ended; `exited` tells which rival played."""
+        place, left = exited.playing if exited else 0, self._left()
         if 0 < place <= len(self.rivals):
             self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
         if self.doing in OF_LAYER:
@@ -116,29 +128,27 @@ class Attempt:
         ended = {outcome.rival.name for outcome in self.outcomes}
         return [one for one in self.rivals.values() if one.name not in ended]
 
-    def take(self, event: Mapping[str, Any]) -> None:
+    def take(self, event: Event) -> None:
         """Follow one event."""
-        if event["event"] == "started":
-            self.pid = event["pid"]
-        elif event["event"] == "busy":
-            self.doing = event["doing"]
-            self.at_work = event["strategy"] is not None
-            self.suspect = self.rivals.get(event["strategy"] or "", self.suspect)
-            whose = "" if self.doing in OF_LAYER else event["strategy"] or ""
+        if isinstance(event, Started):
+            self.pid = event.pid
+        elif isinstance(event, Busy):
+            self.doing, self.at_work = event.doing, bool(event.rival)
+            self.suspect = self.rivals.get(event.rival, self.suspect)
+            whose = "" if self.doing in OF_LAYER else event.rival
             self._watch(f"{self.doing} {whose}".strip())
-        elif event["event"] == "exhausted":
+        elif isinstance(event, Exhausted):
             self.exhausted = True
-        elif event["event"] == "ended":
+        elif isinstance(event, Ended):
             self.at_work = False
-            self.outcomes.append(_outcome(self.rivals[event["strategy"]], event))
+            self.outcomes.append(_outcome(self.rivals[event.rival], event))
 
 
-def _outcome(rival: Rival, event: Mapping[str, Any]) -> Outcome:
-    status = Status(event["status"])
-    if status is not Status.MEASURED:
-        return Outcome(rival, status, event["reason"])
-    samples = {name: event[name] for name in ("seconds_per_call", "calls_per_sample", "facts")}
-    return Outcome(rival, status, "", samples)
+def _outcome(rival: Rival, event: Ended) -> Outcome:
+    if event.status is not Status.MEASURED:
+        return Outcome(rival, event.status, event.reason)
+    samples = {name: getattr(event, name) for name in _SAMPLES}
+    return Outcome(rival, event.status, "", samples)
 
 
 def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:

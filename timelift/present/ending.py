@@ -42,9 +42,7 @@ def gate_lines(path: Path) -> Iterator[str]:
 
 def selftest_lines(path: Path) -> Iterator[str]:
     """Judge a self-test that has ended, keep what it found for the reports, and say it."""
-    from studies.other_tools.trust import (  # noqa: PLC0415 - scipy, for a self-test alone
-        of_run,
-    )
+    from timelift.analyse.selftest.trust import of_run  # noqa: PLC0415 - scipy, for this alone
 
     found = of_run(path)
     if found is None:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +15,7 @@ from timelift.analyse.changes.runs import differences
 from timelift.analyse.changes.standing import WORSE
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
+from timelift.present import csv_files, leftovers
 from timelift.present.history_words import TITLES, cells, head, past, rows
 from timelift.present.table import Column
 from timelift.present.terminal import laid_out, show_line
@@ -143,3 +145,19 @@ def _place(
 
 def _cell(value: object) -> object:
     return csv_text(value) if isinstance(value, str) else value
+
+
+def write(history: History, folder: Path) -> list[Path]:
+    """Write the tables and figures of a history; raises UserError where that cannot be done."""
+    from timelift.present.figures import plot, plot_history  # noqa: PLC0415 - takes a second
+
+    pictures = plot.save(plot_history.figures(history), folder)
+    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    texts = {
+        "history.md": markdown_history(history, names),
+        "history.csv": csv_history(history),
+        "changes.csv": csv_changes(history),
+    }
+    written = [csv_files.write(folder / name, text) for name, text in texts.items()] + pictures
+    leftovers.clear(folder, "history", written)
+    return written

@@ -12,7 +12,7 @@ import numpy as np
 
 from timelift.case import Phase
 from timelift.errors import ran_out_of_memory
-from timelift.messages import CALLING_LAYER, MAKING_LAYER, Emit, Rival, Task, busy
+from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, Rival, Task
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.layer import State, make_layer, sentence, set_global_state
@@ -111,7 +111,7 @@ class Sides:
 
         def begin(stage: str) -> None:
             stages.append(stage)
-            self._emit(busy(rival, stage))
+            self._emit(Busy(stage, rival.name))
 
         try:
             return Side(self._engine, self._task, factory, self._given, begin)

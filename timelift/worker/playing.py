@@ -10,25 +10,27 @@ from typing import Any
 
 from timelift import rounds
 from timelift.case import CPU, Status
-from timelift.messages import PLAYING, Task, Wires, ended
-from timelift.worker import throttle, watch
+from timelift.messages import PLAYING, Busy, Ended, Play, Ready, Sampled, Task, Warm, WorkerChannel
+from timelift.worker import throttle, twins, watch
 from timelift.worker.engines import Engine
 from timelift.worker.inputs import Side
 from timelift.worker.prepare import Contender
 
 
-class Play:
+class Playing:
     """The rounds of one setting, alone or as another process conducts them."""
 
-    def __init__(self, engine: Engine, task: Task, wires: Wires, dice: random.Random) -> None:
+    def __init__(
+        self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
+    ) -> None:
         self.engine, self.task, self.dice = engine, task, dice
-        self.emit, self.listen = wires.emit, wires.listen
-        self._mark, self._hurried = wires.mark, wires.hurried
+        self.emit, self.listen = channel.emit, channel.listen
+        self._mark, self._hurried = channel.mark, channel.hurried
         self._throttled = throttle.watch(task.setting.device)
 
     def run(self, contenders: Sequence[Contender], side: Side) -> None:
         """Play the contenders' rounds, if any are asked for, and report every contender."""
-        self.emit({"event": "ready"})
+        self.emit(Ready())
         self.listen()
         players = [self._player(one) for one in contenders]
         shared = self._bounds(side)
@@ -41,7 +43,7 @@ class Play:
         task, found = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
         if task.counts_work:
-            self.emit({"event": "busy", "strategy": None, "doing": "counting the layer's work"})
+            self.emit(Busy("counting the layer's work"))
             try:
                 found = self.engine.work(side.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
@@ -50,7 +52,7 @@ class Play:
 
     def _gauged(self) -> dict[str, Any]:
         """Measure what the device does at best, and name it; what fails is not known."""
-        self.emit({"event": "busy", "strategy": None, "doing": "gauging the device"})
+        self.emit(Busy("gauging the device"))
         try:
             return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
         except Exception:  # noqa: BLE001 - no rival's fault
@@ -60,20 +62,14 @@ class Play:
     def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
-            self.emit(ended(one.rival, Status.FAILED, why))
+            self.emit(Ended.without_result(one.rival, Status.FAILED, why))
             return
         traces = getattr(one.compiled, "traces", 0)
         facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
         if player.dispatch_share is not None:
             facts["dispatch_share"] = round(player.dispatch_share, 3)
-        self.emit(
-            {
-                **ended(one.rival, Status.MEASURED, ""),
-                "seconds_per_call": player.seconds_per_call,
-                "calls_per_sample": player.calls_per_sample,
-                "facts": facts,
-            }
-        )
+        seconds, calls = player.seconds_per_call, player.calls_per_sample
+        self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
 
     def _player(self, one: Contender) -> rounds.Player:
         return rounds.Player(
@@ -81,7 +77,7 @@ class Play:
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
-            slower=one.rival.slower,
+            play_sample=twins.sample_of(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
             mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
         )
@@ -89,7 +85,7 @@ class Play:
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
         for player in players:
-            self.emit({"event": "busy", "strategy": player.name, "doing": "warming up"})
+            self.emit(Busy("warming up", player.name))
             seconds = rounds.warm_up(player)
             if not self.task.setting.device.startswith(CPU):
                 rounds.look_at_queue(player)
@@ -97,7 +93,7 @@ class Play:
         gc.collect()
         gc.freeze()
         gc.disable()
-        self.emit({"event": "busy", "strategy": None, "doing": PLAYING})
+        self.emit(Busy(PLAYING))
         seen = watch.Watch()
         play = self._be_conducted if self.task.conducted else self._conduct
         played = play(players)
@@ -114,17 +110,10 @@ class Play:
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Play a sample whenever told to; who conducts knows the rounds."""
         by_name = {player.name: player for player in players}
-        self.emit({"event": "warm"})
-        while name := self.listen().get("play"):
-            player = by_name[name]
+        self.emit(Warm())
+        while isinstance(order := self.listen(), Play):
+            player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
-            self.emit(
-                {
-                    "event": "sample",
-                    "seconds": seconds,
-                    "calls": player.calls_per_sample,
-                    "traces": player.traces(),
-                    "held_down": self._throttled(),
-                }
-            )
+            calls, traces = player.calls_per_sample, player.traces()
+            self.emit(Sampled(seconds, calls, traces, self._throttled()))
         return {}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from timelift.case import CPU, Phase, Setting
-from timelift.messages import Emit, Rival, Task, busy
-from timelift.worker import checks, law, memory
+from timelift.messages import Busy, Emit, Rival, Task
+from timelift.worker import checks, law, memory, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.feeds import Feeds, called
 from timelift.worker.inputs import Given, Side
@@ -63,13 +63,14 @@ class Preparation:
             law.match_weights(model, side.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
+        compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
         cotangent = side.opinion.cotangent if lifts else self._cotangent_of(model, side)
         feed = feeds.feed(cotangent if training else None)
         facts.update(self._first_call(rival, compiled, feed))
         if lifts and not self.task.gauges_memory:
-            self.emit(busy(rival, "checking the law"))
+            self.emit(Busy("checking the law", rival.name))
             facts["law_error"] = checks.hold(side, model, compiled, feeds, feed)
         facts.update(self._peak_bytes(rival, lambda: called(self.engine, compiled, feed)))
         return Contender(rival, compiled, feed, facts)
@@ -79,7 +80,7 @@ class Preparation:
         on_cpu = self.task.setting.device.startswith(CPU)
         if on_cpu and not self.task.gauges_memory:
             return {}
-        self.emit(busy(rival, "reading the peak memory"))
+        self.emit(Busy("reading the peak memory", rival.name))
         self.engine.release()
         if on_cpu:
             return memory.facts(memory.peak_bytes(call, self.engine.pooled_peak_bytes))
@@ -92,7 +93,7 @@ class Preparation:
         optimiser, for kernels and for the runtime's threads. Without this, that would be in the
         first call of whichever rival is built first.
         """
-        self.emit({"event": "busy", "strategy": None, "doing": "warming the tracer"})
+        self.emit(Busy("warming the tracer"))
         inputs = np.ascontiguousarray(self.inputs[:, :_WARMING_STEPS])
         model = warming_model(side.layer, inputs.shape[1:], inputs.dtype)
         backward = self.task.setting.phase is Phase.BACKWARD
@@ -109,12 +110,11 @@ class Preparation:
 
     def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         """Trace, then run once: what a user waits for before the first result."""
-        self.emit(busy(rival, "tracing"))
+        self.emit(Busy("tracing", rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()
         called(self.engine, compiled, feed)
-        time.sleep(rival.first_call_seconds)
         ended = time.perf_counter()
         self._built += 1
         facts = {

@@ -9,18 +9,27 @@ without paying its imports again.
 import contextlib
 import ctypes
 import gc
-import json
 import mmap
 import os
 import select
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
 from functools import partial
-from typing import Any, TextIO
+from typing import TextIO
 
-from timelift.messages import Task, Wires, read_line
+from timelift.messages import (
+    Event,
+    Exited,
+    Order,
+    Ready,
+    Started,
+    Task,
+    WorkerChannel,
+    event_line,
+    read_order,
+    read_task,
+)
 
 #: Shared with the worker: the place of the rival that plays, from 1; 0 while none does.
 _PLAYING = mmap.mmap(-1, 4)
@@ -41,14 +50,13 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
     _import_backend(backend)
     gc.collect()
     gc.freeze()  # what was imported is never garbage: no worker need walk it again
-    _emit(events, 0, {"event": "ready"})
+    _emit(events, 0, Ready())
     for line in sys.stdin.buffer:
-        told = read_line(line)
-        if "task" in told:  # anything else was meant for a worker that is gone
-            number = told.pop("task")
-            ended = _serve_one(number, told, events)
+        if found := read_task(line):
+            number, task = found
+            exited = _serve_one(number, task, events)
             events.write("\n")  # ends the line that the worker may have died in
-            _emit(events, number, {"event": "exit", **ended})
+            _emit(events, number, exited)
 
 
 def _import_backend(backend: str) -> None:
@@ -61,19 +69,16 @@ def _import_backend(backend: str) -> None:
     engines.load(backend)
 
 
-def _serve_one(number: int, fields: Mapping[str, Any], events: TextIO) -> dict[str, int | None]:
+def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
     _mark(0)
     pid = os.fork()
     if pid == 0:
-        _be_a_worker(number, fields, events)
+        _be_a_worker(number, task, events)
     _, status = os.waitpid(pid, 0)
     _end_group(pid)
     code = os.waitstatus_to_exitcode(status)
-    return {
-        "code": code if code >= 0 else None,
-        "signal": -code if code < 0 else None,
-        "playing": int.from_bytes(_PLAYING[:4], "little"),
-    }
+    playing = int.from_bytes(_PLAYING[:4], "little")
+    return Exited(code, None, playing) if code >= 0 else Exited(None, -code, playing)
 
 
 def _mark(place: int) -> None:
@@ -87,7 +92,7 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _be_a_worker(number: int, fields: Mapping[str, Any], events: TextIO) -> None:
+def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
     from timelift.worker import worker  # noqa: PLC0415
 
@@ -95,9 +100,9 @@ def _be_a_worker(number: int, fields: Mapping[str, Any], events: TextIO) -> None
     try:
         os.setsid()
         _die_with_parent()
-        emit({"event": "started", "pid": os.getpid()})
-        wires = Wires(emit, partial(_listen, number), _mark, hurry.asked)
-        worker.run(Task.from_json(fields), wires)
+        emit(Started(os.getpid()))
+        channel = WorkerChannel(emit, partial(_listen, number), _mark, hurry.asked)
+        worker.run(task, channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
         traceback.print_exc()
@@ -122,13 +127,12 @@ class _Hurry:
         return self._heard
 
 
-def _listen(number: int) -> dict[str, Any]:
-    """Wait for what the worker of this task is told next; empty once nothing more can come."""
+def _listen(number: int) -> Order | None:
+    """Wait for the next order to the worker of this task; None once nothing more can come."""
     while line := _next_line():
-        told = read_line(line)
-        if told.get("to") == number:
-            return told
-    return {}
+        if order := read_order(line, number):
+            return order
+    return None
 
 
 def _next_line() -> bytes:
@@ -139,8 +143,8 @@ def _next_line() -> bytes:
     return line
 
 
-def _emit(events: TextIO, number: int, event: Mapping[str, Any]) -> None:
-    events.write(json.dumps({"of": number, **event}) + "\n")
+def _emit(events: TextIO, number: int, event: Event) -> None:
+    events.write(event_line(number, event))
     events.flush()
 
 

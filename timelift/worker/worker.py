@@ -1,54 +1,53 @@
 """The worker: build the rivals of one setting, hold them to the law, and play their rounds.
 
-It runs in a child forked for one setting of one launch, and speaks in events (see `wire`), so
+It runs in a child forked for one setting of one launch, and speaks in events (see `messages`), so
 that whatever kills it is charged to the rival it was busy with.
 """
 
 import os
 import random
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from timelift.case import Status
 from timelift.errors import ran_out_of_memory
-from timelift.messages import Rival, Task, Wires, busy, ended
+from timelift.messages import Busy, Ended, Exhausted, Rival, Task, WorkerChannel
 from timelift.worker import draw, law, memory
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 from timelift.worker.guard import as_before
 from timelift.worker.inputs import Given, InnerLayerError, Side, Sides
 from timelift.worker.layer import imports_from, sentence
-from timelift.worker.playing import Play
+from timelift.worker.playing import Playing
 from timelift.worker.prepare import Contender, Preparation, Refused
 
 #: Steps at which a timing run checks the law; the test suite checks every step.
 LAW_STEPS = 4
 
 
-def run(task: Task, wires: Wires) -> None:
+def run(task: Task, channel: WorkerChannel) -> None:
     """Measure one setting in this process, reporting by events; play only after its turn came."""
-    emit = wires.emit
+    emit = channel.emit
     memory.limit(task.memory_bytes)
     try:
         engine = open_engine(task.setting)
     except UnavailableError as error:
         for rival in task.rivals:
-            emit(ended(rival, Status.UNAVAILABLE, str(error)))
+            emit(Ended.without_result(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        stage = Stage(engine, task, wires)
+        stage = Stage(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
-            emit(ended(rival, _status_of(error), f"the inputs: {sentence(error)}"))
+            emit(Ended.without_result(rival, _status_of(error), f"the inputs: {sentence(error)}"))
         return
     contenders = []
     for rival in _build_order(task.rivals, stage.dice):
         ready = stage.prepare(rival)
         contenders += [ready] if ready else []
         if stage.exhausted:
-            emit({"event": "exhausted"})
+            emit(Exhausted())
             return
     if contenders:
         stage.play(contenders)
@@ -70,13 +69,13 @@ class Stage:
         self,
         engine: Engine,
         task: Task,
-        wires: Wires,
+        channel: WorkerChannel,
         law_steps: int = LAW_STEPS,
     ) -> None:
-        self.engine, self.task, self.wires = engine, task, wires
-        self.emit, self.exhausted, self._warm = wires.emit, False, engine.warm or not task.warms
+        self.engine, self.task, self.channel = engine, task, channel
+        self.emit, self.exhausted, self._warm = channel.emit, False, engine.warm or not task.warms
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
-        self.emit({"event": "busy", "strategy": None, "doing": "drawing the inputs"})
+        self.emit(Busy("drawing the inputs"))
         valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
         given = Given(inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice))
         self.sides = Sides(engine, task, given, self.emit)
@@ -89,20 +88,20 @@ class Stage:
                 printed = os.fstat(1).st_size
                 side = self.sides.of(rival)
                 self._warm_tracer(side)
-                self.emit(busy(rival, "building") | {"printed": printed})
+                self.emit(Busy("building", rival.name, printed))
                 with as_before(self.engine):
                     return self._preparation.contender(rival, side)
         except InnerLayerError as error:
             self.exhausted = error.exhausted
             self.emit(_without_layer(rival, error))
         except Refused as refusal:
-            self.emit(ended(rival, Status.REFUSED, str(refusal)))
+            self.emit(Ended.without_result(rival, Status.REFUSED, str(refusal)))
         except law.LawBrokenError as error:
-            self.emit(ended(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
+            self.emit(Ended.without_result(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
         except Exception as error:  # noqa: BLE001 - any strategy may raise anything
             traceback.print_exc()
             self.exhausted = ran_out_of_memory(error)
-            self.emit(ended(rival, _status_of(error), sentence(error)))
+            self.emit(Ended.without_result(rival, _status_of(error), sentence(error)))
         return None
 
     def _warm_tracer(self, side: Side) -> None:
@@ -118,15 +117,15 @@ class Stage:
     def play(self, contenders: Sequence[Contender]) -> None:
         """Play the rounds of those that are ready."""
         side = self.sides.of(contenders[0].rival)
-        Play(self.engine, self.task, self.wires, self.dice).run(contenders, side)
+        Playing(self.engine, self.task, self.channel, self.dice).run(contenders, side)
 
 
-def _without_layer(rival: Rival, error: InnerLayerError) -> Mapping[str, Any]:
+def _without_layer(rival: Rival, error: InnerLayerError) -> Ended:
     """The event of a rival whose inner layer fails: at all, or in this setting."""
     if error.at_all and not error.exhausted:
-        return ended(rival, Status.NO_LAYER, str(error))
+        return Ended.without_result(rival, Status.NO_LAYER, str(error))
     status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
-    return ended(rival, status, f"the inner layer: {error}")
+    return Ended.without_result(rival, status, f"the inner layer: {error}")
 
 
 def _status_of(error: Exception) -> Status:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from msgspec import UNSET, structs
 
-from timelift.analyse.changes.condense import condense
+from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
 from timelift.case import Status
 from timelift.errors import UserError

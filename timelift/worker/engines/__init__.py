@@ -34,12 +34,11 @@ class Feed:
 
 
 class Compiled(Protocol):
-    """A model made callable in one phase and mode.
+    """A model made callable in one phase and mode."""
 
-    `traces` counts how often it was traced.
-    """
-
-    traces: int
+    @property
+    def traces(self) -> int:
+        """How often it was traced."""
 
     @property
     def nodes(self) -> int | None:

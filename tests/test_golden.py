@@ -1,0 +1,64 @@
+"""What every command prints and writes stays as it is, word by word (see `tests/golden`)."""
+
+import difflib
+import os
+from collections.abc import Mapping
+
+import pytest
+
+from tests.golden import commands
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory):
+    """What every command prints and writes now."""
+    found = commands.everything(tmp_path_factory.mktemp("golden"))
+    if os.environ.get("GOLDEN") == "write":
+        commands.write(found)
+    return found
+
+
+def differences(kept: Mapping[str, str], now: Mapping[str, str], name: str) -> str:
+    """Return the difference of the texts of one command; empty where there is none."""
+    names = sorted(one for one in {*kept, *now} if one.split("/")[0].removesuffix(".txt") == name)
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n"
+        for one in names
+        for line in difflib.unified_diff(
+            kept.get(one, "").splitlines(keepends=True),
+            now.get(one, "").splitlines(keepends=True),
+            f"golden/{one}",
+            f"now/{one}",
+        )
+    )
+
+
+@pytest.mark.parametrize("name", [*commands.REPORTS, *commands.HELP, *commands.PYTEST])
+def test_a_command_says_what_it_said(said, name):
+    """Where a change is meant, `python -m tests.golden` writes the files anew."""
+    assert not (found := differences(commands.stored(), said, name)), f"\n{found}"
+
+
+def test_every_golden_file_belongs_to_a_command():
+    """None is left of a command that is not run any more."""
+    known = {*commands.REPORTS, *commands.HELP, *commands.PYTEST}
+    assert {name.split("/")[0].removesuffix(".txt") for name in commands.stored()} == known
+
+
+def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
+    """Each with its line."""
+    kept = {"a.txt": "one\ntwo\n", "a/b.csv": "x\n", "ab.txt": "y\n"}
+    assert not differences(kept, dict(kept), "a")
+    changed = differences(kept, kept | {"a.txt": "one\nthree\n"}, "a")
+    assert "-two\n+three\n" in changed
+    assert "-x\n" in differences(kept, {"a.txt": "one\ntwo\n"}, "a")
+    assert "+z\n" in differences(kept, kept | {"a/c.csv": "z\n"}, "a")
+
+
+def test_what_is_left_out_of_a_text_is_no_more_than_drawings_digests_and_durations():
+    """A number of a table stays."""
+    assert commands.normal("<svg a>\n</svg>1.02") == "<svg/>1.02"
+    assert commands.normal(f'"{64 * "a"}", 2 tests collected in 0.08s') == (
+        '"DIGEST", 2 tests collected in SECONDS'
+    )
+    assert commands.normal("known to ±2.9% in 2 launches") == "known to ±2.9% in 2 launches"

@@ -1,0 +1,64 @@
+"""Twins in a worker: what is planted is in what is timed, and in nothing else."""
+
+import time
+
+import pytest
+
+from timelift.rounds import play_sample
+from timelift.worker import twins
+from timelift.worker.engines import Feed
+
+
+class Program:
+    """A compiled model that notes what is asked of it."""
+
+    traces, nodes = 3, 42
+
+    def __init__(self, log):
+        self.log = log
+
+    def trace(self, _feed):
+        """Note a trace."""
+        self.log.append("trace")
+
+    def bind(self, _feed):
+        """The call that is timed."""
+        return self.call
+
+    def call(self):
+        """Note a call."""
+        self.log.append("call")
+        return "result"
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What happens, in order; the sleeps are told and not slept."""
+    found = []
+    monkeypatch.setattr(time, "sleep", lambda seconds: found.append(f"sleep {seconds}"))
+    return found
+
+
+def test_a_first_call_is_slower_once_it_is_over_and_later_ones_have_no_detour(log):
+    """The device is awaited first: a sleep beside its work would cost less than it says."""
+    program = Program(log)
+    slow = twins.compiled_of({"first_call_seconds": 0.2}, program, log.append)
+    slow.trace(Feed(None))
+    assert slow.bind(Feed(None))() == "result"
+    assert log == ["trace", "call", "result", "sleep 0.2"]
+    assert slow.bind(Feed(None)) == program.call
+    assert (slow.traces, slow.nodes) == (3, 42)
+
+
+@pytest.mark.parametrize("planted", [{}, {"slower": 0.1}])
+def test_where_no_first_call_is_planted_the_program_is_itself(log, planted):
+    """And a rival in which nothing is planted plays plain samples."""
+    program = Program(log)
+    assert twins.compiled_of(planted, program, log.append) is program
+    assert (twins.sample_of(planted) is play_sample) == (not planted)
+
+
+def test_a_twin_of_an_effect_plays_other_samples_than_its_strategy():
+    """Else a self-test would find nothing, since there would be nothing."""
+    for slower in (0.1, -0.05):
+        assert twins.sample_of({"slower": slower}) is not play_sample

@@ -1,0 +1,170 @@
+"""What each command of `python report.py` can be asked: its options, with their help."""
+
+import argparse
+from pathlib import Path
+
+from timelift import percent
+from timelift.analyse.choose.question import Goal
+from timelift.case import AXES
+from timelift.errors import UserError
+from timelift.present.exports import FORMATS
+
+_LONGEST_WAIT = 86_400
+
+Parser = argparse.ArgumentParser
+
+
+def report(parser: Parser) -> None:
+    """Add which runs to read, and where the report goes."""
+    parser.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a journal, pytest-benchmark's JSON, a folder, the beginning of a commit, "
+        "or latest (default: the newest run under results/)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where index.html, report.md, measurements.csv, tables/ and figures/ go "
+        "(default: results/report)",
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help="make the report again while a run goes on, until it ends or Ctrl-C; on the machine "
+        "that measures this takes time from the run",
+    )
+    parser.add_argument(
+        "--every",
+        type=_seconds,
+        default=10,
+        metavar="SECONDS",
+        help="so long --watch waits between two looks (default: 10)",
+    )
+    parser.add_argument(
+        "--github-summary",
+        action="store_true",
+        help="append the answer to the file that GITHUB_STEP_SUMMARY names",
+    )
+
+
+def _seconds(word: str) -> int:
+    """Read a waiting time; raises argparse's error for what is none."""
+    if not word.isdecimal() or not 1 <= int(word) <= _LONGEST_WAIT:
+        raise argparse.ArgumentTypeError(
+            f"expected whole seconds from 1 to {_LONGEST_WAIT:,}, received {word!r}"
+        )
+    return int(word)
+
+
+def choose(parser: Parser) -> None:
+    """Add one option an axis, the goal, and which run to ask."""
+    texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
+    usual = "default: the usual one, or the only one that was measured"
+    for name in AXES:
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, dest=name, default="", help=texts.get(name, usual))
+    parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
+    parser.add_argument(
+        "--run", default="latest", help="a journal, a folder, the beginning of a commit, or latest"
+    )
+
+
+def compare(parser: Parser) -> None:
+    """Add the two runs, and how to judge them."""
+    what = "a file, a folder, a machine, a run's or a baseline's name, a commit, or latest"
+    parser.add_argument("old", metavar="OLD", help=what)
+    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument(
+        "--gate",
+        type=share,
+        default="3%",
+        metavar="SHARE",
+        help="the smallest slow-down that counts, such as 3%% or 0.03 (default: 3%%)",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit with 2 where anything is suspect"
+    )
+    parser.add_argument(
+        "--across-machines",
+        action="store_true",
+        help="compare ratios between rivals although the machines differ; advisory",
+    )
+    parser.add_argument("--all", action="store_true", help="print every case")
+
+
+def history(parser: Parser) -> None:
+    """Add which history to read, and where its report goes."""
+    parser.add_argument(
+        "--machine", metavar="NAME", help="whose runs (default: the machine that ran last)"
+    )
+    parser.add_argument("--workload", metavar="W", help="show the cases of one workload")
+    parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
+    parser.add_argument(
+        "--since",
+        metavar="DATE",
+        help="forget the runs before, such as 2026-01-31: so a change is accepted",
+    )
+    parser.add_argument(
+        "--gate",
+        type=share,
+        default="3%",
+        metavar="SHARE",
+        help="the least change that counts, such as 3%% or 0.03 (default: 3%%)",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="where history.md, history.csv, changes.csv and the figures go "
+        "(default: results/report)",
+    )
+
+
+def baseline(parser: Parser) -> None:
+    """Add which run to keep, and under which name."""
+    parser.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="the run to keep (default: latest)"
+    )
+    parser.add_argument("--name", metavar="NAME", help="its name (default: that of the run's file)")
+    parser.add_argument(
+        "--replace", action="store_true", help="put it in the place of a baseline of that name"
+    )
+
+
+def export(parser: Parser) -> None:
+    """Add the format, the run, and where it goes."""
+    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument(
+        "run", nargs="?", default="latest", metavar="RUN", help="the run (default: latest)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
+
+
+def bisect(parser: Parser) -> None:
+    """Add the two ends, the case and the gate."""
+    parser.add_argument("good", metavar="GOOD", help="a revision that was fast enough")
+    parser.add_argument("bad", metavar="BAD", help="a later one that is not, like HEAD")
+    parser.add_argument(
+        "--case",
+        required=True,
+        metavar="LABEL",
+        help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
+    )
+    parser.add_argument(
+        "--gate",
+        type=share,
+        default="3%",
+        metavar="SHARE",
+        help="how much slower is too slow, such as 3%% or 0.03 (default: 3%%)",
+    )
+
+
+def share(text: str) -> float:
+    """Read a percentage for argparse, whose message names the option."""
+    try:
+        return percent.share(text)
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,414 @@
+"""The command line of reading, `python report.py [COMMAND] …`: one function a command.
+
+A command's docstring is its help. It returns the exit code, 0 where all is done, and raises
+`UserError` where the user has to do something first, which is 1. What takes long to import is
+imported inside, so that a typo is answered at once.
+"""
+
+import argparse
+import contextlib
+import importlib
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from timelift import arguments as options
+from timelift.analyse.choose.question import ask
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
+from timelift.case import AXES, Case
+from timelift.errors import UserError
+from timelift.escape import plain, slug
+from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
+from timelift.present.exports import BINARY, FORMATS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from timelift.analyse.runs.measurement import Run
+    from timelift.measure.bisect import Verdict
+
+#: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
+NO = 2
+_LONGEST_NAME = 120
+#: What `compare` reads at the most to learn what moves between sessions.
+_SESSIONS = 6
+
+Arguments = argparse.Namespace
+Parser = argparse.ArgumentParser
+
+
+@dataclass(frozen=True)
+class Command:
+    """What a word on the command line does; `usage_exit` is the exit code for bad usage."""
+
+    run: Callable[[Arguments, Path], int]
+    arguments: Callable[[Parser], None]
+    usage_exit: int = 2
+
+    @property
+    def help(self) -> str:
+        """The whole help text; its first line says what the command is for."""
+        return inspect.cleandoc(self.run.__doc__ or "")
+
+
+def main(words: Sequence[str] | None, root: Path) -> int:
+    """Run the command that the first word names, or the report, in the project at `root`."""
+    given = list(sys.argv[1:] if words is None else words)
+    name = given.pop(0) if given and given[0] in NAMES else DEFAULT
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        return COMMANDS[name].run(parser(name).parse_args(given), root)
+    except UserError as error:
+        sys.stderr.write(f"report.py: {plain(error)}\n")
+        return 1
+
+
+def parser(name: str) -> Parser:
+    """The parser of a command."""
+    command = COMMANDS[name]
+    made = _Parser(
+        prog="report.py" if name == DEFAULT else f"report.py {name}",
+        description=command.help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=others() if name == DEFAULT else None,
+    )
+    made.usage_exit = command.usage_exit
+    command.arguments(made)
+    return made
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit code for bad usage is the command's own, where 2 already means more."""
+
+    usage_exit = 2
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(self.usage_exit, f"{self.prog}: error: {message}\n")
+
+
+def others() -> str:
+    """The commands beside the report, each with the first line of its help."""
+    first = {name: COMMANDS[name].help.partition("\n")[0] for name in NAMES}
+    return "other commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in first.items())
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines as they come."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+def report(arguments: Arguments, root: Path) -> int:
+    """Say which way of applying a layer to every step was fastest, in words and figures."""
+    folder = root / "results"
+    paths = results.find(folder, arguments.runs)
+    outputs = _report_folders(paths, arguments.output or folder / "report")
+    if arguments.watch:
+        return _watch(paths, outputs, folder, arguments.every)
+    for path, output in zip(paths, outputs, strict=True):
+        _report_one(path, output, folder)
+        if arguments.github_summary:
+            from timelift.present import ending, github  # noqa: PLC0415
+
+            say([github.append(ending.lines(path), path, folder)])
+    return 0
+
+
+def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
+    """The folder of each report: one of its own inside `output` where there are several."""
+    if len(paths) == 1:
+        return [output]
+    return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
+
+
+def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
+    from timelift.present.page import watch  # noqa: PLC0415
+
+    if len(paths) > 1:
+        raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
+    with contextlib.suppress(KeyboardInterrupt):
+        say(watch.lines(paths[0], outputs[0], folder, every))
+    return 0
+
+
+def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
+    from timelift.analyse.found import find_out  # noqa: PLC0415
+    from timelift.present import across_table, gate, scaling_table, terminal  # noqa: PLC0415
+
+    run = _measured(path)
+    say(map(plain, gate.of_run(run)))
+    found = find_out(run, trust.of_machine(results_folder, run))
+    console = terminal.console()
+    terminal.show(found.report, console)
+    terminal.show_lines(scaling_table.lines(found.scaling), console)
+    terminal.show_lines(across_table.lines(found.across), console)
+    from timelift.present.page import files  # noqa: PLC0415 - figures are imported once all is said
+
+    say(["", str(files.write(found, folder))])
+
+
+def _measured(path: Path) -> "Run":
+    """A run with measurements."""
+    run = results.load(path)
+    if not run.measurements:
+        raise UserError(
+            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
+        )
+    return run
+
+
+def choose(arguments: Arguments, root: Path) -> int:
+    """Answer one question in five lines: which strategy to use for a workload at a size.
+
+    The answer is measured, or interpolated between measured sizes where the paired curves allow it.
+    Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
+    this run; 1: a mistake in the question.
+    """
+    (path,) = results.find(root / "results", [arguments.run])
+    run = _measured(path)
+    refuse_twins(run, path)
+    known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
+    question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
+    from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.choose.answers import Open  # noqa: PLC0415
+    from timelift.present import choice, head  # noqa: PLC0415
+
+    made = decision.decide(question, run)
+    if isinstance(made, Open):
+        say(map(plain, choice.undecided(question, made, run)))
+        return NO
+    trusted = head.trust_in_words(run, trust.of_machine(root / "results", run))
+    say(map(plain, choice.answer(question, made, run, root, trusted)))
+    return 0
+
+
+def compare(arguments: Arguments, root: Path) -> int:
+    """Compare two stored runs: which cases became suspect, and what would decide about each.
+
+    Runs are of two moments, so times are not compared. Each case is held against the other rivals
+    of its setting in its own run, and the change of that ratio is judged by the launches of both
+    runs and by what ratios move between sessions (learnt from the machine's other runs from three
+    on, else assumed to be 1 %). The canary tells a machine that became slower. The result is
+    suspects, never convictions: only `pytest bench/ --against REV` measures two revisions side by
+    side.
+
+    exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
+    2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
+    With --across-machines always 0 or 1.
+    """
+    from timelift.analyse.changes.judge import judge  # noqa: PLC0415
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
+    from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
+
+    paths = results.find(root / "results", [arguments.old, arguments.new])
+    old, new = (condense(load_usual(path)) for path in paths)
+    advisory = _on_other_machines(old, new, allowed=arguments.across_machines)
+    sessions = [] if advisory else list(_sessions(root / "results", paths, new))
+    findings = judge(old, new, sessions, arguments.gate)
+    compared = comparison_notes.Compared(old, new, findings, advisory)
+    rows = sys.maxsize if arguments.all else comparison_notes.ROWS
+    comparison.show(compared, terminal.console(), rows)
+    strict = arguments.strict and not arguments.across_machines
+    return NO if strict and findings.any_suspect else 0
+
+
+def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
+    """Whether the machines differ; raises UserError where that is not allowed."""
+    from timelift.analyse.changes.machines import identity_differences, in_words  # noqa: PLC0415
+
+    differences = identity_differences(old, new)
+    if differences and not allowed:
+        raise UserError(
+            f"expected two runs of one machine, received others: {in_words(differences)}; "
+            "compare ratios alone with --across-machines"
+        )
+    return bool(differences)
+
+
+def _sessions(folder: Path, paths: list[Path], new: "Run") -> Iterator["Run"]:
+    """The machine's other runs, the oldest first; those that cannot be read tell nothing."""
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
+
+    for path in of_same_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
+        with contextlib.suppress(UserError):
+            yield condense(load_usual(path))
+
+
+def history(arguments: Arguments, root: Path) -> int:
+    """Say what became slower over all runs of a machine, since when, and whether the machine moved.
+
+    Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
+    and results/against/ left out). A change needs three runs before it and three after it.
+
+    exit code:
+      0  nothing is slower than it has been
+      2  a slow-down that runs have confirmed is still there
+      1  the runs cannot be read, or what was asked for is not among them
+    """
+    since = _since(arguments.since)
+    from timelift.analyse.changes import reading  # noqa: PLC0415
+    from timelift.present import history_table, terminal  # noqa: PLC0415
+
+    folder = root / "results"
+    wanted = reading.Wanted(
+        arguments.machine, arguments.workload, arguments.case, since, arguments.gate
+    )
+    found = reading.read(folder, wanted)
+    history_table.show(found, terminal.console())
+    output = arguments.output or folder / "report"
+    written = history_table.write(found, output)
+    say(["", f"{output}: {', '.join(one.name for one in written)}"])
+    return NO if found.found.worse else 0
+
+
+def _since(text: str | None) -> "datetime | None":
+    try:
+        return None if text is None else moment(text)
+    except ValueError:
+        raise UserError(
+            f"--since: expected a date, received {text!r}; write it as 2026-01-31"
+        ) from None
+
+
+def baseline(arguments: Arguments, root: Path) -> int:
+    """Keep a run as a baseline small enough to commit: results/baselines/<machine>/<name>.jsonl.
+
+    It keeps every case, launch and fact that `compare` and the history need, and nothing that tells
+    of a person or a path. It is a journal: every other command reads it, by its path or by its
+    name.
+    """
+    from timelift.analyse.runs import baseline  # noqa: PLC0415
+
+    (path,) = results.find(root / "results", [arguments.run])
+    run = load_usual(path)
+    folder = root / "results" / BASELINE_FOLDER / _file_name(_machine(run))
+    name = _file_name(path.stem if arguments.name is None else arguments.name)
+    written = baseline.write(run, folder / f"{name}.jsonl", replace=arguments.replace)
+    say(_kept(run, written, root))
+    return 0
+
+
+def _file_name(text: str) -> str:
+    """The name of a file or folder that never climbs out, nor looks like an option."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
+
+
+def _machine(run: "Run") -> str:
+    """The machine's folder; a run that does not tell its machine cannot be compared later."""
+    machine = run.header.machine
+    if not machine.name or not machine.identity:
+        raise UserError(
+            "expected a run that tells its machine, received one without; "
+            "measure it with: pytest bench/"
+        )
+    return machine.name
+
+
+def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:
+    launches = sum(len(one.launches) for one in run.measurements)
+    shown = path.relative_to(root)
+    size = f"{path.stat().st_size / 1024:,.0f} KiB"
+    yield f"{shown}: {len(run.measurements):,} cases, {launches:,} launches, {size}"
+    if not run.complete:
+        yield "the run was cut short, so the baseline holds what had been measured"
+    yield from ("commit it with:", f"  git add {shown}")
+
+
+def export(arguments: Arguments, root: Path) -> int:
+    """Write a run in the format of another tool.
+
+    formats:
+      pytest-benchmark         its JSON, for pytest-benchmark compare
+      github-action-benchmark  customSmallerIsBetter, times in ms
+      bencher                  Bencher Metric Format, latency in ns
+      asv                      a CSV in airspeed velocity's words, times in s
+      parquet                  a row per case, launch and round; needs pyarrow and --output
+      csv                      a row per case with its rank and facts, times in s
+    """
+    if arguments.format in BINARY and arguments.output is None:
+        raise UserError(
+            f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
+        )
+    (path,) = results.find(root / "results", [arguments.run])
+    module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
+    data: bytes = module.export(load_measured(path))
+    if arguments.output is None:
+        sys.stdout.write(data.decode())
+    else:
+        _write(data, arguments.output)
+    return 0
+
+
+def _write(data: bytes, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror}; name another file with --output"
+        ) from error
+
+
+def bisect(arguments: Arguments, root: Path) -> int:
+    """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
+
+    Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
+    Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
+    that remain cannot be measured. 1: something has to be done first.
+    """
+    from timelift.measure.bisect import Bisection  # noqa: PLC0415
+
+    try:
+        case = Case.from_label(arguments.case)
+    except ValueError as error:
+        raise UserError(f"--case: {error}") from None
+    gate = f"{100 * arguments.gate:.6g}%"
+    ends = arguments.good, arguments.bad
+    found = Bisection(root, *ends, case, gate, _raced, lambda line: say([line])).run()
+    return 0 if found else NO
+
+
+def _raced(journal: Path) -> "Verdict":
+    """What a race against the good revision says of a commit."""
+    from timelift.analyse.runs.against import of_run  # noqa: PLC0415
+    from timelift.analyse.stats import verdicts  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415
+    from timelift.measure.bisect import Verdict  # noqa: PLC0415
+    from timelift.present import gate  # noqa: PLC0415
+
+    run = results.load(journal)
+    against = of_run(run)
+    judged = outcomes(run, against) if against else []
+    if against is None or not judged:
+        reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
+        return Verdict("skip", "; ".join(reasons) or "not measured")
+    found = judged[0]
+    if found.fails("pass"):
+        return Verdict("bad", gate.failure(found, against))
+    doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
+    said = gate.undecided(found.time, against) if doubtful else str(found.time.verdict)
+    return Verdict("skip" if doubtful else "good", said)
+
+
+#: The command that needs no word.
+DEFAULT = "report"
+#: Every command by its word, in the order of the help text.
+COMMANDS = {
+    DEFAULT: Command(report, options.report),
+    "choose": Command(choose, options.choose),
+    "compare": Command(compare, options.compare),
+    "history": Command(history, options.history, usage_exit=1),
+    "baseline": Command(baseline, options.baseline),
+    "export": Command(export, options.export),
+    "bisect": Command(bisect, options.bisect, usage_exit=1),
+}
+NAMES = tuple(name for name in COMMANDS if name != DEFAULT)

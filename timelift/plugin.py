@@ -1,0 +1,307 @@
+"""The pytest plugin: options and ini keys become cases, and a case's samples become its benchmark.
+
+pytest takes the value of an option that it does not know yet for a path, and loads the conftest.py
+that it finds there: with `--against-path ../other-checkout` that would be another timelift's. So
+pyproject.toml names this plugin with `-p`, which adds the options before any conftest.py is read.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, NoReturn
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.errors import UserError
+from timelift.measure.axes import OPTIONS
+from timelift.measure.campaign import Result
+from timelift.measure.interrupts import Interrupts
+from timelift.measure.knobs import KNOBS
+from timelift.measure.options import Option
+from timelift.measure.plan import Referee
+from timelift.measure.progress import Progress
+from timelift.measure.session import Flags, Session
+
+SESSION = pytest.StashKey[Session]()
+#: Why a case fails the gate, by case.
+FAILURES = pytest.StashKey[dict[Case, str]]()
+#: Who judged the run while it went on.
+REFEREE = pytest.StashKey[Any]()
+#: How many signals asked the run to end.
+INTERRUPTED = pytest.StashKey[int]()
+#: What is held until the process has ended.
+ENDING = pytest.StashKey[ExitStack]()
+PARAMETERS = ("strategy", *AXES)
+
+ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
+RESUME_HELP = (
+    "go on with a run that was cut off, with its own options: a journal, a run's name, or latest "
+    "(default: latest; write it after bench/)"
+)
+WAIT_HELP = "where another run measures on this machine, wait until it has ended"
+SELFTEST_HELP = (
+    "measure strategies against identical code and planted slow-downs instead of each other, and "
+    "say how far to trust the figures of this machine"
+)
+GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer every axis and every knob of the protocol, on the command line and in the ini file."""
+    group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
+    for option in ALL_OPTIONS:
+        text = option.full_help.replace("%", "%%")
+        group.addoption(option.flag, metavar=option.metavar, help=text, default="")
+        parser.addini(option.name, option.full_help, default="")
+    group.addoption("--resume", nargs="?", const="latest", metavar="RUN", help=RESUME_HELP)
+    group.addoption("--wait", action="store_true", help=WAIT_HELP)
+    group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
+    group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
+    config.stash[ENDING] = ExitStack()
+    config.add_cleanup(config.stash[ENDING].close)
+    names = [option.name for option in ALL_OPTIONS]
+    asked = {name: config.getoption(name) or config.getini(name) for name in names}
+    flags = Flags(
+        once=bool(config.getoption("benchmark_disable", default=False)),
+        selftest=config.getoption("selftest"),
+        wait=config.getoption("wait"),
+        past=config.getoption("resume") or "",
+    )
+    try:
+        config.stash[SESSION] = Session(config.rootpath, asked, flags)
+    except UserError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Turn a bench module's question into its cases, one item each."""
+    marker = metafunc.definition.get_closest_marker("question")
+    if marker is None:
+        return
+    try:
+        cases = metafunc.config.stash[SESSION].cases(marker.kwargs)
+    except UserError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
+    rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
+    metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect a question about an axis of which only one value was asked for."""
+    empty = [item for item in items if _is_question(item) and _case(item) is None]
+    config.hook.pytest_deselected(items=empty)
+    items[:] = [item for item in items if item not in empty]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    """Measure the cases of every selected item, interleaved, before the items report."""
+    wanted = [item for item in session.items if not item.get_closest_marker("skip")]
+    cases = [case for item in wanted if _is_question(item) and (case := _case(item))]
+    if cases and not session.config.option.collectonly:
+        _measure(session.config, cases)
+    reported = yield
+    if session.config.stash.get(INTERRUPTED, 0):
+        raise session.Interrupted("the run was interrupted; what was measured is in the journal")
+    return reported
+
+
+def _measure(config: pytest.Config, cases: list[Case]) -> None:
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
+    session = config.stash[SESSION]
+
+    def gently() -> None:
+        session.interrupt()
+        progress.say("finishing the round that is being played; once more stops at once")
+
+    try:
+        if session.gate:
+            session.gate.pair(cases)
+        referee = config.stash[REFEREE] = _referee(session)
+        with Interrupts(gently) as interrupts:
+            session.measure(cases, progress, referee, config.option.maxfail or 0)
+        config.stash[INTERRUPTED] = interrupts.count
+        config.stash[FAILURES] = _failures(session)
+    except UserError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+    finally:
+        progress.done()
+
+
+def _referee(session: Session) -> Referee:
+    from timelift.analyse.stats import (  # noqa: PLC0415 - collecting needs no numpy
+        gate_referee,
+        referee,
+    )
+
+    if session.gate:
+        gate = session.gate
+        thorough = gate.undecided == "fail"
+        sides = gate.pairing.sides
+        return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
+    copies = session.look_alikes
+    return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
+
+
+def _failures(session: Session) -> dict[Case, str]:
+    """Judge what was raced against another side."""
+    if not (session.gate and session.journal_path):
+        return {}
+    from timelift.present import gate  # noqa: PLC0415
+
+    return gate.failures(session.journal_path)
+
+
+def _is_question(item: pytest.Item) -> bool:
+    return item.get_closest_marker("question") is not None
+
+
+def _case(item: pytest.Item) -> Case | None:
+    parameters = item.callspec.params  # type: ignore[attr-defined]
+    return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say the answer to its end: all is measured, and Ctrl-C has nothing more to cut short."""
+    session.config.stash[ENDING].enter_context(Interrupts(lambda: None))
+    try:
+        return (yield)
+    except KeyboardInterrupt:
+        pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was found, where the journal is and how to read it."""
+    session = config.stash.get(SESSION, None)
+    raced = session and session.gate and config.stash.get(REFEREE, None)
+    if not (session and (session.journal_path or raced)):
+        return
+    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415 - only a run that measured
+    from timelift.present import ending, gate, github  # noqa: PLC0415
+
+    terminalreporter.section("timelift")
+    say = ending.gate_lines if session.gate else ending.lines
+    say = ending.selftest_lines if session.selftest else say
+    said: list[str] = []
+    try:
+        if session.gate and session.journal_path is None:  # both sides of everything are the same
+            said = list(gate.lines([], session.gate.described()))
+        elif session.journal_path:
+            said = list(say(session.journal_path))
+        for line in said:
+            terminalreporter.write_line(line, **ending.markup(line))
+        if config.getoption("github_summary") and session.journal_path:
+            terminalreporter.write_line(github.append(said, session.journal_path))
+    except UserError as error:
+        terminalreporter.write_line(f"timelift: {error}")
+        usual = not (said or session.gate or session.selftest)
+        measured = config.stash[REFEREE].measurements() if usual else ()
+        for line in ending.without_journal(Run(session.described(), measured, complete=True)):
+            terminalreporter.write_line(line, **ending.markup(line))
+
+
+def _end(session: Session, case: Case, result: Result) -> NoReturn:
+    """Skip or fail a case without a result; what fails for a whole workload fails once."""
+    why = f"{result.status}: {result.reason}"
+    if result.status is Status.NO_LAYER:
+        name = case.setting.workload
+        if session.told_first(case, result):
+            pytest.fail(f"{name}: {why}", pytrace=False)
+        pytest.skip(f"{result.status}: the first case of {name} says why")
+    if result.status in SKIPPED:
+        pytest.skip(why)
+    pytest.fail(f"{case.label}: {why}", pytrace=False)
+
+
+class ReplayClock:
+    """A timer for pytest-benchmark that replays recorded samples instead of reading the time.
+
+    pytest-benchmark takes any callable as `@pytest.mark.benchmark(timer=...)` and subtracts two
+    readings a round: the first reads 0, the second the sample.
+    """
+
+    __name__ = "interleaved_rounds"
+
+    def __init__(self) -> None:
+        self._readings: list[float] = []
+
+    def load(self, seconds_per_call: Sequence[float]) -> None:
+        """Queue one round a sample."""
+        self._readings = [reading for sample in seconds_per_call for reading in (0.0, sample)]
+        self._readings.reverse()
+
+    def __call__(self) -> float:
+        """The next reading."""
+        return self._readings.pop()
+
+
+def join(launches: Sequence[Sequence[float | None]]) -> list[float]:
+    """Join the samples of all launches, without the rounds that the case sat out."""
+    return [sample for launch in launches for sample in launch if sample is not None]
+
+
+@pytest.fixture
+def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
+    """A clock that the case's `benchmark` will read; requested before it is made."""
+    clock, case = ReplayClock(), _case(request.node)
+    assert case is not None
+    request.node.add_marker(pytest.mark.benchmark(timer=clock, group=case.setting.label))
+    return clock
+
+
+@pytest.fixture
+def measure(  # noqa: PLR0913, PLR0917
+    request: pytest.FixtureRequest,
+    replay_clock: ReplayClock,
+    benchmark: BenchmarkFixture,
+    strategy: str,  # noqa: ARG001 - the axes are listed so that pytest parametrises the items
+    workload: str,  # noqa: ARG001
+    seq_len: int,  # noqa: ARG001
+    batch: int,  # noqa: ARG001
+    phase: str,  # noqa: ARG001
+    mode: str,  # noqa: ARG001
+    lengths: str,  # noqa: ARG001
+    gradients: str,  # noqa: ARG001
+    time_axis: str,  # noqa: ARG001
+    dtype: str,  # noqa: ARG001
+    device: str,  # noqa: ARG001
+    threads: int,  # noqa: ARG001
+    backend: str,  # noqa: ARG001
+) -> Callable[[], None]:
+    """Give the item's case to pytest-benchmark; a case that was not measured skips or fails."""
+
+    def report() -> None:
+        case = _case(request.node)
+        assert case is not None
+        session = request.config.stash[SESSION]
+        if reason := session.why_not(case):
+            pytest.skip(reason)
+        result = session.result(case)
+        lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
+        if lost and session.knobs["undecided"] == "fail":
+            pytest.fail(f"{case.label}: {lost}", pytrace=False)
+        if lost:
+            pytest.skip(lost)
+        if result is None or (result.status is Status.MEASURED and not result.launches):
+            pytest.skip("not measured: the run was stopped or its --budget spent before it")
+        if result.status is not Status.MEASURED:
+            _end(session, case, result)
+        if failure := request.config.stash[FAILURES].get(case):
+            pytest.fail(failure, pytrace=False)
+        samples = join([launch.seconds_per_call for launch in result.launches])
+        benchmark.extra_info.update(result.launches[0].facts.told())
+        if why := session.look_alikes.get(case.strategy):
+            benchmark.extra_info["differs"] = why
+        replay_clock.load(samples)
+        benchmark.pedantic(lambda: None, rounds=max(1, len(samples)))  # type: ignore[no-untyped-call]
+
+    return report
