@@ -76,7 +76,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     valid_steps: Annotated[Number | None, _SHOWN] = None
     law_error: Annotated[Number | None, _LARGEST] = None
     peak_bytes_below: Annotated[Number | None, _KEPT] = None
-    steady: Annotated[bool | None, _KEPT] = None
+    steady: Annotated[bool | Number | None, _KEPT] = None
     dropped_rounds: Annotated[Number | None, _KEPT] = None
     waited_share: Annotated[Number | None, _KEPT] = None
     stolen_share: Annotated[Number | None, _KEPT] = None
