@@ -1,1 +1,36 @@
-"""Proofs of the tool that the product never imports: `python -m studies.NAME`."""
+"""Proofs of the tool that the product never imports: `python -m studies` lists them.
+
+Each is `python -m studies.NAME` and has a `--quick` form, whose figures are few and whose bounds
+are wide. Exit code 1: a figure is out of its bounds.
+"""
+
+import argparse
+
+#: Every program of this folder, and what it shows.
+STUDIES = {
+    "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
+    "real_noise": "the same on what self-tests recorded of equal rivals",
+    "other_tools": "other tools' rules on the samples of a self-test",
+    "compare": "suspects of two stored runs: false ones, and those that were planted",
+    "history": "slow-downs in simulated histories: found, late, false",
+    "scaling": "exponents and crossovers of strategies whose growth is known",
+    "choose": "answers between the measured lengths: how often the price holds",
+    "spread": "what limits the figures of a run: its rounds or its launches",
+    "gate": "the gate on suites of two commits whose truth is known",
+    "kills": "runs that are killed at random moments and go on",
+    "fuzz": "thousands of files from anywhere, handed to every reader",
+    "neighbours": "what a hostile strategy does to its rivals",
+    "sample_length": "seconds per call do not depend on how long a sample lasts",
+    "build_order": "a first call takes as long whether its rival is built first or later",
+    "overhead": "what the harness itself costs",
+    "support": "which strategy lifts which workload, on which backend",
+    "old_against_new": "another checkout and this one read and measure alike",
+}
+
+
+def parser(name: str, about: str | None) -> argparse.ArgumentParser:
+    """Make the parser of a study, with the options that all of them have."""
+    made = argparse.ArgumentParser(prog=f"python -m studies.{name}", description=about)
+    made.add_argument("--quick", action="store_true", help="few figures, in under a minute")
+    made.add_argument("--seed", type=int, default=0, help="where all noise starts (default: 0)")
+    return made

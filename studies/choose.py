@@ -1,4 +1,4 @@
-"""Mark `choose` where the truth is known: `python -m studies.choose`.
+"""Mark `choose` where the truth is known: `python -m studies.choose [--quick]`.
 
 Strategies whose growth is known are measured at some lengths, with simulated noise, and asked about
 at lengths between those.
@@ -11,21 +11,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from studies import parser
 from studies.noise import SCENARIOS, Scenario
-from studies.scaling import GRIDS, LAWS
-from studies.scaling_truth import run
+from studies.scaling import GRIDS, LAWS, run
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.choose.answers import Choice
 from timelift.analyse.choose.decision import decide
 from timelift.analyse.choose.question import Goal, ask
 from timelift.analyse.runs.measurement import Run
 
-_HEADER = "noise                       sizes  questions  answered  price held  was the best  worst"
-_LEGEND = """
+BOARD = Scoreboard(
+    (
+        Column("noise", width=26),
+        Column("sizes"),
+        Column("questions", ","),
+        Column("answered", ","),
+        Column("price held", ".1%", least=0.99),
+        Column("was the best", ".1%", least=0.95),
+        Column("worst", ".3f", most=1.05),
+    ),
+    """
 answered      instead of a command that would decide it
 price held    the strategy truly cost no more over the best than was said
 worst         what an answer truly cost over the best at most
-"""
-_RUNS, _QUESTIONS, _LAUNCHES = 15, 12, 5
+""",
+)
+_RUNS, _QUICK_RUNS, _QUESTIONS, _LAUNCHES = 15, 3, 12, 5
 
 
 @dataclass(frozen=True)
@@ -57,32 +68,25 @@ def _mark(measured: Run, size: int) -> Mark | None:
     return Mark(made.price, chosen / min(times))
 
 
-def lines(runs: int = _RUNS, seed: int = 0) -> Iterator[str]:
+def rows(runs: int = _RUNS, seed: int = 0) -> Iterator[Row]:
     """Mark every grid of lengths under several kinds of noise."""
     for place, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5])):
         for sizes in GRIDS:
             found = marks(scenario, sizes, runs, np.random.default_rng([seed, place, len(sizes)]))
-            yield _line(scenario.name, len(sizes), found)
+            yield scenario.name, str(len(sizes)), len(found), *_cells(found)
 
 
-def _line(name: str, sizes: int, found: Sequence[Mark | None]) -> str:
+def _cells(found: Sequence[Mark | None]) -> Row:
     said = [one for one in found if one]
     held = np.mean([one.cost <= one.price + 1e-9 for one in said])
     best = np.mean([one.cost == 1 for one in said])
-    return (
-        f"{name:28}{sizes:>5}{len(found):>11}{len(said):>10}{held:>12.1%}{best:>14.1%}"
-        f"{max(one.cost for one in said):>7.3f}"
-    )
+    return len(said), float(held), float(best), max(one.cost for one in said)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Print one line for everything that is tried."""
-    sys.stdout.write(_HEADER + "\n")
-    for line in lines():
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    sys.stdout.write(_LEGEND)
-    return 0
+    options = parser("choose", __doc__).parse_args(words)
+    return BOARD.show(rows(_QUICK_RUNS if options.quick else _RUNS, options.seed))
 
 
 if __name__ == "__main__":

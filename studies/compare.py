@@ -6,18 +6,18 @@ Two runs of 8 settings of 5 rivals are simulated, with launches that differ and 
 move every case by 1 % (sd); one case of the second becomes slower by what is planted.
 """
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from studies import noise
+from studies import noise, parser
+from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.judge import Findings, Word, judge
 from timelift.analyse.runs.measurement import Run
-from timelift.journal import Header
+from timelift.analyse.runs.trust import Share
 
 _SCENARIOS = noise.SCENARIOS[:3]
 _LAUNCHES = (3, 5, 8)
@@ -25,9 +25,14 @@ _PLANTED = (0.05, 0.08, 0.10, 0.15)
 _SESSION_SD = 0.01
 _COSTS = np.log([1.0, 1.1, 1.5, 2.0, 3.0])
 _SETTINGS, _ROUNDS = 8, 30
-_HEADER = (
-    "noise                       launches  equal runs with a suspect  coverage   found: "
-    + "  ".join(f"{planted:.0%}" for planted in _PLANTED)
+BOARD = Scoreboard(
+    (
+        Column("noise", width=26),
+        Column("launches"),
+        Column("equal runs with a suspect", OF, most=0.1),
+        Column("coverage", ".1%", least=0.92),
+        *(Column(f"finds {planted:.0%}", ".0%") for planted in _PLANTED),
+    )
 )
 
 
@@ -62,9 +67,9 @@ def _compare(
 def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: float = 0.0) -> Run:
     shape = noise.Shape(_SETTINGS, len(_COSTS), launches, _ROUNDS)
     times = noise.seconds(scenario, shape, _COSTS, random)
-    times *= np.exp(random.normal(0.0, _SESSION_SD, (*times.shape[:2], 1, 1)))
+    times = noise.in_sessions(times, _SESSION_SD, random)
     times[0, 0] *= 1 + planted
-    return Run(Header(), tuple(noise.measurements(times)), complete=True)
+    return noise.run(times)
 
 
 def _finds(findings: Findings) -> bool:
@@ -72,27 +77,21 @@ def _finds(findings: Findings) -> bool:
     return any(case.strategy == "rival0" and case.setting.seq_len == 1 for case in named)
 
 
-def main(words: Sequence[str]) -> int:
-    """Print one line of marks for every noise and number of launches."""
-    parser = argparse.ArgumentParser(prog="python -m studies.compare", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes")
-    parser.add_argument("--seed", type=int, default=0, help="where the noise starts (default: 0)")
-    options = parser.parse_args(words)
-    sys.stdout.write(f"{_HEADER}\n")
+def rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row]:
+    """Mark every noise with so many launches."""
     for place, scenario in enumerate(_SCENARIOS):
-        for launches in _LAUNCHES[:1] if options.quick else _LAUNCHES:
-            random = np.random.default_rng([options.seed, place, launches])
-            marks = mark(scenario, launches, 8 if options.quick else 200, random)
-            sys.stdout.write(f"{_line(scenario.name, launches, marks)}\n")
-            sys.stdout.flush()
-    return 0
+        for many in launches:
+            one = mark(scenario, many, tries, np.random.default_rng([seed, place, many]))
+            wrong = Share(one.wrong, one.comparisons)
+            yield scenario.name, str(many), wrong, one.coverage, *one.found
 
 
-def _line(name: str, launches: int, marks: Marks) -> str:
-    wrong = f"{marks.wrong} of {marks.comparisons}"
-    found = "  ".join(f"{share:>4.0%}" for share in marks.found)
-    return f"{name:28}{launches:>8}{wrong:>27}{marks.coverage:>10.1%}          {found}"
+def main(words: Sequence[str] | None = None) -> int:
+    """Print one line of marks for every noise and number of launches."""
+    options = parser("compare", __doc__).parse_args(words)
+    launches, tries = (_LAUNCHES[:1], 8) if options.quick else (_LAUNCHES, 200)
+    return BOARD.show(rows(launches, tries, options.seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,23 +1,27 @@
-"""Simulated noise: scenarios that a shared machine is known for, with the truth known.
+"""The simulator: noise that a shared machine is known for, with the truth known.
 
 Log seconds of a rival in a round are its own level, what the launch does to all rivals, what the
 launch does to this rival, what the moment does to all, and what the moment does to this rival.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from timelift.analyse.runs.measurement import Launch, Measurement, Samples
+from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
+from timelift.analyse.selftest.planted import Contest, Twin
 from timelift.case import Case, Phase, Setting, Status
+from timelift.journal import Header
+from timelift.planted import PLANTS
 
 #: Seconds per call of a rival with effect 0.
 LEVEL = 1e-3
 #: How much launches differ for all rivals alike, as a sd of log seconds.
 LAUNCH_LEVEL_SD = 0.08
-_T_DF = 4
-_T_SD = 2**0.5
+#: Student t with so many degrees of freedom, whose sd is the root of two.
+_T_DF, _T_SD = 4, 2**0.5
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,27 @@ def seconds(scenario: Scenario, shape: Shape, effects: Samples, random: Generato
     return np.maximum(np.round(times / tick), 1) * tick if tick else times
 
 
-def measurements(times: Samples) -> list[Measurement]:
+def in_sessions(times: Samples, sd: float, random: Generator) -> Samples:
+    """Move every case (settings, rivals, …) by what a session does to it, `sd` of log seconds."""
+    return times * np.exp(random.normal(0.0, sd, (*times.shape[:2], 1, 1)))
+
+
+def case(setting: int, rival: int, lengths: Sequence[int] = ()) -> Case:
+    """Name a case by its place; settings are told apart by their length."""
+    length = lengths[setting] if lengths else setting + 1
+    return Case(Setting("simulated", length, 1, Phase.FORWARD), f"rival{rival}")
+
+
+def run(times: Samples, lengths: Sequence[int] = ()) -> Run:
+    """Dress simulated seconds up as a run."""
+    return Run(Header(), tuple(measurements(times, lengths)), complete=True)
+
+
+def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measurement]:
     """Dress simulated seconds up as the measurements of a run; a launch of NaN was not played."""
     return [
         Measurement(
-            Case(Setting("simulated", setting + 1, 1, Phase.FORWARD), f"rival{rival}"),
+            case(setting, rival, lengths),
             Status.MEASURED,
             tuple(
                 Launch(number + 1, rounds)
@@ -99,29 +119,55 @@ def measurements(times: Samples) -> list[Measurement]:
     ]
 
 
+def selftest(
+    scenario: Scenario, settings: int, launches: int, rounds: int, random: Generator
+) -> list[Contest]:
+    """Simulate a self-test: in every setting a strategy beside its twins."""
+    slower = np.array(
+        [[one.in_launch(n + 1).get("slower", 0.0) for n in range(launches)] for one in PLANTS]
+    )
+    shape = Shape(settings, 1 + len(PLANTS), launches, rounds)
+    times = seconds(scenario, shape, np.zeros(shape.rivals), random)
+    times[:, 1:] *= 1 + slower[..., None]
+    found = []
+    for row in np.array(measurements(times), object).reshape(times.shape[:2]):
+        twins = [
+            Twin(one, plant.slower, plant.one_launch_in, plant.first_call_seconds)
+            for one, plant in zip(row[1:], PLANTS, strict=True)
+        ]
+        found.append(Contest(row[0], tuple(twins)))
+    return found
+
+
+def heavy_tailed(size: tuple[int, ...], random: Generator) -> Samples:
+    """Draw Student t with four degrees of freedom, of sd 1."""
+    return np.asarray(random.standard_t(_T_DF, size) / _T_SD)
+
+
+def remembering(noise: Samples, memory: float) -> Samples:
+    """Return noise of sd 1 whose neighbours along the last axis correlate by `memory`."""
+    found = noise.copy()
+    for place in range(1, found.shape[-1]):
+        fresh = (1 - memory**2) ** 0.5 * noise[..., place]
+        found[..., place] = memory * found[..., place - 1] + fresh
+    return found
+
+
 def _launches(scenario: Scenario, size: tuple[int, int, int], random: Generator) -> Samples:
-    """Give what a launch does to all rivals of a setting and to each."""
+    """Return what a launch does to all rivals of a setting and to each."""
     settings, rivals, launches = size
     loud = np.arange(rivals)[:, None] >= rivals - scenario.loud
-    spread = np.where(loud, scenario.loud_sd, scenario.launch_sd) / _T_SD / 2**0.5
+    spread = np.where(loud, scenario.loud_sd, scenario.launch_sd) / 2**0.5
     moved = random.choice([-1, 1], size) * (random.random(size) < scenario.mode_chance)
     level = random.normal(0, LAUNCH_LEVEL_SD, (settings, 1, launches))
-    return level + spread * random.standard_t(_T_DF, size) + scenario.mode * moved
+    return level + spread * heavy_tailed(size, random) + scenario.mode * moved
 
 
 def _rounds(scenario: Scenario, size: tuple[int, int, int, int], random: Generator) -> Samples:
-    """Give what a round does to all rivals and to each."""
+    """Return what a round does to all rivals and to each."""
     settings, _, launches, rounds = size
     wander = random.normal(0, scenario.drift / rounds**0.5, (settings, 1, launches, rounds))
     stolen = random.random(size) < scenario.burst_chance
     bursts = scenario.burst * stolen * (1 + random.exponential(1.0, size))
-    return wander.cumsum(-1) + bursts + scenario.round_sd * _remembering(scenario, size, random)
-
-
-def _remembering(scenario: Scenario, size: tuple[int, int, int, int], random: Generator) -> Samples:
-    """Give standard normal noise whose neighbours along the rounds correlate by `memory`."""
-    noise = random.normal(size=size)
-    for place in range(1, size[-1]):
-        fresh = (1 - scenario.memory**2) ** 0.5 * noise[..., place]
-        noise[..., place] = scenario.memory * noise[..., place - 1] + fresh
-    return noise
+    own = remembering(random.normal(size=size), scenario.memory)
+    return np.asarray(wander.cumsum(-1) + bursts + scenario.round_sd * own)

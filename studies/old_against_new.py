@@ -30,7 +30,8 @@ from typing import Any
 from scipy import stats
 
 import timelift
-from studies import old_journals
+from studies import old_journals, parser
+from studies.scoreboard import Column, Scoreboard
 
 ROOT = Path(__file__).resolve().parents[1]
 READER = Path(__file__).with_name("old_against_new_reader.py")
@@ -41,6 +42,7 @@ EXPECTED: Mapping[str, str] = {}
 #: Journals in one history.
 TOGETHER = 20
 _SHOWN = 10
+READ = Scoreboard((Column("read by both"), Column("found", ",")))
 Answer = tuple[str, Any]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 #: What a call may take longer here in the mean, as a share.
@@ -52,7 +54,7 @@ GRID = (
 )
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Compare what both read, or what both measure."""
     asked = _parser().parse_args(words)
     with tempfile.TemporaryDirectory(prefix="timelift-old-") as name:
@@ -69,16 +71,14 @@ def main(words: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m studies.old_against_new", description=__doc__)
-    parser.add_argument("--old", default="HEAD", metavar="REV", help="default: HEAD")
-    parser.add_argument("--journals", type=int, default=200, metavar="N")
-    parser.add_argument("--pages", type=int, default=10, help="one journal in so many: its report")
-    parser.add_argument("--quick", action="store_true", help="10 journals, two with their report")
-    parser.add_argument("--runs", nargs="*", type=Path, default=[], help="further journals to read")
-    parser.add_argument("--seed", type=int, default=0, help="of the first journal, or turn")
-    parser.add_argument("--live", action="store_true", help="measure instead of reading")
-    parser.add_argument("--turns", type=int, default=20, metavar="N", help="of each side")
-    return parser
+    options = parser("old_against_new", __doc__)
+    options.add_argument("--old", default="HEAD", metavar="REV", help="default: HEAD")
+    options.add_argument("--journals", type=int, default=200, metavar="N")
+    options.add_argument("--pages", type=int, default=10, help="one journal in so many: its report")
+    options.add_argument("--runs", nargs="*", type=Path, default=[], help="more journals to read")
+    options.add_argument("--live", action="store_true", help="measure instead of reading")
+    options.add_argument("--turns", type=int, default=20, metavar="N", help="of each side")
+    return options
 
 
 def check_out(revision: str, folder: Path) -> Path:
@@ -209,9 +209,8 @@ def tell(tally: Tally, journals: int) -> int:
         "differing, as expected": sum(tally.expected.values()),
         "differing": len(tally.differing),
     }
-    rows = [f"{name:26}{count:>12,}" for name, count in counts.items()]
-    rows.append(f"{'worst relative difference':26}{tally.worst:>12.2g}")
-    rows += [f"  expected {count:,}: {reason}" for reason, count in tally.expected.items()]
+    READ.show([*counts.items(), ("worst relative difference", f"{tally.worst:.2g}")])
+    rows = [f"  expected {count:,}: {reason}" for reason, count in tally.expected.items()]
     for key, old, new in tally.differing[:_SHOWN]:
         rows += [key, f"  old  {old.rstrip():.300}", f"  new  {new.rstrip():.300}"]
     sys.stdout.write("".join(f"{row}\n" for row in rows))
@@ -276,4 +275,4 @@ def tell_live(turns: Sequence[Mapping[str, float]]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

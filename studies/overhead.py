@@ -5,28 +5,39 @@ end, so that what is printed is the share of a sample that is not the strategy's
 way to wait of its own: name another one as `python -m studies.overhead jax`.
 """
 
-import argparse
 import os
 import random
 import statistics
 import sys
+from collections.abc import Iterator, Sequence
 
+from studies import parser
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.case import Backend, Phase, Setting
 from timelift.measure.backends import why_not
-from timelift.worker.engines import UnavailableError, open_engine
+from timelift.worker.engines import Engine, UnavailableError, open_engine
 
 #: Calls in a sample, as for calls of 2 ms, 0.2 ms and 20 µs.
 CALLS = (1, 10, 100)
 
 
-def main() -> None:
+#: What the harness may add to a sample at most; a machine must be very busy to come near.
+BOARD = Scoreboard(
+    (
+        Column("calls a sample", width=14),
+        Column("µs", ".1f"),
+        Column("of 2 ms", ".2%", most=0.2),
+    )
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
     """Print seconds per sample of an empty function, and its share of a 2 ms sample."""
-    prog = "python -m studies.overhead"
-    parser = argparse.ArgumentParser(description=__doc__, prog=prog)
-    parser.add_argument("backend", nargs="?", choices=[*map(str, Backend)], default="tensorflow")
-    parser.add_argument("--device", default="cpu")
-    asked = parser.parse_args()
+    options = parser("overhead", __doc__)
+    options.add_argument("backend", nargs="?", choices=[*map(str, Backend)], default="tensorflow")
+    options.add_argument("--device", default="cpu")
+    asked = options.parse_args(words)
     backend = Backend(asked.backend)
     if reason := why_not(backend):
         sys.exit(reason)
@@ -36,13 +47,16 @@ def main() -> None:
         engine = open_engine(setting)
     except UnavailableError as error:
         sys.exit(str(error))
+    return BOARD.show(_rows(engine, 0.1 if asked.quick else 0.5))
+
+
+def _rows(engine: Engine, seconds: float) -> Iterator[Row]:
     for calls in CALLS:
         player = rounds.Player("empty", call=_nothing, wait=engine.wait, calls_per_sample=calls)
-        rounds.play([player], 0.5, random.Random(calls))
+        rounds.play([player], seconds, random.Random(calls))
         samples = [one * calls for one in player.seconds_per_call if one is not None]
         cost = statistics.median(samples)
-        share = cost / rounds.SAMPLE_SECONDS
-        sys.stdout.write(f"{calls:4d} calls a sample: {1e6 * cost:5.1f} µs, {share:.2%} of 2 ms\n")
+        yield str(calls), 1e6 * cost, cost / rounds.SAMPLE_SECONDS
 
 
 def _nothing() -> None:
@@ -50,4 +64,4 @@ def _nothing() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

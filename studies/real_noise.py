@@ -1,24 +1,59 @@
-"""Real noise: what a self-test recorded of equal rivals, dealt out as settings of known truth.
+"""Mark the ladder on real noise: `python -m studies.real_noise RUN...`, RUN being a self-test.
 
 Equal rivals differ by nothing but noise, and it is the machine's own. Their samples, times a grade
-that is known, are rivals of which it is known who is the fastest and by how much.
+that is known, are rivals of which it is known who is the fastest and by how much. They are dealt
+out as settings. `--quick` deals out simulated noise.
 """
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise
-from studies.trial import GRADES, compared
+from studies import noise, parser
+from studies.ladder import GRADES, compared
+from studies.scoreboard import Column, Row, Scoreboard
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.selftest import planted
 from timelift.analyse.selftest.planted import Contest
 from timelift.analyse.stats.board import boards
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict
+from timelift.errors import UserError
+from timelift.escape import plain
 
+RESULTS = Path(__file__).parents[1] / "results"
+BOARD = Scoreboard(
+    (
+        Column("rivals", width=18),
+        Column("launches"),
+        Column("settings", ","),
+        Column("contests", ","),
+        Column("coverage", ".1%", least=0.9),
+        Column("worst pair", ".1%", least=0.85),
+        Column("false alarms", ".1%", most=0.09),
+        Column("best kept", ".1%", least=0.95),
+        Column("losers out", ".1%"),
+        Column("right", ".1%"),
+    ),
+    """
+launches      how many of those recorded were drawn for each setting
+settings      how many were dealt out of the noise of so many contests of a self-test
+coverage      of the 95 % intervals of all pairs of 5 rivals; of the pair with the lowest
+false alarms  settings with any pair called different that is equal, or the other way round
+best kept     settings in which no truly fastest rival was called slower
+losers out    settings in which no rival 10 % slower or more was in the fastest set
+right         both
+""",
+)
+#: How many launches are drawn, None being all, and how many settings are dealt out.
+LAUNCHES, SETTINGS = (3, 5, 8, None), 2000
+QUICK_LAUNCHES, QUICK_SETTINGS = (3,), 200
 #: What rivals are made to cost, as log ratios to the best.
 LADDERS: dict[str, Samples] = {
     "equal rivals": np.zeros(5),
@@ -52,7 +87,7 @@ class Marked:
 
 
 def equal_rivals(contest: Contest) -> Samples:
-    """Give a contest's noise as (rivals, launches, rounds): what was planted is divided out.
+    """Return a contest's noise as (rivals, launches, rounds): what was planted is divided out.
 
     Rivals that are slower in some launches only are left out, and so is a launch that any of the
     others missed.
@@ -133,7 +168,70 @@ def _covers(comparison: Comparison, truth: float) -> float:
 
 
 def _is_false(comparison: Comparison, truth: float) -> bool:
-    """Say whether it was called different although it is equal, or the other way round."""
+    """True if it was called different although it is equal, or the other way round."""
     if comparison.verdict is Verdict.FASTER:
         return truth > -_EQUAL
     return comparison.verdict is Verdict.SLOWER and truth < _EQUAL
+
+
+def contests(words: Sequence[str]) -> list[Samples]:
+    """Read the noise of every contest; raises UserError where there is too little of it."""
+    runs = [results.load(path) for path in results.find(RESULTS, words)]
+    found = [equal_rivals(one) for run in runs for one in planted.contests(run)]
+    rivals = max(len(grades) for grades in LADDERS.values())
+    if not usable(found, rivals, None):
+        raise UserError(
+            f"expected a strategy with planted twins, {rivals} rivals in {MIN_LAUNCHES} launches, "
+            "found none; measure some with: pytest bench/ --selftest"
+        )
+    return found
+
+
+def rows(contests: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
+    """Mark every ladder of costs with so many launches, where the contests have them."""
+    settings = QUICK_SETTINGS if quick else SETTINGS
+    for place, (name, grades) in enumerate(LADDERS.items()):
+        for launches in QUICK_LAUNCHES if quick else LAUNCHES:
+            some = usable(contests, len(grades), launches)
+            random = np.random.default_rng([seed, place, launches or 0])
+            if some:
+                found = marks(some, grades, launches, settings, random)
+                drawn = str(launches or "all")
+                yield name, drawn, len(found.right), len(some), *_shares(found, grades)
+
+
+def _shares(found: Marked, grades: Samples) -> Row:
+    """Sum up the settings; where nobody is a clear loser, none is out."""
+    losers = None if grades.max() < CLEAR else float(found.losers_out.mean())
+    covered = np.nanmean(found.covered, axis=0)
+    kept, right = float(found.best_kept.mean()), float(found.right.mean())
+    return (
+        float(np.nanmean(found.covered)),
+        float(covered.min()),
+        float(found.false.mean()),
+        kept,
+        losers,
+        right,
+    )
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Print one line of marks for every ladder; 1 where the runs cannot be used, or are wrong."""
+    options = parser("real_noise", __doc__)
+    options.add_argument("runs", nargs="*", metavar="RUN", help="default: the newest run")
+    asked = options.parse_args(words)
+    try:
+        some = contests(asked.runs) if asked.runs or not asked.quick else _simulated(asked.seed)
+    except UserError as error:
+        sys.stderr.write(f"studies.real_noise: {plain(error)}\n")
+        return 1
+    return BOARD.show(rows(some, asked.seed, quick=asked.quick))
+
+
+def _simulated(seed: int) -> list[Samples]:
+    random = np.random.default_rng(seed)
+    return list(map(equal_rivals, noise.selftest(noise.SCENARIOS[1], 20, 5, 20, random)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,17 +1,39 @@
 """Mark exponents and crossovers where the truth is known: `python -m studies.scaling`."""
 
-import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.random import Generator
 
-from studies.noise import SCENARIOS, Scenario
-from studies.scaling_truth import Law, crossing, run
+from studies import noise, parser
+from studies.noise import SCENARIOS, Scenario, Shape
+from studies.scoreboard import Column, Row, Scoreboard
+from timelift.analyse.runs.measurement import Run, Samples
+from timelift.analyse.runs.trust import Share
 from timelift.analyse.scaling.overtaking import Crossover, crossovers
 from timelift.analyse.scaling.powers import Kind, exponents
+
+
+@dataclass(frozen=True)
+class Law:
+    """A true time by size, t(n) = overhead + factor n^power, in units of `noise.LEVEL`."""
+
+    overhead: float
+    factor: float
+    power: float
+
+    def times(self, sizes: Samples) -> Samples:
+        """Give the times at the sizes."""
+        return self.overhead + self.factor * sizes**self.power
+
+    @property
+    def bend(self) -> float:
+        """The size at which growth equals overhead."""
+        return float((self.overhead / self.factor) ** (1 / self.power))
+
 
 #: Straight, with an overhead, quadratic with one, and one that grows faster: they overtake.
 LAWS = (Law(0.0, 0.05, 1.0), Law(3.0, 0.012, 1.0), Law(1.0, 0.00004, 2.0), Law(0.5, 0.02, 1.2))
@@ -22,11 +44,22 @@ GRIDS = (
     (16, 32, 64, 128, 256, 512),
     (8, 16, 32, 64, 128, 256, 512, 1024),
 )
-_HEADER = (
-    "noise                       sizes  launches   powers  covered"
-    "    bends  covered  crossings  covered    width    found  invented"
-)
-_LEGEND = """
+BOARD = Scoreboard(
+    (
+        Column("noise", width=26),
+        Column("sizes"),
+        Column("launches"),
+        Column("powers", ","),
+        Column("covered", ".1%", least=0.9),
+        Column("bends", ","),
+        Column("covered", ".1%", least=0.9),
+        Column("crossings", ","),
+        Column("covered", ".1%", least=0.9),
+        Column("width", ".3f"),
+        Column("found", ".1%"),
+        Column("invented", ",", most=0),
+    ),
+    """
 powers     fits of t = c0 + c1 n^p whose interval was narrow enough to be given
 bends      sizes found at which growth has caught up with the overhead
 crossings  where one of two strategies was said to overtake the other
@@ -34,7 +67,8 @@ covered    how many of the 95 % intervals hold the truth
 width      the median of such an interval's upper end over its lower end
 found      of the true crossings inside the sizes, how many
 invented   pairs said to cross that do not
-"""
+""",
+)
 _RUNS, _QUICK_RUNS = 60, 12
 
 
@@ -92,41 +126,47 @@ def truths(sizes: Sequence[int]) -> dict[tuple[str, str], float]:
     return found
 
 
-def main(words: Sequence[str]) -> int:
-    """Print one line of marks for everything that is tried."""
-    parser = argparse.ArgumentParser(prog="python -m studies.scaling", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few runs")
-    parser.add_argument("--seed", type=int, default=0, help="where the noise starts (default: 0)")
-    options = parser.parse_args(words)
-    sys.stdout.write(_HEADER + "\n")
-    for line in _lines(_QUICK_RUNS if options.quick else _RUNS, options.seed):
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
-    sys.stdout.write(_LEGEND)
-    return 0
+def crossing(first: Law, second: Law, low: float, high: float) -> float:
+    """Find the size between two others at which two laws meet, by bisection."""
+    for _ in range(80):
+        middle = (low * high) ** 0.5
+        before = first.times(np.array([low, middle])) - second.times(np.array([low, middle]))
+        low, high = (low, middle) if before[0] * before[1] < 0 else (middle, high)
+    return low
 
 
-def _lines(runs: int, seed: int) -> Iterator[str]:
+def run(
+    laws: Sequence[Law], sizes: Sequence[int], launches: int, scenario: Scenario, random: Generator
+) -> Run:
+    """Measure strategies `rival0`, `rival1`, … of known growth at these sequence lengths."""
+    across = np.array(sizes, dtype=float)
+    truths = np.log(np.stack([law.times(across) for law in laws], axis=1))
+    shape = Shape(len(sizes), len(laws), launches)
+    return noise.run(noise.seconds(scenario, shape, truths, random), sizes)
+
+
+def rows(runs: int, seed: int) -> Iterator[Row]:
+    """Mark so many runs of each kind of noise, grid of sizes and number of launches."""
     for place, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5], SCENARIOS[8])):
         for sizes in GRIDS:
             for launches in (3, 5, 8):
                 random = np.random.default_rng([seed, place, launches, len(sizes)])
                 marks = mark(scenario, sizes, launches, runs, random)
-                yield _line(scenario.name, len(sizes), launches, marks)
+                yield scenario.name, str(len(sizes)), str(launches), *_cells(marks)
 
 
-def _line(name: str, sizes: int, launches: int, marks: Marks) -> str:
-    return (
-        f"{name:28}{sizes:>5}{launches:>10}{len(marks.powers):>9}{_share(marks.powers):>9}"
-        f"{len(marks.bends):>9}{_share(marks.bends):>9}{len(marks.crossings):>11}"
-        f"{_share(marks.crossings):>9}{np.median(marks.widths or [math.nan]):>9.3f}"
-        f"{_share(marks.found):>9}{marks.invented:>10}"
-    )
+def _cells(marks: Marks) -> Row:
+    covered = [Share(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)]
+    width = float(np.median(marks.widths)) if marks.widths else None
+    found = Share(sum(marks.found), len(marks.found))
+    return *(cell for one in covered for cell in (one.tries, one)), width, found, marks.invented
 
 
-def _share(hits: Sequence[bool]) -> str:
-    return f"{np.mean(hits):.1%}" if hits else "-"
+def main(words: Sequence[str] | None = None) -> int:
+    """Print one line of marks for everything that is tried."""
+    options = parser("scaling", __doc__).parse_args(words)
+    return BOARD.show(rows(_QUICK_RUNS if options.quick else _RUNS, options.seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -2,35 +2,47 @@
 
 The log ratio of a strategy to its setting's fastest varies from round to round within a launch, and
 from launch to launch beyond what its rounds explain. More rounds help against the first alone.
+`--quick` splits a simulated run.
 """
 
-import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from studies import noise, parser
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.stats.board import Board, boards
 from timelift.analyse.stats.effects import launch_effects, log_seconds
 from timelift.analyse.stats.location import mean_and_variance, trimmed_mean
 from timelift.errors import UserError
 from timelift.escape import plain
 
-_RESULTS = Path(__file__).parents[2] / "results"
+_RESULTS = Path(__file__).parents[1] / "results"
 #: Turns a median absolute deviation into the sd of normal noise.
 _MAD = 1.4826
-HEADER = f"{'strategy':32}{'settings':>10}{'one round':>12}{'its rounds':>13}{'launches':>11}\n"
-LEGEND = """
+BOARD = Scoreboard(
+    (
+        Column("strategy", width=30),
+        Column("settings"),
+        Column("one round", ".1%"),
+        Column("its rounds", ".1%"),
+        Column("launches", ".1%"),
+    ),
+    """
 all figures are sd of the log ratio to the setting's fastest, the median over settings
 one round   of a single round within a launch
 its rounds  of a launch's figure, as far as its own rounds explain it: more rounds help
 launches    of a launch's figure beyond that: only more launches help, or fewer threads
-"""
+""",
+)
+#: The sd of launches and of rounds in a simulated run, and how far off the split may be, as shares.
+LAUNCH_SD, ROUND_SD, OFF = 0.03, 0.06, 0.35
 
 
 @dataclass(frozen=True)
@@ -65,15 +77,20 @@ def _round_variance(first: Samples, other: Samples) -> float:
     return float(np.nanmedian(np.abs(ratios - trimmed_mean(ratios)[:, None])) * _MAD) ** 2
 
 
-def lines(found: Iterable[Spread]) -> Iterator[str]:
-    """Write a line for each strategy, the steadiest first."""
+def rows(found: Iterable[Spread]) -> list[Row]:
+    """Sum up each strategy over its settings, the steadiest first."""
     by_name: dict[str, list[Spread]] = defaultdict(list)
     for one in found:
         by_name[one.strategy].append(one)
-    for name, some in sorted(by_name.items(), key=lambda item: _median(item[1], "launch")):
-        cells = [f"{_sd(_median(some, field)):.1%}" for field in ("round", "within", "launch")]
-        round_sd, within, launch = cells
-        yield f"{plain(name, 30):32}{len(some):>10}{round_sd:>12}{within:>13}{launch:>11}\n"
+    ordered = sorted(by_name.items(), key=lambda item: _median(item[1], "launch"))
+    return [
+        (
+            plain(name, 30),
+            len(some),
+            *(_sd(_median(some, part)) for part in ("round", "within", "launch")),
+        )
+        for name, some in ordered
+    ]
 
 
 def _median(some: Sequence[Spread], field: str) -> float:
@@ -81,25 +98,40 @@ def _median(some: Sequence[Spread], field: str) -> float:
 
 
 def _sd(variance: float) -> float:
-    """Give the sd; what sampling made negative is none."""
+    """Return the sd; what sampling made negative is none."""
     return float(np.sqrt(max(variance, 0.0)))
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print the split of a run; 1 where the user has to do something first."""
-    parser = argparse.ArgumentParser(prog="python -m studies.spread", description=__doc__)
-    parser.add_argument("runs", nargs="*", metavar="RUN", help="default: the newest run")
+    options = parser("spread", __doc__)
+    options.add_argument("runs", nargs="*", metavar="RUN", help="default: the newest run")
+    asked = options.parse_args(words)
+    if asked.quick and not asked.runs:
+        return _known(asked.seed)
     try:
-        found = _found(parser.parse_args(words).runs)
+        runs = [results.load(path) for path in results.find(_RESULTS, asked.runs)]
+        return BOARD.show(rows(_found(runs)))
     except UserError as error:
         sys.stderr.write(f"studies.spread: {plain(error)}\n")
         return 1
-    sys.stdout.write("".join([HEADER, *lines(found), LEGEND]))
-    return 0
 
 
-def _found(words: Sequence[str]) -> list[Spread]:
-    runs = [results.load(path) for path in results.find(_RESULTS, words)]
+def _known(seed: int) -> int:
+    """Split a run whose variances are known; 1 where they are not found."""
+    scenario = noise.Scenario("known", launch_sd=LAUNCH_SD, round_sd=ROUND_SD)
+    shape = noise.Shape(settings=200, rivals=2)
+    random = np.random.default_rng(seed)
+    run = noise.run(noise.seconds(scenario, shape, np.log([1.0, 1.5]), random))
+    truth = 2**0.5 * ROUND_SD, (2 / shape.rounds) ** 0.5 * ROUND_SD, LAUNCH_SD
+    known = [
+        replace(column, least=(1 - OFF) * sd, most=(1 + OFF) * sd)
+        for column, sd in zip(BOARD.columns[2:], truth, strict=True)
+    ]
+    return replace(BOARD, columns=[*BOARD.columns[:2], *known]).show(rows(_found([run])))
+
+
+def _found(runs: Sequence[Run]) -> list[Spread]:
     found = [one for run in runs for one in spreads(boards(run.measurements))]
     if not found:
         raise UserError("expected rivals in two launches or more, found none; measure more")

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tests import journals
-from timelift.analyse.found import Found, find_out
+from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.runs import results
 from timelift.present.page import files
+from timelift.present.table import report
 
 FEW = ("native", "loop_slice", "time_distributed")
 #: Names that would do harm where they are not escaped.
@@ -23,14 +24,15 @@ HOSTILE = (
 )
 
 
-def found(path: Path, *records: dict[str, Any]) -> Found:
+def found(path: Path, *records: dict[str, Any]) -> RunFindings:
     """What is found in a journal of these records."""
     return find_out(results.load(journals.write(path, *records)))
 
 
 def made(folder: Path, *records: dict[str, Any]) -> str:
     """The page of these records, whose report is in `folder`."""
-    files.write(found(folder / "run.jsonl", *records), folder / "report")
+    seen = found(folder / "run.jsonl", *records)
+    files.write(seen, report(seen), folder / "report")
     return (folder / "report" / "index.html").read_text()
 
 

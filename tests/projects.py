@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from studies.trials.project import lay_out
+from studies.projects import lay_out
 
 ROOT = Path(__file__).parent.parent
 #: The smallest run that has two launches.
@@ -18,7 +18,7 @@ GOOD = ("fold_time", "native", "loop_slice")
 def project(folder, strategies=GOOD, extra=None):
     """Lay out a project of its own: the doors, the questions, some strategies and workloads."""
     chosen = [f"strategies/{name}.py" for name in strategies]
-    lay_out(ROOT, folder, ["conftest.py", "pyproject.toml", "bench", "workloads", *chosen])
+    lay_out(folder, ["conftest.py", "pyproject.toml", "bench", "workloads", *chosen])
     for name, text in (extra or {}).items():
         (folder / "strategies" / f"{name}.py").write_text(text)
     return folder

@@ -37,7 +37,7 @@ def stored(  # noqa: PLR0913, PLR0917
     random = np.random.default_rng(seed)
     shape = noise.Shape(sizes, len(strategies), launches, rounds)
     times = noise.seconds(scenario, shape, COSTS[: len(strategies)], random) * machine_speed
-    times *= np.exp(random.normal(0, session_sd, (sizes, len(strategies), 1, 1)))
+    times = noise.in_sessions(times, session_sd, random)
     lines = []
     for launch in range(launches):
         for size in range(sizes):

@@ -31,7 +31,7 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
 
 
 #: Layers of every kind: Dense, Conv2D with batch statistics, LSTM, attention. The command
-#: `python -m studies.law_by_backend` tries all of them.
+#: `python -m studies.support --by-backend` tries all of them.
 KINDS = ("sensor", "frame_encoder", "sentences", "set_attention")
 
 

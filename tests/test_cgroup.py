@@ -4,11 +4,12 @@ import pytest
 
 import report
 from tests import journals, stored
-from timelift.analyse.changes.machines import identity_differences, in_words
+from timelift.analyse.changes.machines import identity_differences
 from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
 from timelift.journal import CaseInLaunch, Header
 from timelift.measure import machine
+from timelift.present.differences import in_words
 from timelift.worker import watch
 
 

@@ -1,6 +1,5 @@
 """Choosing: five lines where a run decides, the deciding command where it does not."""
 
-import functools
 import itertools
 import json
 import shlex
@@ -13,13 +12,14 @@ from studies import choose as study
 from studies.noise import SCENARIOS
 from tests import journals
 from timelift import case
-from timelift.analyse.choose.question import ask
+from timelift.analyse.choose.question import ask, carried
 from timelift.analyse.runs import results
+from timelift.analyse.scaling.both import scaling
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS, OPTIONS
 from timelift.present import scaling_table
+from timelift.present.command_lines import to_measure
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
@@ -260,7 +260,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
     question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(question.command(run))
+    words = shlex.split(to_measure(question, carried(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     assert "--input-high" not in words
@@ -333,14 +333,11 @@ def test_the_price_that_is_said_holds_between_sizes_too(grid):
 
 def test_the_command_marks_every_grid(monkeypatch, capsys):
     """One line each, and what the columns mean."""
-    monkeypatch.setattr(study, "lines", lambda: list(_few()))
-    assert study.main() == 0
+    monkeypatch.setattr(study, "_QUICK_RUNS", 1)
+    assert study.main(["--quick"]) == 0
     said = capsys.readouterr().out
     assert said.count("launch effects of 2 %") == len(study.GRIDS)
     assert "price held" in said
-
-
-_few = functools.partial(study.lines, runs=1)
 
 
 def test_pytest_benchmark_s_own_results_can_be_asked(tmp_path, capsys):
@@ -370,7 +367,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = scaling_table.scaling(results.load(path))
+    found = scaling(results.load(path))
     assert len(list(scaling_table.lines(found))) >= 2 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)

@@ -182,7 +182,8 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = judge(old, results.load(path))
-    assert dict(findings.lost) == {cases[0]: "crashed: signal 11"}
+    ((case, lost_now),) = findings.lost.items()
+    assert (case, lost_now.status, lost_now.reason) == (cases[0], "crashed", "signal 11")
     assert findings.suspects == (cases[0],)
     assert set(findings.removed) == set(cases[1:])
 

@@ -8,10 +8,10 @@ import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes import decide
 from timelift.analyse.runs import results
 from timelift.case import OPTIONS
-from timelift.measure import axes
+from timelift.measure import options
+from timelift.present.command_lines import selection
 
 GOLDEN = """\
       old  2026-01-02T03:04:05+00:00, commit aaaa1111bbbb
@@ -189,9 +189,9 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 
 def test_a_suspect_s_command_selects_that_case_alone():
     """Every axis has its option, and unusual values are named."""
-    assert {option.field: option.flag for option in axes.OPTIONS} == dict(OPTIONS)
+    assert {option.field: option.flag for option in options.OPTIONS} == dict(OPTIONS)
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    said = " ".join(decide._selection(case))
+    said = " ".join(selection(case))
     assert "'--strategies=-fold[k=2]'" in said
     assert "--dtypes bfloat16" in said
     assert "--threads 2" in said

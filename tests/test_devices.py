@@ -6,7 +6,7 @@ import pytest
 
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.measure import axes, backends, devices
+from timelift.measure import backends, devices, options
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def test_the_first_of_a_kind_has_one_name():
 def test_all_and_nothing_are_spelled_out(monkeypatch):
     """Nothing asks for the CPU and the first GPU, `all` for every device."""
     monkeypatch.setattr(devices, "present", lambda **_: ["cpu", "gpu", "gpu:1"])
-    assert axes.values("devices", "") == ("cpu", "gpu")
-    assert axes.values("devices", "all") == ("cpu", "gpu", "gpu:1")
-    assert axes.values("devices", "gpu:1,cpu") == ("gpu:1", "cpu")
+    assert options.values("devices", "") == ("cpu", "gpu")
+    assert options.values("devices", "all") == ("cpu", "gpu", "gpu:1")
+    assert options.values("devices", "gpu:1,cpu") == ("gpu:1", "cpu")
 
 
 def test_gpus_are_described_as_the_driver_tells(monkeypatch):

@@ -4,14 +4,18 @@ import pytest
 
 from tests import journals
 from tests.simulated import LOUD, run
+from timelift import ended
+from timelift.analyse.choice import everywhere
 from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
-from timelift.present import ending
+from timelift.present import notes
+from timelift.present.ending import SETTINGS
 
 
 def text(costs, launches=5, **how):
     """What is said of rivals that cost so much."""
-    return list(ending.answers(rank(run(costs, launches, **how))))
+    return list(ended.without_journal(Run({}, run(costs, launches, **how), complete=True)))
 
 
 def test_every_setting_has_its_answer():
@@ -39,7 +43,7 @@ def test_one_launch_is_no_verdict():
 def test_a_large_grid_is_not_repeated_line_by_line():
     """The report has the rest."""
     lines = text([1, 1.5], sizes=20)
-    assert len(lines) == ending.SETTINGS + 2
+    assert len(lines) == SETTINGS + 2
     assert lines[-2] == "and 8 more settings: see the report"
 
 
@@ -51,13 +55,13 @@ def test_a_lone_strategy_has_no_answer():
 def test_where_nobody_is_safe_it_says_so():
     """Each is slower somewhere."""
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
-    (said,) = ending.notes.everywhere(mixed)
+    (said,) = notes.everywhere(everywhere(mixed))
     assert said == "no strategy stayed unbeaten in all 2 settings"
 
 
 def test_two_launches_beat_nobody():
     """They say nothing of all settings together, instead of that somebody was beaten."""
-    (said,) = ending.notes.everywhere(rank(run([1, 1.5], 2, sizes=2)))
+    (said,) = notes.everywhere(everywhere(rank(run([1, 1.5], 2, sizes=2))))
     assert said == "fewer than 3 launches give no verdict"
 
 
@@ -65,7 +69,7 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
     """Who is most often among the fastest there."""
     cases = journals.grid(workloads=("tokens", "frames"), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    found = list(ending.answers(rank(results.load(path).measurements)))
+    found = list(ended.without_journal(results.load(path)))
     assert found[-3:-1] == [
         "frames: among the fastest in 2 of 2 settings: native",
         "tokens: among the fastest in 2 of 2 settings: native",
@@ -85,20 +89,20 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
 )
 def test_answers_are_green_and_doubts_are_yellow(line, colours):
     """In the words of pytest's terminal writer, which honours NO_COLOR and --color."""
-    assert {name for name, on in ending.markup(line).items() if on} == colours
+    assert {name for name, on in ended.markup(line).items() if on} == colours
 
 
 def test_the_end_of_a_run_says_how_to_read_it(tmp_path):
     """The path is shown as the user would type it."""
     path = journals.synthetic(tmp_path / "run.jsonl")
-    *_, last = ending.lines(path)
+    *_, last = ended.lines(path)
     assert last == f"{path}; read it with: python report.py {path}"
 
 
 def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
     """Beside its journal, for the reports to come."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=5)
-    lines = list(ending.selftest_lines(path))
+    lines = list(ended.selftest_lines(path))
     assert lines[0].startswith("identical code was called different in ")
     assert (tmp_path / "trust.json").exists()
 
@@ -107,13 +111,13 @@ def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_m
     """Whoever tries it for a minute does not lose an hour's bounds; other versions are news."""
     large = journals.selftest(tmp_path / "large.jsonl", sizes=6, launches=3)
     small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
-    list(ending.selftest_lines(large))
+    list(ended.selftest_lines(large))
     kept = (tmp_path / "trust.json").read_text()
-    assert any("which tells more" in line for line in ending.selftest_lines(small))
+    assert any("which tells more" in line for line in ended.selftest_lines(small))
     assert (tmp_path / "trust.json").read_text() == kept
-    list(ending.selftest_lines(large))
+    list(ended.selftest_lines(large))
     (tmp_path / "trust.json").write_text(kept.replace("3.15.1", "3.14.0"))
-    assert any("from now on" in line for line in ending.selftest_lines(small))
+    assert any("from now on" in line for line in ended.selftest_lines(small))
 
 
 @pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])
@@ -121,6 +125,6 @@ def test_a_self_test_without_twins_says_that_it_says_nothing(tmp_path, strategie
     """And writes nothing."""
     cases = journals.grid(strategies=strategies)
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
-    (line,) = ending.selftest_lines(path)
+    (line,) = ended.selftest_lines(path)
     assert line.endswith("so it says nothing")
     assert not (tmp_path / "trust.json").exists()

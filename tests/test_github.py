@@ -5,6 +5,7 @@ import pytest
 import report
 from tests import journals
 from tests.projects import SMALL, bench, project
+from timelift import ended
 from timelift.errors import UserError
 from timelift.present import github
 
@@ -23,7 +24,7 @@ def test_the_answer_and_short_tables_are_appended(run, tmp_path):
     """What was in the file stays before them."""
     path = tmp_path / "summary.md"
     path.write_text("# before\n")
-    said = github.append(["fastest: native"], run, environment={github.VARIABLE: str(path)})
+    said = ended.append_summary(["fastest: native"], run, environment={github.VARIABLE: str(path)})
     text = path.read_text()
     assert said == "the answer is in the summary of this GitHub Actions step"
     assert text.startswith("# before\n## timelift\n\n- fastest: native\n\n**trust:** not known")
@@ -34,7 +35,7 @@ def test_the_answer_and_short_tables_are_appended(run, tmp_path):
 def test_the_file_need_not_exist(run, tmp_path):
     """It is made."""
     path = tmp_path / "summary.md"
-    github.append([], run, environment={github.VARIABLE: str(path)})
+    ended.append_summary([], run, environment={github.VARIABLE: str(path)})
     assert path.exists()
 
 
@@ -42,13 +43,13 @@ def test_the_file_need_not_exist(run, tmp_path):
 def test_an_unset_variable_is_a_sentence(run, environment):
     """What was expected, and where to use it."""
     with pytest.raises(UserError, match=r"expected GITHUB_STEP_SUMMARY to name a file.* there"):
-        github.append([], run, environment=environment)
+        ended.append_summary([], run, environment=environment)
 
 
 def test_a_file_that_cannot_be_written_is_a_sentence(run, tmp_path):
     """Here a folder."""
     with pytest.raises(UserError, match="leave out --github-summary"):
-        github.append([], run, environment={github.VARIABLE: str(tmp_path)})
+        ended.append_summary([], run, environment={github.VARIABLE: str(tmp_path)})
 
 
 def test_a_long_summary_is_cut_at_a_line_with_a_sentence(run, tmp_path):
@@ -56,7 +57,7 @@ def test_a_long_summary_is_cut_at_a_line_with_a_sentence(run, tmp_path):
     path = tmp_path / "summary.md"
     path.write_text("x" * 1000 + "\n")
     answers = [f"answer {number} µ" * 20 for number in range(10_000)]
-    github.append(answers, run, environment={github.VARIABLE: str(path)})
+    ended.append_summary(answers, run, environment={github.VARIABLE: str(path)})
     text = path.read_bytes().decode()
     assert github.LIMIT - 500 < len(text.encode()) <= github.LIMIT
     assert text.endswith("GitHub shows no more than 1 MiB; the report has the rest.\n")
@@ -76,7 +77,7 @@ def test_names_are_text_in_the_summary(tmp_path):
     names = ("<img src=x>", "a|b\n## c", "![](http://x)")
     cases = journals.grid(names, workloads=["[w](x)"], seq_lens=(8,), phases=("forward",))
     run = journals.synthetic(tmp_path / "run.jsonl", cases)
-    text = github.summary(["`x` <b>"], run, tmp_path)
+    text = ended.summary(["`x` <b>"], run, tmp_path)
     assert "<img" not in text
     assert "<b>" not in text
     assert "\n## c" not in text
@@ -89,10 +90,10 @@ def test_a_run_of_twins_has_answers_and_no_tables(tmp_path):
     folder = tmp_path / "results" / "machine" / "against"
     folder.mkdir(parents=True)
     run = journals.synthetic(folder / "run.jsonl", CASES)
-    text = github.summary(["1 slower"], run, github._results_folder(run))
+    text = ended.summary(["1 slower"], run, ended.results_folder_of(run))
     assert "- 1 slower" in text
     assert "###" not in text
-    assert github._results_folder(run) == tmp_path / "results"
+    assert ended.results_folder_of(run) == tmp_path / "results"
 
 
 def test_the_report_writes_it_too(run, tmp_path, monkeypatch, capsys):

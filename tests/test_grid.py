@@ -6,7 +6,7 @@ import pytest
 
 from timelift.case import AXES, Case, Gradients, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure import axes, grid
+from timelift.measure import grid, options
 from timelift.measure.catalogue import Strategy, Workload
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
 
 def test_lists_split_outside_brackets():
     """A strategy's parameters keep their commas."""
-    assert axes.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
+    assert options.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
 
 
 def test_a_case_survives_its_fields():

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests import journals
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.present.table import report
@@ -24,8 +25,8 @@ def test_the_head_leaves_out_what_the_file_does_not_tell(
     tmp_path: Path, changes: dict[str, Any], missing: str
 ) -> None:
     """Nothing reads None, and nesting is no error."""
-    whole = dict(report(_with_header(tmp_path), []).head)
-    poor = dict(report(_with_header(tmp_path, **changes), []).head)
+    whole = dict(report(RunFindings(_with_header(tmp_path), given=[])).head)
+    poor = dict(report(RunFindings(_with_header(tmp_path, **changes), given=[])).head)
     assert missing in whole
     assert missing not in poor
 
@@ -37,6 +38,7 @@ def _with_header(folder: Path, **changes: Any) -> Run:
 
 def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path: Path) -> None:
     """Two things that a reader must know first."""
-    head = dict(report(_with_header(tmp_path, commit={"id": "ab", "dirty": True}), []).head)
+    run = _with_header(tmp_path, commit={"id": "ab", "dirty": True})
+    head = dict(report(RunFindings(run, given=[])).head)
     assert head["state"].startswith("incomplete")
     assert head["commit"] == "ab with uncommitted changes"

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
-from studies.history_simulated import Scenario, Shape, simulate
+from studies.history import Scenario, Shape, simulate
 from timelift.analyse.changes import segments
 from timelift.analyse.changes.changes import Found, find
 from timelift.analyse.changes.levels import Levels, ratios

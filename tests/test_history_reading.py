@@ -15,6 +15,7 @@ from timelift.analyse.runs import results as reader
 from timelift.analyse.stats.board import boards
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.present.differences import between
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
@@ -92,8 +93,8 @@ def test_what_was_installed_otherwise_is_named() -> None:
 
     one = head(versions={"keras": "3.14", "numpy": "2"}, drift={"kernel": "6.1"})
     other = head(versions={"keras": "3.15", "numpy": "2"}, drift={"kernel": "6.2"})
-    assert runs.differences(one, other) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
-    assert runs.differences(one, one) == ""
+    assert between(runs.differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
+    assert between(runs.differences(one, one)) == ""
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:

@@ -34,8 +34,11 @@ ARROWS = {
     "measure": GROUND | {"journal"},
     "present": GROUND | {"journal", "analyse"},
     "arguments": GROUND | {"analyse", "present"},
-    "cli": GROUND | {"journal", "analyse", "present", "arguments"},
-    "plugin": GROUND | {"journal", "measure", "analyse", "present"},
+    "ended": GROUND | {"journal", "analyse", "present"},
+    "watch": GROUND | {"journal", "analyse", "present"},
+    "usage": GROUND | {"analyse", "present"},
+    "cli": GROUND | {"journal", "analyse", "present", "arguments", "ended", "watch", "usage"},
+    "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended"},
     "__init__": {"analyse", "present"},
 }
 #: Single modules that a room imports from a room it is otherwise apart from.
@@ -91,7 +94,11 @@ def circle(root):
     A package that holds packages counts by those: what matters is where one can be read by itself.
     """
     modules = tree(root)
-    folders = {name: name.rpartition(".")[0] for name in modules if name.count(".") > 1}
+    folders = {
+        name: name if path.name == "__init__.py" else name.rpartition(".")[0]
+        for name, path in modules.items()
+        if name.count(".") > 1
+    }
     graph = {}
     for name, path in modules.items():
         mine = folders.get(name, name)

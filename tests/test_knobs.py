@@ -7,7 +7,7 @@ import pytest
 
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.knobs import KNOBS, Launches
+from timelift.measure.options import KNOBS, Launches
 
 BY_NAME = {knob.name: knob for knob in KNOBS}
 CORES = sorted(os.sched_getaffinity(0))

@@ -11,12 +11,14 @@ import pytest
 import report
 import timelift
 from tests import journals
-from timelift.analyse import lifts
+from timelift import ended
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.referee import Referee
 from timelift.journal import CaseInLaunch
-from timelift.present import ending, github
+from timelift.present import github
 from timelift.present.exports import pytest_benchmark
 
 ROOT = Path(report.__file__).parent
@@ -77,7 +79,7 @@ def test_wherever_a_look_alike_is_written_it_is_said_to_be_no_lift(
         assert said, name
         assert [line for line in said if "no lift" not in line and "A fake" not in line] == [], name
         assert "fastest: native" in text, name
-    assert not [line for line in ending.lines(path) if "fake" in line]
+    assert not [line for line in ended.lines(path) if "fake" in line]
 
 
 @pytest.mark.parametrize("fake", SPEEDS.values(), ids=SPEEDS)
@@ -87,7 +89,7 @@ def test_no_sentence_over_several_settings_names_a_look_alike(journal, tmp_path,
     path = journal(*made, journals.END)
     assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
     page = (tmp_path / "out" / "index.html").read_text()
-    said = [*capsys.readouterr().out.splitlines(), *ending.lines(path), *page.splitlines()]
+    said = [*capsys.readouterr().out.splitlines(), *ended.lines(path), *page.splitlines()]
     assert [line for line in said if NAMED.search(line)] == []
     for name in ("execution", "prices", "break_even", "crossovers"):
         sheet = tmp_path / "out" / "tables" / f"{name}.csv"
@@ -182,15 +184,15 @@ def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
     """As this project writes it, so that what it names is the same."""
     run = results.load(journal(*lines(0.2), journals.END))
     path = tmp_path / "run.json"
-    path.write_bytes(pytest_benchmark.export(run))
+    path.write_bytes(pytest_benchmark.export(RunFindings(run)))
     assert lifts.look_alikes(results.load(path)) == {"fake": WHY}
-    assert not [line for line in ending.lines(path) if "fake" in line]
+    assert not [line for line in ended.lines(path) if "fake" in line]
 
 
 def test_a_run_whose_journal_is_gone_names_no_look_alike(journal):
     """What the referee holds is judged by the same rule."""
     run = results.load(journal(*lines(0.2), journals.END))
-    (said,) = ending.without_journal(run)
+    (said,) = ended.without_journal(run)
     assert "fastest: native" in said
 
 

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from tests import journals
 from timelift.analyse import limit
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
-from timelift.analyse.stats.ranking import rank
 from timelift.case import Lengths, Phase
 from timelift.present import table
 from timelift.worker.engines import tensorflow_limits as limits
@@ -121,9 +121,9 @@ def test_where_something_is_not_known_nothing_is_said(tmp_path, facts, axes):
 def test_the_table_has_a_column_only_where_something_is_known(tmp_path):
     """The last to be kept when space is short."""
     known = measured(tmp_path, BEST | {"flops": 2e7})
-    (found,) = table.report(known, rank(known.measurements)).tables
+    (found,) = table.report(RunFindings(known)).tables
     (column,) = [one for one in found.columns if one.title == "of the limit"]
     assert column.cells == ("20.0%", "20.0%")
     unknown = measured(tmp_path, {})
-    (found,) = table.report(unknown, rank(unknown.measurements)).tables
+    (found,) = table.report(RunFindings(unknown)).tables
     assert "of the limit" not in {one.title for one in found.columns}

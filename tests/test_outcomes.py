@@ -10,7 +10,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.against import of_run, other_sides
 from timelift.analyse.stats.gate_referee import GateReferee
-from timelift.analyse.stats.outcomes import outcomes
+from timelift.analyse.stats.outcomes import GateFindings, outcomes
 from timelift.analyse.stats.paired import Quantity
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
@@ -80,22 +80,32 @@ def judged(found):
     return {one.case.strategy: one for one in outcomes(found, against)}, against
 
 
+def failure(outcome, against):
+    """Why a case fails its gate; nothing where it does not."""
+    failed = GateFindings(against, [outcome]).failed
+    return words.failure(outcome, against) if failed else ""
+
+
 def test_a_slower_case_fails_and_says_by_how_much(tmp_path):
     """The sentence has the case, the change, its interval and the launches."""
     found, against = judged(run(tmp_path, slow=1.06))
     assert found["fold_time"].worse == (Quantity.TIME,)
-    text = words.failure(found["fold_time"], against)
+    text = failure(found["fold_time"], against)
     assert text.startswith("fold_time, tokens, T16, B8, forward, graph: 6.")
     assert "% slower than main [" in text
     assert text.endswith("5 launches")
-    assert not any(words.failure(found[name], against) for name in NAMES if name != "fold_time")
+    assert not any(failure(found[name], against) for name in NAMES if name != "fold_time")
 
 
 def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
     """By how much less, and the interval of that."""
     found, against = judged(run(tmp_path, slow=0.9))
-    assert not words.failure(found["fold_time"], against)
-    said = next(one for one in words.lines(list(found.values()), against) if "faster than" in one)
+    assert not failure(found["fold_time"], against)
+    said = next(
+        one
+        for one in words.lines(GateFindings(against, list(found.values())))
+        if "faster than" in one
+    )
     assert re.search(r"graph: 9\.9 % faster than main \[9\.\d, 10\.\d\], 5 launches", said), said
 
 
@@ -103,7 +113,7 @@ def test_an_unchanged_case_passes(tmp_path):
     """Nothing fails, and nothing is said of it."""
     found, against = judged(run(tmp_path, launches=3))
     assert {one.time.verdict for one in found.values()} == {Verdict.SAME}
-    assert not any(words.failure(one, against) for one in found.values())
+    assert not any(failure(one, against) for one in found.values())
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,7 @@ def test_an_unchanged_case_passes(tmp_path):
 def test_other_quantities_and_facts_have_their_own_gates(tmp_path, fact, value, sentence):
     """Twice the first call, twice the memory, and a model with other weights."""
     found, against = judged(run(tmp_path, **{fact: value}))
-    assert sentence in words.failure(found["fold_time"], against)
+    assert sentence in failure(found["fold_time"], against)
 
 
 def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
@@ -125,7 +135,7 @@ def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
     below = {"peak_bytes_below": 1 << 17}
     found = run(tmp_path, old=below, peak_bytes=16 << 20)
     outcome, against = judged(found)
-    assert "more peak memory than main" in words.failure(outcome["fold_time"], against)
+    assert "more peak memory than main" in failure(outcome["fold_time"], against)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +144,8 @@ def test_memory_that_was_too_small_to_be_read_and_is_no_more_fails(tmp_path):
 def test_what_is_within_its_gate_or_only_worth_knowing_does_not_fail(tmp_path, fact, value):
     """More graph nodes are not more seconds; they are said."""
     found, against = judged(run(tmp_path, **{fact: value}))
-    assert not words.failure(found["fold_time"], against)
-    said = "\n".join(words.lines(list(found.values()), against))
+    assert not failure(found["fold_time"], against)
+    said = "\n".join(words.lines(GateFindings(against, list(found.values()))))
     assert ("40 graph nodes became 60" in said) == (fact == "graph_nodes")
 
 
@@ -143,7 +153,7 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
     """Two launches decide nothing."""
     for word, fails in (("pass", False), ("fail", True)):
         found, against = judged(run(tmp_path, launches=2, against=AGAINST | {"undecided": word}))
-        text = words.failure(found["native"], against)
+        text = failure(found["native"], against)
         assert bool(text) == fails
         assert ("undecided beside main" in text) == fails
 
@@ -151,7 +161,7 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
 def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
     """Label, commit, gate, counts, new and renamed strategies."""
     found, against = judged(run(tmp_path, slow=1.06))
-    said = list(words.lines(list(found.values()), against))
+    said = list(words.lines(GateFindings(against, list(found.values()))))
     assert said[0] == "4 cases against main (01234567), gate 3 %: 1 slower, 3 same"
     assert "new: mine" in said
     assert "renamed: fold is fold_time now" in said

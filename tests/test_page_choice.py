@@ -10,6 +10,8 @@ from tests import journals
 from tests.pages import found
 from timelift.analyse.break_even import stages
 from timelift.analyse.choice import choose
+from timelift.analyse.costs import pareto_front
+from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.analyse.stats.verdicts import Verdict
@@ -17,8 +19,6 @@ from timelift.case import Case
 from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, comparable, leading
 from timelift.present.figures.plot_length import key
-from timelift.present.figures.plot_memory import front
-from timelift.present.figures.plot_phases import pairs
 from timelift.present.page.answer import Answer, answers
 from timelift.present.page.compared import prices
 from timelift.present.page.sections import left_out
@@ -43,7 +43,7 @@ def _lines(times: dict[str, tuple[float, float]], **axes: Any) -> list[dict[str,
 
 def _answer(path: Path, *lines: dict[str, Any], **header: Any) -> Answer:
     seen = found(path, journals.header(**header), *lines, journals.END)
-    (answer,) = answers(seen.contests, {})
+    (answer,) = answers(recommend(seen.contests, {}))
     return answer
 
 
@@ -145,7 +145,7 @@ def test_the_front_has_who_is_beaten_in_neither_time_nor_memory() -> None:
     """As fast but larger is beaten, too."""
     found = _ranking(("a", 1.0, "a"), ("b", 1.0, "a"), ("c", 2.0, "b"), ("d", 3.0, "c"))
     peak = dict(zip((row.case for row in found.rows), (8.0, 9.0, 8.0, 2.0), strict=True))
-    assert [row.case.strategy for row in front(found.rows, peak)] == ["a", "d"]
+    assert [row.case.strategy for row in pareto_front(found.rows, peak)] == ["a", "d"]
 
 
 def test_backward_is_paired_with_its_own_forward(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_backward_is_paired_with_its_own_forward(tmp_path: Path) -> None:
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(alone))
-    assert [one.backward.strategy for one in pairs(seen.rankings)] == ["loop_slice"]
+    assert [one.backward.strategy for one in seen.forward_and_backward] == ["loop_slice"]
 
 
 def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) 
 
 def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
     """There is no answer, not a wrong one."""
-    assert answers([], {}) == ()
+    assert answers(recommend([], {})) == ()
     assert Run(Header(), (), complete=True).measurements == ()
     assert choose([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]).settings == 1
 

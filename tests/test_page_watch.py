@@ -8,8 +8,8 @@ import pytest
 
 import report
 from tests import journals
+from timelift import watch
 from timelift.journal import is_closed
-from timelift.present.page import watch
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 REFRESH = '<meta http-equiv="refresh" content="3">'

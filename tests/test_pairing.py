@@ -9,10 +9,9 @@ from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure import against
-from timelift.measure.catalogue import strategies, workloads
+from timelift.measure.catalogue import strategies, user_workload, workloads
 from timelift.measure.grid import Catalogue
 from timelift.measure.pairing import Pairs, names
-from timelift.measure.user_layer import user_workload
 from timelift.worker.layer import imports_from
 
 

@@ -7,7 +7,7 @@ from tests import journals
 from tests.stored import stored
 from timelift import percent
 from timelift.errors import UserError
-from timelift.measure.knobs import KNOBS
+from timelift.measure.options import KNOBS
 
 PERCENTAGES = [knob for knob in KNOBS if knob.default.endswith("%")]
 

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from tests import journals
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats import ranking
 from timelift.case import Mode
@@ -32,7 +33,7 @@ MANY = CATALOGUE[:25]
 
 def _figures(folder: Path, cases: list[Any], theme: str = "light", **how: Any) -> dict[str, Figure]:
     run = results.load(journals.synthetic(folder / "run", cases, **how))
-    return plot.figures(run, ranking.rank(run.measurements), theme)
+    return plot.figures(RunFindings(run), theme)
 
 
 GRIDS = {
@@ -114,7 +115,7 @@ def test_the_band_is_the_interval_over_launches(tmp_path: Path) -> None:
     """Its edges are what the ranking says, in the unit of the axis."""
     run = results.load(journals.synthetic(tmp_path / "run", journals.grid(("native",))))
     rankings = ranking.rank(run.measurements)
-    axes = plot.figures(run, rankings)["time_by_length"].axes[0]
+    axes = plot.figures(RunFindings(run, given=rankings))["time_by_length"].axes[0]
     (row,) = next(one for one in rankings if one.setting.phase == "forward").rows
     corners = axes.collections[0].get_paths()[0].vertices
     at_first = sorted({y for x, y in corners if x == row.case.setting.seq_len})
@@ -218,7 +219,7 @@ def test_first_calls_are_drawn_where_they_are_known(tmp_path: Path) -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time per call (ms)", "first call (s)")
     lines = [journals.line(case, facts={}) for case in cases]
     run = results.load(journals.write(tmp_path / "bare", journals.header(), *lines))
-    assert "first_call" not in plot.figures(run, ranking.rank(run.measurements))
+    assert "first_call" not in plot.figures(RunFindings(run))
 
 
 def test_memory_that_is_not_known_is_said_beside_the_front(tmp_path: Path) -> None:
@@ -232,9 +233,7 @@ def test_memory_that_is_not_known_is_said_beside_the_front(tmp_path: Path) -> No
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     said, everyone = (
         " ".join(text.get_text() for text in figure.texts)
-        for figure in (
-            plot.figures(one, ranking.rank(one.measurements))["memory"] for one in (run, whole)
-        )
+        for figure in (plot.figures(RunFindings(one))["memory"] for one in (run, whole))
     )
     assert "(not known of fold_time)" in " ".join(said.split())
     assert "not known" not in everyone
@@ -243,7 +242,7 @@ def test_memory_that_is_not_known_is_said_beside_the_front(tmp_path: Path) -> No
 def test_an_empty_run_has_no_figures(tmp_path: Path) -> None:
     """No figure is better than an empty one."""
     run = results.load(journals.write(tmp_path / "run", journals.header()))
-    assert plot.figures(run, []) == {}
+    assert plot.figures(RunFindings(run, given=[])) == {}
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
@@ -264,10 +263,8 @@ def test_strange_names_are_drawn_as_they_are(tmp_path: Path) -> None:
 def test_figures_are_saved_as_svg_and_png_and_again_as_the_same_bytes(tmp_path: Path) -> None:
     """Two formats, no date inside, and a folder that is made when it is missing."""
     run = results.load(journals.synthetic(tmp_path / "run", journals.grid(FEW)))
-    rankings = ranking.rank(run.measurements)
-    one, two = (
-        plot.save(plot.figures(run, rankings), tmp_path / name / "deep") for name in ("one", "two")
-    )
+    found = RunFindings(run)
+    one, two = (plot.save(plot.figures(found), tmp_path / name / "deep") for name in ("one", "two"))
     assert sorted(path.name for path in one) == [
         f"{name}.{format_}" for name in sorted(NAMES) for format_ in ("png", "svg")
     ]

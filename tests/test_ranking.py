@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.simulated import LOUD, run
 from timelift.analyse.runs.measurement import Launch, Measurement
 from timelift.analyse.stats.ranking import never_worse, rank
-from timelift.analyse.stats.rival import price_in_words
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
+from timelift.present.prices import price_in_words, sentence, sentences
 
 
 def only(measurements, **how):
@@ -203,13 +203,15 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
 def test_the_price_is_a_sentence():
     """At most for those who may be the best, from and to for the others."""
     ranking = only(run([1, 1.2, 3]))
-    assert ranking.sentence("rival0") == "choosing `rival0` costs at most 0.0 % over the best"
+    assert sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0.0 % over the best"
     low, high = (100 * (price - 1) for price in ranking.price("rival1"))
     expected = f"`rival1` costs {low:.1f} to {high:.1f} % over the best"
-    assert ranking.sentence("rival1") == expected
-    assert re.fullmatch(r"`rival2` costs 2.9\d to 3.0\d times the best", ranking.sentence("rival2"))
-    assert "one launch" in only(run([1, 2], launches=1)).sentence("rival1")
-    assert list(ranking.sentences()) == [ranking.sentence("rival2")]
+    assert sentence(ranking.row("rival1")) == expected
+    assert re.fullmatch(
+        r"`rival2` costs 2.9\d to 3.0\d times the best", sentence(ranking.row("rival2"))
+    )
+    assert "one launch" in sentence(only(run([1, 2], launches=1)).row("rival1"))
+    assert list(sentences(ranking)) == [sentence(ranking.row("rival2"))]
 
 
 @pytest.mark.parametrize(

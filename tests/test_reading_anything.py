@@ -1,6 +1,6 @@
 """Whatever the bytes of a file are, reading it gives a run or a sentence, and nothing else.
 
-`python -m tests.fuzz` does the same with thousands of files.
+`python -m studies.fuzz` does the same with thousands of files.
 """
 
 import pickle
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
-from timelift.analyse.found import MOST_SETTINGS, find_out
+from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measurement import Launch, Measurement, Run
 from timelift.analyse.stats import board, ranking
@@ -179,7 +179,9 @@ def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(
     run = results.load(
         journals.write(tmp_path / "x", journals.header(strategies=told), journals.line(CASE))
     )
-    terminal.show(table.report(run, ranking.rank(run.measurements)), terminal.console())
+    terminal.show(
+        table.report(RunFindings(run, given=ranking.rank(run.measurements))), terminal.console()
+    )
     said = capsys.readouterr().out
     assert "\x1b" not in said
     assert "[/]" in said
@@ -189,7 +191,7 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path: Path) -> None
     """In its subtitle, where the other axes stand."""
     cases = journals.grid(("native",), device="\x1b[2J")
     run = results.load(journals.synthetic(tmp_path / "x", cases))
-    for figure in plot.figures(run, ranking.rank(run.measurements)).values():
+    for figure in plot.figures(RunFindings(run)).values():
         assert not [one for one in figure.texts if "\x1b" in one.get_text()]
 
 

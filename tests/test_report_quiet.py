@@ -5,8 +5,10 @@ import pytest
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair
 from timelift.analyse import quality
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
+from timelift.present import quality as words
 from timelift.present import table
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
@@ -33,18 +35,23 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
     return results.load(journals.write(path / "run.jsonl", header, *lines, journals.END))
 
 
+def seen_in(run):
+    """What is said of the machine."""
+    return words.seen(quality.seen(run))
+
+
 def sentences(run):
     """What is said of the asked precision."""
-    return list(quality.too_noisy(run, rank(run.measurements)))
+    return list(words.too_noisy(quality.too_noisy(run, rank(run.measurements))))
 
 
 def test_what_was_seen_is_told_in_shares(tmp_path):
     """What was stolen, what threads waited, and how far the canary moved."""
-    seen = quality.seen(measured(tmp_path))
+    seen = seen_in(measured(tmp_path))
     assert "threads waited 3.0% of the time for a processor" in seen
     assert "0.0% of the time was stolen" in seen
     assert "moved 0.0% between launches" in seen
-    assert "moved 34.8%" in quality.seen(measured(tmp_path, canaries=(1, 2, 1.5)))
+    assert "moved 34.8%" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
 
 
 @pytest.mark.parametrize("missing", FACTS)
@@ -53,7 +60,7 @@ def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
     words = {"canary_seconds": "piece of work", "stolen_share": "stolen"}
     words |= {"waited_share": "waited"}
     facts = {name: value for name, value in FACTS.items() if name != missing}
-    seen = quality.seen(measured(tmp_path, facts=facts))
+    seen = seen_in(measured(tmp_path, facts=facts))
     assert [name for name, word in words.items() if word not in seen] == [
         name for name in words if name == missing
     ]
@@ -62,19 +69,19 @@ def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
 def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
     """Counted once a launch; one that was not is said to be so, and nothing is said of none."""
     held_back = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 7})
-    assert "the container's processor quota held it back in 21 periods" in quality.seen(held_back)
+    assert "the container's processor quota held it back in 21 periods" in seen_in(held_back)
     assert "raise it (docker run --cpus)" in sentences(held_back)[0]
     free = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 0})
-    assert "the container's processor quota never held it back" in quality.seen(free)
+    assert "the container's processor quota never held it back" in seen_in(free)
     assert "docker" not in sentences(free)[0]
-    assert "quota" not in quality.seen(measured(tmp_path, LOUD))
+    assert "quota" not in seen_in(measured(tmp_path, LOUD))
 
 
 def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
     """No facts, no line."""
     run = measured(tmp_path, facts={})
-    assert quality.seen(run) == ""
-    labels = [label for label, _ in table.report(run, rank(run.measurements)).head]
+    assert seen_in(run) == ""
+    labels = [label for label, _ in table.report(RunFindings(run)).head]
     assert "quiet" not in labels
     assert "trust" in labels
 
@@ -121,5 +128,5 @@ def test_a_restless_canary_is_named(tmp_path):
 def test_hostile_facts_are_no_facts(tmp_path, value):
     """Never a traceback."""
     run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
-    quality.seen(run)
+    seen_in(run)
     assert sentences(run)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from studies import scaling
 from studies.noise import SCENARIOS, Scenario
-from studies.scaling_truth import Law, crossing, run
+from studies.scaling import Law, crossing, run
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
-from timelift.analyse.scaling import Kind, crossovers, exponents
+from timelift.analyse.scaling import Kind, both, crossovers, exponents
 from timelift.analyse.scaling.crossing import Curve, crossings, stencil
 from timelift.analyse.scaling.growth import grow, slope
 from timelift.analyse.scaling.overtaking import duels, neighbours
@@ -310,7 +310,7 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    assert list(scaling_table.lines(scaling_table.scaling(results.load(path)))) == [
+    assert list(scaling_table.lines(both.scaling(results.load(path)))) == [
         "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
         "tokens-T1…64-B1-forward-graph, by sequence length",
         "  native      0.99 [0.98, 1.01]",
@@ -322,7 +322,7 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
 def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
-    found = scaling_table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    found = both.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     assert list(scaling_table.lines(found)) == []
     assert scaling_table.sheets(found) == {}
 
@@ -330,7 +330,7 @@ def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
-    found = scaling_table.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    found = both.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     sheets = scaling_table.sheets(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]

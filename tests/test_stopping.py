@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from studies import noise, trial
+from studies import ladder, noise
 from tests.simulated import LOUD, plain, run
 from timelift.analyse.stats import stopping
 from timelift.analyse.stats.stopping import (
@@ -152,7 +152,7 @@ def naive(times):
     for number in range(times.shape[2]):
         played[going, :, number] = times[going, :, number]
         if number + 1 in LOOKS:
-            found = trial.compared(played)
+            found = ladder.compared(played)
             p = np.array([[one.p for one in row] for row in found])
             going &= ~(p < 0.05).any(1)
     return played
@@ -163,12 +163,12 @@ def share_of_false_findings(play, settings=240):
     shape = noise.Shape(settings=settings, rivals=2, launches=LOOKS[-1])
     scenario = noise.Scenario("launches", launch_sd=0.03)
     times = play(noise.seconds(scenario, shape, np.zeros(2), np.random.default_rng(2)))
-    return np.mean([one.low > 0 or one.high < 0 for one in trial.compared(times).ravel()])
+    return np.mean([one.low > 0 or one.high < 0 for one in ladder.compared(times).ravel()])
 
 
 def test_looking_does_not_raise_the_error_and_naive_peeking_does():
     """Of 240 settings of equal rivals, each looked at up to four times."""
-    assert share_of_false_findings(trial.campaign) < 0.08
+    assert share_of_false_findings(ladder.campaign) < 0.08
     assert share_of_false_findings(naive) > 0.09
 
 

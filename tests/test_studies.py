@@ -1,133 +1,269 @@
-"""The studies run, and tell what they are asked."""
+"""Every study has a quick form that ends well, and can end badly."""
 
-import argparse
-import math
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from studies import old_against_new, old_journals, sample_length
+from studies import (
+    STUDIES,
+    build_order,
+    choose,
+    compare,
+    gate,
+    history,
+    kills,
+    ladder,
+    noise,
+    overhead,
+    real_noise,
+    scaling,
+    spread,
+    support,
+)
+from studies.other_tools import __main__ as other_tools
+from studies.scoreboard import OF, Column, Scoreboard
+from timelift.analyse.runs.trust import Share
 
-ANSWERS = [
-    ("0001 load ratio", [1.0, math.nan, 2.5]),
-    ("0001 export csv", "0.1234567890123456,same\n"),
-    ("0002 compare", "1 suspect, +3.0 %\n"),
-]
-CHECKED_OUT = (old_against_new.ROOT / ".git").exists()
-
-
-def test_the_study_of_sample_lengths_prints_every_case_and_their_median(capfd):
-    """In a quick form: too few rounds to judge by, but all of the path."""
-    words = "--backends tensorflow --seq-lens 16 --launches 1 --rounds 3"
-    assert sample_length.main(words.split()) in {0, 1}
-    lines = capfd.readouterr().out.splitlines()
-    assert lines[0].split()[-8:] == ["1", "ms", "2", "ms", "4", "ms", "8", "ms"]
-    assert len(lines) == 10
-    assert lines[-1].startswith("median of 8 cases")
-
-
-def test_a_slope_is_no_flat_table(monkeypatch):
-    """What every sample pays once makes the study fail; without it, it passes."""
-    for paid, ends in ((0.0, 0), (5e-5, 1)):
-        told = {one: 1e-3 * (1 + paid / one) for one in sample_length.LENGTHS}
-        monkeypatch.setattr(
-            sample_length,
-            "_measured",
-            lambda *_, told=told: {f"case {n}": [told] for n in range(3)},
-        )
-        assert sample_length.main(["--backends", "tensorflow"]) == ends
+ROOT = Path(__file__).parent.parent
+#: Programs that another study starts for itself, or that are none to name.
+NO_STUDIES = {"__main__", "old_against_new_reader"}
 
 
-@pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
-def test_the_last_commit_and_this_checkout_read_alike(capfd):
-    """Ten journals, two of them with the whole report."""
-    assert old_against_new.main(["--quick", "--old", "HEAD"]) == 0, capfd.readouterr().out
-    rows = dict(line.rsplit(maxsplit=1) for line in capfd.readouterr().out.splitlines())
-    assert rows["journals"] == "10"
-    assert rows["differing"] == "0"
-    assert int(rows["numbers compared"].replace(",", "")) > 10_000
+def programs():
+    """Every module and package of studies that is run by its name."""
+    for path in sorted((ROOT / "studies").glob("**/*.py")):
+        if "if __name__ ==" in path.read_text():
+            parts = path.relative_to(ROOT / "studies").with_suffix("").parts
+            yield ".".join(part for part in parts if part != "__main__" or len(parts) == 1)
 
 
-@pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
-def test_a_checkout_that_says_another_word_is_told_from_this_one(tmp_path, capsys):
-    """Here its door misspells its own name in what it complains about."""
-    told = []
-    for name in ("one", "doctored"):
-        checkout = old_against_new.check_out("HEAD", tmp_path / f"checkout-{name}")
-        door = checkout / "report.py"
-        if name == "doctored":
-            door.write_text(door.read_text().replace('f"report.py: {', 'f"reprot.py: {'))
-        output = tmp_path / f"{name}.jsonl"
-        asked = argparse.Namespace(journals=3, pages=10, seed=0, runs=[])
-        old_against_new.read(checkout, tmp_path / f"home-{name}", output, asked)
-        told.append(old_against_new.answers(output))
-    assert old_against_new.tell(old_against_new.compare(*told), 3) == 1
-    said = capsys.readouterr().out
-    assert "  old  report.py: " in said
-    assert "  new  reprot.py: " in said
+PROGRAMS = [name for name in programs() if name not in NO_STUDIES]
+
+
+def test_every_program_is_in_the_table():
+    """Where `python -m studies` lists it."""
+    assert set(PROGRAMS) == STUDIES.keys()
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_quick_form_ends_well(name):
+    """With something printed, and every figure within its bounds."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"studies.{name}", "--quick"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    assert done.stdout
+
+
+def test_no_study_but_the_scoreboard_lays_out_a_table():
+    """No width stands in a format elsewhere, and nothing is padded."""
+    guilty = [path for path in (ROOT / "studies").glob("**/*.py") if lays_out(path.read_text())]
+    assert [path.name for path in guilty] == ["scoreboard.py"]
+
+
+@pytest.mark.parametrize("line", ['f"{name:28}"', 'f"{n:>9,}"', "name.rjust(9)"])
+def test_a_study_that_lays_out_a_table_is_seen(line):
+    """And a figure that is formatted without a width is none."""
+    assert lays_out(line)
+    assert not lays_out('f"{n:,} {share:.1%} {number:04}"')
+
+
+def lays_out(text):
+    """Whether a width is asked for anywhere in some code."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and node.attr in {"ljust", "rjust"}:
+            return True
+        if isinstance(node, ast.FormattedValue) and node.format_spec:
+            spec = node.format_spec.values[0]
+            if isinstance(spec, ast.Constant) and re.match(r"[<>^]?[1-9]", spec.value):
+                return True
+    return False
+
+
+# The scoreboard ----------------------------------------------------------------------------------
+
+BOARD = Scoreboard(
+    (
+        Column("noise", width=8),
+        Column("coverage", ".1%", least=0.9),
+        Column("wrong", OF, most=0.1),
+        Column("width", ".2f"),
+    ),
+    "\ncoverage  of intervals\n",
+)
+
+
+def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
+    """Words to the left, figures to the right, and a dash for what is not known."""
+    assert BOARD.show(iter([("quiet", 0.951, Share(1, 1200), None), ("loud", 0.9, "", 2)])) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "noise     coverage  wrong  width",
+        "quiet        95.1%  1 of 1,200      -",
+        "loud         90.0%          2.00",
+        "",
+        "coverage  of intervals",
+    ]
+
+
+def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
+    """So does no stream of them."""
+    BOARD.show([("a very long name", 0.951, Share(1, 1200), 1)])
+    head, row, *_ = capsys.readouterr().out.splitlines()
+    assert len(head) == len(row)
+    assert head.index("wrong") + len("wrong") == row.index("1 of 1,200") + len("1 of 1,200")
 
 
 @pytest.mark.parametrize(
-    ("doctored", "key"),
+    ("row", "said"),
     [
-        ({"0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-11)]}, "0001 load ratio"),
-        ({"0001 load ratio": [1.0, 1.0, 2.5]}, "0001 load ratio"),
-        ({"0001 load ratio": [1.0, math.nan]}, "0001 load ratio"),
-        ({"0001 load ratio": "1.0"}, "0001 load ratio"),
-        ({"0001 export csv": "0.1234567890223456,same\n"}, "0001 export csv"),
-        ({"0001 export csv": "0.1234567890123456,same\r\n"}, "0001 export csv"),
-        ({"0001 export csv": "0.1234567890123456,same\nmore\n"}, "0001 export csv"),
-        ({"0002 compare": "1 suspect, +3.00 %\n"}, "0002 compare"),
-        ({"0002 compare": "2 suspect, +3.0 %\n"}, "0002 compare"),
-        ({"0002 choose": "native\n"}, "0002 choose"),
-        ({"0003 compare": "1 suspect\n"}, "the order of runs"),
+        (("bad", 0.8, Share(1, 1000), 1), "bad: coverage: expected at least 0.9, found 80.0%"),
+        (("bad", 0.95, Share(2, 10), 1), "bad: wrong: expected at most 0.1, found 2 of 10"),
     ],
 )
-def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, capsys):
-    """Numbers beyond rounding, words, ends of lines, and answers that one side alone gives."""
-    new = list((dict(ANSWERS) | doctored).items())
-    for old, other in ((ANSWERS, new), (new, ANSWERS)):
-        tally = old_against_new.compare(old, other)
-        assert [one[0] for one in tally.differing] == [key]
-        assert old_against_new.tell(tally, 1) == 1
-        assert key in capsys.readouterr().out
-    if key in dict(new):
-        tally = old_against_new.compare(ANSWERS, new, {f"^{key}$": "another rule"})
-        assert not tally.differing
-        assert old_against_new.tell(tally, 1) == 0
-        assert "expected 1: another rule" in capsys.readouterr().out
+def test_a_figure_out_of_its_bounds_is_named_and_exit_1(row, said, capsys):
+    """One sentence a figure, on stderr."""
+    assert BOARD.show([("good", 0.95, Share(0, 10), 9.0), row]) == 1
+    assert capsys.readouterr().err == f"{said}\n"
 
 
-def test_equal_answers_and_rounding_are_no_difference():
-    """The last digits depend on the order of a sum; nothing read at all is no success."""
-    rounded = {
-        "0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-15)],
-        "0001 export csv": "0.1234567890123457,same\n",
-    }
-    tally = old_against_new.compare(ANSWERS, (dict(ANSWERS) | rounded).items())
-    assert not tally.differing
-    assert (tally.numbers, tally.texts) == (3, 2)
-    assert 0 < tally.worst < old_against_new.EQUAL
-    assert old_against_new.tell(old_against_new.compare([], []), 0) == 1
+def test_rows_that_are_not_judged_may_hold_anything(capsys):
+    """Other tools' rules are shown, not held to ours."""
+    board = replace(BOARD, judged=lambda row: row[0] == "ours")
+    row = (0.1, Share(9, 9), 1)
+    assert board.show([("theirs", *row)]) == 0
+    assert board.show([("ours", *row)]) == 1
+    assert capsys.readouterr().err.count("ours: ") == 2
 
 
-def test_one_seed_makes_one_journal_and_every_third_is_damaged():
-    """Two sides, or two machines, read the same bytes."""
-    made = [old_journals.anything(seed) for seed in range(6)]
-    assert made == [old_journals.anything(seed) for seed in range(6)]
-    assert len(set(made)) == 6
+def test_few_tries_below_a_least_share_may_be_chance():
+    """Half of two may be nine of ten in truth; half of two hundred may not."""
+    column = Column("covered", ".1%", least=0.9)
+    assert not column.is_wrong(Share(1, 2))
+    assert column.is_wrong(Share(100, 200))
+    assert not column.is_wrong(Share(0, 0))
+
+
+# Planted wrong figures ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("means", "ends", "said"),
+    ("board", "row", "place", "wrong"),
     [
-        ((0.001, -0.001, 0.002, 0.0), 0, "within 1%"),
-        ((0.02, 0.021, 0.019, 0.02), 1, "beyond 1%"),
-        ((0.03, -0.03, 0.02, -0.02), 2, "not known to be within 1%"),
-        ((0.0,), 2, "not known to be within 1%"),
+        (ladder.PAIRS, ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0), 3, 0.8),
+        (ladder.PAIRS, ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0), 5, 0.2),
+        (ladder.TOGETHER, ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 1.5), 3, 0.7),
+        (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
+        (compare.BOARD, ("n", "3", Share(0, 8), 0.95, 0, 0.5, 1, 1), 2, Share(4, 8)),
+        (
+            history.BOARD,
+            ("n", "timelift", 4, 4, 0, "2 (2)", "", Share(0, 40), Share(0, 82)),
+            7,
+            Share(30, 40),
+        ),
+        (
+            scaling.BOARD,
+            (
+                "n",
+                "4",
+                "5",
+                40,
+                Share(38, 40),
+                0,
+                Share(0, 0),
+                40,
+                Share(40, 40),
+                1.1,
+                Share(40, 40),
+                0,
+            ),
+            11,
+            3,
+        ),
+        (
+            scaling.BOARD,
+            (
+                "n",
+                "4",
+                "5",
+                40,
+                Share(38, 40),
+                0,
+                Share(0, 0),
+                40,
+                Share(40, 40),
+                1.1,
+                Share(40, 40),
+                0,
+            ),
+            4,
+            Share(20, 40),
+        ),
+        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0), 4, 0.5),
+        (gate.BOARD, ("nothing", 20, Share(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Share(5, 20)),
+        (kills.FAULTY, ("lost", 0), 1, 1),
+        (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),
+        (build_order.BOARD, ("trace_seconds", 100, 1.01, 0.98, 1.04), 2, 1.2),
+        (build_order.BOARD, ("trace_seconds", 100, 1.01, 0.98, 1.04), 1, 12),
     ],
 )
-def test_a_live_comparison_says_what_its_interval_over_turns_allows(means, ends, said, capsys):
-    """One turn has no interval."""
-    turns = [{"native": mean - 0.1, "fold_time": mean + 0.1} for mean in means]
-    assert old_against_new.tell_live(turns) == ends
-    assert capsys.readouterr().out.rstrip().endswith(said)
+def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):
+    """The same row without it is right."""
+    assert list(board.complaints(row)) == []
+    assert list(board.complaints((*row[:place], wrong, *row[place + 1 :])))
+
+
+def test_a_first_call_that_is_dearer_in_first_place_is_no_fair_order(monkeypatch):
+    """By 20 %, in simulated facts."""
+    simulated = build_order.simulated
+    assert build_order.main(["--quick"]) == 0
+    monkeypatch.setattr(build_order, "simulated", lambda seed: simulated(seed, dearer=0.2))
+    assert build_order.main(["--quick"]) == 1
+
+
+def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):
+    """Noise twice as loud is told from what was meant."""
+    assert spread.main(["--quick"]) == 0
+    loud = noise.seconds
+    monkeypatch.setattr(
+        noise,
+        "seconds",
+        lambda scenario, *rest: loud(replace(scenario, round_sd=2 * scenario.round_sd), *rest),
+    )
+    assert spread.main(["--quick"]) == 1
+
+
+def test_false_alarms_of_the_ladder_among_other_tools_fail(monkeypatch):
+    """Identical rivals that are not."""
+    real = noise.selftest
+    assert other_tools.main(["--quick"]) == 0
+
+    def unequal(*words):
+        found = real(*words)
+        for contest in found:
+            for launch in contest.twins[0].measurement.launches:
+                np.multiply(launch.seconds_per_call, 1.2, out=launch.seconds_per_call)
+        return found
+
+    monkeypatch.setattr(noise, "selftest", unequal)
+    assert other_tools.main(["--quick"]) == 1
+
+
+def test_a_strategy_that_fails_is_exit_1(monkeypatch, capsys):
+    """On the page it stands beside its reason."""
+    for word, ends in (("lifts", 0), ("fails", 1)):
+        cell = support.Cell("native", "sensor", *support.EAGER, word, "")
+        monkeypatch.setattr(support, "cells", lambda *_, cell=cell: iter([cell]))
+        assert support.main(["--quick"]) == ends
+        assert f"| `native` | {word} |" in capsys.readouterr().out

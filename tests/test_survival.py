@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from studies.trials import remains
+from studies import remains
 from tests import hostile
 from tests.projects import SMALL, bench, environment, project
 from timelift.journal import as_text

@@ -10,10 +10,12 @@ from hypothesis import strategies as some
 from scipy import stats
 
 from tests import journals
+from timelift import ended
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.trust import Share, Trust
 from timelift.analyse.selftest.trust import of_run
 from timelift.errors import UserError
+from timelift.present import trust as words
 
 TRUST = Trust(
     measured="2026-01-02T03:04:05+00:00",
@@ -45,17 +47,17 @@ def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
 
 def test_what_is_saved_is_read_again(tmp_path):
     """Every field, and nothing else is left in the folder."""
-    path = trust.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     assert trust.load(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     """And what was there before is still there."""
-    path = trust.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        trust.save(dataclasses.replace(TRUST, settings=1), tmp_path)
+        ended.save(dataclasses.replace(TRUST, settings=1), tmp_path)
     assert trust.load(path) == TRUST
 
 
@@ -76,7 +78,7 @@ WRONG = [
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
     """One field is enough; the same file without it is read."""
-    path = trust.save(TRUST, tmp_path)
+    path = ended.save(TRUST, tmp_path)
     good = json.loads(path.read_text())
     path.write_text(json.dumps(good | wrong))
     assert trust.load(path) is None
@@ -96,7 +98,7 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     """By the machine's name, which cannot lead out of the results."""
     folder = tmp_path / "results" / "some-machine" / "selftest"
     folder.mkdir(parents=True)
-    trust.save(TRUST, folder)
+    ended.save(TRUST, folder)
     for name, found in [
         ("some-machine", TRUST),
         ("other", None),
@@ -109,11 +111,11 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
 
 def test_the_sentence_names_what_has_changed_since():
     """A self-test under another Keras says less."""
-    same = TRUST.sentence(TRUST.versions)
+    same = words.sentence(TRUST, TRUST.versions)
     assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
     assert "+2% found in 10%, +5% found in 99%" in same
     assert "since" not in same
-    assert "since then other keras" in TRUST.sentence({**TRUST.versions, "keras": "3.16"})
+    assert "since then other keras" in words.sentence(TRUST, {**TRUST.versions, "keras": "3.16"})
 
 
 def test_a_self_tests_run_is_judged(tmp_path):
@@ -124,7 +126,7 @@ def test_a_self_tests_run_is_judged(tmp_path):
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
     assert found.wrong_way.hits == 0
-    assert any("identical code was called different in" in line for line in found.lines())
+    assert any("identical code was called different in" in line for line in words.lines(found))
 
 
 def test_a_run_without_twins_says_nothing(tmp_path):

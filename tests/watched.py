@@ -23,10 +23,11 @@ from unittest import mock
 import report
 from tests import journals
 from tests.pages import harm, loads
+from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import csv_files, ending, scaling_table
+from timelift.present import csv_files, scaling_table
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
 from timelift.present.page import files
@@ -162,7 +163,7 @@ class Readers:
     def watched(self, call: Callable[[], object]) -> list[tuple[str, str]]:
         """Call something that may write into `out` and beside the runs; give what went wrong."""
         out = self.home / "out"
-        kept = [self.home / "results" / one for one in (BASELINE_FOLDER, ".history")]
+        kept = [self.home / "results" / one for one in (BASELINE_FOLDER,)]
         said, complained = (_stream() for _ in "ab")
         with WATCH.on(out, *kept, Path(os.devnull)), _streams(said, complained):
             found = _ended(call)
@@ -239,9 +240,9 @@ def _report(words: Sequence[str], home: Path) -> None:
 def _tables(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
-    def write(found: Any, folder: Path) -> str:
-        csv_files.write(folder / "report.md", csv_files.markdown_report(found.report))
-        sheets = {"measurements.csv": csv_files.csv_report(found.run, found.rankings)}
+    def write(found: Any, report: Any, folder: Path) -> str:
+        csv_files.write(folder / "report.md", csv_files.markdown_report(report))
+        sheets = {"measurements.csv": csv_files.csv_report(found)}
         for name, text in (sheets | scaling_table.sheets(found.scaling)).items():
             csv_files.write(folder / name, text)
         return "written"
@@ -270,8 +271,8 @@ def _library(words: Sequence[str], _: Path) -> None:
 
 
 def _ending(words: Sequence[str], _: Path) -> None:
-    for line in (*ending.lines(Path(words[1])), *ending.gate_lines(Path(words[1]))):
-        ending.markup(line)
+    for line in (*ended.lines(Path(words[1])), *ended.gate_lines(Path(words[1]))):
+        ended.markup(line)
 
 
 def _replay(words: Sequence[str], _: Path) -> None:

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from timelift.analyse import scaling
-    from timelift.present import plot
-    from timelift.present.frames import load, read_run
+    from timelift.present.notebook import plot
+    from timelift.present.notebook.frames import load, read_run
 
 __all__ = ["load", "plot", "read_run", "scaling"]
 
 #: Where each name lives; a module of its own name is meant itself.
 _HOMES = {
-    "load": "timelift.present.frames",
-    "read_run": "timelift.present.frames",
-    "plot": "timelift.present.plot",
+    "load": "timelift.present.notebook.frames",
+    "read_run": "timelift.present.notebook.frames",
+    "plot": "timelift.present.notebook.plot",
     "scaling": "timelift.analyse.scaling",
 }
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from timelift import arguments as options
-from timelift.analyse.choose.question import ask
+from timelift.analyse.choose.question import ask, carried
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
 from timelift.case import AXES, Case
@@ -117,9 +117,9 @@ def report(arguments: Arguments, root: Path) -> int:
     for path, output in zip(paths, outputs, strict=True):
         _report_one(path, output, folder)
         if arguments.github_summary:
-            from timelift.present import ending, github  # noqa: PLC0415
+            from timelift import ended  # noqa: PLC0415
 
-            say([github.append(ending.lines(path), path, folder)])
+            say([ended.append_summary(list(ended.lines(path)), path, folder)])
     return 0
 
 
@@ -131,7 +131,7 @@ def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 
 def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
-    from timelift.present.page import watch  # noqa: PLC0415
+    from timelift import watch  # noqa: PLC0415
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
@@ -141,19 +141,21 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 
 
 def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
-    from timelift.analyse.found import find_out  # noqa: PLC0415
-    from timelift.present import across_table, gate, scaling_table, terminal  # noqa: PLC0415
+    from timelift import ended  # noqa: PLC0415
+    from timelift.analyse.findings import find_out  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import gate_findings  # noqa: PLC0415
+    from timelift.present import across_table, scaling_table, table, terminal  # noqa: PLC0415
 
     run = _measured(path)
-    say(map(plain, gate.of_run(run)))
+    say(map(plain, ended.of_gate(gate_findings(run))))
     found = find_out(run, trust.of_machine(results_folder, run))
-    console = terminal.console()
-    terminal.show(found.report, console)
+    console, words = terminal.console(), table.report(found)
+    terminal.show(words, console)
     terminal.show_lines(scaling_table.lines(found.scaling), console)
     terminal.show_lines(across_table.lines(found.across), console)
     from timelift.present.page import files  # noqa: PLC0415 - figures are imported once all is said
 
-    say(["", str(files.write(found, folder))])
+    say(["", str(files.write(found, words, folder))])
 
 
 def _measured(path: Path) -> "Run":
@@ -179,15 +181,18 @@ def choose(arguments: Arguments, root: Path) -> int:
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
     from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
-    from timelift.analyse.choose.answers import Open  # noqa: PLC0415
-    from timelift.present import choice, head  # noqa: PLC0415
+    from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
+    from timelift.present import choice, head, notes  # noqa: PLC0415
+    from timelift.usage import usage  # noqa: PLC0415
 
     made = decision.decide(question, run)
-    if isinstance(made, Open):
-        say(map(plain, choice.undecided(question, made, run)))
+    if isinstance(made, Undecided):
+        say(map(plain, choice.undecided(question, made, carried(run))))
         return NO
+    title = dict(notes.titles(run)).get(made.strategy, "")
+    used = usage(question.setting.workload, made.strategy, run, root)
     trusted = head.trust_in_words(run, trust.of_machine(root / "results", run))
-    say(map(plain, choice.answer(question, made, run, root, trusted)))
+    say(map(plain, choice.answer(question, made, title, used, trusted)))
     return 0
 
 
@@ -205,7 +210,7 @@ def compare(arguments: Arguments, root: Path) -> int:
     2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
     With --across-machines always 0 or 1.
     """
-    from timelift.analyse.changes.judge import judge  # noqa: PLC0415
+    from timelift.analyse.changes.compared import compared  # noqa: PLC0415
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
 
@@ -213,17 +218,17 @@ def compare(arguments: Arguments, root: Path) -> int:
     old, new = (condense(load_usual(path)) for path in paths)
     advisory = _on_other_machines(old, new, allowed=arguments.across_machines)
     sessions = [] if advisory else list(_sessions(root / "results", paths, new))
-    findings = judge(old, new, sessions, arguments.gate)
-    compared = comparison_notes.Compared(old, new, findings, advisory)
+    found = compared(old, new, sessions, arguments.gate, advisory=advisory)
     rows = sys.maxsize if arguments.all else comparison_notes.ROWS
-    comparison.show(compared, terminal.console(), rows)
+    comparison.show(found, terminal.console(), rows)
     strict = arguments.strict and not arguments.across_machines
-    return NO if strict and findings.any_suspect else 0
+    return NO if strict and found.findings.any_suspect else 0
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """Whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.analyse.changes.machines import identity_differences, in_words  # noqa: PLC0415
+    from timelift.analyse.changes.machines import identity_differences  # noqa: PLC0415
+    from timelift.present.differences import in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:
@@ -265,7 +270,9 @@ def history(arguments: Arguments, root: Path) -> int:
     found = reading.read(folder, wanted)
     history_table.show(found, terminal.console())
     output = arguments.output or folder / "report"
-    written = history_table.write(found, output)
+    from timelift.present.page import history_files  # noqa: PLC0415 - figures take a second
+
+    written = history_files.write(found, output)
     say(["", f"{output}: {', '.join(one.name for one in written)}"])
     return NO if found.found.worse else 0
 
@@ -339,8 +346,10 @@ def export(arguments: Arguments, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415 - a typo needs no numpy
+
     module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
-    data: bytes = module.export(load_measured(path))
+    data: bytes = module.export(RunFindings(load_measured(path)))
     if arguments.output is None:
         sys.stdout.write(data.decode())
     else:

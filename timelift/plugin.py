@@ -14,11 +14,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.axes import OPTIONS
 from timelift.measure.campaign import Result
 from timelift.measure.interrupts import Interrupts
-from timelift.measure.knobs import KNOBS
-from timelift.measure.options import Option
+from timelift.measure.options import KNOBS, OPTIONS, Option
 from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.session import Flags, Session
@@ -153,9 +151,9 @@ def _failures(session: Session) -> dict[Case, str]:
     """Judge what was raced against another side."""
     if not (session.gate and session.journal_path):
         return {}
-    from timelift.present import gate  # noqa: PLC0415
+    from timelift import ended  # noqa: PLC0415
 
-    return gate.failures(session.journal_path)
+    return ended.failures(session.journal_path)
 
 
 def _is_question(item: pytest.Item) -> bool:
@@ -185,28 +183,29 @@ def pytest_terminal_summary(
     raced = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or raced)):
         return
-    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415 - only a run that measured
-    from timelift.present import ending, gate, github  # noqa: PLC0415
+    from timelift import ended  # noqa: PLC0415 - only a run that measured ends
+    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
+    from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
 
     terminalreporter.section("timelift")
-    say = ending.gate_lines if session.gate else ending.lines
-    say = ending.selftest_lines if session.selftest else say
+    say = ended.gate_lines if session.gate else ended.lines
+    say = ended.selftest_lines if session.selftest else say
     said: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            said = list(gate.lines([], session.gate.described()))
+            said = list(ended.of_gate(GateFindings(session.gate.described(), [])))
         elif session.journal_path:
             said = list(say(session.journal_path))
         for line in said:
-            terminalreporter.write_line(line, **ending.markup(line))
+            terminalreporter.write_line(line, **ended.markup(line))
         if config.getoption("github_summary") and session.journal_path:
-            terminalreporter.write_line(github.append(said, session.journal_path))
+            terminalreporter.write_line(ended.append_summary(said, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
         usual = not (said or session.gate or session.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
-        for line in ending.without_journal(Run(session.described(), measured, complete=True)):
-            terminalreporter.write_line(line, **ending.markup(line))
+        for line in ended.without_journal(Run(session.described(), measured, complete=True)):
+            terminalreporter.write_line(line, **ended.markup(line))
 
 
 def _end(session: Session, case: Case, result: Result) -> NoReturn:

@@ -67,7 +67,7 @@ def _u_test(first: Samples, second: Samples) -> float:
 
 
 def p_value(first: Samples, second: Samples) -> float:
-    """Give the two-sided p of the U test, NaN where asv would not try it on so few samples."""
+    """Return the two-sided p of the U test, NaN where asv would not try it on so few samples."""
     if 1 / math.comb(len(first) + len(second), len(first)) >= P_THRESHOLD:
         return math.nan
     few = max(len(first), len(second)) <= _EXACT
@@ -83,7 +83,7 @@ def _apart(first: Samples, second: Samples) -> float:
 
 
 def median_interval(values: Samples) -> tuple[float, float]:
-    """Give the order statistics that hold the median with 99 %, NaN of fewer than 8 values."""
+    """Return the order statistics that hold the median with 99 %, NaN of fewer than 8 values."""
     below = stats.binom.cdf(np.arange(len(values)), len(values), 0.5)
     low = int(np.searchsorted(below, _BEYOND, side="right")) - 1
     if low < 0:

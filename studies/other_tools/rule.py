@@ -12,7 +12,7 @@ def pooled(values: Samples) -> Samples:
 
 
 def sign_where(differs: NDArray[np.bool_], first: Samples, second: Samples) -> Samples:
-    """Say 1 where a difference was found and the second is slower, -1 where it is faster, else 0.
+    """Return 1 where a difference was found and the second is slower, -1 where faster, else 0.
 
     NaN where either location is: then there was nothing to look at.
     """

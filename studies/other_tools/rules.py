@@ -3,9 +3,8 @@
 import itertools
 
 from studies.other_tools import asv
-from studies.other_tools.precision import precise
-from studies.other_tools.t_test import t_test
-from studies.other_tools.threshold import MEAN, MEDIAN, threshold
+from studies.other_tools.pyperf import t_test
+from studies.other_tools.pytest_benchmark import MEAN, MEDIAN, precise, threshold
 from timelift.analyse.selftest.ladder import ladder
 from timelift.analyse.selftest.rule import Rule, Seats
 

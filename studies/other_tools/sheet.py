@@ -1,8 +1,9 @@
-"""The scores as a table of text, for a terminal or for Markdown."""
+"""The scores of the rules as a scoreboard."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.selftest.score import Score
 
@@ -14,50 +15,34 @@ one in N      differences called where a rival is slower in one launch of N only
 wrong way     slower called faster, or faster called slower
 seconds       measuring time of both rivals a comparison: building, first call and samples
 """
-_GAP = "   "
 _NONE = "-"
-#: Columns of words, which come before those of numbers.
-_WORDS = 2
 #: Shares this close to none or to all are written with a tenth of a per cent.
 _NEAR = 0.1
 _TWO_FIGURES = 10
 
 
-def cells(scores: Sequence[Score]) -> list[list[str]]:
-    """Give the table row by row, the first being the head and the second how many comparisons.
+def board(scores: Sequence[Score]) -> Scoreboard:
+    """Make the columns for what was planted."""
+    titles = ["rule", "processes", "false alarms", "at most", "one in N"]
+    titles += [f"{100 * math.expm1(step):+.3g} %" for step in _steps(scores)]
+    columns = [Column(title) for title in (*titles, "wrong way", "seconds")]
+    return Scoreboard(columns, LEGEND, words=2)
 
-    A rule that could nowhere be tried has no row.
-    """
-    steps = sorted(scores[0].found, key=lambda step: (step < 0, abs(step))) if scores else []
-    head = ["rule", "processes", "false alarms", "at most", "one in N"]
-    head += [f"{100 * math.expm1(step):+.3g} %" for step in steps]
+
+def rows(scores: Sequence[Score]) -> Iterator[Row]:
+    """Write a row for each rule that could be tried; the first says how many comparisons."""
+    steps = _steps(scores)
     tried = [one for one in scores if one.tries]
-    rows = [_row(one, steps) for one in tried]
-    return [[*head, "wrong way", "seconds"], *([_counts(tried, steps)] if tried else []), *rows]
+    yield from [_counts(tried, steps)] if tried else []
+    yield from (_row(one, steps) for one in tried)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Lay the table out for a terminal: words to the left, numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        _GAP.join(_pad(cell, width, place) for place, (cell, width) in enumerate(pairs)).rstrip()
-        for pairs in (list(zip(row, widths, strict=True)) for row in rows)
-    )
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Lay the table out for Markdown."""
-    head, *body = rows
-    rule = ["---" if place < _WORDS else "---:" for place in range(len(head))]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *body))
-
-
-def _pad(cell: str, width: int, place: int) -> str:
-    return cell.ljust(width) if place < _WORDS else cell.rjust(width)
+def _steps(scores: Sequence[Score]) -> list[float]:
+    return sorted(scores[0].found, key=lambda step: (step < 0, abs(step))) if scores else []
 
 
 def _counts(scores: Sequence[Score], steps: Sequence[float]) -> list[str]:
-    """Say how many comparisons stand behind each column, where the rule could try all."""
+    """Tell how many comparisons stand behind each column, where the rule could try all."""
     most = max(scores, key=lambda one: one.tries)
     shares = [most.false_alarms, most.sometimes, *(most.found[step] for step in steps)]
     false, sometimes, *found = (f"{share.tries:,}" for share in shares)

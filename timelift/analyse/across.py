@@ -17,8 +17,9 @@ import numpy as np
 from timelift.analyse.runs.measurement import Launch, Measurement
 from timelift.analyse.stats.effects import Effects, log_seconds
 from timelift.analyse.stats.location import batch_error, trimmed_mean
+from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import Comparison, compare
-from timelift.case import BACKEND_THREADS, Backend, Case, Mode, Setting, Status
+from timelift.case import AXES, BACKEND_THREADS, Backend, Case, Mode, Setting, Status
 
 #: How a model is executed, and the way that the others are compared with where it was measured.
 USUAL = {
@@ -95,3 +96,22 @@ def _difference(usual: Launch, other: Launch) -> tuple[float, float]:
     both = [log_seconds(one.seconds_per_call) for one in (usual, other)]
     middles, errors = ([count(one) for one in both] for count in (trimmed_mean, batch_error))
     return float(middles[1] - middles[0]), float(np.hypot(*errors))
+
+
+#: Axes that tell how a model is executed; a reader may choose one of their values.
+EXECUTION = frozenset({"mode", "time_axis", "dtype", "device", "threads", "backend"})
+_ELSEWHERE = tuple(axis for axis in AXES if axis not in EXECUTION)
+
+
+def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
+    """Return rankings that differ in their execution alone, each with the best time of all."""
+    groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
+    for one in rankings:
+        if one.rows:
+            groups[tuple(getattr(one.setting, axis) for axis in _ELSEWHERE)].append(one)
+    several = [group for group in groups.values() if len(group) > 1]
+    return tuple(
+        (one, min(other.rows[0].seconds_per_call for other in group))
+        for group in several
+        for one in group
+    )

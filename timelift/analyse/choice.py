@@ -1,15 +1,11 @@
 """The strategy to recommend for several settings at once, and what every other one costs there."""
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.stats.ranking import Ranking, Rival, never_worse
-from timelift.analyse.stats.rival import price_in_words
-from timelift.present.units import three_figures
-
-#: From this ratio on a price is written as times the best.
-_TIMES = 1.5
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 
 
 @dataclass(frozen=True)
@@ -23,22 +19,6 @@ class Worst:
     ratio: float
     bound: bool
     settings: int
-
-    @property
-    def words(self) -> str:
-        """The price in words."""
-        if self.ratio < _TIMES:
-            price = f"at most {100 * (self.ratio - 1):.1f} % over the best"
-        else:
-            price = f"up to {three_figures(self.ratio)} times the best"
-        return price if self.bound else f"{price} (seen, no interval)"
-
-    @property
-    def short(self) -> str:
-        """The price in a table whose caption says over what."""
-        if self.ratio < _TIMES:
-            return f"{100 * (self.ratio - 1):.1f} % more"
-        return f"{three_figures(self.ratio)} times"
 
 
 @dataclass(frozen=True)
@@ -79,8 +59,8 @@ def prices(contests: Iterable[Ranking]) -> list[Worst]:
 
 
 def _worst(name: str, rows: Sequence[Rival]) -> Worst:
-    bound = all(math.isfinite(row.price[1]) for row in rows)
-    ratio = max(row.price[1] if math.isfinite(row.price[1]) else row.ratio for row in rows)
+    bound = all(row.price_is_known for row in rows)
+    ratio = max(row.price[1] if row.price_is_known else row.ratio for row in rows)
     return Worst(name, ratio, bound, len(rows))
 
 
@@ -90,12 +70,54 @@ def beaten(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
         ranking
         for ranking in contests
         for row in ranking.rows
-        if row.case.strategy == strategy and row.rank_low > 1 and row.price[0] > 1
+        if row.case.strategy == strategy and row.rank_low > 1 and row.surely_costs
     ]
     return sorted(lost, key=lambda one: -one.price(strategy)[0])
 
 
-def costs(ranking: Ranking, strategy: str) -> str:
-    """Say what a beaten strategy costs in a setting, and beside whom."""
-    best = ranking.rows[0].case.strategy
-    return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
+@dataclass(frozen=True)
+class Everywhere:
+    """Several settings together: `unbeaten` are never shown slower than the best in any of them.
+
+    `judged` is false where no setting had launches enough for a verdict.
+    """
+
+    settings: int
+    unbeaten: tuple[str, ...]
+    judged: bool
+
+
+def everywhere(rankings: Iterable[Ranking]) -> Everywhere:
+    """Return what may be said of all settings in which strategies could be compared."""
+    contests = [ranking for ranking in rankings if len(ranking.rows) > 1]
+    judged = any(map(earns_verdicts, contests))
+    return Everywhere(len(contests), tuple(never_worse(contests)), judged)
+
+
+def earns_verdicts(ranking: Ranking) -> bool:
+    """Whether any rival of a setting had launches enough to be shown slower."""
+    return any(row.launches >= MIN_LAUNCHES for row in ranking.rows[1:])
+
+
+@dataclass(frozen=True)
+class MostOften:
+    """The strategies most often among the fastest of a workload: `times` of so many `settings`."""
+
+    workload: str
+    strategies: tuple[str, ...]
+    times: int
+    settings: int
+
+
+def most_often_fastest(contests: Iterable[Ranking]) -> tuple[MostOften, ...]:
+    """Return them for each of several workloads; none where there is one workload."""
+    groups: dict[str, list[Ranking]] = {}
+    for one in contests:
+        groups.setdefault(one.setting.workload, []).append(one)
+    found = []
+    for workload, mine in groups.items() if len(groups) > 1 else ():
+        often = Counter(name for one in mine for name in one.fastest_set)
+        most = max(often.values())
+        names = tuple(sorted(name for name in often if often[name] == most))
+        found.append(MostOften(workload, names, most, len(mine)))
+    return tuple(found)

@@ -1,7 +1,9 @@
-"""How quiet the machine was while a run went on, and what would help where it was not."""
+"""How quiet the machine was while a run went on, and what disturbed it where it was not."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -14,40 +16,56 @@ from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
-def lines(run: Run, rankings: Sequence[Ranking]) -> Iterator[tuple[str, str]]:
-    """Give the lines that a report's head has about it, as pairs of a label and a text."""
-    if text := seen(run):
-        yield "quiet", text
-    for sentence in too_noisy(run, rankings):
-        yield "noise", sentence
+class Disturbance(StrEnum):
+    """What kept a run from being precise."""
+
+    OTHER_PROGRAMS = "other programs"
+    OTHER_GUESTS = "other guests"
+    CROWDED_THREADS = "crowded threads"
+    QUOTA = "quota"
+    HEAT = "heat"
 
 
-def seen(run: Run) -> str:
-    """Say what was seen of the machine, nothing where nothing was."""
-    return "; ".join(_seen(run))
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of the machine; None where nothing was looked at.
+
+    `canary_spread` is the standard deviation of log seconds between launches; the other two are
+    shares of the time, and periods in which the container's quota held the run back.
+    """
+
+    canary_spread: float | None
+    stolen_share: float | None
+    waited_share: float | None
+    throttled_periods: float | None
 
 
-def _seen(run: Run) -> Iterator[str]:
-    """One sentence for each thing that was looked at; none stands for what was not."""
-    beats = _facts(run, "canary_seconds")
-    if len(beats) > 1:
-        yield f"a fixed piece of work moved {_spread(beats):.1%} between launches (sd)"
-    if stolen := _facts(run, "stolen_share"):
-        yield f"{float(np.mean(stolen)):.1%} of the time was stolen"
-    if waited := _facts(run, "waited_share"):
-        yield f"threads waited {float(np.mean(waited)):.1%} of the time for a processor"
-    if held_back := _facts(run, "throttled_periods"):
-        yield _quota(sum(held_back))
+@dataclass(frozen=True)
+class TooNoisy:
+    """The precision `asked` for was not reached in so many `comparisons` with the fastest.
+
+    `known_to` is the half-width of their intervals in the median, a share.
+    """
+
+    asked: float
+    comparisons: int
+    known_to: float
+    disturbances: tuple[Disturbance, ...]
 
 
-def _quota(periods: float) -> str:
-    if not periods:
-        return "the container's processor quota never held it back"
-    return f"the container's processor quota held it back in {periods:,.0f} periods"
+def seen(run: Run) -> Seen:
+    """Return what was seen of the machine."""
+    beats, held_back = _facts(run, "canary_seconds"), _facts(run, "throttled_periods")
+    return Seen(
+        canary_spread=_spread(beats) if len(beats) > 1 else None,
+        stolen_share=_mean(run, "stolen_share"),
+        waited_share=_mean(run, "waited_share"),
+        throttled_periods=sum(held_back) if held_back else None,
+    )
 
 
-def too_noisy(run: Run, rankings: Sequence[Ranking]) -> Iterator[str]:
-    """Say where the asked precision was not reached, and what would help."""
+def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
+    """Return where the asked precision was not reached; None where it was."""
     asked = _precision(run)
     widths = [
         row.known_to
@@ -57,35 +75,24 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> Iterator[str]:
     ]
     wide = [width for width in widths if width > asked]
     if not wide:
-        return
-    yield (
-        f"too noisy for ±{asked:.1%}: {len(wide)} comparisons with the fastest are undecided, "
-        f"known to ±{float(np.median(wide)):.1%} in the median; {_remedy(run)}"
-    )
+        return None
+    return TooNoisy(asked, len(wide), float(np.median(wide)), _disturbances(run))
 
 
-def _remedy(run: Run) -> str:
-    words = []
-    if _spread(_facts(run, "canary_seconds")) > _RESTLESS:
-        words.append("other programs ran or the clock rate changed, so end them or wait")
-    if _mean(run, "stolen_share") > _STOLEN:
-        words.append("the host gave time to other guests, so try another hour or machine")
-    if _mean(run, "waited_share") > _CROWDED:
-        words.append("the backend's threads crowd each other, which --threads 1 ends")
-    if _mean(run, "throttled_periods") > 0:
-        words.append(
-            "the container's processor quota held it back, so raise it (docker run --cpus) or "
-            "measure fewer threads (--threads 1)"
-        )
-    if _mean(run, "throttled") > 0:
-        words.append("heat or the power supply held the GPU down, so cool it or lower its load")
-    words.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
-    return "; ".join(words)
+def _disturbances(run: Run) -> tuple[Disturbance, ...]:
+    happened = {
+        Disturbance.OTHER_PROGRAMS: _spread(_facts(run, "canary_seconds")) > _RESTLESS,
+        Disturbance.OTHER_GUESTS: (_mean(run, "stolen_share") or 0.0) > _STOLEN,
+        Disturbance.CROWDED_THREADS: (_mean(run, "waited_share") or 0.0) > _CROWDED,
+        Disturbance.QUOTA: (_mean(run, "throttled_periods") or 0.0) > 0,
+        Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
+    }
+    return tuple(one for one, did in happened.items() if did)
 
 
-def _mean(run: Run, name: str) -> float:
+def _mean(run: Run, name: str) -> float | None:
     values = _facts(run, name)
-    return float(np.mean(values)) if values else 0.0
+    return float(np.mean(values)) if values else None
 
 
 def _spread(beats: Sequence[float]) -> float:
@@ -94,13 +101,13 @@ def _spread(beats: Sequence[float]) -> float:
 
 
 def _facts(run: Run, name: str) -> list[float]:
-    """Give a fact that all rivals of a setting share, once for each setting and launch."""
+    """Return a fact that all rivals of a setting share, once for each setting and launch."""
     values = (fact_of(launch, name) for launch in _launches(run))
     return [value for value in values if value is not None and value >= 0]
 
 
 def _launches(run: Run) -> Iterable[Launch]:
-    """Give one rival's launch for each setting and launch."""
+    """Return one rival's launch for each setting and launch."""
     return {
         (one.case.setting, launch.number): launch
         for one in run.measurements
@@ -109,7 +116,7 @@ def _launches(run: Run) -> Iterable[Launch]:
 
 
 def _precision(run: Run) -> float:
-    """Give the precision that was asked for, the default where the file does not tell."""
+    """Return the precision that was asked for, the default where the file does not tell."""
     try:
         asked = float(run.header.options.get("precision", RANK_MARGIN))
     except (TypeError, ValueError):

@@ -55,3 +55,15 @@ def describe() -> dict[str, list[str]]:
         return {"gpus": ["a GPU that nvidia-smi does not tell of"]}
     rows = [line.rpartition(", ") for line in told.splitlines() if line.strip()]
     return {"gpus": [name for name, _, _ in rows], "drivers": sorted({last for _, _, last in rows})}
+
+
+def usable() -> frozenset[int]:
+    """Number the processors that this process may use: all where it cannot be held to some."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def can_pin() -> bool:
+    """Whether this system holds a process to some processors; macOS does not."""
+    return hasattr(os, "sched_setaffinity")

@@ -11,7 +11,7 @@ from timelift.journal import Against
 from timelift.measure import against
 from timelift.measure.against import Base
 from timelift.measure.grid import Catalogue
-from timelift.measure.knobs import Launches
+from timelift.measure.options import Launches
 from timelift.measure.pairing import Names, Pairing, Pairs
 
 #: The options that name the other side; one of them is enough.

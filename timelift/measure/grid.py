@@ -11,9 +11,9 @@ from msgspec import structs
 from timelift.case import Backend, Case, Gradients, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
-from timelift.measure import axes
-from timelift.measure.axes import OPTIONS
+from timelift.measure import options
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
+from timelift.measure.options import OPTIONS
 from timelift.messages import Rival
 from timelift.planted import Plant
 
@@ -109,7 +109,7 @@ def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) ->
 
 
 def _values(name: str, question: Question, asked: Mapping[str, str]) -> tuple[Any, ...]:
-    return axes.values(name, asked.get(name) or question.axes.get(name) or "")
+    return options.values(name, asked.get(name) or question.axes.get(name) or "")
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:

@@ -15,7 +15,7 @@ from timelift.canary import canary
 from timelift.case import Backend
 from timelift.cgroup import HERE, Groups
 from timelift.journal import Commit, Machine
-from timelift.measure import cores, devices
+from timelift.measure import devices
 from timelift.measure.backends import packages
 
 #: Environment variables that change how fast the backend runs.
@@ -60,7 +60,7 @@ def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
-        "cores": len(cores.usable()),
+        "cores": len(devices.usable()),
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),

@@ -1,6 +1,15 @@
-"""What every option has: a name that is also its ini key, a default as text, and a help text."""
+"""The options of `pytest bench/`: axes and knobs, their defaults, and how a value is read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
+from timelift.errors import UserError, nearest
+from timelift.measure import devices
+from timelift.percent import share
 
 
 @dataclass(frozen=True)
@@ -22,3 +31,308 @@ class Option:
     def full_help(self) -> str:
         """The help text with the default."""
         return f"{self.help} (default: {self.default or self.otherwise})"
+
+
+#: Sizes are 32-bit in every backend.
+_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+
+
+def _whole(word: str) -> str:
+    return word
+
+
+@dataclass(frozen=True)
+class AxisOption(Option):
+    """One axis on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
+
+    `field` is the axis's name in a case; `read` turns one word of the list into a value.
+    """
+
+    field: str = ""
+    read: Callable[[str], Any] = _whole
+    metavar: str = "LIST"
+    otherwise: str = "what the question and the workload say"
+
+    def values(self, text: str) -> tuple[Any, ...]:
+        """Read a comma-separated list; each wrong value is a UserError naming this option."""
+        words = split(text)
+        if not words:
+            raise UserError(f"{self.flag}: expected at least one value, received {text!r}")
+        try:
+            return tuple(dict.fromkeys(self.read(word) for word in words))
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
+
+
+def values(name: str, text: str) -> tuple[Any, ...]:
+    """Read the option of this name from its text, or from its default where there is none."""
+    option = next(option for option in OPTIONS if option.name == name)
+    text = devices.spelled_out(text) if name == "devices" else text or option.default
+    return option.values(text) if text else ()
+
+
+def split(text: str) -> list[str]:
+    """Split at commas outside brackets, so that `fold_chunks[k=8,remat=True]` stays whole."""
+    words, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == "," and depth <= 0:
+            words.append("")
+        else:
+            words[-1] += letter
+    return [word.strip() for word in words if word.strip()]
+
+
+def _counts(word: str) -> bool:
+    """Whether a word is a whole number from 1 that any backend has a size for."""
+    short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
+    return short and 0 < int(word) <= _LARGEST
+
+
+def _size(word: str) -> int:
+    if not _counts(word):
+        raise UserError(f"expected a whole number from 1 to {_LARGEST:,}, received {word!r:.80}")
+    return int(word)
+
+
+def _threads(word: str) -> int:
+    if word == "default":
+        return 0
+    if not _counts(word):
+        raise UserError(f"expected a number of threads or 'default', received {word!r:.80}")
+    return int(word)
+
+
+def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def read(word: str) -> StrEnum:
+        try:
+            return kind(word)
+        except ValueError:
+            raise UserError(f"unknown value {word!r}; nearest: {nearest(word, kind)}") from None
+
+    return read
+
+
+def _axis(
+    name: str, field: str, default: str, choices: str, read: Callable[[str], Any] = _whole
+) -> AxisOption:
+    return AxisOption(name, default, choices, field=field, read=read)
+
+
+def _choices(name: str, field: str, default: str, kind: type[StrEnum]) -> AxisOption:
+    return _axis(name, field, default, ", ".join(kind), _choice(kind))
+
+
+#: Every axis in the order of the help text.
+OPTIONS: tuple[AxisOption, ...] = (
+    _axis("strategies", "strategy", "", "names, families, name[k=8], or all"),
+    _axis("workloads", "workload", "", "names of files in workloads/, or all"),
+    _axis("seq_lens", "seq_len", "", "numbers of steps", _size),
+    _axis("batch_sizes", "batch", "", "sequences a call", _size),
+    _choices("phases", "phase", "", Phase),
+    _choices("modes", "mode", "", Mode),
+    _choices("lengths", "lengths", "full", Lengths),
+    _choices("gradients", "gradients", "weights", Gradients),
+    _choices("time_axes", "time_axis", "static", TimeAxis),
+    _choices("dtypes", "dtype", "float32", Dtype),
+    _axis("devices", "device", "", "cpu, gpu, gpu:1, or all", devices.read),
+    _axis("threads", "threads", "default", "numbers of threads, or default", _threads),
+    _choices("backends", "backend", "tensorflow", Backend),
+)
+
+
+@dataclass(frozen=True)
+class Knob(Option):
+    """One option that is not an axis; `read` turns its text into a value, or raises ValueError.
+
+    Where it raises UserError, that says more than the option's help.
+    """
+
+    read: Callable[[str], Any] = str
+
+    def value(self, text: str) -> Any:
+        """Read the option's text, or its default when empty."""
+        try:
+            return self.read(text or self.default)
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
+        except ValueError:
+            raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
+
+
+def _positive(word: str) -> int:
+    if int(word) < 1:
+        raise ValueError(word)
+    return int(word)
+
+
+def _seconds(word: str) -> float:
+    seconds = float(word)
+    if not 0 < seconds < float("inf"):
+        raise ValueError(word)
+    return seconds
+
+
+@dataclass(frozen=True)
+class Launches:
+    """How many launches a case has: `fewest`, and up to `most` where a verdict is open."""
+
+    fewest: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"{self.fewest}-{self.most}" if self.most > self.fewest else str(self.fewest)
+
+
+def _launches(word: str) -> Launches:
+    fewest, dash, most = word.partition("-")
+    found = Launches(_positive(fewest), _positive(most if dash else fewest))
+    if found.most < found.fewest:
+        raise ValueError(word)
+    return found
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def _duration(word: str) -> float | None:
+    """Read `90`, `90s`, `5m` or `1h` as seconds; nothing is no limit of the user's."""
+    if not word:
+        return None
+    unit = word[-1] if word[-1] in _UNITS else ""
+    return _seconds(word.removesuffix(unit)) * _UNITS.get(unit, 1)
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(word: str) -> str:
+        if word not in words:
+            raise ValueError(word)
+        return word
+
+    return read
+
+
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _bytes(word: str) -> int:
+    """Read `4G`, `800M` or a number of bytes; nothing is no limit."""
+    if not word:
+        return 0
+    unit = word[-1].upper()
+    number = word[:-1] if unit in _BYTES else word
+    return _positive(number) * _BYTES.get(unit, 1)
+
+
+def _growth(word: str) -> float:
+    """Read how much more of something is allowed: ten times as much at the most."""
+    return share(word, below=10.0)
+
+
+#: A range of processors is cut here: no machine has more.
+_MOST_CORES = 1 << 16
+
+
+def _seed(word: str) -> int | None:
+    """Read a whole number from 0; nothing is a seed drawn anew."""
+    if not word:
+        return None
+    if not (word.isascii() and word.isdecimal()):
+        raise ValueError(word)
+    return int(word)
+
+
+def _cores(word: str) -> tuple[int, ...]:
+    """Read `0,2-3` as numbers of processors that this process may use."""
+    found: set[int] = set()
+    for part in filter(None, word.split(",")):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
+    if word and not devices.can_pin():
+        raise UserError("this system holds no process to some processors; leave it out")
+    if word and not (found and found <= devices.usable()):
+        raise ValueError(word)
+    return tuple(sorted(found))
+
+
+def _features(word: str) -> tuple[int, ...]:
+    return tuple(_positive(size) for size in word.split(",") if size.strip())
+
+
+def _integer_dtype(word: str) -> str:
+    if word not in {"", "int32", "int64"}:
+        raise ValueError(word)
+    return word
+
+
+def _paths(word: str) -> tuple[Path, ...]:
+    return tuple(Path(name.strip()) for name in word.split(",") if name.strip())
+
+
+KNOBS: tuple[Knob, ...] = (
+    Knob(
+        "launches",
+        "3-12",
+        "a number of fresh processes, or the fewest and the most, like 3-12",
+        read=_launches,
+    ),
+    Knob(
+        "precision",
+        "2%",
+        "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
+        read=share,
+    ),
+    Knob(
+        "budget",
+        "",
+        "the time for the whole run, like 90s, 5m or 1h",
+        otherwise="the fewest launches, and more where a verdict is open until 4 min have passed",
+        read=_duration,
+    ),
+    Knob("against", "", "a git revision to race the strategies and workloads against"),
+    Knob("against_path", "", "a folder with strategies/ and workloads/ to race against"),
+    Knob("against_python", "", "another venv's bin/python to race against"),
+    Knob(
+        "gate",
+        "3%",
+        "how much slower than the other side fails a case, like 3%",
+        read=share,
+    ),
+    Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
+    Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
+    Knob(
+        "undecided",
+        "pass",
+        "pass or fail: what becomes of a case that may be slower beyond the gate or may not",
+        read=_one_of("pass", "fail"),
+    ),
+    Knob(
+        "unchanged",
+        "skip",
+        "skip or measure: what becomes of a case whose files are the same on both sides",
+        read=_one_of("skip", "measure"),
+    ),
+    Knob("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
+    Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
+    Knob("seed", "", "a whole number from 0", otherwise="drawn anew", read=_seed),
+    Knob("results", "results", "a folder for the journals"),
+    Knob("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
+    Knob("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
+    Knob(
+        "memory_limit",
+        "",
+        "how much memory a setting's worker may use, like 4G or 800M",
+        read=_bytes,
+    ),
+    Knob("strategy_file", "", "strategies of your own: paths with commas", read=_paths),
+    Knob("layer", "", "a layer of your own, as module:function"),
+    Knob("layer_file", "", "a layer of your own, as path.py:function"),
+    Knob("features", "", "the shape of one step of your layer, like 96,96,3", read=_features),
+    Knob("input_dtype", "", "int32 or int64 for inputs of whole numbers", read=_integer_dtype),
+    Knob(
+        "input_high",
+        "",
+        "a whole number from 1, below which whole-number inputs lie",
+        read=lambda text: _positive(text) if text else 0,
+    ),
+)

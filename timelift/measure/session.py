@@ -14,15 +14,15 @@ from msgspec import structs
 from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, Played, utc_now
-from timelift.measure import axes, backends, catalogue, grid, lock, machine, resume
+from timelift.measure import backends, catalogue, grid, lock, machine, options, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
+from timelift.measure.catalogue import user_workload
 from timelift.measure.gate import Gate
-from timelift.measure.knobs import KNOBS
 from timelift.measure.launch import Limits
+from timelift.measure.options import KNOBS
 from timelift.measure.plan import Display, Plan, Referee
-from timelift.measure.user_layer import user_workload
 
 #: A machine that is busier than this with other work, as a share of its processors, is said so.
 BUSY_SHARE = 0.2
@@ -63,14 +63,15 @@ class Session:
         asked = self._asked = resume.options(self.past, asked) if self.past else dict(asked)
         usual = selftest_axes.AXES if self.selftest else {}
         self.asked = {
-            option.name: asked[option.name] or usual.get(option.name, "") for option in axes.OPTIONS
+            option.name: asked[option.name] or usual.get(option.name, "")
+            for option in options.OPTIONS
         }
         self.knobs = {knob.name: knob.value(asked[knob.name]) for knob in KNOBS}
         self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if self.selftest else None
         self.catalogue = grid.Catalogue(
             catalogue.strategies(root / "strategies", self.knobs["strategy_file"]),
             catalogue.workloads(root / "workloads"),
-            backends=axes.values("backends", self.asked["backends"]),
+            backends=options.values("backends", self.asked["backends"]),
         )
         self._add_user_layer()
         self.cases({"sizes": "smallest"})

@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.across import Pair
-from timelift.analyse.execution import modes
 from timelift.analyse.stats.verdicts import Comparison
 from timelift.case import AXES
 from timelift.escape import csv_text
+from timelift.present.execution import modes
 from timelift.present.units import three_figures
 
 #: So many settings of an axis are in the terminal; the CSV has the rest.

@@ -3,18 +3,15 @@
 Names are as the file wrote them: whoever shows a line escapes it for the place.
 """
 
-import ast
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from timelift.analyse.choose.answers import Beside, Choice, Open
+from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
+from timelift.analyse.choose.by_time import DEAREST
 from timelift.analyse.choose.question import Goal, Question
-from timelift.analyse.runs.measurement import Run
-from timelift.case import TimeAxis
-from timelift.present.notes import titles
+from timelift.case import Setting, TimeAxis
+from timelift.present.command_lines import to_measure
 from timelift.present.units import human_bytes, three_figures, unit_for
 
 #: So many slower alternatives are named.
@@ -24,24 +21,106 @@ _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
 
 
-def answer(question: Question, choice: Choice, run: Run, root: Path, trust: str) -> Iterator[str]:
-    """Say the answer; `root` is where the strategies' files are."""
-    title = dict(titles(run)).get(choice.strategy, "")
+@dataclass(frozen=True)
+class Usage:
+    """How to use a strategy: the file to copy, and what its `build` is called with."""
+
+    file: str
+    features: tuple[object, ...] | None
+    input_dtype: str | None
+
+
+def answer(
+    question: Question, choice: Choice, title: str, usage: Usage, trust: str
+) -> Iterator[str]:
+    """Write the answer; `title` is what the run calls the strategy, if it does."""
     about = f" ({title})" if title else ""
-    yield f"{question.label}: {_BEST[question.goal]} is {choice.strategy}{about}"
+    yield f"{asked(question)}: {_BEST[question.goal]} is {choice.strategy}{about}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
     yield _price(choice)
-    yield f"use it: {usage(question, choice.strategy, run, root)}"
+    yield f"use it: {how_to_use(question, choice.strategy, usage)}"
     yield f"trust: {trust}"
 
 
-def undecided(question: Question, found: Open, run: Run) -> Iterator[str]:
-    """Say that there is no answer yet, and the one command that would give it."""
-    yield f"{question.label}: not decided by this run: {found.why}"
-    if len(found.between) > 1:
-        yield f"it is one of {', '.join(found.between)}"
+def undecided(question: Question, found: Undecided, options: dict[str, str]) -> Iterator[str]:
+    """Write that there is no answer yet, and the one command that would give it.
+
+    `options` are those of the run without which it would have measured something else.
+    """
     between = found.between if len(found.between) > 1 else ()
-    yield f"decide it with: {question.command(run, between, longer=found.longer)}"
+    command = to_measure(question, options, between, longer=found.longer)
+    yield f"{asked(question)}: not decided by this run: {why_undecided(found)}"
+    if between:
+        yield f"it is one of {', '.join(between)}"
+    yield f"decide it with: {command}"
+
+
+def asked(question: Question) -> str:
+    """Write the setting as one would say it."""
+    one = question.setting
+    usual = Setting(one.workload, one.seq_len, one.batch, one.phase)
+    rare = [
+        f"{getattr(one, name)}" if name != "threads" else f"{one.threads} threads"
+        for name in ("lengths", "gradients", "time_axis", "dtype", "threads")
+        if getattr(one, name) != getattr(usual, name)
+    ]
+    sizes = (f"{one.seq_len} steps", f"batch {one.batch}")
+    return ", ".join((one.workload, *sizes, one.phase, one.mode, one.device, *rare))
+
+
+#: Each doubt in words; what is in braces is a field of the answer or made of several below.
+_DOUBTS = {
+    Doubt.NOT_MEASURED: "no size of it was measured",
+    Doubt.OUTSIDE: (
+        "{lengths} steps and batch {batches} were measured, and nothing is extrapolated"
+    ),
+    Doubt.ALONE: "a strategy was measured alone, beside no other",
+    Doubt.ONE_LAUNCH: "one launch is no evidence",
+    Doubt.DEAR: "the first of them may cost {more:.0f} % over the best",
+    Doubt.ONE_SIDE: "{names} was not measured on both sides",
+    Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
+    Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
+    Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
+    Doubt.NOT_SURE: "the settings around it are not sure enough",
+    Doubt.FACT_UNKNOWN: "the run does not know it of two strategies: {fact}",
+    Doubt.FACT_SILENT: "{fact} of {names} is not known, and may be the least",
+}
+_BASES = {
+    Basis.FASTEST_AT_BOTH: "{best} is fastest at both",
+    Basis.AHEAD: "{best} is shown ahead of {other} here, which is fastest at the other end",
+    Basis.TIED: "{first} and {last} meet near here, so it matters little",
+    Basis.FASTEST_IN_ALL: "{best} is fastest in all four",
+    Basis.LEAST_ON_EVERY_SIDE: "{best} has the least, or nearly, on every side",
+}
+
+
+def why_undecided(found: Undecided) -> str:
+    """Write why a run does not decide."""
+    first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
+    return _DOUBTS[found.doubt].format(
+        lengths=_range(*found.lengths),
+        batches=_range(*found.batches),
+        more=100 * (found.price - 1),
+        most=f"{100 * (DEAREST - 1):.0f} %",
+        names=", ".join(found.strategies),
+        first=first,
+        last=last,
+        low=found.sizes[0],
+        high=found.sizes[1],
+        fact=found.fact,
+    )
+
+
+def _range(least: int, most: int) -> str:
+    return f"{least} to {most}" if most > least else str(least)
+
+
+def _why(choice: Choice) -> str:
+    """Write how a size that was not measured was decided."""
+    first, last = (choice.winners or ("",))[0], (choice.winners or ("",))[-1]
+    other = last if choice.strategy == first else first
+    words = _BASES[choice.basis]
+    return words.format(best=choice.strategy, other=other, first=first, last=last)
 
 
 def _value(goal: Goal, choice: Choice) -> str:
@@ -70,25 +149,24 @@ def _basis(choice: Choice) -> str:
         where = f"between {first.seq_len} and {last.seq_len} steps, batch {first.batch} and "
         where += str(last.batch)
     way = ", interpolated" if math.isfinite(choice.value) else ", but"
-    return f"{way} {where} ({many} each): {choice.why}"
+    return f"{way} {where} ({many} each): {_why(choice)}"
 
 
 def _price(choice: Choice) -> str:
     """Say what it costs, and what the others do."""
-    close = [one.strategy for one in choice.others if not one.apart]
-    slower = [one for one in choice.others if one.apart]
+    close = [one.strategy for one in choice.not_told_apart]
     parts = []
-    if math.isfinite(choice.price) and choice.price > 1:
+    if choice.may_cost:
         parts.append(f"costs at most {100 * (choice.price - 1):.1f} % over the best")
-    elif math.isfinite(choice.price):
+    elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(slower)] if slower else []
+    parts += [_slower(choice.slower)] if choice.slower else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 
-def _slower(others: Sequence[Beside]) -> str:
+def _slower(others: Sequence[Alternative]) -> str:
     """Name the nearest alternatives and the dearest, as times the chosen one."""
     shown = others if len(others) <= _NAMED else [*others[: _NAMED - 1], others[-1]]
     return "times as much: " + ", ".join(
@@ -102,46 +180,12 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def usage(question: Question, strategy: str, run: Run, root: Path) -> str:
-    """Say which file to copy and how to call it."""
-    stem, _, inside = strategy.partition("[")
-    own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
-    given = run.header.options.get("strategy_file") or "where you keep it"
-    file = f"strategies/{stem}.py" if own else f"{stem}.py ({given})"
-    told = _constants(root / "workloads", question.setting.workload)
-    features = told.get("FEATURES")
+def how_to_use(question: Question, strategy: str, found: Usage) -> str:
+    """Write which file to copy and how to call it."""
+    inside = strategy.partition("[")[2]
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
-    sizes = ", ".join(map(str, features)) if isinstance(features, tuple) else "*features"
+    sizes = "*features" if found.features is None else ", ".join(map(str, found.features))
     words = ["layer", f"({steps}, {sizes})"]
-    words += [f"dtype={told['INPUT_DTYPE']!r}"] if told.get("INPUT_DTYPE") else []
+    words += [f"dtype={found.input_dtype!r}"] if found.input_dtype else []
     words += [inside.removesuffix("]").replace(",", ", ")] if inside else []
-    return f"copy {file}, then: model = build({', '.join(words)})"
-
-
-def _names_a_file(stem: str) -> bool:
-    """Whether a name that a journal holds leads to no other folder."""
-    return re.fullmatch(r"\w[\w.-]*", stem) is not None
-
-
-def _constants(folder: Path, workload: str) -> dict[str, Any]:
-    """Read the literal constants of a workload's file without importing it; none if it has none."""
-    path = folder / f"{workload}.py"
-    if not _names_a_file(workload) or not path.is_file():
-        return {}
-    try:
-        body = ast.parse(path.read_text(encoding="utf-8")).body
-        return {name: ast.literal_eval(value) for name, value in _assigned(body)}
-    except (OSError, ValueError, SyntaxError):
-        return {}
-
-
-def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
-    for node in body:
-        if isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
-        elif isinstance(node, ast.AnnAssign) and node.value:
-            target, value = node.target, node.value
-        else:
-            continue
-        if isinstance(target, ast.Name) and target.id in {"FEATURES", "INPUT_DTYPE"}:
-            yield target.id, value
+    return f"copy {found.file}, then: model = build({', '.join(words)})"

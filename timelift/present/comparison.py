@@ -3,32 +3,23 @@
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from timelift.analyse.changes.decide import commit
-from timelift.analyse.changes.facts import Cases
+from timelift.analyse.changes.compared import Compared, Side
 from timelift.analyse.changes.judge import Judged, Word
-from timelift.analyse.changes.machines import in_words
-from timelift.analyse.changes.shift import measured
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Run
 from timelift.case import Case
 from timelift.escape import plain
-from timelift.present.comparison_notes import (
-    ROWS,
-    Compared,
-    case_name,
-    ending,
-    notes,
-    percent,
-    shown,
-)
+from timelift.present.comparison_notes import ROWS, case_name, ending, notes, percent, shown
+from timelift.present.differences import in_words
 from timelift.present.table import Column
 from timelift.present.terminal import laid_out, show_line
 from timelift.present.units import three_figures
 
+#: What is said of a case on another machine, where nothing can be suspect.
+_ADVISED = {Word.SUSPECT: "slower there"}
 _STYLES = {Word.SUSPECT: "yellow", Word.FASTER: "green"}
 
 
@@ -36,7 +27,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     """Print everything, the worst first; `rows` limits the table beyond the suspects."""
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    judged = shown(compared.findings.judged, rows)
+    judged = shown(compared.findings, rows)
     if judged:
         console.print()
         styles = {case_name(one.shift.case): _STYLES.get(one.word, "") for one in judged}
@@ -50,8 +41,8 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
 
 def head(compared: Compared) -> Iterator[tuple[str, str]]:
     """Say which runs, what drifted between them, and what the canary says of the machine."""
-    yield "old", _run(compared.old)
-    yield "new", _run(compared.new)
+    yield "old", _run(compared.old.run, compared.decision.old)
+    yield "new", _run(compared.new.run, compared.decision.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.findings.drift:
@@ -62,17 +53,16 @@ def head(compared: Compared) -> Iterator[tuple[str, str]]:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
 
-def _run(run: Run) -> str:
+def _run(run: Run, commit: str) -> str:
     state = "" if run.complete else ", incomplete"
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
-    return (
-        f"{run.header.started or 'unknown time'}, commit {commit(run) or 'unknown'}{changes}{state}"
-    )
+    started = run.header.started or "unknown time"
+    return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
 def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:
     """Lay out the cases; `change` is beside the other rivals of the setting, not in seconds."""
-    before, after = measured(compared.old), measured(compared.new)
+    before, after = compared.old, compared.new
     shifts = [one.shift for one in judged]
     title, value = ("rank", _rank) if compared.advisory else ("(ms)", _milliseconds)
     return [
@@ -88,24 +78,16 @@ def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:
 
 
 def _word(one: Judged, compared: Compared) -> str:
-    if compared.advisory and one.word is Word.SUSPECT:
-        return "slower there"
-    return str(one.word)
+    return (_ADVISED if compared.advisory else {}).get(one.word, str(one.word))
 
 
-def _milliseconds(case: Case, run: Cases) -> str:
-    return three_figures(1e3 * _seconds(run[case]))
+def _milliseconds(case: Case, side: Side) -> str:
+    return three_figures(1e3 * side.seconds[case])
 
 
-def _rank(case: Case, run: Cases) -> str:
-    """Give the place of a case among its rivals of one run, the fastest first."""
-    own = _seconds(run[case])
-    rivals = [one for one in run if one.setting == case.setting]
-    return f"{1 + sum(_seconds(run[one]) < own for one in rivals)} of {len(rivals)}"
-
-
-def _seconds(one: Measurement) -> float:
-    return float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
+def _rank(case: Case, side: Side) -> str:
+    place, rivals = side.rank(case)
+    return f"{place} of {rivals}"
 
 
 def _interval(one: Judged) -> str:

@@ -2,16 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
-
-from timelift.analyse.changes.decide import command, commit, same_code
+from timelift.analyse.changes.compared import Compared
+from timelift.analyse.changes.decide import Decision
 from timelift.analyse.changes.facts import FactChange
-from timelift.analyse.changes.judge import Findings, Judged, Word
-from timelift.analyse.changes.machines import versions_drifted
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.changes.judge import Findings, Judged
 from timelift.case import Case
+from timelift.present.command_lines import to_decide
 from timelift.present.units import human_bytes, three_figures
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
@@ -25,20 +22,9 @@ _FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Compared:
-    """Two runs and what was found between them; `advisory` where they are of two machines."""
-
-    old: Run
-    new: Run
-    findings: Findings
-    advisory: bool = False
-
-
-def shown(judged: Sequence[Judged], rows: int) -> list[Judged]:
+def shown(findings: Findings, rows: int) -> list[Judged]:
     """Give the rows that are printed: all suspects, and so many more."""
-    suspects = sum(one.word is Word.SUSPECT for one in judged)
-    return list(judged[: suspects + rows])
+    return list(findings.judged[: findings.suspect_rows + rows])
 
 
 def case_name(case: Case) -> str:
@@ -54,12 +40,13 @@ def percent(log_ratio: float) -> str:
 def notes(compared: Compared, rows: int = ROWS) -> Iterator[str]:
     """Say what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     findings = compared.findings
-    hidden = len(findings.judged) - len(shown(findings.judged, rows))
+    hidden = len(findings.judged) - len(shown(findings, rows))
     if hidden:
         yield f"and {hidden} more cases, which became less slow; --all shows them"
     yield from _listed("new", findings.added)
     yield from _listed("removed", findings.removed)
-    for case, why in findings.lost.items():
+    for case, one in findings.lost.items():
+        why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
         yield f"no longer measured: {case_name(case)}: {why}"
     if compared.advisory:
         return
@@ -85,7 +72,7 @@ def _fact(change: FactChange) -> str:
 def _together(findings: Findings) -> Iterator[str]:
     """Say which settings became slower as a whole; all of them are one sentence."""
     slower = findings.suspect_settings
-    if len(slower) > 1 and len(slower) == len(findings.settings):
+    if findings.all_settings_slower:
         least = min(one.beside_canary for one in slower)
         yield (
             f"suspect: all {len(slower)} settings became slower together, by {percent(least)} or "
@@ -107,16 +94,16 @@ def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
         yield f"{compared_cases} cases beside each other; advisory, since the machines differ"
         return
     if not findings.any_suspect:
-        yield f"no suspects among {compared_cases} cases{_visible(findings.judged)}"
+        yield f"no suspects among {compared_cases} cases{_visible(findings)}"
         return
     yield from _decisions(compared, findings.suspects, rows)
 
 
-def _visible(judged: Sequence[Judged]) -> str:
-    if not judged:
+def _visible(findings: Findings) -> str:
+    if not findings.judged:
         return ""
-    middle = float(np.median([one.visible for one in judged]))
-    return f"; the median case would be one if it were {percent(middle)} slower"
+    usual = percent(findings.usually_visible)
+    return f"; the median case would be one if it were {usual} slower"
 
 
 def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator[str]:
@@ -125,23 +112,23 @@ def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator
     parts += [f"{len(shared)} settings as a whole"] if shared else []
     yield (
         f"{', '.join(parts)}: runs of two moments convict nobody; "
-        + _how_to_decide(compared.old, compared.new)
+        + _how_to_decide(compared.decision)
     )
     for case in cases[:rows]:
-        yield f"  {command(case, compared.old, compared.new)}"
+        yield f"  {to_decide(case, compared.decision)}"
     if len(cases) > rows:
         yield f"  and {len(cases) - rows} more; --all shows them"
-    if versions_drifted(compared.findings.drift):
+    if compared.findings.packages_drifted:
         yield (
             "versions or flags drifted, too, and both sides of a revision run on the same; "
             "what races another interpreter is: pytest bench/ --against-python PYTHON"
         )
 
 
-def _how_to_decide(old: Run, new: Run) -> str:
-    if same_code(old, new):
-        return f"both measured commit {commit(new)}, so it was not the code; measure again with"
-    if not commit(old):
+def _how_to_decide(found: Decision) -> str:
+    if found.same_code:
+        return f"both measured commit {found.new}, so it was not the code; measure again with"
+    if not found.old:
         return "the old run has no commit to race against; measure again with"
-    place = f", with {commit(new)} checked out," if commit(new) else ""
+    place = f", with {found.new} checked out," if found.new else ""
     return f"what decides{place} is"

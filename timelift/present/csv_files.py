@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.lifts import look_alikes
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.rival import Rival
 from timelift.case import AXES
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, csv_text, markdown
@@ -86,18 +86,16 @@ def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(markdown(cell, NAME_LIMIT) for cell in cells)} |"
 
 
-def csv_report(run: Run, rankings: Iterable[Ranking]) -> str:
+def csv_report(found: RunFindings) -> str:
     """Write one row a case: its axes, its rank, its facts, its status and why."""
-    others = look_alikes(run)
-    ranked = {row.case: row for ranking in rankings for row in ranking.everyone}
-    first = first_calls(run.measurements)
+    ranked = {row.case: row for ranking in found.rankings for row in ranking.everyone}
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for one in run.measurements:
+    for one in found.run.measurements:
         row = _csv_row(one, ranked.get(one.case))
-        row |= first_call_interval(first.get(one.case))
-        row["differs"] = others.get(one.case.strategy, "")
+        row |= first_call_interval(found.first_calls.get(one.case))
+        row["differs"] = found.look_alikes.get(one.case.strategy, "")
         writer.writerow({name: _csv_cell(value) for name, value in row.items()})
     return file.getvalue()
 

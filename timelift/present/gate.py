@@ -1,17 +1,11 @@
 """What a gate found, in sentences: for each case that fails, and for the whole run."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-from timelift.analyse.runs import results
-from timelift.analyse.runs.against import of_run as read_against
-from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.gate import Finding
-from timelift.analyse.stats.outcomes import Outcome, outcomes, without_other_side
+from timelift.analyse.stats.outcomes import GateFindings, Outcome
 from timelift.analyse.stats.paired import Quantity
-from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Against
 
@@ -25,34 +19,13 @@ _COMPARED = {
 }
 
 
-def of_run(run: Run) -> Iterator[str]:
-    """Say what a run against another side found; nothing of a usual run."""
-    against = read_against(run)
-    if against is not None:
-        yield from lines(outcomes(run, against), against)
-        yield from _some(
-            f"{name(case)}: not compared, since {against.label} has no figures: "
-            f"{lost.status}: {lost.reason}"
-            for case, lost in without_other_side(run)
-        )
-
-
-def failures(path: Path) -> dict[Case, str]:
-    """Read a run against another side; give each case that fails with the reason."""
-    run = results.load(path)
-    found = read_against(run)
-    if found is None:
-        return {}
-    judged = {one.case: failure(one, found) for one in outcomes(run, found)}
-    return {case: text for case, text in judged.items() if text}
-
-
 def failure(outcome: Outcome, against: Against) -> str:
-    """Say why a case fails the gate; nothing where it does not."""
-    if not outcome.fails(against.undecided):
-        return ""
+    """Write why a case fails the gate."""
     reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
-    reasons += list(_broken(outcome, against))
+    reasons += [
+        f"{new:,} {fact} where {against.label} has {old:,}"
+        for fact, (old, new) in outcome.broken.items()
+    ]
     if not reasons:
         reasons = [undecided(outcome.time, against)]
     return f"{name(outcome.case)}: {'; '.join(reasons)}"
@@ -80,51 +53,44 @@ def undecided(finding: Finding, against: Against) -> str:
         if math.isfinite(finding.detectable)
         else "too few launches to see any change"
     )
-    if finding.suspected and not finding.tried:
+    if finding.left_untried:
         seen = "it looks changed and was not tried again, since the time was up"
     beside = f"undecided beside {against.label}"
     return f"{beside}: {_percent(finding.effect):+.1f} % {_interval(finding)}, and {seen}"
 
 
-def _broken(outcome: Outcome, against: Against) -> Iterator[str]:
-    for fact in ("weights", "traces") if outcome.retraces else ("weights",):
-        if fact in outcome.facts:
-            old, new = outcome.facts[fact]
-            yield f"{new:,} {fact} where {against.label} has {old:,}"
-
-
-def lines(outcomes: Sequence[Outcome], against: Against) -> Iterator[str]:
-    """Say what the gate found, the failures first."""
-    if outcomes:
-        yield _count(outcomes, against)
-    yield from _some(text for one in outcomes if (text := failure(one, against)))
+def lines(found: GateFindings) -> Iterator[str]:
+    """Write what the gate found, the failures first."""
+    against = found.against
+    if found.outcomes:
+        yield _count(found)
+    yield from _some(failure(one, against) for one in found.failed)
     yield from _some(
-        f"{name(one.case)}: {changed(quantity, found, against)}"
-        for one in outcomes
-        for quantity, found in one.findings.items()
-        if found.verdict is Verdict.FASTER
+        f"{name(one.case)}: {changed(quantity, one.findings[quantity], against)}"
+        for one, quantity in found.faster
     )
-    if against.undecided != "fail":
-        yield from _some(
-            f"{name(one.case)}: {undecided(one.time, against)}"
-            for one in outcomes
-            if one.time.verdict is Verdict.UNDECIDED
-        )
+    yield from _some(f"{name(one.case)}: {undecided(one.time, against)}" for one in found.undecided)
     yield from _some(
-        f"{name(one.case)}: {old:,} {fact.replace('_', ' ')} became {new:,}"
-        for one in outcomes
-        for fact, (old, new) in one.facts.items()
-        if fact == "graph_nodes"
+        f"{name(one.case)}: {old:,} graph nodes became {new:,}"
+        for one in found.outcomes
+        for old, new in (one.facts[fact] for fact in one.facts if fact == "graph_nodes")
     )
     yield from _names(against)
+    yield from _some(
+        f"{name(case)}: not compared, since {against.label} has no figures: "
+        f"{lost.status}: {lost.reason}"
+        for case, lost in found.lost
+    )
 
 
-def _count(outcomes: Sequence[Outcome], against: Against) -> str:
-    verdicts = Counter(one.time.verdict for one in outcomes)
-    words = [f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict]]
+def _count(found: GateFindings) -> str:
+    against = found.against
+    words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({against.commit[:8]})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
-    return f"{len(outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"
+    return (
+        f"{len(found.outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"
+    )
 
 
 def _names(against: Against) -> Iterator[str]:

@@ -9,13 +9,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from timelift.analyse import lifts
-from timelift.analyse.runs import results, trust
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.journal import TWINS_FOLDERS
-from timelift.present.head import trust_in_words
-from timelift.present.table import Report, SettingTable, report
+from timelift.present.table import Report, SettingTable
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 #: Bytes that GitHub shows of one step's summary.
@@ -27,19 +23,11 @@ _CUT = (
 )
 
 
-def append(
-    answers: Iterable[str],
-    journal: Path,
-    results_folder: Path | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> str:
-    """Append the answers and the tables of a run to the step's summary; say where they went.
+def append(text: str, path: Path) -> str:
+    """Append a text to the step's summary; return where it went, in words.
 
-    Raises UserError where the variable is unset or the file cannot be written.
+    Raises UserError where the file cannot be written.
     """
-    path = _file(environment)
-    folder = results_folder or _results_folder(journal)
-    text = summary(list(answers), journal, folder)
     try:
         before = path.stat().st_size if path.exists() else 0
         with path.open("ab") as file:
@@ -52,7 +40,8 @@ def append(
     return "the answer is in the summary of this GitHub Actions step"
 
 
-def _file(environment: Mapping[str, str]) -> Path:
+def file_of(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the file of the step's summary; raises UserError where the variable is unset."""
     name = environment.get(VARIABLE)
     if not name:
         raise UserError(
@@ -62,21 +51,11 @@ def _file(environment: Mapping[str, str]) -> Path:
     return Path(name)
 
 
-def _results_folder(journal: Path) -> Path:
-    """Give the folder of all machines: that of twins lies one deeper."""
-    machine = journal.parent.parent if journal.parent.name in TWINS_FOLDERS else journal.parent
-    return machine.parent
-
-
-def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
+def summary(answers: Sequence[str], trusted: str, report: Report | None) -> str:
     """Write the answers, how far to trust them, and a short table of every setting."""
-    run = results.load(journal)
-    words = trust_in_words(run, trust.of_machine(results_folder, run))
     top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
-    lines = [*top, "", f"**trust:** {markdown(words)}", ""]
-    if journal.parent.name not in TWINS_FOLDERS:
-        lines += _tables(report(run, lifts.rank(run)))
-    return "\n".join([*lines, ""])
+    lines = [*top, "", f"**trust:** {markdown(trusted)}", ""]
+    return "\n".join([*lines, *(_tables(report) if report else ()), ""])
 
 
 def _tables(found: Report) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
 from timelift.journal import Commit
+from timelift.present.trust import sentence
 
 _SCALARS = (str, int, float)
 
@@ -33,7 +34,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     """Say how far the figures of a run's machine may be trusted, or how to find out."""
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
-    return trust.sentence(run.header.machine.versions)
+    return sentence(trust, run.header.machine.versions)
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:

@@ -4,18 +4,16 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.changes.changes import CaseHistory
 from timelift.analyse.changes.reading import History
-from timelift.analyse.changes.runs import differences
 from timelift.analyse.changes.standing import WORSE
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
-from timelift.present import csv_files, leftovers
+from timelift.present.differences import between
 from timelift.present.history_words import TITLES, cells, head, past, rows
 from timelift.present.table import Column
 from timelift.present.terminal import laid_out, show_line
@@ -83,11 +81,11 @@ def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
 
 
 def _every(history: History) -> list[str]:
-    lines = [_row(["case", "now", "runs", "changes"]), "| --- | --- | ---: | ---: |"]
-    for one in history.found.cases:
-        count = sum(map(math.isfinite, one.ratio))
-        lines.append(_row([one.case.label, one.now, str(count), str(len(one.changes))]))
-    return lines
+    rows = [
+        _row([one.case.label, one.now, str(one.runs), str(len(one.changes))])
+        for one in history.found.cases
+    ]
+    return [_row(["case", "now", "runs", "changes"]), "| --- | --- | ---: | ---: |", *rows]
 
 
 def _row(texts: Iterable[str], *, raw: bool = False) -> str:
@@ -108,13 +106,12 @@ def csv_history(history: History) -> str:
 
 
 def _state(one: CaseHistory, history: History) -> list[object]:
-    count = sum(map(math.isfinite, one.ratio))
-    size = one.worst or one.since
+    size = one.told
     if size is None:
-        return [str(one.now), count, len(one.changes), *[""] * 6]
+        return [str(one.now), one.runs, len(one.changes), *[""] * 6]
     ratios = [round(math.exp(end), 6) for end in (size.shift, size.low, size.high)]
-    written = cells(one, history.runs)
-    return [str(one.now), count, len(one.changes), *ratios, written[4], written[5], written[7]]
+    written = cells(one, size, history)
+    return [str(one.now), one.runs, len(one.changes), *ratios, written[4], written[5], written[7]]
 
 
 def csv_changes(history: History) -> str:
@@ -140,24 +137,8 @@ def _place(
     days = [one.started.isoformat() for one in (before, after)]
     sizes = [round(math.exp(one), 6) for one in logs]
     texts = [name, *days, before.commit, after.commit]
-    return [*map(_cell, texts), *sizes, _cell(differences(before, after))]
+    return [*map(_cell, texts), *sizes, _cell(between(history.differences(first, second)))]
 
 
 def _cell(value: object) -> object:
     return csv_text(value) if isinstance(value, str) else value
-
-
-def write(history: History, folder: Path) -> list[Path]:
-    """Write the tables and figures of a history; raises UserError where that cannot be done."""
-    from timelift.present.figures import plot, plot_history  # noqa: PLC0415 - takes a second
-
-    pictures = plot.save(plot_history.figures(history), folder)
-    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
-    texts = {
-        "history.md": markdown_history(history, names),
-        "history.csv": csv_history(history),
-        "changes.csv": csv_changes(history),
-    }
-    written = [csv_files.write(folder / name, text) for name, text in texts.items()] + pictures
-    leftovers.clear(folder, "history", written)
-    return written

@@ -1,25 +1,39 @@
 """What there is to say below a table: the fastest, the look-alikes, and what has no result."""
 
-import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from timelift.analyse.lifts import LookAlikes, declared
+from timelift.analyse.choice import Everywhere
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.stats.ranking import Ranking, Rival, never_worse
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Verdict
+from timelift.analyse.stats.lifts import NoAnswer, declared
+from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.planted import MARK as TWIN
+from timelift.present import prices
 
+#: What a look-alike's name is followed by in a table.
+MARK = " (no lift)"
 ONE_LAUNCH = "within one launch: no interval"
 
 
-def verdicts(ranking: Ranking, no_answers: LookAlikes) -> Iterator[str]:
+def verdicts(ranking: Ranking, no_answers: Mapping[str, NoAnswer]) -> Iterator[str]:
     """Name the fastest, its equals, the price of trusting the order, and what is no answer."""
     yield from _contest(ranking)
-    if ranking.rows and not all(has_interval(row) for row in ranking.everyone):
+    if ranking.rows and not all(row.has_interval for row in ranking.everyone):
         yield ONE_LAUNCH
     for row in ranking.look_alikes:
         name = row.case.strategy
-        yield f"{name} {no_answers[name]}"
+        yield f"{name} {_instead(no_answers[name])}"
+
+
+def _instead(one: NoAnswer) -> str:
+    return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
+
+
+def shown(row: Rival, found: Ranking) -> str:
+    """Name a row of a table, a look-alike with its mark; a twin has one in its name."""
+    name = row.case.strategy
+    return name + (MARK if row in found.look_alikes and TWIN not in name else "")
 
 
 def _contest(ranking: Ranking) -> Iterator[str]:
@@ -33,40 +47,31 @@ def _contest(ranking: Ranking) -> Iterator[str]:
         return
     close = [name for name in ranking.fastest_set if name != first]
     yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
-    if math.isfinite(ranking.price(first)[1]):
-        yield from ranking.sentences()
+    if ranking.rows[0].price_is_known:
+        yield from prices.sentences(ranking)
     yield from undecided(ranking)
 
 
 def undecided(ranking: Ranking) -> Iterator[str]:
-    """Name who cannot be told from the first, and the difference that would have been seen."""
-    open_rows = [row for row in ranking.rows[1:] if row.verdict is Verdict.UNDECIDED]
-    known = [row for row in open_rows if math.isfinite(row.detectable)]
-    if known:
-        seen = (f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in known)
+    """Name those not told from the first, and the difference that would have been seen."""
+    seen = [
+        f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in ranking.undecided
+    ]
+    if seen:
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 
 
-def everywhere(rankings: Iterable[Ranking]) -> Iterator[str]:
-    """Say of several settings together which strategies are safe in all of them."""
-    contests = [ranking for ranking in rankings if len(ranking.rows) > 1]
-    names = never_worse(contests)
-    if len(contests) > 1 and names:
-        yield f"never shown slower than the best, in {len(contests)} settings: {', '.join(names)}"
-    elif len(contests) > 1 and not any(map(earns_verdicts, contests)):
+def everywhere(found: Everywhere) -> Iterator[str]:
+    """Write of several settings together which strategies are safe in all of them."""
+    if found.settings <= 1:
+        return
+    if found.unbeaten:
+        names = ", ".join(found.unbeaten)
+        yield f"never shown slower than the best, in {found.settings} settings: {names}"
+    elif not found.judged:
         yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
-    elif len(contests) > 1:
-        yield f"no strategy stayed unbeaten in all {len(contests)} settings"
-
-
-def earns_verdicts(ranking: Ranking) -> bool:
-    """Whether any rival of a setting had launches enough to be shown slower."""
-    return any(row.launches >= MIN_LAUNCHES for row in ranking.rows[1:])
-
-
-def has_interval(row: Rival) -> bool:
-    """Whether enough launches were compared to give the ratio an interval."""
-    return math.isfinite(row.low) and math.isfinite(row.high)
+    else:
+        yield f"no strategy stayed unbeaten in all {found.settings} settings"
 
 
 def losses(lost: Iterable[Measurement]) -> Iterator[str]:

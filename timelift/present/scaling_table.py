@@ -4,19 +4,16 @@ Names are as the file wrote them: whoever shows a line escapes it for the place.
 """
 
 import csv
-import dataclasses
 import io
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from timelift.analyse.lifts import lifts
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.scaling.both import Scaling
 from timelift.analyse.scaling.family import others
-from timelift.analyse.scaling.overtaking import Crossover, crossovers
-from timelift.analyse.scaling.powers import Exponent, Kind, exponents
+from timelift.analyse.scaling.overtaking import Crossover
+from timelift.analyse.scaling.powers import Exponent, Kind
 from timelift.case import AXES, Setting
 from timelift.escape import csv_text
 from timelift.present.units import three_figures
@@ -29,20 +26,6 @@ _EXPONENT = ("p", "low", "high", "bend", "bend_low", "bend_high", "misfit")
 
 #: What the members of a family share, and the axis in which they differ.
 _Key = tuple[str, Setting]
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """How the times of a run grow and who overtakes whom; empty with one size of everything."""
-
-    exponents: tuple[Exponent, ...]
-    crossovers: tuple[Crossover, ...]
-
-
-def scaling(run: Run) -> Scaling:
-    """Find out both; look-alikes grow too, but crossovers are of lifts alone."""
-    known = dataclasses.replace(run, measurements=tuple(lifts(run)))
-    return Scaling(tuple(exponents(run)), tuple(crossovers(known)))
 
 
 def lines(found: Scaling) -> Iterator[str]:

@@ -3,31 +3,21 @@
 Names inside are as the file wrote them: whoever shows a table escapes it for the place.
 """
 
-import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from timelift.analyse import execution, limit, quality
-from timelift.analyse.lifts import no_answers, shown
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.costs import Costs
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
-from timelift.analyse.runs.trust import Trust
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
-from timelift.analyse.stats.ranking import Ranking, Rival
-from timelift.case import Case, Lengths, Phase, Setting, Status
+from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.case import Lengths, Setting, Status
+from timelift.present import execution, quality
 from timelift.present.head import head, trust_in_words
-from timelift.present.notes import (
-    everywhere,
-    has_interval,
-    losses,
-    meanings,
-    titles,
-    verdicts,
-)
+from timelift.present.notes import everywhere, losses, meanings, shown, titles, verdicts
 from timelift.present.units import Unit, human_bytes, three_figures, unit_for
 
 _FAR = 10.0
@@ -77,83 +67,63 @@ class Report:
     warnings: tuple[str, ...]
 
 
-Measured = Mapping[Case, Measurement]
-FirstCalls = Mapping[Case, FirstCall]
-
-
-def report(run: Run, rankings: Iterable[Ranking], trust: Trust | None = None) -> Report:
-    """Put a run and its rankings into words; `trust` is what the machine's self-test found."""
-    ranked = list(rankings)
-    tables = tuple(_tables(run, ranked))
+def report(found: RunFindings) -> Report:
+    """Put what was found in a run into words."""
+    run = found.run
     top = (
         *head(run),
         *execution.lines(run),
-        *quality.lines(run, ranked),
-        ("trust", trust_in_words(run, trust)),
-        *(("answer", sentence) for sentence in everywhere(ranked)),
+        *quality.lines(found),
+        ("trust", trust_in_words(run, found.trust)),
+        *(("answer", sentence) for sentence in everywhere(found.everywhere)),
     )
-    return Report(top, titles(run), meanings(run), tables, run.warnings)
+    return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
 
-def _tables(run: Run, rankings: Iterable[Ranking]) -> Iterator[SettingTable]:
+def _tables(found: RunFindings) -> Iterator[SettingTable]:
     """Lay out every setting of a run, the ones without a measured case too."""
-    ranked = {ranking.setting: ranking for ranking in rankings}
-    measured = {one.case: one for one in run.measurements}
-    others, limits = no_answers(run), limit.attainable(run.measurements)
-    first = first_calls(run.measurements)
+    ranked = {ranking.setting: ranking for ranking in found.rankings}
     lost: dict[Setting, list[Measurement]] = defaultdict(list)
-    for one in run.measurements:
+    for one in found.run.measurements:
         if one.status is not Status.MEASURED:
             lost[one.case.setting].append(one)
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            bound = execution.launch_bound(ranked[setting], measured)
-            notes = (*verdicts(ranked[setting], others), *bound, *below)
-            yield _table(ranked[setting], measured, notes, limits, first)
+            bound = execution.launch_bound(found.launch_bound[setting], setting.device)
+            notes = (*verdicts(ranked[setting], found.no_answers), *bound, *below)
+            columns = tuple(one for one in _columns(ranked[setting], found) if any(one.cells))
+            yield SettingTable(setting, columns, notes, ranked[setting].fastest_set)
         else:
             yield SettingTable(setting, (), ("nothing measured", *below), ())
 
 
-def _table(
-    ranking: Ranking,
-    measured: Measured,
-    notes: tuple[str, ...],
-    limits: limit.Limits,
-    first: FirstCalls,
-) -> SettingTable:
-    columns = tuple(one for one in _columns(ranking, measured, limits, first) if any(one.cells))
-    return SettingTable(ranking.setting, columns, notes, ranking.fastest_set)
-
-
-def _columns(
-    ranking: Ranking, measured: Measured, limits: limit.Limits, first: FirstCalls
-) -> list[Column]:
-    rows = ranking.everyone
+def _columns(ranking: Ranking, found: RunFindings) -> list[Column]:
+    rows, first = ranking.everyone, found.first_calls
+    measured = [found.measured[row.case] for row in rows]
+    costs = [found.costs_of[row.case] for row in rows]
+    more = [one.over_forward for one in costs]
     unit = unit_for(row.seconds_per_call for row in rows)
-    more = [difference_to_forward(row.case, measured) for row in rows]
     return [
         Column("strategy", 0, tuple(shown(row, ranking) for row in rows)),
         Column(f"time ({unit.name})", 0, _scaled([row.seconds_per_call for row in rows], unit)),
         Column("ratio", 0, tuple(_ratio(row.ratio) for row in rows)),
         Column("95 % interval", 1, _intervals(ranking)),
-        _per_valid_step(rows, measured),
+        _per_valid_step(ranking, costs),
         Column("ties", 2, tuple(row.letters for row in rows)),
         Column(f"over forward ({unit.name})", 5, _scaled(more, unit)),
         Column("first call (s)", 3, tuple(_first_call(first.get(row.case)) for row in rows)),
-        Column("graph nodes", 6, _facts(rows, measured, "graph_nodes", "{:,.0f}".format)),
-        Column("peak memory", 4, _facts(rows, measured, "peak_bytes", human_bytes)),
+        Column("graph nodes", 6, _facts(measured, "graph_nodes", "{:,.0f}".format)),
+        Column("peak memory", 4, _facts(measured, "peak_bytes", human_bytes)),
         Column("launches", 7, tuple(str(row.launches) for row in rows)),
-        Column("of the limit", 8, _shares(rows, measured, limits)),
+        Column("of the limit", 8, tuple(_share(one.limit_share) for one in costs)),
     ]
 
 
-def _per_valid_step(rows: Sequence[Rival], measured: Measured) -> Column:
-    """Divide by the steps that are no padding, where lengths vary: shows what padding wastes."""
-    seconds = [math.nan] * len(rows)
-    if rows[0].case.setting.lengths is not Lengths.FULL:
-        steps = [fact(measured[row.case], "valid_steps") or math.nan for row in rows]
-        seconds = [row.seconds_per_call / one for row, one in zip(rows, steps, strict=True)]
+def _per_valid_step(ranking: Ranking, costs: Sequence[Costs]) -> Column:
+    """Show what padding wastes, where lengths vary; elsewhere the column is empty."""
+    varies = ranking.setting.lengths is not Lengths.FULL
+    seconds = [one.per_step if varies else math.nan for one in costs]
     unit = unit_for(seconds)
     return Column(f"per valid step ({unit.name})", 2, _scaled(seconds, unit))
 
@@ -163,9 +133,9 @@ def _scaled(seconds: Iterable[float], unit: Unit) -> tuple[str, ...]:
 
 
 def _facts(
-    rows: Iterable[Rival], measured: Measured, name: str, write: Callable[[float], str]
+    measured: Iterable[Measurement], name: str, write: Callable[[float], str]
 ) -> tuple[str, ...]:
-    values = [fact(measured[row.case], name) for row in rows]
+    values = [fact(one, name) for one in measured]
     return tuple("" if value is None else write(value) for value in values)
 
 
@@ -184,53 +154,23 @@ def _first_call(found: FirstCall | None) -> str:
     return f"{three_figures(found.seconds)} {far}"
 
 
-def _shares(rows: Iterable[Rival], measured: Measured, limits: limit.Limits) -> tuple[str, ...]:
+def _share(of_the_limit: float | None) -> str:
     """Write how much of its time a call would need at the machine's best."""
-    shares = [limit.share(measured[row.case], row.seconds_per_call, limits) for row in rows]
-    return tuple("" if share is None else f"{share:.1%}" for share in shares)
+    return "" if of_the_limit is None else f"{of_the_limit:.1%}"
 
 
 def _intervals(ranking: Ranking) -> tuple[str, ...]:
     """Write the intervals; none where nothing but single launches is known."""
     rows, first = ranking.everyone, ranking.rows[:1]
-    if not any(has_interval(row) for row in rows if row not in first):
+    if not any(row.has_interval for row in rows if row not in first):
         return ("",) * len(rows)
     return tuple("" if row in first else _interval(row) for row in rows)
 
 
 def _interval(row: Rival) -> str:
-    return f"[{_ratio(row.low)}, {_ratio(row.high)}]" if has_interval(row) else "none"
+    return f"[{_ratio(row.low)}, {_ratio(row.high)}]" if row.has_interval else "none"
 
 
 def _ratio(ratio: float) -> str:
     """Write a ratio: three decimals where a per mille matters, three figures beyond."""
     return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
-
-
-def difference_to_forward(case: Case, measured: Measured) -> float:
-    """Give the seconds that a backward call takes more than its forward call, NaN where unknown.
-
-    In each launch that played both, the difference of the medians; then the mean over launches.
-    """
-    if case.setting.phase is not Phase.BACKWARD:
-        return math.nan
-    forward = measured.get(_forward(case))
-    before = {} if forward is None else _medians(forward)
-    after = _medians(measured[case])
-    differences = [after[number] - before[number] for number in after.keys() & before.keys()]
-    return float(np.mean(differences)) if differences else math.nan
-
-
-def _forward(case: Case) -> Case:
-    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, phase=Phase.FORWARD))
-
-
-def _medians(measurement: Measurement) -> dict[int, float]:
-    return {one.number: _median(one.seconds_per_call) for one in measurement.launches}
-
-
-def _median(seconds: Samples) -> float:
-    """Give the median of what is there; np.nanmedian takes ten times as long for so few."""
-    kept = np.sort(seconds[~np.isnan(seconds)])
-    half = len(kept) // 2
-    return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan

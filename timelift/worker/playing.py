@@ -11,7 +11,7 @@ from typing import Any
 from timelift import rounds
 from timelift.case import CPU, Status
 from timelift.messages import PLAYING, Busy, Ended, Play, Ready, Sampled, Task, Warm, WorkerChannel
-from timelift.worker import throttle, twins, watch
+from timelift.worker import twins, watch
 from timelift.worker.engines import Engine
 from timelift.worker.inputs import Side
 from timelift.worker.prepare import Contender
@@ -26,7 +26,7 @@ class Playing:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
         self._mark, self._hurried = channel.mark, channel.hurried
-        self._throttled = throttle.watch(task.setting.device)
+        self._throttled = watch.held_down(task.setting.device)
 
     def run(self, contenders: Sequence[Contender], side: Side) -> None:
         """Play the contenders' rounds, if any are asked for, and report every contender."""

@@ -1,13 +1,17 @@
-"""How quiet the machine is: load, stolen time, frequency, and a canary whose work never changes.
+"""What disturbs a launch: stolen and waited time, quotas, and a GPU's clocks that are held down.
 
 Nothing here judges: what is seen goes into the journal, and its readers say what it means.
 """
 
 import contextlib
+import os
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 from timelift.canary import canary
+from timelift.case import GPU
 from timelift.cgroup import HERE, Groups
 
 #: Where Linux describes the threads of this process.
@@ -83,3 +87,62 @@ def _run_delay_seconds() -> float | None:
         with contextlib.suppress(OSError, ValueError, IndexError):  # threads end meanwhile
             waited.append(int(thread.read_text().split()[1]))
     return sum(waited) * 1e-9 if waited else None
+
+
+#: NVML's bits for the reasons that no round should be timed under (nvml.h, nvmlClocksEventReasons):
+#: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
+#: power cap is none of them: that is how a board under load always is.
+HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+
+
+class Counts(Protocol):
+    """A count that grows whenever clocks are found held down."""
+
+    def __call__(self) -> int:
+        """Look once more and give how often they were."""
+
+
+def held_down(device: str, import_nvml: Callable[[], Any] | None = None) -> Counts:
+    """Watch a device by its name; one that NVML does not know is never throttled."""
+    kind, _, number = device.partition(":")
+    if kind != GPU:
+        return _never
+    try:
+        nvml = (import_nvml or _import_nvml)()
+        nvml.nvmlInit()
+        return _HeldDown(nvml, _handle(nvml, int(number or 0), os.environ))
+    except Exception:  # noqa: BLE001 - absent, or without a driver: NVML has an error of its own
+        return _never
+
+
+def _import_nvml() -> Any:
+    import pynvml  # noqa: PLC0415 - an extra, for machines with a GPU
+
+    return pynvml
+
+
+def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
+    """Find the device of a number among those that CUDA_VISIBLE_DEVICES shows, by place or name."""
+    shown = [one.strip() for one in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    name = shown[number] if number < len(shown) and shown[number] else str(number)
+    if name.isdecimal():
+        return nvml.nvmlDeviceGetHandleByIndex(int(name))
+    return nvml.nvmlDeviceGetHandleByUUID(name)
+
+
+class _HeldDown:
+    def __init__(self, nvml: Any, handle: Any) -> None:
+        self._nvml, self._handle, self._found = nvml, handle, 0
+        self()
+
+    def __call__(self) -> int:
+        try:
+            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
+        except Exception:  # noqa: BLE001 - a driver that does not tell now is no fault of a rival
+            return self._found
+        self._found += bool(reasons & HELD_DOWN)
+        return self._found
+
+
+def _never() -> int:
+    return 0

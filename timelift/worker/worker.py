@@ -14,11 +14,10 @@ import numpy as np
 from timelift.case import Status
 from timelift.errors import ran_out_of_memory
 from timelift.messages import Busy, Ended, Exhausted, Rival, Task, WorkerChannel
-from timelift.worker import draw, law, memory
+from timelift.worker import law, memory
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.guard import as_before
-from timelift.worker.inputs import Given, InnerLayerError, Side, Sides
-from timelift.worker.layer import imports_from, sentence
+from timelift.worker.inputs import Given, InnerLayerError, Side, Sides, draw_inputs, draw_valid
+from timelift.worker.layer import imports_from, restore_process_state, sentence
 from timelift.worker.playing import Playing
 from timelift.worker.prepare import Contender, Preparation, Refused
 
@@ -76,7 +75,7 @@ class Stage:
         self.emit, self.exhausted, self._warm = channel.emit, False, engine.warm or not task.warms
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit(Busy("drawing the inputs"))
-        valid, inputs = draw.valid(task.setting, noise), draw.inputs(task, noise)
+        valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
         given = Given(inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice))
         self.sides = Sides(engine, task, given, self.emit)
         self._preparation = Preparation(engine, task, self.emit, given, noise)
@@ -89,7 +88,7 @@ class Stage:
                 side = self.sides.of(rival)
                 self._warm_tracer(side)
                 self.emit(Busy("building", rival.name, printed))
-                with as_before(self.engine):
+                with restore_process_state(self.engine):
                     return self._preparation.contender(rival, side)
         except InnerLayerError as error:
             self.exhausted = error.exhausted

@@ -1,6 +1,7 @@
 """What became of every case: its levels over the runs, its changes, and how it stands now."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +19,8 @@ from timelift.case import Case
 
 #: What the cases tell of the machine is looked at so often.
 _LOOKS = 3
+#: How the cases that changed are sorted.
+_WORST_FIRST = (Now.SLOWER, Now.CREPT, Now.FASTER)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,26 @@ class CaseHistory:
     worst: Change | None = None
     since: Change | None = None
 
+    @property
+    def told(self) -> Change | None:
+        """The change whose size is told: beside the best earlier level where it is slower."""
+        return self.worst or self.since
+
+    @property
+    def runs(self) -> int:
+        """How many runs measured it."""
+        return int(np.isfinite(self.ratio).sum())
+
+    @property
+    def runs_now(self) -> int:
+        """How many runs its latest level has."""
+        return self.eras[-1][-1].runs
+
+    @property
+    def past(self) -> tuple[Change, ...]:
+        """The changes that are over or were answered by others."""
+        return tuple(change for change in self.changes if change != self.since)
+
 
 @dataclass(frozen=True)
 class Found:
@@ -48,6 +71,27 @@ class Found:
     def worse(self) -> list[CaseHistory]:
         """The cases with a slow-down that is still there."""
         return [one for one in self.cases if one.now in WORSE]
+
+    @property
+    def changed(self) -> list[tuple[CaseHistory, Change]]:
+        """The cases that stand otherwise than they stood with their changes, the worst first."""
+        known = [(one, one.told) for one in self.cases if one.now in _WORST_FIRST]
+        told = [(one, change) for one, change in known if change]
+        return sorted(
+            told, key=lambda it: (_WORST_FIRST.index(it[0].now), -abs(it[1].shift), it[0].case)
+        )
+
+    @property
+    def worse_by_place(self) -> list[tuple[tuple[int, int], int]]:
+        """Between which runs slow-downs came that are still there, the largest group first."""
+        places = Counter((one.since.before, one.since.after) for one in self.worse if one.since)
+        return places.most_common()
+
+    @property
+    def counts(self) -> dict[Now, int]:
+        """How many cases stand how, of those that any case does."""
+        counts = Counter(one.now for one in self.cases)
+        return {now: counts[now] for now in Now if counts[now]}
 
 
 def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:

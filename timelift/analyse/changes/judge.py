@@ -6,6 +6,7 @@ in expectation, and where nothing changed at all, any is named in at most 1 of 2
 (Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300).
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.changes.facts import FactChange, fact_changes
-from timelift.analyse.changes.machines import drift
+from timelift.analyse.changes.machines import drift, versions_drifted
 from timelift.analyse.changes.sessions import Session, sessions
 from timelift.analyse.changes.shift import Shift, measured, shifts
 from timelift.analyse.changes.together import Together, canary_change, together
-from timelift.analyse.runs.measurement import Run, Samples
+from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Status
@@ -65,9 +66,14 @@ class Findings:
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
-    lost: Mapping[Case, str]
+    lost: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
+
+    @property
+    def suspect_rows(self) -> int:
+        """How many of the judged cases are suspect by their times; they come first."""
+        return sum(one.word is Word.SUSPECT for one in self.judged)
 
     @property
     def suspects(self) -> tuple[Case, ...]:
@@ -80,6 +86,21 @@ class Findings:
     def suspect_settings(self) -> tuple[Together, ...]:
         """The settings whose rivals all became slower together."""
         return tuple(one for one in self.settings if one.suspect)
+
+    @property
+    def all_settings_slower(self) -> bool:
+        """Whether every one of several settings became slower as a whole."""
+        return 1 < len(self.suspect_settings) == len(self.settings)
+
+    @property
+    def usually_visible(self) -> float:
+        """The change that would be suspect every other time in the median case; NaN of none."""
+        return float(np.median([one.visible for one in self.judged])) if self.judged else math.nan
+
+    @property
+    def packages_drifted(self) -> bool:
+        """Whether other packages or another interpreter were measured."""
+        return versions_drifted(self.drift)
 
     @property
     def any_suspect(self) -> bool:
@@ -103,14 +124,12 @@ def judge(old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MA
     )
 
 
-def _lost(before: Iterable[Case], new: Run) -> dict[Case, str]:
-    """Give the cases that the new run tried and failed, each with how."""
+def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+    """Return the cases that the new run tried and failed, each as it ended."""
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
-        one.case: f"{one.status}: {one.reason}" if one.reason else str(one.status)
-        for one in new.measurements
-        if one.case in known and one.status not in fine
+        one.case: one for one in new.measurements if one.case in known and one.status not in fine
     }
 
 

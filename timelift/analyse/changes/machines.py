@@ -2,29 +2,14 @@
 
 from collections.abc import Sequence
 
-from timelift.analyse.execution import identity
+from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.measurement import Run
-from timelift.escape import plain
 from timelift.journal import Difference, differences, flat
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
-#: So many differences are named, each in so many characters.
-_NAMED, _QUOTE = 8, 60
-
-
-def in_words(found: Sequence[Difference]) -> str:
-    """Name the differences, the first of them where there are many."""
-    more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
-    return ", ".join([*map(_in_words, found[:_NAMED]), *more])
-
-
-def _in_words(one: Difference) -> str:
-    old, new = ("unknown" if value is None else value for value in (one.old, one.new))
-    name, before, after = (plain(text, _QUOTE) for text in (one.name, old, new))
-    return f"{name} {before} → {after}"
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:

@@ -1,5 +1,6 @@
 """From a folder of journals to a history: which runs, what they measured, what was found."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -7,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from timelift.analyse.changes.changes import CaseHistory, Found, find
-from timelift.analyse.changes.levels import levels
-from timelift.analyse.changes.runs import Machine, RunHead, of_machine
+from timelift.analyse.changes.levels import ENOUGH_RIVALS, levels
+from timelift.analyse.changes.runs import Machine, RunHead, differences, of_machine
+from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.changes.summary import Summary, of_run
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import Difference
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,21 @@ class History:
     def runs(self) -> tuple[RunHead, ...]:
         """The runs, the oldest first: positions in what was found count them from 0."""
         return self.machine.runs
+
+    @property
+    def too_short(self) -> bool:
+        """Whether there are too few runs for any change."""
+        return len(self.runs) < 2 * LEAST_RUNS
+
+    @property
+    def few_rivals(self) -> int:
+        """How many settings have too few rivals for a median that none of them can move."""
+        counts = Counter(case.setting for case in self.cases)
+        return sum(count < ENOUGH_RIVALS for count in counts.values())
+
+    def differences(self, before: int, after: int) -> tuple[Difference, ...]:
+        """Return what was installed or set otherwise between two runs, by position."""
+        return differences(self.runs[before], self.runs[after])
 
 
 def read(results: Path, wanted: Wanted) -> History:

@@ -11,7 +11,7 @@ from timelift import journal
 from timelift.analyse.runs.records import Warnings
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, flat, head_of, moment
+from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, Difference, flat, head_of, moment
 
 _COMMIT_SHOWN = 8
 
@@ -149,16 +149,11 @@ def _seconds(value: object) -> float | None:
     return float(value) if good else None  # type: ignore[arg-type]
 
 
-def differences(one: RunHead, other: RunHead) -> str:
-    """Name what was installed or set otherwise between two runs: `keras 3.14 -> 3.15`."""
-    found = [
-        sorted(journal.differences(*sides), key=lambda one: one.name)
-        for sides in ((one.versions, other.versions), (one.drift, other.drift))
-    ]
-    return ", ".join(
-        f"{one.name} {_told(one.old)} -> {_told(one.new)}" for part in found for one in part
+def differences(one: RunHead, other: RunHead) -> tuple[Difference, ...]:
+    """Return what was installed or set otherwise between two runs."""
+    parts = ((one.versions, other.versions), (one.drift, other.drift))
+    return tuple(
+        found
+        for part in parts
+        for found in sorted(journal.differences(*part), key=lambda found: found.name)
     )
-
-
-def _told(value: str | None) -> str:
-    return "absent" if value is None else value

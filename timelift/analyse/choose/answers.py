@@ -1,14 +1,43 @@
-"""What a question can be answered: a choice with its price, or that it is open, and why."""
+"""What a question can be answered: a choice with its price, or that it is undecided, and why."""
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from timelift.analyse.choose.place import Place
 
 
+class Basis(StrEnum):
+    """How a choice was decided: at the very setting, or from those around it."""
+
+    MEASURED = "measured"
+    FASTEST_AT_BOTH = "fastest at both ends"
+    AHEAD = "ahead of the winner of the other end"
+    TIED = "tied with the winner of the other end"
+    FASTEST_IN_ALL = "fastest in all four"
+    LEAST_ON_EVERY_SIDE = "least on every side"
+
+
+class Doubt(StrEnum):
+    """Why a run does not decide."""
+
+    NOT_MEASURED = "no size measured"
+    OUTSIDE = "outside what was measured"
+    ALONE = "measured alone"
+    ONE_LAUNCH = "one launch"
+    DEAR = "the first may be dear"
+    ONE_SIDE = "measured on one side"
+    DEAR_BETWEEN = "the winner of both ends may be dear"
+    TOO_NEAR = "the winners of both ends are too near"
+    DIFFERENT_WINNERS = "different winners"
+    NOT_SURE = "not sure enough"
+    FACT_UNKNOWN = "a fact of fewer than two strategies"
+    FACT_SILENT = "a fact of some strategy is unknown"
+
+
 @dataclass(frozen=True)
-class Beside:
-    """An alternative: how many times the chosen strategy's value it takes, and its interval."""
+class Alternative:
+    """How many times the chosen strategy's value another one takes, and its interval."""
 
     strategy: str
     ratio: float
@@ -26,7 +55,8 @@ class Choice:
     """The answer: a strategy, its value with an interval, and what the others take.
 
     `value` is in seconds or bytes. `price` is the most that it costs over the best, as a ratio; NaN
-    where nothing is claimed. `why` says how a size that was not measured was decided.
+    where nothing is claimed. `winners` are the fastest at both ends, the smaller size first, of a
+    size that was not measured.
     """
 
     strategy: str
@@ -36,14 +66,46 @@ class Choice:
     low: float
     high: float
     price: float
-    others: tuple[Beside, ...]
-    why: str = ""
+    others: tuple[Alternative, ...]
+    basis: Basis = Basis.MEASURED
+    winners: tuple[str, ...] = ()
+
+    @property
+    def price_is_known(self) -> bool:
+        """Whether something is claimed of what it costs over the best."""
+        return math.isfinite(self.price)
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether it may cost more than the best."""
+        return self.price_is_known and self.price > 1
+
+    @property
+    def not_told_apart(self) -> tuple[Alternative, ...]:
+        """The alternatives that are not known to cost more."""
+        return tuple(one for one in self.others if not one.apart)
+
+    @property
+    def slower(self) -> tuple[Alternative, ...]:
+        """The alternatives that are known to cost more."""
+        return tuple(one for one in self.others if one.apart)
 
 
 @dataclass(frozen=True)
-class Open:
-    """No answer: why, and between whom, if that is known; `longer` if only a long run may tell."""
+class Undecided:
+    """No answer: why, and between which strategies, if that is known.
 
-    why: str
+    `longer` if only a long run may tell. `strategies` are those that the doubt is about, `price`
+    what the first of them may cost, `fact` what is not known; `sizes` are the ends between which
+    the question lies, `lengths` and `batches` the ranges that were measured.
+    """
+
+    doubt: Doubt
     between: tuple[str, ...] = ()
     longer: bool = False
+    strategies: tuple[str, ...] = ()
+    price: float = math.nan
+    fact: str = ""
+    sizes: tuple[int, int] = (0, 0)
+    lengths: tuple[int, int] = (0, 0)
+    batches: tuple[int, int] = (0, 0)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from timelift.analyse.choose.answers import Beside, Choice, Open
+from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
 from timelift.analyse.choose.place import Place
 from timelift.analyse.choose.question import Goal
 from timelift.analyse.runs.measurement import Measurement
@@ -15,35 +15,37 @@ _ALIKE = {Goal.MEMORY: 1.05, Goal.FIRST_CALL: 1.25}
 _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
-def by_fact(goal: Goal, where: Place, lifts: Sequence[Measurement]) -> Choice | Open:
+def by_fact(goal: Goal, where: Place, lifts: Sequence[Measurement]) -> Choice | Undecided:
     """Answer by a fact of each case: the same strategy must have the least at every corner."""
     facts = [_facts(goal, corner, lifts) for corner in where.corners]
     if not all(len(one) > 1 for one in facts):
-        return Open(f"the run does not know it of two strategies: {_FACTS[goal]}")
+        return Undecided(Doubt.FACT_UNKNOWN, fact=_FACTS[goal])
     if silent := _silent(facts, where, lifts):
-        return Open(f"{_FACTS[goal]} of {', '.join(silent)} is not known, and may be the least")
+        return Undecided(Doubt.FACT_SILENT, fact=_FACTS[goal], strategies=tuple(silent))
     everywhere = sorted(set.intersection(*(set(one) for one in facts)))
     behind = {name: max(one[name] / min(one.values()) for one in facts) for name in everywhere}
     name = min(behind, key=lambda one: behind[one], default="")
     if not name or behind[name] > _ALIKE[goal]:
         firsts = {min(one, key=lambda other: one[other]) for one in facts}
-        return Open("the settings around it have different winners", tuple(sorted(firsts)))
+        return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
     others = sorted(
         (_beside(other, name, facts, _ALIKE[goal]) for other in everywhere if other != name),
         key=lambda one: one.ratio,
     )
     value = facts[0][name] if where.measured else math.nan
-    why = "" if where.measured else f"{name} has the least, or nearly, on every side"
+    basis = Basis.MEASURED if where.measured else Basis.LEAST_ON_EVERY_SIDE
     unknown = math.nan, math.nan, math.nan
     launches = _told(goal, name, where, lifts)
-    return Choice(name, where, launches, value, *unknown, tuple(others), why)
+    return Choice(name, where, launches, value, *unknown, tuple(others), basis)
 
 
-def _beside(other: str, name: str, facts: Sequence[Mapping[str, float]], alike: float) -> Beside:
+def _beside(
+    other: str, name: str, facts: Sequence[Mapping[str, float]], alike: float
+) -> Alternative:
     """Give how many times as much another has: its range at the corners, and what is alike."""
     ratios = [one[other] / one[name] for one in facts]
     middle = math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
-    return Beside(other, middle, min(ratios) / alike, max(ratios) * alike)
+    return Alternative(other, middle, min(ratios) / alike, max(ratios) * alike)
 
 
 def _told(goal: Goal, name: str, where: Place, lifts: Sequence[Measurement]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from timelift.analyse.choose.answers import Beside, Choice, Open
+from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
 from timelift.analyse.choose.place import Place
 from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.scaling.crossing import Curve
@@ -23,7 +23,7 @@ _LARGEST_LOG = 350.0
 
 def by_time(
     where: Place, ranked: Mapping[Setting, Ranking], lifts: Sequence[Measurement], asked: Setting
-) -> Choice | Open:
+) -> Choice | Undecided:
     """Answer by the rankings around a question, and between two of them by the paired curves."""
     contests = [ranked[corner] for corner in where.corners]
     if where.measured:
@@ -34,27 +34,26 @@ def by_time(
     return _among(where, contests)
 
 
-def _at(where: Place, found: Ranking) -> Choice | Open:
+def _at(where: Place, found: Ranking) -> Choice | Undecided:
     """Answer from the setting itself."""
     first = found.rows[0]
     others = tuple(
-        Beside(row.case.strategy, row.ratio, row.low, row.high) for row in found.rows[1:]
+        Alternative(row.case.strategy, row.ratio, row.low, row.high) for row in found.rows[1:]
     )
     close = tuple(found.fastest_set)
     if math.isnan(first.price[1]):
-        return Open("one launch is no evidence", longer=False)
+        return Undecided(Doubt.ONE_LAUNCH)
     if first.price[1] > DEAREST:
-        more = f"{100 * (first.price[1] - 1):.0f} %"
-        return Open(f"the first of them may cost {more} over the best", close, longer=True)
+        return Undecided(Doubt.DEAR, close, longer=True, price=first.price[1])
     times = first.seconds_per_call, first.seconds_low, first.seconds_high
     name, launches = first.case.strategy, first.launches
     return Choice(name, where, launches, *times, first.price[1], _marked(others, close))
 
 
-def _marked(others: Sequence[Beside], close: Sequence[str]) -> tuple[Beside, ...]:
+def _marked(others: Sequence[Alternative], close: Sequence[str]) -> tuple[Alternative, ...]:
     """Take the claim from those that no verdict calls slower."""
     return tuple(
-        Beside(one.strategy, one.ratio, min(one.low, 1.0), one.high)
+        Alternative(one.strategy, one.ratio, min(one.low, 1.0), one.high)
         if one.strategy in close
         else one
         for one in others
@@ -72,24 +71,27 @@ def _duels(where: Place, lifts: Sequence[Measurement]) -> Duels:
 
 def _between(
     where: Place, contests: Sequence[Ranking], curves: Duels, size: float
-) -> Choice | Open:
+) -> Choice | Undecided:
     """Answer between two sizes, by the paired curves."""
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
     if lost := [name for name in names if not all(_played(name, one) for one in contests)]:
-        return Open(f"{', '.join(lost)} was not measured on both sides", tuple(names))
+        return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(lost))
     beside = {name: _beside(name, contests, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
     best = min(names, key=lambda name: prices[name])
     if math.isnan(prices[best]) or not beside[best]:
-        return Open("one launch is no evidence")
+        return Undecided(Doubt.ONE_LAUNCH)
     ahead = first == last or any(one.apart for one in beside[best] if one.strategy in names)
     if prices[best] > (DEAREST if ahead else TIED):
-        return Open(_turn(where, first, last), tuple(names), longer=True)
+        doubt = Doubt.DEAR_BETWEEN if first == last else Doubt.TOO_NEAR
+        sizes = _ends(where)
+        return Undecided(doubt, tuple(names), longer=True, strategies=(first, last), sizes=sizes)
     value = _interpolated(best, where, contests, size)
     launches = min(one.row(best).launches for one in contests)
-    why = _why(first, last, best, ahead=ahead)
-    return Choice(best, where, launches, value, math.nan, math.nan, prices[best], beside[best], why)
+    basis = _basis(first, last, ahead=ahead)
+    known = (value, math.nan, math.nan, prices[best])
+    return Choice(best, where, launches, *known, beside[best], basis, (first, last))
 
 
 def _played(name: str, contest: Ranking) -> bool:
@@ -98,7 +100,7 @@ def _played(name: str, contest: Ranking) -> bool:
 
 def _beside(
     name: str, contests: Sequence[Ranking], curves: Duels, size: float
-) -> tuple[Beside, ...]:
+) -> tuple[Alternative, ...]:
     """Give what every other strategy of both ends takes beside `name`, at a size between them."""
     ends = [{row.case.strategy for row in one.rows} for one in contests]
     rivals = sorted(ends[0] & ends[1] - {name})
@@ -112,25 +114,20 @@ def _beside(
     return tuple(sorted(found, key=lambda one: one.ratio))
 
 
-def _ratio(other: str, curve: Curve, size: float) -> Beside:
+def _ratio(other: str, curve: Curve, size: float) -> Alternative:
     effect, width = (min(float(part[0]), _LARGEST_LOG) for part in curve.at(np.array([size])))
-    return Beside(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
+    return Alternative(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
 
 
-def _turn(where: Place, first: str, last: str) -> str:
-    low, high = (getattr(corner, where.axis) for corner in where.corners)
+def _ends(where: Place) -> tuple[int, int]:
+    low, high = (int(getattr(corner, where.axis)) for corner in where.corners)
+    return low, high
+
+
+def _basis(first: str, last: str, *, ahead: bool) -> Basis:
     if first == last:
-        return f"between {low} and {high}, {first} may cost more than 10 % over the best"
-    return f"{first} is fastest at {low} and {last} at {high}, and they meet too near"
-
-
-def _why(first: str, last: str, best: str, *, ahead: bool) -> str:
-    if first == last:
-        return f"{best} is fastest at both"
-    if ahead:
-        other = last if best == first else first
-        return f"{best} is shown ahead of {other} here, which is fastest at the other end"
-    return f"{first} and {last} meet near here, so it matters little"
+        return Basis.FASTEST_AT_BOTH
+    return Basis.AHEAD if ahead else Basis.TIED
 
 
 def _interpolated(name: str, where: Place, contests: Sequence[Ranking], size: float) -> float:
@@ -141,16 +138,15 @@ def _interpolated(name: str, where: Place, contests: Sequence[Ranking], size: fl
     return math.exp(times[0] + way * (times[1] - times[0]))
 
 
-def _among(where: Place, contests: Sequence[Ranking]) -> Choice | Open:
+def _among(where: Place, contests: Sequence[Ranking]) -> Choice | Undecided:
     """Answer between four settings, only if one strategy is fastest in all of them."""
     firsts = {one.rows[0].case.strategy for one in contests}
     prices = [one.rows[0].price[1] for one in contests]
     if len(firsts) > 1:
-        return Open("the settings around it have different winners", tuple(sorted(firsts)))
+        return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
     if not max(prices) <= DEAREST:
-        return Open("the settings around it are not sure enough", tuple(sorted(firsts)))
+        return Undecided(Doubt.NOT_SURE, tuple(sorted(firsts)))
     (name,) = firsts
     launches = min(one.rows[0].launches for one in contests)
     unknown = (math.nan,) * 3
-    why = f"{name} is fastest in all four"
-    return Choice(name, where, launches, *unknown, max(prices), (), why)
+    return Choice(name, where, launches, *unknown, max(prices), (), Basis.FASTEST_IN_ALL)

@@ -1,17 +1,18 @@
-"""The question: which setting is meant, what for, and the command that would measure it."""
+"""The question: which setting is meant, and what for."""
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.case import AXES, OPTIONS, Phase, Setting
+from timelift.case import AXES, Phase, Setting
 from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
+#: What an option is where nothing was asked for.
+_USUAL = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
@@ -30,38 +31,14 @@ class Question:
     setting: Setting
     goal: Goal
 
-    @property
-    def label(self) -> str:
-        """The setting as one would say it."""
-        one = self.setting
-        usual = Setting(one.workload, one.seq_len, one.batch, one.phase)
-        rare = [
-            f"{getattr(one, name)}" if name != "threads" else f"{one.threads} threads"
-            for name in ("lengths", "gradients", "time_axis", "dtype", "threads")
-            if getattr(one, name) != getattr(usual, name)
-        ]
-        sizes = (f"{one.seq_len} steps", f"batch {one.batch}")
-        return ", ".join((one.workload, *sizes, one.phase, one.mode, one.device, *rare))
 
-    def command(self, run: Run, strategies: Sequence[str] = (), *, longer: bool = False) -> str:
-        """Write what would measure it; `longer` where a run of usual length was not enough."""
-        return shlex.join(["pytest", "bench/", *self._words(run, strategies, longer=longer)])
-
-    def _words(self, run: Run, strategies: Sequence[str], *, longer: bool) -> Iterator[str]:
-        usual = Setting("", 1, 1, self.setting.phase)
-        for name in AXES:
-            value = getattr(self.setting, name)
-            asked = name in {"workload", "seq_len", "batch", "phase", "mode"}
-            if asked or value != getattr(usual, name):
-                yield from (OPTIONS[name], str(value))
-        if strategies:
-            yield from ("--strategies", ",".join(strategies))
-        if longer:
-            yield from ("--precision", "1%", "--budget", "15m")
-        options = run.header.options
-        for name in _CARRIED:
-            if isinstance(options.get(name), str) and options[name] not in {"", "0"}:
-                yield from (f"--{name.replace('_', '-')}", options[name])
+def carried(run: Run) -> dict[str, str]:
+    """Return the options of a run without which its workload or strategies would be others."""
+    options = run.header.options
+    told = {name: options.get(name) for name in _CARRIED}
+    return {
+        name: one for name, one in told.items() if isinstance(one, str) and one not in {"", "0"}
+    }
 
 
 def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:

@@ -9,13 +9,12 @@ different), `wrong_way`, `found` (by planted per cent, each called in the right 
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.errors import UserError
 from timelift.journal import SELFTEST_FOLDER
 
 SCHEMA = 1
@@ -85,60 +84,22 @@ class Trust:
         """How many comparisons it rests on."""
         return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
 
-    def lines(self) -> Iterator[str]:
-        """Say it in sentences."""
-        false = self.false_alarms
-        yield (
-            f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
-            f"(at most {false.at_most:.2%} with 95 % confidence)"
-        )
-        yield f"found where planted: {self.power()}"
-        yield (
-            f"10 % slower in one launch of four was called in {self.one_in_n.hits} of "
-            f"{self.one_in_n.tries}; the wrong way round in {self.wrong_way.hits} of "
-            f"{self.wrong_way.tries:,}"
-        )
-        yield (
-            f"{self.settings} settings, {self.launches:.1f} launches a rival, "
-            f"{self.seconds_per_verdict:.1f} s a comparison"
-        )
-
-    def power(self) -> str:
-        """Say which share of each planted difference was found."""
-        ordered = sorted(self.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
-        return ", ".join(f"{share:+.0%} in {seen.hits} of {seen.tries}" for share, seen in ordered)
-
-    def sentence(self, versions: Mapping[str, Any]) -> str:
-        """Say it in one line beside a run that was measured with these versions."""
-        false = self.false_alarms
-        found = ", ".join(
-            f"{share:+.0%} found in {seen.value:.0%}"
-            for share, seen in sorted(self.found.items())
-            if share > 0 and seen.tries
-        )
-        moved = sorted(name for name in self.versions if versions.get(name) != self.versions[name])
-        since = f"; since then other {', '.join(moved)}" if moved else ""
-        return (
-            f"self-test of {self.measured[:10]}: {false.hits} false alarms in {false.tries:,} "
-            f"comparisons of identical code (at most {false.at_most:.2%}); {found}{since}"
-        )
+    def moved(self, versions: Mapping[str, Any]) -> list[str]:
+        """Return the packages that have another version now, by name."""
+        return sorted(name for name in self.versions if versions.get(name) != self.versions[name])
 
 
-def save(trust: Trust, folder: Path) -> Path:
-    """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
-    path = folder / FILE
+def written(trust: Trust) -> str:
+    """Return the text of the file that `load` reads."""
     fields = {"schema": SCHEMA, **asdict(trust)}
     fields |= {name: _pair(getattr(trust, name)) for name in _SHARES}
     fields["found"] = {str(share): _pair(seen) for share, seen in trust.found.items()}
-    try:
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror}; make the folder writable"
-        ) from error
-    return path
+    return json.dumps(fields, indent=1) + "\n"
+
+
+def tells_more(kept: Trust | None, found: Trust) -> bool:
+    """True if an earlier self-test with the same versions rests on more than a new one."""
+    return bool(kept and kept.versions == found.versions and kept.tries > found.tries)
 
 
 def of_machine(results: Path, run: Run) -> Trust | None:

@@ -67,6 +67,11 @@ class Finding:
     verdict: Verdict
 
     @property
+    def left_untried(self) -> bool:
+        """Whether it was suspected and had no fresh launches."""
+        return self.suspected and not self.tried
+
+    @property
     def settled(self) -> bool:
         """Whether more launches would change nothing: a suspect needs a trial, whatever it is."""
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)

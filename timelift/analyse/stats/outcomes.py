@@ -1,17 +1,16 @@
 """Outcomes: what became of every case that was raced against its other side."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.runs.against import other_sides
+from timelift.analyse.runs.against import of_run, other_sides
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.gate import Finding, Rule, judge
 from timelift.analyse.stats.paired import Pair, Quantity, changes
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.journal import EXACT, Against
-
-#: Facts that are the same in every launch, so that any change is one.
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,64 @@ class Outcome:
         old, new = self.facts.get("traces", (0, 0))
         return new > old
 
+    @property
+    def broken(self) -> dict[str, tuple[int, int]]:
+        """The exact facts that fail a case, each with its old and its new value."""
+        names = ("weights", "traces") if self.retraces else ("weights",)
+        return {name: self.facts[name] for name in names if name in self.facts}
+
     def fails(self, undecided: str) -> bool:
-        """Say whether the gate is shut for this case; `undecided` is the user's word on doubt."""
+        """True if the gate is shut for this case; `undecided` is the user's word on doubt."""
         doubtful = undecided == "fail" and self.time.verdict is Verdict.UNDECIDED
         return bool(self.worse) or self.another_model or self.retraces or doubtful
+
+
+@dataclass(frozen=True)
+class GateFindings:
+    """What a run against another side found; `lost` are the cases whose other side ended otherwise.
+
+    The latter are given with how the other side ended.
+    """
+
+    against: Against
+    outcomes: Sequence[Outcome]
+    lost: Sequence[tuple[Case, Measurement]] = ()
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """The cases that fail the gate."""
+        return tuple(one for one in self.outcomes if one.fails(self.against.undecided))
+
+    @property
+    def faster(self) -> tuple[tuple[Outcome, Quantity], ...]:
+        """What was confirmed to be better, case by case."""
+        return tuple(
+            (one, quantity)
+            for one in self.outcomes
+            for quantity, found in one.findings.items()
+            if found.verdict is Verdict.FASTER
+        )
+
+    @property
+    def undecided(self) -> tuple[Outcome, ...]:
+        """The cases of undecided time, where that does not fail them."""
+        if self.against.undecided == "fail":
+            return ()
+        return tuple(one for one in self.outcomes if one.time.verdict is Verdict.UNDECIDED)
+
+    @property
+    def verdicts(self) -> dict[Verdict, int]:
+        """How many cases came to which verdict on their time, of those that any came to."""
+        counts = Counter(one.time.verdict for one in self.outcomes)
+        return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
+
+
+def gate_findings(run: Run) -> GateFindings | None:
+    """Judge a run against another side; None for a usual run."""
+    against = of_run(run)
+    if against is None:
+        return None
+    return GateFindings(against, outcomes(run, against), without_other_side(run))
 
 
 def outcomes(run: Run, against: Against) -> list[Outcome]:

@@ -1,7 +1,6 @@
 """What a ranking is: the rows of one setting from fastest to slowest, and what each costs."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelift.analyse.stats.verdicts import Verdict
@@ -10,9 +9,6 @@ from timelift.errors import UserError
 
 #: A price that nothing is known of.
 UNKNOWN = (math.nan, math.nan)
-
-#: From this ratio on a price is written as times the best.
-_TIMES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,26 @@ class Rival:
     detectable: float = math.nan
     known_to: float = math.nan
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether enough launches were compared to give the ratio an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def price_is_known(self) -> bool:
+        """Whether more than one launch tells what choosing it costs over the best."""
+        return math.isfinite(self.price[1])
+
+    @property
+    def surely_costs(self) -> bool:
+        """Whether it is known to cost more than the best."""
+        return self.price[0] > 1
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether it may cost more than the best."""
+        return self.price[1] > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -72,6 +88,12 @@ class Ranking:
         """The strategies that no rival was shown to beat."""
         return tuple(row.case.strategy for row in self.rows if row.rank_low == 1)
 
+    @property
+    def undecided(self) -> tuple[Rival, ...]:
+        """The rows not told from the first, of which it is known what would have been seen."""
+        still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
+        return tuple(row for row in still if math.isfinite(row.detectable))
+
     def price(self, strategy: str) -> tuple[float, float]:
         """The least and the most that choosing `strategy` costs over the best, as ratios."""
         return self.row(strategy).price
@@ -85,27 +107,3 @@ class Ranking:
             f"expected a strategy measured in {self.setting.label}, received {strategy!r}; "
             f"choose one of {', '.join(rows)}"
         )
-
-    def sentence(self, strategy: str) -> str:
-        """What choosing `strategy` costs, in words."""
-        low, high = self.price(strategy)
-        if math.isnan(high):
-            return f"what choosing `{strategy}` costs over the best is not known from one launch"
-        if low > 1:
-            return f"`{strategy}` costs {price_in_words(low, high)}"
-        return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
-
-    def sentences(self) -> Iterator[str]:
-        """What choosing the first costs, if anything, and what choosing the last does."""
-        first, last = self.rows[0].case.strategy, self.rows[-1].case.strategy
-        if self.price(first)[1] > 1:
-            yield self.sentence(first)
-        if self.price(last)[0] > 1:
-            yield self.sentence(last)
-
-
-def price_in_words(low: float, high: float) -> str:
-    """Write what is paid over the best: as per cent more while that is little, else as times."""
-    if high < _TIMES:
-        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
-    return f"{low:.3g} to {high:.3g} times the best"

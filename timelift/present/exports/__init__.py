@@ -1,6 +1,6 @@
 """A run in the formats of other tools: one module a format, each with its source.
 
-A module has `export(run) -> bytes`. Names are anyone's: where a format is data they stay as they
+A module has `export(found) -> bytes`. Names are anyone's: where a format is data they stay as they
 are, and where it is read by a spreadsheet or shown by a tool they are escaped for it.
 """
 

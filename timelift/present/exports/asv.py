@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.lifts import rank
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.ranking import Rival
 from timelift.case import AXES
@@ -40,16 +40,15 @@ COLUMNS = (
 )
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write every measured case."""
     file = io.StringIO()
     writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    measured = {one.case: one for one in run.measurements}
-    head = _head(run)
-    for ranking in rank(run, confidence=_CONFIDENCE):
+    head = _head(found.run)
+    for ranking in found.rankings_at(_CONFIDENCE):
         for row in ranking.everyone:
-            fields = head | _row(row, measured[row.case])
+            fields = head | _row(row, found.measured[row.case], found.quartiles(row.case))
             writer.writerow({name: _cell(value) for name, value in fields.items()})
     return file.getvalue().encode(errors="replace")
 
@@ -73,20 +72,20 @@ def _javascript_time(started: str) -> int | None:
         return None
 
 
-def _row(row: Rival, one: Measurement) -> dict[str, Any]:
+def _row(row: Rival, one: Measurement, quartiles: tuple[float, float]) -> dict[str, Any]:
     fields = row.case.fields()
-    samples = np.concatenate([launch.seconds_per_call for launch in one.launches])
-    low, high = np.nanquantile(samples, [0.25, 0.75])
+    low, high = quartiles
+    rounds = [int(np.isfinite(launch.seconds_per_call).sum()) for launch in one.launches]
     return {
         "benchmark": f"{fields['workload']}.time_{fields['strategy']}",
         **{name: fields[name] for name in _PARAMETERS},
         "result": row.seconds_per_call,
         "stats_ci_99_a": row.seconds_low,
         "stats_ci_99_b": row.seconds_high,
-        "stats_q_25": float(low),
-        "stats_q_75": float(high),
+        "stats_q_25": low,
+        "stats_q_75": high,
         "stats_number": one.launches[0].calls_per_sample,
-        "stats_repeat": int(np.isfinite(samples).sum()),
+        "stats_repeat": sum(rounds),
     }
 
 

@@ -6,8 +6,7 @@ Source: https://bencher.dev/docs/reference/bencher-metric-format
 
 import math
 
-from timelift.analyse.lifts import rank
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Rival
 from timelift.present.exports.names import as_json, unique_names
 
@@ -16,9 +15,9 @@ _NANOSECOND = 1e-9
 _LONGEST_NAME = 1000
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write the time of every case, with its 95 % interval over launches where there is one."""
-    rows = [row for ranking in rank(run) for row in ranking.everyone]
+    rows = [row for ranking in found.rankings for row in ranking.everyone]
     names = unique_names((row.case for row in rows), _LONGEST_NAME)
     return as_json(
         {name: {"latency": _latency(row)} for row, name in zip(rows, names, strict=True)}

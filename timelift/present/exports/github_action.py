@@ -7,17 +7,16 @@ Source: https://github.com/benchmark-action/github-action-benchmark#tool-specifi
 import math
 from typing import Any
 
-from timelift.analyse.lifts import rank
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Rival
 from timelift.present.exports.names import as_json, unique_names
 
 _MILLISECOND = 1e-3
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write the time of every case in milliseconds, with its interval and its ratio."""
-    rows = [row for ranking in rank(run) for row in ranking.everyone]
+    rows = [row for ranking in found.rankings for row in ranking.everyone]
     names = unique_names(row.case for row in rows)
     return as_json([_entry(row, name) for row, name in zip(rows, names, strict=True)])
 

@@ -6,12 +6,12 @@ Source: https://parquet.apache.org/docs/ by way of https://arrow.apache.org/docs
 import importlib.util
 import io
 
-from timelift.analyse.runs import results
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.results import frame
 from timelift.errors import UserError
 
 
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write every round; raises UserError where pyarrow is not installed."""
     if importlib.util.find_spec("pyarrow") is None:
         raise UserError(
@@ -19,5 +19,5 @@ def export(run: Run) -> bytes:
             "install it with: python -m pip install 'pyarrow>=22'"
         )
     file = io.BytesIO()
-    results.frame(run).to_parquet(file, engine="pyarrow", index=False)
+    frame(found.run).to_parquet(file, engine="pyarrow", index=False)
     return file.getvalue()

@@ -5,37 +5,36 @@ Source: https://pytest-benchmark.readthedocs.io/en/latest/usage.html and, for th
 `pytest_benchmark.stats.Stats` and `Metadata.as_dict`, version 5.3.
 """
 
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from timelift.analyse.lifts import look_alikes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.stats.pooled import Pooled
 from timelift.case import Status
 from timelift.present.exports.names import as_json
 
-_FENCE = 1.5
 
-
-def export(run: Run) -> bytes:
+def export(found: RunFindings) -> bytes:
     """Write every measured case."""
-    commit, others = run.header.commit, look_alikes(run)
+    run = found.run
+    commit = run.header.commit
     measured = [one for one in run.measurements if one.status is Status.MEASURED and one.launches]
     return as_json(
         {
             "machine_info": _machine(run),
             "commit_info": {"id": commit.id, "dirty": commit.dirty},
-            "benchmarks": [_benchmark(one, others.get(one.case.strategy, "")) for one in measured],
+            "benchmarks": [_benchmark(one, found) for one in measured],
             "datetime": run.header.started or "",
             "version": str(run.header.machine.versions.get("pytest-benchmark", "")),
         }
     )
 
 
-def _benchmark(one: Measurement, differs: str) -> dict[str, Any]:
-    label = one.case.label
+def _benchmark(one: Measurement, found: RunFindings) -> dict[str, Any]:
+    label, differs = one.case.label, found.look_alikes.get(one.case.strategy, "")
     facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.told())}
     return {
         "group": one.case.setting.label,
@@ -45,58 +44,33 @@ def _benchmark(one: Measurement, differs: str) -> dict[str, Any]:
         "param": label,
         "extra_info": facts | ({"differs": differs} if differs else {}),
         "options": {},
-        "stats": stats(np.concatenate([launch.seconds_per_call for launch in one.launches])),
+        "stats": stats(found.pooled(one.case)),
     }
 
 
-def stats(seconds: Samples) -> dict[str, Any]:
-    """Give the statistics of pytest-benchmark of the rounds that were played."""
-    data = seconds[np.isfinite(seconds)]
-    ordered = np.sort(data)
-    q1, q3 = _quartiles(ordered)
-    low, high = q1 - _FENCE * (q3 - q1), q3 + _FENCE * (q3 - q1)
-    mean, spread = float(data.mean()), float(data.std(ddof=1)) if data.size > 1 else 0.0
-    inside = ordered[(ordered >= low) & (ordered <= high)]
-    far, beyond = int((abs(data - mean) > spread).sum()), int(data.size - inside.size)
+def stats(found: Pooled) -> dict[str, Any]:
+    """Lay the statistics of a case out under the names of pytest-benchmark."""
+    data = found.data
     return {
-        "min": float(ordered[0]),
-        "max": float(ordered[-1]),
-        "mean": mean,
-        "stddev": spread,
+        "min": float(data.min()),
+        "max": float(data.max()),
+        "mean": found.mean,
+        "stddev": found.stddev,
         "rounds": int(data.size),
-        "median": float(np.median(data)),
-        "iqr": q3 - q1,
-        "q1": q1,
-        "q3": q3,
-        "iqr_outliers": beyond,
-        "stddev_outliers": far,
-        "outliers": f"{far};{beyond}",
-        "ld15iqr": float(inside[0]) if inside.size else float(ordered[0]),
-        "hd15iqr": float(inside[-1]) if inside.size else float(ordered[-1]),
+        "median": found.median,
+        "iqr": found.q3 - found.q1,
+        "q1": found.q1,
+        "q3": found.q3,
+        "iqr_outliers": found.iqr_outliers,
+        "stddev_outliers": found.stddev_outliers,
+        "outliers": f"{found.stddev_outliers};{found.iqr_outliers}",
+        "ld15iqr": found.low,
+        "hd15iqr": found.high,
         "ops": float(data.size / data.sum()),
         "total": float(data.sum()),
         "data": data.tolist(),
         "iterations": 1,
     }
-
-
-def _quartiles(ordered: Samples) -> tuple[float, float]:
-    """Give the quartiles by the two methods that pytest-benchmark takes: 2 if even, 3 if odd."""
-    count, half = ordered.size, ordered.size // 2
-    if count == 1:
-        return float(ordered[0]), float(ordered[0])
-    if count % 2 == 0:
-        return statistics.median(ordered[:half].tolist()), statistics.median(
-            ordered[half:].tolist()
-        )
-    return _third(ordered), _third(ordered[::-1])
-
-
-def _third(ordered: Samples) -> float:
-    quarter, rest = divmod(ordered.size, 4)
-    if rest == 1:
-        return float(0.25 * ordered[quarter - 1] + 0.75 * ordered[quarter])
-    return float(0.75 * ordered[quarter] + 0.25 * ordered[quarter + 1])
 
 
 def _numbers(facts: Mapping[str, Any]) -> dict[str, float]:

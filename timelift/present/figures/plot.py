@@ -8,11 +8,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.first_calls import first_calls
-from timelift.analyse.stats.ranking import Ranking
-from timelift.case import Case
+from timelift.analyse.findings import RunFindings
 from timelift.errors import UserError
 from timelift.present.figures.facets import comparable, leading
 from timelift.present.figures.plot_fastest import fastest
@@ -37,32 +33,24 @@ _HOW: dict[str, dict[str, Any]] = {
 }
 
 
-def figures(run: Run, rankings: Sequence[Ranking], theme: str = "light") -> dict[str, Figure]:
+def figures(found: RunFindings, theme: str = "light") -> dict[str, Figure]:
     """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
     with warnings.catch_warnings(), styled(THEMES[theme]):
         warnings.filterwarnings("ignore", GLYPHS, UserWarning)
-        return _drawn(run, rankings, THEMES[theme])
+        return _drawn(found, THEMES[theme])
 
 
-def _drawn(run: Run, rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
+def _drawn(found: RunFindings, theme: Theme) -> dict[str, Figure]:
     drawn: dict[str, Figure] = {}
-    first = first_calls(run.measurements)
-    peak = positive_facts(run, "peak_bytes")
-    for ending, group in leading(comparable(rankings)).items():
+    for ending, group in leading(comparable(found.rankings)).items():
         lifts = [one for one in group if one.rows]
         made: dict[str, Figure | None] = {**time_by_length(group, theme)}
         made["fastest"] = fastest(lifts, theme) if lifts else None
-        made["forward_backward"] = phases(group, theme)
-        made["first_call"] = first_call(group, first, theme)
-        made["memory"] = memory(lifts, peak, theme)
+        made["forward_backward"] = phases(group, found.forward_and_backward, theme)
+        made["first_call"] = first_call(group, found.first_calls, theme)
+        made["memory"] = memory(lifts, found.peak_bytes, found.pareto_fronts, theme)
         drawn |= {f"{name}{ending}": figure for name, figure in made.items() if figure}
     return drawn
-
-
-def positive_facts(run: Run, name: str) -> dict[Case, float]:
-    """Give a fact of every case for which it is known and can stand on a logarithmic axis."""
-    values = {one.case: fact(one, name) for one in run.measurements}
-    return {case: value for case, value in values.items() if value is not None and value > 0}
 
 
 def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:

@@ -16,20 +16,13 @@ from timelift.present.units import unit_for
 
 _MIB = 1 << 20
 PeakBytes = Mapping[Case, float]
+#: The rivals of each setting that no other beats in both time and memory.
+Fronts = Mapping[Setting, Sequence[Rival]]
 
 
 def key(setting: Setting) -> Key:
     """Give the panel of a setting: its workload and phase."""
     return setting.workload, 0, *phase(setting)
-
-
-def front(rows: Iterable[Rival], peak: PeakBytes) -> list[Rival]:
-    """Give the rivals that no other beats in both time and memory, by time."""
-    kept: list[Rival] = []
-    for row in sorted(rows, key=lambda one: (one.seconds_per_call, peak[one.case])):
-        if not kept or peak[row.case] < peak[kept[-1].case]:
-            kept.append(row)
-    return kept
 
 
 def largest(rankings: Sequence[Ranking], peak: PeakBytes) -> dict[Key, Ranking]:
@@ -41,7 +34,9 @@ def largest(rankings: Sequence[Ranking], peak: PeakBytes) -> dict[Key, Ranking]:
     }
 
 
-def memory(rankings: Sequence[Ranking], peak: PeakBytes, theme: Theme) -> Figure | None:
+def memory(
+    rankings: Sequence[Ranking], peak: PeakBytes, fronts: Fronts, theme: Theme
+) -> Figure | None:
     """Draw peak bytes against seconds, the Pareto front marked; None where too little is known."""
     chosen = largest(rankings, peak)
     if not chosen:
@@ -57,7 +52,7 @@ def memory(rankings: Sequence[Ranking], peak: PeakBytes, theme: Theme) -> Figure
     columns = columns_for(list(rows))
     sheet = Sheet("Peak memory against time", subtitle, theme, panel, columns, names)
     for axes, (one, group) in zip(sheet.draw(len(rows)), rows.items(), strict=True):
-        _draw(axes, group, peak, theme)
+        _draw(axes, group, peak, fronts[chosen[one].setting], theme)
         axes.set_title(titles[one], loc="left")
     return sheet.figure
 
@@ -75,9 +70,10 @@ def titled(one: Key, setting: Setting) -> str:
     return f"{shown(one[0])}, {one[2]}{one[3]}, {setting.seq_len} steps, batch {setting.batch}"
 
 
-def _draw(axes: Axes, rows: Sequence[Rival], peak: PeakBytes, theme: Theme) -> None:
+def _draw(
+    axes: Axes, rows: Sequence[Rival], peak: PeakBytes, best: Sequence[Rival], theme: Theme
+) -> None:
     unit = unit_for(row.seconds_per_call for row in rows)
-    best = front(rows, peak)
     places = [(row.seconds_per_call / unit.seconds, peak[row.case] / _MIB) for row in best]
     times, sizes = zip(*places, strict=True)
     axes.plot(times, sizes, color=theme.muted, lw=0.8, drawstyle="steps-post", zorder=1)

@@ -1,15 +1,14 @@
 """What the gradients cost: the time of a backward call against that of its forward call."""
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from timelift.analyse.costs import ForwardAndBackward
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import Case, Phase, Setting
+from timelift.case import Setting
 from timelift.present.figures.facets import Key, columns_for, described, panels, phase
 from timelift.present.figures.logscale import limits, scale_x, scale_y, ticks
 from timelift.present.figures.panels import Panel, Sheet, dotted, legend_order, name_axes
@@ -22,39 +21,17 @@ _SMALL, _LARGE = 16.0, 64.0
 _TIMES = (1, 2, 4, 8, 16, 32, 64)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """One strategy in one size: seconds of a forward call and of a backward call."""
-
-    backward: Case
-    forward_seconds: float
-    backward_seconds: float
-
-
 def key(setting: Setting) -> Key:
     """Give the panel of a backward setting: its workload, and by what it differentiates."""
     return setting.workload, 0, *phase(setting)
 
 
-def pairs(rankings: Sequence[Ranking]) -> list[Pair]:
-    """Give every case that was measured backward and forward."""
-    seconds = {row.case: row.seconds_per_call for one in rankings for row in one.everyone}
-    backward = [case for case in seconds if case.setting.phase is Phase.BACKWARD]
-    return [
-        Pair(case, seconds[_forward(case)], seconds[case])
-        for case in backward
-        if _forward(case) in seconds
-    ]
-
-
-def _forward(case: Case) -> Case:
-    setting = dataclasses.replace(case.setting, phase=Phase.FORWARD)
-    return dataclasses.replace(case, setting=setting)
-
-
-def phases(rankings: Sequence[Ranking], theme: Theme) -> Figure | None:
-    """Draw backward against forward seconds; None where no case was measured in both."""
-    found = {pair.backward: pair for pair in pairs(rankings)}
+def phases(
+    rankings: Sequence[Ranking], pairs: Sequence[ForwardAndBackward], theme: Theme
+) -> Figure | None:
+    """Draw backward against forward seconds; None where no case of `rankings` has both."""
+    here = {row.case for one in rankings for row in one.everyone}
+    found = {pair.backward: pair for pair in pairs if {pair.forward, pair.backward} <= here}
     known = [one for one in rankings if any(row.case in found for row in one.everyone)]
     if not known:
         return None
@@ -76,7 +53,7 @@ def phases(rankings: Sequence[Ranking], theme: Theme) -> Figure | None:
     return sheet.figure
 
 
-def _draw(axes: Axes, group: Sequence[Pair], theme: Theme) -> None:
+def _draw(axes: Axes, group: Sequence[ForwardAndBackward], theme: Theme) -> None:
     unit = unit_for(end for pair in group for end in (pair.forward_seconds, pair.backward_seconds))
     lengths = sorted({pair.backward.setting.seq_len for pair in group})
     smallest = _SMALL if len(lengths) > 1 else _LARGE / 2

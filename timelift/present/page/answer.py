@@ -1,20 +1,13 @@
 """The first screen: for each workload what to write, what it costs, where it changes, how sure."""
 
-import itertools
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-import numpy as np
-
-from timelift.analyse.break_even import FirstCalls, stages
-from timelift.analyse.choice import Choice, Worst, beaten, choose, costs
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Verdict
-from timelift.case import AXES, Gradients
-from timelift.present.notes import earns_verdicts
+from timelift.analyse.choice import Choice, Worst
+from timelift.analyse.recommend import ByAxis, FirstCallRange, Precision, Recommended, Why
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.present import prices
 from timelift.present.units import three_figures
 
 #: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
@@ -26,6 +19,14 @@ _FIXED = {
     "phase": "{}",
     "mode": "mode {}",
     "device": "device {}",
+}
+_WHY = {
+    Why.NEVER_SLOWER: "never shown slower than the best, in {}",
+    Why.ONE_LAUNCH: "closest to the fastest, in {}; one launch is no verdict",
+    Why.FEW_LAUNCHES: (
+        f"closest to the fastest, in {{}}; fewer than {MIN_LAUNCHES} launches are no verdict"
+    ),
+    Why.LEAST_TO_LOSE: "least to lose: no strategy stays unbeaten in {}",
 }
 #: So many strategies are priced beside the recommended one; the table has the rest.
 SHOWN = 5
@@ -42,7 +43,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for one workload."""
+    """The answer for one workload in words."""
 
     workload: str
     choice: Choice
@@ -59,6 +60,11 @@ class Answer:
         return self.choice.strategy
 
     @property
+    def price(self) -> str:
+        """What the recommended strategy costs at most."""
+        return prices.worst(self.choice.worst[0])
+
+    @property
     def others(self) -> tuple[Worst, ...]:
         """The alternatives that the card has room for, the cheapest first, the dearest last."""
         rest = self.choice.worst[1:]
@@ -70,96 +76,48 @@ class Answer:
         return len(self.choice.worst) - 1 - len(self.others)
 
 
-def answers(contests: Sequence[Ranking], first: FirstCalls) -> tuple[Answer, ...]:
-    """Answer for every workload in which strategies could be compared, in order of their names."""
-    groups: dict[str, list[Ranking]] = defaultdict(list)
-    for ranking in contests:
-        groups[ranking.setting.workload].append(ranking)
-    return tuple(_answer(name, groups[name], first) for name in sorted(groups))
-
-
-def _answer(workload: str, contests: Sequence[Ranking], first: FirstCalls) -> Answer:
-    choice = choose(contests)
-    return Answer(
-        workload=workload,
-        choice=choice,
-        why=_why(choice, contests),
-        changes=tuple(_changes(contests, choice)),
-        fixed=_fixed(contests),
-        beaten="" if choice.is_safe else _beaten(contests, choice.strategy),
-        first=_first(contests, choice.strategy, first),
-        trust=_trust(contests),
-    )
-
-
-def _why(choice: Choice, contests: Sequence[Ranking]) -> str:
-    settings = len(contests)
-    where = "its one setting" if settings == 1 else f"all {settings} settings"
-    if choice.is_safe:
-        return f"never shown slower than the best, in {where}"
-    if not choice.worst[0].bound:
-        return f"closest to the fastest, in {where}; one launch is no verdict"
-    if not any(map(earns_verdicts, contests)):
-        return (
-            f"closest to the fastest, in {where}; fewer than {MIN_LAUNCHES} launches are no verdict"
+def answers(found: Iterable[Recommended]) -> tuple[Answer, ...]:
+    """Write the answer of every workload."""
+    return tuple(
+        Answer(
+            workload=one.workload,
+            choice=one.choice,
+            why=_why(one),
+            changes=tuple(_change(axis) for axis in one.by_axis),
+            fixed=_fixed(one.fixed),
+            beaten=_beaten(one),
+            first=_first(one.first_call),
+            trust=_trust(one.precision),
         )
-    return f"least to lose: no strategy stays unbeaten in {where}"
-
-
-def _beaten(contests: Sequence[Ranking], strategy: str) -> str:
-    lost = beaten(contests, strategy)
-    if not lost:
-        return ""
-    where = f"shown slower in {len(lost)} of {len(contests)} settings"
-    most = ", ".join(lost[0].setting.words)
-    return f"{where}, most at {most}: {costs(lost[0], strategy)}"
-
-
-def _changes(contests: Sequence[Ranking], choice: Choice) -> Iterator[Change]:
-    """Say of each axis with several values whether another strategy is the choice at some."""
-    for axis, kind in AXES.items():
-        groups: dict[object, list[Ranking]] = defaultdict(list)
-        for ranking in contests:
-            groups[getattr(ranking.setting, axis)].append(ranking)
-        groups.pop(Gradients.NONE, None)
-        if len(groups) > 1 and axis != "workload":
-            places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
-            ordered = [value for value in places if value in groups]
-            yield _change(axis, [(value, groups[value]) for value in ordered], choice)
-
-
-def _fixed(contests: Sequence[Ranking]) -> str:
-    """Name the sizes and the execution that were asked at one value alone."""
-    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in _FIXED}
-    alone = {axis: next(iter(found)) for axis, found in values.items() if len(found) == 1}
-    return ", ".join(_FIXED[axis].format(value) for axis, value in alone.items())
-
-
-def _change(
-    axis: str, groups: Sequence[tuple[object, Sequence[Ranking]]], choice: Choice
-) -> Change:
-    picks = [(value, _pick(group, choice)) for value, group in groups]
-    runs = [
-        (name, [value for value, _ in run])
-        for name, run in itertools.groupby(picks, key=lambda pick: pick[1])
-    ]
-    word = _WORDS.get(axis, axis)
-    if {name for name, _ in runs} == {choice.strategy}:
-        return Change(word, f"the same at {_span([value for value, _ in groups])}", changes=False)
-    return Change(
-        word, "; ".join(f"{name} at {_span(values)}" for name, values in runs), changes=True
+        for one in found
     )
 
 
-def _pick(contests: Sequence[Ranking], choice: Choice) -> str:
-    """Keep the choice wherever it was not shown slower."""
-    if choice.is_safe or not beaten(contests, choice.strategy):
-        return choice.strategy
-    return choose(contests).strategy
+def _why(one: Recommended) -> str:
+    where = "its one setting" if one.settings == 1 else f"all {one.settings} settings"
+    return _WHY[one.why].format(where)
 
 
-def _rank(value: object) -> tuple[int, str]:
-    return (value, "") if isinstance(value, int) else (0, str(value))
+def _beaten(one: Recommended) -> str:
+    if not one.lost:
+        return ""
+    most = one.lost[0]
+    where = f"shown slower in {len(one.lost)} of {one.settings} settings"
+    price = prices.costs(most, one.choice.strategy)
+    return f"{where}, most at {', '.join(most.setting.words)}: {price}"
+
+
+def _change(one: ByAxis) -> Change:
+    word = _WORDS.get(one.axis, one.axis)
+    if not one.changes:
+        return Change(word, f"the same at {_span(one.values)}", changes=False)
+    text = "; ".join(f"{name} at {_span(values)}" for name, values in one.picks)
+    return Change(word, text, changes=True)
+
+
+def _fixed(values: Mapping[str, object]) -> str:
+    """Name the sizes and the execution that were asked at one value alone."""
+    return ", ".join(_FIXED[axis].format(value) for axis, value in values.items())
 
 
 def _span(values: Sequence[object]) -> str:
@@ -169,35 +127,25 @@ def _span(values: Sequence[object]) -> str:
     return " and ".join(f"{value:,}" if isinstance(value, int) else str(value) for value in values)
 
 
-def _first(contests: Sequence[Ranking], strategy: str, first: FirstCalls) -> str:
-    """Say how long the first call takes, and after how many calls a dear one has paid off."""
-    cases = (row.case for one in contests for row in one.rows if row.case.strategy == strategy)
-    seconds = [first[case] for case in cases if case in first]
-    if not seconds:
+def _first(found: FirstCallRange | None) -> str:
+    """Write how long the first call takes, and after how many calls a dear one has paid off."""
+    if found is None:
         return ""
-    later = [stage for one in contests for stage in stages(one, first)[1:]]
-    calls = [stage.calls - 1 for stage in later if stage.strategy == strategy]
-    paid = (
-        f"; pays off after {_ends([f'{min(calls):,}', f'{max(calls):,}'])} calls" if calls else ""
-    )
-    return f"{_ends([three_figures(min(seconds)), three_figures(max(seconds))])} s{paid}"
+    calls = found.pays_off_after
+    paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
+    return f"{_ends(list(map(three_figures, found.seconds)))} s{paid}"
 
 
 def _ends(ends: Sequence[str]) -> str:
     return " to ".join(dict.fromkeys(ends))
 
 
-def _trust(contests: Sequence[Ranking]) -> str:
-    """Say how many launches stand behind the prices, how wide the intervals are, what is open."""
-    rows = [row for ranking in contests for row in ranking.rows]
-    behind = [row for ranking in contests for row in ranking.rows[1:]]
-    counts = sorted({row.launches for row in rows})
-    launches = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    plural = "launch" if counts == [1] else "launches"
-    known = [row for row in behind if math.isfinite(row.low) and math.isfinite(row.high)]
-    if not known:
+def _trust(found: Precision) -> str:
+    """Write how many launches stand behind the prices, how wide intervals are, what is open."""
+    launches = _ends(list(map(str, found.launches)))
+    plural = "launch" if found.launches == (1, 1) else "launches"
+    if found.half_width is None:
         return f"{launches} {plural}, so no interval: play at least three"
-    half = float(np.median([math.log(row.high / row.low) / 2 for row in known]))
-    undecided = sum(row.verdict is Verdict.UNDECIDED for row in behind)
-    still = f"{undecided} of {len(behind)} comparisons undecided"
-    return f"{launches} {plural}; 95 % intervals of ±{math.expm1(half):.1%} in the median; {still}"
+    wide = f"95 % intervals of ±{math.expm1(found.half_width):.1%} in the median"
+    still = f"{found.undecided} of {found.comparisons} comparisons undecided"
+    return f"{launches} {plural}; {wide}; {still}"

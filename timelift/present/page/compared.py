@@ -3,30 +3,25 @@
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from timelift.analyse.across import Pair
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import Comparison
-from timelift.case import Case, Setting
+from timelift.case import Case
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.across_table import meaning
 from timelift.present.figures.panels import legend_order
 from timelift.present.page.answer import Answer
-from timelift.present.page.measured import axis_cells, axis_headings, per_step, shown, varying
+from timelift.present.page.measured import axis_cells, axis_headings, shown, varying
 from timelift.present.page.table import Heading, Table
 from timelift.present.units import three_figures, unit_for
 
-#: Axes that say how a model is executed; a reader may choose one of their values.
-EXECUTION = ("mode", "time_axis", "dtype", "device", "threads", "backend")
 
-
-def steps(run: Run, rankings: Sequence[Ranking]) -> Table:
+def steps(found: RunFindings) -> Table:
     """Give the time of one step by length, a row for each strategy and panel."""
-    measured = {one.case: one for one in run.measurements}
-    rows = [row for one in rankings for row in one.everyone]
-    seconds = {row.case: per_step(row, measured[row.case]) for row in rows}
+    seconds = {case: one.per_step for case, one in found.costs_of.items()}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
     by_size: dict[Case, dict[int, float]] = defaultdict(dict)
@@ -42,9 +37,9 @@ def steps(run: Run, rankings: Sequence[Ranking]) -> Table:
         (
             shown(case.strategy),
             *axis_cells(case, axes),
-            *(three_figures(found[one] / unit.seconds) if one in found else "" for one in lengths),
+            *(three_figures(times[one] / unit.seconds) if one in times else "" for one in lengths),
         )
-        for case, found in by_size.items()
+        for case, times in by_size.items()
     ]
     note = (
         f"{unit.name} for one valid step of one sequence; falling along a row: "
@@ -57,14 +52,10 @@ def _at(case: Case, length: int) -> Case:
     return dataclasses.replace(case, setting=dataclasses.replace(case.setting, seq_len=length))
 
 
-def execution(rankings: Sequence[Ranking]) -> Table:
+def execution(found: RunFindings) -> Table:
     """Give the fastest in every mode, device and the like, beside the best of them; or no row."""
-    answered = [one for one in rankings if one.rows]
+    answered = [one for one in found.rankings if one.rows]
     axes = varying(row.case for one in answered for row in one.rows)
-    chosen = tuple(axis for axis in axes if axis in EXECUTION)
-    groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
-    for ranking in answered:
-        groups[_elsewhere(ranking.setting, axes, chosen)].append(ranking)
     unit = unit_for(one.rows[0].seconds_per_call for one in answered)
     headings = (
         *axis_headings(axes),
@@ -74,21 +65,9 @@ def execution(rankings: Sequence[Ranking]) -> Table:
     )
     rows = [
         (*axis_cells(one.rows[0].case, axes), *_beside(one, best, unit.seconds))
-        for group in groups.values()
-        for one, best in _with_best(group)
+        for one, best in found.fastest_elsewhere
     ]
     return Table("execution", "The fastest in each", headings, rows)
-
-
-def _elsewhere(setting: Setting, axes: Iterable[str], chosen: Iterable[str]) -> tuple[object, ...]:
-    return tuple(getattr(setting, axis) for axis in axes if axis not in chosen)
-
-
-def _with_best(group: Sequence[Ranking]) -> Iterator[tuple[Ranking, float]]:
-    """Give rankings that differ in their execution alone, each with the best time of all."""
-    best = min(one.rows[0].seconds_per_call for one in group)
-    if len(group) > 1:
-        yield from ((one, best) for one in group)
 
 
 def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:

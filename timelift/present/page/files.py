@@ -2,34 +2,33 @@
 
 from pathlib import Path
 
-from timelift.analyse.found import Found
+from timelift.analyse.findings import RunFindings
 from timelift.present import across_table, csv_files, leftovers, scaling_table
 from timelift.present.figures import plot
 from timelift.present.page import compared, grown, render
+from timelift.present.table import Report
 
 FIGURES = "figures"
 
 
-def write(found: Found, folder: Path, every: int | None = None) -> str:
-    """Write everything and say where it is.
+def write(found: RunFindings, report: Report, folder: Path, every: int | None = None) -> str:
+    """Write everything, `report` in words, and say where it is.
 
     With `every` the page looks again after so many seconds, and PNG is left to the last time. What
     an earlier report wrote there and this one does not is removed.
     Raises UserError where the folder does not allow it.
     """
-    drawn = plot.figures(found.run, found.rankings)
+    drawn = plot.figures(found)
     formats = plot.FORMATS if every is None else ("svg",)
     pictures = plot.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
     names = [f"{FIGURES}/{name}.svg" for name in svgs]
-    written = [
-        csv_files.write(folder / "report.md", csv_files.markdown_report(found.report, names))
-    ]
-    sheets = {"measurements.csv": csv_files.csv_report(found.run, found.rankings)}
+    written = [csv_files.write(folder / "report.md", csv_files.markdown_report(report, names))]
+    sheets = {"measurements.csv": csv_files.csv_report(found)}
     sheets |= scaling_table.sheets(found.scaling) | across_table.sheets(found.across)
     written += [csv_files.write(folder / name, text) for name, text in sheets.items()]
     more = {"length": grown.tables(found.scaling), "execution": compared.across(found.across)}
-    page = render.page(found, svgs, more)
+    page = render.page(found, report, svgs, more)
     saved = list(render.save(page, folder, every))
     tables = len(saved) - 1
     leftovers.clear(folder, "report", [*pictures, *written, *saved])

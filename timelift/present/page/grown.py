@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
+from timelift.analyse.scaling.both import Scaling
 from timelift.analyse.scaling.overtaking import Crossover
 from timelift.analyse.scaling.powers import Exponent
 from timelift.case import AXES
 from timelift.escape import plain
 from timelift.present.page.measured import axis_cells, axis_headings, shown, varying
 from timelift.present.page.table import Heading, Table
-from timelift.present.scaling_table import Scaling
 from timelift.present.units import three_figures
 
 _NAMES = {"seq_len": "length", "batch": "batch"}

@@ -2,23 +2,19 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from timelift.analyse import lifts
-from timelift.analyse.break_even import stages
-from timelift.analyse.limit import Limits, attainable, share
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
-from timelift.analyse.stats.ranking import Ranking, Rival
-from timelift.case import AXES, Case, Gradients, Lengths, Status
+from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.case import AXES, Case, Gradients, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
-from timelift.present.figures.plot import positive_facts
-from timelift.present.notes import has_interval
+from timelift.present import notes
 from timelift.present.page.table import Heading, Table
-from timelift.present.table import difference_to_forward
 from timelift.present.units import Unit, three_figures, unit_for
 
 _MIB = 1 << 20
@@ -60,9 +56,7 @@ class _Sheet:
     axes: tuple[str, ...]
     unit: Unit
     step: Unit
-    measured: Mapping[Case, Measurement]
-    limits: Limits
-    first: Mapping[Case, FirstCall]
+    found: RunFindings
 
     def headings(self) -> tuple[Heading, ...]:
         return (
@@ -88,37 +82,33 @@ class _Sheet:
         )
 
     def row(self, row: Rival, ranking: Ranking) -> tuple[str, ...]:
-        one = self.measured[row.case]
-        more = difference_to_forward(row.case, self.measured)
+        costs = self.found.costs_of[row.case]
         return (
-            shown(lifts.shown(row, ranking)),
+            shown(notes.shown(row, ranking)),
             *axis_cells(row.case, self.axes),
             three_figures(row.seconds_per_call / self.unit.seconds),
             _ratio(row.ratio),
-            *((_ratio(row.low), _ratio(row.high)) if has_interval(row) else ("", "")),
+            *((_ratio(row.low), _ratio(row.high)) if row.has_interval else ("", "")),
             *_beside(row),
             row.letters,
             _per_cent(row.price[1]),
-            three_figures(per_step(row, one) / self.step.seconds),
-            three_figures(more / self.unit.seconds),
-            *_first_call(self.first.get(row.case)),
-            *_facts(one),
-            _share(share(one, row.seconds_per_call, self.limits)),
+            three_figures(costs.per_step / self.step.seconds),
+            three_figures(costs.over_forward / self.unit.seconds),
+            *_first_call(self.found.first_calls.get(row.case)),
+            *_facts(self.found.measured[row.case]),
+            _share(costs.limit_share),
             str(row.launches),
         )
 
 
-def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
+def measurements(found: RunFindings) -> Table:
     """Give the main table: one row a measurement, settings in order, the fastest first."""
-    measured = {one.case: one for one in run.measurements}
-    rows = [row for ranking in rankings for row in ranking.everyone]
+    rows = [row for ranking in found.rankings for row in ranking.everyone]
     sheet = _Sheet(
         varying(row.case for row in rows),
         unit_for(row.seconds_per_call for row in rows),
-        unit_for(per_step(row, measured[row.case]) for row in rows),
-        measured,
-        attainable(run.measurements),
-        first_calls(run.measurements),
+        unit_for(found.costs_of[row.case].per_step for row in rows),
+        found,
     )
     note = (
         "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
@@ -129,19 +119,12 @@ def measurements(run: Run, rankings: Sequence[Ranking]) -> Table:
         "of the limit: the least time that the layer's work needs here, by this machine's own "
         "product of matrices and copy, as a share of the time taken"
     )
-    cells = [sheet.row(row, one) for one in rankings for row in one.everyone]
+    cells = [sheet.row(row, one) for one in found.rankings for row in one.everyone]
     return Table("measurements", "Every measurement", sheet.headings(), cells, note)
 
 
 def _share(of_the_limit: float | None) -> str:
     return "" if of_the_limit is None else three_figures(100 * of_the_limit)
-
-
-def per_step(row: Rival, measurement: Measurement) -> float:
-    """Return the seconds of one valid step of one sequence, NaN where steps were not counted."""
-    setting = row.case.setting
-    every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
-    return row.seconds_per_call / (fact(measurement, "valid_steps") or every)
 
 
 def _beside(row: Rival) -> tuple[str, str]:
@@ -193,11 +176,9 @@ def losses(run: Run) -> Table:
     return Table("not_run", "Cases without a result", headings, rows)
 
 
-def pays_off(run: Run, rankings: Sequence[Ranking]) -> Table:
+def pays_off(found: RunFindings) -> Table:
     """Give from how many calls on which strategy has cost the least, the first call included."""
-    first = positive_facts(run, "first_call_seconds")
-    found = [(ranking, stages(ranking, first)) for ranking in rankings]
-    axes = varying(row.case for ranking, _ in found for row in ranking.rows)
+    axes = varying(row.case for ranking in found.rankings for row in ranking.rows)
     headings = (
         Heading("strategy", asked=True),
         *axis_headings(axes),
@@ -211,18 +192,18 @@ def pays_off(run: Run, rankings: Sequence[Ranking]) -> Table:
             f"{later.calls - 1:,}",
             shown(before.strategy),
         )
-        for ranking, steps in found
+        for ranking, steps in found.break_even
         for before, later in itertools.pairwise(steps)
     ]
     return Table("break_even", "Where a dear first call pays", headings, rows)
 
 
-def meanings(run: Run) -> Table:
+def meanings(found: RunFindings) -> Table:
     """Give what strategies declare to do with layers that are more than a function."""
-    declared = run.header.strategies
+    declared = found.run.header.strategies
     asked = {key for one in declared.values() for key in one.meaning}
     keys = sorted(asked)
-    others = lifts.look_alikes(run)
+    others = found.look_alikes
     headings = (Heading("strategy"), Heading("what it is"), *(Heading(_word(key)) for key in keys))
     rows = [
         (shown(name), _title(entry, others.get(name)), *(_meant(entry, key) for key in keys))

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.found import Found
-from timelift.analyse.lifts import look_alikes
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import prices
 from timelift.present.csv_files import write
-from timelift.present.figures.plot import positive_facts
 from timelift.present.notes import everywhere
 from timelift.present.page.answer import Answer, answers
 from timelift.present.page.compared import names
 from timelift.present.page.drawing import sample
 from timelift.present.page.sections import Section, left_out, sections, tables_of
 from timelift.present.page.table import Table
+from timelift.present.table import Report
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,22 @@ class Page:
 
 
 def page(
-    found: Found, svgs: Mapping[str, str], more: Mapping[str, Sequence[Table]] | None = None
+    found: RunFindings,
+    report: Report,
+    svgs: Mapping[str, str],
+    more: Mapping[str, Sequence[Table]] | None = None,
 ) -> Page:
     """Gather what the page shows; `svgs` and `more` are those of `sections`."""
-    first = positive_facts(found.run, "first_call_seconds")
-    answered = answers(found.contests, first)
-    head, others = dict(found.report.head), look_alikes(found.run)
+    answered = answers(found.recommended)
+    head = dict(report.head)
     return Page(
         title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
         answers=answered,
-        together=tuple(everywhere(found.contests)),
+        together=tuple(everywhere(found.everywhere)),
         head=head,
         sections=sections(found, answered, svgs, more),
-        warnings=found.report.warnings,
-        strategies=tuple((name, name in others) for name in names(found.rankings)),
+        warnings=report.warnings,
+        strategies=tuple((name, name in found.look_alikes) for name in names(found.rankings)),
         left_out=left_out(found.rankings),
         counts=_counts(found.run, found.rankings),
     )
@@ -91,6 +93,7 @@ def _environment() -> Any:
     environment.filters["plain"] = plain
     environment.filters["name"] = lambda name: plain(name, NAME_LIMIT)
     environment.filters["sample"] = sample
+    environment.filters["short"] = prices.short
     return environment
 
 

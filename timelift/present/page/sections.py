@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from timelift.analyse.found import Found
-from timelift.analyse.runs.measurement import Run
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.present.figures.facets import comparable, leading
 from timelift.present.page import compared, measured
@@ -74,7 +73,7 @@ _DRAWN = (
 
 
 def sections(
-    found: Found,
+    found: RunFindings,
     answered: Sequence[Answer],
     svgs: Mapping[str, str],
     more: Mapping[str, Sequence[Table]] | None = None,
@@ -87,14 +86,14 @@ def sections(
     """
     tables: dict[str, list[Table]] = {anchor: [*given] for anchor, given in (more or {}).items()}
     if found.rankings:
-        tables.setdefault("first-call", []).append(measured.pays_off(found.run, found.rankings))
+        tables.setdefault("first-call", []).append(measured.pays_off(found))
     prices = Section(
         "prices",
         "What choosing each costs",
         "In the worst of a workload's settings, beside the best there.",
         tables=(compared.prices(answered),),
     )
-    told = _told(found.run, found.rankings, tables.get("execution", ()))
+    told = _told(found, tables.get("execution", ()))
     every = [*_drawn(svgs, tables), prices, *told]
     return tuple(section for section in every if not section.empty)
 
@@ -109,39 +108,39 @@ def _drawn(svgs: Mapping[str, str], tables: Mapping[str, Sequence[Table]]) -> It
         yield Section(anchor, title, words, pictures, tuple(tables.get(anchor, ())))
 
 
-def _told(run: Run, rankings: Sequence[Ranking], more: Sequence[Table] = ()) -> Iterator[Section]:
-    if rankings:
+def _told(found: RunFindings, more: Sequence[Table] = ()) -> Iterator[Section]:
+    if found.rankings:
         yield Section(
             "steps",
             "Time per step",
             "What one step costs, at every length.",
-            tables=(compared.steps(run, rankings),),
+            tables=(compared.steps(found),),
         )
         yield Section(
             "execution",
             "Modes, devices and backends",
             "The fastest in each, beside the best of them at the same sizes.",
-            tables=(compared.execution(rankings), *more),
+            tables=(compared.execution(found), *more),
         )
     yield Section(
         "meanings",
         "What each strategy means",
         "For layers that are more than a function a fast strategy may compute something else: "
         "the noise of Dropout, the statistics of BatchNormalization, losses, masks, padded steps.",
-        tables=(measured.meanings(run),),
+        tables=(measured.meanings(found),),
     )
-    if rankings:
+    if found.rankings:
         yield Section(
             "measurements",
             "Every measurement",
             "Sort by a heading; filter by strategy, workload and axes.",
-            tables=(measured.measurements(run, rankings),),
+            tables=(measured.measurements(found),),
         )
     yield Section(
         "not-run",
         "Cases without a result",
         "What was refused, failed or was not available, and why.",
-        tables=(measured.losses(run),),
+        tables=(measured.losses(found.run),),
     )
 
 

@@ -1,0 +1,147 @@
+"""What a hostile strategy does to its rivals: `python -m studies.neighbours`, on a quiet machine.
+
+`native` and `fold_time` are measured by `pytest bench/` alone, and once more beside each strategy
+of `tests/hostile.py`, all with one seed. A row says what became of the hostile one, what time
+fold_time takes beside native without and with it, and by how much that ratio moved, with 95 %
+intervals over launches. `nobody` is a second run without any: what moves by itself. Exit code 1
+where more ratios moved than chance allows. About ten minutes for all.
+"""
+
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies import parser
+from studies.scoreboard import Column, Row, Scoreboard
+from tests import hostile
+from tests.projects import bench, project
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats import ranking
+from timelift.escape import plain
+
+GOOD = ("native", "fold_time")
+HOSTILE: Mapping[str, str] = {
+    **hostile.STRATEGIES,
+    **hostile.WILD,
+    **hostile.UNTIDY,
+    "sleeps": hostile.SLEEPS,
+}
+NOBODY = "nobody"
+WORDS = (
+    *("bench/test_forward.py", "--workloads", "tokens", "--seq-lens", "16", "--batch-sizes", "8"),
+    *("--round-seconds", "0.1", "--case-timeout", "8", "--first-call-limit", "8"),
+    *("--memory-limit", "6G"),
+)
+#: The chance of so many moved ratios below which they are no chance.
+_ALLOWED = 0.05
+_LONGEST = 46
+#: What is tried in the quick form.
+QUICK = ("raises",)
+BOARD = Scoreboard(
+    (
+        Column("beside", width=11),
+        *(Column(title, width=21) for title in ("without", "with", "moved by")),
+        Column("", width=5),
+        Column("what became of it"),
+    ),
+    words=6,
+)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How much longer fold_time takes than native, as a log ratio with its half width."""
+
+    log: float
+    half: float
+
+    def beside(self, other: "Ratio") -> "Ratio":
+        """The difference of two independent ones."""
+        return Ratio(self.log - other.log, math.hypot(self.half, other.half))
+
+    @property
+    def same(self) -> bool:
+        """Whether the interval holds no difference."""
+        return abs(self.log) <= self.half
+
+    def __str__(self) -> str:
+        ends = (math.exp(self.log + side * self.half) for side in (0, -1, 1))
+        return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure the rivals alone and beside every hostile strategy; print a row each."""
+    options = parser("neighbours", __doc__)
+    options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HOSTILE)}")
+    options.add_argument("--launches", default="5", metavar="N", help="default: 5")
+    asked = options.parse_args(words)
+    if unknown := set(asked.names) - HOSTILE.keys():
+        options.error(f"unknown strategy {min(unknown)!r}")
+    names = asked.names or (QUICK if asked.quick else HOSTILE)
+    plan = ("--launches", "2" if asked.quick else asked.launches, "--seed", str(5 + asked.seed))
+    begun, ratios = time.monotonic(), list[Ratio]()
+    BOARD.show(_rows(names, plan, ratios))
+    moved, tries = sum(not one.same for one in ratios), len(ratios)
+    found = chance(moved, tries)
+    sys.stdout.write(
+        f"{tries - moved} of {tries} within their intervals; so many outside of them have a "
+        f"chance of {found:.2f} where nothing moves ({time.monotonic() - begun:.0f} s)\n"
+    )
+    return int(found < _ALLOWED)
+
+
+def _rows(names: Iterable[str], plan: Sequence[str], ratios: list[Ratio]) -> Iterator[Row]:
+    """Yield a row for each name, and note by how much the ratio of its rivals moved."""
+    alone = _ratio(_measured({}, plan))
+    for name in (NOBODY, *names):
+        run = _measured({} if name == NOBODY else {name: HOSTILE[name]}, plan)
+        beside = _ratio(run)
+        ratios.append(beside.beside(alone))
+        word = "same" if ratios[-1].same else "MOVED"
+        yield name, str(alone), str(beside), str(ratios[-1]), word, _became(run, name)
+
+
+def _measured(extra: Mapping[str, str], plan: Sequence[str]) -> Run:
+    """Run `pytest bench/` in a project of its own and read the journal."""
+    with tempfile.TemporaryDirectory(prefix="timelift-neighbours-") as name:
+        folder = Path(name) / "project"
+        folder.mkdir()
+        done = bench(project(folder, GOOD, extra), *WORDS, *plan)
+        found = list(folder.glob("results/*/*.jsonl"))
+        if not found:
+            raise SystemExit(done.stdout + done.stderr)
+        return results.load(found[0])
+
+
+def _ratio(run: Run) -> Ratio:
+    """Return the ratio of the two good rivals, whoever else ran."""
+    good = [one for one in run.measurements if one.case.strategy in GOOD]
+    (found,) = ranking.rank(good)
+    second = found.rows[1]
+    sign = 1 if second.case.strategy == GOOD[1] else -1
+    width = (math.log(second.high) - math.log(second.low)) / 2
+    return Ratio(sign * math.log(second.ratio), width)
+
+
+def _became(run: Run, name: str) -> str:
+    """Tell how measuring a strategy ended."""
+    for one in run.measurements:
+        if one.case.strategy == name:
+            reason = f": {one.reason}" if one.reason else f" in {len(one.launches)} launches"
+            return plain(f"{one.status}{reason}", _LONGEST)
+    return ""
+
+
+def chance(moved: int, tries: int) -> float:
+    """Return the chance of at least so many outside of a 95 % interval."""
+    ways = (math.comb(tries, k) * 0.05**k * 0.95 ** (tries - k) for k in range(moved, tries + 1))
+    return math.fsum(ways)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

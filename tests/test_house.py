@@ -1,0 +1,35 @@
+"""The map of the code names what there is."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAP = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+#: Where a path may begin that the map writes without its folder.
+ROOMS = ("", "timelift/")
+
+
+def missing(text):
+    """The paths in backticks, with a folder or an ending, that are not in the tree."""
+    named = re.findall(r"`([\w/]+(?:/|\.py|\.md)[\w/]*)`", text)
+    return [path for path in named if not any((ROOT / room / path).exists() for room in ROOMS)]
+
+
+def test_every_path_of_the_map_is_there():
+    """From the top or from inside timelift/."""
+    assert missing(MAP) == []
+
+
+@pytest.mark.parametrize("text", ["`measure/gone.py`", "`nowhere/`"])
+def test_a_path_that_is_gone_is_found(text):
+    """So a move that forgets the map fails."""
+    assert missing(text)
+
+
+def test_everything_beside_the_rooms_is_on_the_map():
+    """Modules at the top, and rooms."""
+    drawing = MAP.split("```")[1]
+    names = {path.stem for path in (ROOT / "timelift").glob("[a-z]*")}
+    assert {name for name in names if not re.search(rf"\b{name}\b", drawing)} == set()

@@ -1,0 +1,90 @@
+"""Trials of the gate: what is dealt out, and what is said of suites whose truth is known."""
+
+from pathlib import Path
+
+import pytest
+
+from studies import gate
+from studies.gate import Suite
+from studies.projects import PLANTED, SLIPS, comment_on, slip_into
+from tests import journals
+from timelift.analyse.runs.trust import Share
+from timelift.analyse.stats.gate import Finding
+from timelift.analyse.stats.outcomes import Outcome
+from timelift.analyse.stats.paired import Quantity
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Phase, Setting, Status
+from timelift.measure import catalogue
+from timelift.messages import Rival, Task
+from timelift.planted import Plant
+
+ROOT = Path(__file__).parent.parent
+
+
+def outcome(name, verdict=Verdict.SAME):
+    """What became of a case's time; its other quantities are the same."""
+    findings = {
+        quantity: Finding(0.0, -0.01, 0.01, 3, 0.03, suspected=False, tried=False, verdict=word)
+        for quantity, word in zip(Quantity, (verdict, Verdict.SAME, Verdict.SAME), strict=True)
+    }
+    return Outcome(journals.case(name), findings, {})
+
+
+def test_every_suite_deals_each_regression_to_another_strategy():
+    """Over suites every strategy has its turn, and in each one strategy stays untouched."""
+    names = gate.REGRESSED["strategies"].split(",")
+    dealt = [gate.dealt(number, names) for number in range(40)]
+    assert all(sorted(one.values()) == sorted(gate.REGRESSIONS) for one in dealt)
+    assert all(len(one) == len(names) - 1 for one in dealt)
+    assert {name for one in dealt for name in one} == set(names)
+
+
+def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
+    """It makes its suite red; a caught regression does not."""
+    touched = {"fold_time": "+10%"}
+    good = Suite((outcome("fold_time", Verdict.SLOWER), outcome("native")), touched, 9.0)
+    red = Suite((outcome("fold_time"), outcome("native", Verdict.SLOWER)), touched, 11.0)
+    assert not good.false_alarms
+    assert red.false_alarms == [journals.case("native")]
+    rows = {row[0]: row for row in gate.rows([good, red])}
+    assert [row[1:3] for row in rows.values()] == [(2, Share(1, 2)), (2, Share(1, 2))]
+    assert list(rows) == ["nothing", "+10%"]
+    assert gate.tell([good, red]) == 1
+    assert gate.tell([good]) == 0
+    assert "suites with a false alarm: 1 of 2" in capsys.readouterr().out
+
+
+def test_no_suites_say_nothing(capsys):
+    """Nothing was tried."""
+    assert gate.tell([]) == 0
+    assert not capsys.readouterr().out
+
+
+def test_planted_slow_downs_are_what_their_words_say():
+    """Shares of calls that are made and not billed."""
+    assert {f"+{n}%": Plant("", slower=n / 100) for n in (3, 5, 10)} == PLANTED
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
+    """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
+    from timelift.messages import Ended, WorkerChannel
+    from timelift.worker.engines import open_engine
+    from timelift.worker.worker import Stage
+
+    rivals = []
+    for word in (*SLIPS, "comment"):
+        path = tmp_path / f"{word.replace(' ', '_')}.py"
+        path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
+        slip_into(path, word) if word in SLIPS else comment_on(path)
+        rivals.append(Rival(word, str(path)))
+    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
+    setting = Setting("sensor", 3, 2, phase)
+    task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
+    events = []
+    stage = Stage(open_engine(setting), task, WorkerChannel(events.append))
+    ready = [rival.name for rival in rivals if stage.prepare(rival)]
+    reasons = [
+        one for one in events if isinstance(one, Ended) and one.status is not Status.MEASURED
+    ]
+    assert ready == [*SLIPS, "comment"], reasons

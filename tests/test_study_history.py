@@ -1,0 +1,92 @@
+"""The history's marks on simulated truth: a fixed-seed part of `studies.history`."""
+
+import numpy as np
+import pytest
+
+from studies import history
+from studies.history import SCENARIOS, Scenario, Shape, Truth, simulate
+
+SHAPE = Shape(settings=4, nights=60, slower=2)
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario("nothing"),
+        Scenario("nothing, loud", sd=0.03),
+        Scenario("lone spikes", spikes=0.02),
+    ],
+    ids=lambda one: one.name,
+)
+def test_nothing_is_found_where_nothing_happened(scenario: Scenario) -> None:
+    """Night after night, while both other rules cry wolf."""
+    found = history.marks(scenario, SHAPE, 1, [3])
+    assert found["timelift"].false_cases == 0
+    if scenario.name != "nothing":
+        assert found["ruptures"].false_cases > 5
+        assert found["5 %"].false_cases > 5
+
+
+@pytest.mark.parametrize(
+    ("scenario", "nights"),
+    [
+        (Scenario("step", step=0.05, night=30), 3),
+        (Scenario("loud step", step=0.10, sd=0.03, night=30), 8),
+        (Scenario("creep", creep=0.10, night=10), 20),
+        (Scenario("after a move", step=0.05, night=40, moves=20), 6),
+    ],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_every_slow_down_is_found_in_time(scenario: Scenario, nights: int) -> None:
+    """All of them, the latest so many nights after it was there."""
+    found = history.marks(scenario, SHAPE, 1, [4])["timelift"]
+    assert (found.slower, found.found) == (2, 2)
+    assert max(found.late) <= nights
+
+
+def test_a_move_of_the_machine_is_red_for_few_nights_at_most() -> None:
+    """Until it is seen to be one."""
+    found = history.marks(Scenario("move", moves=30), SHAPE, 1, [5])["timelift"]
+    assert found.red_nights <= 2
+
+
+def test_the_marks_can_be_bad() -> None:
+    """A rule that always says slower is always wrong here, and one that never does misses all."""
+    levels, truth = simulate(Scenario("step", step=0.05), Shape(), np.random.default_rng(0))
+    always, never = np.ones((40, 90), bool), np.zeros((40, 90), bool)
+    assert history.mark(always, truth).false_cases == 40
+    assert history.mark(never, truth).found == 0
+    perfect = history.mark(truth.slower, truth)
+    assert (perfect.found, perfect.false_cases, set(perfect.late)) == (4, 0, {0})
+    assert len(levels.cases) == 40
+
+
+def test_a_slow_down_that_ended_may_be_told_for_a_while_and_then_no_more() -> None:
+    """A fortnight."""
+    scenario = Scenario("mended", step=0.05, night=20, mended=40)
+    _, truth = simulate(scenario, Shape(), np.random.default_rng(0))
+    late = np.zeros((40, 90), bool)
+    late[0, 50] = True
+    assert history.mark(late, truth).false_cases == 0
+    late[0, 60] = True
+    assert history.mark(late, truth).false_cases == 1
+
+
+def test_creep_counts_from_where_it_reaches_the_gate() -> None:
+    """Before that, either answer is right."""
+    _, truth = simulate(Scenario("creep", creep=0.10), Shape(), np.random.default_rng(0))
+    assert isinstance(truth, Truth)
+    first = int(truth.slower[0].argmax())
+    assert 45 < first < 65
+    assert truth.either[0, 46:first].all()
+
+
+def test_the_command_prints_a_line_for_each_history_and_rule(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one small history of each kind."""
+    monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
+    monkeypatch.setattr(history, "Shape", lambda: SHAPE)
+    assert history.main(["--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[35:46].strip() for line in lines[1:7]] == [*history.RULES] * 2

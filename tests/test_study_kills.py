@@ -1,0 +1,142 @@
+"""Trials of killed runs: every fault they look for is found, and none where nothing is wrong."""
+
+import os
+import subprocess
+import sys
+from signal import Signals
+
+import pytest
+
+from studies import kills, remains
+from studies.kills import Kill, Usual
+from studies.remains import FAULTS, Reached
+from tests import journals
+
+NAMES = ("native", "fold_time")
+CASES = frozenset(journals.case(name).label for name in NAMES)
+HEADER, END = journals.text(journals.header(), journals.END).encode().splitlines()
+TRACEBACK = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    f()\n'
+
+
+def line(name, launch, **fields):
+    """A case in one launch, as the journal has it."""
+    return journals.text(journals.line(journals.case(name), launch, **fields)).encode().rstrip()
+
+
+WHOLE = [HEADER, *(line(name, launch) for launch in (1, 2) for name in NAMES), END]
+
+
+def test_nothing_is_found_where_nothing_is_wrong():
+    """What was there is there, once and complete."""
+    assert remains.lost(WHOLE[:3], WHOLE) == 0
+    assert remains.duplicates(WHOLE) == 0
+    assert remains.missing(WHOLE, CASES, launches=2) == 0
+    assert remains.labels(WHOLE) == CASES
+
+
+def test_a_lost_line_is_found():
+    """Whether it is gone, was changed, or is there once instead of twice."""
+    assert remains.lost(WHOLE, WHOLE[:2] + WHOLE[3:]) == 1
+    assert remains.lost(WHOLE, [HEADER, line("native", 1, reason="new"), *WHOLE[2:]]) == 1
+    assert remains.lost([HEADER, END, END], [HEADER, END]) == 1
+
+
+def test_a_case_that_was_played_twice_is_found():
+    """Even if the two lines differ."""
+    assert remains.duplicates([*WHOLE, line("native", 2, reason="again")]) == 1
+
+
+def test_a_missing_case_is_found():
+    """In one launch, in all, or with a line that says that it was not measured."""
+    assert remains.missing(WHOLE[:-2], CASES, launches=2) == 1
+    assert remains.missing(WHOLE, CASES, launches=3) == 2
+    assert remains.missing(WHOLE, CASES | {"another"}, launches=2) == 2
+    assert remains.missing([*WHOLE[:4], line("fold_time", 2, status="crashed")], CASES, 2) == 1
+    assert remains.missing([], CASES, launches=2) == 4
+
+
+@pytest.mark.parametrize(("ours", "count"), [("this trial", 1), ("another", 0)])
+def test_an_orphan_is_found_and_ended(ours, count):
+    """It is known by its mark; who has another one is left alone."""
+    mark = {remains.MARK: "this trial"}
+    command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
+    left = subprocess.Popen(command, env={**os.environ, **mark}, stdout=subprocess.PIPE)
+    assert left.stdout is not None
+    left.stdout.readline()
+    assert remains.end_orphans(ours, grace=0.0) == count
+    assert (left.poll() is None) == (count == 0) or left.wait(10) == -Signals.SIGKILL
+    left.kill()
+    left.communicate()
+
+
+@pytest.mark.parametrize(
+    ("said", "ours", "count"),
+    [
+        ("8 passed\n", True, 0),
+        ("a.py:1: KeyboardInterrupt\n(to show a full traceback use --full-trace)\n", True, 0),
+        (f"{TRACEBACK}OSError: no\n", False, 1),
+        (f"{TRACEBACK}package.errors.UserError\n", False, 1),
+        (f"{TRACEBACK}KeyboardInterrupt\n", True, 1),
+        (f"{TRACEBACK}KeyboardInterrupt\n", False, 0),
+        (f"{TRACEBACK}KeyboardInterrupt\n\nDuring it:\n\n{TRACEBACK}ValueError: no\n", False, 1),
+        (f"{TRACEBACK}", False, 1),
+    ],
+)
+def test_a_traceback_is_found(said, ours, count):
+    """But not pytest's word for Ctrl-C, nor Python's while it imports."""
+    assert remains.tracebacks(said, ours=ours) == count
+
+
+@pytest.mark.parametrize(
+    ("count", "where"),
+    [(0, "imports"), (1, "no measurement"), (2, "measuring"), (len(WHOLE), "complete")],
+)
+def test_how_far_a_run_was_is_read_from_its_journal(count, where):
+    """A line that was cut off is none."""
+    journal = b"".join(one + b"\n" for one in WHOLE[:count]) + b'{"kind":"end","exit":"compl'
+    assert remains.whole_lines(journal) == WHOLE[:count]
+    assert remains.reached(remains.whole_lines(journal)) == where
+
+
+@pytest.mark.parametrize(
+    ("share", "before"),
+    [(0.0, (0, 0.0, 0.0)), (0.1, (0, 0.0, 1.0)), (0.5, (2, 4.0, 1.0)), (1.0, (3, 8.0, 2.0))],
+)
+def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
+    """So that a busy machine moves it with the lines."""
+    undisturbed = Usual(CASES, 10.0, (2.0, 4.0, 8.0))
+    assert undisturbed.before(share) == before
+
+
+def test_the_table_tells_when_kills_came_and_what_was_found():
+    """Each fault is summed over all."""
+    good = dict.fromkeys(FAULTS, 0)
+    found = [
+        Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, good),
+        Kill(Signals.SIGINT, 0.1, Reached.IMPORTS, 0, good | {"orphans": 2, "missing": 1}),
+    ]
+    assert found[0].words == "SIGKILL after 20%, measuring (3 lines): all is there"
+    assert found[1].words == "SIGINT after 10%, imports: missing: 1, orphans: 2"
+    assert list(kills.came(found)) == [
+        ("SIGKILL", 0, 0, 1, 0, 1),
+        ("SIGTERM", 0, 0, 0, 0, 0),
+        ("SIGINT", 1, 0, 0, 0, 1),
+        ("together", 1, 0, 1, 0, 2),
+    ]
+    wanted = good | {"orphans": 2, "missing": 1}
+    assert dict(kills.faults(found)) == wanted
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path, capsys):
+    """Its journals would be taken for those of a kill."""
+    (tmp_path / "old.jsonl").touch()
+    assert kills.main(["--kills", "1", "--journals", str(tmp_path)]) == 1
+    assert "is not empty; name a new folder with --journals" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("faults", "code"), [({}, 0), ({"lost": 1}, 1)])
+def test_any_fault_is_an_exit_code(monkeypatch, faults, code):
+    """So that a machine may ask."""
+    one = Kill(Signals.SIGKILL, 0.2, Reached.MEASURING, 3, dict.fromkeys(FAULTS, 0) | faults)
+    monkeypatch.setattr(kills, "kills", lambda *_: iter([one]))
+    assert kills.main(["--kills", "1"]) == code

@@ -1,0 +1,109 @@
+"""What the figures promise holds on simulated noise, and a method known to fail is seen to."""
+
+import numpy as np
+import pytest
+
+from studies import ladder, noise
+from studies.noise import SCENARIOS, Shape
+from timelift.analyse.stats import effects, student
+from timelift.analyse.stats.verdicts import Verdict
+
+RUNS = 4
+SHAPE = Shape(settings=40, rivals=5, launches=5)
+#: Launch modes are so rare that five launches seldom see how rare: intervals err on the wide side.
+WIDE = {"launch modes of 10 %", "launch modes of 20 %"}
+
+
+@pytest.fixture(scope="module")
+def marks():
+    """The marks of five launches in every scenario, from one seed."""
+    return {
+        scenario.name: ladder.mark(scenario, SHAPE, RUNS, np.random.default_rng([7, place]))
+        for place, scenario in enumerate(SCENARIOS)
+    }
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
+def test_intervals_cover_as_often_as_they_say(marks, name):
+    """1,600 comparisons each; no pair of rivals is much worse off than the others."""
+    assert 0.93 <= marks[name].coverage <= (0.995 if name in WIDE else 0.97)
+    assert marks[name].worst_coverage >= 0.88
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
+def test_equal_rivals_are_rarely_called_different(marks, name):
+    """Any wrong pair of ten counts; 5 % are allowed, of 160 settings with luck 8 %."""
+    assert marks[name].wrong <= 0.08
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in SCENARIOS])
+def test_the_best_rival_is_in_the_fastest_set(marks, name):
+    """95 % are promised."""
+    assert marks[name].best_kept >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("name", "found_3", "found_5"),
+    [
+        ("launch effects of 0.5 %", 0.9, 0.99),
+        ("launch effects of 1 %", 0.65, 0.98),
+        ("launch effects of 2 %", 0.3, 0.85),
+        ("bursts of stolen time", 0.5, 0.97),
+    ],
+)
+def test_small_differences_are_found_in_five_launches(marks, name, found_3, found_5):
+    """Among the ten pairs of five rivals; louder machines need more launches and say undecided."""
+    assert marks[name].found_3 >= found_3
+    assert marks[name].found_5 >= found_5
+
+
+def test_a_loud_machine_finds_little_and_says_so(marks):
+    """With launches 10 % apart, 5 % is seldom found: the power above is not the tests' doing."""
+    assert marks["launch effects of 10 %"].found_5 < 0.3
+
+
+@pytest.mark.parametrize("place", [1, 5, 11])
+def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
+    """Stopping early costs neither coverage nor false alarms."""
+    shape = Shape(settings=40, rivals=5, launches=12)
+    marks = ladder.mark(
+        SCENARIOS[place], shape, RUNS, np.random.default_rng(place), ladder.campaign
+    )
+    assert marks.launches < 9
+    assert marks.coverage >= 0.93
+    assert marks.wrong <= 0.08
+
+
+@pytest.mark.parametrize("rivals", [2, 5])
+def test_a_run_of_one_setting_keeps_its_promises(rivals):
+    """Where quiet and loud rivals share the only setting, there is least to learn a prior from."""
+    shape = Shape(settings=1, rivals=rivals, launches=3)
+    marks = ladder.mark(SCENARIOS[-1], shape, 150, np.random.default_rng(rivals))
+    assert marks.coverage >= 0.92
+    assert marks.wrong <= 0.1
+
+
+def test_rivals_a_margin_apart_are_rarely_called_the_same():
+    """Two tests of 5 % each: 2 % apart is not the same in 95 of 100, also after stopping early."""
+    for launches, play in ((5, ladder.all_launches), (12, ladder.campaign)):
+        shape = Shape(settings=300, rivals=2, launches=launches)
+        random = np.random.default_rng(8)
+        times = play(noise.seconds(SCENARIOS[1], shape, np.log([1, 1.02]), random))
+        words = [one.verdict for one in ladder.compared(times).ravel()]
+        assert words.count(Verdict.SAME) <= 0.08 * len(words)
+
+
+def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
+    """The check of coverage can fail: this is what an interval over 40 rounds says."""
+    shape = Shape(settings=400, rivals=2, launches=1)
+    times = noise.seconds(SCENARIOS[3], shape, np.zeros(2), np.random.default_rng(9))
+    found = effects.launch_effects(times[:, 0], times[:, 1])
+    reach = student.quantile(0.025, np.full(400, 5.0)) * found.error[:, 0]
+    assert np.mean(np.abs(found.effect[:, 0]) <= reach) < 0.75
+
+
+def test_the_table_has_a_row_for_every_scenario():
+    """The quick one, with the number of comparisons that its shares rest on."""
+    rows = list(ladder.pair_rows(ladder.PLANS[1:2], seed=3, runs=1))
+    assert [row[0] for row in rows] == [scenario.name for scenario in SCENARIOS]
+    assert {row[2] for row in rows} == {400}

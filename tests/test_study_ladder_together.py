@@ -1,0 +1,207 @@
+"""Beside the shown best: the rows of a setting hold at once, and are no wider than that takes."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from studies import ladder, noise
+from studies.ladder import UNEQUAL, Field, all_launches, campaign
+from studies.noise import SCENARIOS
+from tests.simulated import LOUD, run
+from timelift.analyse.stats import student, together
+from timelift.analyse.stats.ranking import rank
+
+ALPHA = 0.05
+#: How far simulated quantiles may lie beside exact ones.
+CLOSE = 0.006
+
+
+def reach(chance):
+    """The normal quantile that is exceeded with `chance`."""
+    return float(stats.norm.isf(chance))
+
+
+# Levels ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
+def test_where_any_rival_may_be_the_best_the_level_is_tukeys(rivals):
+    """The studentized range of so many, divided by the root of two."""
+    expected = stats.studentized_range.ppf(1 - ALPHA, rivals, 1e6) / math.sqrt(2)
+    found = together.levels(rivals, rivals, ALPHA)
+    assert reach(found.below) == pytest.approx(expected, rel=CLOSE)
+
+
+def dunnett(c, others):
+    """The chance that none of so many others is further than `c` from a best that is known."""
+
+    def inside(z):
+        low, high = z - c * math.sqrt(2), z + c * math.sqrt(2)
+        return stats.norm.pdf(z) * (stats.norm.cdf(high) - stats.norm.cdf(low)) ** others
+
+    return integrate.quad(inside, -8, 8)[0]
+
+
+@pytest.mark.parametrize("rivals", [3, 5, 8, 12, 20])
+def test_where_one_rival_alone_may_be_the_best_the_level_is_dunnetts(rivals):
+    """To both ends, against the integral over the best's own error."""
+    found = together.levels(rivals, 1, ALPHA)
+    assert found.below == found.above
+    assert dunnett(reach(found.above), rivals - 1) == pytest.approx(1 - ALPHA, abs=0.003)
+
+
+@pytest.mark.parametrize(("rivals", "candidates"), [(5, 2), (8, 3), (12, 6)])
+def test_where_some_may_be_the_best_all_their_pairs_count(rivals, candidates):
+    """Against the pairs themselves, one by one, in other noise."""
+    error = np.random.default_rng(99).standard_normal((40_000, rivals))
+    pairs = [(i, j) for i in range(candidates) for j in range(i + 1, rivals)]
+    largest = np.max([np.abs(error[:, i] - error[:, j]) for i, j in pairs], axis=0)
+    found = together.levels(rivals, candidates, ALPHA)
+    assert np.mean(largest <= reach(found.below) * math.sqrt(2)) == pytest.approx(0.95, abs=0.004)
+
+
+def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
+    """Between Dunnett and Tukey; two rivals are one pair, whose level is its own."""
+    found = [together.levels(8, some, ALPHA) for some in range(1, 9)]
+    below = [one.below for one in found]
+    assert below == sorted(below, reverse=True)
+    assert len({one.above for one in found}) == 1
+    assert together.levels(2, 2, ALPHA) == together.Levels(ALPHA / 2, ALPHA / 2)
+
+
+def test_one_quantile_is_that_of_many():
+    """The one that is remembered."""
+    many = student.quantile(0.003, np.array([2.0, 7.5]))
+    assert [student.quantile_of_one(0.003, df) for df in (2.0, 7.5)] == many.tolist()
+
+
+# Rows --------------------------------------------------------------------------------------------
+
+
+def test_rows_of_two_rivals_have_the_interval_of_their_pair():
+    """There is nothing to be paid for."""
+    second = rank(run([1, 1.02], sizes=4))[0].rows[1]
+    assert math.log(second.high / second.ratio) == pytest.approx(second.known_to)
+    assert math.log(second.ratio / second.low) == pytest.approx(second.known_to)
+
+
+def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
+    """With a clear best both ends are as long; among equals the lower ones are longer."""
+    clear = rank(run([1, 1.3, 1.4, 1.5, 1.6, 1.7], sizes=4))[0].rows[1]
+    equal = rank(run([1] * 6, sizes=4))[0].rows[1]
+    up, down = (math.log(clear.high / clear.ratio), math.log(clear.ratio / clear.low))
+    assert up == pytest.approx(down)
+    assert 1.2 < up / clear.known_to < 1.5
+    up, down = (math.log(equal.high / equal.ratio), math.log(equal.ratio / equal.low))
+    assert down > 1.1 * up
+    assert up > 1.2 * equal.known_to
+
+
+def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
+    """It has no interval; the two that have are a pair."""
+    found = run([1, 1.01, 1.5], sizes=4)
+    found[2] = type(found[2])(found[2].case, found[2].status, found[2].launches[:1])
+    rows = {row.case.strategy: row for row in rank(found)[0].rows}
+    assert math.isnan(rows["rival2"].low)
+    assert math.isnan(rows["rival2"].known_to)
+    second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio)
+    assert math.log(second.high / second.ratio) == pytest.approx(second.known_to)
+
+
+@pytest.mark.parametrize("scenario", [LOUD, SCENARIOS[1]])
+def test_every_interval_holds_its_ratio(scenario):
+    """Whatever the noise and however few the launches."""
+    for launches in (2, 3, 8):
+        for ranking in rank(run([1, 1, 1.01, 1.3], launches, sizes=5, scenario=scenario)):
+            assert all(row.low <= row.ratio <= row.high for row in ranking.rows)
+
+
+# What they promise -------------------------------------------------------------------------------
+
+
+def marked(costs, launches, places, runs=2, play=all_launches):
+    """The marks of some scenarios, by what is marked."""
+    field = Field(costs, launches, play)
+    found = [
+        field.mark(SCENARIOS[place], runs, np.random.default_rng([21, place])) for place in places
+    ]
+    parts = ("together", "alone", "prices", "width")
+    return {part: np.concatenate([getattr(one, part) for one in found]) for part in parts}
+
+
+@pytest.mark.parametrize("costs", ["equal", "unequal"])
+@pytest.mark.parametrize("rivals", [2, 5, 8, 12])
+def test_all_intervals_of_a_setting_hold_at_once(rivals, costs):
+    """960 settings each, in every kind of noise; the prices hold as well."""
+    truth = np.zeros(rivals) if costs == "equal" else UNEQUAL[:rivals]
+    found = marked(truth, 5, range(len(SCENARIOS)))
+    assert found["together"].mean() >= 0.94
+    assert found["prices"].mean() >= 0.94
+
+
+@pytest.mark.parametrize(("rivals", "widest"), [(2, 1.001), (5, 1.5), (8, 1.7), (12, 1.8)])
+def test_they_are_little_wider_than_that_takes(rivals, widest):
+    """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
+    assert np.median(marked(np.zeros(rivals), 5, [1, 2])["width"]) < widest
+    clear = np.log1p(np.linspace(0, 5, rivals))
+    assert np.median(marked(clear, 5, [1, 2])["width"]) < 1 + 0.85 * (widest - 1)
+
+
+def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
+    """The check of the check: what was shown before held for two settings of five among 12."""
+    found = marked(np.zeros(12), 5, [1, 2], runs=4)
+    assert found["alone"].mean() < 0.6
+    assert found["together"].mean() > 0.94
+
+
+@pytest.mark.parametrize("launches", [3, 8])
+@pytest.mark.parametrize("rivals", [5, 12])
+def test_few_launches_and_many_hold_as_well(rivals, launches):
+    """Of unequal rivals, some of which may be the best."""
+    assert marked(UNEQUAL[:rivals], launches, [1, 4, 8, 11])["together"].mean() >= 0.94
+
+
+@pytest.mark.parametrize("rivals", [5, 8])
+def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
+    """Rivals drop out at different looks, so that pairs have different launches."""
+    for costs in (np.zeros(rivals), UNEQUAL[:rivals]):
+        found = marked(costs, 12, [1, 5, 11], runs=3, play=campaign)
+        assert found["together"].mean() >= 0.94
+
+
+@pytest.mark.parametrize("rivals", [5, 12])
+def test_a_run_of_one_setting_holds_as_well(rivals):
+    """With the least to learn a prior from, and two loud rivals among the quiet."""
+    shape = noise.Shape(settings=1, rivals=rivals, launches=3)
+    dice = np.random.default_rng(rivals)
+    held = []
+    for _ in range(150):
+        times = noise.seconds(SCENARIOS[-1], shape, np.zeros(rivals), dice)
+        (ranking,) = rank(noise.measurements(times))
+        held.append(all(row.low <= 1 <= row.high for row in ranking.rows))
+    assert np.mean(held) >= 0.93
+
+
+def test_what_choosing_the_first_costs_at_most_is_said_of_the_one_that_looked_fastest():
+    """Eleven rivals 1.5 % slower: the luckiest of them is shown first, and its price is true."""
+    costs = np.log1p(np.r_[0.0, np.full(11, 0.015)])
+    shape, dice = noise.Shape(settings=40, rivals=12, launches=5), np.random.default_rng(1)
+    held, first = [], []
+    for _ in range(8):
+        times = noise.seconds(SCENARIOS[1], shape, costs, dice)
+        for ranking in rank(noise.measurements(times)):
+            row = ranking.rows[0]
+            first.append(row.case.strategy)
+            held.append(row.case.strategy == "rival0" or row.price[1] >= 1.015)
+    assert first.count("rival0") < 0.9 * len(first)
+    assert np.mean(held) > 0.96
+
+
+def test_the_table_has_a_row_for_every_number_of_rivals():
+    """Equal and unequal, with the settings that its shares rest on."""
+    rows = list(ladder.together_rows([(3, all_launches)], seed=1, runs=1))
+    names = [f"{n} {kind} rivals" for n in ladder.RIVALS for kind in ("equal", "unequal")]
+    assert [row[0] for row in rows] == names
+    assert {row[2] for row in rows} == {480}

@@ -1,0 +1,111 @@
+"""Another checkout and this one are read alike, and a doctored answer is told."""
+
+import argparse
+import math
+
+import pytest
+
+from studies import old_against_new, old_journals
+
+ANSWERS = [
+    ("0001 load ratio", [1.0, math.nan, 2.5]),
+    ("0001 export csv", "0.1234567890123456,same\n"),
+    ("0002 compare", "1 suspect, +3.0 %\n"),
+]
+CHECKED_OUT = (old_against_new.ROOT / ".git").exists()
+
+
+@pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
+def test_the_last_commit_and_this_checkout_read_alike(capfd):
+    """Ten journals, two of them with the whole report."""
+    assert old_against_new.main(["--quick", "--old", "HEAD"]) == 0, capfd.readouterr().out
+    rows = dict(line.rsplit(maxsplit=1) for line in capfd.readouterr().out.splitlines())
+    assert rows["journals"] == "10"
+    assert rows["differing"] == "0"
+    assert int(rows["numbers compared"].replace(",", "")) > 10_000
+
+
+@pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
+def test_a_checkout_that_says_another_word_is_told_from_this_one(tmp_path, capsys):
+    """Here its door misspells its own name in what it complains about."""
+    told = []
+    for name in ("one", "doctored"):
+        checkout = old_against_new.check_out("HEAD", tmp_path / f"checkout-{name}")
+        door = checkout / "timelift" / "cli.py"
+        if name == "doctored":
+            door.write_text(door.read_text().replace('f"report.py: {', 'f"reprot.py: {'))
+        output = tmp_path / f"{name}.jsonl"
+        asked = argparse.Namespace(journals=3, pages=10, seed=0, runs=[])
+        old_against_new.read(checkout, tmp_path / f"home-{name}", output, asked)
+        told.append(old_against_new.answers(output))
+    assert old_against_new.tell(old_against_new.compare(*told), 3) == 1
+    said = capsys.readouterr().out
+    assert "  old  report.py: " in said
+    assert "  new  reprot.py: " in said
+
+
+@pytest.mark.parametrize(
+    ("doctored", "key"),
+    [
+        ({"0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-11)]}, "0001 load ratio"),
+        ({"0001 load ratio": [1.0, 1.0, 2.5]}, "0001 load ratio"),
+        ({"0001 load ratio": [1.0, math.nan]}, "0001 load ratio"),
+        ({"0001 load ratio": "1.0"}, "0001 load ratio"),
+        ({"0001 export csv": "0.1234567890223456,same\n"}, "0001 export csv"),
+        ({"0001 export csv": "0.1234567890123456,same\r\n"}, "0001 export csv"),
+        ({"0001 export csv": "0.1234567890123456,same\nmore\n"}, "0001 export csv"),
+        ({"0002 compare": "1 suspect, +3.00 %\n"}, "0002 compare"),
+        ({"0002 compare": "2 suspect, +3.0 %\n"}, "0002 compare"),
+        ({"0002 choose": "native\n"}, "0002 choose"),
+        ({"0003 compare": "1 suspect\n"}, "the order of runs"),
+    ],
+)
+def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, capsys):
+    """Numbers beyond rounding, words, ends of lines, and answers that one side alone gives."""
+    new = list((dict(ANSWERS) | doctored).items())
+    for old, other in ((ANSWERS, new), (new, ANSWERS)):
+        tally = old_against_new.compare(old, other)
+        assert [one[0] for one in tally.differing] == [key]
+        assert old_against_new.tell(tally, 1) == 1
+        assert key in capsys.readouterr().out
+    if key in dict(new):
+        tally = old_against_new.compare(ANSWERS, new, {f"^{key}$": "another rule"})
+        assert not tally.differing
+        assert old_against_new.tell(tally, 1) == 0
+        assert "expected 1: another rule" in capsys.readouterr().out
+
+
+def test_equal_answers_and_rounding_are_no_difference():
+    """The last digits depend on the order of a sum; nothing read at all is no success."""
+    rounded = {
+        "0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-15)],
+        "0001 export csv": "0.1234567890123457,same\n",
+    }
+    tally = old_against_new.compare(ANSWERS, (dict(ANSWERS) | rounded).items())
+    assert not tally.differing
+    assert (tally.numbers, tally.texts) == (3, 2)
+    assert 0 < tally.worst < old_against_new.EQUAL
+    assert old_against_new.tell(old_against_new.compare([], []), 0) == 1
+
+
+def test_one_seed_makes_one_journal_and_every_third_is_damaged():
+    """Two sides, or two machines, read the same bytes."""
+    made = [old_journals.anything(seed) for seed in range(6)]
+    assert made == [old_journals.anything(seed) for seed in range(6)]
+    assert len(set(made)) == 6
+
+
+@pytest.mark.parametrize(
+    ("means", "ends", "said"),
+    [
+        ((0.001, -0.001, 0.002, 0.0), 0, "within 1%"),
+        ((0.02, 0.021, 0.019, 0.02), 1, "beyond 1%"),
+        ((0.03, -0.03, 0.02, -0.02), 2, "not known to be within 1%"),
+        ((0.0,), 2, "not known to be within 1%"),
+    ],
+)
+def test_a_live_comparison_says_what_its_interval_over_turns_allows(means, ends, said, capsys):
+    """One turn has no interval."""
+    turns = [{"native": mean - 0.1, "fold_time": mean + 0.1} for mean in means]
+    assert old_against_new.tell_live(turns) == ends
+    assert capsys.readouterr().out.rstrip().endswith(said)

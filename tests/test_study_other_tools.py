@@ -1,0 +1,198 @@
+"""The replay: counts where the truth is known, and what its command prints or refuses."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studies.other_tools import __main__ as door
+from studies.other_tools import sheet
+from tests import journals
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted, recording
+from timelift.analyse.selftest.recording import Recording, record
+from timelift.analyse.selftest.rule import Judgement, Rule, Seats
+from timelift.analyse.selftest.score import Share, score
+from timelift.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-test of four contests of nine rivals, four launches."""
+    path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
+    return journals.selftest(path, sizes=2, launches=4, rounds=24)
+
+
+@pytest.fixture(scope="module")
+def recorded(journal: Path) -> Recording:
+    """Its samples."""
+    return record(planted.contests(results.load(journal)))
+
+
+def always(word: float, *, says_faster: bool = True) -> Rule:
+    """A rule that says the same of everything and looks at one launch."""
+
+    def judge(of: Recording, seats: Seats) -> Judgement:
+        return Judgement(np.full(len(of.truth), word), np.isfinite(seats.look(of.sides)))
+
+    return Rule("always", Seats(1), judge, says_faster)
+
+
+def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Recording) -> None:
+    """Eight twins beside the base, and the two identical ones beside each other."""
+    assert len(recorded.truth) == 4 * 9
+    assert (recorded.truth == 0).sum() == 4 * 3
+    assert np.isnan(recorded.truth).sum() == 4
+    contest = recorded.contest[recorded.pairs]
+    assert (contest[:, 0] == contest[:, 1]).all()
+    logs = np.log(recorded.sides)
+    effect = np.median(logs[:, 1] - logs[:, 0], axis=(1, 2))
+    steady = np.isfinite(recorded.truth)
+    assert np.abs(effect - recorded.truth)[steady].max() < 0.02
+    assert recorded.setup_seconds == pytest.approx(0.5)
+    assert (recorded.calls_per_sample == 2).all()
+
+
+@pytest.mark.parametrize("fact", ["0.3", None, True, -1, 1e300, [1]])
+def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path: Path, fact: object) -> None:
+    """The other fact still counts."""
+    names = ("native", "native@copy")
+    facts = {"build_seconds": fact, "first_call_seconds": 0.25}
+    lines = [journals.line(journals.case(name), facts=facts) for name in names]
+    path = journals.write(tmp_path / "run.jsonl", journals.selftest_header(["native"]), *lines)
+    found = record(planted.contests(results.load(path)))
+    assert found.setup_seconds.tolist() == [[0.25], [0.25]]
+
+
+def test_a_recording_that_would_fill_the_memory_is_refused(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four contests of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
+    contests = planted.contests(results.load(journal))
+    samples = 4 * 36 * 4 * 24
+    monkeypatch.setattr(recording, "MOST_SAMPLES", samples)
+    assert record(contests).pairs.shape == (36, 2)
+    monkeypatch.setattr(recording, "MOST_SAMPLES", samples - 1)
+    with pytest.raises(UserError, match=f"received {samples:,}"):
+        record(contests)
+
+
+def test_who_always_says_slower_is_right_and_wrong(recorded: Recording) -> None:
+    """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
+    found = score(always(1.0), [recorded, recorded])
+    assert found.false_alarms == Share(24, 24)
+    assert found.sometimes == Share(8, 8)
+    assert found.wrong_way == Share(8, 40)
+    steps = {round(100 * math.expm1(step)): share for step, share in found.found.items()}
+    assert steps == {-5: Share(0, 8), **dict.fromkeys((2, 3, 5, 10), Share(8, 8))}
+    assert found.tries == 72
+
+
+def test_who_cannot_be_tried_has_no_score_and_no_row(recorded: Recording) -> None:
+    """Its shares are of nothing; beside it another has its row."""
+    found = score(always(math.nan), [recorded])
+    assert found.tries == 0
+    assert math.isnan(found.false_alarms.value)
+    assert list(sheet.rows([found])) == []
+    assert len(list(sheet.rows([found, score(always(0.0), [recorded])]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("hits", "tries", "bound"),
+    [(0, 100, 1 - 0.05**0.01), (3, 900, 0.00859), (100, 100, 1.0), (0, 0, 1.0)],
+)
+def test_the_bound_is_clopper_and_pearsons(hits: int, tries: int, bound: float) -> None:
+    """None of 100 may be 2.95 %; the chance of so few at the bound is 5 %."""
+    share = Share(hits, tries)
+    assert share.at_most == pytest.approx(bound, rel=2e-3)
+    if hits < tries:
+        p = share.at_most
+        so_few = sum(math.comb(tries, i) * p**i * (1 - p) ** (tries - i) for i in range(hits + 1))
+        assert so_few == pytest.approx(0.05)
+
+
+TABLE = """\
+rule          processes       false alarms   at most   one in N    +2 %    +3 %    +5 %   +10 %    -5 %   wrong way   seconds
+comparisons                             12                    4       4       4       4       4       4          20
+slower        1 for both   100 % (12 of 12)     100 %      100 %   100 %   100 %   100 %   100 %       -           4       1.1
+nothing       1 for both      0 % (0 of 12)      22 %        0 %     0 %     0 %     0 %     0 %     0 %           0       1.1"""  # noqa: E501
+
+
+def test_the_table_is_aligned_and_markdown_has_the_same_cells(
+    recorded: Recording, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rule that knows no faster has a dash where it could only be right by saying it."""
+    scores = [score(always(1.0, says_faster=False), [recorded]), score(always(0.0), [recorded])]
+    board, rows = sheet.board(scores), [list(row) for row in sheet.rows(scores)]
+    for row, name in zip(rows[1:], ("slower", "nothing"), strict=True):
+        row[0] = name
+    assert board.show(rows) == 0
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
+    assert [line.split() for line in lines] == [line.split() for line in TABLE.splitlines()]
+    assert {line.index("1 for both") for line in lines[2:]} == {lines[0].index("processes")}
+    cells = [[cell.strip() for cell in one.split("|")[1:-1]] for one in board.markdown(rows)]
+    assert cells[2:] == rows
+    assert set(cells[1]) == {"---", "---:"}
+
+
+def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On quiet noise ours finds 10 % and raises no false alarm; a run named twice counts twice."""
+    assert door.main([str(journal)]) == 0
+    said = capsys.readouterr().out
+    for tool in ("median:5%", "mean:10%", "±2 % at 95 %", "asv, U test", "pyperf compare_to"):
+        assert tool in said
+    assert said.endswith(sheet.LEGEND)
+    assert door.main([str(journal), str(journal), "--markdown"]) == 0
+    table = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    ours = dict(zip(table[0], next(row for row in table if row[0] == "| timelift"), strict=True))
+    assert ours["false alarms"] == "0 % (0 of 24)"
+    assert ours["+10 %"] == "100 %"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "expected a run"),
+        ("", "without a readable record"),
+        (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
+        (journals.text(journals.header()), "measure some with: pytest bench/ --selftest"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
+) -> None:
+    """Nothing else is printed."""
+    path = tmp_path / "typo.jsonl"
+    if content is not None:
+        path.write_text(content)
+    assert door.main([str(path)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("studies.other_tools: ")
+    assert sentence in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_an_ordinary_run_is_refused_with_the_command_that_helps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has nobody of whom the truth is known."""
+    assert door.main([str(journals.synthetic(tmp_path / "run.jsonl"))]) == 1
+    assert "pytest bench/ --selftest" in capsys.readouterr().err
+
+
+def test_a_wrong_twin_is_named_and_the_others_are_tried(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A warning on stderr, the table on stdout."""
+    header = journals.selftest_header(["native"])
+    header["strategies"]["native@+5%"]["planted"]["slower"] = "much"
+    cases = [journals.case(name) for name in header["strategies"]]
+    lines = [journals.line(case, launch) for case in cases for launch in (1, 2, 3)]
+    path = journals.write(tmp_path / "run.jsonl", header, *lines)
+    assert door.main([str(path)]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("warning: planted native@+5%: slower: expected a number")
+    assert "+10 %" in said.out
+    assert "+5 % " not in said.out.splitlines()[0]

@@ -1,0 +1,175 @@
+"""Real noise dealt out as settings of known truth: what it is made of, and how it is marked."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studies import noise, real_noise
+from studies.ladder import GRADES
+from studies.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
+from tests import journals
+from tests.simulated import LOUD, QUIET
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import planted
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-test of eight contests of nine rivals, five launches."""
+    path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
+    return journals.selftest(path, sizes=4, launches=5, rounds=20)
+
+
+def simulated(scenario=QUIET, contests=60, launches=5):
+    """Noise of eight equal rivals in so many contests."""
+    shape = noise.Shape(contests, 8, launches, rounds=20)
+    return list(noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4)))
+
+
+def test_what_was_planted_is_taken_out_of_the_noise(journal: Path) -> None:
+    """Eight rivals are left whose times agree; who is slow in some launches is none of them."""
+    contests = planted.contests(results.load(journal))
+    seconds = np.array([equal_rivals(contest) for contest in contests])
+    assert seconds.shape == (8, 8, 5, 20)
+    logs = np.log(seconds).mean((0, 2, 3))
+    assert logs.max() - logs.min() < 0.01
+
+
+def test_a_launch_that_one_rival_missed_is_left_out(journal: Path) -> None:
+    """The others' samples of it pair with nothing; the one-in-four twin's miss matters not."""
+    contest = planted.contests(results.load(journal))[0]
+
+    def missing(twin, number):
+        kept = tuple(one for one in twin.measurement.launches if one.number != number)
+        measurement = dataclasses.replace(twin.measurement, launches=kept)
+        return dataclasses.replace(twin, measurement=measurement)
+
+    copy, *others, sometimes = contest.twins
+    twins = (missing(copy, 2), *others, missing(sometimes, 4))
+    before, after = (
+        equal_rivals(one) for one in (contest, dataclasses.replace(contest, twins=twins))
+    )
+    assert (after == before[:, [0, 2, 3, 4]]).all()
+
+
+def test_usable_are_contests_with_enough_rivals_and_launches() -> None:
+    """For all launches, three are enough, since fewer earn no verdict."""
+    some = [np.ones(shape) for shape in ((5, 2, 9), (5, 3, 9), (4, 8, 9), (5, 8, 9))]
+    assert [one.shape for one in usable(some, 5, None)] == [(5, 3, 9), (5, 8, 9)]
+    assert [one.shape for one in usable(some, 5, 5)] == [(5, 8, 9)]
+
+
+@pytest.mark.parametrize("launches", [2, 4, None])
+def test_a_hand_is_the_contests_own_samples_times_the_grades(launches: int | None) -> None:
+    """Every rival is played by another of the contest, in the same launches, rounds in order."""
+    contest = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
+    times = deal([contest] * 50, GRADES, launches, np.random.default_rng(0))
+    assert times.shape == (50, 5, launches or 4, 3)
+    hands = np.round(times / np.exp(GRADES)[:, None, None]).astype(int) - 1
+    players, drawn, rounds = np.unravel_index(hands, contest.shape)
+    assert (rounds == np.arange(3)).all()
+    assert (drawn == drawn[:, :1, :, :1]).all()
+    assert all(len(set(hand)) == (launches or 4) for hand in drawn[:, 0, :, 0].tolist())
+    assert all(len(set(hand)) == 5 for hand in players[:, :, 0, 0].tolist())
+    assert {hand[0] for hand in players[:, :, 0, 0].tolist()} == set(range(6))
+
+
+def test_contests_of_different_sizes_are_filled_up() -> None:
+    """A contest with fewer launches and rounds leaves the rest unplayed."""
+    some = [np.ones((5, 3, 4)), np.ones((6, 5, 2))]
+    times = deal(some, np.zeros(5), None, np.random.default_rng(0))
+    assert times.shape == (2, 5, 5, 4)
+    assert np.isfinite(times).sum((1, 2, 3)).tolist() == [5 * 3 * 4, 5 * 5 * 2]
+
+
+@pytest.mark.parametrize("name", LADDERS)
+@pytest.mark.parametrize("launches", [3, 5])
+def test_on_quiet_noise_the_ladder_is_right(name: str, launches: int) -> None:
+    """Intervals cover, equals are equals, the best is kept and clear losers are out."""
+    found = marks(simulated(), LADDERS[name], launches, 300, np.random.default_rng(1))
+    assert len(found.right) == 300
+    assert 0.93 <= found.covered.mean() <= 0.975
+    assert found.false.mean() <= 0.05
+    assert found.best_kept.mean() >= 0.97
+    assert found.losers_out.mean() >= 0.99
+    assert found.right.mean() >= 0.97
+
+
+def test_noise_that_favours_a_rival_is_seen_to_fail() -> None:
+    """One of eight is 10 % slower for no reason: no interval knows, and equals look different."""
+    biased = simulated()
+    for contest in biased:
+        contest[3] *= 1.1
+    found = marks(biased, LADDERS["equal rivals"], None, 120, np.random.default_rng(1))
+    assert found.covered.mean() < 0.85
+    assert found.false.mean() > 0.5
+    assert found.right.mean() < 0.5
+
+
+def test_noise_that_hides_a_loser_keeps_it() -> None:
+    """Launches 10 % apart hide 20 % from three launches: the best stays, and so does the loser."""
+    found = marks(simulated(LOUD), GRADES, 3, 120, np.random.default_rng(1))
+    assert found.best_kept.mean() >= 0.95
+    assert found.losers_out.mean() < 0.7
+    assert (found.right == (found.best_kept & found.losers_out)).all()
+
+
+def test_marks_are_of_the_truth_that_they_are_given() -> None:
+    """Told that the slowest is the best, they find everything wrong."""
+    times = deal(simulated(), GRADES, None, np.random.default_rng(2))
+    found = mark(times, GRADES[::-1])
+    assert not found.best_kept.any()
+    assert found.false.all()
+    assert not found.losers_out.any()
+    assert found.covered.mean() < 0.1
+
+
+def test_a_comparison_without_an_interval_is_not_counted_as_a_miss() -> None:
+    """Where two rivals never met there is no interval to cover anything."""
+    times = deal(simulated(contests=8), np.zeros(5), None, np.random.default_rng(2))
+    times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
+    found = mark(times, np.zeros(5))
+    assert np.isnan(found.covered).sum() == 1
+    assert math.isnan(found.covered[0, 0])
+
+
+def test_the_command_prints_a_line_for_every_ladder(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the number of settings and of the contests that they were dealt from."""
+    assert real_noise.main(["--quick", str(journal)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:18].strip() for line in lines[1:4]] == list(LADDERS)
+    assert [line[18:28].strip() for line in lines[1:4]] == ["3"] * 3
+    assert all(" 200 " in line and " 8 " in line for line in lines[1:4])
+
+
+def test_only_recorded_numbers_of_launches_are_drawn(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five launches were recorded, so there is no line for eight."""
+    monkeypatch.setattr(real_noise, "SETTINGS", 16)
+    rows = list(real_noise.rows(real_noise.contests([str(journal)]), 0, quick=False))
+    assert [row[1] for row in rows] == ["3", "5", "all"] * 3
+    assert {row[-2] for row in rows[:6]} == {None}
+    assert all(row[-2] >= 0 for row in rows[6:])
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("nowhere", "expected a run"), ("ordinary", "pytest bench/ --selftest")],
+)
+def test_a_run_without_twins_is_one_sentence_and_exit_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, sentence: str
+) -> None:
+    """Neither a name that is no run nor a run that planted nothing has noise to lend."""
+    journals.synthetic(tmp_path / "ordinary")
+    assert real_noise.main([str(tmp_path / name)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("studies.real_noise: expected")
+    assert sentence in said.err
+    assert said.err.count("\n") == 1

@@ -1,0 +1,91 @@
+"""The page of what lifts what: a sample of its cells is tried again, and must come out the same."""
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from studies import support
+from studies.support import Cell
+from timelift.case import Backend, Mode, TimeAxis
+from timelift.measure import catalogue
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "support.md"
+STRATEGIES = catalogue.strategies(ROOT / "strategies")
+WORKLOADS = catalogue.workloads(ROOT / "workloads")
+
+
+def printed(workload):
+    """The words of a workload's table, by strategy, in the order of the columns."""
+    section = PAGE.read_text().partition(f"\n## {workload}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| (.*) \|$", section, re.MULTILINE)
+    return {name: [cell.split()[0] for cell in cells.split(" | ")] for name, cells in rows}
+
+
+def test_every_pair_is_on_the_page():
+    """Every strategy on every workload, with each time axis in each mode."""
+    for workload in WORKLOADS:
+        table = printed(workload)
+        assert sorted(table) == sorted(STRATEGIES), workload
+        assert {len(row) for row in table.values()} == {len(support.COLUMNS[Backend.TENSORFLOW])}
+
+
+@pytest.mark.parametrize("workload", ["sensor", "windows"])
+def test_a_sample_of_cells_comes_out_as_printed(workload):
+    """Three strategies, drawn by the workload's name, in all six columns."""
+    names = random.Random(workload).sample(sorted(STRATEGIES), 3)
+    chosen = {name: STRATEGIES[name] for name in names}
+    found = {name: [] for name in names}
+    for cell in support.cells(WORKLOADS[workload], chosen):
+        found[cell.strategy].append(cell.word)
+    table = printed(workload)
+    assert found == {name: table[name] for name in names}
+
+
+# On every backend --------------------------------------------------------------------------------
+
+
+def cell(word, reason="", workload="sensor", mode=Mode.EAGER):
+    """What became of one strategy."""
+    return Cell("fold", workload, TimeAxis.STATIC, mode, word, reason)
+
+
+def test_words_are_counted_and_reasons_told_once():
+    """What the first backend refuses too needs no note."""
+    found = [
+        (Backend.TENSORFLOW, cell("lifts")),
+        (Backend.TENSORFLOW, cell("refuses", "no Dense", "frames")),
+        (Backend.TENSORFLOW, cell("lifts", mode=Mode.GRAPH)),
+        (Backend.JAX, cell("refuses", "it assigns")),
+        (Backend.JAX, cell("refuses", "no Dense", "frames")),
+        (Backend.JAX, cell("refuses", "it assigns", mode=Mode.GRAPH)),
+    ]
+    head, _, row, _, *notes = support.by_backend(found)
+    assert head == (
+        "| strategy | tensorflow eager | tensorflow compiled | jax eager | jax compiled |"
+    )
+    assert row == "| `fold` | lifts 1, refuses 1 | lifts | refuses 2 (1) | refuses (1) |"
+    assert notes == ["1. it assigns"]
+
+
+def test_everything_is_tried_eagerly_and_one_workload_compiled():
+    """On each backend."""
+    tried = support.trials(["sensor", "frames"], [Backend.JAX])
+    columns = {workload: list(columns) for _, workload, columns in tried}
+    assert columns == {
+        "sensor": [support.EAGER, support.COMPILED],
+        "frames": [support.EAGER],
+    }
+
+
+@pytest.mark.parametrize("words", ["--backends jaxx", "--workloads sensors"])
+def test_an_unknown_name_is_one_sentence(words, capsys):
+    """With what was likely meant, before anything is tried."""
+    with pytest.raises(SystemExit) as ended:
+        support.main(["--by-backend", *words.split()])
+    assert ended.value.code == 2
+    received = words.split()[1]
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f"unknown name {received!r}; nearest: {received[:-1]}" in last

@@ -1,0 +1,174 @@
+"""What was found in a run: everything that a report, an export or a page shows of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from timelift.analyse import across, break_even, choice, costs, execution, quality, recommend
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.trust import Trust
+from timelift.analyse.scaling.both import Scaling, scaling
+from timelift.analyse.stats import lifts, pooled
+from timelift.analyse.stats.first_calls import FirstCall, first_calls
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.case import Case, Setting
+from timelift.errors import UserError
+
+#: A report has a table for every setting, which takes milliseconds.
+MOST_SETTINGS = 20_000
+
+
+@dataclass(frozen=True)
+class RunFindings:
+    """A run with all that was found in it, each part computed when it is first asked for.
+
+    `trust` is what the machine's self-test found; `given` are rankings to take instead of the
+    run's own.
+    """
+
+    run: Run
+    trust: Trust | None = None
+    given: Sequence[Ranking] | None = None
+
+    @cached_property
+    def rankings(self) -> Sequence[Ranking]:
+        """The ranking of every setting, in setting order."""
+        return lifts.rank(self.run) if self.given is None else self.given
+
+    def rankings_at(self, confidence: float) -> Sequence[Ranking]:
+        """Return the run's own rankings, with intervals of another confidence."""
+        return lifts.rank(self.run, confidence=confidence)
+
+    @cached_property
+    def contests(self) -> list[Ranking]:
+        """The settings in which at least two lifts were measured."""
+        return [one for one in self.rankings if len(one.rows) > 1]
+
+    @cached_property
+    def measured(self) -> Mapping[Case, Measurement]:
+        """The measurements of the run by case."""
+        return {one.case: one for one in self.run.measurements}
+
+    @cached_property
+    def scaling(self) -> Scaling:
+        """How times grow, and where one strategy overtakes another."""
+        return scaling(self.run)
+
+    @cached_property
+    def across(self) -> Sequence[across.Pair]:
+        """What other ways of execution cost."""
+        return across.pairs(self.run.measurements)
+
+    @cached_property
+    def first_calls(self) -> Mapping[Case, FirstCall]:
+        """The first calls with their intervals."""
+        return first_calls(self.run.measurements)
+
+    @cached_property
+    def first_call_seconds(self) -> Mapping[Case, float]:
+        """The first calls as their launches tell them, in seconds."""
+        return costs.positive_facts(self.run, "first_call_seconds")
+
+    @cached_property
+    def peak_bytes(self) -> Mapping[Case, float]:
+        """The peak memory of a call, in bytes."""
+        return costs.positive_facts(self.run, "peak_bytes")
+
+    @cached_property
+    def pareto_fronts(self) -> Mapping[Setting, Sequence[Rival]]:
+        """The rivals of each setting that no other beats in both time and memory."""
+        peak = self.peak_bytes
+        known = {
+            one.setting: [row for row in one.rows if row.case in peak] for one in self.rankings
+        }
+        return {setting: costs.pareto_front(rows, peak) for setting, rows in known.items()}
+
+    @cached_property
+    def forward_and_backward(self) -> Sequence[costs.ForwardAndBackward]:
+        """The cases that were measured forward and backward."""
+        return costs.forward_and_backward(self.rankings)
+
+    @cached_property
+    def costs_of(self) -> Mapping[Case, costs.Costs]:
+        """What follows from the time of each ranked case."""
+        return costs.of_rankings(self.measured, self.rankings)
+
+    @cached_property
+    def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
+        """The strategies of each setting whose device waits for the next call."""
+        return {one.setting: execution.launch_bound(one, self.measured) for one in self.rankings}
+
+    def pooled(self, case: Case) -> pooled.Pooled:
+        """Return what pytest-benchmark tells of all samples of a case."""
+        return pooled.pooled(self.measured[case].launches)
+
+    def quartiles(self, case: Case) -> tuple[float, float]:
+        """Return the quartiles of all samples of a case, in seconds per call."""
+        return pooled.linear_quartiles(self.measured[case].launches)
+
+    @cached_property
+    def launch_medians(self) -> Mapping[tuple[Case, int], float]:
+        """The median seconds per call of each case by launch, NaN where it played no round."""
+        return {
+            (one.case, launch.number): costs.median(launch.seconds_per_call)
+            for one in self.run.measurements
+            for launch in one.launches
+        }
+
+    @cached_property
+    def look_alikes(self) -> lifts.LookAlikes:
+        """Why a strategy is compared although it is no lift, by name."""
+        return lifts.look_alikes(self.run)
+
+    @cached_property
+    def no_answers(self) -> Mapping[str, lifts.NoAnswer]:
+        """What each strategy that is no answer is instead."""
+        return lifts.no_answers(self.run)
+
+    @cached_property
+    def seen(self) -> quality.Seen:
+        """What was seen of the machine while the run went on."""
+        return quality.seen(self.run)
+
+    @cached_property
+    def too_noisy(self) -> quality.TooNoisy | None:
+        """Where the precision that was asked for was not reached."""
+        return quality.too_noisy(self.run, self.rankings)
+
+    @cached_property
+    def everywhere(self) -> choice.Everywhere:
+        """Which strategies are never shown slower in all settings together."""
+        return choice.everywhere(self.rankings)
+
+    @cached_property
+    def most_often_fastest(self) -> tuple[choice.MostOften, ...]:
+        """The strategies most often among the fastest of each of several workloads."""
+        return choice.most_often_fastest(self.contests)
+
+    @cached_property
+    def recommended(self) -> tuple[recommend.Recommended, ...]:
+        """The strategy to use for each workload."""
+        return recommend.recommend(self.contests, self.first_call_seconds)
+
+    @cached_property
+    def break_even(self) -> tuple[tuple[Ranking, tuple[break_even.Stage, ...]], ...]:
+        """From how many calls on which strategy has cost the least, setting by setting."""
+        first = self.first_call_seconds
+        return tuple((one, break_even.stages(one, first)) for one in self.rankings)
+
+    @cached_property
+    def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:
+        """The settings that differ in their execution alone, each with the best time of all."""
+        return across.fastest_elsewhere(self.rankings)
+
+
+def find_out(run: Run, trust: Trust | None = None) -> RunFindings:
+    """Return what is found in a run; raises UserError where it is too much to show."""
+    settings = len({one.case.setting for one in run.measurements})
+    if settings > MOST_SETTINGS:
+        raise UserError(
+            f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
+            "ask about one with: python report.py choose, or write all with: "
+            "python report.py export csv"
+        )
+    return RunFindings(run, trust)

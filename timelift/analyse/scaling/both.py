@@ -1,0 +1,23 @@
+"""How the times of a run grow, and where one strategy overtakes another."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.scaling.overtaking import Crossover, crossovers
+from timelift.analyse.scaling.powers import Exponent, exponents
+from timelift.analyse.stats.lifts import lifts
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Exponents and crossovers of a run; empty where everything has one size."""
+
+    exponents: tuple[Exponent, ...]
+    crossovers: tuple[Crossover, ...]
+
+
+def scaling(run: Run) -> Scaling:
+    """Find both; look-alikes grow too, but crossovers are of lifts alone."""
+    known = dataclasses.replace(run, measurements=tuple(lifts(run)))
+    return Scaling(tuple(exponents(run)), tuple(crossovers(known)))

@@ -1,0 +1,123 @@
+"""Lifts and look-alikes: what may be named fastest, in one place for every report.
+
+A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. A
+twin is a copy of a strategy, planted by a self-test or of another side. Both are timed and shown
+beside the lifts, and are no answer: no ranking has them among its `rows`.
+"""
+
+import dataclasses
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.stats import ranking
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.rival import UNKNOWN
+from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
+from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
+
+#: Why a strategy is compared although it is no lift, by name.
+LookAlikes = Mapping[str, str]
+_NOT_KNOWN = (math.nan, math.nan, math.nan)
+_SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """A strategy that is none: why it is no lift, or the strategy of which it is a twin."""
+
+    why: str = ""
+    twin_of: str = ""
+
+
+def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
+    """Return the strategies of a run with a text that they declare."""
+    for name, entry in run.header.strategies.items():
+        if isinstance(text := getattr(entry, field), str):
+            yield name, text
+
+
+def look_alikes(run: Run) -> LookAlikes:
+    """Return the strategies of a run that declare why they are no lifts."""
+    return {name: why for name, why in declared(run, "differs") if why}
+
+
+def no_answers(run: Run) -> dict[str, NoAnswer]:
+    """Return what each strategy that is no answer is instead."""
+    twins = {name: one.twin_of for name, one in run.header.strategies.items()}
+    found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
+    return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
+
+
+def lifts(run: Run) -> list[Measurement]:
+    """Return the measurements of the strategies that are lifts."""
+    others = no_answers(run)
+    return [one for one in run.measurements if one.case.strategy not in others]
+
+
+def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
+    """Rank the lifts of every setting, in setting order, with what is no answer beside them.
+
+    Where only those were measured a ranking has no rows.
+    """
+    ranked = {one.setting: one for one in ranking.rank(lifts(run), confidence=confidence)}
+    measured = {one.case: one for one in run.measurements}
+    beside: dict[Setting, list[Rival]] = defaultdict(list)
+    for mine in _by_look_alike(run):
+        firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
+        rivals = [*mine, *(measured[one.rows[0].case] for one in firsts)]
+        for pair in ranking.rank(rivals, confidence=confidence):
+            row = _beside(mine[0].case.strategy, pair, ranked.get(pair.setting))
+            beside[pair.setting] += [row] if row else []
+    return [
+        dataclasses.replace(ranked.get(one, Ranking(one, ())), look_alikes=tuple(beside[one]))
+        for one in sorted({*ranked, *beside})
+    ]
+
+
+def _by_look_alike(run: Run) -> list[list[Measurement]]:
+    """Group the measurements of those that are no lifts, in the order of their names."""
+    others = no_answers(run)
+    groups: dict[str, list[Measurement]] = defaultdict(list)
+    for one in run.measurements:
+        if one.case.strategy in others:
+            groups[one.case.strategy].append(one)
+    return [groups[name] for name in sorted(groups)]
+
+
+def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
+    """Return the row of a look-alike beside the fastest lift; None where it was not timed."""
+    own = next((row for row in pair.rows if row.case.strategy == name), None)
+    if own is None:
+        return None
+    unranked = dataclasses.replace(
+        own, letters="", rank_low=0, rank_high=0, p=math.nan, price=UNKNOWN
+    )
+    if found is None:
+        ratio, low, high = _NOT_KNOWN
+        return dataclasses.replace(unranked, ratio=ratio, low=low, high=high)
+    return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
+
+
+def _scaled(own: Rival, rows: Sequence[Rival], seconds: float) -> Rival:
+    """Return a row as it stands beside a lift that takes so many seconds a call."""
+    other = next(row for row in rows if row.case != own.case)
+    verdict, detectable = own.verdict, own.detectable
+    ratio, low, high = own.ratio, own.low, own.high
+    if other is not rows[0]:
+        ratio, low, high = 1 / other.ratio, 1 / other.high, 1 / other.low
+        verdict, detectable = _SWAPPED.get(other.verdict, other.verdict), other.detectable
+    factor = seconds * ratio / own.seconds_per_call
+    return dataclasses.replace(
+        own,
+        seconds_per_call=own.seconds_per_call * factor,
+        seconds_low=own.seconds_low * factor,
+        seconds_high=own.seconds_high * factor,
+        ratio=ratio,
+        low=low,
+        high=high,
+        verdict=verdict,
+        detectable=detectable,
+    )

@@ -1,0 +1,102 @@
+"""The end of a run: its journal is read, judged and, after a self-test, what was found is kept."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.runs.trust import Trust
+from timelift.analyse.stats.outcomes import GateFindings, gate_findings
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.journal import TWINS_FOLDERS
+from timelift.present import ending, gate, github
+from timelift.present.ending import markup
+from timelift.present.head import trust_in_words
+from timelift.present.table import report
+
+__all__ = ["markup"]
+
+
+def lines(path: Path) -> Iterator[str]:
+    """Read a run that has ended, and say what was found and how to read it."""
+    yield from ending.lines(RunFindings(results.load(path)), path)
+
+
+def without_journal(run: Run) -> Iterator[str]:
+    """Say the answers of what was measured where the journal cannot be read."""
+    yield from ending.answers(RunFindings(run))
+
+
+def gate_lines(path: Path) -> Iterator[str]:
+    """Read a run against another side, and say what became slower and how to read it."""
+    yield from of_gate(gate_findings(results.load(path)))
+    yield ending.how_to_read(path)
+
+
+def of_gate(found: GateFindings | None) -> Iterator[str]:
+    """Say what a gate found; nothing of a usual run."""
+    if found:
+        yield from gate.lines(found)
+
+
+def failures(path: Path) -> dict[Case, str]:
+    """Read a run against another side; return each case that fails with the reason."""
+    found = gate_findings(results.load(path))
+    if found is None:
+        return {}
+    return {one.case: gate.failure(one, found.against) for one in found.failed}
+
+
+def selftest_lines(path: Path) -> Iterator[str]:
+    """Judge a self-test that has ended, keep what it found for the reports, and say it."""
+    from timelift.analyse.selftest.trust import of_run  # noqa: PLC0415 - scipy, for this alone
+
+    found = of_run(path)
+    before = trust.load(path.parent / trust.FILE)
+    kept = before if found and trust.tells_more(before, found) else None
+    if found and not kept:
+        save(found, path.parent)
+    yield from ending.selftest(found, kept, path)
+
+
+def save(found: Trust, folder: Path) -> Path:
+    """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
+    path = folder / trust.FILE
+    try:
+        draft = path.with_suffix(".new")
+        draft.write_text(trust.written(found), encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror}; make the folder writable"
+        ) from error
+    return path
+
+
+def append_summary(
+    answers: Sequence[str],
+    journal: Path,
+    results_folder: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> str:
+    """Append the answers and the tables of a run to the summary of a GitHub Actions step."""
+    path = github.file_of(environment)
+    text = summary(answers, journal, results_folder or results_folder_of(journal))
+    return github.append(text, path)
+
+
+def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
+    """Write the answers, how far to trust them, and the tables of a run of no twins."""
+    run = results.load(journal)
+    words = trust_in_words(run, trust.of_machine(results_folder, run))
+    usual = journal.parent.name not in TWINS_FOLDERS
+    return github.summary(answers, words, report(RunFindings(run)) if usual else None)
+
+
+def results_folder_of(journal: Path) -> Path:
+    """Return the folder of all machines: that of twins lies one deeper."""
+    machine = journal.parent.parent if journal.parent.name in TWINS_FOLDERS else journal.parent
+    return machine.parent

@@ -1,0 +1,1 @@
+"""What notebooks ask for: a run as a pandas table, and its figures as matplotlib's."""

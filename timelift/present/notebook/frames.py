@@ -1,0 +1,141 @@
+"""A run as a pandas table: one row a case, a case in a launch, or a round."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.records import fact, fact_of
+from timelift.case import AXES
+from timelift.errors import UserError, nearest
+from timelift.journal import SHOWN, Header
+from timelift.present.csv_files import COLUMNS, FIRST_CALL, first_call_interval, ranks
+
+#: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
+Named = Run | str | Path
+RESULTS = "results"
+#: The unit of every column that has one.
+UNITS = {
+    **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
+    **dict.fromkeys(("build_seconds", "trace_seconds", "first_call_seconds"), "seconds"),
+    **dict.fromkeys(FIRST_CALL, "seconds"),
+    **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
+    "seq_len": "steps",
+    "batch": "sequences",
+    "peak_bytes": "bytes",
+    "law_error": "largest relative difference",
+}
+
+
+class Level(StrEnum):
+    """What one row is."""
+
+    MEASUREMENT = "measurement"
+    LAUNCH = "launch"
+    ROUND = "round"
+
+
+def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run:
+    """Read a run; raises UserError with the nearest names where there is none of that name."""
+    if isinstance(run, Run):
+        return run
+    (path,) = results.find(Path(results_folder), [str(run)])
+    return results.load(path)
+
+
+def load(
+    run: Named = "latest", level: str = Level.MEASUREMENT, results_folder: str | Path = RESULTS
+) -> pd.DataFrame:
+    """Give a run as a tidy table; `docs/library.md` says what its columns are.
+
+    `run` is `latest`, a path, a folder, a run's name or the beginning of its commit, looked up in
+    `results_folder`. One row is a `measurement` (a case), a `launch` of a case, or a `round` of it.
+    Every row has the axes of its setting and its `strategy`. `attrs` holds the units of the
+    columns, and which run it is.
+    """
+    found = results.in_utf8(read_run(run, results_folder))
+    made = _MAKERS[_level(level)](found)
+    units = {name: unit for name, unit in UNITS.items() if name in made.columns}
+    made.attrs.update(units=units, **_about(found.header))
+    return made
+
+
+def _level(word: str) -> Level:
+    try:
+        return Level(word)
+    except ValueError:
+        raise UserError(f"unknown level {word!r}; nearest: {nearest(word, Level)}") from None
+
+
+def _about(header: Header) -> dict[str, str]:
+    about = {
+        "id": header.id,
+        "started": header.started,
+        "commit": header.commit.id,
+        "machine": header.machine.name,
+    }
+    return {name: value for name, value in about.items() if value is not None}
+
+
+def _measurements(run: Run) -> pd.DataFrame:
+    found = RunFindings(run)
+    rows = {row.case: row for one in found.rankings for row in one.everyone}
+    return pd.DataFrame(
+        [
+            {
+                **_axes(one),
+                "status": str(one.status),
+                "launches": len(one.launches),
+                **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
+                **{name: fact(one, name) for name in SHOWN},
+                **first_call_interval(found.first_calls.get(one.case)),
+                "reason": one.reason,
+                "differs": found.look_alikes.get(one.case.strategy, ""),
+            }
+            for one in run.measurements
+        ],
+        columns=COLUMNS,
+    ).astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
+
+
+def _value(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def _launches(run: Run) -> pd.DataFrame:
+    columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
+    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN))
+    return frame.astype(dict.fromkeys(SHOWN, float))
+
+
+def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
+    medians = found.launch_medians
+    for one in found.run.measurements:
+        for launch in one.launches:
+            yield {
+                **_axes(one),
+                "launch": launch.number,
+                "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
+                "seconds_per_call": medians[one.case, launch.number],
+                "calls_per_sample": launch.calls_per_sample,
+                **{name: fact_of(launch, name) for name in SHOWN},
+            }
+
+
+def _axes(one: Measurement) -> dict[str, Any]:
+    """Give strategy and axes as plain text and numbers."""
+    fields = one.case.fields()
+    return {name: value if type(value) is int else str(value) for name, value in fields.items()}
+
+
+_MAKERS = {
+    Level.MEASUREMENT: _measurements,
+    Level.LAUNCH: _launches,
+    Level.ROUND: results.frame,
+}

@@ -1,0 +1,21 @@
+"""The folder of a history: Markdown, CSV of cases and of changes, and a figure a workload."""
+
+from pathlib import Path
+
+from timelift.analyse.changes.reading import History
+from timelift.present import csv_files, history_table, leftovers
+from timelift.present.figures import plot, plot_history
+
+
+def write(history: History, folder: Path) -> list[Path]:
+    """Write the tables and figures of a history; raises UserError where that cannot be done."""
+    pictures = plot.save(plot_history.figures(history), folder)
+    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    texts = {
+        "history.md": history_table.markdown_history(history, names),
+        "history.csv": history_table.csv_history(history),
+        "changes.csv": history_table.csv_changes(history),
+    }
+    written = [csv_files.write(folder / name, text) for name, text in texts.items()] + pictures
+    leftovers.clear(folder, "history", written)
+    return written
