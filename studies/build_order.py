@@ -82,7 +82,9 @@ def simulated(seed: int, dearer: float = 0.0) -> list[Measurement]:
 
 
 def _with_facts(launch: Launch, built: int, seconds: float) -> Launch:
-    return replace(launch, facts=Facts(built=built, **dict.fromkeys(FACTS, seconds)))
+    return replace(
+        launch, facts=Facts(built=built, trace_seconds=seconds, first_call_seconds=seconds)
+    )
 
 
 def _by_setting(name: str, measured: Iterable[Measurement]) -> dict[Setting, list[float]]:
