@@ -25,6 +25,7 @@ from timelift.analyse.runs.records import fact_of
 from timelift.analyse.runs.results import load
 from timelift.case import Setting
 from timelift.errors import UserError
+from timelift.journal import Facts
 
 FACTS = ("trace_seconds", "first_call_seconds")
 #: What the geometric mean may differ from 1 by, as a share.
@@ -81,7 +82,9 @@ def simulated(seed: int, dearer: float = 0.0) -> list[Measurement]:
 
 
 def _with_facts(launch: Launch, built: int, seconds: float) -> Launch:
-    return replace(launch, facts={"built": built, **dict.fromkeys(FACTS, seconds)})
+    return replace(
+        launch, facts=Facts(built=built, trace_seconds=seconds, first_call_seconds=seconds)
+    )
 
 
 def _by_setting(name: str, measured: Iterable[Measurement]) -> dict[Setting, list[float]]:

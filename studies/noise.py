@@ -13,6 +13,7 @@ from numpy.random import Generator
 from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
 from timelift.analyse.selftest.planted import Contest, Twin
 from timelift.case import Case, Phase, Setting, Status
+from timelift.journal import Header
 from timelift.planted import PLANTS
 
 #: Seconds per call of a rival with effect 0.
@@ -99,7 +100,7 @@ def case(setting: int, rival: int, lengths: Sequence[int] = ()) -> Case:
 
 def run(times: Samples, lengths: Sequence[int] = ()) -> Run:
     """Dress simulated seconds up as a run."""
-    return Run({}, tuple(measurements(times, lengths)), complete=True)
+    return Run(Header(), tuple(measurements(times, lengths)), complete=True)
 
 
 def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measurement]:

@@ -176,7 +176,7 @@ class Campaign:
                 "least_bytes": 2e2 * axes["seq_len"] * axes["batch"],
                 "attainable_flops_per_second": 4e10,
                 "attainable_bytes_per_second": 1e10,
-                "engine": "tensorflow 2.21.0",
+                "engine": {"name": "tensorflow 2.21.0"},
             }
         return found | dict(self.facts.get(strategy, {}))
 
@@ -195,7 +195,7 @@ def lost(axes: Mapping[str, Any], statuses: Iterable[str] = tuple(LOST)) -> list
 
 def twins(strategies: Sequence[str], label: str = "main", **told: Any) -> Record:
     """Return what the header of a run against another side adds."""
-    named: Record = {name: {"title": name, "differs": []} for name in strategies}
+    named: Record = {name: {"title": name, "differs": ""} for name in strategies}
     named |= {f"{name}@{label}": {"title": name, "against": {"of": name}} for name in strategies}
     about = {
         "label": label,
@@ -267,7 +267,7 @@ def _grid(pick: random.Random, dice: np.random.Generator) -> Iterator[Record]:
         bare=_happens(0.1, pick),
     )
     copies = {
-        name: {"title": f"The {name}", "differs": ["no lift"] * (_happens(0.2, pick))}
+        name: {"title": f"The {name}", "differs": "no lift" if _happens(0.2, pick) else ""}
         for name in rivals
     }
     told = twins(rivals) if sides else {"strategies": copies}

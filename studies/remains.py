@@ -1,16 +1,15 @@
 """What a killed run leaves, and what going on with it makes of that: each fault as a count."""
 
-import json
 import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
 
 import psutil
 
-from timelift.case import Case, Status
+from timelift.case import Status
+from timelift.journal import BAD_RECORD, CaseInLaunch, End, Line, read_line
 
 #: What must not be found after a kill.
 FAULTS = ("lost", "duplicates", "missing", "orphans", "tracebacks", "wrong endings")
@@ -40,22 +39,22 @@ def reached(lines: Sequence[bytes]) -> Reached:
     """Return how far the run was whose journal has these lines."""
     if not lines:
         return Reached.IMPORTS
-    if _object(lines[-1]).get("exit") == "complete":
+    last = _line(lines[-1])
+    if isinstance(last, End) and last.exit == "complete":
         return Reached.END
     return Reached.MEASURING if measurements(lines) else Reached.HEADER
 
 
-def measurements(lines: Iterable[bytes]) -> list[Mapping[str, Any]]:
+def measurements(lines: Iterable[bytes]) -> list[CaseInLaunch]:
     """Return what the lines say of each case in each launch."""
-    return [found for line in lines if (found := _object(line)).get("kind") == "launch"]
+    return [found for line in lines if isinstance(found := _line(line), CaseInLaunch)]
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _line(text: bytes) -> Line | None:
     try:
-        found: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return {}
-    return found
+        return read_line(text, [])
+    except BAD_RECORD:
+        return None
 
 
 def lost(before: Iterable[bytes], after: Iterable[bytes]) -> int:
@@ -71,7 +70,7 @@ def duplicates(lines: Iterable[bytes]) -> int:
 
 def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
     """Count the cases, by label, that were not measured in one of so many launches."""
-    measured = {_played(one) for one in measurements(lines) if one["status"] == Status.MEASURED}
+    measured = {_played(one) for one in measurements(lines) if one.status is Status.MEASURED}
     wanted = {(number, label) for label in cases for number in range(1, launches + 1)}
     return len(wanted - measured)
 
@@ -81,8 +80,8 @@ def labels(lines: Iterable[bytes]) -> frozenset[str]:
     return frozenset(label for _, label in map(_played, measurements(lines)))
 
 
-def _played(one: Mapping[str, Any]) -> tuple[int, str]:
-    return one["launch"], Case.from_fields(one["case"]).label
+def _played(one: CaseInLaunch) -> tuple[int, str]:
+    return one.launch, one.case.label
 
 
 def tracebacks(said: str, *, ours: bool = True) -> int:

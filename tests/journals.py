@@ -12,7 +12,7 @@ import numpy as np
 
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import SCHEMA, Journal, end_line, launch_line, written
+from timelift.journal import SCHEMA, CaseInLaunch, End, Facts, as_text, measured
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {
@@ -56,39 +56,30 @@ def line(
     of: Case, launch: int = 1, seconds: Sequence[float | None] = (1e-3,), **changes: Any
 ) -> dict[str, Any]:
     """One case in one launch, measured."""
-    samples = {
-        "seconds_per_call": list(seconds),
-        "calls_per_sample": 2,
-        "facts": {"first_call_seconds": 0.25, "graph_nodes": 42, "peak_bytes": 3 << 20},
-    }
-    return launch_line(of, launch, 1, samples=samples) | changes
+    facts = Facts(first_call_seconds=0.25, graph_nodes=42, peak_bytes=3 << 20)
+    return measured(of, launch, 1, list(seconds), 2, facts).fields() | changes
 
 
 def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:
     """One case that was not measured."""
-    return launch_line(of, launch, 1, status, reason)
+    return CaseInLaunch(case=of, launch=launch, rivals=1, status=status, reason=reason).fields()
 
 
-END = end_line("complete", "2026-01-02T03:05:00+00:00")
+END = End(exit="complete", ended="2026-01-02T03:05:00+00:00").fields()
 
 
 def write(path: Path, head: Mapping[str, Any], *records: Mapping[str, Any]) -> Path:
     """Write a journal of a header and these records and return its path."""
-    path.unlink(missing_ok=True)
-    _append(Journal(path, head), records)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text(head, *records), encoding="utf-8")
     return path
 
 
 def go_on(path: Path, *records: Mapping[str, Any]) -> Path:
     """Append records to a journal, as a run does that goes on."""
-    _append(Journal(path, {}, path.stat().st_size), records)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text(*records))
     return path
-
-
-def _append(run: Journal, records: Iterable[Mapping[str, Any]]) -> None:
-    """Append the records and leave the file as a run that was killed then."""
-    run.append(*played_together(records))
-    run._file.close()
 
 
 def played_together(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -108,7 +99,7 @@ def _contest(record: Mapping[str, Any]) -> str:
 
 def text(*records: Mapping[str, Any]) -> str:
     """Records as the writer has them in a file, for tests that damage it."""
-    return "".join(map(written, played_together(records)))
+    return "".join(map(as_text, played_together(records)))
 
 
 def grid(
@@ -174,14 +165,14 @@ TWINS: dict[str, dict[str, Any]] = {
 def planted(of: str, **differs: Any) -> dict[str, Any]:
     """What the header of a self-test says of one planted strategy."""
     plain = {"of": of, "slower": 0.0, "one_launch_in": 1, "first_call_seconds": 0.0}
-    return {"title": f"A twin of {of}", "differs": [], "meaning": {}, "planted": plain | differs}
+    return {"title": f"A twin of {of}", "differs": "", "meaning": {}, "planted": plain | differs}
 
 
 def selftest_header(bases: Iterable[str], **changes: Any) -> dict[str, Any]:
     """The first line of a self-test: every base and its twins."""
     strategies: dict[str, Any] = {}
     for base in bases:
-        strategies[base] = {"title": base, "differs": [], "meaning": {}}
+        strategies[base] = {"title": base, "differs": "", "meaning": {}}
         strategies |= {f"{base}@{name}": planted(base, **how) for name, how in TWINS.items()}
     return header(strategies=strategies) | changes
 

@@ -4,8 +4,8 @@ import pytest
 
 from tests import journals, summaries
 from timelift.analyse.changes import summary
-from timelift.case import Backend, Case, Status
-from timelift.journal import Journal
+from timelift.case import Backend, Status
+from timelift.journal import Header, Journal
 from timelift.measure import campaign as campaigns
 from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
@@ -94,7 +94,7 @@ class ScriptedReferee:
         self.lines.append(record)
 
     def to_play(self):
-        seen = [Case.from_fields(line["case"]) for line in self.lines]
+        seen = [line.case for line in self.lines]
         return frozenset(
             case for case in seen if case.strategy in self.wanted and seen.count(case) < self.until
         )
@@ -139,7 +139,7 @@ def play(monkeypatch, tmp_path):
 
 def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tmp_path, watched):
     """Every line of a measured case is of the form that is read fast."""
-    with Journal(tmp_path / "run.jsonl", journals.header()) as journal:
+    with Journal(tmp_path / "run.jsonl", Header()) as journal:
         play(ScriptedReferee(), record=journal.append)
     found = summary.of_run(journal.path)
     assert set(found.log_seconds) == set(CASES)
@@ -147,11 +147,10 @@ def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tm
 
 
 def test_the_check_for_detours_can_fail(tmp_path, watched):
-    """A line in another order is read, and seen to be a detour."""
-    line = journals.line(CASES[0])
-    with Journal(tmp_path / "run.jsonl", journals.header()) as journal:
-        journal.append(dict(sorted(line.items())))
-    assert set(summary.of_run(journal.path).log_seconds) == {CASES[0]}
+    """A line with a damaged fact is read, and seen to be a detour."""
+    line = journals.line(CASES[0], facts={"canary_seconds": "soon"})
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
+    assert set(summary.of_run(path).log_seconds) == {CASES[0]}
     assert len(watched) == 1
 
 
@@ -186,7 +185,7 @@ def test_between_looks_nobody_comes_back(play):
 
     class AsksEverybodyBack(ScriptedReferee):
         def to_play(self):
-            last = max(line["launch"] for line in self.lines)
+            last = max(line.launch for line in self.lines)
             if last not in self.looks:
                 self.wanted = NAMES
             return super().to_play()
@@ -256,7 +255,7 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
     """Of a pair that builds side by side they mean nothing."""
     _, _, found = play(ScriptedReferee(), fewest=5, most=5)
-    facts = [launch["facts"] for launch in found.results[CASES[0]].launches]
+    facts = [launch.facts.told() for launch in found.results[CASES[0]].launches]
     assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
     assert all("traces" in one for one in facts)
 

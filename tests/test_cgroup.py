@@ -7,6 +7,7 @@ from tests import journals, stored
 from timelift.analyse.changes.machines import identity_differences
 from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
+from timelift.journal import CaseInLaunch, Header
 from timelift.measure import machine
 from timelift.present.differences import in_words
 from timelift.worker import watch
@@ -79,7 +80,7 @@ def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
     found = groups(tmp_path, own, files)
     assert found.quota_cores() is None
     assert "throttled_periods" not in watch.Watch(found).facts()
-    assert "quota_cores" not in machine.describe([], found)["identity"]
+    assert "quota_cores" not in machine.describe([], found).identity
 
 
 def test_a_machine_without_control_groups_has_none(tmp_path):
@@ -91,9 +92,9 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
     """Its runs lie in a folder of their own, and what differs is named in words."""
     quotas = ("150000 100000", "200000 100000", "max 100000")
     found = [machine.describe([], groups(tmp_path, "0::/\n", one(quota=quota))) for quota in quotas]
-    assert len({one["name"] for one in found}) == 3
-    assert "1-5quota" in found[0]["name"]
-    runs = [Run({"machine": one}, (), complete=True) for one in found]
+    assert len({one.name for one in found}) == 3
+    assert "1-5quota" in found[0].name
+    runs = [Run(Header(machine=one), (), complete=True) for one in found]
     assert in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
     assert in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
 
@@ -148,4 +149,8 @@ def kept(path):
     """The facts that a baseline keeps of a run."""
     from timelift.analyse.runs import baseline, results
 
-    return next(one["facts"] for one in baseline.lines(results.load(path)) if "facts" in one)
+    return next(
+        one.fields()["facts"]
+        for one in baseline.lines(results.load(path))
+        if isinstance(one, CaseInLaunch)
+    )

@@ -232,7 +232,7 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     parsed = cli.parser("compare").parse_args(words)
     assert cli.compare(parsed, tmp_path) == 0
-    assert [one.header["started"][8:10] for one in seen] == ["02", "04", "05"]
+    assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
 
 
 def test_a_run_is_found_by_its_machine_and_by_its_baseline_s_name(tmp_path):

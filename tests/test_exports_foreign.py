@@ -61,7 +61,7 @@ def test_pytest_benchmark_json_is_read_back_by_our_own_reader(journal, tmp_path,
             one.launches[0].seconds_per_call, samples[np.isfinite(samples)]
         )
         assert one.launches[0].facts == before[one.case].launches[0].facts
-    assert again.header["commit"] == run.header["commit"]
+    assert again.header.commit == run.header.commit
 
 
 def test_pytest_benchmark_compares_two_of_them(journal, tmp_path, capsys):

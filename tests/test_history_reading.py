@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests import histories, journals
-from timelift.analyse.changes import cache, reading, runs, summary
+from timelift.analyse.changes import reading, runs, summary
 from timelift.analyse.changes.reading import Wanted
 from timelift.analyse.runs import results as reader
 from timelift.analyse.stats.board import boards
@@ -115,7 +114,7 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Pa
 
 
 @pytest.mark.parametrize("smallest", [1e-6, 1e-4, 1e-2, 0.5, 3.0])
-def test_times_sorted_as_text_have_the_median_of_the_numbers(smallest: float) -> None:
+def test_the_level_is_the_median_of_the_numbers(smallest: float) -> None:
     """Short and long decimals, exponents, times beyond a second, rounds sat out."""
     random = np.random.default_rng(1)
     for count in range(1, 40):
@@ -161,90 +160,34 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
     """Its case has no level, the others keep theirs."""
-    line, good = journals.text(journals.line(FEW[0]), journals.line(FEW[1])).splitlines()
+    told = journals.line(FEW[0])
+    del told["median_seconds_per_call"]
+    line, good = journals.text(told, journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
     found = summary.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
     assert list(found.log_seconds) == [FEW[1]]
 
 
-def _hollow_out(path: Path) -> None:
-    """Leave the first line alone, in a file of the same size and time."""
-    was = path.stat()
-    first = path.read_bytes().split(b"\n")[0]
-    path.write_bytes(first.ljust(was.st_size, b"\n"))
-    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+@pytest.mark.parametrize("damage", ['"0.001"', "0", "-1.0", "1e999", "NaN", "null", "true", "[]"])
+def test_where_the_median_is_damaged_the_samples_count(damage: str) -> None:
+    """They are the evidence; a line that JSON cannot hold is lost whole."""
+    told = '"median_seconds_per_call":0.001'
+    line = journals.text(journals.line(FEW[0])).strip()
+    assert told in line
+    broken = line.replace(told, f'"median_seconds_per_call":{damage}')
+    found = summary.of_lines([broken.encode()]).log_seconds
+    assert found == ({} if damage == "NaN" else {FEW[0]: pytest.approx(math.log(1e-3))})
 
 
-def test_a_history_is_the_same_from_the_cache_and_without(tmp_path: Path) -> None:
-    """And what is kept is used: of the journals only the first lines are read again."""
-    _nights(tmp_path, 8)
-    cold = reading.read(tmp_path, Wanted())
-    kept = cache.load(tmp_path / cache.FOLDER / cache.FILE)
-    assert len(kept) == 8
-    for path in (tmp_path / "example").glob("*.jsonl"):
-        _hollow_out(path)
-    warm = reading.read(tmp_path, Wanted())
-    pairs = zip(cold.found.cases, warm.found.cases, strict=True)
-    assert all(np.allclose(one.ratio, other.ratio, atol=1e-5) for one, other in pairs)
-
-
-def test_a_journal_that_changed_is_read_anew(tmp_path: Path) -> None:
-    """Its size or its time is another."""
-    results = _nights(tmp_path, 3)
-    path = results / "example" / "002.jsonl"
-    before = cache.summaries(results, [path])
-    histories.run(path, 2, [journals.line(FEW[0], 1, [7e-3])])
-    os.utime(path, ns=(1, 1))
-    after = cache.summaries(results, [path])
-    assert after != before
-    assert after[0].log_seconds == {FEW[0]: pytest.approx(math.log(7e-3))}
-
-
-DAMAGE = {
-    "empty": b"",
-    "binary": b"\x00\xff",
-    "a list": b"[]",
-    "another schema": b'{"schema": 99, "cases": [], "runs": {}}',
-    "no cases": b'{"schema": 1, "runs": {"example/000.jsonl": [1, 2, null, [0], [1.0]]}}',
-    "a case beyond": b'{"schema": 1, "cases": [], "runs": {"a": [1, 2, null, [7], [1.0]]}}',
-    "words": b'{"schema": 1, "cases": [], "runs": {"a": [1, 2, null, [], "aa"]}}',
-    "NaN": b'{"schema": 1, "cases": [{}], "runs": {"a": [1, 2, null, [0], [NaN]]}}',
-    "deep": b"[" * 100_000,
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_cache_is_ignored_and_written_anew(tmp_path: Path, damage: bytes) -> None:
-    """It is input like everything else in the folder."""
-    results = _nights(tmp_path, 6)
-    place = results / cache.FOLDER / cache.FILE
-    place.parent.mkdir()
-    place.write_bytes(damage)
-    assert cache.load(place) == {}
-    reading.read(results, Wanted())
-    assert len(cache.load(place)) == 6
-
-
-def test_a_damaged_number_in_the_cache_never_becomes_a_level(tmp_path: Path) -> None:
-    """One NaN or one number beyond reason, and all of it is read anew."""
-    results = _nights(tmp_path, 6)
-    reading.read(results, Wanted())
-    place = results / cache.FOLDER / cache.FILE
-    fields = json.loads(place.read_text())
-    for wrong in (math.nan, 1e9, True, "x", None):
-        fields["runs"]["example/003.jsonl"][4][0] = wrong
-        place.write_text(json.dumps(fields))
-        assert cache.load(place) == {}
-
-
-def test_a_folder_that_cannot_be_written_has_no_cache_and_a_history_all_the_same(
-    tmp_path: Path,
-) -> None:
-    """A file stands where the cache's folder should be."""
-    results = _nights(tmp_path, 6)
-    (results / cache.FOLDER).write_text("")
-    assert len(reading.read(results, Wanted()).runs) == 6
+def test_a_median_that_is_told_needs_no_samples_and_is_that_of_the_samples() -> None:
+    """A journal that does not tell it comes to the same."""
+    random = np.random.default_rng(3)
+    for count in range(1, 30):
+        line = journals.line(FEW[0], 1, random.lognormal(-7, 1, count).tolist())
+        told = _summed_up(line | {"seconds_per_call": [1.0]}).log_seconds[FEW[0]]
+        del line["median_seconds_per_call"]
+        assert told == pytest.approx(_summed_up(line).log_seconds[FEW[0]], abs=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +195,10 @@ def test_a_folder_that_cannot_be_written_has_no_cache_and_a_history_all_the_same
     [
         (b"", "left out x.jsonl"),
         (b"\x00\xff\n", "left out x.jsonl"),
-        (journals.text(journals.header(schema=9)).encode(), "of schema 9"),
+        (
+            journals.text(journals.header(schema=9)).encode(),
+            "schema 1, received 9",
+        ),
         (journals.text(journals.header(started="yesterday")).encode(), "received 'yesterday'"),
         (journals.text(journals.line(FEW[0])).encode(), "expected a header"),
         (b"[" * 100_000, "left out x.jsonl"),
@@ -292,14 +238,3 @@ def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
         reading.read(tmp_path, Wanted())
-
-
-def test_many_journals_are_read_by_all_processors_with_the_same_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Order and values are those of one process."""
-    results = _nights(tmp_path, 9)
-    paths = sorted((results / "example").glob("*.jsonl"))
-    alone = [summary.of_run(path) for path in paths]
-    monkeypatch.setattr(cache, "_WORTH_A_PROCESS", 0)
-    assert cache.summaries(results, paths) == alone

@@ -155,11 +155,19 @@ def test_a_worker_imports_little():
     ] == []
 
 
-@pytest.mark.parametrize("room", sorted(GROUND | {"journal"}))
+@pytest.mark.parametrize("room", sorted(GROUND))
 def test_what_every_room_may_import_costs_nothing(room):
     """The standard library alone."""
     known = set(sys.stdlib_module_names) | {"timelift"}
     assert packages(ROOT / "timelift" / f"{room}.py") <= known
+
+
+def test_the_journal_needs_one_package_alone():
+    """So that both who measures and who reads may import it."""
+    known = set(sys.stdlib_module_names) | {"timelift", "msgspec"}
+    files = list((ROOT / "timelift" / "journal").glob("*.py"))
+    assert len(files) > 1
+    assert set().union(*map(packages, files)) <= known
 
 
 @pytest.mark.parametrize("folder", ["strategies", "workloads"])

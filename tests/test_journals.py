@@ -14,7 +14,7 @@ def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(CASES, launches=2))
     played = resume.open_past(tmp_path, str(path)).played
     assert len(played) == 2 * len({case.setting for case in CASES})
-    assert {one["rivals"] for lines in played.values() for one in lines} == {3}
+    assert {one.rivals for lines in played.values() for one in lines} == {3}
     assert set(Counter(map(len, played.values()))) == {3}
 
 

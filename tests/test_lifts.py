@@ -17,6 +17,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.referee import Referee
+from timelift.journal import CaseInLaunch
 from timelift.present import github
 from timelift.present.exports import pytest_benchmark
 
@@ -201,7 +202,11 @@ def test_launches_are_not_stopped_because_a_look_alike_is_far_ahead():
     for launch, swing in enumerate((0.9, 1.1, 1.0), 1):
         times = {"fake": 1e-4, "native": 1e-3 * swing, "other": 1e-3 / swing}
         for name, seconds in times.items():
-            referee.take(journals.line(journals.case(name), launch, [seconds] * 5))
+            referee.take(
+                CaseInLaunch(
+                    case=journals.case(name), launch=launch, seconds_per_call=[seconds] * 5
+                )
+            )
     assert {case.strategy for case in referee.to_play()} == {"fake", "native", "other"}
 
 

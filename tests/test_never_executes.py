@@ -119,15 +119,14 @@ def test_what_is_no_journal_is_not_executed_either(sprung: Path, kind: str) -> N
     assert not sprung.exists()
 
 
-def test_caches_beside_the_runs_are_no_programs(sprung: Path) -> None:
-    """Neither the self-test's file nor the history's summaries."""
+def test_what_lies_beside_the_runs_is_no_program(sprung: Path) -> None:
+    """The self-test's file."""
     project = sprung.parent
     _journal(project)
     name = journals.MACHINE["name"]
-    for place in (f"results/{name}/selftest/trust.json", "results/.history/summaries.json"):
-        path = project / place
-        path.parent.mkdir(parents=True)
-        path.write_bytes(pickle.dumps(Bomb(sprung)))
+    path = project / f"results/{name}/selftest/trust.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(Bomb(sprung)))
     assert _codes(project, (), ("history",)) == ["0", "0"]
     assert not sprung.exists()
 

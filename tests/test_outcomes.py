@@ -15,6 +15,7 @@ from timelift.analyse.stats.paired import Quantity
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
+from timelift.journal import measured
 from timelift.present import gate as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
@@ -186,10 +187,8 @@ def test_the_referee_sends_the_suspects_to_trial_and_nobody_else(tmp_path):
         referee = GateReferee(other_sides(found), AGAINST["gates"], 3, thorough=False)
         for one in found.measurements:
             for launch in one.launches:
-                line = journals.line(
-                    one.case, launch.number, launch.seconds_per_call.tolist(), facts=launch.facts
-                )
-                referee.take(line)
+                seconds = launch.seconds_per_call.tolist()
+                referee.take(measured(one.case, launch.number, 2, seconds, 1, launch.facts))
         assert referee.to_play() == to_play
 
 

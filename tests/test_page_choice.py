@@ -16,6 +16,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
+from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, comparable, leading
 from timelift.present.figures.plot_length import key
 from timelift.present.page.answer import Answer, answers
@@ -172,7 +173,7 @@ def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) 
 def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
     """There is no answer, not a wrong one."""
     assert answers(recommend([], {})) == ()
-    assert Run({}, (), complete=True).measurements == ()
+    assert Run(Header(), (), complete=True).measurements == ()
     assert choose([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]).settings == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 import report
 from tests import journals
 from timelift import watch
+from timelift.journal import is_closed
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 REFRESH = '<meta http-equiv="refresh" content="3">'
@@ -35,20 +36,20 @@ def test_a_journal_is_closed_by_its_last_line(
 ) -> None:
     """However the run ended; a run that was resumed goes on."""
     head, *rest = records
-    assert watch.closed(journals.write(tmp_path / "run", head, *rest)) is ended
+    assert is_closed(journals.write(tmp_path / "run", head, *rest)) is ended
 
 
 def test_an_empty_file_is_closed_by_nothing(tmp_path: Path) -> None:
     """The run may be about to write its header."""
     (tmp_path / "run").touch()
-    assert not watch.closed(tmp_path / "run")
+    assert not is_closed(tmp_path / "run")
 
 
 def test_a_torn_line_closes_nothing(tmp_path: Path) -> None:
     """The run may be writing it."""
     path = journals.write(tmp_path / "run", journals.header())
     path.write_text(path.read_text() + '{"kind": "end", "exi')
-    assert not watch.closed(path)
+    assert not is_closed(path)
 
 
 def test_the_page_follows_a_run_to_its_end(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests import journals
 from timelift.analyse.runs import results
@@ -25,10 +26,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def changed(run: Run, name: str, **changes: Any) -> Run:
     """The run with another word on how the strategy `name` was planted."""
-    entry = run.header["strategies"][name]
-    entry = entry | {"planted": entry["planted"] | changes}
-    strategies = run.header["strategies"] | {name: entry}
-    return dataclasses.replace(run, header={**run.header, "strategies": strategies})
+    entry = run.header.strategies[name]
+    entry = structs.replace(entry, planted=entry.planted | changes)
+    header = structs.replace(run.header, strategies=run.header.strategies | {name: entry})
+    return dataclasses.replace(run, header=header)
 
 
 def test_every_base_meets_its_twins_in_every_setting(run: Run) -> None:

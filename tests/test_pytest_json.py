@@ -10,6 +10,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Phase
+from timelift.journal import Commit
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def test_this_projects_pytest_benchmark_json_gives_its_cases_and_facts(path: Pat
     run = _load_foreign(path, journals.benchmark(params=of.fields(), extra_info=extra))
     (measurement,) = run.measurements
     assert measurement.case == of
-    assert measurement.launches[0].facts["first_call_seconds"] == 0.5
-    assert run.header["commit"] == {"id": "abcdef", "dirty": True}
+    assert measurement.launches[0].facts.first_call_seconds == 0.5
+    assert run.header.commit == Commit("abcdef", dirty=True)
     assert run.complete
 
 

@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 import timelift
 from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
-from timelift import watch
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.finding import find, of_same_machine
 from timelift.analyse.runs.measurement import Launch, Measurement, Run
 from timelift.analyse.stats import board, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
+from timelift.journal import Header, Machine, find, is_closed, of_same_machine
 from timelift.present import table, terminal
 from timelift.present.figures import plot
 
@@ -169,7 +168,7 @@ def test_a_watched_journal_may_end_in_a_deep_nesting(tmp_path: Path, piece: str)
     """It is not closed, and that is all."""
     path = tmp_path / "run.jsonl"
     path.write_text(piece)
-    assert not watch.closed(path)
+    assert not is_closed(path)
 
 
 def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(
@@ -219,8 +218,8 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path: Path, name: str)
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
-    assert of_same_machine(results_folder, {"name": name}) == []
-    run = Run({"machine": {"name": name}}, (), complete=True)
+    assert of_same_machine(results_folder, name) == []
+    run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
     assert trust.of_machine(results_folder, run) is None
@@ -271,4 +270,4 @@ def test_more_settings_than_a_report_can_show_are_a_sentence() -> None:
         for size in range(MOST_SETTINGS + 1)
     )
     with pytest.raises(UserError, match="ask about one with"):
-        find_out(Run({}, many, complete=True))
+        find_out(Run(Header(), many, complete=True))

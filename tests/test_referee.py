@@ -7,6 +7,7 @@ from tests import journals
 from timelift.analyse.stats.referee import Referee
 from timelift.analyse.stats.stopping import LOOKS
 from timelift.case import Case, Status
+from timelift.journal import CaseInLaunch, case_in_launch_from
 from timelift.planted import MARK, PLANTS
 
 TWINS = [f"native{MARK}{plant.word}" for plant in PLANTS]
@@ -18,7 +19,8 @@ def judge(costs, launches, spread=0.003, **how):
     for launch in range(1, launches + 1):
         for name, cost in costs.items():
             moved = cost * np.exp(noise.normal(0, spread) + noise.normal(0, 0.01, 20))
-            referee.take(journals.line(journals.case(name), launch, (1e-3 * moved).tolist()))
+            line = journals.line(journals.case(name), launch, (1e-3 * moved).tolist())
+            referee.take(case_in_launch_from(line, []))
     return referee
 
 
@@ -48,8 +50,8 @@ def test_the_precision_asked_for_decides(precision, more):
 def test_what_was_not_measured_teaches_nothing():
     """A refusal is no reason to play on, and no reason to stop the others."""
     referee = judge({"a": 1, "b": 1.5}, LOOKS[0])
-    referee.take(journals.ended(journals.case("c"), Status.REFUSED, "no"))
-    referee.take(journals.line(journals.case("d"), 1, []))
+    referee.take(CaseInLaunch(case=journals.case("c"), launch=1, status=Status.REFUSED))
+    referee.take(CaseInLaunch(case=journals.case("d"), launch=1))
     assert referee.to_play() == frozenset()
     assert names(one.case for one in referee.measurements()) == {"a", "b", "c"}
 

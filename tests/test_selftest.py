@@ -57,7 +57,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
     twin = f"native{MARK}one_in_4"
-    assert catalogue.described(twin)["planted"] == {
+    assert catalogue.described(twin).planted == {
         "of": "native",
         "slower": 0.1,
         "one_launch_in": 4,
@@ -70,7 +70,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
 
     assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
     assert told(f"native{MARK}first_call")["first_call_seconds"] > 0
-    assert "planted" not in catalogue.described("native")
+    assert not catalogue.described("native").is_twin
     assert told("native") == told(f"native{MARK}copy") == {}
 
 

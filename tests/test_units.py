@@ -8,6 +8,7 @@ import pytest
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.records import fact
+from timelift.journal import Facts
 from timelift.present.units import human_bytes, three_figures, unit_for
 
 
@@ -57,6 +58,6 @@ def test_a_fact_that_is_no_number_is_unknown(tmp_path: Path, bad: Any) -> None:
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     (measurement,) = run.measurements
     assert fact(measurement, "graph_nodes") == 42
-    object.__setattr__(measurement.launches[1], "facts", {"graph_nodes": bad})
+    object.__setattr__(measurement.launches[1], "facts", Facts(graph_nodes=bad))
     assert fact(measurement, "graph_nodes") == 40
     assert fact(measurement, "peak_bytes") is None

@@ -23,10 +23,10 @@ from unittest import mock
 import report
 from tests import journals
 from tests.pages import harm, loads
-from timelift import ended, watch
+from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.journal import BASELINE_FOLDER
+from timelift.journal import BASELINE_FOLDER, is_closed
 from timelift.present import csv_files, ending, scaling_table
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
@@ -163,7 +163,7 @@ class Readers:
     def watched(self, call: Callable[[], object]) -> list[tuple[str, str]]:
         """Call something that may write into `out` and beside the runs; give what went wrong."""
         out = self.home / "out"
-        kept = [self.home / "results" / one for one in (BASELINE_FOLDER, ".history")]
+        kept = [self.home / "results" / one for one in (BASELINE_FOLDER,)]
         said, complained = (_stream() for _ in "ab")
         with WATCH.on(out, *kept, Path(os.devnull)), _streams(said, complained):
             found = _ended(call)
@@ -282,7 +282,7 @@ def _replay(words: Sequence[str], _: Path) -> None:
 
 
 def _watch(words: Sequence[str], _: Path) -> None:
-    watch.closed(Path(words[1]))
+    is_closed(Path(words[1]))
 
 
 _DOORS = {

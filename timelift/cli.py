@@ -24,7 +24,7 @@ from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twi
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, moment
+from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
 from timelift.present.exports import BINARY, FORMATS
 
 if TYPE_CHECKING:
@@ -242,9 +242,8 @@ def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
 def _sessions(folder: Path, paths: list[Path], new: "Run") -> Iterator["Run"]:
     """The machine's other runs, the oldest first; those that cannot be read tell nothing."""
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
-    from timelift.analyse.runs.finding import of_same_machine  # noqa: PLC0415
 
-    for path in of_same_machine(folder, new.header.get("machine"), paths)[-_SESSIONS:]:
+    for path in of_same_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
         with contextlib.suppress(UserError):
             yield condense(load_usual(path))
 
@@ -312,14 +311,13 @@ def _file_name(text: str) -> str:
 
 def _machine(run: "Run") -> str:
     """The machine's folder; a run that does not tell its machine cannot be compared later."""
-    machine = run.header.get("machine", {})
-    name = machine.get("name")
-    if not (isinstance(name, str) and name and isinstance(machine.get("identity"), dict)):
+    machine = run.header.machine
+    if not machine.name or not machine.identity:
         raise UserError(
             "expected a run that tells its machine, received one without; "
             "measure it with: pytest bench/"
         )
-    return name
+    return machine.name
 
 
 def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:

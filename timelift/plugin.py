@@ -184,7 +184,6 @@ def pytest_terminal_summary(
     if not (session and (session.journal_path or raced)):
         return
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
-    from timelift.analyse.runs import against  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
 
@@ -194,7 +193,7 @@ def pytest_terminal_summary(
     said: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            said = list(ended.of_gate(GateFindings(against.read(session.gate.described()), [])))
+            said = list(ended.of_gate(GateFindings(session.gate.described(), [])))
         elif session.journal_path:
             said = list(say(session.journal_path))
         for line in said:
@@ -297,8 +296,8 @@ def measure(  # noqa: PLR0913, PLR0917
             _end(session, case, result)
         if failure := request.config.stash[FAILURES].get(case):
             pytest.fail(failure, pytrace=False)
-        samples = join([launch["seconds_per_call"] for launch in result.launches])
-        benchmark.extra_info.update(result.launches[0]["facts"])
+        samples = join([launch.seconds_per_call for launch in result.launches])
+        benchmark.extra_info.update(result.launches[0].facts.told())
         if why := session.look_alikes.get(case.strategy):
             benchmark.extra_info["differs"] = why
         replay_clock.load(samples)

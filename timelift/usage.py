@@ -14,7 +14,7 @@ def usage(workload: str, strategy: str, run: Run, root: Path) -> Usage:
     """Find the file of a strategy under `root`, and the constants of its workload there."""
     stem = strategy.partition("[")[0]
     own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
-    given = run.header.get("options", {}).get("strategy_file") or "where you keep it"
+    given = run.header.options.get("strategy_file") or "where you keep it"
     told = _constants(root / "workloads", workload)
     features = told.get("FEATURES")
     return Usage(

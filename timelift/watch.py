@@ -1,7 +1,6 @@
 """The report of a run that goes on, made again whenever its journal has grown."""
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -9,13 +8,10 @@ from pathlib import Path
 
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.records import BAD_RECORD
 from timelift.errors import UserError
+from timelift.journal import is_closed
 from timelift.present.page import files
 from timelift.present.table import report
-
-#: The closing mark is shorter than this.
-_TAIL = 1 << 12
 
 
 def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
@@ -39,23 +35,11 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
 def _look(path: Path) -> tuple[int, bool]:
     """Give a journal's size and whether it is closed; raises UserError where it went away."""
     try:
-        return path.stat().st_size, closed(path)
+        return path.stat().st_size, is_closed(path)
     except OSError as error:
         raise UserError(
             f"cannot watch {str(path)!r}: {error.strerror}; name a run that is there"
         ) from error
-
-
-def closed(path: Path) -> bool:
-    """Whether the last line of a journal is its closing mark."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        last = file.read().rstrip().rpartition(b"\n")[2]
-    try:
-        mark = json.loads(last)
-    except BAD_RECORD:
-        return False
-    return isinstance(mark, dict) and mark.get("kind") == "end"
 
 
 def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> str:
@@ -67,6 +51,6 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     found = find_out(run, trust.of_machine(results_folder, run))
     files.write(found, report(found), folder, every)
     measured = sum(len(one.everyone) for one in found.rankings)
-    state = "goes on" if every else "ended" if closed(path) else "left"
+    state = "goes on" if every else "ended" if is_closed(path) else "left"
     took = time.monotonic() - begun
     return f"{now} {measured:,} measurements, {took:.1f} s, {state}: {folder / 'index.html'}"

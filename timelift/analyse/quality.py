@@ -118,7 +118,7 @@ def _launches(run: Run) -> Iterable[Launch]:
 def _precision(run: Run) -> float:
     """Return the precision that was asked for, the default where the file does not tell."""
     try:
-        asked = float(run.header.get("options", {}).get("precision", RANK_MARGIN))
+        asked = float(run.header.options.get("precision", RANK_MARGIN))
     except (TypeError, ValueError):
         return RANK_MARGIN
     return asked if 0 < asked < 1 else RANK_MARGIN

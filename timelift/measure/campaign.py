@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+
+import msgspec
 
 from timelift.case import CPU, Backend, Case, Setting, Status
-from timelift.journal import launch_line
+from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch_pool import Fleet, Part
 from timelift.measure.peaks import with_peaks
 from timelift.measure.plan import Display, Plan, Record, Referee, Stage
-from timelift.measure.resume import Played
 from timelift.measure.turns import Turns
 from timelift.measure.worker_state import Outcome
 from timelift.messages import Rival, Task
@@ -45,7 +45,7 @@ class Result:
     case: Case
     status: Status = Status.MEASURED
     reason: str = ""
-    launches: list[Mapping[str, Any]] = field(default_factory=list)
+    launches: list[CaseInLaunch] = field(default_factory=list)
 
 
 class Campaign:
@@ -237,30 +237,36 @@ class Campaign:
             for other, ended in lost.items():
                 self._take_all(other, part, ended, stage)
 
-    def _line(
-        self, setting: Setting, part: Part, outcome: Outcome, rivals: int
-    ) -> Mapping[str, Any]:
-        samples = dict(outcome.samples or {})
-        if samples:
-            facts = samples["facts"]
-            fair = part.alone or self.plan.two_sided
-            samples["facts"] = {name: facts[name] for name in facts if fair or name not in _ALONE}
+    def _line(self, setting: Setting, part: Part, outcome: Outcome, rivals: int) -> CaseInLaunch:
         case = Case(setting, outcome.rival.name)
-        return launch_line(case, part.number, rivals, outcome.status, outcome.reason, samples)
+        if not outcome.samples:
+            status, reason = outcome.status, outcome.reason
+            return CaseInLaunch(
+                case=case, launch=part.number, rivals=rivals, status=status, reason=reason
+            )
+        fair = part.alone or self.plan.two_sided
+        facts = msgspec.convert(outcome.samples["facts"], Facts)
+        return measured(
+            case,
+            part.number,
+            rivals,
+            outcome.samples["seconds_per_call"],
+            outcome.samples["calls_per_sample"],
+            facts if fair else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
+        )
 
-    def _take(self, lines: Iterable[Mapping[str, Any]], stage: Stage) -> None:
+    def _take(self, lines: Iterable[CaseInLaunch], stage: Stage) -> None:
         """Note how cases ended in one launch, as lines of the journal say."""
         for line in lines:
-            case = Case.from_fields(line["case"])
-            if "engine" in line.get("facts", ()):
-                self._gauged.add(_device(case.setting))
-            result = self.results.get(case)
+            if line.facts.engine is not None:
+                self._gauged.add(_device(line.case.setting))
+            result = self.results.get(line.case)
             if result is None:
                 continue
-            if line["status"] == Status.MEASURED:
-                result.launches.append({name: line[name] for name in _SAMPLES})
+            if line.status is Status.MEASURED:
+                result.launches.append(line)
             else:
-                result.status, result.reason = Status(line["status"]), line["reason"]
+                result.status, result.reason = line.status, line.reason
             stage.referee.take(line)
 
     def _unseen(self, case: Case) -> bool:
@@ -329,8 +335,3 @@ def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
 
 
 _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
-#: Facts in seconds that mean nothing when two launches build side by side, unless they are compared
-#: with another side's, which suffered the same.
-_ALONE = frozenset({"build_seconds", "trace_seconds", "first_call_seconds"})
-#: What of a line of the journal is a case's own in one launch.
-_SAMPLES = ("launch", "seconds_per_call", "calls_per_sample", "facts")

@@ -13,6 +13,7 @@ from typing import Any
 
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
+from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import Rival
 
@@ -45,10 +46,10 @@ class Strategy:
         """Why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> StrategyEntry:
         """What a reader of the results should know: the title and the declared meaning."""
         meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
-        return {"title": self.title, "differs": self.differs, "meaning": meaning}
+        return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
 
     def rival(self) -> Rival:
         """The strategy as a launch is told to build it."""

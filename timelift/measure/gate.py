@@ -7,6 +7,7 @@ from typing import Any
 
 from timelift.case import Case
 from timelift.errors import UserError
+from timelift.journal import Against
 from timelift.measure import against
 from timelift.measure.against import Base
 from timelift.measure.grid import Catalogue
@@ -77,21 +78,21 @@ class Gate:
         """The cases that have another side, each before it."""
         return [case for pair in self.pairing.sides.items() for case in pair]
 
-    def described(self) -> dict[str, Any]:
-        """The gate as the journal's header tells it: see `timelift.analyse.runs.against`."""
+    def described(self) -> Against:
+        """The gate as the journal's header tells it."""
         names = self.pairing.names
-        return {
-            "label": self.base.label,
-            "commit": self.base.commit,
-            "gates": dict(self.gates),
-            "screening": self.screening,
-            "undecided": self.undecided,
-            "new": list(names.new),
-            "removed": list(names.removed),
-            "renamed": dict(names.renamed),
-            "unchanged": list(self.pairing.unchanged),
-            "versions": {name: list(pair) for name, pair in self.base.versions.items()},
-        }
+        return Against(
+            label=self.base.label,
+            commit=self.base.commit,
+            gates=dict(self.gates),
+            screening=self.screening,
+            undecided=self.undecided,
+            new=tuple(names.new),
+            removed=tuple(names.removed),
+            renamed=dict(names.renamed),
+            unchanged=tuple(self.pairing.unchanged),
+            versions=dict(self.base.versions),
+        )
 
 
 def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[Base, object]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
+
 from timelift.case import Backend, Case, Gradients, Setting
 from timelift.errors import UserError, nearest
+from timelift.journal import StrategyEntry
 from timelift.measure import options
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import OPTIONS
@@ -57,15 +60,15 @@ class Catalogue:
         """Whether a case is not the project's own, but the other side of one."""
         return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
 
-    def described(self, name: str) -> dict[str, Any]:
+    def described(self, name: str) -> StrategyEntry:
         """What a reader of the results should know of a strategy, and of which it is a twin."""
         strategy = self.strategies[name]
         told = strategy.described()
         if not strategy.twin_of:
             return told
         if plant := self.plants.get(name):
-            return told | {"planted": plant.described(strategy.twin_of)}
-        return told | {"against": {"of": strategy.twin_of}}
+            return structs.replace(told, planted=plant.described(strategy.twin_of))
+        return structs.replace(told, against={"of": strategy.twin_of})
 
 
 def _own_first(case: Case, pair: str, launch: int) -> bool:

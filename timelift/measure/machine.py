@@ -14,6 +14,7 @@ import psutil
 from timelift.canary import canary
 from timelift.case import Backend
 from timelift.cgroup import HERE, Groups
+from timelift.journal import Commit, Machine
 from timelift.measure import devices
 from timelift.measure.backends import packages
 
@@ -27,19 +28,18 @@ FLAGS = (
 )
 
 
-def describe(backends: Iterable[Backend], groups: Groups = HERE) -> dict[str, Any]:
-    """Describe this machine, with the versions of these backends, in three parts.
+def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
+    """Describe this machine, with the versions of these backends.
 
-    `identity` differs between runs: they are not comparable. `drift` differs: compare, but say so.
-    `information` is for the reader. `name` is made of the identity and holds no host name. A
-    container with another quota of the processors, which its `groups` tell, is another machine.
+    Its name holds no host name. A container with another quota of the processors, which its
+    `groups` tell, is another machine.
     """
     gpus = devices.describe()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
-    return {
-        "name": _name(identity),
-        "identity": identity,
-        "drift": {
+    return Machine(
+        name=_name(identity),
+        identity=identity,
+        drift={
             "versions": versions(packages(sorted(backends))),
             "python": platform.python_version(),
             "kernel": platform.release(),
@@ -47,12 +47,12 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> dict[str, An
             "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
             "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         },
-        "information": {
+        information={
             **_state(),
             "free_bytes": psutil.virtual_memory().available,
             "hypervisor": "hypervisor" in _cpu_info("flags").split(),
         },
-    }
+    )
 
 
 def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
@@ -85,13 +85,13 @@ def versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def commit(root: Path) -> dict[str, Any]:
+def commit(root: Path) -> Commit:
     """The commit of `root` and whether tracked files differ from it; no git gives no id."""
     try:
         revision = _git(root, "rev-parse", "HEAD")
-        return {"id": revision, "dirty": bool(_git(root, "status", "--porcelain", "-uno"))}
+        return Commit(revision, bool(_git(root, "status", "--porcelain", "-uno")))
     except (OSError, subprocess.CalledProcessError):
-        return {"id": None, "dirty": False}
+        return Commit()
 
 
 def _git(root: Path, *words: str) -> str:

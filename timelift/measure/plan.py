@@ -1,10 +1,11 @@
 """What a campaign is told: how much to measure, who judges, where to say what goes on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from timelift.case import Case
+from timelift.journal import CaseInLaunch
 from timelift.measure.budget import SPARE_SECONDS
 from timelift.measure.launch import Limits
 
@@ -71,7 +72,7 @@ class Referee(Protocol):
     def looks(self) -> Sequence[int]:
         """The numbers of launches at which a verdict may be given."""
 
-    def take(self, record: Mapping[str, Any]) -> None:
+    def take(self, line: CaseInLaunch) -> None:
         """Note a line of the journal."""
 
     def to_play(self) -> frozenset[Case]:

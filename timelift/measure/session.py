@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Journal, utc_now
+from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, Played, utc_now
 from timelift.measure import backends, catalogue, grid, lock, machine, options, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
@@ -21,7 +23,6 @@ from timelift.measure.gate import Gate
 from timelift.measure.launch import Limits
 from timelift.measure.options import KNOBS
 from timelift.measure.plan import Display, Plan, Referee
-from timelift.measure.resume import Played
 
 #: A machine that is busier than this with other work, as a share of its processors, is said so.
 BUSY_SHARE = 0.2
@@ -124,7 +125,7 @@ class Session:
 
     def _measure(self, campaign: Campaign, display: Display, referee: Referee) -> None:
         header = self._header(len(campaign.results), campaign.plan)
-        self._warn_if_busy(header["machine"]["information"], display)
+        self._warn_if_busy(header.machine.information, display)
         if self.past:
             resume.refuse_other_machine(self.past, header)
         path = self.past.path if self.past else self._new_path(header)
@@ -195,8 +196,8 @@ class Session:
         """The seed of every order: the user's, that of the run that goes on, or a new one."""
         if self.knobs["seed"] is not None:
             return int(self.knobs["seed"])
-        before = self.past.header.get("seed") if self.past else None
-        return before if isinstance(before, int) else random.SystemRandom().randrange(2**31)
+        before = self.past.header.seed if self.past else None
+        return before if before is not None else random.SystemRandom().randrange(2**31)
 
     def why_not(self, case: Case) -> str:
         """Why a case is not measured in this session; empty where it is."""
@@ -210,23 +211,23 @@ class Session:
         """Why a case cannot be measured here, whatever is asked for; empty where it can."""
         return backends.why_not(case.setting.backend) or self.catalogue.why_not(case)
 
-    def _header(self, cases: int, plan: Plan) -> dict[str, Any]:
+    def _header(self, cases: int, plan: Plan) -> Header:
         started = utc_now()
-        return {
-            "id": f"{started}-{plan.seed:08x}",
-            "started": started,
-            "seed": plan.seed,
-            "command": ["pytest", *sys.argv[1:]],
-            "commit": machine.commit(self.root),
-            "machine": machine.describe({case.setting.backend for case in self._results()}),
-            "options": {**self.asked, **self._knobs_as_text()},
-            "asked": self._asked,
-            "sources": self._sources(),
-            "planned": [case.label for case in self._results()],
-            **self.described(),
-            "cases": cases,
-            **({"against": self.gate.described()} if self.gate else {}),
-        }
+        return structs.replace(
+            self.described(),
+            id=f"{started}-{plan.seed:08x}",
+            started=started,
+            seed=plan.seed,
+            command=["pytest", *sys.argv[1:]],
+            commit=machine.commit(self.root),
+            machine=machine.describe({case.setting.backend for case in self._results()}),
+            options={**self.asked, **self._knobs_as_text()},
+            cases=cases,
+            asked=self._asked,
+            sources=self._sources(),
+            planned=[case.label for case in self._results()],
+            against=self.gate.described() if self.gate else None,
+        )
 
     def _knobs_as_text(self) -> dict[str, str]:
         return {name: _as_text(value) for name, value in self.knobs.items()}
@@ -244,9 +245,10 @@ class Session:
             if path.is_file()
         }
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Header:
         """The part of a journal's header that tells of the strategies of this run."""
-        return {"strategies": {name: self.catalogue.described(name) for name in self._chosen()}}
+        described = self.catalogue.described
+        return Header(strategies={name: described(name) for name in self._chosen()})
 
     @property
     def look_alikes(self) -> dict[str, str]:
@@ -262,10 +264,10 @@ class Session:
         names = dict.fromkeys(case.strategy for case in self._results())
         return {name: self.catalogue.strategies[name] for name in names}
 
-    def _new_path(self, header: Mapping[str, Any]) -> Path:
-        stamp = header["started"].replace(":", "").replace("-", "").removesuffix("+0000")
-        commit = (header["commit"]["id"] or "nogit")[:8]
-        folder: Path = self.root / self.knobs["results"] / header["machine"]["name"]
+    def _new_path(self, header: Header) -> Path:
+        stamp = str(header.started).replace(":", "").replace("-", "").removesuffix("+0000")
+        commit = (header.commit.id or "nogit")[:8]
+        folder: Path = self.root / self.knobs["results"] / str(header.machine.name)
         if self.selftest or self.gate:
             folder /= SELFTEST_FOLDER if self.selftest else AGAINST_FOLDER
         return folder / f"{stamp}Z_{commit}.jsonl"

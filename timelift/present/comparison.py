@@ -54,11 +54,10 @@ def head(compared: Compared) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: Run, commit: str) -> str:
-    started = run.header.get("started")
     state = "" if run.complete else ", incomplete"
-    dirty = run.header.get("commit", {}).get("dirty")
-    changes = " with uncommitted changes" if dirty else ""
-    return f"{started or 'unknown time'}, commit {commit or 'unknown'}{changes}{state}"
+    changes = " with uncommitted changes" if run.header.commit.dirty else ""
+    started = run.header.started or "unknown time"
+    return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
 def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:

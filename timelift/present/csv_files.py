@@ -9,12 +9,13 @@ from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import REPORTED, fact
+from timelift.analyse.runs.records import fact
 from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import Rival
 from timelift.case import AXES
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, csv_text, markdown
+from timelift.journal import SHOWN
 from timelift.present.table import Report, SettingTable
 
 #: Numbers of a ranking, by column of `measurements.csv`; times in seconds.
@@ -35,7 +36,7 @@ FIRST_CALL = ("first_call_low", "first_call_high")
 #: The columns of a table with a row for each case.
 COLUMNS = (
     *("strategy", *AXES, "status", "launches", *RANKED),
-    *(*REPORTED, *FIRST_CALL, "reason", "differs"),
+    *(*SHOWN, *FIRST_CALL, "reason", "differs"),
 )
 
 
@@ -105,7 +106,7 @@ def _csv_row(measurement: Measurement, rival: Rival | None) -> dict[str, Any]:
         "status": measurement.status,
         "launches": len(measurement.launches),
         **ranks(rival),
-        **{name: fact(measurement, name) for name in REPORTED},
+        **{name: fact(measurement, name) for name in SHOWN},
         "reason": measurement.reason,
     }
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from timelift.analyse.changes.machines import Difference
 from timelift.escape import plain
+from timelift.journal import Difference
 
 #: So many differences are named, each in so many characters.
 _NAMED, _QUOTE = 8, 60
@@ -16,10 +16,18 @@ def in_words(differences: Sequence[Difference]) -> str:
 
 
 def _one(found: Difference) -> str:
-    name, old, new = (plain(text, _QUOTE) for text in (found.name, found.old, found.new))
+    sides = (_told(side, "unknown") for side in (found.old, found.new))
+    name, old, new = (plain(text, _QUOTE) for text in (found.name, *sides))
     return f"{name} {old} → {new}"
 
 
 def between(differences: Sequence[Difference]) -> str:
     """Name what was installed or set otherwise between two runs: `keras 3.14 -> 3.15`."""
-    return ", ".join(f"{one.name} {one.old} -> {one.new}" for one in differences)
+    return ", ".join(
+        f"{one.name} {_told(one.old, 'absent')} -> {_told(one.new, 'absent')}"
+        for one in differences
+    )
+
+
+def _told(value: str | None, otherwise: str) -> str:
+    return otherwise if value is None else value

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 
-from timelift.analyse.runs.against import Against
 from timelift.analyse.stats.gate import Finding
 from timelift.analyse.stats.outcomes import GateFindings, Outcome
 from timelift.analyse.stats.paired import Quantity
 from timelift.case import Case
+from timelift.journal import Against
 
 #: So many cases are named on a line of their own; the journal has the rest.
 NAMED = 12

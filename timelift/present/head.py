@@ -6,6 +6,7 @@ from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
+from timelift.journal import Commit
 from timelift.present.trust import sentence
 
 _SCALARS = (str, int, float)
@@ -13,17 +14,17 @@ _SCALARS = (str, int, float)
 
 def head(run: Run) -> tuple[tuple[str, str], ...]:
     """Give the lines of the head; what the file does not tell is left out."""
-    machine = _object(run.header.get("machine"))
-    drift = _object(machine.get("drift"))
+    header, machine = run.header, run.header.machine
+    drift = {name: value for name, value in machine.drift.items() if name != "versions"}
     lines = {
-        "machine": _pairs(_object(machine.get("identity"))) or _word(machine.get("name")),
-        "versions": _pairs(_object(drift.get("versions"))),
-        "drift": _pairs({name: value for name, value in drift.items() if name != "versions"}),
-        "commit": _commit(_object(run.header.get("commit"))),
+        "machine": _pairs(machine.identity) or machine.name or "",
+        "versions": _pairs(machine.versions),
+        "drift": _pairs(drift),
+        "commit": _commit(header.commit),
         "launches": _launches(run),
-        "when": _word(run.header.get("started")),
-        "seed": _word(run.header.get("seed")),
-        "command": shlex.join(str(word) for word in run.header.get("command", ())),
+        "when": header.started or "",
+        "seed": "" if header.seed is None else str(header.seed),
+        "command": shlex.join(map(str, header.command or ())),
         "state": "" if run.complete else "incomplete: the run was interrupted or is going on",
     }
     return tuple((label, text) for label, text in lines.items() if text)
@@ -33,12 +34,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     """Say how far the figures of a run's machine may be trusted, or how to find out."""
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
-    drift = _object(_object(run.header.get("machine")).get("drift"))
-    return sentence(trust, _object(drift.get("versions")))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return sentence(trust, run.header.machine.versions)
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
@@ -53,13 +49,8 @@ def _scalars(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _word(value: object) -> str:
-    return str(value) if isinstance(value, _SCALARS) else ""
-
-
-def _commit(commit: Mapping[str, Any]) -> str:
-    revision = _word(commit.get("id"))
-    return f"{revision} with uncommitted changes" if revision and commit.get("dirty") else revision
+def _commit(commit: Commit) -> str:
+    return f"{commit.id or ''}{' with uncommitted changes' if commit.id and commit.dirty else ''}"
 
 
 def _launches(run: Run) -> str:

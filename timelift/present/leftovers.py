@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from timelift.analyse.runs.records import BAD_RECORD
+from timelift.journal import BAD_RECORD
 from timelift.present.csv_files import write
 
 FILE = ".timelift.json"

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 from timelift.analyse.choice import Everywhere
 from timelift.analyse.runs.measurement import Measurement, Run
@@ -93,15 +92,11 @@ def titles(run: Run) -> tuple[tuple[str, str], ...]:
 
 def meanings(run: Run) -> tuple[tuple[str, str], ...]:
     """Give the strategies of a run with what they declare to mean: a fast one may mean another."""
-    strategies: Mapping[str, Any] = run.header.get("strategies", {})
-    found = []
-    for name, fields in strategies.items():
-        meaning = fields.get("meaning") if isinstance(fields, dict) else None
-        if isinstance(meaning, dict) and meaning:
-            found.append(
-                (name, "; ".join(f"{_words(key)} {_either(meaning[key])}" for key in meaning))
-            )
-    return tuple(found)
+    return tuple(
+        (name, "; ".join(f"{_words(key)} {_either(one.meaning[key])}" for key in one.meaning))
+        for name, one in run.header.strategies.items()
+        if one.meaning
+    )
 
 
 def _words(text: object) -> str:

@@ -1,8 +1,6 @@
 """What decides about a suspect: both revisions, side by side, in one process."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 
@@ -29,21 +27,12 @@ def decision(old: Run, new: Run) -> Decision:
     Where both measured one commit without changes, no revision is to blame.
     """
     before, after = commit(old), commit(new)
-    same = bool(before) and before == after and not (dirty(old) or dirty(new))
+    dirty = old.header.commit.dirty or new.header.commit.dirty
+    same = bool(before) and before == after and not dirty
     return Decision(before, after, same)
 
 
 def commit(run: Run) -> str:
     """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
-    found = _object(run.header.get("commit")).get("id")
-    known = isinstance(found, str) and found.isalnum() and found.isascii()
-    return str(found)[:_COMMIT] if known else ""
-
-
-def dirty(run: Run) -> bool:
-    """True if a run measured files that differ from its commit."""
-    return bool(_object(run.header.get("commit")).get("dirty"))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    found = run.header.commit.id or ""
+    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""

@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact, fact_of
+from timelift.analyse.runs.records import fact
 from timelift.case import Case
-
-#: A fact that repeats itself exactly, and whether only more of it is worse: other weights are
-#: another layer, in whichever direction.
-EXACT: Mapping[str, bool] = {"weights": False, "graph_nodes": True, "traces": True}
+from timelift.journal import ABOUT, EXACT
 
 
 @dataclass(frozen=True)
@@ -50,10 +47,10 @@ def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
 
 def _exact(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChange]:
     for case in shared:
-        for name, more_is_worse in EXACT.items():
+        for name in EXACT:
             before, after = fact(old[case], name), fact(new[case], name)
             if before is not None and after is not None and before != after:
-                worse = after > before or not more_is_worse
+                worse = after > before or not ABOUT[name].more_is_worse
                 yield FactChange(case, name, before, after, worse)
 
 
@@ -84,5 +81,5 @@ def _least(measurement: Measurement, name: str) -> float:
 
     What is too small to be read counts as the bound that it is below.
     """
-    known = (fact_of(one, name) or fact_of(one, f"{name}_below") for one in measurement.launches)
+    known = (one.facts.number_or_bound(name) for one in measurement.launches)
     return min((value for value in known if value is not None), default=float("nan"))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.changes.facts import FactChange, fact_changes
-from timelift.analyse.changes.machines import Difference, drift, versions_drifted
+from timelift.analyse.changes.machines import drift, versions_drifted
 from timelift.analyse.changes.sessions import Session, sessions
 from timelift.analyse.changes.shift import Shift, measured, shifts
 from timelift.analyse.changes.together import Together, canary_change, together
@@ -23,6 +23,7 @@ from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Status
+from timelift.journal import Difference
 
 #: The chance, one-sided, of so large a change without a cause.
 LEVEL = 0.005

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from timelift.analyse.changes import cache
 from timelift.analyse.changes.changes import CaseHistory, Found, find
 from timelift.analyse.changes.levels import ENOUGH_RIVALS, levels
-from timelift.analyse.changes.machines import Difference
 from timelift.analyse.changes.runs import Machine, RunHead, differences, of_machine
 from timelift.analyse.changes.segments import LEAST_RUNS
+from timelift.analyse.changes.summary import Summary, of_run
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import Difference
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def read(results: Path, wanted: Wanted) -> History:
     the machine moved.
     """
     machine = of_machine(results, wanted.machine, wanted.since)
-    summaries = cache.summaries(results, [run.path for run in machine.runs])
+    summaries = [_summary(run.path) for run in machine.runs]
     if not any(one.log_seconds for one in summaries):
         raise UserError(
             f"expected measured cases in {len(summaries)} runs of {plain(machine.name, NAME_LIMIT)}"
@@ -80,6 +80,14 @@ def read(results: Path, wanted: Wanted) -> History:
     found = find(levels(summaries, beats), wanted.gate)
     shown = replace(found, cases=_shown(found.cases, wanted))
     return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate)
+
+
+def _summary(path: Path) -> Summary:
+    """Sum up a run; one that went away meanwhile is empty."""
+    try:
+        return of_run(path)
+    except OSError:
+        return Summary({})
 
 
 def _shown(cases: tuple[CaseHistory, ...], wanted: Wanted) -> tuple[CaseHistory, ...]:

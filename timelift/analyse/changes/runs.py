@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from timelift.analyse.changes.machines import Difference
-from timelift.analyse.runs.records import BAD_RECORD, Warnings
-from timelift.analyse.runs.results import parse_object
+from timelift import journal
+from timelift.analyse.runs.records import Warnings
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
-from timelift.journal import SCHEMA, TWINS_FOLDERS, moment
+from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, Difference, flat, head_of, moment
 
-#: A header is one line; a longer first line is not one.
-_LONGEST_HEADER = 1 << 20
 _COMMIT_SHOWN = 8
 
 
@@ -126,43 +122,26 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
 
 def read_head(path: Path) -> RunHead:
     """Read the first line of a journal; raises ValueError where no history can use it."""
-    with path.open("rb") as file:
-        fields = parse_object(file.readline(_LONGEST_HEADER))
-    if fields.get("kind") != "run" or fields.get("schema") != SCHEMA:
-        raise ValueError(
-            f"expected a header of journal schema {SCHEMA}, "
-            f"received {fields.get('kind')!r:.40} of schema {fields.get('schema')!r:.40}"
-        )
-    machine = _object(fields.get("machine"))
-    information = _object(machine.get("information"))
-    drift = _object(machine.get("drift"))
+    header = head_of(path)
+    machine = header.machine
+    drift = {key: one for key, one in machine.drift.items() if key != "versions"}
     return RunHead(
         path=path,
-        id=str(fields.get("id") or path.stem),
-        started=moment(str(fields.get("started"))),
-        commit=_commit(_object(fields.get("commit")), path),
-        machine=str(machine.get("name") or "a machine without a name"),
-        identity=json.dumps(machine.get("identity"), sort_keys=True),
-        versions=_texts(_object(drift.get("versions"))),
-        drift=_texts({key: one for key, one in drift.items() if key != "versions"}),
-        canary_seconds=_seconds(information.get("canary_seconds")),
+        id=header.id or path.stem,
+        started=moment(str(header.started)),
+        commit=_commit(header.commit, path),
+        machine=machine.name or "a machine without a name",
+        identity=json.dumps(machine.identity, sort_keys=True),
+        versions=flat(machine.versions),
+        drift=flat(drift),
+        canary_seconds=_seconds(machine.information.get("canary_seconds")),
     )
 
 
-def _commit(commit: Mapping[str, Any], path: Path) -> str:
-    """Give the commit as it is shown: short, with a + where files differed from it."""
-    found = commit.get("id")
-    revision = found if isinstance(found, str) and found else path.stem.rpartition("_")[2]
-    return plain(revision[:_COMMIT_SHOWN]) + ("+" if commit.get("dirty") else "")
-
-
-def _texts(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Write values as text; one that is itself an object gives its own names."""
-    found: dict[str, str] = {}
-    for name, value in fields.items():
-        inner = {f"{key}": one for key, one in value.items()} if isinstance(value, dict) else {}
-        found |= {key: str(one) for key, one in (inner or {name: value}).items()}
-    return found
+def _commit(commit: Commit, path: Path) -> str:
+    """Return the commit as it is shown: short, with a + where files differed from it."""
+    revision = commit.id or path.stem.rpartition("_")[2]
+    return plain(revision[:_COMMIT_SHOWN]) + ("+" if commit.dirty else "")
 
 
 def _seconds(value: object) -> float | None:
@@ -170,16 +149,11 @@ def _seconds(value: object) -> float | None:
     return float(value) if good else None  # type: ignore[arg-type]
 
 
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def differences(one: RunHead, other: RunHead) -> tuple[Difference, ...]:
     """Return what was installed or set otherwise between two runs."""
-    pairs = ((one.versions, other.versions), (one.drift, other.drift))
+    parts = ((one.versions, other.versions), (one.drift, other.drift))
     return tuple(
-        Difference(name, before.get(name, "absent"), after.get(name, "absent"))
-        for before, after in pairs
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        found
+        for part in parts
+        for found in sorted(journal.differences(*part), key=lambda found: found.name)
     )

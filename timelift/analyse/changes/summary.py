@@ -1,41 +1,18 @@
-"""A run in brief: one level a case, so that a year of nightly runs is read in seconds.
+"""A run in brief: one level a case, so that a year of nightly runs is read in seconds."""
 
-The usual line of a journal is taken apart by one pattern, at a quarter of the price of reading it
-as JSON and checking every field; any line that the pattern does not know is read with all care.
-"""
-
-import json
 import math
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.runs.records import (
-    BAD_RECORD,
-    LONGEST_SECONDS,
-    SHORTEST_SECONDS,
-    parse,
-    parse_case,
-)
-from timelift.analyse.runs.results import parse_object
 from timelift.analyse.stats.location import HALF, trimmed_mean
-from timelift.case import Case, Setting, Status
+from timelift.case import Case, Setting
+from timelift.journal.brief import Median, medians
 
-#: What `timelift.journal.launch_line` is for a case that was measured in a launch. A fact is a
-#: number, a word, or an object of those (`engine`).
-_LINE = re.compile(
-    rb'\{"kind":"launch","launch":([1-9]\d{0,8}),(?:"rivals":\d{1,9},)?"case":(\{[^{}]*\}),"status":"measured",'
-    rb'"reason":"","seconds_per_call":\[([-+0-9.e,nul]+)\],"calls_per_sample":[1-9]\d{0,8},'
-    rb'"facts":\{([^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}'
-)
-_CANARY = re.compile(rb'"canary_seconds":([0-9.e+-]+)')
-_OTHER = re.compile(rb'\{"kind": ?"(?:run|end)"')
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
 
@@ -55,42 +32,14 @@ class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
-    # To find a case by its text spares the hashing of all its axes on every line.
-    by_text: dict[bytes, dict[int, float]] = field(default_factory=dict)
 
-    def line(self, line: bytes) -> None:
-        """Read a line; what is damaged is passed over."""
-        found = _LINE.fullmatch(line)
-        try:
-            if found:
-                self._usual(found)
-            elif line and not _OTHER.match(line):
-                self._careful(line)
-        except BAD_RECORD:
+    def take(self, one: Median) -> None:
+        if math.isnan(one.log_seconds):
+            self.lost.add(one.case)
             return
-
-    def _usual(self, found: re.Match[bytes]) -> None:
-        launches = self.by_text.get(found[2])
-        if launches is None:
-            launches = self.by_text[found[2]] = self.medians[_case(found[2])]
-        launches.setdefault(int(found[1]), _log_median(_ordered(found[3])))
-        beat = _CANARY.search(found[4])
-        if beat and 0 < float(beat[1]) < _LONGEST_BEAT:
-            self.beats.append(float(beat[1]))
-
-    def _careful(self, line: bytes) -> None:
-        fields = parse_object(line)
-        if fields.get("kind") != "launch":
-            return
-        record = parse(fields)
-        if record.status is not Status.MEASURED:
-            self.lost.add(record.case)
-            return
-        played = sorted(record.seconds[~np.isnan(record.seconds)].tolist())
-        self.medians[record.case].setdefault(record.launch, _log_median(played))
-        beat = record.facts.get("canary_seconds")
-        if isinstance(beat, float) and 0 < beat < _LONGEST_BEAT:
-            self.beats.append(beat)
+        self.medians[one.case].setdefault(one.launch, one.log_seconds)
+        if one.canary_seconds is not None and 0 < one.canary_seconds < _LONGEST_BEAT:
+            self.beats.append(one.canary_seconds)
 
     def summary(self) -> Summary:
         """Bring the launches together, setting by setting."""
@@ -129,39 +78,9 @@ def of_run(path: Path) -> Summary:
 def of_lines(lines: Iterable[bytes]) -> Summary:
     """Sum up the lines of a journal."""
     reading = _Reading()
-    for line in lines:
-        reading.line(line)
+    for one in medians(lines):
+        reading.take(one)
     return reading.summary()
-
-
-def _ordered(text: bytes) -> Sequence[float] | Sequence[bytes]:
-    """Sort the times in a text; plain decimals below one sort as text, which spares reading most.
-
-    A clock's seventeen digits are dear to read: this is a fifth of the price of a line.
-    """
-    rounds = text.split(b",")
-    below_one = text.startswith(b"0.") and text.count(b",0.") == len(rounds) - 1
-    if below_one and not any(sign in text for sign in (b"e", b"n", b"-", b"+")):
-        rounds.sort()
-        return rounds
-    return sorted(float(one) for one in rounds if one != b"null")
-
-
-def _log_median(ordered: Sequence[float] | Sequence[bytes]) -> float:
-    """Give the log of the median; raises ValueError where no clock can have measured the times."""
-    count = len(ordered)
-    if not count:
-        raise ValueError("seconds_per_call: expected times, received none")
-    places = (0, (count - 1) // 2, count // 2, -1)
-    first, low, high, last = (float(ordered[place]) for place in places)
-    if not SHORTEST_SECONDS < first <= last < LONGEST_SECONDS:
-        raise ValueError("seconds_per_call: expected times")
-    return math.log(low * high) / 2
-
-
-@lru_cache(maxsize=1 << 14)
-def _case(text: bytes) -> Case:
-    return parse_case(json.loads(text))
 
 
 def over_launches(table: Samples) -> Samples:

@@ -34,7 +34,7 @@ class Question:
 
 def carried(run: Run) -> dict[str, str]:
     """Return the options of a run without which its workload or strategies would be others."""
-    options = run.header.get("options", {})
+    options = run.header.options
     told = {name: options.get(name) for name in _CARRIED}
     return {
         name: one for name, one in told.items() if isinstance(one, str) and one not in {"", "0"}

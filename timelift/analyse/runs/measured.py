@@ -26,12 +26,8 @@ def load_usual(path: Path) -> Run:
 
 def refuse_twins(run: Run, path: Path) -> None:
     """Raise UserError where a run raced strategies against twins, of which none is an answer."""
-    if "against" in run.header or any(map(_is_twin, run.header.get("strategies", {}).values())):
+    if run.header.races_twins:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
             "own; name a run of pytest bench/ without --against or --selftest"
         )
-
-
-def _is_twin(told: object) -> bool:
-    return isinstance(told, dict) and ("planted" in told or "against" in told)

@@ -1,13 +1,12 @@
 """What the reading wing reasons about: a run, and its cases with their samples by launch."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.case import Case, Status
+from timelift.journal import Facts, Header
 
 Samples = NDArray[np.float64]
 
@@ -23,7 +22,7 @@ class Launch:
 
     number: int
     seconds_per_call: Samples
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     calls_per_sample: int = 1
 
 
@@ -41,7 +40,7 @@ class Measurement:
 class Run:
     """One journal: its header, its measurements and what was wrong with the file."""
 
-    header: Mapping[str, Any]
+    header: Header
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()

@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.records import (
+from timelift.analyse.runs.records import Warnings, merge
+from timelift.case import AXES, Case
+from timelift.errors import UserError
+from timelift.journal import (
     BAD_RECORD,
-    Record,
-    Warnings,
-    merge,
-    parse_case,
+    CaseInLaunch,
+    Damage,
+    Facts,
+    Header,
+    as_object,
+    case_from,
+    header_from,
+    lenient,
     samples,
 )
-from timelift.case import AXES, Case, Status
-from timelift.errors import UserError
 
 #: What others call the strategy and our axes.
 _NAMES: dict[str, tuple[str, ...]] = {
@@ -40,8 +45,11 @@ def is_pytest_json(data: bytes) -> bool:
     return whole and not data.lstrip().startswith(b'{"kind"')
 
 
-def read_pytest_json(data: bytes, path: Path) -> Run:
-    """Read pytest-benchmark's JSON; raises UserError where it is not whole."""
+def read_pytest_json(data: bytes, path: Path) -> Run | None:
+    """Read pytest-benchmark's JSON; raises UserError where it is not whole.
+
+    None where it is another program's file.
+    """
     try:
         whole = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -50,18 +58,17 @@ def read_pytest_json(data: bytes, path: Path) -> Run:
             "write it again with --benchmark-json"
         ) from error
     if not isinstance(whole, dict) or not isinstance(whole.get("benchmarks"), list):
-        return Run({}, (), complete=False)
+        return None
     warnings = Warnings()
     measurements = merge(list(_records(whole["benchmarks"], warnings)), warnings)
-    header = _header(whole) | {"strategies": _look_alikes(whole["benchmarks"])}
-    return Run(header, measurements, complete=True, warnings=warnings.all())
+    return Run(_header(whole), measurements, complete=True, warnings=warnings.all())
 
 
-def _header(whole: Mapping[str, Any]) -> dict[str, Any]:
-    commit = _object(whole.get("commit_info"))
-    machine = _object(whole.get("machine_info"))
-    processor = _object(machine.get("cpu"))
-    return {
+def _header(whole: Mapping[str, Any]) -> Header:
+    commit = as_object(whole.get("commit_info"))
+    machine = as_object(whole.get("machine_info"))
+    processor = as_object(machine.get("cpu"))
+    fields = {
         "started": str(whole.get("datetime") or ""),
         "commit": {"id": commit.get("id"), "dirty": bool(commit.get("dirty"))},
         "machine": {
@@ -77,14 +84,16 @@ def _header(whole: Mapping[str, Any]) -> dict[str, Any]:
                 "kernel": machine.get("release"),
             },
         },
+        "strategies": _look_alikes(whole["benchmarks"]),
     }
+    return header_from(fields, [])
 
 
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
     """Return why strategies are no lifts, where the benchmarks of this project tell."""
     told = [
-        (_object(one.get("params")), _object(one.get("extra_info")))
-        for one in map(_object, benchmarks)
+        (as_object(one.get("params")), as_object(one.get("extra_info")))
+        for one in map(as_object, benchmarks)
     ]
     return {
         str(params["strategy"]): {"differs": extra["differs"]}
@@ -93,35 +102,40 @@ def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
     }
 
 
-def _object(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _records(benchmarks: list[Any], warnings: Warnings) -> Iterator[tuple[str, Record]]:
+def _records(benchmarks: list[Any], warnings: Warnings) -> Iterator[tuple[str, CaseInLaunch]]:
     for number, benchmark in enumerate(benchmarks, start=1):
         where = f"benchmark {number}"
         try:
-            yield where, _record(where, _object(benchmark), warnings)
+            yield where, _record(where, as_object(benchmark), warnings)
         except BAD_RECORD as error:
             warnings.add(where, error)
 
 
-def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> Record:
-    stats, extra = _object(benchmark.get("stats")), _object(benchmark.get("extra_info"))
+def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> CaseInLaunch:
+    stats, extra = as_object(benchmark.get("stats")), as_object(benchmark.get("extra_info"))
     data = stats.get("data")
     if data is None:
         warnings.add(where, "no samples saved, so the median stands for them")
         data = [stats.get("median")]
     facts = extra["facts"] if isinstance(extra.get("facts"), dict) else extra
-    return Record(_case(benchmark), 1, Status.MEASURED, "", samples(data), facts)
+    damage: Damage = []
+    found = CaseInLaunch(
+        case=_case(benchmark),
+        launch=1,
+        seconds_per_call=samples(data),
+        facts=lenient(Facts, facts, damage, "facts"),
+    )
+    for what in damage:
+        warnings.add(where, what)
+    return found
 
 
 def _case(benchmark: Mapping[str, Any]) -> Case:
-    params = _object(benchmark.get("params"))
+    params = as_object(benchmark.get("params"))
     try:
-        return parse_case(params)
+        return case_from(params)
     except ValueError:
-        return parse_case(_guessed(benchmark, params))
+        return case_from(_guessed(benchmark, params))
 
 
 def _guessed(benchmark: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:

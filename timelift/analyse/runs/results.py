@@ -1,43 +1,36 @@
 """Reading a run: a journal, or the JSON of pytest-benchmark, becomes a `Run`.
 
-Nothing in a file is trusted: what is not as the journal's docstring says is named in
-`Run.warnings` and skipped, and what is good is kept. Nothing that a file names is ever executed.
+Nothing in a file is trusted: what is not as `timelift.journal` says is named in `Run.warnings` and
+skipped, and what is good is kept. Nothing that a file names is ever executed.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timelift.analyse.runs.finding import find
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.pytest_json import is_pytest_json, read_pytest_json
-from timelift.analyse.runs.records import BAD_RECORD, Record, Warnings, merge, parse
+from timelift.analyse.runs.records import Warnings, merge
 from timelift.case import AXES, Case
 from timelift.errors import UserError
-from timelift.journal import SCHEMA
+from timelift.journal import (
+    BAD_RECORD,
+    SCHEMA,
+    CaseInLaunch,
+    Damage,
+    Header,
+    Line,
+    OtherSchemaError,
+    find,
+    read_line,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["find", "frame", "in_utf8", "load"]
-
-#: The fields of a header that readers use, each with the type that it must have.
-HEADER = {
-    "id": str,
-    "started": str,
-    "against": dict,
-    "seed": int,
-    "command": list,
-    "commit": dict,
-    "machine": dict,
-    "options": dict,
-    "cases": int,
-    "strategies": dict,
-}
 
 
 def load(path: Path) -> Run:
@@ -49,7 +42,7 @@ def load(path: Path) -> Run:
             f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"
         ) from error
     run = read_pytest_json(data, path) if is_pytest_json(data) else _Journal(path).read(data)
-    if not run.header and not run.measurements:
+    if run is None:
         raise UserError(
             f"{str(path)!r}: expected a journal or pytest-benchmark's JSON, "
             "received a file without a readable record; name a file that a run wrote"
@@ -62,67 +55,47 @@ class _Journal:
     """A journal while it is read, line by line."""
 
     path: Path
-    header: dict[str, Any] = field(default_factory=dict)
-    records: list[tuple[str, Record]] = field(default_factory=list)
+    header: Header | None = None
+    records: list[tuple[str, CaseInLaunch]] = field(default_factory=list)
     complete: bool = False
     warnings: Warnings = field(default_factory=Warnings)
 
-    def read(self, data: bytes) -> Run:
+    def read(self, data: bytes) -> Run | None:
         lines = data.split(b"\n")
         for number, line in enumerate(lines, start=1):
             if line.strip():
-                self._line(number, line, torn=number == len(lines))
-        if self.records and not self.header:
+                self._line(f"line {number}", line, torn=number == len(lines))
+        if not self.header and not self.records:
+            return None
+        if not self.header:
             self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
         measurements = merge(self.records, self.warnings)
-        return Run(self.header, measurements, self.complete, self.warnings.all())
+        return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
 
-    def _line(self, number: int, line: bytes, *, torn: bool) -> None:
-        where = f"line {number}"
+    def _line(self, where: str, line: bytes, *, torn: bool) -> None:
+        damage: Damage = []
         try:
-            self._record(where, parse_object(line))
+            self._take(where, read_line(line, damage))
+        except OtherSchemaError as error:
+            raise UserError(
+                f"{str(self.path)!r}: {error}; read it with the timelift that wrote it"
+            ) from None
         except BAD_RECORD as error:
             what = "torn: the run was cut off while it wrote this line" if torn else error
             self.warnings.add(where, what)
+        for what in damage:
+            self.warnings.add(where, what)
 
-    def _record(self, where: str, fields: Mapping[str, Any]) -> None:
-        kind = fields.get("kind")
-        if kind == "launch":
-            self.records.append((where, parse(fields)))
+    def _take(self, where: str, line: Line) -> None:
+        if isinstance(line, CaseInLaunch):
+            self.records.append((where, line))
             self.complete = False
-        elif kind == "run":
-            self._header(where, fields)
-        elif kind == "end":
-            self.complete = fields.get("exit") == "complete"
+        elif isinstance(line, Header):
+            if self.header:
+                raise ValueError("a second header; the first one counts")
+            self.header = line
         else:
-            raise ValueError(f"kind: expected run, launch or end, received {kind!r:.80}")
-
-    def _header(self, where: str, fields: Mapping[str, Any]) -> None:
-        if fields.get("schema") != SCHEMA:
-            raise UserError(
-                f"{str(self.path)!r}: expected journal schema {SCHEMA}, received "
-                f"{fields.get('schema')!r:.40}; read it with the timelift that wrote it"
-            )
-        if self.header:
-            raise ValueError("a second header; the first one counts")
-        self.header = {"schema": SCHEMA}
-        for name, kind in HEADER.items():
-            if isinstance(fields.get(name), kind):
-                self.header[name] = fields[name]
-            elif name in fields:
-                self.warnings.add(where, f"{name}: expected {kind.__name__}, so it is left out")
-
-
-def parse_object(text: bytes) -> dict[str, Any]:
-    """Parse one JSON object; raises ValueError for anything else, NaN and infinities included."""
-    found = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
-    if isinstance(found, dict):
-        return found
-    raise ValueError(f"expected a JSON object, received {type(found).__name__}")
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"expected a number, received {name}")
+            self.complete = line.exit == "complete"
 
 
 def in_utf8(run: Run) -> Run:

@@ -104,9 +104,8 @@ def tells_more(kept: Trust | None, found: Trust) -> bool:
 
 def of_machine(results: Path, run: Run) -> Trust | None:
     """Read what the last self-test of a run's machine found; None where there was none."""
-    machine = run.header.get("machine")
-    name = machine.get("name") if isinstance(machine, dict) else None
-    if not isinstance(name, str) or Path(name).name != name or name == "..":
+    name = run.header.machine.name
+    if name is None or Path(name).name != name or name == "..":
         return None
     return load(results / name / SELFTEST_FOLDER / FILE)
 

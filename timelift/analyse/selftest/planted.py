@@ -17,10 +17,13 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import UNSET
+
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import BAD_RECORD, LONGEST_SECONDS, Warnings, whole
+from timelift.analyse.runs.records import Warnings
 from timelift.case import Case, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import BAD_RECORD, LONGEST_SECONDS, as_object, whole
 
 #: The least and the most that a twin may be slower, as shares: anything else is a slip.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
@@ -123,13 +126,13 @@ def _twins(
 
 def _plants(run: Run, warnings: Warnings) -> dict[str, _Plant]:
     """Read what every planted strategy is a twin of, in the header's order."""
-    strategies = _object(run.header.get("strategies"))
-    entries = {name: one for name, one in strategies.items() if "planted" in _object(one)}
+    strategies = run.header.strategies
+    entries = {name: one.planted for name, one in strategies.items() if one.planted is not UNSET}
     bases = strategies.keys() - entries.keys()
     found = {}
     for name, entry in entries.items():
         try:
-            found[name] = _plant(_object(entry["planted"]), bases)
+            found[name] = _plant(as_object(entry), bases)
         except BAD_RECORD as error:
             warnings.add(f"planted {plain(name, NAME_LIMIT)}", error)
     return found
@@ -154,7 +157,3 @@ def _number(name: str, value: object, least: float, most: float) -> float:
     if not number or not least <= value <= most:  # type: ignore[operator]
         raise ValueError(f"{name}: expected a number from {least} to {most}, got {value!r:.80}")
     return float(value)  # type: ignore[arg-type]
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

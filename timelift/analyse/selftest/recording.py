@@ -84,8 +84,7 @@ def _refuse_too_many(samples: int) -> None:
 
 def _setup_seconds(launch: Launch) -> float:
     """Add up what is known of the price of a launch before its first sample."""
-    facts = [launch.facts.get(name) for name in _SETUP]
-    known = [one for one in facts if isinstance(one, int | float) and not isinstance(one, bool)]
+    known = [one for name in _SETUP if (one := launch.facts.number(name)) is not None]
     return float(sum(one for one in known if 0 <= one <= _LONGEST))
 
 

@@ -27,9 +27,9 @@ def of_run(path: Path) -> Trust | None:
 def _trust(run: Run, contests: Sequence[Contest]) -> Trust:
     found = score(Rule("timelift", Seats(None), ladder), [record(contests)])
     launches = [len(rival.launches) for contest in contests for rival in contest.rivals]
-    versions = run.header.get("machine", {}).get("drift", {}).get("versions", {})
+    versions = run.header.machine.versions
     return Trust(
-        measured=str(run.header.get("started", "")),
+        measured=run.header.started or "",
         versions={str(name): str(one) for name, one in versions.items()},
         settings=len(contests),
         launches=float(np.mean(launches)),

@@ -10,7 +10,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
@@ -19,8 +18,6 @@ from timelift.analyse.stats.rival import UNKNOWN
 from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 
-#: What a header says of a strategy that is a copy of another.
-TWINS = ("planted", "against")
 #: Why a strategy is compared although it is no lift, by name.
 LookAlikes = Mapping[str, str]
 _NOT_KNOWN = (math.nan, math.nan, math.nan)
@@ -37,10 +34,9 @@ class NoAnswer:
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
     """Return the strategies of a run with a text that they declare."""
-    strategies: Mapping[str, Any] = run.header.get("strategies", {})
-    for name, fields in strategies.items():
-        if isinstance(fields, dict) and isinstance(fields.get(field), str):
-            yield name, fields[field]
+    for name, entry in run.header.strategies.items():
+        if isinstance(text := getattr(entry, field), str):
+            yield name, text
 
 
 def look_alikes(run: Run) -> LookAlikes:
@@ -50,16 +46,9 @@ def look_alikes(run: Run) -> LookAlikes:
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
     """Return what each strategy that is no answer is instead."""
-    strategies: Mapping[str, Any] = run.header.get("strategies", {})
-    twins = {name: _twin_of(told) for name, told in strategies.items()}
+    twins = {name: one.twin_of for name, one in run.header.strategies.items()}
     found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
     return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
-
-
-def _twin_of(told: object) -> str:
-    """Name the strategy that another is a copy of; nothing where it is none."""
-    kinds = [told[kind] for kind in TWINS if kind in told] if isinstance(told, dict) else []
-    return str(kinds[0].get("of")) if kinds and isinstance(kinds[0], dict) else ""
 
 
 def lifts(run: Run) -> list[Measurement]:

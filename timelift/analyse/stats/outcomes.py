@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.runs.against import Against, of_run, other_sides
+from timelift.analyse.runs.against import of_run, other_sides
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.gate import Finding, Rule, judge
 from timelift.analyse.stats.paired import Pair, Quantity, changes
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
-
-#: Facts that are the same in every launch, so that any change is one.
-EXACT = ("weights", "graph_nodes", "traces")
+from timelift.journal import EXACT, Against
 
 
 @dataclass(frozen=True)
@@ -162,5 +160,5 @@ def exact_changes(pair: Pair) -> dict[str, tuple[int, int]]:
 
 
 def _largest(side: Measurement, name: str) -> int | None:
-    values = [one.facts.get(name) for one in side.launches]
+    values = [getattr(one.facts, name) for one in side.launches]
     return max((value for value in values if isinstance(value, int)), default=None)

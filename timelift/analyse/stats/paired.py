@@ -61,18 +61,16 @@ def _by_launch(side: Measurement, launches: int, rounds: int) -> Samples:
 
 def _fact(pair: Pair, launches: int, name: str, floor: float) -> Samples:
     """Give the log ratio of a fact in every launch that both sides tell it of."""
-    bound = f"{name}_below"  # no more is known of what is too small to be read
     old, new = (
-        _values(side, launches, lambda one: one.facts.get(name, one.facts.get(bound)))
-        for side in pair
+        _values(side, launches, lambda one: one.facts.number_or_bound(name)) for side in pair
     )
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
-def _values(side: Measurement, launches: int, of: Callable[[Launch], object]) -> Samples:
+def _values(side: Measurement, launches: int, of: Callable[[Launch], float | None]) -> Samples:
     values = np.full(launches, np.nan)
     for one in side.launches:
         value = of(one)
-        if one.number <= launches and isinstance(value, int | float) and value >= 0:
+        if one.number <= launches and value is not None and value >= 0:
             values[one.number - 1] = value
     return values

@@ -1,14 +1,14 @@
 """The referee of a run that is going on: reads what is written, and says who should play on."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import Record, Warnings, merge, parse
+from timelift.analyse.runs.records import Warnings, merge
 from timelift.analyse.stats.board import Board
 from timelift.analyse.stats.stopping import LOOKS, unsettled
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.case import Case, Status
+from timelift.journal import CaseInLaunch
 from timelift.planted import MARK, PLANTS
 
 
@@ -29,12 +29,12 @@ class Referee:
         aside: Collection[str] = (),
     ) -> None:
         self._precision, self._planted, self._aside = precision, planted, aside
-        self._records: list[tuple[str, Record]] = []
+        self._records: list[tuple[str, CaseInLaunch]] = []
 
-    def take(self, record: Mapping[str, Any]) -> None:
+    def take(self, line: CaseInLaunch) -> None:
         """Note a line of the journal."""
-        if record["status"] != Status.MEASURED or any(record["seconds_per_call"]):
-            self._records.append(("", parse(record)))
+        if line.status is not Status.MEASURED or any(line.seconds_per_call):
+            self._records.append(("", line))
 
     def to_play(self) -> frozenset[Case]:
         """The cases that need more launches."""

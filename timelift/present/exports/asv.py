@@ -54,13 +54,12 @@ def export(found: RunFindings) -> bytes:
 
 
 def _head(run: Run) -> dict[str, Any]:
-    machine = run.header.get("machine", {})
-    drift = machine.get("drift")
+    machine = run.header.machine
     return {
-        "commit_hash": run.header.get("commit", {}).get("id"),
-        "date": _javascript_time(str(run.header.get("started"))),
-        "machine": machine.get("name"),
-        "python": drift.get("python") if isinstance(drift, dict) else None,
+        "commit_hash": run.header.commit.id,
+        "date": _javascript_time(str(run.header.started)),
+        "machine": machine.name,
+        "python": machine.drift.get("python"),
     }
 
 

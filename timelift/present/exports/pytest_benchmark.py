@@ -20,22 +20,22 @@ from timelift.present.exports.names import as_json
 def export(found: RunFindings) -> bytes:
     """Write every measured case."""
     run = found.run
-    commit = run.header.get("commit", {})
+    commit = run.header.commit
     measured = [one for one in run.measurements if one.status is Status.MEASURED and one.launches]
     return as_json(
         {
             "machine_info": _machine(run),
-            "commit_info": {name: _known(commit.get(name)) for name in ("id", "dirty")},
+            "commit_info": {"id": commit.id, "dirty": commit.dirty},
             "benchmarks": [_benchmark(one, found) for one in measured],
-            "datetime": run.header.get("started", ""),
-            "version": str(_versions(run).get("pytest-benchmark", "")),
+            "datetime": run.header.started or "",
+            "version": str(run.header.machine.versions.get("pytest-benchmark", "")),
         }
     )
 
 
 def _benchmark(one: Measurement, found: RunFindings) -> dict[str, Any]:
     label, differs = one.case.label, found.look_alikes.get(one.case.strategy, "")
-    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts)}
+    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.told())}
     return {
         "group": one.case.setting.label,
         "name": f"timelift[{label}]",
@@ -83,8 +83,7 @@ def _numbers(facts: Mapping[str, Any]) -> dict[str, float]:
 
 def _machine(run: Run) -> dict[str, Any]:
     """Give the machine in pytest-benchmark's words, which has no host name here."""
-    machine = run.header.get("machine", {})
-    identity, drift = (_object(machine.get(part)) for part in ("identity", "drift"))
+    identity, drift = run.header.machine.identity, run.header.machine.drift
     return {
         "system": _known(identity.get("system")),
         "machine": _known(identity.get("architecture")),
@@ -100,12 +99,3 @@ def _machine(run: Run) -> dict[str, Any]:
 def _known(value: object) -> str | int | None:
     """Give a text or a whole number; a file may hold anything else in its place."""
     return value if isinstance(value, str | int) else None
-
-
-def _versions(run: Run) -> Mapping[str, Any]:
-    drift = _object(run.header.get("machine", {}).get("drift"))
-    return _object(drift.get("versions"))
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

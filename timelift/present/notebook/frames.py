@@ -1,6 +1,6 @@
 """A run as a pandas table: one row a case, a case in a launch, or a round."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pandas as pd
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import REPORTED, fact, fact_of
+from timelift.analyse.runs.records import fact, fact_of
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
+from timelift.journal import SHOWN, Header
 from timelift.present.csv_files import COLUMNS, FIRST_CALL, first_call_interval, ranks
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -72,15 +73,14 @@ def _level(word: str) -> Level:
         raise UserError(f"unknown level {word!r}; nearest: {nearest(word, Level)}") from None
 
 
-def _about(header: Mapping[str, Any]) -> dict[str, Any]:
-    commit, machine = header.get("commit", {}), header.get("machine", {})
+def _about(header: Header) -> dict[str, str]:
     about = {
-        "id": header.get("id"),
-        "started": header.get("started"),
-        "commit": commit.get("id"),
-        "machine": machine.get("name"),
+        "id": header.id,
+        "started": header.started,
+        "commit": header.commit.id,
+        "machine": header.machine.name,
     }
-    return {name: value for name, value in about.items() if isinstance(value, str)}
+    return {name: value for name, value in about.items() if value is not None}
 
 
 def _measurements(run: Run) -> pd.DataFrame:
@@ -93,7 +93,7 @@ def _measurements(run: Run) -> pd.DataFrame:
                 "status": str(one.status),
                 "launches": len(one.launches),
                 **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
-                **{name: fact(one, name) for name in REPORTED},
+                **{name: fact(one, name) for name in SHOWN},
                 **first_call_interval(found.first_calls.get(one.case)),
                 "reason": one.reason,
                 "differs": found.look_alikes.get(one.case.strategy, ""),
@@ -101,7 +101,7 @@ def _measurements(run: Run) -> pd.DataFrame:
             for one in run.measurements
         ],
         columns=COLUMNS,
-    ).astype(dict.fromkeys((*REPORTED, *FIRST_CALL), float))
+    ).astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
 
 
 def _value(value: Any) -> Any:
@@ -110,8 +110,8 @@ def _value(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *REPORTED))
-    return frame.astype(dict.fromkeys(REPORTED, float))
+    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN))
+    return frame.astype(dict.fromkeys(SHOWN, float))
 
 
 def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
@@ -124,7 +124,7 @@ def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
                 "seconds_per_call": medians[one.case, launch.number],
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: fact_of(launch, name) for name in REPORTED},
+                **{name: fact_of(launch, name) for name in SHOWN},
             }
 
 

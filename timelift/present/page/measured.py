@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from timelift.analyse.findings import RunFindings
@@ -12,6 +12,7 @@ from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import Ranking, Rival
 from timelift.case import AXES, Case, Gradients, Status
 from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import StrategyEntry
 from timelift.present import notes
 from timelift.present.page.table import Heading, Table
 from timelift.present.units import Unit, three_figures, unit_for
@@ -199,35 +200,25 @@ def pays_off(found: RunFindings) -> Table:
 
 def meanings(found: RunFindings) -> Table:
     """Give what strategies declare to do with layers that are more than a function."""
-    declared = {
-        name: fields
-        for name, fields in found.run.header.get("strategies", {}).items()
-        if isinstance(fields, dict)
-    }
-    asked = {
-        key
-        for fields in declared.values()
-        if isinstance(fields.get("meaning"), dict)
-        for key in fields["meaning"]
-    }
+    declared = found.run.header.strategies
+    asked = {key for one in declared.values() for key in one.meaning}
     keys = sorted(asked)
     others = found.look_alikes
     headings = (Heading("strategy"), Heading("what it is"), *(Heading(_word(key)) for key in keys))
     rows = [
-        (shown(name), _title(fields, others.get(name)), *(_meant(fields, key) for key in keys))
-        for name, fields in declared.items()
+        (shown(name), _title(entry, others.get(name)), *(_meant(entry, key) for key in keys))
+        for name, entry in declared.items()
     ]
     return Table("meanings", "What each strategy means", headings, rows)
 
 
-def _title(fields: Mapping[str, object], differs: str | None) -> str:
-    title = plain(fields.get("title") or "", 200)
+def _title(entry: StrategyEntry, differs: str | None) -> str:
+    title = plain(entry.title or "", 200)
     return f"{title} (no lift: {plain(differs, 200)})" if differs else title
 
 
-def _meant(fields: Mapping[str, object], key: object) -> str:
-    meaning = fields.get("meaning")
-    value = meaning.get(key, "") if isinstance(meaning, dict) else ""
+def _meant(entry: StrategyEntry, key: str) -> str:
+    value = entry.meaning.get(key, "")
     if isinstance(value, dict):
         return "; ".join(f"{_word(axis)} time: {_word(one)}" for axis, one in value.items())
     return _word(value)

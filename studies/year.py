@@ -1,0 +1,108 @@
+"""Measure what reading a year of nightly runs takes: `python -m studies.year`, about two minutes.
+
+365 runs of 400 cases in 3 launches of 20 rounds are written, as runs write them now and as they did
+before a line told its median, and each kind is read and judged in a process of its own. Processor
+time is what counts where the machine has other work. `--quick` takes a month.
+"""
+
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from timelift.case import Case, Phase, Setting
+from timelift.journal import Commit, End, Facts, Header, Machine, as_text, measured, write_whole
+
+CASES, LAUNCHES, ROUNDS = 400, 3, 20
+STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
+_FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
+_MACHINE = Machine(name="example", identity={"cpu": "Example", "cores": 2})
+_NEW, _OLD = "with medians", "without"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Write both kinds, read both, and print a row for each."""
+    parser = argparse.ArgumentParser(prog="python -m studies.year", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="30 runs instead of 365")
+    runs = 30 if parser.parse_args(words).quick else 365
+    sys.stdout.write(f"{runs} runs        MB    wall s  user + system s  largest MiB\n")
+    with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
+        results = Path(folder)
+        for night in range(runs):
+            _write(results / f"{night:03}.jsonl", night)
+        _measure(_NEW, results)
+        for path in results.glob("*.jsonl"):
+            _forget_medians(path)
+        _measure(_OLD, results)
+    return 0
+
+
+def _cases() -> list[Case]:
+    sizes = range(1, 1 + CASES // len(STRATEGIES))
+    settings = [Setting("tokens", 8 * size, 8, Phase.FORWARD) for size in sizes]
+    return [Case(setting, name) for setting in settings for name in STRATEGIES]
+
+
+def _write(path: Path, night: int) -> None:
+    dice = np.random.default_rng(night)
+    cases = _cases()
+    seconds = 1e-3 * dice.lognormal(0, 0.02, (LAUNCHES, len(cases), ROUNDS))
+    facts = Facts(
+        build_seconds=0.0123456, trace_seconds=0.0234567, first_call_seconds=0.12345678,
+        traces=1, graph_nodes=123, weights=4096, valid_steps=128, law_error=1.2e-7, steady=True,
+        dropped_rounds=0, waited_share=0.012, stolen_share=0.0, canary_seconds=4.2e-5, built=3,
+    )  # fmt: skip
+    lines = [
+        measured(case, launch + 1, len(STRATEGIES), played.tolist(), 16, facts)
+        for launch, all_played in enumerate(seconds)
+        for case, played in zip(cases, all_played, strict=True)
+    ]
+    started = (_FIRST + timedelta(days=night)).isoformat()
+    commit = Commit(f"{night:040x}")
+    head = Header(id=str(night), started=started, commit=commit, machine=_MACHINE, cases=CASES)
+    write_whole(path, [head, *lines, End(exit="complete")])
+
+
+def _forget_medians(path: Path) -> None:
+    """Write a journal as it was before lines told their medians."""
+    lines = []
+    for line in path.read_text().splitlines():
+        fields = json.loads(line)
+        fields.pop("median_seconds_per_call", None)
+        lines.append(as_text(fields))
+    path.write_text("".join(lines))
+
+
+def _measure(kind: str, results: Path) -> None:
+    """Read a folder in a fresh process and print what it took."""
+    size = sum(path.stat().st_size for path in results.iterdir()) / 1e6
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    reader = context.Process(target=_read, args=(results, theirs))
+    reader.start()
+    wall, busy, memory = ours.recv()
+    reader.join()
+    sys.stdout.write(f"{kind:12} {size:7.0f} {wall:9.1f} {busy:16.1f} {memory:12.0f}\n")
+
+
+def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
+    from timelift.analyse.changes import reading  # noqa: PLC0415 - its import is part of the price
+
+    begun = time.perf_counter()
+    history = reading.read(results, reading.Wanted())
+    assert len(history.cases) == CASES
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    wall = time.perf_counter() - begun
+    told.send((wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

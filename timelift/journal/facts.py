@@ -1,0 +1,134 @@
+"""What a launch tells of a case beside its samples, and how each fact is merged over launches."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Annotated, Any, get_type_hints
+
+import msgspec
+
+Number = int | float
+#: From here on a number is a slip, and no array of 64-bit numbers can hold it.
+_TOO_LARGE = 2**63
+
+
+class Merge(StrEnum):
+    """How the values of a fact over launches become one."""
+
+    LARGEST = "largest"
+    #: What a user waits for once: the geometric mean, where all are positive.
+    WAITED = "waited"
+    MEDIAN = "median"
+
+
+@dataclass(frozen=True)
+class About:
+    """How a fact is merged, whether tables of cases show it, and whether a baseline keeps it.
+
+    One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
+    of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
+    """
+
+    merge: Merge = Merge.MEDIAN
+    shown: bool = False
+    kept: bool = True
+    exact: bool = False
+    #: The fact that holds a bound where this one is too small to be read.
+    bound: str = ""
+    more_is_worse: bool = True
+
+
+_WAITED = About(Merge.WAITED, shown=True)
+_EXACT = About(Merge.LARGEST, shown=True, exact=True)
+_WEIGHTS = replace(_EXACT, more_is_worse=False)
+_LARGEST = About(Merge.LARGEST, shown=True)
+_MEMORY = replace(_LARGEST, bound="peak_bytes_below")
+_SHOWN, _KEPT, _ELSE = About(shown=True), About(), About(kept=False)
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """The facts of one case in one launch; None where unknown.
+
+    `first_call_seconds` includes the trace. `peak_bytes` of a call, or `peak_bytes_below` where it
+    is too little to be read: of the host's memory in the first launch and in those that try a
+    suspect, of a GPU's in all. `valid_steps` are of one call. `steady` tells that the sample length
+    was found. `dropped_rounds` were lost since a rival retraced, `held_down_rounds` since a GPU's
+    clocks were held down. `waited_share` is what all threads waited for a processor over the time
+    of the rounds, `stolen_share` what a hypervisor took of the processors' time meanwhile,
+    `throttled_periods` counts how often a container's quota held it back, and `canary_seconds` is
+    one beat of `timelift.worker.watch`.
+
+    In the first launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and
+    once for each device what it attains at best, and `engine`: its name and the switches of its
+    backend. `built` is the place in the order of building, from 1. On a device with a queue of its
+    own `dispatch_share` is the part of a call that passes before all of it is queued, and
+    `throttled` counts the looks that found its clocks held down.
+    """
+
+    build_seconds: Annotated[Number | None, _WAITED] = None
+    trace_seconds: Annotated[Number | None, _WAITED] = None
+    first_call_seconds: Annotated[Number | None, _WAITED] = None
+    traces: Annotated[Number | None, _EXACT] = None
+    graph_nodes: Annotated[Number | None, _EXACT] = None
+    peak_bytes: Annotated[Number | None, _MEMORY] = None
+    weights: Annotated[Number | None, _WEIGHTS] = None
+    valid_steps: Annotated[Number | None, _SHOWN] = None
+    law_error: Annotated[Number | None, _LARGEST] = None
+    peak_bytes_below: Annotated[Number | None, _KEPT] = None
+    steady: Annotated[bool | Number | None, _KEPT] = None
+    dropped_rounds: Annotated[Number | None, _KEPT] = None
+    waited_share: Annotated[Number | None, _KEPT] = None
+    stolen_share: Annotated[Number | None, _KEPT] = None
+    throttled_periods: Annotated[Number | None, _KEPT] = None
+    canary_seconds: Annotated[Number | None, _KEPT] = None
+    flops: Annotated[Number | None, _KEPT] = None
+    least_bytes: Annotated[Number | None, _KEPT] = None
+    attainable_flops_per_second: Annotated[Number | None, _KEPT] = None
+    attainable_bytes_per_second: Annotated[Number | None, _KEPT] = None
+    built: Annotated[Number | None, _ELSE] = None
+    held_down_rounds: Annotated[Number | None, _ELSE] = None
+    dispatch_share: Annotated[Number | None, _ELSE] = None
+    throttled: Annotated[Number | None, _ELSE] = None
+    engine: Annotated[dict[str, Any] | None, _ELSE] = None
+
+    def number(self, name: str) -> float | None:
+        """Return a fact as a float, None where it is unknown, no number or too large for one."""
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return float(value) if abs(value) < _TOO_LARGE else None
+
+    def number_or_bound(self, name: str) -> float | None:
+        """Return a fact, or the bound that it is below where no more is known."""
+        value, bound = self.number(name), ABOUT[name].bound
+        return self.number(bound) if value is None and bound else value
+
+    def told(self) -> dict[str, Any]:
+        """Return what is known, by name."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+
+ABOUT: Mapping[str, About] = {
+    name: kind.__metadata__[0] for name, kind in get_type_hints(Facts, include_extras=True).items()
+}
+SHOWN = tuple(name for name, about in ABOUT.items() if about.shown)
+KEPT = tuple(name for name, about in ABOUT.items() if about.kept)
+#: The gravest first: another layer, another graph, traced again.
+EXACT = tuple(reversed([name for name, about in ABOUT.items() if about.exact]))
+#: What means nothing when two launches build side by side.
+WAITED = tuple(name for name, about in ABOUT.items() if about.merge is Merge.WAITED)
+
+
+def merged(name: str, launches: Sequence[Facts]) -> float | None:
+    """Merge a fact over launches; None where none of them holds a number for it."""
+    numbers = [value for one in launches if (value := one.number(name)) is not None]
+    if not numbers:
+        return None
+    merge = ABOUT[name].merge
+    if merge is Merge.LARGEST:
+        return max(numbers)
+    if merge is Merge.WAITED and min(numbers) > 0:
+        return statistics.geometric_mean(numbers)
+    return statistics.median(numbers)

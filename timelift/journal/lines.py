@@ -1,0 +1,240 @@
+"""The lines of a journal as types: its header, a case in a launch, the closing mark."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from timelift.case import Case, Status
+from timelift.journal.facts import Facts
+
+SCHEMA = 1
+#: What a gate has a margin for.
+QUANTITIES = ("time", "first call", "peak memory")
+
+
+class Commit(Struct, frozen=True):
+    """The commit that was measured, if known; `dirty` where tracked files differed from it."""
+
+    id: str | None = None
+    dirty: bool = False
+
+
+class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The machine of a run.
+
+    `identity` differs between runs: they are not comparable. `drift` differs: compare, but say so.
+    `information` is for the reader. `name` is made of the identity.
+    """
+
+    name: str | None = None
+    identity: dict[str, Any] = {}
+    drift: dict[str, Any] = {}
+    information: dict[str, Any] = {}
+
+    @property
+    def versions(self) -> Mapping[str, Any]:
+        """The versions of packages, which are part of what drifts."""
+        return as_object(self.drift.get("versions"))
+
+
+class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run tells of a strategy.
+
+    `differs` says why it is no lift, `meaning` holds the constants it declares. In a self-test
+    `planted` says what it is a twin of and how it differs (see `timelift.analyse.runs.planted`); of
+    another side `against` holds `of`, the strategy that it is the other side of.
+    """
+
+    title: str | None = None
+    differs: str | None = None
+    meaning: dict[str, Any] = {}
+    planted: Any | UnsetType = UNSET
+    against: Any | UnsetType = UNSET
+
+    @property
+    def is_twin(self) -> bool:
+        """True if the strategy is a copy of another."""
+        return self.planted is not UNSET or self.against is not UNSET
+
+    @property
+    def twin_of(self) -> str:
+        """The strategy that this one is a copy of; empty where it is none."""
+        told = self.against if self.planted is UNSET else self.planted
+        return str(told.get("of")) if isinstance(told, dict) else ""
+
+    @property
+    def other_side_of(self) -> str | None:
+        """The strategy that this one is the other side of, if any."""
+        of = as_object(self.against).get("of")
+        return of if isinstance(of, str) else None
+
+
+class Against(Struct, frozen=True, kw_only=True):
+    """The other side of a run, and by what rule it is judged.
+
+    `label` is what the user called it, `commit` its commit, if any, `gates` the share of each
+    quantity that counts, `screening` how many launches come before a trial, `undecided` "pass" or
+    "fail". `new`, `removed` and `unchanged` are names, `renamed` has old names by new ones, and
+    `versions` holds (there, here) of the packages that differ.
+    """
+
+    label: str
+    commit: str | None
+    gates: dict[str, Annotated[float, Meta(gt=0, lt=1e9)]]
+    screening: Annotated[int, Meta(ge=1)]
+    undecided: str
+    new: tuple[str, ...]
+    removed: tuple[str, ...]
+    renamed: dict[str, str]
+    unchanged: tuple[str, ...]
+    versions: dict[str, tuple[str, str]]
+
+    def __post_init__(self) -> None:
+        if missing := [name for name in QUANTITIES if name not in self.gates]:
+            raise ValueError(f"gates: expected a share of {missing[0]}, received none")
+
+
+class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The first line of a journal.
+
+    `options` and `asked` are the options with their values and as they were written, `cases` how
+    many were asked for, `planned` their labels, `sources` a digest of every file that was measured.
+    `damaged_against` says what is wrong with `against` where it could not be read.
+    """
+
+    id: str | None = None
+    started: str | None = None
+    seed: int | None = None
+    command: list[Any] | None = None
+    commit: Commit = Commit()
+    machine: Machine = Machine()
+    options: dict[str, Any] = {}
+    cases: int | None = None
+    asked: dict[str, Any] | None = None
+    sources: dict[str, Any] = {}
+    planned: list[str] | None = None
+    strategies: dict[str, StrategyEntry] = {}
+    against: Against | None = None
+    damaged_against: str = ""
+
+    @property
+    def races_twins(self) -> bool:
+        """True if the run raced strategies against copies: a self-test, or against another side."""
+        twins = any(one.is_twin for one in self.strategies.values())
+        return twins or self.against is not None or bool(self.damaged_against)
+
+    def fields(self) -> dict[str, Any]:
+        """The line as JSON-ready fields."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        told.setdefault("strategies", {})
+        return {"kind": "run", "schema": SCHEMA, **told}
+
+
+class CaseInLaunch(Struct, frozen=True, kw_only=True):
+    """One case in one launch; a status other than `measured` has a reason and no samples.
+
+    `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
+    every rival of the setting in the launch is the same moment. `rivals` lines were written
+    together. The median is that of the samples that were played, see `median`; None in lines
+    of journals and baselines that do not tell it.
+    """
+
+    case: Case
+    launch: int
+    rivals: int | None = None
+    status: Status = Status.MEASURED
+    reason: str = ""
+    median_seconds_per_call: float | None = None
+    seconds_per_call: Sequence[float | None] = ()
+    calls_per_sample: int = 1
+    facts: Facts = Facts()
+
+    def fields(self) -> dict[str, Any]:
+        """The line as JSON-ready fields; the median stands before the samples, to be read soon."""
+        told = {
+            "kind": "launch",
+            "launch": self.launch,
+            "rivals": self.rivals,
+            "case": self.case.fields(),
+            "status": self.status,
+            "reason": self.reason or None,
+            "median_seconds_per_call": self.median_seconds_per_call,
+        }
+        if self.status is Status.MEASURED:
+            told |= {
+                "seconds_per_call": list(self.seconds_per_call),
+                "calls_per_sample": self.calls_per_sample,
+                "facts": self.facts.told(),
+            }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+class End(Struct, frozen=True, kw_only=True):
+    """The closing mark; `exit` is "complete", "cut short" or "interrupted"."""
+
+    exit: str
+    ended: str = ""
+
+    def fields(self) -> dict[str, Any]:
+        """The line as JSON-ready fields."""
+        ended = {"ended": self.ended} if self.ended else {}
+        return {"kind": "end", **ended, "exit": self.exit}
+
+
+Line = Header | CaseInLaunch | End
+
+
+def median(ordered: Sequence[float]) -> float:
+    """Return the median of times in order.
+
+    Of an even number it is the geometric mean of the two in the middle, since times are compared by
+    their ratios.
+    """
+    count = len(ordered)
+    return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
+
+
+def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
+    case: Case,
+    launch: int,
+    rivals: int,
+    seconds_per_call: Sequence[float | None],
+    calls_per_sample: int,
+    facts: Facts,
+) -> CaseInLaunch:
+    """Return the line of a case that was measured, with its median."""
+    ordered = sorted(one for one in seconds_per_call if one is not None)
+    return CaseInLaunch(
+        case=case,
+        launch=launch,
+        rivals=rivals,
+        median_seconds_per_call=median(ordered) if ordered else None,
+        seconds_per_call=seconds_per_call,
+        calls_per_sample=calls_per_sample,
+        facts=facts,
+    )
+
+
+def as_object(value: object) -> Mapping[str, Any]:
+    """Return a value of JSON where it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def moment(text: str) -> datetime:
+    """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"started: expected a date such as 2026-01-31, received {text!r:.40}"
+        ) from None
+
+
+def utc_now() -> str:
+    """The time now as ISO 8601 in UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,89 @@
+"""Writing a journal: appended and flushed while a run goes on, or written whole."""
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from timelift.errors import UserError
+from timelift.journal.lines import End, Header, Line, utc_now
+
+
+class Journal:
+    """An append-only file of JSON lines, each on disk before the next begins.
+
+    With `kept_bytes` a run goes on: its file is cut there, and the header stands in it.
+
+    `exit_word` is what the closing mark will say where nothing is raised.
+    """
+
+    def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
+        self.path, self.exit_word = path, "complete"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
+            self._file.seek(kept_bytes)
+            self._file.truncate()
+            if not kept_bytes:
+                self.append(header)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the journal {path}: {error.strerror}; "
+                "make the folder writable or name another with --results"
+            ) from error
+
+    def append(self, *lines: Line) -> None:
+        """Write lines together and wait until the disk has them; raises UserError if not."""
+        try:
+            self._file.write("".join(map(written, lines)))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "it was removed")
+        except OSError as error:
+            raise UserError(
+                f"cannot write to the journal {self.path}: {error.strerror}; make room, or name "
+                "another folder with --results"
+            ) from error
+
+    def close(self, exit_word: str) -> None:
+        """Write the closing mark, where the disk still takes it."""
+        with contextlib.suppress(UserError):
+            self.append(End(exit=exit_word, ended=utc_now()))
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.close(self.exit_word if kind is None else "interrupted")
+
+
+def written(line: Line) -> str:
+    """Return a line as it is in the file; raises ValueError for what no JSON can hold."""
+    return as_text(line.fields())
+
+
+def as_text(fields: Mapping[str, Any]) -> str:
+    """Return the fields of a line as it is in the file."""
+    return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def write_whole(path: Path, lines: Iterable[Line]) -> None:
+    """Write a journal whole or not at all; raises OSError where the folder does not allow it."""
+    text = "".join(map(written, lines))
+    draft = path.with_suffix(".new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
