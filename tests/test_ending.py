@@ -9,13 +9,14 @@ from timelift.analyse.choice import everywhere
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
+from timelift.journal import Header
 from timelift.present import notes
 from timelift.present.ending import SETTINGS
 
 
 def text(costs, launches=5, **how):
     """What is said of rivals that cost so much."""
-    return list(ended.without_journal(Run({}, run(costs, launches, **how), complete=True)))
+    return list(ended.without_journal(Run(Header(), run(costs, launches, **how), complete=True)))
 
 
 def test_every_setting_has_its_answer():
