@@ -13,6 +13,7 @@ STUDIES = {
     "other_tools": "other tools' rules on the samples of a self-test",
     "compare": "suspects of two stored runs: false ones, and those that were planted",
     "history": "slow-downs in simulated histories: found, late, false",
+    "year": "what reading a year of nightly runs takes",
     "scaling": "exponents and crossovers of strategies whose growth is known",
     "choose": "answers between the measured lengths: how often the price holds",
     "spread": "what limits the figures of a run: its rounds or its launches",

@@ -5,19 +5,20 @@ before a line told its median, and each kind is read and judged in a process of 
 time is what counts where the machine has other work. `--quick` takes a month.
 """
 
-import argparse
 import json
 import multiprocessing
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from studies import parser
+from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
 from timelift.journal import Commit, End, Facts, Header, Machine, as_text, measured, write_whole
 
@@ -25,24 +26,33 @@ CASES, LAUNCHES, ROUNDS = 400, 3, 20
 STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_distributed")
 _FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
 _MACHINE = Machine(name="example", identity={"cpu": "Example", "cores": 2})
-_NEW, _OLD = "with medians", "without"
+#: A build machine has room for so many MiB.
+BOARD = Scoreboard(
+    (
+        Column("journals", width=14),
+        Column("MB", ".0f", 6),
+        Column("wall s", ".1f", 8),
+        Column("processor s", ".1f"),
+        Column("largest MiB", ".0f", most=1024),
+    )
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Write both kinds, read both, and print a row for each."""
-    parser = argparse.ArgumentParser(prog="python -m studies.year", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="30 runs instead of 365")
-    runs = 30 if parser.parse_args(words).quick else 365
-    sys.stdout.write(f"{runs} runs        MB    wall s  user + system s  largest MiB\n")
+    asked = parser("year", __doc__).parse_args(words)
     with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
         results = Path(folder)
-        for night in range(runs):
-            _write(results / f"{night:03}.jsonl", night)
-        _measure(_NEW, results)
-        for path in results.glob("*.jsonl"):
-            _forget_medians(path)
-        _measure(_OLD, results)
-    return 0
+        for night in range(30 if asked.quick else 365):
+            _write(results / f"{night:03}.jsonl", night, asked.seed)
+        return BOARD.show(_rows(results))
+
+
+def _rows(results: Path) -> Iterator[Row]:
+    yield _measured("with medians", results)
+    for path in results.glob("*.jsonl"):
+        _forget_medians(path)
+    yield _measured("without", results)
 
 
 def _cases() -> list[Case]:
@@ -51,8 +61,8 @@ def _cases() -> list[Case]:
     return [Case(setting, name) for setting in settings for name in STRATEGIES]
 
 
-def _write(path: Path, night: int) -> None:
-    dice = np.random.default_rng(night)
+def _write(path: Path, night: int, seed: int) -> None:
+    dice = np.random.default_rng((seed, night))
     cases = _cases()
     seconds = 1e-3 * dice.lognormal(0, 0.02, (LAUNCHES, len(cases), ROUNDS))
     facts = Facts(
@@ -81,16 +91,16 @@ def _forget_medians(path: Path) -> None:
     path.write_text("".join(lines))
 
 
-def _measure(kind: str, results: Path) -> None:
-    """Read a folder in a fresh process and print what it took."""
+def _measured(kind: str, results: Path) -> Row:
+    """Read a folder in a fresh process and return what it took."""
     size = sum(path.stat().st_size for path in results.iterdir()) / 1e6
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     reader = context.Process(target=_read, args=(results, theirs))
     reader.start()
-    wall, busy, memory = ours.recv()
+    took = ours.recv()
     reader.join()
-    sys.stdout.write(f"{kind:12} {size:7.0f} {wall:9.1f} {busy:16.1f} {memory:12.0f}\n")
+    return kind, size, *took
 
 
 def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
