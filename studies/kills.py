@@ -81,7 +81,7 @@ class Kill:
 
     @property
     def words(self) -> str:
-        """Say it in a line."""
+        """The same in a line."""
         found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
         return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"

@@ -1,7 +1,7 @@
 """Mark the ladder on real noise: `python -m studies.real_noise RUN...`, RUN being a self-test.
 
 Equal rivals differ by nothing but noise, and it is the machine's own. Their samples, times a grade
-that is known, are rivals of which it is known who is the fastest and by how much. They are dealt
+that is known, are rivals of which it is known which is the fastest and by how much. They are dealt
 out as settings. `--quick` deals out simulated noise.
 """
 
@@ -111,8 +111,8 @@ def deal(
 ) -> Samples:
     """Deal one run: every contest becomes a setting, (settings, rivals, launches, rounds).
 
-    Rival i costs `grades[i]`; who of the contest plays it, and in which `launches` of its launches
-    (None for all), is drawn. NaN fills up what a contest has less of than others.
+    Rival i costs `grades[i]`; which rival of the contest plays it, and in which `launches` of its
+    launches (None for all), is drawn. NaN fills up what a contest has less of than others.
     """
     hands = [_hand(contest, grades, launches, random) for contest in contests]
     shape = tuple(np.max([hand.shape for hand in hands], axis=0))

@@ -31,12 +31,12 @@ class Reached(StrEnum):
 
 
 def whole_lines(journal: bytes) -> list[bytes]:
-    """Give a journal's lines without one that was cut off."""
+    """Return a journal's lines without one that was cut off."""
     return journal.split(b"\n")[:-1]
 
 
 def reached(lines: Sequence[bytes]) -> Reached:
-    """Say how far the run was whose journal has these lines."""
+    """Return how far the run was whose journal has these lines."""
     if not lines:
         return Reached.IMPORTS
     last = _line(lines[-1])
@@ -76,7 +76,7 @@ def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
 
 
 def labels(lines: Iterable[bytes]) -> frozenset[str]:
-    """Give the labels of the cases that were measured."""
+    """Return the labels of the cases that were measured."""
     return frozenset(label for _, label in map(_played, measurements(lines)))
 
 
@@ -106,7 +106,7 @@ def _marked(mark: str) -> list[psutil.Process]:
 
 
 def _environment(process: psutil.Process) -> Mapping[str, str]:
-    """Give a process's environment; nothing where it has ended or is somebody else's."""
+    """Return a process's environment; nothing where it has ended or is another user's."""
     try:
         return process.environ()
     except (psutil.Error, OSError):

@@ -45,7 +45,7 @@ USUAL = rounds.SAMPLE_SECONDS
 #: What the median over all cases may differ by, as a share.
 FLAT = 0.01
 #: Backends, lengths, launches and rounds of the quick form: too few to judge so closely by.
-QUICK, QUICK_FLAT = ("tensorflow", "16", 1, 8), 0.25
+QUICK, QUICK_FLAT = ("tensorflow", "16", 1, 40), 0.5
 MEDIAN = "median of"
 
 #: Seconds per call by sample length.

@@ -26,7 +26,7 @@ class Law:
     power: float
 
     def times(self, sizes: Samples) -> Samples:
-        """Give the times at the sizes."""
+        """Return the times at the sizes."""
         return self.overhead + self.factor * sizes**self.power
 
     @property
@@ -115,7 +115,7 @@ def _mark_crossings(
 
 
 def truths(sizes: Sequence[int]) -> dict[tuple[str, str], float]:
-    """Give where the laws truly cross inside the sizes, by who was first and who is then."""
+    """Return where the laws truly cross inside the sizes, by which is first and which is then."""
     ends = np.array([sizes[0], sizes[-1]], dtype=float)
     found = {}
     for i, first in enumerate(LAWS):

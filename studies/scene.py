@@ -91,7 +91,7 @@ class Scene:
             return ended(run)
 
     def said(self, name: str) -> str:
-        """Give what a run has printed, if there was one."""
+        """Return what a run has printed, if there was one."""
         path = self._file(name)
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
@@ -99,7 +99,7 @@ class Scene:
         return self.results / f"{name}.txt"
 
     def lines(self) -> list[bytes]:
-        """Give the whole lines of the newest journal."""
+        """Return the whole lines of the newest journal."""
         found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
         return remains.whole_lines(found[-1].read_bytes()) if found else []
 

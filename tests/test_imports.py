@@ -35,9 +35,9 @@ ARROWS = {
     "present": GROUND | {"journal", "analyse"},
     "arguments": GROUND | {"analyse", "present"},
     "ended": GROUND | {"journal", "analyse", "present"},
-    "watch": GROUND | {"journal", "analyse", "present"},
+    "live_report": GROUND | {"journal", "analyse", "present"},
     "usage": GROUND | {"analyse", "present"},
-    "cli": GROUND | {"journal", "analyse", "present", "arguments", "ended", "watch", "usage"},
+    "cli": GROUND | {"journal", "analyse", "present", "arguments", "ended", "live_report", "usage"},
     "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended"},
     "__init__": {"analyse", "present"},
 }

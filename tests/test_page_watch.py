@@ -8,7 +8,7 @@ import pytest
 
 import report
 from tests import journals
-from timelift import watch
+from timelift import live_report
 from timelift.journal import is_closed
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
@@ -18,7 +18,7 @@ REFRESH = '<meta http-equiv="refresh" content="3">'
 @pytest.fixture(autouse=True)
 def _polite(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tests that follow are as urgent as before."""
-    monkeypatch.setattr(watch.os, "nice", lambda _: None)
+    monkeypatch.setattr(live_report.os, "nice", lambda _: None)
 
 
 @pytest.mark.parametrize(

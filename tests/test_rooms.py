@@ -29,16 +29,11 @@ SAYS = {
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
     "changes.runs": "what is left out of a history is told where its files are read",
-    "runs.finding": "the text of a refusal is put together in a function of its own",
-    "runs.against": "names of quantities in a journal's header",
     "runs.baseline": "how a run ended, as a journal has it",
     "selftest.rule": "names of rules in the tables of studies",
 }
 #: Modules of analyse/ that write files, each with why.
-WRITES = {
-    "runs.baseline": "a baseline is a journal, written whole or not at all",
-    "changes.cache": "summaries of a history, until a journal's own lines hold them",
-}
+WRITES: dict[str, str] = {}
 #: What present/ takes from analyse/ beside types and constants: it reads a run, and finds nothing.
 READERS = {
     "fact": "a fact as the launches of a case tell it",

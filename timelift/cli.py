@@ -131,12 +131,12 @@ def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
 
 
 def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
-    from timelift import watch  # noqa: PLC0415
+    from timelift import live_report  # noqa: PLC0415
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
     with contextlib.suppress(KeyboardInterrupt):
-        say(watch.lines(paths[0], outputs[0], folder, every))
+        say(live_report.lines(paths[0], outputs[0], folder, every))
     return 0
 
 

@@ -44,7 +44,7 @@ def _verdicts(recording: Recording, rivals: NDArray[np.int_]) -> dict[tuple[int,
 
 
 def _all_pairs_of(rivals: Sequence[NDArray[np.int_]]) -> tuple[list[int], list[tuple[int, int]]]:
-    """Give the family of every pair of rivals and the pair itself, in the order of `all_pairs`."""
+    """Return the family of every pair of rivals and the pair, in the order of `all_pairs`."""
     pairs = [list(itertools.combinations(rows.tolist(), 2)) for rows in rivals]
     family = np.repeat(np.arange(len(pairs)), [len(some) for some in pairs]).tolist()
     return family, list(itertools.chain.from_iterable(pairs))

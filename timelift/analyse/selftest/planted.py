@@ -53,7 +53,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Contest:
-    """A strategy and its twins in one setting: rivals of which it is known who is slower."""
+    """A strategy and its twins in one setting: rivals of which it is known which is slower."""
 
     base: Measurement
     twins: tuple[Twin, ...]
@@ -85,7 +85,7 @@ class _Plant:
 
 
 def contests(run: Run) -> list[Contest]:
-    """Give every base with its twins in every setting, in setting order.
+    """Return every base with its twins in every setting, in setting order.
 
     Only rivals with samples take part, and a base or a twin alone is no contest.
     """

@@ -45,7 +45,7 @@ class Recording:
         return np.asarray(self.seconds_per_call[self.pairs])
 
     def price(self, used: NDArray[np.bool_]) -> Samples:
-        """Give the seconds that the used rounds took, as (comparisons,), both rivals together.
+        """Return the seconds that the used rounds took, as (comparisons,), both rivals together.
 
         `used` is (comparisons, side, launches, rounds). A launch is paid for as a whole: building
         and the first call, where the run knows them, belong to whoever uses a round of it.
@@ -89,7 +89,7 @@ def _setup_seconds(launch: Launch) -> float:
 
 
 def _comparisons(contests: Sequence[Contest]) -> Iterator[tuple[tuple[int, int], float]]:
-    """Give the rows and the truth: each base beside its twins, and identical twins by two."""
+    """Return the rows and the truth: each base beside its twins, and identical twins by two."""
     start = 0
     for contest in contests:
         truths = contest.truths
