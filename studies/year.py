@@ -27,13 +27,14 @@ STRATEGIES = ("native", "fold_time", "conv1d_pointwise", "loop_slice", "time_dis
 _FIRST = datetime(2026, 1, 1, 2, tzinfo=UTC)
 _MACHINE = Machine(name="example", identity={"cpu": "Example", "cores": 2})
 _NIGHTS = noise.Scenario("nights", round_sd=0.02)
+#: A build machine has room for so many MiB.
 BOARD = Scoreboard(
     (
-        Column("runs", width=16),
-        Column("MB", ".0f", width=5),
-        Column("wall s", ".1f"),
-        Column("user + system s", ".1f"),
-        Column("largest MiB", ".0f"),
+        Column("journals", width=14),
+        Column("MB", ".0f", 6),
+        Column("wall s", ".1f", 8),
+        Column("processor s", ".1f"),
+        Column("largest MiB", ".0f", most=1024),
     )
 )
 
@@ -42,16 +43,17 @@ def main(words: Sequence[str] | None = None) -> int:
     """Write both kinds, read both, and print a row for each."""
     asked = parser("year", __doc__).parse_args(words)
     with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
-        return BOARD.show(_rows(30 if asked.quick else 365, Path(folder), asked.seed))
+        results = Path(folder)
+        for night in range(30 if asked.quick else 365):
+            _write(results / f"{night:03}.jsonl", night, asked.seed)
+        return BOARD.show(_rows(results))
 
 
-def _rows(runs: int, results: Path, seed: int) -> Iterator[Row]:
-    for night in range(runs):
-        _write(results / f"{night:03}.jsonl", night, seed)
-    yield f"{runs} with medians", *_measure(results)
+def _rows(results: Path) -> Iterator[Row]:
+    yield _measured("with medians", results)
     for path in results.glob("*.jsonl"):
         _forget_medians(path)
-    yield f"{runs} without", *_measure(results)
+    yield _measured("without", results)
 
 
 def _cases() -> list[Case]:
@@ -91,16 +93,16 @@ def _forget_medians(path: Path) -> None:
     path.write_text("".join(lines))
 
 
-def _measure(results: Path) -> tuple[float, ...]:
-    """Read a folder in a fresh process: its MB, wall and processor seconds, and MiB."""
+def _measured(kind: str, results: Path) -> Row:
+    """Read a folder in a fresh process and return what it took."""
     size = sum(path.stat().st_size for path in results.iterdir()) / 1e6
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     reader = context.Process(target=_read, args=(results, theirs))
     reader.start()
-    wall, busy, memory = ours.recv()
+    took = ours.recv()
     reader.join()
-    return size, wall, busy, memory
+    return kind, size, *took
 
 
 def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:

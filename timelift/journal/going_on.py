@@ -12,7 +12,6 @@ from timelift.case import Setting
 from timelift.journal.lines import CaseInLaunch, Header
 from timelift.journal.reading import (
     BAD_RECORD,
-    Damage,
     case_in_launch_from,
     parse_object,
     read_line,
@@ -64,15 +63,9 @@ def read_past(path: Path) -> Past | None:
 
 
 def _launch(line: bytes) -> CaseInLaunch | None:
-    """Read a line of a launch whole; None for any other, ValueError where it is damaged."""
+    """Read a line of a launch; None for any other, ValueError where its samples are damaged."""
     try:
         fields = parse_object(line)
     except BAD_RECORD:
         return None
-    if fields.get("kind") != "launch":
-        return None
-    damage: Damage = []
-    found = case_in_launch_from(fields, damage)
-    if damage:
-        raise ValueError(damage[0])
-    return found
+    return case_in_launch_from(fields, []) if fields.get("kind") == "launch" else None

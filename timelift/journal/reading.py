@@ -28,6 +28,16 @@ _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
 _LONGEST_HEADER = 1 << 20
 #: The closing mark is shorter than this.
 _TAIL = 1 << 12
+#: What `msgspec` calls the types of JSON.
+_IN_WORDS = {
+    "str": "a text",
+    "int": "a whole number",
+    "int | float": "a number",
+    "bool": "true or false",
+    "bool | int | float": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 _EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
 
 #: Where what is wrong with single fields is put, in sentences.
@@ -182,7 +192,8 @@ def _has_defaults(kind: Any) -> bool:
 
 def _expected(error: msgspec.ValidationError) -> str:
     found = _EXPECTED.fullmatch(str(error))
-    return found[1].replace("`", "").replace(" | null", "") if found else str(error)
+    kind = found[1].replace("`", "").replace(" | null", "") if found else str(error)
+    return _IN_WORDS.get(kind, kind)
 
 
 def _sentence(name: str, expected: str, value: object) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.journal import SELFTEST_FOLDER
+from timelift.journal import SELFTEST_FOLDER, differences
 
 SCHEMA = 1
 FILE = "trust.json"
@@ -86,7 +86,8 @@ class Trust:
 
     def moved(self, versions: Mapping[str, Any]) -> list[str]:
         """Return the packages that have another version now, by name."""
-        return sorted(name for name in self.versions if versions.get(name) != self.versions[name])
+        moved = {one.name for one in differences(self.versions, versions)}
+        return sorted(moved & self.versions.keys())
 
 
 def written(trust: Trust) -> str:
