@@ -57,7 +57,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     clocks were held down. `waited_share` is what all threads waited for a processor over the time
     of the rounds, `stolen_share` what a hypervisor took of the processors' time meanwhile,
     `throttled_periods` counts how often a container's quota held it back, and `canary_seconds` is
-    one beat of `timelift.worker.watch`.
+    one beat of `timelift.canary`.
 
     In the first launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and
     once for each device what it attains at best, and `engine`: its name and the switches of its
