@@ -220,13 +220,25 @@ def _by_fact(goal: Goal, where: Place, measured: Sequence[Measurement]) -> Choic
     if not name or behind[name] > _ALIKE[goal]:
         firsts = {min(one, key=lambda other: one[other]) for one in facts}
         return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
+    shared = [{other: one[other] for other in everywhere} for one in facts]
+    return _least(goal, name, where, measured, shared)
+
+
+def _least(
+    goal: Goal,
+    name: str,
+    where: Place,
+    measured: Sequence[Measurement],
+    facts: Sequence[Mapping[str, float]],
+) -> Choice:
+    """Return the choice of a strategy that has the least; `facts` are those of every corner."""
     own = [one for one in _at_corners(where, measured) if one.case.strategy == name]
     is_bound = any(fact_or_bound(one, _FACTS[goal])[1] for one in own)
-    others = [
+    others = (
         _beside_fact(other, name, facts, _ALIKE[goal], is_bound=is_bound)
-        for other in everywhere
+        for other in facts[0]
         if other != name
-    ]
+    )
     return Choice(
         name,
         where,

@@ -30,7 +30,7 @@ class Warnings:
             self.more += 1
 
     def all(self) -> tuple[str, ...]:
-        """Give every complaint, the uncounted ones as a last sentence."""
+        """Return every complaint, the uncounted ones as a last sentence."""
         rest = (f"and {self.more:,} more records like these",) if self.more else ()
         return (*self.texts, *rest)
 

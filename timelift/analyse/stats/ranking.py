@@ -176,5 +176,5 @@ class _Contest:
 
 
 def _exp(log: float) -> float:
-    """Give a ratio, or a time, for its log; what would not fit in a float stays huge."""
+    """Return a ratio, or a time, for its log; what would not fit in a float stays huge."""
     return math.exp(min(log, _LARGEST_LOG))
