@@ -1,6 +1,6 @@
 """The vocabulary: axes, settings, cases and statuses, in the standard library alone.
 
-Both wings import this module, so a word means the same thing where it is measured and where it
+Every room imports this module, so a word means the same thing where it is measured and where it
 is read. Two measurements are comparable exactly when their `Setting`s are equal.
 """
 

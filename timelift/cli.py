@@ -180,7 +180,7 @@ def choose(arguments: Arguments, root: Path) -> int:
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
-    from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.choose import decision  # noqa: PLC0415
     from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
     from timelift.present import choice, head, notes  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
@@ -346,7 +346,7 @@ def export(arguments: Arguments, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
-    from timelift.analyse.findings import RunFindings  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
     module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
     data: bytes = module.export(RunFindings(load_measured(path)))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
+from timelift.journal import AGAINST_FOLDER
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
@@ -175,7 +176,7 @@ class _Judge:
             check=False,
             env=_environment(),
         )
-        journals = list(results.glob("*/against/*.jsonl"))
+        journals = list(results.glob(f"*/{AGAINST_FOLDER}/*.jsonl"))
         if journals:
             return self.read(journals[0])
         told = _last_line(f"{done.stdout}\n{done.stderr}")

@@ -47,7 +47,7 @@ NO_FLAGS = Flags()
 
 
 class Session:
-    """What conftest.py asks for; `asked` holds every option's text, empty where not given.
+    """What the plugin asks for; `asked` holds every option's text, empty where not given.
 
     `gate` is how the cases are raced against another side, None where they are not.
     """
