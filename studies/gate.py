@@ -131,12 +131,12 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session = Session(folder, {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
-    session.gate.pair(cases)
+    session.gate.match(cases)
     for name, word in done_to.items():
         if word in PLANTED:
             session.catalogue.plants[name] = PLANTED[word]
     referee = GateReferee(
-        session.gate.pairing.sides, session.gate.gates, session.gate.screening, thorough=False
+        session.gate.matched.sides, session.gate.gates, session.gate.screening, thorough=False
     )
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
-from timelift.measure.plan import Plan
 from timelift.measure.progress import Progress, State
 
 ROOT = Path(__file__).parent.parent
@@ -51,7 +51,7 @@ def test_a_log_is_not_flooded():
     assert stream.getvalue().endswith("timelift: what stays\n")
 
 
-PLAN = Plan(3, 12, 0.1, 1, Limits(60, 120)).in_words(cases=40, settings=8)
+PLAN = CampaignOptions(3, 12, 0.1, 1, Limits(60, 120)).in_words(cases=40, settings=8)
 STAGE = "launch 2: tokens-T128-B32-forward-graph: warming up native"
 
 

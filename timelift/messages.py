@@ -26,7 +26,7 @@ OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
 
 
 @dataclass(frozen=True)
-class Rival:
+class RivalSpec:
     """A strategy to build: its name, its file and its parameters.
 
     What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
@@ -69,7 +69,7 @@ class Task:
     """
 
     setting: Setting
-    rivals: tuple[Rival, ...]
+    rivals: tuple[RivalSpec, ...]
     factory: str
     features: tuple[int, ...]
     seed: int
@@ -91,7 +91,7 @@ class Task:
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
         """Rebuild a task from `to_json`'s fields."""
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
-        rivals = tuple(Rival(**rival) for rival in fields["rivals"])
+        rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
         features = tuple(fields["features"])
         return cls(**{**fields, "setting": setting, "rivals": rivals, "features": features})
 
@@ -134,7 +134,7 @@ class Ended:
         object.__setattr__(self, "status", Status(self.status))
 
     @classmethod
-    def without_result(cls, rival: Rival, status: Status, reason: str) -> "Ended":
+    def without_result(cls, rival: RivalSpec, status: Status, reason: str) -> "Ended":
         """A rival that was not measured; codes that colour its reason are left out."""
         return cls(rival.name, status, without_codes(reason))
 

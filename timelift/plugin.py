@@ -15,9 +15,9 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import Result
+from timelift.measure.campaign_options import Referee
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.options import KNOBS, OPTIONS, Option
-from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.session import Flags, Session
 
@@ -120,7 +120,7 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
 
     try:
         if session.gate:
-            session.gate.pair(cases)
+            session.gate.match(cases)
         referee = config.stash[REFEREE] = _referee(session)
         with Interrupts(gently) as interrupts:
             session.measure(cases, progress, referee, config.option.maxfail or 0)
@@ -141,7 +141,7 @@ def _referee(session: Session) -> Referee:
     if session.gate:
         gate = session.gate
         thorough = gate.undecided == "fail"
-        sides = gate.pairing.sides
+        sides = gate.matched.sides
         return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
     copies = session.look_alikes
     return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)

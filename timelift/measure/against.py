@@ -26,7 +26,7 @@ Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Base:
+class OtherSide:
     """The other side: what the user calls it, its commit if any, and what it holds by name.
 
     `python` is its interpreter, where that is another; `versions` gives each package that differs
@@ -48,7 +48,7 @@ class Base:
         return "" if self.python else str(self.root)
 
 
-def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
+def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
     """The same project in another interpreter; raises UserError where that cannot measure."""
     wanted = packages(catalogue.backends)
     there = _versions(python, wanted)
@@ -57,7 +57,9 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
     found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
-    return Base(label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ)
+    return OtherSide(
+        label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ
+    )
 
 
 def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
@@ -101,7 +103,7 @@ def of_folder(
     files: tuple[Path, ...] = (),
     commit: str = "",
     option: str = "--against-path",
-) -> Base:
+) -> OtherSide:
     """Read the strategies and workloads of a project; `files` are strategies beside its own.
 
     A file that cannot be read costs the cases that need it, and no others.
@@ -116,7 +118,7 @@ def of_folder(
     )
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
-    return Base(label, commit, folder, strategies, workloads, broken=broken)
+    return OtherSide(label, commit, folder, strategies, workloads, broken=broken)
 
 
 def _is_folder(path: Path) -> bool:

@@ -15,7 +15,7 @@ from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
-from timelift.messages import Rival
+from timelift.messages import RivalSpec
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Strategy:
         meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
         return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
 
-    def rival(self) -> Rival:
+    def rival(self) -> RivalSpec:
         """The strategy as a launch is told to build it."""
-        return Rival(
+        return RivalSpec(
             self.name,
             str(self.path),
             self.parameters,

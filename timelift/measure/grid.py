@@ -14,7 +14,7 @@ from timelift.journal import StrategyEntry
 from timelift.measure import options
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import OPTIONS
-from timelift.messages import Rival
+from timelift.messages import RivalSpec
 from timelift.planted import Plant
 
 
@@ -34,7 +34,7 @@ class Catalogue:
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
     plants: dict[str, Plant] = field(default_factory=dict)
 
-    def rival(self, case: Case, launch: int) -> Rival:
+    def rival(self, case: Case, launch: int) -> RivalSpec:
         """A case's strategy as a launch is told to build it."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()

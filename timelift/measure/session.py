@@ -18,11 +18,11 @@ from timelift.measure import backends, catalogue, grid, lock, machine, options, 
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
+from timelift.measure.campaign_options import CampaignOptions, Display, Referee
 from timelift.measure.catalogue import user_workload
 from timelift.measure.gate import Gate
 from timelift.measure.launch import Limits
 from timelift.measure.options import KNOBS
-from timelift.measure.plan import Display, Plan, Referee
 
 #: A machine that is busier than this with other work, as a share of its processors, is said so.
 BUSY_SHARE = 0.2
@@ -156,11 +156,11 @@ class Session:
         why = case.setting.workload, result.reason
         return self._told.setdefault(why, case) == case
 
-    def _plan(self, stop_after: int) -> Plan:
+    def _plan(self, stop_after: int) -> CampaignOptions:
         knobs = self.knobs
         launches = self.gate.launches if self.gate else knobs["launches"]
         seed = self._seed()
-        return Plan(
+        return CampaignOptions(
             fewest=1 if self.once else launches.fewest,
             most=1 if self.once else launches.most,
             round_seconds=0.0 if self.once else knobs["round_seconds"],
@@ -173,17 +173,17 @@ class Session:
             memory_bytes=knobs["memory_limit"],
             gauges_memory=not (self.once or self.selftest),
             two_sided=self.gate is not None,
-            other_python=self.gate.base.python if self.gate else "",
+            other_python=self.gate.other_side.python if self.gate else "",
         )
 
     def other_side_lost(self, case: Case) -> str:
         """Why a case's other side has no figures to compare with; empty where it has."""
         if not self.gate:
             return ""
-        other = self.result(self.gate.pairing.sides[case])
+        other = self.result(self.gate.matched.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
-        label = self.gate.base.label
+        label = self.gate.other_side.label
         return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
     def _spare_seconds(self) -> float:
@@ -211,7 +211,7 @@ class Session:
         """Why a case cannot be measured here, whatever is asked for; empty where it can."""
         return backends.why_not(case.setting.backend) or self.catalogue.why_not(case)
 
-    def _header(self, cases: int, plan: Plan) -> Header:
+    def _header(self, cases: int, plan: CampaignOptions) -> Header:
         started = utc_now()
         return structs.replace(
             self.described(),

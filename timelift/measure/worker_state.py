@@ -1,4 +1,4 @@
-"""An attempt: what is known of one worker while it works, and how its rivals ended.
+"""An worker: what is known of one worker while it works, and how its rivals ended.
 
 Whatever ends a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
@@ -24,7 +24,7 @@ from timelift.messages import (
     Event,
     Exhausted,
     Exited,
-    Rival,
+    RivalSpec,
     Started,
     Task,
 )
@@ -34,7 +34,7 @@ from timelift.messages import (
 class Outcome:
     """How one rival ended in one launch; `samples` only when it was measured."""
 
-    rival: Rival
+    rival: RivalSpec
     status: Status
     reason: str = ""
     samples: Mapping[str, Any] | None = None
@@ -58,7 +58,7 @@ class Death:
 
 
 @dataclass(frozen=True)
-class Tried:
+class WorkerResult:
     """What one worker came to: which rivals ended, and whether those that are left need another."""
 
     outcomes: Sequence[Outcome]
@@ -70,7 +70,7 @@ Watch = Callable[[str], None]
 _SAMPLES = ("seconds_per_call", "calls_per_sample", "facts")
 
 
-class Attempt:
+class WorkerState:
     """What is known of one worker while it works: its process, its stage and which rivals ended."""
 
     ready = gone = told = exhausted = at_work = False
@@ -78,7 +78,7 @@ class Attempt:
     death: Death | None = None
     doing = "starting"
 
-    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+    def __init__(self, rivals: Mapping[str, RivalSpec], watch: Watch) -> None:
         self.rivals, self._watch = rivals, watch
         self.suspect = next(iter(rivals.values()))
         self.outcomes: list[Outcome] = []
@@ -93,9 +93,9 @@ class Attempt:
         """Whether the worker ended before its task: it died, or memory ran out."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
-    def tried(self) -> Tried:
-        """What the attempt came to, once the worker is gone."""
-        return tried([self], self.outcomes)
+    def result(self) -> WorkerResult:
+        """Return what the worker came to, once it is gone."""
+        return worker_result([self], self.outcomes)
 
     def wait(self) -> None:
         """Note that every rival is built, and none is played yet."""
@@ -124,7 +124,7 @@ class Attempt:
         clear = status is Status.TIMED_OUT
         return Death([Outcome(one, ended, reason) for one in mine], clear)
 
-    def _left(self) -> list[Rival]:
+    def _left(self) -> list[RivalSpec]:
         ended = {outcome.rival.name for outcome in self.outcomes}
         return [one for one in self.rivals.values() if one.name not in ended]
 
@@ -144,34 +144,34 @@ class Attempt:
             self.outcomes.append(_outcome(self.rivals[event.rival], event))
 
 
-def _outcome(rival: Rival, event: Ended) -> Outcome:
+def _outcome(rival: RivalSpec, event: Ended) -> Outcome:
     if event.status is not Status.MEASURED:
         return Outcome(rival, event.status, event.reason)
     samples = {name: getattr(event, name) for name in _SAMPLES}
     return Outcome(rival, event.status, "", samples)
 
 
-def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:
-    """What attempts at one setting came to together, whose rivals ended like this.
+def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -> WorkerResult:
+    """What workers at one setting came to together, whose rivals ended like this.
 
     Rounds mean something only together, so what was measured beside a rival that has to be played
     again is played again too.
     """
-    if not any(one.unfinished for one in attempts):
-        return Tried(outcomes)
+    if not any(one.unfinished for one in workers):
+        return WorkerResult(outcomes)
     kept = [one for one in outcomes if one.status is not Status.MEASURED]
-    return Tried(kept, next((one.death for one in attempts if one.death), None), again=True)
+    return WorkerResult(kept, next((one.death for one in workers if one.death), None), again=True)
 
 
-def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list[Outcome]:
-    """Attempt a setting until a worker finishes it, each time without the rivals that ended.
+def again_without_the_dead(task: Task, run_worker: Callable[[Task], WorkerResult]) -> list[Outcome]:
+    """Measure a setting until a worker finishes it, each time without the rivals that ended.
 
     After a death that speaks against no rival the tracer is not warmed: that may have been it.
     """
     ended: list[Outcome] = []
     rivals, spared = task.rivals, False
     while rivals:
-        found = attempt(replace(task, rivals=rivals, warms=task.warms and not spared))
+        found = run_worker(replace(task, rivals=rivals, warms=task.warms and not spared))
         ended += found.outcomes
         if found.death and (found.death.clear or spared):
             ended += found.death.charged
@@ -183,8 +183,8 @@ def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list
     return ended
 
 
-def kill_group(attempt: Attempt) -> None:
+def kill_group(worker: WorkerState) -> None:
     """End a worker and whatever its strategies started, if it has begun and is not gone."""
-    if attempt.pid:
+    if worker.pid:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(attempt.pid, signal.SIGKILL)
+            os.killpg(worker.pid, signal.SIGKILL)

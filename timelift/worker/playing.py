@@ -1,4 +1,4 @@
-"""Playing: the contenders of a setting are warmed up and timed, and each is reported."""
+"""Playing: the prepared of a setting are warmed up and timed, and each is reported."""
 
 import gc
 import random
@@ -13,8 +13,8 @@ from timelift.case import CPU, Status
 from timelift.messages import PLAYING, Busy, Ended, Play, Ready, Sampled, Task, Warm, WorkerChannel
 from timelift.worker import twins, watch
 from timelift.worker.engines import Engine
-from timelift.worker.inputs import Side
-from timelift.worker.prepare import Contender
+from timelift.worker.inputs import InnerLayer
+from timelift.worker.prepare import PreparedRival
 
 
 class Playing:
@@ -28,24 +28,24 @@ class Playing:
         self._mark, self._hurried = channel.mark, channel.hurried
         self._throttled = watch.held_down(task.setting.device)
 
-    def run(self, contenders: Sequence[Contender], side: Side) -> None:
-        """Play the contenders' rounds, if any are asked for, and report every contender."""
+    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
+        """Play the prepared' rounds, if any are asked for, and report every prepare."""
         self.emit(Ready())
         self.listen()
-        players = [self._player(one) for one in contenders]
-        shared = self._bounds(side)
+        players = [self._player(one) for one in prepared]
+        shared = self._bounds(inner)
         shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
-        for one, player in zip(contenders, players, strict=True):
+        for one, player in zip(prepared, players, strict=True):
             self._report(one, player, shared)
 
-    def _bounds(self, side: Side) -> dict[str, Any]:
+    def _bounds(self, inner: InnerLayer) -> dict[str, Any]:
         """Say what bounds a call from below: the layer's work, and what the device attains."""
         task, found = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
         if task.counts_work:
             self.emit(Busy("counting the layer's work"))
             try:
-                found = self.engine.work(side.layer, rows, task.features, task.setting)
+                found = self.engine.work(inner.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
         return found | (self._gauged() if task.gauges_device else {})
@@ -59,7 +59,7 @@ class Playing:
             traceback.print_exc()
             return {}
 
-    def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+    def _report(self, one: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
             self.emit(Ended.without_result(one.rival, Status.FAILED, why))
@@ -71,7 +71,7 @@ class Playing:
         seconds, calls = player.seconds_per_call, player.calls_per_sample
         self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
 
-    def _player(self, one: Contender) -> rounds.Player:
+    def _player(self, one: PreparedRival) -> rounds.Player:
         return rounds.Player(
             one.rival.name,
             call=one.compiled.bind(one.feed),

@@ -1,7 +1,7 @@
 """Twins inside a worker: what a self-test plants in a rival, beside the clocks and not in them.
 
-`planted`, of `messages.Rival`, may hold `slower`, the share of calls that are made and not billed,
-and `first_call_seconds`, which are added to the first call.
+`RivalSpec.planted` may hold `slower`, the share of calls that are made and not billed, and
+`first_call_seconds`, which are added to the first call.
 """
 
 import math

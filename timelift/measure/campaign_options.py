@@ -16,7 +16,7 @@ Record = Callable[..., None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class CampaignOptions:
     """How much to measure: launches, each rival's seconds of rounds, the limits.
 
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
@@ -51,7 +51,7 @@ class Plan:
         launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
         return f"{cases} cases in {settings} settings, {launches}{more}{within}"
 
-    def groups(self, looks: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Group launches: the first few alone, then pairs, each ending at a look at the latest.
 
         A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
@@ -59,7 +59,7 @@ class Plan:
         """
         first, undisturbed = 1, 1 if self.two_sided else min(self.fewest, _UNDISTURBED)
         while first <= self.most:
-            alone = first <= undisturbed or first in looks or first == self.most
+            alone = first <= undisturbed or first in decision_points or first == self.most
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1
@@ -69,7 +69,7 @@ class Referee(Protocol):
     """Who says, from what was recorded, which cases another launch could still teach of."""
 
     @property
-    def looks(self) -> Sequence[int]:
+    def decision_points(self) -> Sequence[int]:
         """The numbers of launches at which a verdict may be given."""
 
     def take(self, line: CaseInLaunch) -> None:
@@ -90,7 +90,7 @@ class Display(Protocol):
 
 
 @dataclass(frozen=True)
-class Stage:
+class Observers:
     """Who is told of what happens."""
 
     record: Record

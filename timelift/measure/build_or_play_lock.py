@@ -1,11 +1,11 @@
-"""Turns: launches may build side by side, but whoever plays rounds has the machine to itself."""
+"""A lock for launches that build side by side, and play rounds alone on the machine."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class BuildOrPlayLock:
     """A shared lock for building and an exclusive one for playing; players come first.
 
     While one launch plays no other builds or plays, and a launch that has finished building waits
