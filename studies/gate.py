@@ -28,6 +28,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.measure.events import CampaignEvent
 from timelift.measure.options import KNOBS, OPTIONS
 from timelift.measure.session import Session
 
@@ -99,8 +100,8 @@ class Silent:
     def say(self, text: str) -> None:
         """Drop a line."""
 
-    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
-        """Drop what is going on."""
+    def show(self, event: CampaignEvent) -> None:
+        """Drop an event."""
 
 
 def project(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
@@ -101,16 +102,13 @@ class ScriptedReferee:
 
 
 class Heard:
-    """A display that remembers what was said."""
+    """A display that remembers what was shown: lines that stay apart from stages."""
 
     def __init__(self):
         self.said, self.shown = [], []
 
-    def say(self, text):
-        self.said.append(text)
-
-    def show(self, text, seconds_left, *, at_most):
-        self.shown.append((text, seconds_left, at_most))
+    def show(self, event):
+        (self.shown if isinstance(event, StageBegun) else self.said).append(event)
 
 
 @pytest.fixture
@@ -177,7 +175,9 @@ def test_only_who_is_wanted_plays_beyond_the_fewest(play):
     played, heard, _ = play(ScriptedReferee("fast", "close"))
     assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
     assert launches(played, "slow") == [1, 2, 3]
-    assert "undecided after 3 launches: 2 of 2 settings" in heard.said[1]
+    labels = {case.setting.label for case in CASES}
+    assert heard.said[1] == StillUndecided(3, heard.said[1].undecided, settings=2)
+    assert set(heard.said[1].undecided) == labels
 
 
 def test_between_looks_nobody_comes_back(play):
@@ -218,9 +218,7 @@ def test_a_budget_cuts_at_a_setting_and_says_so(play):
     played, heard, found = play(ScriptedReferee(*NAMES), budget_seconds=25)
     assert [number for number, *_ in played] == [1, 1]
     assert found.cut_short
-    assert heard.said[0].endswith(
-        "3 launches each, up to 8 where a verdict is open, all within 25 s"
-    )
+    assert heard.said[0] == CampaignBegun(6, 2, fewest=3, most=8, budget_seconds=25)
 
 
 def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
@@ -263,16 +261,14 @@ def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
 def test_the_time_left_never_exceeds_the_budget(play):
     """However slow the pace."""
     _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
-    assert all(seconds <= 45 for _, seconds, _ in heard.shown)
+    assert all(one.seconds_left <= 45 for one in heard.shown)
 
 
 def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     """How many launches a verdict needs is not known before."""
     _, heard, _ = play(ScriptedReferee("fast", "close"))
-    assert [at_most for text, _, at_most in heard.shown if text.startswith("launch 3:")] == [
-        False
-    ] * 2
-    assert all(at_most for text, _, at_most in heard.shown if text.startswith("launch 5:"))
+    assert [one.at_most for one in heard.shown if one.launch == 3] == [False] * 2
+    assert all(one.at_most for one in heard.shown if one.launch == 5)
 
 
 def test_launches_are_alone_while_their_first_calls_are_facts():

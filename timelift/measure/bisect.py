@@ -17,6 +17,7 @@ from pathlib import Path
 
 from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
+from timelift.measure.match_cases import UNCHANGED
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
@@ -181,7 +182,7 @@ class _Judge:
         told = _last_line(f"{done.stdout}\n{done.stderr}")
         if first and done.returncode == _PYTEST_USAGE:
             raise UserError(told.removeprefix("ERROR: "))
-        return Verdict("good" if "unchanged since" in told else "skip", told)
+        return Verdict("good" if UNCHANGED in told else "skip", told)
 
     def _words(self, results: Path) -> list[str]:
         fields = self.case.fields() | {"threads": self.case.setting.threads or "default"}

@@ -18,7 +18,8 @@ from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.build_or_play_lock import BuildOrPlayLock
-from timelift.measure.campaign_options import CampaignOptions, Display, Observers, Record, Referee
+from timelift.measure.campaign_options import CampaignOptions, Observers, Record, Referee
+from timelift.measure.events import Display, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.peaks import with_peaks
@@ -27,8 +28,6 @@ from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
-#: So many undecided settings are named while a run goes on; the rest is counted.
-_NAMED = 3
 
 #: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them,
 #: and building those is paid for already. Twice is near what the measured spreads make cheapest.
@@ -95,7 +94,7 @@ class Campaign:
         """Play every launch; each finished case of each launch is recorded before the next."""
         observers = Observers(record, display, referee)
         settings = len(_by_setting(self.results))
-        display.say(self.plan.in_words(len(self.results), settings))
+        display.show(self.plan.begun(len(self.results), settings))
         self._pool = LaunchPool(self.plan, self._first())
         if self.interrupted:
             self._pool.hurry()
@@ -133,15 +132,14 @@ class Campaign:
             self._doubtful = observers.referee.to_play()
         doubtful = self._doubtful
         wanted = _by_setting(case for case in left if case in doubtful)
-        self._say_doubt(before, wanted, observers)
+        self._show_doubt(before, wanted, observers)
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
-    def _say_doubt(self, launches: int, wanted: Wanted, observers: Observers) -> None:
+    def _show_doubt(self, launches: int, wanted: Wanted, observers: Observers) -> None:
         if launches in observers.referee.decision_points and wanted:
-            names = ", ".join(setting.label for setting in list(wanted)[:_NAMED])
-            rest = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
-            many = f"{len(wanted)} of {len(_by_setting(self.results))} settings"
-            observers.display.say(f"undecided after {launches} launches: {many} ({names}{rest})")
+            names = tuple(setting.label for setting in wanted)
+            settings = len(_by_setting(self.results))
+            observers.display.show(StillUndecided(launches, names, settings))
 
     def _side_by_side(
         self, numbers: tuple[int, ...], wanted: Wanted, pool: LaunchPool, observers: Observers
@@ -204,14 +202,14 @@ class Campaign:
     def _watch(
         self, slot: LaunchSlot, setting: Setting, observers: Observers
     ) -> Callable[[str], None]:
-        where = f"launch {slot.number}: {setting.label}: "
-
         def watch(doing: str) -> None:
             with self._lock:
                 beyond = self._beyond(slot.numbers)
                 limit = self._budget.left(beyond_fewest=beyond)
                 left = limit if beyond else min(self._pace.seconds_left, limit)
-                observers.display.show(where + doing, left, at_most=left == limit)
+                at_most = left == limit
+                stage = StageBegun(slot.number, setting.label, doing, left, at_most)
+                observers.display.show(stage)
 
         return watch
 

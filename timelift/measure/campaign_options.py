@@ -7,6 +7,7 @@ from typing import Protocol
 from timelift.case import Case
 from timelift.journal import CaseInLaunch
 from timelift.measure.budget import SPARE_SECONDS
+from timelift.measure.events import CampaignBegun, Display
 from timelift.measure.launch import Limits
 
 #: So many launches build with the machine to themselves: their first calls give an interval.
@@ -43,13 +44,11 @@ class CampaignOptions:
     two_sided: bool = False
     other_python: str = ""
 
-    def in_words(self, cases: int, settings: int) -> str:
-        """Say what is going to happen."""
-        why = "a change is suspected" if self.two_sided else "a verdict is open"
-        more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
-        within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
-        launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
-        return f"{cases} cases in {settings} settings, {launches}{more}{within}"
+    def begun(self, cases: int, settings: int) -> CampaignBegun:
+        """Return the event of a campaign with these options that begins."""
+        return CampaignBegun(
+            cases, settings, self.fewest, self.most, self.two_sided, self.budget_seconds
+        )
 
     def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Group launches: the first few alone, then pairs, each ending at a look at the latest.
@@ -77,16 +76,6 @@ class Referee(Protocol):
 
     def to_play(self) -> frozenset[Case]:
         """The cases that need more launches."""
-
-
-class Display(Protocol):
-    """Where the campaign says what it does."""
-
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-
-    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
-        """Show what is going on and how long the rest takes, or may take; infinite: not known."""
 
 
 @dataclass(frozen=True)

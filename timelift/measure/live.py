@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from timelift.measure.progress import State
+from timelift.measure.progress_state import ProgressState
+from timelift.measure.progress_words import how_many, time_left
 
 _BAR = 24
 #: Narrower terminals have no bar.
@@ -39,7 +40,7 @@ class Live:
         """Print a line above the display."""
         self._console.print(Text(_printable(text)), soft_wrap=True)
 
-    def show(self, state: State) -> None:
+    def show(self, state: ProgressState) -> None:
         """Draw the display anew."""
         self._live.update(drawn(state, self._console.width), refresh=True)
 
@@ -48,20 +49,20 @@ class Live:
         self._live.stop()
 
 
-def drawn(state: State, width: int) -> RenderableType:
+def drawn(state: ProgressState, width: int) -> RenderableType:
     """Draw a state in lines that are cut to the width, never wrapped."""
-    setting, doing = _printable(state.setting), _printable(state.doing)
-    stage = Text.assemble((setting, "bold"), "  " if setting else "", doing)
-    doubt = f"undecided: {state.undecided}" if state.undecided else ""
-    rest = Text.assemble(
-        (state.left, "cyan"), "  " if state.left and doubt else "", (doubt, "yellow")
-    )
-    lines: list[RenderableType] = [_first(state, width)] if state.where else []
-    lines += [_cut(text) for text in (stage, rest) if text.plain]
-    return Group(*lines)
+    if state.stage is None:
+        return Group()
+    setting, doing = _printable(state.stage.setting), _printable(state.stage.doing)
+    stage = Text.assemble((setting, "bold"), "  ", doing)
+    left = time_left(state.stage)
+    doubt = f"undecided: {how_many(state.undecided)}" if state.undecided else ""
+    rest = Text.assemble((left, "cyan"), "  " if left and doubt else "", (doubt, "yellow"))
+    lines: list[RenderableType] = [_first(state, width), _cut(stage)]
+    return Group(*lines, *([_cut(rest)] if rest.plain else []))
 
 
-def _first(state: State, width: int) -> RenderableType:
+def _first(state: ProgressState, width: int) -> RenderableType:
     """Draw the bar, where there is room and something to count, and the launch beside it."""
     where = _cut(Text(state.where, "dim"))
     if state.share is None or width < _ROOM:

@@ -12,6 +12,8 @@ from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.grid import Catalogue
 from timelift.planted import MARK
 
+#: How the reason of a case begins whose both sides are the same files.
+UNCHANGED = "unchanged since"
 #: From this likeness of two files on, a strategy that is new was one that is gone.
 _RENAMED = 0.8
 
@@ -58,7 +60,7 @@ class CaseMatcher:
             found = self._other_side(case)
             if isinstance(found, str):
                 reasons[case] = found
-                if found.startswith("unchanged"):
+                if found.startswith(UNCHANGED):
                     unchanged[case.strategy] = None
             else:
                 sides[case] = found
@@ -84,7 +86,7 @@ class CaseMatcher:
             )
         changed = self._layer_changed(workload, other)
         if not (changed or self._measure_unchanged or self._strategy_changed(mine, theirs)):
-            return f"unchanged since {label}: its file and its workload's are the same"
+            return f"{UNCHANGED} {label}: its file and its workload's are the same"
         if changed:
             self._catalogue.base_workloads[workload.name] = other
         name = f"{mine.name}{MARK}{label}"

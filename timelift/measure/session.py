@@ -18,8 +18,9 @@ from timelift.measure import backends, catalogue, grid, lock, machine, options, 
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
-from timelift.measure.campaign_options import CampaignOptions, Display, Referee
+from timelift.measure.campaign_options import CampaignOptions, Referee
 from timelift.measure.catalogue import user_workload
+from timelift.measure.events import Display
 from timelift.measure.gate import Gate
 from timelift.measure.launch import Limits
 from timelift.measure.options import KNOBS
