@@ -1,4 +1,4 @@
-"""The end of a run: its journal is read, judged and, after a self-test, what was found is kept."""
+"""The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,23 +21,23 @@ __all__ = ["markup"]
 
 
 def lines(path: Path) -> Iterator[str]:
-    """Read a run that has ended, and say what was found and how to read it."""
+    """Yield what a run that has ended found and how to read it."""
     yield from ending.lines(RunFindings(results.load(path)), path)
 
 
 def without_journal(run: Run) -> Iterator[str]:
-    """Say the answers of what was measured where the journal cannot be read."""
+    """Yield the answers of what was measured where the journal cannot be read."""
     yield from ending.answers(RunFindings(run))
 
 
 def gate_lines(path: Path) -> Iterator[str]:
-    """Read a run against another side, and say what became slower and how to read it."""
+    """Yield what became slower in a run against another side, and how to read it."""
     yield from of_gate(gate_findings(results.load(path)))
     yield ending.how_to_read(path)
 
 
 def of_gate(found: GateFindings | None) -> Iterator[str]:
-    """Say what a gate found; nothing of a usual run."""
+    """Yield what a gate found; nothing for a usual run."""
     if found:
         yield from gate.lines(found)
 
@@ -51,7 +51,7 @@ def failures(path: Path) -> dict[Case, str]:
 
 
 def selftest_lines(path: Path) -> Iterator[str]:
-    """Judge a self-test that has ended, keep what it found for the reports, and say it."""
+    """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
     from timelift.analyse.selftest.trust import of_run  # noqa: PLC0415 - scipy, for this alone
 
     found = of_run(path)
@@ -63,7 +63,7 @@ def selftest_lines(path: Path) -> Iterator[str]:
 
 
 def save(found: Trust, folder: Path) -> Path:
-    """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
+    """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust.FILE
     try:
         draft = path.with_suffix(".new")

@@ -12,7 +12,7 @@ _SCALARS = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class Difference:
-    """One property of two runs; None where a run does not tell it."""
+    """One property of two runs; None where a run does not have it."""
 
     name: str
     old: Any

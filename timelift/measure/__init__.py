@@ -1,4 +1,4 @@
-"""The measuring wing: options become cases, launches build and time them, the journal is written.
+"""The coordinator: options become cases, launches build and time them, the journal is written.
 
 `server`, `worker` and what they call run inside a launch and may import a framework; the rest runs
 in the pytest process and never does.

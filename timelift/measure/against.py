@@ -49,7 +49,7 @@ class OtherSide:
 
 
 def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
-    """The same project in another interpreter; raises UserError where that cannot measure."""
+    """Return the project in another interpreter; raises UserError where that cannot measure."""
     wanted = packages(catalogue.backends)
     there = _versions(python, wanted)
     here = {"python": platform.python_version(), **machine.versions(wanted)}
@@ -63,7 +63,7 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
 
 
 def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
-    """What is installed in another interpreter, told by itself without importing a backend."""
+    """Return what is installed in another interpreter; asks it without importing a backend."""
     try:
         done = subprocess.run(
             [python, "-c", _ASK, *names], capture_output=True, text=True, check=False
@@ -132,7 +132,7 @@ def _is_folder(path: Path) -> bool:
 def _readable(
     paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
 ) -> tuple[dict[str, Thing], dict[str, str]]:
-    """Read files, and say of each that cannot be read why."""
+    """Read files; also return, for each that cannot be read, why."""
     found: dict[str, Thing] = {}
     broken: dict[str, str] = {}
     for path in paths:
@@ -156,7 +156,7 @@ def take_out(root: Path, revision: str, into: Path) -> str:
 
 
 def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    """Leave out what would lie outside the folder: a link out of the project is nobody's module."""
+    """Leave out what would lie outside the folder, as a link out of the project does."""
     try:
         return tarfile.data_filter(member, path)
     except tarfile.FilterError:
@@ -181,17 +181,16 @@ def _git(root: Path, revision: str, *words: str) -> bytes:
 
 
 def temporary() -> "tempfile.TemporaryDirectory[str]":
-    """Make the folder that a revision is taken out into; it goes when it is forgotten."""
+    """Make the folder that a revision is taken out into; it is removed once it is released."""
     return tempfile.TemporaryDirectory(prefix="timelift-base-")
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two files have the same text."""
     return one.read_bytes() == other.read_bytes()
 
 
 def imports_of(path: Path) -> set[str]:
-    """The top-level packages that a file of Python imports, wherever in it."""
+    """Return the top-level packages that a file of Python imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
@@ -199,6 +198,6 @@ def imports_of(path: Path) -> set[str]:
 
 
 def stands_in(root: Path, name: str) -> bool:
-    """Whether a project has a top-level package or module of this name, beside or in src/."""
+    """True if a project has a top-level package or module of this name, beside or in src/."""
     found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
     return any(package.is_dir() or module.is_file() for package, module in found)

@@ -18,7 +18,7 @@ class BuildOrPlayLock:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Hold while importing, building, tracing or warming up."""
+        """Hold the lock while importing, building, tracing or warming up."""
         with self._changed:
             self._changed.wait_for(lambda: not (self._playing or self._waiting))
             self._building += 1
@@ -31,7 +31,6 @@ class BuildOrPlayLock:
 
     @contextmanager
     def playing(self) -> Iterator[None]:
-        """Hold while playing rounds."""
         with self._changed:
             self._waiting += 1
             try:

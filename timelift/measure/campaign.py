@@ -39,7 +39,7 @@ Wanted = Mapping[Setting, Sequence[Case]]
 
 @dataclass
 class Result:
-    """A case as the campaign leaves it: its status, and its samples launch by launch."""
+    """How a case ended: its status, and its samples launch by launch."""
 
     case: Case
     status: Status = Status.MEASURED
@@ -77,7 +77,7 @@ class Campaign:
 
     @property
     def cut_short(self) -> bool:
-        """Whether a case that could have been measured has fewer launches than the fewest."""
+        """True if a case that could have been measured has fewer launches than the fewest."""
         return any(
             self._open(case) and len(result.launches) < self.plan.fewest
             for case, result in self.results.items()
@@ -85,7 +85,7 @@ class Campaign:
 
     @property
     def exit_word(self) -> str:
-        """How the journal says that it ended."""
+        """Return the word that the journal closes with."""
         if self.interrupted:
             return "interrupted"
         return "cut short" if self.cut_short else "complete"
@@ -107,14 +107,14 @@ class Campaign:
                 self._side_by_side(numbers, wanted, pool, observers)
 
     def _first(self) -> Iterator[tuple[int, Backend]]:
-        """Name the processes of the fewest launches in which something is left to play."""
+        """Return number and backend of the fewest launches with something left to play."""
         settings = _by_setting(self.results)
         for number, setting in itertools.product(range(1, 1 + self.plan.fewest), settings):
             if (number, setting) not in self._played:
                 yield number, setting.backend
 
     def interrupt(self) -> None:
-        """End after the rounds that are being played; what is being built is left."""
+        """End after the rounds that are being played; what is being built is abandoned."""
         self.interrupted = True
         if self._pool:
             self._pool.hurry()
@@ -123,7 +123,7 @@ class Campaign:
         return numbers[0] > self.plan.fewest
 
     def _wanted(self, numbers: Sequence[int], observers: Observers) -> Wanted:
-        """Give the cases that these launches should play; none where no time is left for any."""
+        """Return the cases that these launches should play; none where no time is left for any."""
         left = [case for case in self.results if self._open(case)]
         if not self._beyond(numbers):
             return _by_setting(left)
@@ -144,7 +144,7 @@ class Campaign:
     def _side_by_side(
         self, numbers: tuple[int, ...], wanted: Wanted, pool: LaunchPool, observers: Observers
     ) -> None:
-        """Run launches together through the settings, in an order drawn anew."""
+        """Run launches in parallel through the settings, in an order drawn anew."""
         dice = random.Random(f"{self.plan.seed} {numbers}")
         ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
         shared = BuildOrPlayLock()
@@ -188,7 +188,7 @@ class Campaign:
         pool.close(slot)
 
     def _gauges(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """Whether a launch is followed by reading what the host's memory each rival needs."""
+        """True if each rival's peak of host memory is read after this launch."""
         tried = self.plan.two_sided and self._beyond(slot.numbers)
         wanted = self.plan.gauges_memory and (slot.number == 1 or tried)
         return wanted and setting.device.startswith(CPU) and not self.interrupted
@@ -266,7 +266,7 @@ class Campaign:
         )
 
     def _take(self, lines: Iterable[CaseInLaunch], observers: Observers) -> None:
-        """Note how cases ended in one launch, as lines of the journal say."""
+        """Note how cases ended in one launch."""
         for line in lines:
             if line.facts.engine is not None:
                 self._gauged.add(_device(line.case.setting))
@@ -280,7 +280,6 @@ class Campaign:
             observers.referee.take(line)
 
     def _unseen(self, case: Case) -> bool:
-        """Whether nothing is known of a case yet."""
         return self._open(case) and not self.results[case].launches
 
     def _open(self, case: Case) -> bool:
@@ -312,23 +311,23 @@ class Campaign:
         )
 
     def _bounds(self, slot: LaunchSlot) -> bool:
-        """Whether a launch tells what bounds calls: once in a run of rivals is enough."""
+        """True if this launch reports what bounds calls from below: once in a run is enough."""
         return slot.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
 
 
 def _device(setting: Setting) -> tuple[str, int, str]:
-    """What is gauged once a run."""
+    """Return what is gauged once a run."""
     return setting.device, setting.threads, setting.backend
 
 
 def _layer(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
-    """What an inner layer depends on: where one is made, it is for every size."""
+    """Return what an inner layer depends on; made at one size, it can be at every size."""
     axes = setting.workload, setting.dtype, setting.device, setting.backend
     return *axes, rival.layer, rival.there
 
 
 def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
-    """Draw an order that keeps the backends of a setting together: they are compared too."""
+    """Draw an order that keeps the backends of a setting together, since they are compared too."""
     place: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))
     for one in drawn:
@@ -337,7 +336,6 @@ def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
-    """Group cases by setting, in their order."""
     found: dict[Setting, list[Case]] = {}
     for case in cases:
         found.setdefault(case.setting, []).append(case)

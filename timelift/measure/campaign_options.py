@@ -1,4 +1,4 @@
-"""What a campaign is told: how much to measure, who judges, where to say what goes on."""
+"""The options of a campaign: how much to measure, which referee judges, where progress is shown."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -45,13 +45,12 @@ class CampaignOptions:
     other_python: str = ""
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
-        """Return the event of a campaign with these options that begins."""
         return CampaignBegun(
             cases, settings, self.fewest, self.most, self.two_sided, self.budget_seconds
         )
 
     def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Group launches: the first few alone, then pairs, each ending at a look at the latest.
+        """Group launches: the first few alone, then pairs that never span a decision point.
 
         A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
         compared, both suffer alike, and all launches but the first come in pairs.
@@ -65,7 +64,7 @@ class CampaignOptions:
 
 
 class Referee(Protocol):
-    """Who says, from what was recorded, which cases another launch could still teach of."""
+    """Decides, from what was recorded, which cases need another launch."""
 
     @property
     def decision_points(self) -> Sequence[int]:
@@ -75,12 +74,12 @@ class Referee(Protocol):
         """Note a line of the journal."""
 
     def to_play(self) -> frozenset[Case]:
-        """The cases that need more launches."""
+        """Return the cases that need more launches."""
 
 
 @dataclass(frozen=True)
 class Observers:
-    """Who is told of what happens."""
+    """What is told of each step: the journal, the display and the referee."""
 
     record: Record
     display: Display

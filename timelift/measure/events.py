@@ -41,8 +41,6 @@ CampaignEvent = CampaignBegun | StillUndecided | StageBegun
 
 
 class Display(Protocol):
-    """Where a campaign is shown."""
-
     def say(self, text: str) -> None:
         """Print a line that stays."""
 

@@ -63,23 +63,21 @@ class Gate:
 
     @property
     def launches(self) -> Launches:
-        """Every case is screened, and a suspect has fresh launches after that."""
+        """Screen every case, and give a suspect fresh launches after that."""
         return Launches(self.screening, self.screening + MOST_FRESH)
 
     def match(self, cases: Iterable[Case]) -> None:
-        """Find the other sides of the cases that are going to be measured."""
         self.matched = self.matcher.match(dict.fromkeys(cases))
 
     def why_not(self, case: Case) -> str:
-        """Why a case has no other side; empty where it has one."""
+        """Return why a case has no other side; empty where it has one."""
         return self.matched.reasons.get(case, "")
 
     def both_sides(self) -> list[Case]:
-        """The cases that have another side, each before it."""
+        """Return the cases that have another side, each before it."""
         return [case for pair in self.matched.sides.items() for case in pair]
 
     def described(self) -> Against:
-        """The gate as the journal's header tells it."""
         changes = self.matched.file_changes
         return Against(
             label=self.other_side.label,
@@ -110,7 +108,7 @@ def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[O
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
-    """The user's own strategy files on the other side; those outside the project are the same."""
+    """Return the user's own files on the other side; those outside the project are the same."""
     placed = [_placed(path.resolve(), root, folder) for path in files]
     return tuple(path for path in placed if path.is_file())
 

@@ -1,4 +1,4 @@
-"""A launch seen from the pytest process: start it, give it tasks, and survive what it dies of."""
+"""A launch seen from the pytest process: start it, send it tasks, survive its workers' deaths."""
 
 import contextlib
 import os
@@ -50,7 +50,7 @@ _ENDING_LIMIT = 10.0
 
 
 def _only_us() -> "tempfile.TemporaryDirectory[str]":
-    """Make a folder with this package alone: another interpreter has packages of its own."""
+    """Make a folder with this package alone, for an interpreter with packages of its own."""
     folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
     (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
     return folder
@@ -64,11 +64,10 @@ class Limits:
     stage_seconds: float
 
     def times(self, factor: float) -> "Limits":
-        """The limits for launches that share the machine."""
+        """Return the limits for launches that share the machine."""
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
-        """The limit of a stage by its word."""
         return self.first_call_seconds if doing == "tracing" else self.stage_seconds
 
 
@@ -147,7 +146,6 @@ class Launch:
         return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        """Run one worker to its end."""
         worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
         with self._machine.building():
             if not self.hurried:
@@ -163,7 +161,7 @@ class Launch:
         return replace(found, again=found.again and not self.hurried)
 
     def hurry(self) -> None:
-        """Finish the round that is being played and report; a setting that is not ready is left."""
+        """Finish the round being played and report; abandon a setting that is not ready."""
         self.hurried = True
         if self._ready:
             self._pass_on()
@@ -204,12 +202,11 @@ class Launch:
         return None if worker.gone else event
 
     def end(self, worker: WorkerState) -> None:
-        """End a worker that is of no use any more."""
         kill_group(worker)
         self._next_of(worker, Exited)
 
     def tell(self, worker: WorkerState, order: Order) -> None:
-        """Send an order to a worker, which may be gone by now."""
+        """Send an order to a worker, which may have exited."""
         self._send(order_line(worker.number, order))
 
     def _send(self, line: str) -> None:
@@ -248,7 +245,7 @@ class Launch:
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
     def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
-        """Wait for the end of a worker; whatever else it says comes too late."""
+        """Wait for a worker's exit, ignoring other events."""
         while event := self._next_event(worker.number, deadline):
             if isinstance(event, Exited):
                 return event
@@ -286,7 +283,7 @@ class Launch:
         return line
 
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
-        """The end of what was printed since the last rival was begun."""
+        """Return the end of what was printed since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(self._mark, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
@@ -294,14 +291,13 @@ class Launch:
         return " | ".join(kept)[-width:] or "it printed nothing"
 
     def kill(self) -> None:
-        """End the process and its worker at once; whoever waits for it is told that it died."""
+        """End the process and its worker at once; waiting threads see that it died."""
         if self._process.poll() is None:
             self._process.kill()
         if self._now and not self._now.gone:
             kill_group(self._now)
 
     def stop(self) -> None:
-        """End the process and wait for it."""
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

@@ -31,7 +31,7 @@ _Key = tuple[int, Backend, str]
 
 @dataclass(frozen=True)
 class LaunchSlot:
-    """One launch of a group that runs side by side."""
+    """One launch of a group that runs in parallel."""
 
     number: int
     numbers: tuple[int, ...]
@@ -39,12 +39,11 @@ class LaunchSlot:
 
     @property
     def alone(self) -> bool:
-        """Whether it has the machine to itself."""
         return len(self.numbers) == 1
 
 
 class LaunchPool:
-    """Use it as a context manager: at its end no process is left.
+    """The processes of a campaign's launches; leaving the context ends all of them.
 
     Of the `wanted` processes, named by the launch's number and the backend, the first few are
     started at once.
@@ -77,12 +76,12 @@ class LaunchPool:
             launch.stop()
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
-        """Give a launch's process for a backend, ready for tasks; it may be there already."""
+        """Return a launch's process for a backend, ready for tasks, started where needed."""
         launch = self._live.get((slot.number, backend, "")) or self._started(slot.number, backend)
         return self._shared(launch, slot)
 
     def gauge(self, slot: LaunchSlot, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
-        """The process in which a launch's peak memory is read; `close` ends it with the launch.
+        """Return the process that reads a launch's peak memory; `close` ends it with the launch.
 
         `there` names the other interpreter, where two are compared. A process ends with the thread
         that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
@@ -101,7 +100,6 @@ class LaunchPool:
         return launch
 
     def close(self, slot: LaunchSlot) -> None:
-        """End the processes of a launch."""
         with self._lock:
             mine = [key for key in self._live if key[0] == slot.number]
             ended = [self._live.pop(key) for key in mine]
@@ -109,14 +107,14 @@ class LaunchPool:
             launch.stop()
 
     def hurry(self) -> None:
-        """Let every launch finish the round that it plays; none goes on importing."""
+        """Let every launch finish the round that it plays; imports end."""
         self._hurried = True
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):
             launch.hurry()
 
     def kill(self) -> None:
-        """End every process at once; whoever waits for one is told that it died."""
+        """End every process at once; waiting threads see that it died."""
         with self._lock:
             for launch in self._live.values():
                 launch.kill()

@@ -21,7 +21,7 @@ _ROOM = 60
 
 
 class Live:
-    """Lines at the bottom of a terminal; what is said stays above them. NO_COLOR is honoured."""
+    """Lines at the bottom of a terminal, below those that stay. NO_COLOR is honoured."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, force_terminal=True, highlight=False)
@@ -37,15 +37,12 @@ class Live:
         self._console.show_cursor(show=True)
 
     def say(self, text: str) -> None:
-        """Print a line above the display."""
         self._console.print(Text(_printable(text)), soft_wrap=True)
 
     def show(self, state: ProgressState) -> None:
-        """Draw the display anew."""
         self._live.update(drawn(state, self._console.width), refresh=True)
 
     def done(self) -> None:
-        """Take the display away."""
         self._live.stop()
 
 
@@ -80,5 +77,5 @@ def _cut(text: Text) -> Text:
 
 
 def _printable(text: str) -> str:
-    """Take the control codes from a text: names are those of files."""
+    """Replace control codes: names are those of files."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -20,7 +20,7 @@ _RENAMED = 0.8
 
 @dataclass(frozen=True)
 class FileChanges:
-    """What became of the strategies' files: `renamed` gives a new name its old one."""
+    """Strategy files that came, went or were renamed: `renamed` maps a new name to the old one."""
 
     new: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class FileChanges:
 
 @dataclass(frozen=True)
 class MatchedCases:
-    """The other side of every case that has one, and a sentence for every one that has none."""
+    """The other side of every case that has one, and the reason for every one that has none."""
 
     sides: Mapping[Case, Case]
     reasons: Mapping[Case, str]
@@ -52,7 +52,7 @@ class CaseMatcher:
         self._changes = file_changes(_files(catalogue.strategies), _files(other.strategies))
 
     def match(self, cases: Iterable[Case]) -> MatchedCases:
-        """Pair every case, or say why not."""
+        """Match every case with its other side, or with the reason why it has none."""
         sides: dict[Case, Case] = {}
         reasons: dict[Case, str] = {}
         unchanged: dict[str, None] = {}
@@ -121,12 +121,12 @@ class CaseMatcher:
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
 
     def _has_module(self, name: str) -> bool:
-        """Whether the other side has a module, or it is none of the project's."""
+        """True if the other side has a module, or the module is none of the project's."""
         top = name.partition(".")[0]
         return not stands_in(self._root, top) or stands_in(self._other.root, top)
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
-        """Whether the inner layer may differ: what a module imports may always have changed."""
+        """True if the inner layer may differ; the project's own imports may always have changed."""
         files = [Path(one.factory.rpartition(":")[0]) for one in (mine, theirs)]
         if not all(path.is_file() for path in files):
             return True
@@ -136,12 +136,12 @@ class CaseMatcher:
         return not same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        """Whether a file imports modules of the project, which may have changed."""
+        """True if a file imports modules of the project, which may have changed."""
         return any(stands_in(self._root, name) for name in imports_of(path))
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
-    """Say which files are new, gone, or the same under another name."""
+    """Return which files are new, gone, or the same under another name."""
     gone = [name for name in there if name not in here]
     renamed: dict[str, str] = {}
     for name in sorted(here.keys() - there.keys()):

@@ -28,7 +28,6 @@ class Progress:
         self._shown = float("-inf")
 
     def say(self, text: str) -> None:
-        """Print a line that stays."""
         if self._moving:
             self._display().say(f"timelift: {text}")
         else:

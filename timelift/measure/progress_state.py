@@ -15,7 +15,6 @@ class ProgressState:
     seen: set[tuple[int, str]] = field(default_factory=set)
 
     def take(self, event: CampaignEvent) -> None:
-        """Follow an event."""
         if isinstance(event, CampaignBegun):
             self.begun = event
         elif isinstance(event, StillUndecided):
@@ -26,19 +25,17 @@ class ProgressState:
 
     @property
     def _in_the_fewest(self) -> bool:
-        """True in the launches that every setting has."""
         return bool(self.begun and self.stage and self.stage.launch <= self.begun.fewest)
 
     @property
     def share(self) -> float | None:
-        """How much of the fewest launches has begun; None where that is not known or all has."""
+        """Return the share of the fewest launches that has begun; None where unknown or all has."""
         if not (self.begun and self._in_the_fewest):
             return None
         return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
 
     @property
     def where(self) -> str:
-        """The launch, and the place of the setting in it."""
         if self.stage is None:
             return ""
         launch, begun = self.stage.launch, self.begun

@@ -9,7 +9,6 @@ _NAMED = 3
 
 
 def begun(event: CampaignBegun) -> str:
-    """Word what is going to happen."""
     why = "a change is suspected" if event.two_sided else "a verdict is open"
     more = f", up to {event.most} where {why}" if event.most > event.fewest else ""
     within = f", all within {event.budget_seconds:g} s" if event.budget_seconds else ""
@@ -18,7 +17,6 @@ def begun(event: CampaignBegun) -> str:
 
 
 def how_many(event: StillUndecided) -> str:
-    """Count the undecided settings."""
     return f"{len(event.undecided)} of {event.settings} settings"
 
 

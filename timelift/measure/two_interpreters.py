@@ -1,6 +1,6 @@
 """Two interpreters that build the same setting and play in turn, sample by sample.
 
-It stands where a `Launch` does. Each side has a worker of its own; who conducts asks for one sample
+It stands where a `Launch` does. Each side has its own worker; the coordinator asks for one sample
 of one rival at a time, so that both sides are timed milliseconds apart, and while one plays the
 other waits. The rounds, their order and what is dropped are those of `rounds`.
 """
@@ -34,14 +34,13 @@ class _GoneError(Exception):
 
 @dataclass
 class _OneSide:
-    """One side of the duet in one setting."""
+    """The launch, the task and the worker of one interpreter in one setting."""
 
     launch: Launch
     task: Task
     worker: WorkerState
 
     def tell(self, order: Order) -> None:
-        """Send an order to the worker."""
         self.launch.tell(self.worker, order)
 
     def hear(self, event: type[_Heard]) -> _Heard:
@@ -53,7 +52,7 @@ class _OneSide:
 
 
 class TwoInterpreters:
-    """Two launches, one of this interpreter and one of another; the surface of a `Launch`."""
+    """Two launches, one of this interpreter and one of another, with the methods of a `Launch`."""
 
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
@@ -73,23 +72,21 @@ class TwoInterpreters:
                 side.wait_until_ready()
 
     def kill(self) -> None:
-        """End both processes at once."""
         for side in self._sides:
             side.kill()
 
     def hurry(self) -> None:
-        """Finish the round that is being played and report; a setting that is not ready is left."""
+        """Finish the round being played and report; abandon a setting that is not ready."""
         self._hurried = True
         for side in self._sides:
             side.hurry()
 
     def stop(self) -> None:
-        """End both processes and wait for them."""
         for side in self._sides:
             side.stop()
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
-        """Measure a setting on both sides; who kills a worker is recorded, the rest start again."""
+        """Measure a setting on both sides; record rivals that kill a worker, restart the rest."""
         return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
@@ -122,7 +119,7 @@ def _end(sides: Iterable[_OneSide]) -> None:
 
 
 def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[Outcome]:
-    """Conduct the rounds; give what every rival came to, or as much as there is if a side dies."""
+    """Conduct the rounds; return the outcome of every rival, or of those known if a side dies."""
     players = [player for side in sides for player in _players(side)]
     try:
         dropped = _conduct(sides, players, task, stop)
@@ -164,7 +161,7 @@ def _conduct(
 
 
 def _held_down(side: _OneSide, players: Iterable["_RemotePlayer"]) -> int:
-    """How many looks had found a worker's device held down, as its last sample told."""
+    """Return how often a worker's device was found held down, as its last sample reported."""
     return max((one.seen_held_down for one in players if one.side is side), default=0)
 
 
@@ -189,22 +186,21 @@ def _with_rounds(outcome: Outcome, player: Player | None, facts: Mapping[str, fl
 
 @dataclass
 class _RemotePlayer(Player):
-    """A rival that plays in a worker: a turn is a message and its answer, both off the clock."""
+    """A rival in a worker: a turn is a message and its answer, both off the clock."""
 
     side: _OneSide | None = None
     seen_traces: int = 0
     seen_held_down: int = 0
 
     def __post_init__(self) -> None:
-        """Count traces as the worker last told them."""
         self.traces = lambda: self.seen_traces
 
     def look(self) -> None:
-        """Learn the worker's counts from a sample that nobody keeps."""
+        """Learn the worker's counts from a sample that is thrown away."""
         self.take_turn(lambda: 0.0)
 
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
-        """Ask the worker for a sample; the seconds that it bills for `calls_per_sample` calls."""
+        """Ask the worker for a sample; return the seconds billed for `calls_per_sample` calls."""
         assert self.side is not None
         self.side.tell(Play(self.name))
         told = self.side.hear(Sampled)

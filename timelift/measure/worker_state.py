@@ -2,7 +2,7 @@
 
 Whatever ends a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
-out of memory because another launch builds. Then nothing speaks against any rival, so a setting is
+out of memory because another launch builds. Then no rival is at fault, so a setting is
 tried once more with all of them; where that worker too dies with no rival at work, the rival that
 was at work last is charged, and the others go on without it. Where it dies as the inner layer is
 made or called, that is every rival of this layer.
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker was ended, as the outcomes of the rivals that it is charged to.
+    """How a worker died, as the outcomes of the rivals that it is charged to.
 
     Where it is not `clear` that they are at fault, they are charged only if it happens again.
     """
@@ -52,14 +52,14 @@ class Death:
 
     @property
     def charged(self) -> list[Outcome]:
-        """The outcomes with a word for rivals that are charged because it happened again."""
+        """Return the outcomes of rivals that are charged because it happened again, saying so."""
         why = "" if self.clear else " (for the second time)"
         return [replace(one, reason=one.reason + why) for one in self.outcomes]
 
 
 @dataclass(frozen=True)
 class WorkerResult:
-    """What one worker came to: which rivals ended, and whether those that are left need another."""
+    """How rivals ended in one worker, and whether the remaining ones need another."""
 
     outcomes: Sequence[Outcome]
     death: Death | None = None
@@ -71,7 +71,7 @@ _SAMPLES = ("seconds_per_call", "calls_per_sample", "facts")
 
 
 class WorkerState:
-    """What is known of one worker while it works: its process, its stage and which rivals ended."""
+    """What is known of a worker while it works: its process, its stage, how its rivals ended."""
 
     ready = gone = told = exhausted = at_work = False
     number = pid = 0
@@ -85,24 +85,21 @@ class WorkerState:
 
     @property
     def waiting(self) -> bool:
-        """Whether the worker is built and not gone."""
         return self.ready and not self.gone
 
     @property
     def unfinished(self) -> bool:
-        """Whether the worker ended before its task: it died, or memory ran out."""
+        """True if the worker died or ran out of memory before finishing its task."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
     def result(self) -> WorkerResult:
-        """Return what the worker came to, once it is gone."""
         return worker_result([self], self.outcomes)
 
     def wait(self) -> None:
-        """Note that every rival is built, and none is played yet."""
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
     def die(self, status: Status, reason: str, exited: Exited | None) -> None:
-        """Note how the worker was ended; `exited` tells which rival played."""
+        """Note how the worker died; `exited` has the place of the rival that played."""
         place, left = exited.playing if exited else 0, self._left()
         if 0 < place <= len(self.rivals):
             self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
@@ -114,7 +111,7 @@ class WorkerState:
             self.death = Death([Outcome(left[0], status, reason)], clear=False)
 
     def _death_of_layer(self, status: Status, reason: str) -> Death:
-        """The death of a worker that made or called the inner layer: all who lift it are charged.
+        """Charge every rival with the inner layer whose making or call killed the worker.
 
         What takes too long does so by itself, and is not tried again.
         """
@@ -129,7 +126,6 @@ class WorkerState:
         return [one for one in self.rivals.values() if one.name not in ended]
 
     def take(self, event: Event) -> None:
-        """Follow one event."""
         if isinstance(event, Started):
             self.pid = event.pid
         elif isinstance(event, Busy):
@@ -152,7 +148,7 @@ def _outcome(rival: RivalSpec, event: Ended) -> Outcome:
 
 
 def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -> WorkerResult:
-    """What workers at one setting came to together, whose rivals ended like this.
+    """Combine the workers of one setting, whose rivals ended like this, into one result.
 
     Rounds mean something only together, so what was measured beside a rival that has to be played
     again is played again too.
@@ -166,7 +162,7 @@ def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -
 def again_without_the_dead(task: Task, run_worker: Callable[[Task], WorkerResult]) -> list[Outcome]:
     """Measure a setting until a worker finishes it, each time without the rivals that ended.
 
-    After a death that speaks against no rival the tracer is not warmed: that may have been it.
+    After a death that no rival caused the tracer is not warmed: that may have been the cause.
     """
     ended: list[Outcome] = []
     rivals, spared = task.rivals, False
@@ -184,7 +180,7 @@ def again_without_the_dead(task: Task, run_worker: Callable[[Task], WorkerResult
 
 
 def kill_group(worker: WorkerState) -> None:
-    """End a worker and whatever its strategies started, if it has begun and is not gone."""
+    """Kill a worker that has begun and the processes that its strategies started."""
     if worker.pid:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(worker.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""One rival held to the law: at the drawn steps by the reference, elsewhere by what it settles.
+"""Hold one rival to the law: at drawn steps by the reference, elsewhere by the opinion.
 
 In the backward phase the compiled function tells its loss and gradients alone. The loss for a
 random cotangent is a sum of outputs weighed at random, so it holds them too, at every step at once;
@@ -64,7 +64,7 @@ def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> f
 
 @dataclass(frozen=True)
 class Answer:
-    """What a backward call gives for a cotangent.
+    """The results of a backward call for a cotangent.
 
     `by_input`, if it is asked for, is (batch, time, *features); `by_weight` follows the layer's
     weights and holds None where the loss does not depend on one.
@@ -114,7 +114,7 @@ class _Backward:
         return worst
 
     def check_finite(self, feed: Feed) -> None:
-        """Hold gradients to be finite, where the layer draws noise and that is all to be said."""
+        """Check that gradients are finite; all that can be said where the layer draws noise."""
         answer = self._answer(feed)
         if answer.by_input is not None:
             law.check_finite(answer.by_input, "input gradient")
@@ -135,7 +135,6 @@ class _Backward:
             raise
 
     def _sums_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
-        """Whether gradients agree where `steps` alone have a cotangent."""
         opinion = self.inner.opinion
         answer = self._answer(self.feeds.feed(_only(opinion.cotangent, steps)))
         try:
@@ -147,7 +146,7 @@ class _Backward:
         return True
 
     def _sums_error(self, answer: Answer, wanted: Sequence[Array], steps: Sequence[int]) -> float:
-        """Compare gradients by weights; every one of the additions may round."""
+        """Compare gradients by weights, allowing each of the additions to round."""
         tolerance = TOLERANCES[self.inner.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
         additions = rows * self.inner.opinion.places
@@ -187,14 +186,14 @@ class _Backward:
 
 
 def _only(cotangent: Array, steps: Sequence[int]) -> Array:
-    """The cotangent (batch, time, …) at `steps`, and zero at all others."""
+    """Return the cotangent (batch, time, …) at `steps`, and zero at all others."""
     only = np.zeros_like(cotangent)
     only[:, list(steps)] = cotangent[:, list(steps)]
     return only
 
 
 def _halve(steps: Sequence[int], is_off: Callable[[Sequence[int]], bool]) -> int:
-    """The step that errs, found by halving those that might."""
+    """Return the step that errs, found by bisection of those that might."""
     while len(steps) > 1:
         half = len(steps) // 2
         steps = steps[:half] if is_off(steps[:half]) else steps[half:]

@@ -60,7 +60,7 @@ def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:
 
 
 class InnerLayerError(Exception):
-    """A sentence why there is no inner layer to lift.
+    """Why there is no inner layer to lift, in a sentence.
 
     `exhausted` where memory ran out, `at_all` where it cannot be made, whatever the sizes.
     """
@@ -70,7 +70,7 @@ class InnerLayerError(Exception):
 
 @dataclass(frozen=True)
 class SharedInputs:
-    """What the rivals of a setting share: the inputs, who is valid, the steps of the law."""
+    """What the rivals of a setting share: the inputs, the valid steps, the steps of the law."""
 
     inputs: Array
     valid: Array
@@ -119,7 +119,7 @@ class InnerLayer:
         self.state.restore()
 
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
-        """Whether training changes what the layer computes, as dropout or batch statistics do.
+        """True if training changes what the layer computes, as dropout or batch statistics do.
 
         It does where a state changes, or outputs do by more than rounding, between two calls in
         training or between training and inference.
@@ -135,8 +135,6 @@ class InnerLayer:
 
 
 class InnerLayers:
-    """Make each layer when a rival first needs it; a failure is that of all its rivals."""
-
     def __init__(self, engine: Engine, task: Task, shared: SharedInputs, emit: Emit) -> None:
         self._engine, self._task, self._shared, self._emit = engine, task, shared, emit
         self._made: dict[tuple[str, str], InnerLayer | InnerLayerError] = {}

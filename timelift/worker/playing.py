@@ -1,4 +1,4 @@
-"""Playing: the prepared of a setting are warmed up and timed, and each is reported."""
+"""Playing: the prepared rivals of a setting are warmed up, timed and reported."""
 
 import gc
 import random
@@ -18,7 +18,7 @@ from timelift.worker.prepare import PreparedRival
 
 
 class Playing:
-    """The rounds of one setting, alone or as another process conducts them."""
+    """The rounds of one setting, played alone or as the coordinator of two workers asks."""
 
     def __init__(
         self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
@@ -29,7 +29,7 @@ class Playing:
         self._throttled = watch.held_down(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
-        """Play the prepared' rounds, if any are asked for, and report every prepare."""
+        """Play the rounds of the prepared rivals, if any are asked for, and report every rival."""
         self.emit(Ready())
         self.listen()
         players = [self._player(one) for one in prepared]
@@ -39,7 +39,7 @@ class Playing:
             self._report(one, player, shared)
 
     def _bounds(self, inner: InnerLayer) -> dict[str, Any]:
-        """Say what bounds a call from below: the layer's work, and what the device attains."""
+        """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, found = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
         if task.counts_work:
@@ -51,7 +51,7 @@ class Playing:
         return found | (self._gauged() if task.gauges_device else {})
 
     def _gauged(self) -> dict[str, Any]:
-        """Measure what the device does at best, and name it; what fails is not known."""
+        """Return what the device does at best, and its identity; what fails is left out."""
         self.emit(Busy("gauging the device"))
         try:
             return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
@@ -83,7 +83,7 @@ class Playing:
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
+        """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
         for player in players:
             self.emit(Busy("warming up", player.name))
             seconds = rounds.warm_up(player)
@@ -108,7 +108,7 @@ class Playing:
         ).facts()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Play a sample whenever told to; who conducts knows the rounds."""
+        """Play a sample at each order; the coordinator knows the rounds."""
         by_name = {player.name: player for player in players}
         self.emit(Warm())
         while isinstance(order := self.listen(), Play):

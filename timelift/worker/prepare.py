@@ -1,4 +1,4 @@
-"""A prepare: a rival that was built, traced, called once, and kept the law."""
+"""Prepare a rival: build, trace and call it once, and hold it to the law."""
 
 import inspect
 import time
@@ -27,8 +27,6 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 @dataclass
 class PreparedRival:
-    """A rival that keeps the law and is ready to be timed."""
-
     rival: RivalSpec
     compiled: Compiled
     feed: Feed
@@ -36,7 +34,7 @@ class PreparedRival:
 
 
 class Preparation:
-    """Makes prepared of the rivals of one setting, from what all of them are shared."""
+    """Prepares the rivals of one setting on their shared inputs."""
 
     def __init__(
         self,
@@ -81,7 +79,7 @@ class Preparation:
         return PreparedRival(rival, compiled, feed, facts)
 
     def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
-        """The memory that a call needs at its peak: a GPU's own, or the host's if asked for."""
+        """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
         on_cpu = self.task.setting.device.startswith(CPU)
         if on_cpu and not self.task.gauges_memory:
             return {}
@@ -114,7 +112,7 @@ class Preparation:
             inner.state.restore()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        """Trace, then run once: what a user waits for before the first result."""
+        """Trace, then call once: the wait before a user's first result."""
         self.emit(Busy("tracing", rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
@@ -131,7 +129,7 @@ class Preparation:
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
     def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
-        """Weights of outputs that have a shape of their own."""
+        """Draw weights of outputs that have a shape of their own."""
         dense = self.noise.standard_normal(self._shape_of(model))
         return dense.astype(inner.reference.cotangent.dtype)
 
@@ -140,7 +138,7 @@ class Preparation:
 
 
 def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:
-    """Ask the strategy, and tell it those of its parameters that it wants to know."""
+    """Call the strategy's `refuses` with those of its parameters that it names."""
     refuses = getattr(module, "refuses", None)
     if refuses is None:
         return None

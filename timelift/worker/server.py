@@ -82,12 +82,12 @@ def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
 
 
 def _mark(place: int) -> None:
-    """Note who plays, where it is read even after this process has died."""
+    """Note which rival plays, where it can be read even after this process has died."""
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
 def _end_group(pid: int) -> None:
-    """End whatever a strategy started and left behind in the worker's group."""
+    """End the processes that a strategy left behind in the worker's group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -113,7 +113,7 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
 
 
 class _Hurry:
-    """Whether this worker was told by SIGUSR1 to play no further round."""
+    """Notes that SIGUSR1 asked this worker to play no further round."""
 
     def __init__(self) -> None:
         self._heard = False
@@ -123,7 +123,6 @@ class _Hurry:
         self._heard = True
 
     def asked(self) -> bool:
-        """Say so."""
         return self._heard
 
 
@@ -136,7 +135,7 @@ def _listen(number: int) -> Order | None:
 
 
 def _next_line() -> bytes:
-    """Read a line unbuffered, for later ones may not be this worker's; empty at the end."""
+    """Read a line unbuffered, since later ones may not be this worker's; empty at the end."""
     line = b""
     while not line.endswith(b"\n") and (letter := os.read(0, 1)):
         line += letter
@@ -149,7 +148,7 @@ def _emit(events: TextIO, number: int, event: Event) -> None:
 
 
 def _die_with_parent() -> None:
-    """Leave no orphan on Linux; elsewhere the end of standard input is the signal."""
+    """End with the parent on Linux; elsewhere the end of standard input is the signal."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -158,7 +157,7 @@ def _die_with_parent() -> None:
 
 
 def _abandoned() -> bool:
-    """Whether who tells us what to do is gone; before prctl was called nobody said so."""
+    """True if the parent exited before prctl was called."""
     told = select.poll()
     told.register(0, select.POLLHUP)
     return any(seen & select.POLLHUP for _, seen in told.poll(0))

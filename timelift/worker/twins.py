@@ -15,7 +15,7 @@ from timelift.worker.engines import Compiled, Feed
 
 
 def sample_of(planted: Mapping[str, float]) -> PlaySample:
-    """Return what plays a rival's samples with the effect that is planted in it, if any."""
+    """Return the function that plays a rival's samples with the effect that is planted in it."""
     slower = planted.get("slower", 0.0)
     if not slower:
         return play_sample
@@ -56,20 +56,16 @@ class _SlowFirstCall:
 
     @property
     def traces(self) -> int:
-        """How often the model was traced."""
         return self._compiled.traces
 
     @property
     def nodes(self) -> int | None:
-        """The nodes of its graph."""
         return self._compiled.nodes
 
     def trace(self, feed: Feed) -> None:
-        """Trace the model."""
         self._compiled.trace(feed)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed, a slower one at first."""
         call = self._compiled.bind(feed)
         return partial(self._first, call) if self._seconds else call
 

@@ -1,6 +1,6 @@
 """The worker: build the rivals of one setting, hold them to the law, and play their rounds.
 
-It runs in a child forked for one setting of one launch, and speaks in events (see `messages`), so
+It runs in a child forked for one setting of one launch, and reports in events (see `messages`), so
 that whatever kills it is charged to the rival it was busy with.
 """
 
@@ -60,7 +60,7 @@ def run(task: Task, channel: WorkerChannel) -> None:
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
-    """Draw an order that keeps pairs together, whoever is to be built first before the other."""
+    """Draw a build order; the two sides of a pair stay adjacent, `built_first` first."""
     drawn = dice.sample(rivals, len(rivals))
     place: dict[str, int] = {}
     for rival in drawn:
@@ -69,7 +69,7 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 class SettingUnderTest:
-    """What the rivals of one setting share: the layer, the inputs and the reference."""
+    """What the rivals of one setting share: the layers, the inputs and the steps of the law."""
 
     def __init__(
         self,
@@ -123,13 +123,12 @@ class SettingUnderTest:
             traceback.print_exc()
 
     def play(self, prepared: Sequence[PreparedRival]) -> None:
-        """Play the rounds of those that are ready."""
         inner = self.layers.of(prepared[0].rival)
         Playing(self.engine, self.task, self.channel, self.dice).run(prepared, inner)
 
 
 def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
-    """The event of a rival whose inner layer fails: at all, or in this setting."""
+    """Return the event of a rival whose inner layer fails: at all, or in this setting."""
     if error.at_all and not error.exhausted:
         return Ended.without_result(rival, Status.NO_LAYER, str(error))
     status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
