@@ -114,9 +114,17 @@ class InnerLayer:
             gradients=backward,
             training=training,
         )
-        calls = Calls(engine, self.layer, shared.inputs, shared.valid, training)
-        self.opinion = Opinion(calls, self.reference, self.precision, noise)
+        self._opinion: Opinion | None = None
+        if not task.gauges_memory:
+            calls = Calls(engine, self.layer, shared.inputs, shared.valid, training)
+            self._opinion = Opinion(calls, self.reference, self.precision, noise)
         self.state.restore()
+
+    @property
+    def opinion(self) -> Opinion:
+        """The second opinion; there is none where memory is read and no law is checked."""
+        assert self._opinion is not None
+        return self._opinion
 
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
         """True if training changes what the layer computes, as dropout or batch statistics do.

@@ -61,6 +61,7 @@ class Preparation:
         facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
+        is_checked = lifts and not self.task.gauges_memory
         if lifts:
             law.check_output_shape(self._shape_of(model), inner.reference)
             law.match_weights(model, inner.layer)
@@ -69,10 +70,10 @@ class Preparation:
         compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
-        cotangent = inner.opinion.cotangent if lifts else self._cotangent_of(model, inner)
+        cotangent = inner.opinion.cotangent if is_checked else self._cotangent_of(model, inner)
         feed = feeds.feed(cotangent if training else None)
         facts.update(self._first_call(rival, compiled, feed))
-        if lifts and not self.task.gauges_memory:
+        if is_checked:
             self.emit(Busy("checking the law", rival.name))
             facts["law_error"] = checks.hold(inner, model, compiled, feeds, feed)
         facts.update(self._peak_bytes(rival, lambda: called(self.engine, compiled, feed)))
