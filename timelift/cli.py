@@ -58,7 +58,6 @@ class Command:
 
 
 def main(words: Sequence[str] | None, root: Path) -> int:
-    """Run the command that the first word names, or the report, in the project at `root`."""
     given = list(sys.argv[1:] if words is None else words)
     name = given.pop(0) if given and given[0] in NAMES else DEFAULT
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -157,7 +156,6 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
 
 
 def _measured(path: Path) -> "Run":
-    """Read a run, which must have measurements."""
     run = results.load(path)
     if not run.measurements:
         raise UserError(
@@ -303,12 +301,10 @@ def baseline(arguments: Arguments, root: Path) -> int:
 
 
 def _file_name(text: str) -> str:
-    """Return the name of a file or folder that never climbs out, nor looks like an option."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
 
 
 def _machine(run: "Run") -> str:
-    """Return the machine's folder; a run without one could not be compared later."""
     machine = run.header.machine
     if not machine.name or not machine.identity:
         raise UserError(
@@ -385,7 +381,6 @@ def bisect(arguments: Arguments, root: Path) -> int:
 
 
 def _raced(journal: Path) -> "Verdict":
-    """Return the verdict of a race against the good revision on a commit."""
     from timelift.analyse.runs.against import of_run  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415

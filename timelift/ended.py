@@ -21,23 +21,19 @@ __all__ = ["markup"]
 
 
 def lines(path: Path) -> Iterator[str]:
-    """Yield what a run that has ended found and how to read it."""
     yield from ending.lines(RunFindings(results.load(path)), path)
 
 
 def without_journal(run: Run) -> Iterator[str]:
-    """Yield the answers of what was measured where the journal cannot be read."""
     yield from ending.answers(RunFindings(run))
 
 
 def gate_lines(path: Path) -> Iterator[str]:
-    """Yield what became slower in a run against another side, and how to read it."""
     yield from of_gate(gate_findings(results.load(path)))
     yield ending.how_to_read(path)
 
 
 def of_gate(found: GateFindings | None) -> Iterator[str]:
-    """Yield what a gate found; nothing for a usual run."""
     if found:
         yield from gate.lines(found)
 
@@ -82,14 +78,12 @@ def append_summary(
     results_folder: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """Append the answers and the tables of a run to the summary of a GitHub Actions step."""
     path = github.file_of(environment)
     text = summary(answers, journal, results_folder or results_folder_of(journal))
     return github.append(text, path)
 
 
 def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
-    """Write the answers, how far to trust them, and the tables of a run of no twins."""
     run = results.load(journal)
     words = trust_in_words(run, trust.of_machine(results_folder, run))
     usual = journal.parent.name not in TWINS_FOLDERS

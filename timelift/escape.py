@@ -64,5 +64,4 @@ def slug(text: object) -> str:
 
 
 def without_codes(text: str) -> str:
-    """Return the text without control codes; its words, spaces and line ends stay."""
     return _CODES.sub("", text)

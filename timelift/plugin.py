@@ -242,7 +242,6 @@ class ReplayClock:
 
 
 def join(launches: Sequence[Sequence[float | None]]) -> list[float]:
-    """Join the samples of all launches, without the rounds that the case sat out."""
     return [sample for launch in launches for sample in launch if sample is not None]
 
 

@@ -221,7 +221,6 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:
-    """Draw an order that keeps pairs together."""
     pairs = list(dict.fromkeys(player.pair or player.name for player in due))
     place = {pair: turn for turn, pair in enumerate(dice.sample(pairs, len(pairs)))}
     shuffled = dice.sample(due, len(due))

@@ -25,7 +25,6 @@ def usage(workload: str, strategy: str, run: Run, root: Path) -> Usage:
 
 
 def _names_a_file(stem: str) -> bool:
-    """True if a name that a journal holds leads to no other folder."""
     return re.fullmatch(r"\w[\w.-]*", stem) is not None
 
 

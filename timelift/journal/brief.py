@@ -43,8 +43,6 @@ class _Facts(Struct, frozen=True, gc=False):
 
 
 class _Usual(Struct, tag_field="kind", tag="launch", gc=False):
-    """The line of a measured case, as far as a history needs it."""
-
     launch: _Whole
     case: Raw
     status: Literal["measured"]

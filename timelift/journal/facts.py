@@ -14,8 +14,6 @@ _TOO_LARGE = 2**63
 
 
 class Merge(StrEnum):
-    """How the values of a fact over launches become one."""
-
     LARGEST = "largest"
     #: What a user waits for once: the geometric mean, where all are positive.
     WAITED = "waited"
@@ -105,7 +103,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return self.number(bound) if value is None and bound else value
 
     def told(self) -> dict[str, Any]:
-        """Return the known facts by name."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
 

@@ -82,7 +82,6 @@ def of_same_machine(root: Path, machine: str | None, except_for: Iterable[Path] 
 
 
 def _of_machine(folder: Path, word: str) -> list[Path]:
-    """Return the runs in the folder of that name, which is a name and never a path."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
     return runs_under(one) if inside and _is(one.is_dir) else []

@@ -122,7 +122,7 @@ def of_folder(
 
 
 def _is_folder(path: Path) -> bool:
-    """True for a folder that is there; the name may be longer than any file's."""
+    """True for a folder; the name may be longer than any file's."""
     try:
         return path.is_dir()
     except OSError:

@@ -208,7 +208,6 @@ def _environment() -> dict[str, str]:
 
 
 def _last_line(text: str) -> str:
-    """Return the reason of the only item, or the last line printed."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
     return (told or lines or ["nothing was said"])[-1]

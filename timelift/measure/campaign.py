@@ -39,8 +39,6 @@ Wanted = Mapping[Setting, Sequence[Case]]
 
 @dataclass
 class Result:
-    """How a case ended: its status, and its samples launch by launch."""
-
     case: Case
     status: Status = Status.MEASURED
     reason: str = ""
@@ -77,7 +75,6 @@ class Campaign:
 
     @property
     def cut_short(self) -> bool:
-        """True if a case that could have been measured has fewer launches than the fewest."""
         return any(
             self._open(case) and len(result.launches) < self.plan.fewest
             for case, result in self.results.items()
@@ -85,7 +82,6 @@ class Campaign:
 
     @property
     def exit_word(self) -> str:
-        """Return the word that the journal closes with."""
         if self.interrupted:
             return "interrupted"
         return "cut short" if self.cut_short else "complete"
@@ -188,7 +184,6 @@ class Campaign:
         pool.close(slot)
 
     def _gauges(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """True if each rival's peak of host memory is read after this launch."""
         tried = self.plan.two_sided and self._beyond(slot.numbers)
         wanted = self.plan.gauges_memory and (slot.number == 1 or tried)
         return wanted and setting.device.startswith(CPU) and not self.interrupted
@@ -316,7 +311,6 @@ class Campaign:
 
 
 def _device(setting: Setting) -> tuple[str, int, str]:
-    """Return what is gauged once a run."""
     return setting.device, setting.threads, setting.backend
 
 

@@ -79,8 +79,6 @@ class Referee(Protocol):
 
 @dataclass(frozen=True)
 class Observers:
-    """What is told of each step: the journal, the display and the referee."""
-
     record: Record
     display: Display
     referee: Referee

@@ -131,7 +131,6 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
 
 
 def parse_parameters(word: str, inside: str) -> dict[str, Any]:
-    """Read `k=8,remat=True]` into a dict of literals."""
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
         assert isinstance(call, ast.Call)
@@ -216,7 +215,6 @@ def _sizes(source: Source, name: str) -> tuple[int, ...]:
 
 
 def modules(folder: Path) -> list[Path]:
-    """Return the files of a folder that hold a strategy or a workload."""
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
@@ -265,7 +263,6 @@ def _checked(text: str) -> str:
 
 
 def _checked_file(text: str) -> str:
-    """Check that the file exists and defines the function, without importing it."""
     where, _, name = text.rpartition(":")
     path = Path(where)
     if not where or not path.is_file():

@@ -17,7 +17,6 @@ _ASK = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=
 
 
 def present(folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ) -> list[str]:
-    """Return the CPU and every GPU that a driver shows, by name."""
     many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
     shown = variables.get("CUDA_VISIBLE_DEVICES")
     if shown is not None:
@@ -26,7 +25,6 @@ def present(folder: Path = Path("/dev"), variables: Mapping[str, str] = os.envir
 
 
 def name_of(kind: str, number: int) -> str:
-    """Return a device's name; the first of a kind has no number."""
     return f"{kind}:{number}" if number else kind
 
 

@@ -35,7 +35,6 @@ class Catalogue:
     plants: dict[str, Plant] = field(default_factory=dict)
 
     def rival(self, case: Case, launch: int) -> RivalSpec:
-        """Return what a launch is told to build for a case."""
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
         if plant := self.plants.get(case.strategy):

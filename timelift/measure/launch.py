@@ -64,7 +64,6 @@ class Limits:
     stage_seconds: float
 
     def times(self, factor: float) -> "Limits":
-        """Return the limits for launches that share the machine."""
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
@@ -110,7 +109,6 @@ class Launch:
         os.close(writer)
 
     def share(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        """Share the machine with other launches, under limits that allow for it."""
         self._machine, self._limits = machine, limits
 
     def wait_until_ready(self) -> None:

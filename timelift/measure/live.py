@@ -60,7 +60,6 @@ def drawn(state: ProgressState, width: int) -> RenderableType:
 
 
 def _first(state: ProgressState, width: int) -> RenderableType:
-    """Draw the bar, where there is room and something to count, and the launch beside it."""
     where = _cut(Text(state.where, "dim"))
     if state.share is None or width < _ROOM:
         return where

@@ -72,7 +72,6 @@ def _acquire(
 
 
 def _sign(descriptor: int) -> None:
-    """Write into the locked file which process holds it."""
     with contextlib.suppress(OSError):
         told = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
         os.ftruncate(descriptor, 0)
@@ -80,7 +79,6 @@ def _sign(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    """Return the holder, as far as the file's text tells it."""
     try:
         told = json.loads(path.read_text(encoding="utf-8"))
         return f"process {int(told['pid'])}, since {str(told['since'])[:25]!r}"

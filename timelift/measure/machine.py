@@ -75,7 +75,6 @@ def _name(identity: dict[str, Any]) -> str:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Return the installed versions of packages, read without importing them."""
     found = {}
     for package in names:
         try:
@@ -116,7 +115,6 @@ def _first_line(path: str) -> str | None:
 
 
 def _state() -> dict[str, Any]:
-    """Return the machine's state before a run: load, processors' use, frequency, canary."""
     seen = canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {

@@ -52,7 +52,6 @@ class CaseMatcher:
         self._changes = file_changes(_files(catalogue.strategies), _files(other.strategies))
 
     def match(self, cases: Iterable[Case]) -> MatchedCases:
-        """Match every case with its other side, or with the reason why it has none."""
         sides: dict[Case, Case] = {}
         reasons: dict[Case, str] = {}
         unchanged: dict[str, None] = {}
@@ -121,7 +120,6 @@ class CaseMatcher:
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
 
     def _has_module(self, name: str) -> bool:
-        """True if the other side has a module, or the module is none of the project's."""
         top = name.partition(".")[0]
         return not stands_in(self._root, top) or stands_in(self._other.root, top)
 
@@ -136,12 +134,10 @@ class CaseMatcher:
         return not same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        """True if a file imports modules of the project, which may have changed."""
         return any(stands_in(self._root, name) for name in imports_of(path))
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
-    """Return which files are new, gone, or the same under another name."""
     gone = [name for name in there if name not in here]
     renamed: dict[str, str] = {}
     for name in sorted(here.keys() - there.keys()):

@@ -240,7 +240,6 @@ def _seed(word: str) -> int | None:
 
 
 def _cores(word: str) -> tuple[int, ...]:
-    """Read `0,2-3` as numbers of processors that this process may use."""
     found: set[int] = set()
     for part in filter(None, word.split(",")):
         first, _, last = part.partition("-")

@@ -21,7 +21,6 @@ def how_many(event: StillUndecided) -> str:
 
 
 def still_undecided(event: StillUndecided) -> str:
-    """Count the undecided settings, and name the first few."""
     names = ", ".join(event.undecided[:_NAMED])
     over = len(event.undecided) - _NAMED
     rest = f" and {over} more" if over > 0 else ""

@@ -88,7 +88,7 @@ def refuse_other_machine(past: Past, now: Header) -> None:
 
 
 def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
-    """Return what has to be the same: the machine's identity, versions and flags, and the files."""
+    """Yield what has to be the same: the machine's identity, versions and flags, and the files."""
     machine = header.machine
     yield machine.identity
     yield {**machine.versions, "python": machine.drift.get("python")}

@@ -234,7 +234,6 @@ class Session:
         return {name: _as_text(value) for name, value in self.knobs.items()}
 
     def _sources(self) -> dict[str, str]:
-        """Return a digest of every file that is measured: a resumed run needs the same ones."""
         workloads = {case.setting.workload for case in self._results()}
         files = [one.path for one in self._chosen().values()]
         files += [
@@ -247,13 +246,11 @@ class Session:
         }
 
     def described(self) -> Header:
-        """Return the part of a journal's header that describes the strategies of this run."""
         described = self.catalogue.described
         return Header(strategies={name: described(name) for name in self._chosen()})
 
     @property
     def look_alikes(self) -> dict[str, str]:
-        """Return why a strategy is measured although it is no lift, by name."""
         known = self.catalogue.strategies
         return {name: one.differs for name, one in known.items() if one.differs}
 

@@ -60,7 +60,6 @@ class TwoInterpreters:
         self._machine, self._hurried = BuildOrPlayLock(), False
 
     def share(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        """Share the machine with other launches; limits allow for both sides."""
         self._machine = machine
         for side in self._sides:
             side.share(BuildOrPlayLock(), limits.times(2))
@@ -136,7 +135,6 @@ def _conduct(
     task: Task,
     stop: Callable[[], bool],
 ) -> rounds.Dropped:
-    """Warm both sides up, play the rounds, if any, and let the workers report."""
     dropped = rounds.Dropped()
     for side in sides:
         side.tell(Go())
@@ -161,7 +159,6 @@ def _conduct(
 
 
 def _held_down(side: _OneSide, players: Iterable["_RemotePlayer"]) -> int:
-    """Return how often a worker's device was found held down, as its last sample reported."""
     return max((one.seen_held_down for one in players if one.side is side), default=0)
 
 

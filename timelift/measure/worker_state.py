@@ -52,7 +52,6 @@ class Death:
 
     @property
     def charged(self) -> list[Outcome]:
-        """Return the outcomes of rivals that are charged because it happened again, saying so."""
         why = "" if self.clear else " (for the second time)"
         return [replace(one, reason=one.reason + why) for one in self.outcomes]
 
@@ -89,7 +88,7 @@ class WorkerState:
 
     @property
     def unfinished(self) -> bool:
-        """True if the worker died or ran out of memory before finishing its task."""
+        """True if the worker exited or ran out of memory before finishing its task."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
     def result(self) -> WorkerResult:

@@ -121,7 +121,6 @@ class _Backward:
         law.check_finite_sums(answer.by_weight)
 
     def _check_sums(self, answer: Answer) -> float:
-        """Compare gradients by weights over all steps; name the step that errs."""
         opinion = self.inner.opinion
         try:
             return self._sums_error(answer, opinion.by_weight, opinion.steps)

@@ -46,7 +46,6 @@ class Feeds:
 
 
 def called(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    """Call a compiled model once, and wait for the result."""
     result = compiled.bind(feed)()
     engine.wait(result)
     return result

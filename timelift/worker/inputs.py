@@ -33,7 +33,6 @@ def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
 
 
 def cast(array: Array, dtype: str) -> Array:
-    """Convert to a dtype by name, bfloat16 included, which NumPy lacks."""
     if dtype == "bfloat16":
         import ml_dtypes  # noqa: PLC0415 - comes with every backend
 

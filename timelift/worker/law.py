@@ -192,7 +192,6 @@ def check_weight_gradients(
 def check_sums(
     found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
-    """Compare gradients by the weights, each a sum over `rows` steps of sequences."""
     for index, one in enumerate(found):
         if one is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")

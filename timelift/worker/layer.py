@@ -62,7 +62,6 @@ def _standing_in(home: str) -> dict[str, ModuleType]:
 
 
 def _places(root: Path) -> list[Path]:
-    """Return the folders of a project that hold modules."""
     return [place for place in (root, root / "src") if place.is_dir()]
 
 
@@ -73,7 +72,6 @@ def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
 
 
 def set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
-    """Seed everything and make the setting's dtype the default of every layer."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     engine.seed(seed % 2**31)
@@ -103,7 +101,6 @@ def make_layer(factory: str, features: Sequence[int], seed: int = 0) -> Any:
 
 
 def _check_one_tensor(layer: Any, factory: str) -> None:
-    """Refuse a layer that does not map one tensor to one tensor."""
     import keras  # noqa: PLC0415
 
     if not isinstance(layer, keras.Layer):

@@ -74,7 +74,6 @@ class Calls:
         return by_input, tuple(by_weight)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
-        """Return the sequences and the step of each call, as indices."""
         batch = len(self.inputs)
         if not folded:
             return [(np.arange(batch), np.full(batch, step)) for step in steps]
@@ -203,7 +202,6 @@ class Opinion:
         return ask(self.steps, folded=False)
 
     def _rounding(self) -> tuple[float, ...]:
-        """Return errors of gradients by the weights where the reference's steps are folded."""
         steps, wanted = self._reference.steps, self._reference.by_weight
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]

@@ -108,7 +108,6 @@ class Playing:
         ).facts()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Play a sample at each order; the coordinator knows the rounds."""
         by_name = {player.name: player for player in players}
         self.emit(Warm())
         while isinstance(order := self.listen(), Play):

@@ -34,8 +34,6 @@ class PreparedRival:
 
 
 class Preparation:
-    """Prepares the rivals of one setting on their shared inputs."""
-
     def __init__(
         self,
         engine: Engine,
@@ -130,7 +128,6 @@ class Preparation:
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
     def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
-        """Draw weights of outputs that have a shape of their own."""
         dense = self.noise.standard_normal(self._shape_of(model))
         return dense.astype(inner.reference.cotangent.dtype)
 

@@ -60,7 +60,6 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
 
 
 def _import_backend(backend: str) -> None:
-    """Import everything that a worker needs, and run nothing."""
     import keras  # noqa: F401, PLC0415
 
     import timelift.worker.worker  # noqa: F401, PLC0415
@@ -87,7 +86,6 @@ def _mark(place: int) -> None:
 
 
 def _end_group(pid: int) -> None:
-    """End the processes that a strategy left behind in the worker's group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 

@@ -68,7 +68,6 @@ def precision(
 
 
 def _allows_tf32(identity: Mapping[str, str]) -> bool:
-    """True if a switch that the engine names lets a GPU round float32 to TF32."""
     switches = [identity[one] for one in ("tf32", "matmul_tf32", "cudnn_tf32") if one in identity]
     if switches:
         return "True" in switches

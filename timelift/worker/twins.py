@@ -15,7 +15,6 @@ from timelift.worker.engines import Compiled, Feed
 
 
 def sample_of(planted: Mapping[str, float]) -> PlaySample:
-    """Return the function that plays a rival's samples with the effect that is planted in it."""
     slower = planted.get("slower", 0.0)
     if not slower:
         return play_sample
@@ -36,14 +35,12 @@ def _made_and_not_billed(slower: float, player: Player, clock: Clock) -> float:
 
 
 def _billed_and_not_made(slower: float, player: Player, clock: Clock) -> float:
-    """Bill the calls that are made as more."""
     return play_sample(player, clock) * (1 + slower)
 
 
 def compiled_of(
     planted: Mapping[str, float], compiled: Compiled, wait: Callable[[Any], None]
 ) -> Compiled:
-    """Return the compiled model, its first call as much slower as is planted."""
     seconds = planted.get("first_call_seconds", 0.0)
     return _SlowFirstCall(compiled, wait, seconds) if seconds else compiled
 

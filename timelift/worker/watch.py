@@ -122,7 +122,6 @@ def _import_nvml() -> Any:
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
-    """Return the device of a number among those of CUDA_VISIBLE_DEVICES, by place or name."""
     shown = [one.strip() for one in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     name = shown[number] if number < len(shown) and shown[number] else str(number)
     if name.isdecimal():

@@ -128,7 +128,6 @@ class SettingUnderTest:
 
 
 def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
-    """Return the event of a rival whose inner layer fails: at all, or in this setting."""
     if error.at_all and not error.exhausted:
         return Ended.without_result(rival, Status.NO_LAYER, str(error))
     status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED

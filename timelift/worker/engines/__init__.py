@@ -72,8 +72,7 @@ class Engine(Protocol):
     def wait(self, result: Any) -> None:
         """Return once `result`, and all that was asked of the device before it, is there."""
 
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        """Call the inner layer once, eagerly."""
+    def apply(self, layer: Any, step: Any, *, training: bool) -> Array: ...
 
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
@@ -85,8 +84,7 @@ class Engine(Protocol):
     ) -> dict[str, int]:
         """Count what the inner layer must do for `rows` steps; empty where that is not known."""
 
-    def attainable(self) -> dict[str, float]:
-        """Measure what the device does in a second at best."""
+    def attainable(self) -> dict[str, float]: ...
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""

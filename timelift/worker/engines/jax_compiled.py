@@ -31,7 +31,6 @@ class JaxCompiled:
         return self._setting.mode is not Mode.EAGER
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
-        """Return the outputs, and the values of untrained variables after the call."""
         self.traces += self._compiles
         masked = {} if mask is None else {"mask": mask}
         outputs, after = called(
@@ -44,8 +43,6 @@ class JaxCompiled:
         return self._called(weights, state, inputs, mask)[0]
 
     def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
-        """Return the loss, its gradients, and what else a training step changes."""
-
         def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
             outputs, changed = self._called(weights, state, inputs, mask)
             _check_alike(outputs, cotangent)
@@ -80,7 +77,6 @@ class JaxCompiled:
 
 
 def held(layer: Any) -> tuple[list[Any], list[Any]]:
-    """Return the values of a layer's variables: trained ones, and the others."""
     trained = [variable.value for variable in layer.trainable_variables]
     return trained, [variable.value for variable in layer.non_trainable_variables]
 
@@ -108,11 +104,9 @@ def _check_alike(outputs: Any, cotangent: Any) -> None:
 
 
 def equations(program: Any) -> int:
-    """Count the equations of a jaxpr and of all jaxprs inside it."""
     return len(program.eqns) + sum(map(equations, nested(program)))
 
 
 def nested(program: Any) -> list[Any]:
-    """Return the jaxprs directly inside a jaxpr: bodies of loops, branches, functions."""
     found = jax.tree_util.tree_leaves([equation.params for equation in program.eqns])
     return [one for one in found if hasattr(one, "eqns")]

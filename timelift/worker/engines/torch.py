@@ -48,7 +48,6 @@ class TorchEngine:
             prepare_compiler(self.device, setting.phase)
 
     def place(self, array: Array) -> Any:
-        """Copy an array to the device, into memory of PyTorch's own."""
         return keras.ops.convert_to_tensor(array).clone()
 
     def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002

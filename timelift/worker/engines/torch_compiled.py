@@ -109,7 +109,6 @@ def prepare_compiler(device: Any, phase: Phase) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the first cause of an error, with the first line of its text."""
     while error.__cause__ is not None:
         error = error.__cause__
     said = str(error).strip().partition("\n")[0]
