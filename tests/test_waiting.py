@@ -88,7 +88,7 @@ def both():
 
 def measured(launch, turns, asked):
     """Measure a setting under these turns: every outcome by the rival's name."""
-    launch.share(turns, LIMITS)
+    launch.share_machine(turns, LIMITS)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
     assert len({one.rival.name for one in outcomes}) == len(outcomes)

@@ -20,7 +20,7 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
     os.nice(10)
     try:
         while True:
-            size, ended = _look(path)
+            size, ended = _size_and_end(path)
             if size != seen or ended:
                 seen = size
                 yield _made(path, folder, results_folder, None if ended else every)
@@ -32,7 +32,7 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
             yield _made(path, folder, results_folder, None)
 
 
-def _look(path: Path) -> tuple[int, bool]:
+def _size_and_end(path: Path) -> tuple[int, bool]:
     """Return a journal's size and whether it is closed; raises UserError where it went away."""
     try:
         return path.stat().st_size, is_closed(path)

@@ -199,14 +199,14 @@ _ORDERS: dict[str, type[Order]] = {one.__name__: one for one in get_args(Order)}
 
 @dataclass(frozen=True)
 class WorkerChannel:
-    """How a worker reports, waits for its next order, and marks the place of the rival that plays.
+    """How a worker reports, waits for its next order, and notes which rival plays.
 
     `hurried` is true once no further round is wanted; an order is None where none can come.
     """
 
     emit: Emit
     listen: Callable[[], Order | None] = lambda: None
-    mark: Callable[[int], None] = lambda _: None
+    note_playing: Callable[[int], None] = lambda _: None
     hurried: Callable[[], bool] = lambda: False
 
 

@@ -52,8 +52,8 @@ class Player:
 
     Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
     for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
-    Players of one `pair` have neighbouring samples in every round. `mark` notes that it is this
-    player's turn, to show which rival played when the process died.
+    Players of one `pair` have neighbouring samples in every round. `note_playing` is called at
+    this player's turn, to show which rival played when the process died.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Player:
     calls_per_sample: int = 1
     play_sample: PlaySample = play_sample
     pair: str = ""
-    mark: Callable[[], object] = lambda: None
+    note_playing: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
     dispatch_share: float | None = None
     priming_calls: int = 0
@@ -105,14 +105,14 @@ class Player:
 
     def take_turn(self, clock: Clock) -> float:
         """Warm the caches with untimed calls, then play a sample; return the billed seconds."""
-        self.mark()
+        self.note_playing()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
         return self.play_sample(self, clock)
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Run windows until two agree; return seconds per call, and mark a rival that never settles."""
+    """Run windows until two agree; return seconds per call, and note a rival that never settles."""
     calls, before = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
@@ -126,7 +126,7 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
     return now
 
 
-def look_at_queue(player: Player, clock: Clock = time.perf_counter) -> None:
+def measure_queue(player: Player, clock: Clock = time.perf_counter) -> None:
     """Measure what a wait costs, and how much of a call passes before the device has all of it."""
     waits, shares = [], []
     for _ in range(_LOOKS):

@@ -92,7 +92,7 @@ class Launch:
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
-        self._pending, self._mark = b"", 0
+        self._pending, self._printed = b"", 0
         self._home = None if python == sys.executable else _only_us()
         home = self._home.name if self._home else str(_HOME)
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
@@ -108,7 +108,7 @@ class Launch:
         )
         os.close(writer)
 
-    def share(self, machine: BuildOrPlayLock, limits: Limits) -> None:
+    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
         self._machine, self._limits = machine, limits
 
     def wait_until_ready(self) -> None:
@@ -210,7 +210,7 @@ class Launch:
     def _send(self, line: str) -> None:
         """Send a line to the launch process; raises UserError where it is gone."""
         assert self._process.stdin is not None
-        self._mark = self._log.seek(0, os.SEEK_END)
+        self._printed = self._log.seek(0, os.SEEK_END)
         try:
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
@@ -225,7 +225,7 @@ class Launch:
             if event is None or isinstance(event, (last, Exited)):
                 return event
             if isinstance(event, Busy) and event.printed is not None:
-                self._mark = event.printed
+                self._printed = event.printed
             worker.take(event)
             if self.hurried:
                 self._pass_on()
@@ -283,7 +283,7 @@ class Launch:
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
         """Return the end of what was printed since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(self._mark, size - 4096))
+        self._log.seek(max(self._printed, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
         kept = [line.strip() for line in lines if line.strip()][-most:]
         return " | ".join(kept)[-width:] or "it printed nothing"

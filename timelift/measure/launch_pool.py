@@ -95,7 +95,7 @@ class LaunchPool:
         return self._shared(launch, slot)
 
     def _shared(self, launch: AnyLaunch, slot: LaunchSlot) -> AnyLaunch:
-        launch.share(slot.machine, self._plan.limits.times(len(slot.numbers)))
+        launch.share_machine(slot.machine, self._plan.limits.times(len(slot.numbers)))
         launch.wait_until_ready()
         return launch
 

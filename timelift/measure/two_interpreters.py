@@ -59,10 +59,10 @@ class TwoInterpreters:
         self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
         self._machine, self._hurried = BuildOrPlayLock(), False
 
-    def share(self, machine: BuildOrPlayLock, limits: Limits) -> None:
+    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
         self._machine = machine
         for side in self._sides:
-            side.share(BuildOrPlayLock(), limits.times(2))
+            side.share_machine(BuildOrPlayLock(), limits.times(2))
 
     def wait_until_ready(self) -> None:
         """Wait for both imports; raises UserError where one fails."""
@@ -143,7 +143,7 @@ def _conduct(
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
         for player in players:
-            player.look()
+            player.learn_counts()
         dropped = rounds.play(
             players,
             seconds,
@@ -192,7 +192,7 @@ class _RemotePlayer(Player):
     def __post_init__(self) -> None:
         self.traces = lambda: self.seen_traces
 
-    def look(self) -> None:
+    def learn_counts(self) -> None:
         """Learn the worker's counts from a sample that is thrown away."""
         self.take_turn(lambda: 0.0)
 

@@ -25,7 +25,7 @@ class Playing:
     ) -> None:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
-        self._mark, self._hurried = channel.mark, channel.hurried
+        self._note_playing, self._hurried = channel.note_playing, channel.hurried
         self._throttled = watch.held_down(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
@@ -79,7 +79,7 @@ class Playing:
             traces=lambda: one.compiled.traces,
             play_sample=twins.sample_of(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
-            mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
+            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Playing:
             self.emit(Busy("warming up", player.name))
             seconds = rounds.warm_up(player)
             if not self.task.setting.device.startswith(CPU):
-                rounds.look_at_queue(player)
+                rounds.measure_queue(player)
             rounds.size_samples(player, seconds, self.dice)
         gc.collect()
         gc.freeze()
@@ -97,7 +97,7 @@ class Playing:
         seen = watch.Watch()
         play = self._be_conducted if self.task.conducted else self._conduct
         played = play(players)
-        self._mark(0)
+        self._note_playing(0)
         held_down = self._throttled()
         return {**played, **seen.facts(), **({"throttled": held_down} if held_down else {})}
 

@@ -69,7 +69,7 @@ def _import_backend(backend: str) -> None:
 
 
 def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
-    _mark(0)
+    _note_playing(0)
     pid = os.fork()
     if pid == 0:
         _be_a_worker(number, task, events)
@@ -80,7 +80,7 @@ def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
     return Exited(code, None, playing) if code >= 0 else Exited(None, -code, playing)
 
 
-def _mark(place: int) -> None:
+def _note_playing(place: int) -> None:
     """Note which rival plays, where it can be read even after this process has died."""
     _PLAYING[:4] = place.to_bytes(4, "little")
 
@@ -99,7 +99,7 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
         os.setsid()
         _die_with_parent()
         emit(Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _mark, hurry.asked)
+        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurry.asked)
         worker.run(task, channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
