@@ -222,7 +222,7 @@ def compare(arguments: Arguments, root: Path) -> int:
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
-    """True if the machines differ; raises UserError where that is not allowed."""
+    """Whether the machines differ; raises UserError where that is not allowed."""
     from timelift.analyse.changes.machines import identity_differences  # noqa: PLC0415
     from timelift.present.differences import in_words  # noqa: PLC0415
 
