@@ -27,7 +27,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what was asked for, so that `import timelift` costs nothing."""
+    """Import a public name when it is first used, so that `import timelift` costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module 'timelift' has no attribute {name!r}")
     home = importlib.import_module(_HOMES[name])
@@ -35,5 +35,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Name what can be asked for, too."""
     return sorted({*globals(), *_HOMES})

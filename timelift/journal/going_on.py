@@ -1,4 +1,4 @@
-"""Where a run goes on that was cut off: what its journal holds, and how many bytes to keep.
+"""Where a run that was cut off goes on: what its journal holds, and how many bytes to keep.
 
 A torn last line is cut off, and so are the lines of a setting whose rivals are not all there, since
 they were played together and only together mean something.

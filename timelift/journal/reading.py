@@ -1,4 +1,4 @@
-"""Reading lines of a journal: what is good is kept, and each damage is told in one sentence.
+"""Reading lines of a journal: what is good is kept, and each damage is one sentence.
 
 Nothing in a file is trusted, and nothing that it names is ever executed. `msgspec` reads the usual
 line; what it refuses is read again by `json`, which takes half a surrogate and a byte order mark.
@@ -140,7 +140,7 @@ _AGAINST = ("against", "damaged_against")
 
 
 def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaunch:
-    """Read the fields of a case in a launch; raises ValueError naming the field that is wrong."""
+    """Read the fields of a case in a launch; raises ValueError naming the wrong field."""
     status, median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
@@ -182,7 +182,6 @@ def case_from(fields: object) -> Case:
 
 
 def whole(name: str, value: object, smallest: int) -> int:
-    """Read a whole number that counts something."""
     good = isinstance(value, int) and not isinstance(value, bool)
     if not good or not smallest <= value <= LARGEST_SIZE:  # type: ignore[operator]
         raise ValueError(
@@ -207,11 +206,11 @@ def samples(values: object) -> list[float | None]:
 
 
 def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
-    """Make a struct of an object of JSON; a field that is not of its type is told and left out."""
+    """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
-        pass
+        """A header of a schema that this timelift does not know."""
     if not isinstance(fields, dict):
         damage.append(_sentence(within, "an object", fields))
         return kind()
@@ -227,7 +226,7 @@ def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") 
 
 
 def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
-    """Convert a field; the fields of one that holds structs are taken each for itself."""
+    """Convert a field; a field that holds structs is read field by field."""
     if _has_defaults(kind) and isinstance(value, dict):
         return lenient(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
