@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from timelift.analyse.changes.compared import Compared
 from timelift.analyse.changes.decide import Decision
-from timelift.analyse.changes.facts import FactChange
 from timelift.analyse.changes.judge import Findings, Judged
+from timelift.analyse.runs.facts import FactChange
 from timelift.case import Case
 from timelift.present.command_lines import to_decide
 from timelift.present.units import human_bytes, three_figures

@@ -14,11 +14,11 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.facts import FactChange, fact_changes
 from timelift.analyse.changes.machines import drift, versions_drifted
 from timelift.analyse.changes.sessions import Session, sessions
 from timelift.analyse.changes.shift import Shift, measured, shifts
 from timelift.analyse.changes.together import Together, canary_change, together
+from timelift.analyse.runs.facts import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES

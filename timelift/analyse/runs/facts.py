@@ -1,4 +1,9 @@
-"""What changed of the facts: the exact ones exactly, the others by gates as wide as their noise."""
+"""What changed of the facts of a case: the one rule of the gate, of two runs and of a history.
+
+A fact that repeats itself in every launch is exact, and any change of it is a change of the code.
+The others are noisy between two runs, so they have gates as wide as their noise. The trials of a
+gate measure those side by side instead, launch by launch, and judge them as they judge times.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +14,9 @@ from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
 from timelift.case import Case
 from timelift.journal import ABOUT, EXACT
+
+#: Another layer, or one that is traced again: such a change fails a gate by itself.
+_BREAKING = frozenset({"weights", "traces"})
 
 
 @dataclass(frozen=True)
@@ -38,20 +46,30 @@ class FactChange:
     new: float
     worse: bool
 
+    @property
+    def breaks(self) -> bool:
+        """True if a gate fails for it."""
+        return self.worse and self.name in _BREAKING
+
+
+def exact_change(case: Case, name: str, old: float | None, new: float | None) -> FactChange | None:
+    """Return the change of an exact fact, None where there is none or a side is unknown."""
+    if old is None or new is None or old == new:
+        return None
+    return FactChange(case, name, old, new, new > old or not ABOUT[name].more_is_worse)
+
+
+def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
+    """Return the exact facts of a case that differ, the gravest first."""
+    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
+    return tuple(one for one in changes if one)
+
 
 def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
-    """Give every change of a fact that says something, in the order of cases."""
+    """Return every change of a fact between two runs, in the order of cases."""
     shared = sorted(old.keys() & new.keys())
-    return (*_exact(old, new, shared), *_gated(old, new, shared))
-
-
-def _exact(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChange]:
-    for case in shared:
-        for name in EXACT:
-            before, after = fact(old[case], name), fact(new[case], name)
-            if before is not None and after is not None and before != after:
-                worse = after > before or not ABOUT[name].more_is_worse
-                yield FactChange(case, name, before, after, worse)
+    exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
+    return (*exact, *_gated(old, new, shared))
 
 
 def _gated(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChange]:
@@ -67,7 +85,7 @@ def _gated(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChang
 
 
 def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
-    """Give what most cases grew by, which is the machine's doing, not that of one strategy."""
+    """Return what most cases grew by, which is the machine's doing, not that of one strategy."""
     growth = [after / before for before, after in pairs]
     return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
 
