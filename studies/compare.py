@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.judge import Findings, Word, judge
+from timelift.analyse.changes.two_runs import Findings, Word, judge
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Share
 

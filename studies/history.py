@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.changes import find
 from timelift.analyse.changes.levels import Levels, ratios
+from timelift.analyse.changes.many_runs import WORSE, find
 from timelift.analyse.changes.segments import deviation
-from timelift.analyse.changes.standing import WORSE
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN

@@ -8,9 +8,8 @@ import pytest
 from studies import compare, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
-from timelift.analyse.changes.judge import Word, judge
-from timelift.analyse.changes.sessions import ASSUMED_SD, Session, sessions
-from timelift.analyse.changes.shift import shifts
+from timelift.analyse.changes.shift import ASSUMED_SD, Session, sessions, shifts
+from timelift.analyse.changes.two_runs import Word, judge
 from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
 from timelift.case import Status

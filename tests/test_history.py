@@ -8,9 +8,8 @@ import pytest
 
 from studies.history import Scenario, Shape, simulate
 from timelift.analyse.changes import segments
-from timelift.analyse.changes.changes import Found, find
 from timelift.analyse.changes.levels import Levels, ratios
-from timelift.analyse.changes.standing import WORSE, Now
+from timelift.analyse.changes.many_runs import WORSE, Found, Now, find
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
 

@@ -28,7 +28,7 @@ SAYS = {
     "runs.records": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "changes.runs": "what is left out of a history is told where its files are read",
+    "changes.history": "what is left out of a history is told where its files are read",
     "runs.baseline": "how a run ended, as a journal has it",
     "selftest.rule": "names of rules in the tables of studies",
 }

@@ -210,7 +210,7 @@ def compare(arguments: Arguments, root: Path) -> int:
     2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
     With --across-machines always 0 or 1.
     """
-    from timelift.analyse.changes.compared import compared  # noqa: PLC0415
+    from timelift.analyse.changes.two_runs import compared  # noqa: PLC0415
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
 
@@ -227,7 +227,7 @@ def compare(arguments: Arguments, root: Path) -> int:
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """Whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.analyse.changes.machines import identity_differences  # noqa: PLC0415
+    from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
     from timelift.present.differences import in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
@@ -260,14 +260,12 @@ def history(arguments: Arguments, root: Path) -> int:
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(arguments.since)
-    from timelift.analyse.changes import reading  # noqa: PLC0415
+    from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
     from timelift.present import history_table, terminal  # noqa: PLC0415
 
     folder = root / "results"
-    wanted = reading.Wanted(
-        arguments.machine, arguments.workload, arguments.case, since, arguments.gate
-    )
-    found = reading.read(folder, wanted)
+    wanted = Wanted(arguments.machine, arguments.workload, arguments.case, since, arguments.gate)
+    found = read(folder, wanted)
     history_table.show(found, terminal.console())
     output = arguments.output or folder / "report"
     from timelift.present.page import history_files  # noqa: PLC0415 - figures take a second

@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from timelift.analyse.changes.compared import Compared, Side
-from timelift.analyse.changes.judge import Judged, Word
+from timelift.analyse.changes.two_runs import Compared, Judged, Side, Word
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Case
 from timelift.escape import plain

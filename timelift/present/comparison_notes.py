@@ -3,9 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from timelift.analyse.changes.compared import Compared
-from timelift.analyse.changes.decide import Decision
-from timelift.analyse.changes.judge import Findings, Judged
+from timelift.analyse.changes.two_runs import Compared, Decision, Findings, Judged
 from timelift.analyse.runs.facts import FactChange
 from timelift.case import Case
 from timelift.present.command_lines import to_decide

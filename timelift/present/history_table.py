@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.changes.changes import CaseHistory
-from timelift.analyse.changes.reading import History
-from timelift.analyse.changes.standing import WORSE
+from timelift.analyse.changes.history import History
+from timelift.analyse.changes.many_runs import WORSE, CaseHistory
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.present.differences import between

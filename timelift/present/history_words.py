@@ -4,11 +4,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from timelift.analyse.changes.changes import CaseHistory
-from timelift.analyse.changes.machine_moves import Move
-from timelift.analyse.changes.reading import History
+from timelift.analyse.changes.history import History
+from timelift.analyse.changes.many_runs import WORSE, CaseHistory, Change, Now
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.standing import WORSE, Change, Now
+from timelift.analyse.changes.together import Move
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.

@@ -1,4 +1,4 @@
-"""From what changed to what is said: suspects, never convictions.
+"""Two stored runs: whether they may be compared, what changed, and what would decide about it.
 
 A case is suspect where it became slower by at least the gate, the chance of that much without a
 cause is below `LEVEL`, and it also holds among all cases: of the named ones at most 5 % are false
@@ -10,20 +10,92 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.machines import drift, versions_drifted
-from timelift.analyse.changes.sessions import Session, sessions
-from timelift.analyse.changes.shift import Shift, measured, shifts
+from timelift.analyse.changes.shift import Session, Shift, measured, sessions, shifts
 from timelift.analyse.changes.together import Together, canary_change, together
+from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.facts import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
-from timelift.case import SKIPPED, Case, Status
-from timelift.journal import Difference
+from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.journal import Difference, differences, flat
+
+#: Options that change what is measured without being an axis of a setting.
+_OPTIONS = ("pin", "round_seconds")
+#: What drifts without a change of what is installed.
+_NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
+
+
+def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
+    before, after = _engines(old), _engines(new)
+    engines = [one for one in differences(before, after) if None not in (one.old, one.new)]
+    sides = [flat(run.header.machine.identity) for run in (old, new)]
+    return *(differences(*sides) if any(sides) else [Difference("machine", None, None)]), *engines
+
+
+def _engines(run: Run) -> dict[str, str]:
+    """Return what each backend told of its device: names and switches such as tf32."""
+    return {
+        f"{one.case.setting.backend} {one.case.setting.device} {name}": value
+        for one in run.measurements
+        for name, value in identity(one).items()
+    }
+
+
+def drift(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
+    return tuple(differences(_drift(old), _drift(new)))
+
+
+def versions_drifted(found: Sequence[Difference]) -> bool:
+    """True if other packages or another interpreter were measured, which no revision explains."""
+    return any(one.name not in _NOT_INSTALLED for one in found)
+
+
+def _drift(run: Run) -> dict[str, str]:
+    asked = {name: run.header.options[name] for name in _OPTIONS if name in run.header.options}
+    return flat(run.header.machine.drift) | flat(asked)
+
+
+_COMMIT = 12
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
+
+    old: str
+    new: str
+    same_code: bool
+
+    @property
+    def against(self) -> str:
+        """The revision to race against; empty where none is known or can be to blame."""
+        return "" if self.same_code else self.old
+
+
+def decision(old: Run, new: Run) -> Decision:
+    """Return what would decide between two runs.
+
+    Where both measured one commit without changes, no revision is to blame.
+    """
+    before, after = commit(old), commit(new)
+    dirty = old.header.commit.dirty or new.header.commit.dirty
+    same = bool(before) and before == after and not dirty
+    return Decision(before, after, same)
+
+
+def commit(run: Run) -> str:
+    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
+    found = run.header.commit.id or ""
+    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
+
 
 #: The chance, one-sided, of so large a change without a cause.
 LEVEL = 0.005
@@ -89,7 +161,7 @@ class Findings:
 
     @property
     def all_settings_slower(self) -> bool:
-        """Whether every one of several settings became slower as a whole."""
+        """True if every one of several settings became slower as a whole."""
         return 1 < len(self.suspect_settings) == len(self.settings)
 
     @property
@@ -99,12 +171,12 @@ class Findings:
 
     @property
     def packages_drifted(self) -> bool:
-        """Whether other packages or another interpreter were measured."""
+        """True if other packages or another interpreter were measured."""
         return versions_drifted(self.drift)
 
     @property
     def any_suspect(self) -> bool:
-        """Whether anything is suspect."""
+        """True if anything is suspect."""
         return bool(self.suspects or self.suspect_settings)
 
 
@@ -162,7 +234,7 @@ def _worst_first(one: Judged) -> tuple[bool, float, Case]:
 
 
 def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
-    """Give each change's standard error, both sessions included, and its degrees of freedom."""
+    """Return each change's standard error, both sessions included, and its degrees of freedom."""
     launches = np.array([shift.variance for shift in found])
     session = 2 * np.array([one.variance for one in known])
     spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
@@ -184,8 +256,60 @@ def _words(
 
 
 def _found(p: Samples) -> NDArray[np.bool_]:
-    """Say which are below `LEVEL` and discoveries among all of them."""
+    """Return which are below `LEVEL` and discoveries among all of them."""
     ordered = np.sort(p)
     allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
     bar = float(ordered[ordered <= allowed].max(initial=-1.0))
     return np.asarray((p < LEVEL) & (p <= bar))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs: its commit, and the seconds per call of its measured cases."""
+
+    run: Run
+    seconds: Mapping[Case, float]
+
+    @cached_property
+    def _by_setting(self) -> dict[Setting, list[float]]:
+        found: dict[Setting, list[float]] = {}
+        for case, seconds in self.seconds.items():
+            found.setdefault(case.setting, []).append(seconds)
+        return found
+
+    def rank(self, case: Case) -> tuple[int, int]:
+        """Return the place of a case among its rivals, the fastest first, and how many they are."""
+        rivals = self._by_setting[case.setting]
+        return 1 + sum(one < self.seconds[case] for one in rivals), len(rivals)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs and what was found between them; `advisory` where they are of two machines."""
+
+    old: Side
+    new: Side
+    findings: Findings
+    decision: Decision
+    advisory: bool = False
+
+
+def compared(
+    old: Run,
+    new: Run,
+    history: Sequence[Run] = (),
+    gate: float = GATE_MARGIN,
+    *,
+    advisory: bool = False,
+) -> Compared:
+    """Compare two runs; `history` are the machine's other runs in the order of their times."""
+    findings = judge(old, new, history, gate)
+    return Compared(_side(old), _side(new), findings, decision(old, new), advisory)
+
+
+def _side(run: Run) -> Side:
+    return Side(run, {case: _seconds(one) for case, one in measured(run).items()})
+
+
+def _seconds(one: Measurement) -> float:
+    return float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
