@@ -60,7 +60,7 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
     assert row.split()[:2] == ["tokens-T16-B8-forward-graph-loop_slice", "slower"]
     assert histories.day(8) in row
     assert between in row
-    assert 1.08 < float(row.split()[2]) < 1.12
+    assert 8 < float(row.split()[2]) < 12
     assert "keras 3.14 -> 3.15" in said
 
 
@@ -90,7 +90,10 @@ def test_a_machine_that_moved_is_told_and_is_no_slow_down(
     _nights(results, 16, lambda _, night: 0.26 * (night >= 8))
     assert report.main(["history"]) == 0
     said = capsys.readouterr().out
-    assert f"moved between {histories.day(7)} and {histories.day(8)}, not the code: 100%" in said
+    assert (
+        f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100%"
+        in said
+    )
 
 
 def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

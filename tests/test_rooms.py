@@ -112,7 +112,7 @@ def decides(text):
                 yield f"line {node.lineno}: {node.func.attr}"
         elif isinstance(node, ast.Compare):
             sides = map(ast.unparse, [node.left, *node.comparators])
-            if any(re.match(r"(Verdict|Word)\.", side) for side in sides):
+            if any(re.match(r"(Verdict|State)\.", side) for side in sides):
                 yield f"line {node.lineno}: {ast.unparse(node)}"
 
 

@@ -1,35 +1,35 @@
 """A history in words and table cells; names are as the files wrote them until they are shown."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from timelift.analyse.changes.history import History
-from timelift.analyse.changes.many_runs import WORSE, CaseHistory, Change, Now
+from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.together import Move
+from timelift.analyse.changes.states import WORSE, Change, Move, State
+from timelift.present.changed import interval, percent
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.
 _PLACES = 5
-TITLES = ("case", "now", "ratio", "95 % interval", "since", "between commits", "runs", "with it")
+TITLES = ("case", "now", "change", "95 % interval", "since", "between commits", "runs", "with it")
 
 
 @dataclass(frozen=True)
 class Row:
     """A case that changed, as cells under `TITLES`."""
 
-    now: Now
+    state: State
     cells: tuple[str, ...]
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
-    """Give the head of a history as pairs of a label and a text."""
+    """Yield the head of a history as pairs of a label and a text."""
     runs = history.runs
     yield "machine", history.machine.name
     cases = f"{len(history.found.cases)} of {len(history.cases)} cases"
     yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {cases}"
-    yield "ratio", _reference(history)
+    yield "change", _reference(history)
     for move in history.found.moves:
         yield "machine", moved(move, history)
     yield from (("slower", line) for line in _together(history))
@@ -46,9 +46,9 @@ def _together(history: History) -> Iterator[str]:
 
 
 def _reference(history: History) -> str:
-    text = "to what the median rival of the same setting and run did"
+    text = "beside what the median rival of the same setting and run did"
     if few := history.few_rivals:
-        text += f"; in {few} settings of one or two rivals to the canary or the steadier rival"
+        text += f"; in {few} settings of one or two rivals beside the canary or the steadier rival"
     return text
 
 
@@ -61,7 +61,9 @@ def answer(history: History) -> str:
         )
     counts, worse = history.found.counts, len(history.found.worse)
     first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
-    others = (f"{count} {now}" for now, count in counts.items() if now not in WORSE)
+    others = [f"{count} {state}" for state, count in counts.items() if state not in WORSE]
+    if history.found.too_few_runs:
+        others.append(f"a change needs {2 * LEAST_RUNS} runs of a case")
     return f"{first} by {100 * history.gate:g} % or more; {', '.join(others)}".rstrip("; ")
 
 
@@ -70,7 +72,7 @@ def moved(move: Move, history: History) -> str:
     before, after = history.runs[move.before], history.runs[move.after]
     how = "against each other" if move.apart else f"by {percent(move.shift)}"
     return (
-        f"moved between {before.day} and {after.day}, not the code: {move.share:.0%} of "
+        f"moved together between {before.day} and {after.day}, not the code: {move.share:.0%} of "
         f"{move.cases} cases {how} at once{_with(history, move.before, move.after)}"
     )
 
@@ -83,7 +85,7 @@ def _with(history: History, before: int, after: int) -> str:
 
 def rows(history: History) -> list[Row]:
     """Write a row for each case that stands otherwise than it stood, the worst first."""
-    return [Row(one.now, cells(one, told, history)) for one, told in history.found.changed]
+    return [Row(one.state, cells(one, told, history)) for one, told in history.found.changed]
 
 
 def cells(one: CaseHistory, size: Change, history: History) -> tuple[str, ...]:
@@ -92,9 +94,9 @@ def cells(one: CaseHistory, size: Change, history: History) -> tuple[str, ...]:
     before, after = history.runs[since.before], history.runs[since.after]
     return (
         one.case.label,
-        str(one.now),
-        f"{math.exp(size.shift):.3f}",
-        f"[{math.exp(size.low):.3f}, {math.exp(size.high):.3f}]",
+        str(one.state),
+        percent(size.shift),
+        interval(size),
         after.day,
         f"{before.commit}..{after.commit}",
         str(one.runs_now),
@@ -114,8 +116,3 @@ def changed(change: Change, history: History) -> str:
     before, after = history.runs[change.before], history.runs[change.after]
     where = f"from {after.day} on, between {before.commit} and {after.commit}"
     return f"{percent(change.shift)} {where}{_with(history, change.before, change.after)}"
-
-
-def percent(shift: float) -> str:
-    """Write a log ratio as a change in per cent."""
-    return f"{math.expm1(shift):+.1%}"

@@ -5,7 +5,6 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 
 from timelift.analyse.changes.levels import ENOUGH_RIVALS, Levels, ratios
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Fitted, Segment, fit
-from timelift.analyse.changes.together import Move, apart, moves
+from timelift.analyse.changes.states import WORSE, CaseState, Change, Level, Move, State
+from timelift.analyse.changes.together import apart, moves
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import GATE_MARGIN
@@ -22,68 +22,32 @@ from timelift.case import Case
 _TAIL = 0.025
 
 
-class Now(StrEnum):
-    """How the latest runs of a case stand beside its best earlier ones."""
-
-    SLOWER = "slower"
-    CREPT = "crept slower"
-    FASTER = "faster"
-    SAME = "same"
-    TOO_FEW = "too few runs"
-    GONE = "no longer measured"
-
-
-#: What fails a build: a slow-down that runs have confirmed, and that is still there.
-WORSE = frozenset({Now.SLOWER, Now.CREPT})
-
-
 @dataclass(frozen=True)
-class Level:
-    """Runs `first` to `last`, by position in the history, in which a case kept one log ratio."""
-
-    first: int
-    last: int
-    runs: int
-    mean: float
-
-
-@dataclass(frozen=True)
-class Change:
-    """Between two runs a case changed by `shift`, a log ratio with its 95 % interval."""
-
-    before: int
-    after: int
-    shift: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Standing:
+class LatestVersusBest:
     """`worst` is the latest level beside the best one, `since` the change most of it came by."""
 
-    now: Now
+    state: State
     worst: Change | None = None
     since: Change | None = None
 
-    def carried(self, passed: float, later: "Standing", gate: float) -> "Standing":
+    def carried(self, passed: float, later: "LatestVersusBest", gate: float) -> "LatestVersusBest":
         """Return the standing after a move of the machine, in which the case changed by `passed`.
 
         A slow-down that was confirmed is still there until the case is as fast as it was beside its
         rivals; only then, or where something else is wrong, `later` holds.
         """
-        if self.worst is None or later.now in WORSE | {Now.GONE} or not math.isfinite(passed):
+        if self.worst is None or later.state in WORSE | {State.GONE} or not math.isfinite(passed):
             return later
         shift = self.worst.shift + passed
         if shift < math.log1p(gate):
             return later
         ends = self.worst.low + passed, self.worst.high + passed
         worst = Change(self.worst.before, self.worst.after, shift, *ends)
-        return Standing(self.now, worst, self.since)
+        return LatestVersusBest(self.state, worst, self.since)
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Era:
     """A case between two moves of the machine: its log ratios, and where they have which level."""
 
     ratio: Samples
@@ -125,29 +89,31 @@ class Stretch:
             if abs(found.shift) >= math.log1p(gate):
                 yield found
 
-    def standing(self, end: int, gate: float) -> Standing:
+    def standing(self, end: int, gate: float) -> LatestVersusBest:
         """Judge the latest level against the best earlier one; `end` is the run after the last."""
         if not len(self.places) or self.places[-1] < end - LEAST_RUNS:
-            return Standing(Now.GONE)
+            return LatestVersusBest(State.GONE)
         *earlier, last = self.fitted.segments
         if len(self.places) < 2 * LEAST_RUNS:
-            return Standing(Now.TOO_FEW)
+            return LatestVersusBest(State.UNKNOWN)
         if not earlier:
-            return Standing(Now.SAME)
+            return LatestVersusBest(State.SAME)
         best = _best(earlier)
         worst = self.change(best, last)
         if worst.shift >= math.log1p(gate) and self.fitted.differ(best, last):
             return self._worse(worst, gate)
         before = self.change(earlier[-1], last)
         faster = before.shift <= -math.log1p(gate)
-        return Standing(Now.FASTER, None, before) if faster else Standing(Now.SAME)
+        return (
+            LatestVersusBest(State.FASTER, None, before) if faster else LatestVersusBest(State.SAME)
+        )
 
-    def _worse(self, worst: Change, gate: float) -> Standing:
+    def _worse(self, worst: Change, gate: float) -> LatestVersusBest:
         """Tell a step from a creep: a creep has no step that is large enough by itself."""
         steps = [one for one in self.changes(gate) if one.shift > 0 and one.before >= worst.before]
         if not steps:
-            return Standing(Now.CREPT, worst, worst)
-        return Standing(Now.SLOWER, worst, max(steps, key=lambda one: one.shift))
+            return LatestVersusBest(State.CREPT, worst, worst)
+        return LatestVersusBest(State.SLOWER, worst, max(steps, key=lambda one: one.shift))
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
@@ -159,29 +125,21 @@ def _best(earlier: Sequence[Segment]) -> Segment:
 #: What the cases tell of the machine is looked at so often.
 _LOOKS = 3
 #: How the cases that changed are sorted.
-_WORST_FIRST = (Now.SLOWER, Now.CREPT, Now.FASTER)
+_WORST_FIRST = (State.SLOWER, State.CREPT, State.FASTER)
 
 
 @dataclass(frozen=True)
-class CaseHistory:
-    """One case: its log ratio to the reference by run, NaN where absent, and what was found in it.
+class CaseHistory(CaseState):
+    """One case over many runs: its log ratio to the reference by run, NaN where absent.
 
-    `eras` holds its levels between moves of the machine. `worst` is the latest level beside the
-    best earlier one of the last era, and `since` the change that most of it came by.
+    `eras` holds its levels between moves of the machine. `change` is the latest level beside the
+    best earlier one of the last era, where it is slower; `since` is the change most of it came by.
     """
 
-    case: Case
     ratio: Samples
     eras: tuple[tuple[Level, ...], ...]
     changes: tuple[Change, ...]
-    now: Now
-    worst: Change | None = None
     since: Change | None = None
-
-    @property
-    def told(self) -> Change | None:
-        """The change whose size is told: beside the best earlier level where it is slower."""
-        return self.worst or self.since
 
     @property
     def runs(self) -> int:
@@ -209,15 +167,14 @@ class Found:
     @property
     def worse(self) -> list[CaseHistory]:
         """The cases with a slow-down that is still there."""
-        return [one for one in self.cases if one.now in WORSE]
+        return [one for one in self.cases if one.state in WORSE]
 
     @property
     def changed(self) -> list[tuple[CaseHistory, Change]]:
         """The cases that stand otherwise than they stood with their changes, the worst first."""
-        known = [(one, one.told) for one in self.cases if one.now in _WORST_FIRST]
-        told = [(one, change) for one, change in known if change]
+        told = [(one, one.change) for one in self.cases if one.state in _WORST_FIRST and one.change]
         return sorted(
-            told, key=lambda it: (_WORST_FIRST.index(it[0].now), -abs(it[1].shift), it[0].case)
+            told, key=lambda it: (_WORST_FIRST.index(it[0].state), -abs(it[1].shift), it[0].case)
         )
 
     @property
@@ -227,10 +184,15 @@ class Found:
         return places.most_common()
 
     @property
-    def counts(self) -> dict[Now, int]:
+    def too_few_runs(self) -> int:
+        """How many cases have too few runs for any change."""
+        return self.counts.get(State.UNKNOWN, 0)
+
+    @property
+    def counts(self) -> dict[State, int]:
         """How many cases stand how, of those that any case does."""
-        counts = Counter(one.now for one in self.cases)
-        return {now: counts[now] for now in Now if counts[now]}
+        counts = Counter(one.state for one in self.cases)
+        return {state: counts[state] for state in State if counts[state]}
 
 
 def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:
@@ -268,8 +230,8 @@ def _cases(levels: Levels, common: Sequence[Move], gate: float) -> list[CaseHist
 
 
 def _standings(
-    levels: Levels, eras: Sequence[Sequence[Stretch]], ends: Sequence[int], gate: float
-) -> list[Standing]:
+    levels: Levels, eras: Sequence[Sequence[Era]], ends: Sequence[int], gate: float
+) -> list[LatestVersusBest]:
     """Judge every case era by era; what was slower stays so until it is shown to be mended."""
     standings = [one.standing(ends[0], gate) for one in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
@@ -282,7 +244,7 @@ def _standings(
     return standings
 
 
-def _passed(levels: Levels, before: Sequence[Stretch], after: Sequence[Stretch]) -> Samples:
+def _passed(levels: Levels, before: Sequence[Era], after: Sequence[Era]) -> Samples:
     """Return what each case changed by from one era's end to the next one's, beside its rivals."""
     pairs = zip(before, after, strict=True)
     ends = np.array([(one.end_level, other.end_level, other.first_level) for one, other in pairs])
@@ -293,7 +255,7 @@ def _passed(levels: Levels, before: Sequence[Stretch], after: Sequence[Stretch])
     return np.asarray(jumps + within)
 
 
-def _era(levels: Levels, first: int, end: int, gate: float) -> list[Stretch]:
+def _era(levels: Levels, first: int, end: int, gate: float) -> list[Era]:
     """Fit all cases between two moves, the second time beside those rivals that did not change."""
     part = levels.part(first, end)
     found = _fitted(part, np.ones(len(levels.cases), bool))
@@ -302,21 +264,21 @@ def _era(levels: Levels, first: int, end: int, gate: float) -> list[Stretch]:
     return [dataclasses.replace(one, places=one.places + first) for one in again]
 
 
-def _fitted(levels: Levels, steady: NDArray[np.bool_]) -> list[Stretch]:
+def _fitted(levels: Levels, steady: NDArray[np.bool_]) -> list[Era]:
     table = ratios(levels, steady)
     places = [np.flatnonzero(np.isfinite(row)) for row in table]
     rows = [row[place] for row, place in zip(table, places, strict=True)]
     tested = sum(len(row) >= 2 * LEAST_RUNS for row in rows)
-    return [Stretch(*one) for one in zip(table, places, fit(rows, max(tested, 1)), strict=True)]
+    return [Era(*one) for one in zip(table, places, fit(rows, max(tested, 1)), strict=True)]
 
 
-def _case(case: Case, stretches: Sequence[Stretch], standing: Standing, gate: float) -> CaseHistory:
+def _case(case: Case, eras: Sequence[Era], standing: LatestVersusBest, gate: float) -> CaseHistory:
     return CaseHistory(
         case,
-        ratio=np.concatenate([one.ratio for one in stretches]),
-        eras=tuple(one.levels for one in stretches),
-        changes=tuple(change for one in stretches for change in one.changes(gate)),
-        now=standing.now,
-        worst=standing.worst,
+        standing.state,
+        standing.worst or standing.since,
+        ratio=np.concatenate([one.ratio for one in eras]),
+        eras=tuple(one.levels for one in eras),
+        changes=tuple(change for one in eras for change in one.changes(gate)),
         since=standing.since,
     )

@@ -105,9 +105,15 @@ def deviation(values: Samples) -> float:
 
 def _lagged(values: Samples, lag: int) -> float:
     steps = values[lag:] - values[:-lag]
-    if not len(steps):
-        return RESOLUTION
-    return max(float(np.median(np.abs(steps))) / _MAD / math.sqrt(2), RESOLUTION)
+    return max(noise_of(steps), RESOLUTION) if len(steps) else RESOLUTION
+
+
+def noise_of(steps: Samples) -> float:
+    """Return the sd of the noise of a run, of which each step from one to another has two.
+
+    It is that of the median step: real changes are rare, and a median forgives them.
+    """
+    return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 
 
 def remembered(rows: Sequence[Samples]) -> float:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timelift.analyse.changes.segments import noise_of
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats.board import Board, boards
 from timelift.analyse.stats.effects import all_pairs, stack
@@ -137,8 +138,6 @@ def _launches(board: Board, place: int) -> int:
 ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
 #: From so many runs with a case on, history has a say.
 FEWEST_RUNS = 3
-#: The median of a squared standard normal value.
-_CHI_SQUARE_MEDIAN = 0.4549
 
 
 @dataclass(frozen=True)
@@ -161,9 +160,9 @@ def sessions(history: Sequence[Run]) -> Mapping[Case, Session]:
 
 def _learnt(steps: Sequence[Shift]) -> Session:
     """Average what history shows with what is assumed, weighted by degrees of freedom."""
-    squares = float(np.median([step.effect**2 for step in steps])) / _CHI_SQUARE_MEDIAN
-    explained = float(np.median([step.variance for step in steps]))
-    excess = max(0.0, (squares - explained) / 2)
+    noise = noise_of(np.array([step.effect for step in steps])) ** 2
+    explained = float(np.median([step.variance for step in steps])) / 2
+    excess = max(0.0, noise - explained)
     df = ASSUMED_DF + len(steps)
     variance = (ASSUMED_DF * ASSUMED_SD**2 + len(steps) * excess) / df
     return Session(variance, df, len(steps) + 1)

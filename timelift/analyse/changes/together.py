@@ -10,7 +10,6 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from timelift.analyse.changes.levels import Levels, shared
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit
 from timelift.analyse.changes.shift import measured
+from timelift.analyse.changes.states import Move
 from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
 from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.location import HALF, trimmed_mean
@@ -30,21 +30,6 @@ LEAST_CASES = 4
 _LIKELY = 0.01
 #: A place is named by this share of the cases, and by so many.
 _NAMED, _LEAST_NAMING = 0.1, 3
-
-
-@dataclass(frozen=True)
-class Move:
-    """Between two runs, by position, `share` of the cases moved by `shift` (a log ratio) at once.
-
-    `apart` says that they moved against each other, so that no common shift tells of it.
-    """
-
-    before: int
-    after: int
-    shift: float
-    share: float
-    cases: int
-    apart: bool = False
 
 
 #: The changes of a case, each as the runs before and after it.
@@ -153,30 +138,16 @@ def crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[in
 GATE = float(np.log(1.2))
 
 
-@dataclass(frozen=True)
-class Together:
-    """The median change of a setting's rivals in log seconds, and what is left beside the canary.
+def together(old: Run, new: Run) -> dict[Setting, Move]:
+    """Return how the rivals of each setting moved, the median one, beside the canary.
 
-    `beside_canary` is NaN where a run has no canary.
+    That is NaN where a run has no canary.
     """
-
-    setting: Setting
-    change: float
-    beside_canary: float
-
-    @property
-    def suspect(self) -> bool:
-        """True if it is slower by more than a machine does by itself."""
-        return self.beside_canary > GATE
-
-
-def together(old: Run, new: Run) -> tuple[Together, ...]:
-    """Return every setting with a case that both runs measured."""
     before, after = measured(old), measured(new)
     pairs: dict[Setting, list[tuple[Measurement, Measurement]]] = defaultdict(list)
     for case in before.keys() & after.keys():
         pairs[case.setting].append((before[case], after[case]))
-    return tuple(_of_setting(setting, pairs[setting]) for setting in sorted(pairs))
+    return {setting: _of_setting(pairs[setting]) for setting in sorted(pairs)}
 
 
 def canary_change(old: Run, new: Run) -> float:
@@ -184,11 +155,12 @@ def canary_change(old: Run, new: Run) -> float:
     return _canary(new.measurements) - _canary(old.measurements)
 
 
-def _of_setting(setting: Setting, pairs: Iterable[tuple[Measurement, Measurement]]) -> Together:
+def _of_setting(pairs: Iterable[tuple[Measurement, Measurement]]) -> Move:
     known = list(pairs)
-    change = statistics.median(_log_seconds(new) - _log_seconds(old) for old, new in known)
     canary = _canary(new for _, new in known) - _canary(old for old, _ in known)
-    return Together(setting, change, change - canary)
+    moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in known]
+    share = statistics.fmean(one > GATE for one in moved)
+    return Move(0, 1, statistics.median(moved), share, len(known))
 
 
 def _log_seconds(one: Measurement) -> float:

@@ -9,14 +9,14 @@ in expectation, and where nothing changed at all, any is named in at most 1 of 2
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.changes.shift import Session, Shift, measured, sessions, shifts
-from timelift.analyse.changes.together import Together, canary_change, together
+from timelift.analyse.changes.states import CaseState, Change, Move, State
+from timelift.analyse.changes.together import GATE, canary_change, together
 from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.facts import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
@@ -104,37 +104,26 @@ _FALSE_SHARE = 0.05
 _DIGITS = 9
 
 
-class Word(StrEnum):
-    """What is said of a case."""
-
-    SUSPECT = "suspect"
-    FASTER = "faster"
-    SAME = "same"
-    UNDECIDED = "undecided"
-
-
 @dataclass(frozen=True)
-class Judged:
-    """A case's change with its 95 % interval, as log ratios, and what is said of it.
+class CaseBetween(CaseState):
+    """One case between two runs: its change, which always is known, and what that rests on.
 
     `session` is what one session adds. A change of `visible` would be suspect every other time,
     were it the only one.
     """
 
+    change: Change
     shift: Shift
     session: Session
-    low: float
-    high: float
     visible: float
-    word: Word
 
 
 @dataclass(frozen=True)
 class Findings:
     """All that was found between two runs; `lost` are cases that were measured and now fail."""
 
-    judged: tuple[Judged, ...]
-    settings: tuple[Together, ...]
+    cases: tuple[CaseBetween, ...]
+    settings: Mapping[Setting, Move]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
@@ -145,19 +134,19 @@ class Findings:
     @property
     def suspect_rows(self) -> int:
         """How many of the judged cases are suspect by their times; they come first."""
-        return sum(one.word is Word.SUSPECT for one in self.judged)
+        return sum(one.state is State.SUSPECT for one in self.cases)
 
     @property
     def suspects(self) -> tuple[Case, ...]:
         """The cases with a reason to be measured again, the worst first."""
-        slower = [one.shift.case for one in self.judged if one.word is Word.SUSPECT]
+        slower = [one.case for one in self.cases if one.state is State.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
         return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
 
     @property
-    def suspect_settings(self) -> tuple[Together, ...]:
-        """The settings whose rivals all became slower together."""
-        return tuple(one for one in self.settings if one.suspect)
+    def suspect_settings(self) -> dict[Setting, Move]:
+        """The settings that became slower by more than a machine does by itself."""
+        return {setting: one for setting, one in self.settings.items() if one.shift > GATE}
 
     @property
     def all_settings_slower(self) -> bool:
@@ -167,7 +156,7 @@ class Findings:
     @property
     def usually_visible(self) -> float:
         """The change that would be suspect every other time in the median case; NaN of none."""
-        return float(np.median([one.visible for one in self.judged])) if self.judged else math.nan
+        return float(np.median([one.visible for one in self.cases])) if self.cases else math.nan
 
     @property
     def packages_drifted(self) -> bool:
@@ -185,7 +174,7 @@ def judge(old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MA
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
     return Findings(
-        judged=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
+        cases=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
         settings=together(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
@@ -207,7 +196,7 @@ def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
 
 def _judged(
     found: Sequence[Shift], learnt: Mapping[Case, Session], margin: float
-) -> tuple[Judged, ...]:
+) -> tuple[CaseBetween, ...]:
     """Judge every case, suspects first and then by how much slower they became."""
     if not found:
         return ()
@@ -216,21 +205,22 @@ def _judged(
     scale, df = _spread(found, known)
     width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
     alone = student.quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    ends = (effect, effect - width, effect + width)
     columns = (
+        [shift.case for shift in found],
+        _states(found, effect, scale, df, margin),
+        [Change(0, 1, *row) for row in np.column_stack(ends).tolist()],
         found,
         known,
-        (effect - width).tolist(),
-        (effect + width).tolist(),
         np.maximum(alone, margin).tolist(),
-        _words(found, effect, scale, df, margin),
     )
-    rows = [Judged(*row) for row in zip(*columns, strict=True)]
+    rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=_worst_first))
 
 
-def _worst_first(one: Judged) -> tuple[bool, float, Case]:
+def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
     """Return what a case is sorted by; the names decide where changes agree but for rounding."""
-    return one.word is not Word.SUSPECT, -round(one.shift.effect, _DIGITS), one.shift.case
+    return one.state is not State.SUSPECT, -round(one.change.shift, _DIGITS), one.case
 
 
 def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
@@ -241,18 +231,18 @@ def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, 
     return np.sqrt(launches + session), (launches + session) ** 2 / spent
 
 
-def _words(
+def _states(
     found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
-) -> list[Word]:
-    """Name each change; with too few launches on either side all is undecided."""
+) -> list[State]:
+    """Name each change; with too few launches on either side none is known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, student.tail(effect / scale, df), 1.0)
     faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
     alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
-    words = np.where(alike, Word.SAME, Word.UNDECIDED)
-    words = np.where(_found(faster) & (effect <= -margin), Word.FASTER, words)
-    words = np.where(_found(slower) & (effect >= margin), Word.SUSPECT, words)
-    return [Word(word) for word in words.tolist()]
+    states = np.where(alike, State.SAME, State.UNKNOWN)
+    states = np.where(_found(faster) & (effect <= -margin), State.FASTER, states)
+    states = np.where(_found(slower) & (effect >= margin), State.SUSPECT, states)
+    return [State(state) for state in states.tolist()]
 
 
 def _found(p: Samples) -> NDArray[np.bool_]:
