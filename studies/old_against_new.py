@@ -40,6 +40,8 @@ EQUAL = 1e-12
 #: Differences that are meant: a pattern of the key, as a difference is printed with it, and why.
 EXPECTED: Mapping[str, str] = {
     "export pytest-benchmark": "facts stand in the order of `journal.Facts`, not of the file",
+    r"^\d+ compare ": "`compare` has the words and the columns of the history",
+    r"^machine\d+ history( \S+/history\.(md|csv))?$": "the history has the words of `compare`",
     r"^(0006|0066|0105|0114|0135) read_run": "a damaged fact is told, and what was received",
 }
 #: Journals in one history.

@@ -21,7 +21,7 @@ from timelift.present.terminal import laid_out, show_line
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
 #: The first columns to go where a terminal is narrow.
-_RANKS = (0, 0, 0, 3, 1, 2, 4, 5)
+_RANKS = (0, 0, 0, 3, 1, 2, 5, 4)
 
 
 def show(history: History, console: Console) -> None:

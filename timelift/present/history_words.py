@@ -61,10 +61,9 @@ def answer(history: History) -> str:
         )
     counts, worse = history.found.counts, len(history.found.worse)
     first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
-    others = [f"{count} {state}" for state, count in counts.items() if state not in WORSE]
-    if history.found.too_few_runs:
-        others.append(f"a change needs {2 * LEAST_RUNS} runs of a case")
-    return f"{first} by {100 * history.gate:g} % or more; {', '.join(others)}".rstrip("; ")
+    others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
+    why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if history.found.too_few_runs else ""
+    return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
 def moved(move: Move, history: History) -> str:
