@@ -13,6 +13,7 @@ from timelift.analyse.changes.states import State
 from timelift.analyse.changes.two_runs import judge
 from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
+from timelift.analyse.runs.facts import changes_over_runs, largest
 from timelift.case import Status
 
 
@@ -254,3 +255,20 @@ def test_the_marks_are_those_of_known_truth(capsys):
     assert marks.wrong <= 1
     assert 0.9 < marks.coverage <= 1
     assert marks.found[-1] == 1.0
+
+
+def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
+    """A run that does not tell a fact is passed over; what is the same again is no change."""
+    case = journals.case("native")
+    runs = [{case: (96.0, 44.0, 1.0)}, {}, {case: (96.0, None, 1.0)}, {case: (96.0, 45.0, 1.0)}]
+    (found,) = changes_over_runs([*runs, runs[-1]])
+    assert (found.before, found.after) == (2, 3)
+    assert (found.change.name, found.change.old, found.change.new) == ("graph_nodes", 44, 45)
+    assert found.change.worse
+    assert not found.change.breaks
+
+
+def test_of_two_launches_the_larger_exact_fact_counts():
+    """One that a launch does not tell is the other's."""
+    assert largest((96.0, None, 1.0), (96.0, 44.0, 2.0)) == (96.0, 44.0, 2.0)
+    assert largest((None, None, None), (None, None, None)) == (None, None, None)

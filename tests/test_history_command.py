@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,30 @@ def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
     assert axes.get_title("left") == "T16-B8-forward-graph"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["loop_slice"]
     assert len(axes.lines) == 5
+
+
+def _with_nodes(path: Path, nodes: int) -> None:
+    """Let `loop_slice` have so many graph nodes in a journal."""
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in lines:
+        if line.get("case", {}).get("strategy") == "loop_slice":
+            line["facts"] = {"graph_nodes": nodes}
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+
+
+def test_an_exact_fact_that_changed_is_told_with_its_runs_and_fails_nothing(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same rule as that of `compare` and of the gate; without the change nothing is told."""
+    _nights(results, 6)
+    paths = sorted((results / "example").glob("*.jsonl"))
+    for night, path in enumerate(paths):
+        _with_nodes(path, 44 if night < 4 else 1044)
+    assert report.main(["history"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    place = f"from {histories.day(4)} on, between {histories.commit(3)} and {histories.commit(4)}"
+    assert f"loop_slice: graph nodes 44 → 1,044 {place}" in said
+    for path in paths:
+        _with_nodes(path, 44)
+    assert report.main(["history"]) == 0
+    assert "graph nodes" not in capsys.readouterr().out

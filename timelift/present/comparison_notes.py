@@ -1,24 +1,16 @@
 """What is said below the table of two runs: what changed beside times, and what would decide."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from timelift.analyse.changes.states import State
 from timelift.analyse.changes.two_runs import CaseBetween, Compared, Decision, Findings
 from timelift.analyse.runs.facts import FactChange
 from timelift.case import Case
-from timelift.present.changed import percent
+from timelift.present.changed import fact_in_words, percent
 from timelift.present.command_lines import to_decide
-from timelift.present.units import human_bytes, three_figures
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
 ROWS, NAMES = 20, 6
-_FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
-    "weights": ("weights", "{:,.0f}".format),
-    "graph_nodes": ("graph nodes", "{:,.0f}".format),
-    "traces": ("traces", "{:,.0f}".format),
-    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
-    "peak_bytes": ("peak memory", human_bytes),
-}
 
 
 def shown(findings: Findings, rows: int) -> list[CaseBetween]:
@@ -58,9 +50,8 @@ def _listed(what: str, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _fact(change: FactChange) -> str:
-    name, write = _FACTS[change.name]
     state = State.SUSPECT if change.worse else "better"
-    return f"{state}: {case_name(change.case)}: {name} {write(change.old)} → {write(change.new)}"
+    return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
 
 
 def _together(findings: Findings) -> Iterator[str]:

@@ -7,7 +7,7 @@ from timelift.analyse.changes.history import History
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.changes.states import WORSE, Change, Move, State
-from timelift.present.changed import interval, percent
+from timelift.present.changed import FACTS, fact_in_words, interval, percent
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.
@@ -33,16 +33,30 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     for move in history.found.moves:
         yield "machine", moved(move, history)
     yield from (("slower", line) for line in _together(history))
+    yield from (("facts", line) for line in _facts(history))
     yield "answer", answer(history)
 
 
 def _together(history: History) -> Iterator[str]:
     """Write which slow-downs that are still there came at one place, the largest group first."""
     for (first, second), count in history.found.worse_by_place[:_PLACES]:
-        before, after = history.runs[first], history.runs[second]
-        many = f"{count} case{'s' if count > 1 else ''} from {after.day} on"
-        with_it = _with(history, first, second)
-        yield f"{many}, between {before.commit} and {after.commit}{with_it}"
+        yield f"{count} case{'s' if count > 1 else ''} {_where(history, first, second)}"
+
+
+def _facts(history: History) -> Iterator[str]:
+    """Write which exact facts changed, the latest first: a fact and a place are one line."""
+    for (before, after, name), changes in history.facts_by_place[:_PLACES]:
+        what = f"{FACTS[name][0]} of {len(changes)} cases changed"
+        if len(changes) == 1:
+            what = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
+        yield f"{what} {_where(history, before, after)}"
+
+
+def _where(history: History, first: int, second: int) -> str:
+    """Write from when on something is otherwise, and what else is."""
+    before, after = history.runs[first], history.runs[second]
+    place = f"from {after.day} on, between {before.commit} and {after.commit}"
+    return place + _with(history, first, second)
 
 
 def _reference(history: History) -> str:
@@ -112,6 +126,4 @@ def past(history: History) -> Iterator[str]:
 
 def changed(change: Change, history: History) -> str:
     """Write what a change was and between which commits."""
-    before, after = history.runs[change.before], history.runs[change.after]
-    where = f"from {after.day} on, between {before.commit} and {after.commit}"
-    return f"{percent(change.shift)} {where}{_with(history, change.before, change.after)}"
+    return f"{percent(change.shift)} {_where(history, change.before, change.after)}"

@@ -13,6 +13,7 @@ from timelift import journal
 from timelift.analyse.changes.levels import ENOUGH_RIVALS, Summary, levels, of_run
 from timelift.analyse.changes.many_runs import CaseHistory, Found, find
 from timelift.analyse.changes.segments import LEAST_RUNS
+from timelift.analyse.runs.facts import FactChange, FactSince, changes_over_runs
 from timelift.analyse.runs.records import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
@@ -188,6 +189,7 @@ class History:
     cases: tuple[Case, ...]
     found: Found
     gate: float
+    facts: tuple[FactSince, ...] = ()
 
     @property
     def runs(self) -> tuple[RunHead, ...]:
@@ -204,6 +206,14 @@ class History:
         """How many settings have too few rivals for a median that none of them can move."""
         counts = Counter(case.setting for case in self.cases)
         return sum(count < ENOUGH_RIVALS for count in counts.values())
+
+    @property
+    def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:
+        """Between which runs which exact fact changed, and of which cases; the latest first."""
+        places: dict[tuple[int, int, str], list[FactChange]] = defaultdict(list)
+        for one in self.facts:
+            places[one.before, one.after, one.change.name].append(one.change)
+        return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
 
     def differences(self, before: int, after: int) -> tuple[Difference, ...]:
         """Return what was installed or set otherwise between two runs, by position."""
@@ -226,7 +236,10 @@ def read(results: Path, wanted: Wanted) -> History:
     beats = [run.canary_seconds or np.nan for run in machine.runs]
     found = find(levels(summaries, beats), wanted.gate)
     shown = replace(found, cases=_shown(found.cases, wanted))
-    return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate)
+    asked = {one.case for one in shown.cases}
+    facts = changes_over_runs(one.exact for one in summaries)
+    facts = tuple(one for one in facts if one.change.case in asked)
+    return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate, facts)
 
 
 def _summary(path: Path) -> Summary:

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from timelift.analyse.runs.facts import largest
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.location import HALF, trimmed_mean
 from timelift.case import Case, Setting
-from timelift.journal.brief import Median, medians
+from timelift.journal.brief import Exact, Median, medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
@@ -26,10 +27,14 @@ _LONGEST_BEAT = 1.0
 
 @dataclass(frozen=True)
 class Summary:
-    """The level of every measured case as log seconds per call, and the run's canary (NaN)."""
+    """The level of every measured case as log seconds per call, and the run's canary (NaN).
+
+    `exact` are the facts of each case that repeat themselves, in the order of `EXACT`.
+    """
 
     log_seconds: Mapping[Case, float]
     canary_seconds: float = math.nan
+    exact: Mapping[Case, Exact] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,12 +44,14 @@ class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
+    exact: dict[Case, Exact] = field(default_factory=dict)
 
     def take(self, one: Median) -> None:
         if math.isnan(one.log_seconds):
             self.lost.add(one.case)
             return
         self.medians[one.case].setdefault(one.launch, one.log_seconds)
+        self.exact[one.case] = largest(self.exact.get(one.case, one.exact), one.exact)
         if one.canary_seconds is not None and 0 < one.canary_seconds < _LONGEST_BEAT:
             self.beats.append(one.canary_seconds)
 
@@ -62,7 +69,8 @@ class _Reading:
             for case, level in zip(cases, row, strict=False)
         }
         beat = float(np.median(self.beats)) if self.beats else math.nan
-        return Summary(found, beat)
+        exact = {case: self.exact[case] for case in found}
+        return Summary(found, beat, exact)
 
     def _table(self, rivals: list[list[Case]]) -> Samples:
         """Lay the medians out as (settings, rivals, launches), NaN where there is none."""

@@ -14,6 +14,7 @@ from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
 from timelift.case import Case
 from timelift.journal import ABOUT, EXACT
+from timelift.journal.brief import Exact
 
 #: Another layer, or one that is traced again: such a change fails a gate by itself.
 _BREAKING = frozenset({"weights", "traces"})
@@ -63,6 +64,45 @@ def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactC
     """Return the exact facts of a case that differ, the gravest first."""
     changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
     return tuple(one for one in changes if one)
+
+
+def largest(one: Exact, other: Exact) -> Exact:
+    """Merge the exact facts of two launches."""
+    if one == other:
+        return one
+    pairs = zip(one, other, strict=True)
+    known = ([value for value in pair if value is not None] for pair in pairs)
+    return tuple(max(values, default=None) for values in known)
+
+
+@dataclass(frozen=True)
+class FactSince:
+    """A change of a fact from one run to another, by their positions in a history."""
+
+    before: int
+    after: int
+    change: FactChange
+
+
+def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, ...]:
+    """Return every change of an exact fact over the runs of a history, in their order."""
+    last: dict[Case, tuple[int, Exact]] = {}
+    found: list[FactSince] = []
+    for place, cases in enumerate(runs):
+        for case, values in cases.items():
+            before, known = last.get(case, (place, values))
+            if known != values:
+                sides = zip(EXACT, known, values, strict=True)
+                changes = (exact_change(case, *one) for one in sides)
+                found += [FactSince(before, place, one) for one in changes if one]
+                values = _filled(values, known)  # noqa: PLW2901 - what is unknown is as before
+            last[case] = place, values
+    return tuple(found)
+
+
+def _filled(values: Exact, known: Exact) -> Exact:
+    pairs = zip(values, known, strict=True)
+    return tuple(old if new is None else new for new, old in pairs)
 
 
 def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
