@@ -40,6 +40,8 @@ EQUAL = 1e-12
 #: Differences that are meant: a pattern of the key with the new text behind it, and why.
 EXPECTED: Mapping[str, str] = {
     r"read_run: .*, so it is left out": "a damaged fact is told, and what was received",
+    r"^\d+ compare ": "`compare` has the words and the columns of the history",
+    r"^machine\d+ history( \S+/history\.(md|csv))?: ": "the history has the words of `compare`",
 }
 #: Lines of a report that are reworded on purpose, and left out of both sides: the answer over
 #: several settings, which now is the recommendation of each workload, as the page has it.

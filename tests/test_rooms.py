@@ -27,7 +27,7 @@ SAYS = {
     "runs.records": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "changes.runs": "what is left out of a history is told where its files are read",
+    "changes.history": "what is left out of a history is told where its files are read",
     "runs.baseline": "how a run ended, as a journal has it",
     "selftest.rule": "names of rules in the tables of studies",
 }
@@ -111,7 +111,7 @@ def decides(text):
                 yield f"line {node.lineno}: {node.func.attr}"
         elif isinstance(node, ast.Compare):
             sides = map(ast.unparse, [node.left, *node.comparators])
-            if any(re.match(r"(Verdict|Word)\.", side) for side in sides):
+            if any(re.match(r"(Verdict|State)\.", side) for side in sides):
                 yield f"line {node.lineno}: {ast.unparse(node)}"
 
 

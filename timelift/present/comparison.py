@@ -7,20 +7,20 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from timelift.analyse.changes.compared import Compared, Side
-from timelift.analyse.changes.judge import Judged, Word
+from timelift.analyse.changes.states import State
+from timelift.analyse.changes.two_runs import CaseBetween, Compared, Side
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Case
 from timelift.escape import plain
-from timelift.present.comparison_notes import ROWS, case_name, ending, notes, percent, shown
+from timelift.present.changed import STYLES, interval, percent
+from timelift.present.comparison_notes import ROWS, case_name, ending, notes, shown
 from timelift.present.differences import in_words
 from timelift.present.table import Column
 from timelift.present.terminal import laid_out, show_line
 from timelift.present.units import three_figures
 
 #: What is said of a case on another machine, where nothing can be suspect.
-_ADVISED = {Word.SUSPECT: "slower there"}
-_STYLES = {Word.SUSPECT: "yellow", Word.FASTER: "green"}
+_ADVISED = {State.SUSPECT: "slower there"}
 
 
 def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
@@ -30,7 +30,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     judged = shown(compared.findings, rows)
     if judged:
         console.print()
-        styles = {case_name(one.shift.case): _STYLES.get(one.word, "") for one in judged}
+        styles = {case_name(one.case): STYLES.get(one.state, "") for one in judged}
         table = laid_out(columns(judged, compared), console, styles)
         console.print(table, no_wrap=True, overflow="ellipsis")
     for line in notes(compared, rows):
@@ -40,7 +40,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: Compared) -> Iterator[tuple[str, str]]:
-    """Say which runs, what drifted between them, and what the canary says of the machine."""
+    """Write which runs, what drifted between them, and what the canary says of the machine."""
     yield "old", _run(compared.old.run, compared.decision.old)
     yield "new", _run(compared.new.run, compared.decision.new)
     if compared.advisory:
@@ -60,16 +60,16 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:
+def columns(judged: Sequence[CaseBetween], compared: Compared) -> list[Column]:
     """Lay out the cases; `change` is beside the other rivals of the setting, not in seconds."""
     before, after = compared.old, compared.new
     shifts = [one.shift for one in judged]
     title, value = ("rank", _rank) if compared.advisory else ("(ms)", _milliseconds)
     return [
         Column("case", 0, tuple(case_name(shift.case) for shift in shifts)),
-        Column("change", 0, tuple(percent(shift.effect) for shift in shifts)),
-        Column("95 % interval", 1, tuple(_interval(one) for one in judged)),
-        Column("", 0, tuple(_word(one, compared) for one in judged)),
+        Column("now", 0, tuple(_state(one, compared) for one in judged)),
+        Column("change", 0, tuple(percent(one.change.shift) for one in judged)),
+        Column("95 % interval", 1, tuple(interval(one.change) for one in judged)),
         Column(f"old {title}", 3, tuple(value(shift.case, before) for shift in shifts)),
         Column(f"new {title}", 3, tuple(value(shift.case, after) for shift in shifts)),
         Column("beside", 4, tuple(str(shift.rivals) for shift in shifts)),
@@ -77,8 +77,8 @@ def columns(judged: Sequence[Judged], compared: Compared) -> list[Column]:
     ]
 
 
-def _word(one: Judged, compared: Compared) -> str:
-    return (_ADVISED if compared.advisory else {}).get(one.word, str(one.word))
+def _state(one: CaseBetween, compared: Compared) -> str:
+    return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
 def _milliseconds(case: Case, side: Side) -> str:
@@ -88,7 +88,3 @@ def _milliseconds(case: Case, side: Side) -> str:
 def _rank(case: Case, side: Side) -> str:
     place, rivals = side.rank(case)
     return f"{place} of {rivals}"
-
-
-def _interval(one: Judged) -> str:
-    return f"[{percent(one.low)}, {percent(one.high)}]"

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.changes.changes import CaseHistory
-from timelift.analyse.changes.reading import History
-from timelift.analyse.changes.standing import WORSE
+from timelift.analyse.changes.history import History
+from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
+from timelift.present.changed import STYLES
 from timelift.present.differences import between
 from timelift.present.history_words import TITLES, cells, head, past, rows
 from timelift.present.table import Column
@@ -21,7 +21,7 @@ from timelift.present.terminal import laid_out, show_line
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
 #: The first columns to go where a terminal is narrow.
-_RANKS = (0, 0, 0, 3, 1, 2, 4, 5)
+_RANKS = (0, 0, 0, 3, 1, 2, 5, 4)
 
 
 def show(history: History, console: Console) -> None:
@@ -41,7 +41,7 @@ def show(history: History, console: Console) -> None:
 
 
 def _styles(history: History) -> dict[str, str]:
-    return {one.case.label: "red" if one.now in WORSE else "green" for one in history.found.cases}
+    return {one.case.label: STYLES.get(one.state, "") for one in history.found.cases}
 
 
 def _show_past(lines: Sequence[str], console: Console) -> None:
@@ -82,7 +82,7 @@ def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
 
 def _every(history: History) -> list[str]:
     rows = [
-        _row([one.case.label, one.now, str(one.runs), str(len(one.changes))])
+        _row([one.case.label, one.state, str(one.runs), str(len(one.changes))])
         for one in history.found.cases
     ]
     return [_row(["case", "now", "runs", "changes"]), "| --- | --- | ---: | ---: |", *rows]
@@ -106,12 +106,12 @@ def csv_history(history: History) -> str:
 
 
 def _state(one: CaseHistory, history: History) -> list[object]:
-    size = one.told
+    size = one.change
     if size is None:
-        return [str(one.now), one.runs, len(one.changes), *[""] * 6]
+        return [str(one.state), one.runs, len(one.changes), *[""] * 6]
     ratios = [round(math.exp(end), 6) for end in (size.shift, size.low, size.high)]
     written = cells(one, size, history)
-    return [str(one.now), one.runs, len(one.changes), *ratios, written[4], written[5], written[7]]
+    return [str(one.state), one.runs, len(one.changes), *ratios, written[4], written[5], written[7]]
 
 
 def csv_changes(history: History) -> str:
