@@ -180,5 +180,5 @@ def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path: Path) -> None:
     """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).rows]
+    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).cells]
     assert rows == [("best", "yes"), ("other", "no")]

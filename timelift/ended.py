@@ -15,7 +15,7 @@ from timelift.journal import TWINS_FOLDERS
 from timelift.present import ending, gate, github
 from timelift.present.ending import markup
 from timelift.present.head import trust_in_words
-from timelift.present.table import report
+from timelift.present.report import report
 
 __all__ = ["markup"]
 

@@ -1,27 +1,16 @@
-"""A history in words and table cells; names are as the files wrote them until they are shown."""
+"""A history in words; names are as the files wrote them until they are shown."""
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from timelift.analyse.changes.changes import CaseHistory
 from timelift.analyse.changes.machine_moves import Move
 from timelift.analyse.changes.reading import History
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.standing import WORSE, Change, Now
+from timelift.analyse.changes.standing import WORSE, Change
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.
 _PLACES = 5
-TITLES = ("case", "now", "ratio", "95 % interval", "since", "between commits", "runs", "with it")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A case that changed, as cells under `TITLES`."""
-
-    now: Now
-    cells: tuple[str, ...]
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
@@ -80,27 +69,6 @@ def _with(history: History, before: int, after: int) -> str:
     """Name what was otherwise after a change, as the end of a sentence."""
     other = between(history.differences(before, after))
     return f"; with it: {other}" if other else ""
-
-
-def rows(history: History) -> list[Row]:
-    """Write a row for each case that stands otherwise than it stood, the worst first."""
-    return [Row(one.now, cells(one, told, history)) for one, told in history.found.changed]
-
-
-def cells(one: CaseHistory, size: Change, history: History) -> tuple[str, ...]:
-    """Write a case that changed by `size`, under `TITLES`."""
-    since = one.since or size
-    before, after = history.runs[since.before], history.runs[since.after]
-    return (
-        one.case.label,
-        str(one.now),
-        f"{math.exp(size.shift):.3f}",
-        f"[{math.exp(size.low):.3f}, {math.exp(size.high):.3f}]",
-        after.day,
-        f"{before.commit}..{after.commit}",
-        str(one.runs_now),
-        between(history.differences(since.before, since.after)),
-    )
 
 
 def past(history: History) -> Iterator[str]:

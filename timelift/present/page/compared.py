@@ -1,141 +1,118 @@
-"""The tables that compare across panels: per step by length, and modes, devices and the like."""
+"""The tables that compare across panels: per step by length, ways of execution, prices."""
 
 import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
-from timelift.analyse.across import Pair
+from timelift.analyse.choice import Worst
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.verdicts import Comparison
+from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.case import Case
-from timelift.escape import NAME_LIMIT, plain
-from timelift.present.across_table import meaning
 from timelift.present.figures.panels import legend_order
 from timelift.present.page.answer import Answer
-from timelift.present.page.measured import axis_cells, axis_headings, shown, varying
-from timelift.present.page.table import Heading, Table
-from timelift.present.units import three_figures, unit_for
+from timelift.present.tables import Column, Table, axis_columns, varying
+from timelift.present.units import Unit, three_figures, unit_for
 
 
 def steps(found: RunFindings) -> Table:
-    """Give the time of one step by length, a row for each strategy and panel."""
+    """Return the time of one step by length, a row for each strategy and panel."""
     seconds = {case: one.per_step for case, one in found.costs_of.items()}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
     by_size: dict[Case, dict[int, float]] = defaultdict(dict)
     for case, value in seconds.items():
         by_size[_at(case, lengths[0])][case.setting.seq_len] = value
-    axes = tuple(axis for axis in varying(by_size) if axis != "seq_len")
-    headings = (
-        Heading("strategy", asked=True),
-        *axis_headings(axes),
-        *(Heading(f"T = {length:,}", number=True) for length in lengths),
-    )
-    cells = [
+    axes = [axis for axis in varying(by_size) if axis != "seq_len"]
+    return Table(
+        "per_step",
+        "Time per step",
         (
-            shown(case.strategy),
-            *axis_cells(case, axes),
-            *(three_figures(times[one] / unit.seconds) if one in times else "" for one in lengths),
-        )
-        for case, times in by_size.items()
-    ]
-    note = (
+            Column("strategy", value=attrgetter("strategy"), asked=True),
+            *axis_columns(attrgetter("setting"), axes),
+            *(_at_length(length, by_size, unit) for length in lengths),
+        ),
+        list(by_size),
         f"{unit.name} for one valid step of one sequence; falling along a row: "
-        "the call's fixed cost is shared by more steps"
+        "the call's fixed cost is shared by more steps",
     )
-    return Table("per_step", "Time per step", headings, cells, note)
 
 
 def _at(case: Case, length: int) -> Case:
     return dataclasses.replace(case, setting=dataclasses.replace(case.setting, seq_len=length))
 
 
+def _at_length(length: int, seconds: Mapping[Case, Mapping[int, float]], unit: Unit) -> Column:
+    """Return the column of one length, whose unit is in the note below the table."""
+    return Column(
+        f"T = {length:,}",
+        value=lambda case: seconds[case].get(length, math.nan) / unit.size,
+        write=three_figures,
+        number=True,
+    )
+
+
 def execution(found: RunFindings) -> Table:
-    """Give the fastest in every mode, device and the like, beside the best of them; or no row."""
+    """Return the fastest in every mode, device and the like, beside the best of them; or no row."""
     answered = [one for one in found.rankings if one.rows]
-    axes = varying(row.case for one in answered for row in one.rows)
     unit = unit_for(one.rows[0].seconds_per_call for one in answered)
-    headings = (
-        *axis_headings(axes),
-        Heading("fastest", asked=True),
-        Heading(f"time ({unit.name})", number=True),
-        Heading("times the best", number=True),
-    )
-    rows = [
-        (*axis_cells(one.rows[0].case, axes), *_beside(one, best, unit.seconds))
-        for one, best in found.fastest_elsewhere
-    ]
-    return Table("execution", "The fastest in each", headings, rows)
-
-
-def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:
-    first = one.rows[0]
-    seconds = first.seconds_per_call
-    return shown(first.case.strategy), three_figures(seconds / unit), f"{seconds / best:.2f}"
-
-
-def across(pairs: Sequence[Pair]) -> tuple[Table, ...]:
-    """Give what every other backend, device and mode costs each strategy, if there is any."""
-    if not pairs:
-        return ()
-    axes = varying(pair.usual for pair in pairs)
-    numbers = ("times as long", "from", "to")
-    headings = (
-        *(Heading(one, asked=True) for one in ("strategy", "axis", "usual", "other")),
-        *axis_headings(axes),
-        *(Heading(one, number=True) for one in numbers),
-        Heading("verdict", asked=True),
-    )
-    rows = [
+    return Table(
+        "execution",
+        "The fastest in each",
         (
-            shown(pair.usual.strategy),
-            pair.axis,
-            *(plain(value, NAME_LIMIT) for value in pair.values),
-            *axis_cells(pair.usual, axes),
-            *_ratios(pair.comparison),
-            pair.comparison.verdict,
-        )
-        for pair in pairs
-    ]
-    note = (
-        f"{meaning(pairs)}. Intervals are 95 %, over launches: the two are timed seconds apart, in "
-        "processes of their own"
+            *axis_columns(
+                lambda row: _fastest(row).case.setting,
+                varying(row.case for one in answered for row in one.rows),
+            ),
+            Column("fastest", value=lambda row: _fastest(row).case.strategy, asked=True),
+            Column("time", None, _fastest_seconds, three_figures, unit, number=True),
+            Column(
+                "times the best",
+                value=lambda row: _fastest_seconds(row) / row[1],
+                write="{:.2f}".format,
+                number=True,
+            ),
+        ),
+        found.fastest_elsewhere,
     )
-    title = "Each strategy beside itself, executed otherwise"
-    return (Table("across", title, headings, rows, note),)
 
 
-def _ratios(found: Comparison) -> tuple[str, ...]:
-    logs = (found.effect, found.low, found.high)
-    return tuple(f"{math.exp(one):.3f}" if math.isfinite(one) else "" for one in logs)
+def _fastest(row: tuple[Ranking, float]) -> Rival:
+    return row[0].rows[0]
+
+
+def _fastest_seconds(row: tuple[Ranking, float]) -> float:
+    return _fastest(row).seconds_per_call
 
 
 def prices(answers: Iterable[Answer]) -> Table:
-    """Give what every strategy costs at most, the recommended one of each workload first."""
-    headings = (
-        Heading("strategy", asked=True),
-        Heading("workload", asked=True),
-        Heading("times the best, at most", number=True),
-        Heading("never shown slower", asked=True),
-        Heading("settings", number=True),
-    )
-    rows = [
+    """Return what every strategy costs at most, the recommended one of each workload first."""
+    return Table(
+        "prices",
+        "What each costs at most",
         (
-            shown(one.strategy),
-            plain(answer.workload, NAME_LIMIT),
-            f"{one.ratio:.3f}",
-            "yes" if one.strategy in answer.choice.safe else "no",
-            str(one.settings),
-        )
-        for answer in answers
-        for one in answer.choice.worst
-    ]
-    note = "over all settings of the workload: the upper end of the 95 % interval, if there is one"
-    return Table("prices", "What each costs at most", headings, rows, note)
+            Column("strategy", value=lambda row: row[1].strategy, asked=True),
+            Column("workload", value=lambda row: row[0].workload, asked=True),
+            Column(
+                "times the best, at most",
+                value=lambda row: row[1].ratio,
+                write="{:.3f}".format,
+                number=True,
+            ),
+            Column("never shown slower", value=_is_safe, asked=True),
+            Column("settings", value=lambda row: row[1].settings, number=True),
+        ),
+        [(answer, one) for answer in answers for one in answer.choice.worst],
+        "over all settings of the workload: the upper end of the 95 % interval, if there is one",
+    )
+
+
+def _is_safe(row: tuple[Answer, Worst]) -> str:
+    answer, one = row
+    return "yes" if one.strategy in answer.choice.safe else "no"
 
 
 def names(rankings: Iterable[Ranking]) -> list[str]:
-    """Give every measured strategy in the order of the legends."""
+    """Return every measured strategy in the order of the legends."""
     return legend_order(row.case.strategy for one in rankings for row in one.everyone)

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
+from timelift.present import case_table
 from timelift.present.figures.facets import comparable, leading
 from timelift.present.page import compared, measured
 from timelift.present.page.answer import Answer
 from timelift.present.page.drawing import inline
-from timelift.present.page.table import Table
+from timelift.present.tables import Table
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _told(found: RunFindings, more: Sequence[Table] = ()) -> Iterator[Section]:
             "measurements",
             "Every measurement",
             "Sort by a heading; filter by strategy, workload and axes.",
-            tables=(measured.measurements(found),),
+            tables=(case_table.of_page(found),),
         )
     yield Section(
         "not-run",
