@@ -11,7 +11,7 @@ from operator import attrgetter
 from timelift.analyse.across import Pair
 from timelift.analyse.stats.verdicts import Comparison
 from timelift.present.execution import modes
-from timelift.present.tables import Column, Table, axis_columns, csv_of_values, varying
+from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
 
 #: So many settings of an axis are in the terminal; the CSV has the rest.
@@ -83,10 +83,10 @@ def across(found: Sequence[Pair]) -> Table:
             Column("axis", asked=True),
             Column("usual", value=lambda pair: pair.values[0], asked=True),
             Column("other", value=lambda pair: pair.values[1], asked=True),
-            Column("ratio", "times as long", _times("effect"), "{:.3f}".format, number=True),
-            Column("low", "from", _times("low"), "{:.3f}".format, number=True),
-            Column("high", "to", _times("high"), "{:.3f}".format, number=True),
-            Column("launches", value=attrgetter("comparison.launches"), number=True),
+            number("ratio", "times as long", _times("effect"), "{:.3f}".format),
+            number("low", "from", _times("low"), "{:.3f}".format),
+            number("high", "to", _times("high"), "{:.3f}".format),
+            number("launches", value=attrgetter("comparison.launches")),
             Column("verdict", value=attrgetter("comparison.verdict"), asked=True),
             Column("strategy", value=attrgetter("usual.strategy"), asked=True),
             *axis_columns(attrgetter("usual.setting")),

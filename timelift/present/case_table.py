@@ -18,7 +18,7 @@ from timelift.analyse.stats.rival import Ranking, Rival
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN
 from timelift.present import notes
-from timelift.present.tables import Column, Table, axis_columns, varying
+from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
     PER_CENT,
@@ -199,7 +199,7 @@ def _more_than_one(name: str, which: int | None = None) -> Callable[[Row], float
 
 
 def _fact(name: str, title: str | None = None, **how: Any) -> Column:
-    return Column(name, title, lambda row: fact(row.measurement, name), number=True, **how)
+    return number(name, title, lambda row: fact(row.measurement, name), **how)
 
 
 _OTHER_FACTS = [name for name in SHOWN if name not in {"graph_nodes", "peak_bytes"}]
@@ -208,57 +208,27 @@ _EVERY = (
     Column("rival", "strategy", _shown, asked=True),
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
-    Column("launches", value=lambda row: len(row.measurement.launches), number=True),
-    Column("seconds_per_call", "time", _of_rival("seconds_per_call"), three_figures, number=True),
-    Column("seconds_low", value=_of_rival("seconds_low"), write=three_figures, number=True),
-    Column("seconds_high", value=_of_rival("seconds_high"), write=three_figures, number=True),
-    Column("ratio", value=_of_rival("ratio"), write=_ratio, number=True),
-    Column("ratio_low", "ratio from", _of_rival("low"), _ratio, number=True),
-    Column("ratio_high", "ratio to", _of_rival("high"), _ratio, number=True),
+    number("launches", value=lambda row: len(row.measurement.launches)),
+    number("seconds_per_call", "time", _of_rival("seconds_per_call")),
+    number("seconds_low", value=_of_rival("seconds_low")),
+    number("seconds_high", value=_of_rival("seconds_high")),
+    number("ratio", value=_of_rival("ratio"), format=_ratio),
+    number("ratio_low", "ratio from", _of_rival("low"), _ratio),
+    number("ratio_high", "ratio to", _of_rival("high"), _ratio),
     Column("interval", "95 % interval", _interval, rank=1, right=True),
     Column("verdict", value=_of_rival("verdict")),
     Column("verdict_beside", "verdict", _verdict_beside, asked=True),
-    Column(
-        "would_see", "would see", _more_than_one("detectable"), three_figures, PER_CENT, number=True
-    ),
-    Column("per_valid_step", "per valid step", _per_valid_step, three_figures, rank=2, number=True),
+    number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
+    number("per_valid_step", "per valid step", _per_valid_step, rank=2),
     Column("ties", value=_of_rival("letters"), rank=2, right=True),
-    Column("rank_low", value=_ranks("rank_low"), number=True),
-    Column("rank_high", value=_ranks("rank_high"), number=True),
-    Column(
-        "price", "price at most", _more_than_one("price", 1), three_figures, PER_CENT, number=True
-    ),
-    Column("per_step", "per step", attrgetter("costs.per_step"), three_figures, number=True),
-    Column(
-        "over_forward",
-        "over forward",
-        attrgetter("costs.over_forward"),
-        three_figures,
-        rank=5,
-        number=True,
-    ),
-    Column(
-        "first_call",
-        "first call",
-        lambda row: _first_call(row, "seconds"),
-        three_figures,
-        SECONDS,
-        number=True,
-    ),
-    Column(
-        "first_call_low",
-        "first call from",
-        lambda row: _first_call(row, "low"),
-        three_figures,
-        number=True,
-    ),
-    Column(
-        "first_call_high",
-        "first call to",
-        lambda row: _first_call(row, "high"),
-        three_figures,
-        number=True,
-    ),
+    number("rank_low", value=_ranks("rank_low")),
+    number("rank_high", value=_ranks("rank_high")),
+    number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
+    number("per_step", "per step", attrgetter("costs.per_step")),
+    number("over_forward", "over forward", attrgetter("costs.over_forward"), rank=5),
+    number("first_call", "first call", lambda row: _first_call(row, "seconds"), unit=SECONDS),
+    number("first_call_low", "first call from", lambda row: _first_call(row, "low")),
+    number("first_call_high", "first call to", lambda row: _first_call(row, "high")),
     Column(
         "first_call_in_words",
         "first call (s)",
@@ -268,8 +238,8 @@ _EVERY = (
         right=True,
     ),
     *map(_fact, _OTHER_FACTS),
-    _fact("graph_nodes", "graph nodes", write="{:,.0f}".format, rank=6),
-    _fact("peak_bytes", "peak", write=three_figures, unit=MEBIBYTES),
+    _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, rank=6),
+    _fact("peak_bytes", "peak", unit=MEBIBYTES),
     Column(
         "peak_in_words",
         "peak memory",
@@ -278,15 +248,8 @@ _EVERY = (
         rank=4,
         right=True,
     ),
-    Column("launches_ranked", "launches", _of_rival("launches"), rank=7, number=True),
-    Column(
-        "limit_share",
-        "of the limit",
-        attrgetter("costs.limit_share"),
-        three_figures,
-        PER_CENT,
-        number=True,
-    ),
+    number("launches_ranked", "launches", _of_rival("launches"), rank=7),
+    number("limit_share", "of the limit", attrgetter("costs.limit_share"), unit=PER_CENT),
     Column(
         "limit_in_words",
         "of the limit",

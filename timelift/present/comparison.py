@@ -14,9 +14,9 @@ from timelift.analyse.runs.measurement import Run
 from timelift.escape import plain
 from timelift.present.comparison_notes import ROWS, case_name, ending, notes, percent, shown
 from timelift.present.differences import in_words
-from timelift.present.tables import Column, Table
+from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import MILLISECONDS, three_figures
+from timelift.present.units import MILLISECONDS
 
 #: What is said of a case on another machine, where nothing can be suspect.
 _ADVISED = {Word.SUSPECT: "slower there"}
@@ -64,12 +64,12 @@ def cases(judged: Sequence[Judged], compared: Compared) -> Table:
     side = _rank if compared.advisory else _seconds
     columns = (
         Column("case", value=lambda one: case_name(one.shift.case)),
-        Column("change", value=attrgetter("shift.effect"), write=percent, number=True),
+        number("change", value=attrgetter("shift.effect"), format=percent),
         Column("95 % interval", value=_interval, rank=1, right=True),
         Column("word", "", lambda one: _word(one, compared)),
         side("old", compared.old),
         side("new", compared.new),
-        Column("beside", value=attrgetter("shift.rivals"), rank=4, number=True),
+        number("beside", value=attrgetter("shift.rivals"), rank=4),
         Column("launches", value=_launches, rank=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, judged)
@@ -80,14 +80,7 @@ def _word(one: Judged, compared: Compared) -> str:
 
 
 def _seconds(name: str, side: Side) -> Column:
-    return Column(
-        name,
-        value=lambda one: side.seconds[one.shift.case],
-        write=three_figures,
-        unit=MILLISECONDS,
-        rank=3,
-        number=True,
-    )
+    return number(name, value=lambda one: side.seconds[one.shift.case], unit=MILLISECONDS, rank=3)
 
 
 def _rank(name: str, side: Side) -> Column:

@@ -16,7 +16,14 @@ from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.present.differences import between
 from timelift.present.history_words import head, past
-from timelift.present.tables import Column, Table, axis_columns, csv_of_values, markdown_lines
+from timelift.present.tables import (
+    Column,
+    Table,
+    axis_columns,
+    csv_of_values,
+    markdown_lines,
+    number,
+)
 from timelift.present.terminal import show_line, show_table
 
 #: More rows than these are for the report, not for a screen.
@@ -91,15 +98,15 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns(attrgetter("case.setting")),
         Column("now"),
-        Column("runs", number=True),
-        Column("changes", value=lambda one: len(one.changes), number=True),
-        Column("ratio", value=_ratio("shift"), write="{:.3f}".format, number=True),
-        Column("ratio_low", value=_ratio("low"), write="{:.3f}".format, number=True),
-        Column("ratio_high", value=_ratio("high"), write="{:.3f}".format, number=True),
+        number("runs"),
+        number("changes", value=lambda one: len(one.changes)),
+        number("ratio", value=_ratio("shift"), format="{:.3f}".format),
+        number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
+        number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
         Column("95 % interval", value=_interval, rank=3, right=True),
         Column("since", value=lambda one: _since(place(one), history), rank=1),
         Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
-        Column("runs_now", "runs", attrgetter("runs_now"), rank=4, number=True),
+        number("runs_now", "runs", attrgetter("runs_now"), rank=4),
         Column("with_it", "with it", lambda one: _with_it(place(one), history), rank=5),
     )
     return Table("history", "Cases", columns, found)

@@ -14,7 +14,7 @@ from timelift.analyse.scaling.family import others
 from timelift.analyse.scaling.overtaking import Crossover
 from timelift.analyse.scaling.powers import Exponent, Kind
 from timelift.case import AXES, Setting
-from timelift.present.tables import Column, Table, axis_columns, csv_of_values, varying
+from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
 
 #: So many families are in the terminal; the CSV has the rest.
@@ -101,19 +101,19 @@ def exponents(found: Sequence[Exponent]) -> Table:
         "exponents",
         "How time grows: c0 + c1 n^p",
         (
-            Column("axis", "by", write=_SHORT.__getitem__, asked=True),
+            Column("axis", "by", format=_SHORT.__getitem__, asked=True),
             Column("strategy", value=attrgetter("case.strategy"), asked=True),
             *axis_columns(attrgetter("case.setting")),
             Column("sizes", value=lambda one: " ".join(map(str, one.sizes))),
             Column("kind", "rests on", asked=True),
-            Column("launches", number=True),
-            Column("p", write="{:.2f}".format, number=True),
-            Column("low", "p from", write="{:.2f}".format, number=True),
-            Column("high", "p to", write="{:.2f}".format, number=True),
-            Column("bend", "bends at", write=three_figures, number=True),
-            Column("bend_low", "bend from", write=three_figures, number=True),
-            Column("bend_high", "bend to", write=three_figures, number=True),
-            Column("misfit", write="{:.1%}".format, number=True),
+            number("launches"),
+            number("p", format="{:.2f}".format),
+            number("low", "p from", format="{:.2f}".format),
+            number("high", "p to", format="{:.2f}".format),
+            number("bend", "bends at"),
+            number("bend_low", "bend from"),
+            number("bend_high", "bend to"),
+            number("misfit", format="{:.1%}".format),
         ),
         found,
         "The axes are those of the smallest size. Below the bend the overhead costs more than the "
@@ -127,13 +127,13 @@ def crossovers(found: Sequence[Crossover]) -> Table:
         "crossovers",
         "Who overtakes whom",
         (
-            Column("axis", "by", write=_SHORT.__getitem__, asked=True),
+            Column("axis", "by", format=_SHORT.__getitem__, asked=True),
             Column("first", "faster before", asked=True),
             Column("then", "faster from there on", asked=True),
-            Column("size", "at", write=three_figures, number=True),
-            Column("low", "from", write=three_figures, number=True),
-            Column("high", "to", write=three_figures, number=True),
-            Column("leads", "changes the answer", write=_yes_or_no, asked=True),
+            number("size", "at"),
+            number("low", "from"),
+            number("high", "to"),
+            Column("leads", "changes the answer", format=_yes_or_no, asked=True),
             *axis_columns(attrgetter("setting")),
         ),
         found,

@@ -12,8 +12,8 @@ from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.case import Case
 from timelift.present.figures.panels import legend_order
 from timelift.present.page.answer import Answer
-from timelift.present.tables import Column, Table, axis_columns, varying
-from timelift.present.units import Unit, three_figures, unit_for
+from timelift.present.tables import Column, Table, axis_columns, number, varying
+from timelift.present.units import Unit, unit_for
 
 
 def steps(found: RunFindings) -> Table:
@@ -45,11 +45,8 @@ def _at(case: Case, length: int) -> Case:
 
 def _at_length(length: int, seconds: Mapping[Case, Mapping[int, float]], unit: Unit) -> Column:
     """Return the column of one length, whose unit is in the note below the table."""
-    return Column(
-        f"T = {length:,}",
-        value=lambda case: seconds[case].get(length, math.nan) / unit.size,
-        write=three_figures,
-        number=True,
+    return number(
+        f"T = {length:,}", value=lambda case: seconds[case].get(length, math.nan) / unit.size
     )
 
 
@@ -66,12 +63,11 @@ def execution(found: RunFindings) -> Table:
                 varying(row.case for one in answered for row in one.rows),
             ),
             Column("fastest", value=lambda row: _fastest(row).case.strategy, asked=True),
-            Column("time", None, _fastest_seconds, three_figures, unit, number=True),
-            Column(
+            number("time", None, _fastest_seconds, unit=unit),
+            number(
                 "times the best",
                 value=lambda row: _fastest_seconds(row) / row[1],
-                write="{:.2f}".format,
-                number=True,
+                format="{:.2f}".format,
             ),
         ),
         found.fastest_elsewhere,
@@ -94,14 +90,11 @@ def prices(answers: Iterable[Answer]) -> Table:
         (
             Column("strategy", value=lambda row: row[1].strategy, asked=True),
             Column("workload", value=lambda row: row[0].workload, asked=True),
-            Column(
-                "times the best, at most",
-                value=lambda row: row[1].ratio,
-                write="{:.3f}".format,
-                number=True,
+            number(
+                "times the best, at most", value=lambda row: row[1].ratio, format="{:.3f}".format
             ),
             Column("never shown slower", value=_is_safe, asked=True),
-            Column("settings", value=lambda row: row[1].settings, number=True),
+            number("settings", value=lambda row: row[1].settings),
         ),
         [(answer, one) for answer in answers for one in answer.choice.worst],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",

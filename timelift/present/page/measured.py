@@ -8,7 +8,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.case import Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
-from timelift.present.tables import Column, Table, axis_columns, varying
+from timelift.present.tables import Column, Table, axis_columns, number, varying
 
 #: Characters after which a reason and a title are cut.
 _REASON, _TITLE = 300, 200
@@ -44,11 +44,8 @@ def pays_off(found: RunFindings) -> Table:
         (
             Column("strategy", value=lambda row: row[2].strategy, asked=True),
             *axis_columns(lambda row: row[0], axes),
-            Column(
-                "pays off after (calls)",
-                value=lambda row: row[2].calls - 1,
-                write="{:,}".format,
-                number=True,
+            number(
+                "pays off after (calls)", value=lambda row: row[2].calls - 1, format="{:,}".format
             ),
             Column("instead of", value=lambda row: row[1].strategy),
         ),
