@@ -218,7 +218,7 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
     """Commas of thousands go, a formula becomes text."""
     columns = (
         Column("who", value=lambda row: row[0]),
-        Column("n", value=lambda row: row[1], write="{:,.1f}".format, number=True),
+        Column("n", value=lambda row: row[1], format="{:,.1f}".format, number=True),
     )
     text = csv_as_shown(Table("t", "T", columns, [("=1+1", 1234.5)]))
     assert list(csv.reader(io.StringIO(text))) == [["who", "n"], ["'=1+1", "1234.5"]]
@@ -227,7 +227,7 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
 def test_a_filter_offers_the_values_of_a_column_in_their_order() -> None:
     """Sizes by size; nothing where there is no choice."""
     columns = (
-        Column("size", value=lambda row: row[0], write="{:,}".format, number=True, asked=True),
+        Column("size", value=lambda row: row[0], format="{:,}".format, number=True, asked=True),
         Column("one", value=lambda row: row[1], asked=True),
         Column("x", value=lambda row: row[2]),
     )

@@ -20,7 +20,7 @@ from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, comparable, leading
 from timelift.present.figures.plot_length import key
 from timelift.present.page.answer import Answer, answers
-from timelift.present.page.compared import prices
+from timelift.present.page.own_tables import prices
 from timelift.present.page.sections import left_out
 
 #: Seconds per call at 16 and at 128 steps.

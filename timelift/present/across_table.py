@@ -1,6 +1,6 @@
 """What another backend, device or mode costs: lines for the terminal, a table, all of it as CSV.
 
-Names are as the file wrote them: whoever shows a line escapes it for the place.
+Names are as the file wrote them: a renderer escapes them for its place.
 """
 
 import itertools

@@ -39,7 +39,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: Compared) -> Iterator[tuple[str, str]]:
-    """Say which runs, what drifted between them, and what the canary says of the machine."""
+    """Return which runs, what drifted between them, and what the canary tells of the machine."""
     yield "old", _run(compared.old.run, compared.decision.old)
     yield "new", _run(compared.new.run, compared.decision.new)
     if compared.advisory:

@@ -14,7 +14,7 @@ _PLACES = 5
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
-    """Give the head of a history as pairs of a label and a text."""
+    """Return the head of a history as pairs of a label and a text."""
     runs = history.runs
     yield "machine", history.machine.name
     cases = f"{len(history.found.cases)} of {len(history.cases)} cases"

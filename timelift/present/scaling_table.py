@@ -1,6 +1,6 @@
 """Exponents and crossovers: a few lines in the terminal, all of them on the page and as CSV.
 
-Names are as the file wrote them: whoever shows a line escapes it for the place.
+Names are as the file wrote them: a renderer escapes them for its place.
 """
 
 import itertools

@@ -35,7 +35,7 @@ Lines = Mapping[str, list[Rival]]
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a setting: its workload, batch and phase."""
+    """Return the panel of a setting: its workload, batch and phase."""
     return setting.workload, setting.batch, *phase(setting)
 
 
@@ -86,7 +86,7 @@ def _lines(group: Sequence[Ranking]) -> dict[str, list[Rival]]:
 
 
 def _ranges(lines: Mapping[Key, Lines], unit: Unit) -> dict[Key, tuple[float, float]]:
-    """Give the vertical range of each panel, one for all panels of a workload."""
+    """Return the vertical range of each panel, one for all panels of a workload."""
     ranges: dict[Key, tuple[float, float]] = {}
     for _, keys in itertools.groupby(lines, key=lambda one: one[0]):
         mine = list(keys)
@@ -97,7 +97,7 @@ def _ranges(lines: Mapping[Key, Lines], unit: Unit) -> dict[Key, tuple[float, fl
 
 
 def _ends(lines: Lines, unit: Unit) -> dict[str, tuple[float, float]]:
-    """Give the last point of each line."""
+    """Return the last point of each line."""
     return {
         name: (rivals[-1].case.setting.seq_len, rivals[-1].seconds_per_call / unit.size)
         for name, rivals in lines.items()
@@ -124,7 +124,7 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
 
 
 def _band(row: Rival) -> tuple[float, float]:
-    """Give the interval of a time, empty where one launch knows none."""
+    """Return the interval of a time, empty where one launch knows none."""
     if math.isfinite(row.seconds_low) and math.isfinite(row.seconds_high):
         return row.seconds_low, row.seconds_high
     return row.seconds_per_call, row.seconds_per_call

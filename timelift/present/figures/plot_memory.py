@@ -21,12 +21,12 @@ Fronts = Mapping[Setting, Sequence[Rival]]
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a setting: its workload and phase."""
+    """Return the panel of a setting: its workload and phase."""
     return setting.workload, 0, *phase(setting)
 
 
 def largest(rankings: Sequence[Ranking], peak: PeakBytes) -> dict[Key, Ranking]:
-    """Give the largest setting of each panel in which two rivals' memory is known."""
+    """Return the largest setting of each panel in which two rivals' memory is known."""
     known = [one for one in rankings if sum(row.case in peak for row in one.rows) > 1]
     return {
         one: max(group, key=lambda ranking: (ranking.setting.seq_len, ranking.setting.batch))

@@ -22,7 +22,7 @@ _TIMES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a backward setting: its workload, and by what it differentiates."""
+    """Return the panel of a backward setting: its workload, and by what it differentiates."""
     return setting.workload, 0, *phase(setting)
 
 
