@@ -10,7 +10,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
 from timelift.journal import Header
-from timelift.present import notes
+from timelift.present import ending, notes
 from timelift.present.ending import SETTINGS
 
 
@@ -90,7 +90,7 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
 )
 def test_answers_are_green_and_doubts_are_yellow(line, colours):
     """In the words of pytest's terminal writer, which honours NO_COLOR and --color."""
-    assert {name for name, on in ended.markup(line).items() if on} == colours
+    assert {name for name, on in ending.markup(line).items() if on} == colours
 
 
 def test_the_end_of_a_run_says_how_to_read_it(tmp_path):

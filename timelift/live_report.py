@@ -1,4 +1,4 @@
-"""The report of a run that goes on, made again whenever its journal has grown."""
+"""The report of a running campaign, made again whenever its journal has grown."""
 
 import contextlib
 import os

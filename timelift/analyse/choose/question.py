@@ -11,8 +11,6 @@ from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
-#: What an option is where nothing was asked for.
-_USUAL = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
