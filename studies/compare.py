@@ -15,7 +15,8 @@ from numpy.random import Generator
 
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.judge import Findings, Word, judge
+from timelift.analyse.changes.states import State
+from timelift.analyse.changes.two_runs import Findings, judge
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Share
 
@@ -49,7 +50,9 @@ class Marks:
 def mark(scenario: noise.Scenario, launches: int, tries: int, random: Generator) -> Marks:
     """Compare equal runs so many times, and a quarter as many of every planted slow-down."""
     equal = [_compare(scenario, launches, random) for _ in range(tries)]
-    covered = [one.low <= 0 <= one.high for findings in equal for one in findings.judged]
+    covered = [
+        one.change.low <= 0 <= one.change.high for findings in equal for one in findings.cases
+    ]
     found = [
         np.mean([_finds(_compare(scenario, launches, random, planted)) for _ in range(tries // 4)])
         for planted in _PLANTED
@@ -73,7 +76,7 @@ def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: fl
 
 
 def _finds(findings: Findings) -> bool:
-    named = [one.shift.case for one in findings.judged if one.word is Word.SUSPECT]
+    named = [one.case for one in findings.cases if one.state is State.SUSPECT]
     return any(case.strategy == "rival0" and case.setting.seq_len == 1 for case in named)
 
 

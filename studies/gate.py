@@ -221,7 +221,7 @@ def _row(word: str, mine: Sequence[Outcome]) -> Row:
     failed = Share(sum(out.fails("pass") for out in mine), len(mine))
     verdicts = Counter(out.time.verdict for out in mine)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
-    nodes = sum("graph_nodes" in out.facts for out in mine)
+    nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)
     return word, len(mine), failed, failed.at_most, *(verdicts[one] for one in order), nodes
 
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.changes import find
 from timelift.analyse.changes.levels import Levels, ratios
+from timelift.analyse.changes.many_runs import find
 from timelift.analyse.changes.segments import deviation
-from timelift.analyse.changes.standing import WORSE
+from timelift.analyse.changes.states import WORSE
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN
@@ -167,7 +167,7 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 
 def ours(levels: Levels) -> Nights:
     """Ask timelift."""
-    return np.array([one.now in WORSE for one in find(levels).cases])
+    return np.array([one.state in WORSE for one in find(levels).cases])
 
 
 def ruptures_alone(levels: Levels) -> Nights:

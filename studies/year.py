@@ -119,10 +119,11 @@ def _measured(kind: str, results: Path) -> Row:
 
 
 def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
-    from timelift.analyse.changes import reading  # noqa: PLC0415 - its import is part of the price
+    # Its import is part of the price.
+    from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
 
     begun = time.perf_counter()
-    history = reading.read(results, reading.Wanted())
+    history = read(results, Wanted())
     assert len(history.cases) == CASES
     used = resource.getrusage(resource.RUSAGE_SELF)
     wall = time.perf_counter() - begun

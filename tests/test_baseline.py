@@ -10,7 +10,7 @@ import report
 from tests import journals
 from tests.stored import STRATEGIES, stored
 from timelift import cli
-from timelift.analyse.changes.judge import judge
+from timelift.analyse.changes.two_runs import judge
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status

@@ -9,7 +9,7 @@ import pytest
 
 from tests import hostile, summaries
 from tests.projects import GOOD, SMALL, bench, project
-from timelift.analyse.changes import summary
+from timelift.analyse.changes import levels
 from timelift.planted import PLANTS
 
 ROOT = Path(__file__).parent.parent
@@ -62,7 +62,7 @@ def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
     """Whatever a worker tells of a measured case, its line is of the form that is read fast."""
     folder, _, records = run
     slow = summaries.watched(monkeypatch)
-    found = summary.of_run(next(folder.glob("results/*/*.jsonl")))
+    found = levels.of_run(next(folder.glob("results/*/*.jsonl")))
     assert {case.strategy for case in found.log_seconds} == set(GOOD)
     measured = [one for one in records if one.get("status") == "measured"]
     assert any("engine" in one["facts"] for one in measured)

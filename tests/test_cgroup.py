@@ -4,7 +4,7 @@ import pytest
 
 import report
 from tests import journals, stored
-from timelift.analyse.changes.machines import identity_differences
+from timelift.analyse.changes.two_runs import identity_differences
 from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
 from timelift.journal import CaseInLaunch, Header

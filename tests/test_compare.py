@@ -8,11 +8,12 @@ import pytest
 from studies import compare, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
-from timelift.analyse.changes.judge import Word, judge
-from timelift.analyse.changes.sessions import ASSUMED_SD, Session, sessions
-from timelift.analyse.changes.shift import shifts
+from timelift.analyse.changes.shift import ASSUMED_SD, Session, sessions, shifts
+from timelift.analyse.changes.states import State
+from timelift.analyse.changes.two_runs import judge
 from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
+from timelift.analyse.runs.facts import changes_over_runs, largest
 from timelift.case import Status
 
 
@@ -30,9 +31,9 @@ def write(tmp_path):
 def suspects(findings):
     """The strategy and length of every case that became suspect by its time."""
     return {
-        (one.shift.case.strategy, one.shift.case.setting.seq_len)
-        for one in findings.judged
-        if one.word is Word.SUSPECT
+        (one.case.strategy, one.case.setting.seq_len)
+        for one in findings.cases
+        if one.state is State.SUSPECT
     }
 
 
@@ -51,11 +52,11 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
     slow = {("native", 3): 1.15}
     findings = judge(write(1), write(2, slower=slow))
     assert suspects(findings) == {("native", 3)}
-    (worst, *_) = findings.judged
-    assert worst.shift.effect == pytest.approx(math.log(1.15), abs=0.03)
-    assert worst.low < math.log(1.15) < worst.high
-    beside = [one for one in findings.judged if one.shift.case.setting.seq_len == 3][1:]
-    assert max(abs(one.shift.effect) for one in beside) < 0.04
+    (worst, *_) = findings.cases
+    assert worst.change.shift == pytest.approx(math.log(1.15), abs=0.03)
+    assert worst.change.low < math.log(1.15) < worst.change.high
+    beside = [one for one in findings.cases if one.case.setting.seq_len == 3][1:]
+    assert max(abs(one.change.shift) for one in beside) < 0.04
 
 
 def test_a_machine_that_became_slower_is_no_case_that_did(write):
@@ -70,14 +71,14 @@ def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
     slow = {(strategy, 2): 1.6 for strategy in STRATEGIES}
     findings = judge(write(5), write(6, slower=slow))
     assert not suspects(findings)
-    assert [one.setting.seq_len for one in findings.suspect_settings] == [2]
+    assert [setting.seq_len for setting in findings.suspect_settings] == [2]
 
 
 def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
     """It is last in the order."""
     findings = judge(write(7), write(8, slower={("loop_slice", 1): 0.8}))
     assert not findings.any_suspect
-    assert findings.judged[-1].word is Word.FASTER
+    assert findings.cases[-1].state is State.FASTER
 
 
 def test_old_and_new_exchanged_turn_every_change_around(write):
@@ -103,7 +104,7 @@ def test_too_few_launches_make_no_suspect(write):
     """Two launches are no evidence, however large the change."""
     findings = judge(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
-    assert {one.word for one in findings.judged} == {Word.UNDECIDED}
+    assert {one.state for one in findings.cases} == {State.UNKNOWN}
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
@@ -117,7 +118,7 @@ def test_strategies_alone_in_their_settings_have_no_ratio(write):
     """But they are seen beside the canary."""
     how = {"strategies": STRATEGIES[:1]}
     findings = judge(write(17, **how), write(18, machine_speed=1.5, **how))
-    assert findings.judged == ()
+    assert findings.cases == ()
     assert len(findings.suspect_settings) == 8
 
 
@@ -126,7 +127,7 @@ def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
     findings = judge(
         write(19, strategies=STRATEGIES[:2]), write(20, strategies=("other", "another"))
     )
-    assert findings.judged == ()
+    assert findings.cases == ()
     assert len(findings.added) == len(findings.removed) == 16
 
 
@@ -254,3 +255,20 @@ def test_the_marks_are_those_of_known_truth(capsys):
     assert marks.wrong <= 1
     assert 0.9 < marks.coverage <= 1
     assert marks.found[-1] == 1.0
+
+
+def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():
+    """A run that does not tell a fact is passed over; what is the same again is no change."""
+    case = journals.case("native")
+    runs = [{case: (96.0, 44.0, 1.0)}, {}, {case: (96.0, None, 1.0)}, {case: (96.0, 45.0, 1.0)}]
+    (found,) = changes_over_runs([*runs, runs[-1]])
+    assert (found.before, found.after) == (2, 3)
+    assert (found.change.name, found.change.old, found.change.new) == ("graph_nodes", 44, 45)
+    assert found.change.worse
+    assert not found.change.breaks
+
+
+def test_of_two_launches_the_larger_exact_fact_counts():
+    """One that a launch does not tell is the other's."""
+    assert largest((96.0, None, 1.0), (96.0, 44.0, 2.0)) == (96.0, 44.0, 2.0)
+    assert largest((None, None, None), (None, None, None)) == (None, None, None)

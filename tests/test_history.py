@@ -8,9 +8,9 @@ import pytest
 
 from studies.history import Scenario, Shape, simulate
 from timelift.analyse.changes import segments
-from timelift.analyse.changes.changes import Found, find
 from timelift.analyse.changes.levels import Levels, ratios
-from timelift.analyse.changes.standing import WORSE, Now
+from timelift.analyse.changes.many_runs import Found, find
+from timelift.analyse.changes.states import WORSE, State
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
 
@@ -23,8 +23,8 @@ def _levels(shape: Shape = SHAPE, seed: int = 1) -> Levels:
     return simulate(QUIET, shape, np.random.default_rng(seed))[0]
 
 
-def _now(found: Found) -> list[Now]:
-    return [one.now for one in found.cases]
+def _now(found: Found) -> list[State]:
+    return [one.state for one in found.cases]
 
 
 def test_a_step_is_found_with_its_size_and_its_place() -> None:
@@ -37,7 +37,7 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
     (change,) = found.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
-    assert found.cases[7].now is Now.SLOWER
+    assert found.cases[7].state is State.SLOWER
 
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
@@ -45,7 +45,7 @@ def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
     levels = _levels()
     levels.log_seconds[7, 31:] -= np.log(1.08)
     found = find(levels)
-    assert found.cases[7].now is Now.FASTER
+    assert found.cases[7].state is State.FASTER
     assert found.worse == []
 
 
@@ -64,7 +64,7 @@ def test_a_change_is_told_from_its_third_run_on_and_not_before() -> None:
     """The first two may be a spike."""
     levels = _levels()
     levels.log_seconds[7, 40:] += np.log(1.08)
-    told = [find(levels.part(0, runs)).cases[7].now in WORSE for runs in (41, 42, 43)]
+    told = [find(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
     assert told == [False, False, True]
 
 
@@ -72,8 +72,8 @@ def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
     """2 % at a gate of 3 %, and the same at one of 1 %."""
     levels = _levels()
     levels.log_seconds[7, 31:] += np.log(1.02)
-    assert find(levels).cases[7].now is Now.SAME
-    assert find(levels, gate=0.01).cases[7].now is Now.SLOWER
+    assert find(levels).cases[7].state is State.SAME
+    assert find(levels, gate=0.01).cases[7].state is State.SLOWER
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
@@ -81,10 +81,10 @@ def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
     levels = _levels(Shape(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find(levels).cases[7]
-    assert one.now in WORSE
-    assert one.worst is not None
-    assert one.worst.shift >= np.log(1.03)
-    assert one.worst.shift > max((change.shift for change in one.changes), default=0.0)
+    assert one.state in WORSE
+    assert one.change is not None
+    assert one.change.shift >= np.log(1.03)
+    assert one.change.shift > max((change.shift for change in one.changes), default=0.0)
 
 
 def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
@@ -93,14 +93,14 @@ def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
     levels.log_seconds[7, 20:40] += np.log(1.08)
     one = find(levels).cases[7]
     assert [np.sign(change.shift) for change in one.changes] == [1, -1]
-    assert one.now is Now.FASTER
+    assert one.state is State.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
     """Four fast runs long ago do not make the rest slower."""
     levels = _levels()
     levels.log_seconds[7, 20:24] -= np.log(1.10)
-    assert find(levels).cases[7].now is Now.SAME
+    assert find(levels).cases[7].state is State.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
@@ -120,7 +120,7 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
     found = find(levels)
-    assert set(_now(found)) == {Now.SAME}
+    assert set(_now(found)) == {State.SAME}
     assert found.moves == ()
 
 
@@ -130,7 +130,9 @@ def test_of_two_rivals_the_one_that_changed_is_named() -> None:
         levels = _levels(Shape(settings=4, rivals=2, nights=60), seed=slower)
         levels.log_seconds[2 + slower, 31:] += np.log(1.20)
         found = find(levels)
-        assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == [2 + slower]
+        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [
+            2 + slower
+        ]
 
 
 def test_a_case_without_rivals_is_held_to_the_canary() -> None:
@@ -141,7 +143,7 @@ def test_a_case_without_rivals_is_held_to_the_canary() -> None:
     drifting = Levels(levels.cases, steady + moment, levels.log_canary + moment)
     drifting.log_seconds[2, 31:] += np.log(1.10)
     found = find(drifting)
-    assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == [2]
+    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [2]
 
 
 def _moved(levels: Levels, rows: Samples, run: int, share: float) -> Found:
@@ -190,7 +192,7 @@ def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
     levels.log_seconds[7, 45:] += np.log(1.08)
     found = _moved(levels, np.arange(20), 31, 0.25)
     assert len(found.moves) == 1
-    assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == [7]
+    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [7]
 
 
 def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
@@ -200,11 +202,11 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
         levels.log_seconds[7, 20 : 45 if mended else 60] += np.log(1.10)
         found = _moved(levels, np.arange(20), 35, 0.25)
         assert len(found.moves) == 1
-        assert [place for place, one in enumerate(found.cases) if one.now in WORSE] == (
+        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == (
             [] if mended else [7]
         )
         if not mended:
-            worst = found.cases[7].worst
+            worst = found.cases[7].change
             assert worst is not None
             assert worst.shift == pytest.approx(np.log(1.10), abs=0.015)
             assert (worst.before, worst.after) == (19, 20)
@@ -213,11 +215,11 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
 def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
     """Five runs cannot have three on both sides, and what is gone is not slower *still*."""
     levels = _levels()
-    assert set(_now(find(levels.part(0, 5)))) == {Now.TOO_FEW}
+    assert set(_now(find(levels.part(0, 5)))) == {State.UNKNOWN}
     levels.log_seconds[7, 31:] += np.log(1.20)
     levels.log_seconds[7, 50:] = np.nan
     one = find(levels).cases[7]
-    assert one.now is Now.GONE
+    assert one.state is State.GONE
     assert len(one.changes) == 1
 
 
@@ -253,7 +255,7 @@ def test_equal_runs_are_a_history_without_a_change() -> None:
     """No noise at all divides by nothing."""
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
     levels = Levels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
-    assert set(_now(find(levels))) == {Now.SAME}
+    assert set(_now(find(levels))) == {State.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for() -> None:

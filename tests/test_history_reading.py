@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from tests import histories, journals
-from timelift.analyse.changes import reading, runs, summary
-from timelift.analyse.changes.reading import Wanted
+from timelift.analyse.changes import history, levels
+from timelift.analyse.changes.history import Wanted
 from timelift.analyse.runs import results as reader
 from timelift.analyse.stats.board import boards
 from timelift.case import Status
 from timelift.errors import UserError
+from timelift.journal import moment
 from timelift.present.differences import between
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
@@ -24,16 +25,16 @@ def _nights(results: Path, count: int = 4, **how: Any) -> Path:
     return histories.nights(results, count, cases=FEW, **how)
 
 
-def _summed_up(*lines: dict[str, Any]) -> summary.Summary:
+def _summed_up(*lines: dict[str, Any]) -> levels.Summary:
     """The summary of lines as the writer writes them."""
-    return summary.of_lines(journals.text(*lines).encode().split(b"\n"))
+    return levels.of_lines(journals.text(*lines).encode().split(b"\n"))
 
 
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
     """A file may be called anything."""
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
-    found = runs.of_machine(tmp_path).runs
+    found = history.of_machine(tmp_path).runs
     assert [one.path.stem for one in found] == ["b", "c", "a"]
 
 
@@ -47,7 +48,7 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
     (tmp_path / "baselines" / "copy.jsonl").write_text(copied)
-    names = [one.path.relative_to(tmp_path).as_posix() for one in runs.of_machine(tmp_path).runs]
+    names = [one.path.relative_to(tmp_path).as_posix() for one in history.of_machine(tmp_path).runs]
     assert len(names) == 5
     assert names[-1] == "baselines/x.jsonl"
     assert not [name for name in names if "selftest" in name or "against" in name]
@@ -58,19 +59,19 @@ def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})
     histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
-    last = runs.of_machine(tmp_path)
+    last = history.of_machine(tmp_path)
     assert (last.name, len(last.runs)) == ("other", 1)
     assert "3 runs of another machine" in last.warnings[0]
-    assert len(runs.of_machine(tmp_path, journals.MACHINE["name"]).runs) == 3
+    assert len(history.of_machine(tmp_path, journals.MACHINE["name"]).runs) == 3
     with pytest.raises(UserError, match="expected a machine that has runs, received 'othr'"):
-        runs.of_machine(tmp_path, "othr")
+        history.of_machine(tmp_path, "othr")
 
 
 def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
     """More memory under the same name begins a new history."""
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
-    found = runs.of_machine(tmp_path)
+    found = history.of_machine(tmp_path)
     assert len(found.runs) == 2
     assert "as described otherwise" in found.warnings[0]
 
@@ -78,34 +79,34 @@ def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
 def test_since_forgets_what_was_before(tmp_path: Path) -> None:
     """And says so where nothing is left."""
     _nights(tmp_path, 5)
-    kept = runs.of_machine(tmp_path, since=runs.moment(histories.day(3)))
+    kept = history.of_machine(tmp_path, since=moment(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
     with pytest.raises(UserError, match="name an earlier --since"):
-        runs.of_machine(tmp_path, since=runs.moment("2027-01-01"))
+        history.of_machine(tmp_path, since=moment("2027-01-01"))
 
 
 def test_what_was_installed_otherwise_is_named() -> None:
     """Versions, and everything else that may drift."""
     path = Path("x")
 
-    def head(**drift: Any) -> runs.RunHead:
-        return runs.RunHead(path, "", runs.moment("2026-01-01"), "", "", "", **drift)
+    def head(**drift: Any) -> history.RunHead:
+        return history.RunHead(path, "", moment("2026-01-01"), "", "", "", **drift)
 
     one = head(versions={"keras": "3.14", "numpy": "2"}, drift={"kernel": "6.1"})
     other = head(versions={"keras": "3.15", "numpy": "2"}, drift={"kernel": "6.2"})
-    assert between(runs.differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
-    assert between(runs.differences(one, one)) == ""
+    assert between(history.differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
+    assert between(history.differences(one, one)) == ""
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
     """As the careful reader has it; the fast path is only faster."""
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
-    fast = summary.of_run(path)
+    fast = levels.of_run(path)
     spaced = tmp_path / "spaced.jsonl"
     spaced.write_text(
         "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
     )
-    assert summary.of_run(spaced) == fast
+    assert levels.of_run(spaced) == fast
     (board,) = boards(reader.load(path).measurements)
     middle = np.median(board.launch_medians(), axis=1)
     for case, level in zip(board.cases, middle, strict=True):
@@ -165,7 +166,7 @@ def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
     line, good = journals.text(told, journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
-    found = summary.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
+    found = levels.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
     assert list(found.log_seconds) == [FEW[1]]
 
 
@@ -176,7 +177,7 @@ def test_where_the_median_is_damaged_the_samples_count(damage: str) -> None:
     line = journals.text(journals.line(FEW[0])).strip()
     assert told in line
     broken = line.replace(told, f'"median_seconds_per_call":{damage}')
-    found = summary.of_lines([broken.encode()]).log_seconds
+    found = levels.of_lines([broken.encode()]).log_seconds
     assert found == ({} if damage == "NaN" else {FEW[0]: pytest.approx(math.log(1e-3))})
 
 
@@ -210,10 +211,10 @@ def test_a_file_that_is_no_run_is_named_and_left_out(
     """Where it is the only one, a sentence says so."""
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
-        runs.of_machine(tmp_path)
+        history.of_machine(tmp_path)
     assert sentence in str(refusal.value)
     _nights(tmp_path, 3)
-    (warning,) = runs.of_machine(tmp_path).warnings
+    (warning,) = history.of_machine(tmp_path).warnings
     assert sentence in warning
     assert len(warning) < 300
 
@@ -227,7 +228,7 @@ def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -
         machine={"name": ["a"], "drift": {"versions": [1], "flags": 3}, "information": 7},
         commit=[1, 2],
     )
-    head = runs.read_head(path)
+    head = history.read_head(path)
     assert head.commit == "x"
     assert head.canary_seconds is None
     assert head.versions == {}
@@ -237,4 +238,4 @@ def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
     """One sentence."""
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
-        reading.read(tmp_path, Wanted())
+        history.read(tmp_path, Wanted())

@@ -10,8 +10,7 @@ from timelift.analyse.choose.answers import Basis, Doubt
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
 from timelift.analyse.stats.paired import Quantity
-from timelift.present import choice, gate, quality
-from timelift.present.page import answer
+from timelift.present import choice, gate, quality, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"
 #: A blank with a word on either side of it.
@@ -28,7 +27,7 @@ SAYS = {
     "runs.records": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "changes.runs": "what is left out of a history is told where its files are read",
+    "changes.history": "what is left out of a history is told where its files are read",
     "runs.baseline": "how a run ended, as a journal has it",
     "selftest.rule": "names of rules in the tables of studies",
 }
@@ -112,7 +111,7 @@ def decides(text):
                 yield f"line {node.lineno}: {node.func.attr}"
         elif isinstance(node, ast.Compare):
             sides = map(ast.unparse, [node.left, *node.comparators])
-            if any(re.match(r"(Verdict|Word)\.", side) for side in sides):
+            if any(re.match(r"(Verdict|State)\.", side) for side in sides):
                 yield f"line {node.lineno}: {ast.unparse(node)}"
 
 
@@ -195,8 +194,8 @@ def test_every_reader_is_read_by():
         (decides, "from scipy import stats"),
         (decides, "from timelift.analyse.stats.ranking import rank"),
         (decides, "from timelift.analyse.stats import ranking"),
-        (decides, "import timelift.analyse.choice"),
-        (decides, "def f():\n    from timelift.analyse.choice import choose"),
+        (decides, "import timelift.analyse.recommend"),
+        (decides, "def f():\n    from timelift.analyse.recommend import recommend"),
         (decides, "shown = [row for row in rows if row.verdict is Verdict.UNDECIDED]"),
     ],
 )
@@ -229,7 +228,7 @@ def test_a_right_module_is_not(check, text):
         (choice._DOUBTS, Doubt),
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
         (quality._REMEDIES, Disturbance),
-        (answer._WHY, Why),
+        (recommended._WHY, Why),
         (gate._COMPARED, Quantity),
     ],
 )

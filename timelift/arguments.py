@@ -74,13 +74,7 @@ def compare(parser: Parser) -> None:
     what = "a file, a folder, a machine, a run's or a baseline's name, a commit, or latest"
     parser.add_argument("old", metavar="OLD", help=what)
     parser.add_argument("new", metavar="NEW", help="the same")
-    parser.add_argument(
-        "--gate",
-        type=share,
-        default="3%",
-        metavar="SHARE",
-        help="the smallest slow-down that counts, such as 3%% or 0.03 (default: 3%%)",
-    )
+    _gate(parser, "the least change that counts")
     parser.add_argument(
         "--strict", action="store_true", help="exit with 2 where anything is suspect"
     )
@@ -103,13 +97,7 @@ def history(parser: Parser) -> None:
         metavar="DATE",
         help="forget the runs before, such as 2026-01-31: so a change is accepted",
     )
-    parser.add_argument(
-        "--gate",
-        type=share,
-        default="3%",
-        metavar="SHARE",
-        help="the least change that counts, such as 3%% or 0.03 (default: 3%%)",
-    )
+    _gate(parser, "the least change that counts")
     parser.add_argument(
         "--output",
         type=Path,
@@ -146,12 +134,17 @@ def bisect(parser: Parser) -> None:
         metavar="LABEL",
         help="the case as pytest shows it, like tokens-T16-B8-forward-graph-native",
     )
+    _gate(parser, "how much slower is too slow")
+
+
+def _gate(parser: Parser, what: str) -> None:
+    """Add the one threshold that changes are judged by."""
     parser.add_argument(
         "--gate",
         type=share,
         default="3%",
         metavar="SHARE",
-        help="how much slower is too slow, such as 3%% or 0.03 (default: 3%%)",
+        help=f"{what}, such as 3%% or 0.03 (default: 3%%)",
     )
 
 

@@ -177,12 +177,12 @@ def choose(arguments: Arguments, root: Path) -> int:
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
-    from timelift.analyse.choose import decision  # noqa: PLC0415
     from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
+    from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.present import choice, head, notes  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
 
-    made = decision.decide(question, run)
+    made = decide(question, run)
     if isinstance(made, Undecided):
         say(map(plain, choice.undecided(question, made, carried(run))))
         return NO
@@ -196,18 +196,18 @@ def choose(arguments: Arguments, root: Path) -> int:
 def compare(arguments: Arguments, root: Path) -> int:
     """Compare two stored runs: which cases became suspect, and what would decide about each.
 
-    Runs are of two moments, so times are not compared. Each case is held against the other rivals
-    of its setting in its own run, and the change of that ratio is judged by the launches of both
-    runs and by what ratios move between sessions (learnt from the machine's other runs from three
-    on, else assumed to be 1 %). The canary tells a machine that became slower. The result is
-    suspects, never convictions: only `pytest bench/ --against REV` measures two revisions side by
-    side.
+    The runs were made at different times, so times are not compared. Each case is held against the
+    other rivals of its setting in its own run, and the change of that ratio is judged by the
+    launches of both runs and by what ratios move between sessions (learnt from the machine's other
+    runs from three on, else assumed to be 1 %). The canary tells a machine that became slower. The
+    result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions side
+    by side.
 
     exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
     2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
     With --across-machines always 0 or 1.
     """
-    from timelift.analyse.changes.compared import compared  # noqa: PLC0415
+    from timelift.analyse.changes.two_runs import compared  # noqa: PLC0415
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
 
@@ -224,7 +224,7 @@ def compare(arguments: Arguments, root: Path) -> int:
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """Whether the machines differ; raises UserError where that is not allowed."""
-    from timelift.analyse.changes.machines import identity_differences  # noqa: PLC0415
+    from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
     from timelift.present.differences import in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
@@ -257,14 +257,12 @@ def history(arguments: Arguments, root: Path) -> int:
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(arguments.since)
-    from timelift.analyse.changes import reading  # noqa: PLC0415
+    from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
     from timelift.present import history_table, terminal  # noqa: PLC0415
 
     folder = root / "results"
-    wanted = reading.Wanted(
-        arguments.machine, arguments.workload, arguments.case, since, arguments.gate
-    )
-    found = reading.read(folder, wanted)
+    wanted = Wanted(arguments.machine, arguments.workload, arguments.case, since, arguments.gate)
+    found = read(folder, wanted)
     history_table.show(found, terminal.console())
     output = arguments.output or folder / "report"
     from timelift.present.page import history_files  # noqa: PLC0415 - figures take a second

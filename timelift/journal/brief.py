@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
+from timelift.journal.facts import EXACT
 from timelift.journal.lines import CaseInLaunch, median
 from timelift.journal.reading import (
     BAD_RECORD,
@@ -26,20 +27,29 @@ from timelift.journal.reading import (
 )
 
 _OTHER = (b'{"kind":"run"', b'{"kind":"end"')
+Exact = tuple[float | None, ...]
+_Count = Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
 _Whole = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 
 
 class Median(NamedTuple):
-    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time."""
+    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
+
+    `exact` are its facts that repeat themselves, in the order of `EXACT`.
+    """
 
     case: Case
     launch: int
     log_seconds: float
     canary_seconds: float | None
+    exact: Exact
 
 
 class _Facts(Struct, frozen=True, gc=False):
     canary_seconds: float | None = None
+    traces: _Count | None = None
+    graph_nodes: _Count | None = None
+    weights: _Count | None = None
 
 
 class _Usual(Struct, tag_field="kind", tag="launch", gc=False):
@@ -70,7 +80,10 @@ def medians(lines: Iterable[bytes]) -> Iterator[Median]:
 def _quick(line: bytes) -> Median:
     one = _usual(line)
     seconds = one.median_seconds_per_call or _median(_seconds(one.seconds_per_call))
-    return Median(_case(bytes(one.case)), one.launch, math.log(seconds), one.facts.canary_seconds)
+    facts = one.facts
+    exact = _once(tuple(getattr(facts, name) for name in EXACT))
+    log = math.log(seconds)
+    return Median(_case(bytes(one.case)), one.launch, log, facts.canary_seconds, exact)
 
 
 def careful(line: bytes) -> Iterator[Median]:
@@ -81,11 +94,18 @@ def careful(line: bytes) -> Iterator[Median]:
     if isinstance(one, CaseInLaunch):
         lost = one.status is not Status.MEASURED
         log = math.nan if lost else math.log(_median(one.seconds_per_call))
-        yield Median(one.case, one.launch, log, one.facts.number("canary_seconds"))
+        exact = _once(tuple(one.facts.number(name) for name in EXACT))
+        yield Median(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
 
 
 def _median(seconds: Sequence[float | None]) -> float:
     return median(sorted(one for one in samples(seconds) if one is not None))
+
+
+@lru_cache(maxsize=1 << 14)
+def _once(exact: Exact) -> Exact:
+    """Return one tuple for all that are equal, since facts hardly change in a year."""
+    return exact
 
 
 @lru_cache(maxsize=1 << 14)

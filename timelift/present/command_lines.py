@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from timelift.analyse.changes.decide import Decision
+from timelift.analyse.changes.two_runs import Decision
 from timelift.analyse.choose.question import Question
 from timelift.case import AXES, OPTIONS, Case, Setting
 

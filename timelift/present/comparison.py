@@ -8,19 +8,19 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from timelift.analyse.changes.compared import Compared, Side
-from timelift.analyse.changes.judge import Judged, Word
+from timelift.analyse.changes.states import State
+from timelift.analyse.changes.two_runs import CaseBetween, Compared, Side
 from timelift.analyse.runs.measurement import Run
 from timelift.escape import plain
-from timelift.present.comparison_notes import ROWS, case_name, ending, notes, percent, shown
+from timelift.present.changed import STYLES, interval, percent
+from timelift.present.comparison_notes import ROWS, case_name, ending, notes, shown
 from timelift.present.differences import in_words
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_table
 from timelift.present.units import MILLISECONDS
 
 #: What is said of a case on another machine, where nothing can be suspect.
-_ADVISED = {Word.SUSPECT: "slower there"}
-_STYLES = {Word.SUSPECT: "yellow", Word.FASTER: "green"}
+_ADVISED = {State.SUSPECT: "slower there"}
 
 
 def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
@@ -30,7 +30,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     judged = shown(compared.findings, rows)
     if judged:
         console.print()
-        styles = [_STYLES.get(one.word, "") for one in judged]
+        styles = [STYLES.get(one.state, "") for one in judged]
         show_table(cases(judged, compared), console, styles)
     for line in notes(compared, rows):
         console.print(Padding.indent(Text(plain(line)), 2))
@@ -39,7 +39,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: Compared) -> Iterator[tuple[str, str]]:
-    """Return which runs, what drifted between them, and what the canary tells of the machine."""
+    """Write which runs, what drifted between them, and what the canary says of the machine."""
     yield "old", _run(compared.old.run, compared.decision.old)
     yield "new", _run(compared.new.run, compared.decision.new)
     if compared.advisory:
@@ -59,14 +59,14 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def cases(judged: Sequence[Judged], compared: Compared) -> Table:
+def cases(judged: Sequence[CaseBetween], compared: Compared) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
     side = _rank if compared.advisory else _seconds
     columns = (
         Column("case", value=lambda one: case_name(one.shift.case)),
-        number("change", value=attrgetter("shift.effect"), format=percent),
-        Column("95 % interval", value=_interval, rank=1, right=True),
-        Column("word", "", lambda one: _word(one, compared)),
+        Column("now", value=lambda one: _state(one, compared)),
+        number("change", value=attrgetter("change.shift"), format=percent),
+        Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
         side("old", compared.old),
         side("new", compared.new),
         number("beside", value=attrgetter("shift.rivals"), rank=4),
@@ -75,8 +75,8 @@ def cases(judged: Sequence[Judged], compared: Compared) -> Table:
     return Table("cases", "Cases of two runs", columns, judged)
 
 
-def _word(one: Judged, compared: Compared) -> str:
-    return (_ADVISED if compared.advisory else {}).get(one.word, str(one.word))
+def _state(one: CaseBetween, compared: Compared) -> str:
+    return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
 def _seconds(name: str, side: Side) -> Column:
@@ -87,15 +87,11 @@ def _rank(name: str, side: Side) -> Column:
     return Column(f"{name} rank", value=lambda one: _place(one, side), rank=3, right=True)
 
 
-def _place(one: Judged, side: Side) -> str:
+def _place(one: CaseBetween, side: Side) -> str:
     place, rivals = side.rank(one.shift.case)
     return f"{place} of {rivals}"
 
 
-def _launches(one: Judged) -> str:
+def _launches(one: CaseBetween) -> str:
     before, after = one.shift.launches
     return f"{before} + {after}"
-
-
-def _interval(one: Judged) -> str:
-    return f"[{percent(one.low)}, {percent(one.high)}]"

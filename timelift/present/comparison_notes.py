@@ -1,30 +1,21 @@
 """What is said below the table of two runs: what changed beside times, and what would decide."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from timelift.analyse.changes.compared import Compared
-from timelift.analyse.changes.decide import Decision
-from timelift.analyse.changes.facts import FactChange
-from timelift.analyse.changes.judge import Findings, Judged
+from timelift.analyse.changes.states import State
+from timelift.analyse.changes.two_runs import CaseBetween, Compared, Decision, Findings
+from timelift.analyse.runs.facts import FactChange
 from timelift.case import Case
+from timelift.present.changed import fact_in_words, percent
 from timelift.present.command_lines import to_decide
-from timelift.present.units import human_bytes, three_figures
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
 ROWS, NAMES = 20, 6
-_FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
-    "weights": ("weights", "{:,.0f}".format),
-    "graph_nodes": ("graph nodes", "{:,.0f}".format),
-    "traces": ("traces", "{:,.0f}".format),
-    "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
-    "peak_bytes": ("peak memory", human_bytes),
-}
 
 
-def shown(findings: Findings, rows: int) -> list[Judged]:
-    """Give the rows that are printed: all suspects, and so many more."""
-    return list(findings.judged[: findings.suspect_rows + rows])
+def shown(findings: Findings, rows: int) -> list[CaseBetween]:
+    """Return the rows that are printed: all suspects, and so many more."""
+    return list(findings.cases[: findings.suspect_rows + rows])
 
 
 def case_name(case: Case) -> str:
@@ -32,15 +23,10 @@ def case_name(case: Case) -> str:
     return f"{case.strategy}, {case.setting.label}"
 
 
-def percent(log_ratio: float) -> str:
-    """Write a log ratio as per cent more or less."""
-    return f"{round(100 * math.expm1(log_ratio), 1) + 0.0:+.1f} %"
-
-
 def notes(compared: Compared, rows: int = ROWS) -> Iterator[str]:
-    """Say what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
+    """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     findings = compared.findings
-    hidden = len(findings.judged) - len(shown(findings, rows))
+    hidden = len(findings.cases) - len(shown(findings, rows))
     if hidden:
         yield f"and {hidden} more cases, which became less slow; --all shows them"
     yield from _listed("new", findings.added)
@@ -64,32 +50,31 @@ def _listed(what: str, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _fact(change: FactChange) -> str:
-    name, write = _FACTS[change.name]
-    mark = "suspect" if change.worse else "better"
-    return f"{mark}: {case_name(change.case)}: {name} {write(change.old)} → {write(change.new)}"
+    state = State.SUSPECT if change.worse else "better"
+    return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
 
 
 def _together(findings: Findings) -> Iterator[str]:
-    """Say which settings became slower as a whole; all of them are one sentence."""
+    """Write which settings moved as a whole; all of them are one sentence."""
     slower = findings.suspect_settings
     if findings.all_settings_slower:
-        least = min(one.beside_canary for one in slower)
+        least = min(move.shift for move in slower.values())
         yield (
-            f"suspect: all {len(slower)} settings became slower together, by {percent(least)} or "
-            "more beside the canary: something that all share, or other work on the machine"
+            f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
+            "beside the canary: something that all share, or other work on the machine"
         )
         return
-    for one in slower:
+    for setting, move in slower.items():
         yield (
-            f"suspect: all rivals of {one.setting.label} became slower together, by "
-            f"{percent(one.beside_canary)} beside the canary"
+            f"suspect: {move.share:.0%} of {move.cases} rivals of {setting.label} moved together, "
+            f"by {percent(move.shift)} beside the canary"
         )
 
 
 def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
-    """Say how many suspects there are, and the command that decides about each."""
+    """Write how many suspects there are, and the command that decides about each."""
     findings = compared.findings
-    compared_cases = len(findings.judged)
+    compared_cases = len(findings.cases)
     if compared.advisory:
         yield f"{compared_cases} cases beside each other; advisory, since the machines differ"
         return
@@ -100,19 +85,19 @@ def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
 
 
 def _visible(findings: Findings) -> str:
-    if not findings.judged:
+    if not findings.cases:
         return ""
     usual = percent(findings.usually_visible)
     return f"; the median case would be one if it were {usual} slower"
 
 
 def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator[str]:
-    shared = [one.setting.label for one in compared.findings.suspect_settings]
-    parts = [f"{len(cases)} suspects among {len(compared.findings.judged)} cases"] if cases else []
+    shared = compared.findings.suspect_settings
+    parts = [f"{len(cases)} suspects among {len(compared.findings.cases)} cases"] if cases else []
     parts += [f"{len(shared)} settings as a whole"] if shared else []
     yield (
-        f"{', '.join(parts)}: runs of two moments convict nobody; "
-        + _how_to_decide(compared.decision)
+        f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
+        f"slow-down: {_how_to_decide(compared.decision)}"
     )
     for case in cases[:rows]:
         yield f"  {to_decide(case, compared.decision)}"

@@ -23,8 +23,8 @@ def failure(outcome: Outcome, against: Against) -> str:
     """Write why a case fails the gate."""
     reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
     reasons += [
-        f"{new:,} {fact} where {against.label} has {old:,}"
-        for fact, (old, new) in outcome.broken.items()
+        f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+        for change in outcome.broken
     ]
     if not reasons:
         reasons = [undecided(outcome.time, against)]
@@ -71,9 +71,10 @@ def lines(found: GateFindings) -> Iterator[str]:
     )
     yield from _some(f"{name(one.case)}: {undecided(one.time, against)}" for one in found.undecided)
     yield from _some(
-        f"{name(one.case)}: {old:,} graph nodes became {new:,}"
+        f"{name(one.case)}: {change.old:,.0f} graph nodes became {change.new:,.0f}"
         for one in found.outcomes
-        for old, new in (one.facts[fact] for fact in one.facts if fact == "graph_nodes")
+        for change in one.facts
+        if change.name == "graph_nodes"
     )
     yield from _names(against)
     yield from _some(

@@ -8,12 +8,12 @@ from operator import attrgetter
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.changes.changes import CaseHistory
-from timelift.analyse.changes.machine_moves import Move
-from timelift.analyse.changes.reading import History
-from timelift.analyse.changes.standing import WORSE, Change
+from timelift.analyse.changes.history import History
+from timelift.analyse.changes.many_runs import CaseHistory
+from timelift.analyse.changes.states import Change, Move
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, markdown
+from timelift.present.changed import STYLES, interval, percent
 from timelift.present.differences import between
 from timelift.present.history_words import head, past
 from timelift.present.tables import (
@@ -29,7 +29,7 @@ from timelift.present.terminal import show_line, show_table
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
 #: The columns of the cases that changed, for readers, and of every case, for programs.
-_CHANGED = ("case", "now", "ratio", "95 % interval", "since", "commits", "runs_now", "with_it")
+_CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
 _IN_CSV = (
     *("strategy", *AXES, "now", "runs", "changes", "ratio", "ratio_low", "ratio_high"),
     *("since", "commits", "with_it"),
@@ -43,7 +43,7 @@ def show(history: History, console: Console) -> None:
     found = _changed(history)
     if found:
         console.print()
-        styles = ["red" if one.now in WORSE else "green" for one in found[:_ROWS]]
+        styles = [STYLES.get(one.state, "") for one in found[:_ROWS]]
         show_table(cases(found[:_ROWS], history).pick(*_CHANGED).told(), console, styles)
     if len(found) > _ROWS:
         console.print(f"  and {len(found) - _ROWS} more: see the report")
@@ -91,35 +91,35 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
     """Return one row a case: its axes, how it stands now, and what its latest change was."""
 
     def place(one: CaseHistory) -> Change | None:
-        return (one.since or one.told) if one.told else None
+        return (one.since or one.change) if one.change else None
 
     columns = (
         Column("case", value=attrgetter("case.label")),
         Column("strategy", value=attrgetter("case.strategy")),
         *axis_columns(attrgetter("case.setting")),
-        Column("now"),
+        Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
+        Column("change", value=attrgetter("change"), format=_percent, right=True),
+        Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
-        Column("95 % interval", value=_interval, rank=3, right=True),
         Column("since", value=lambda one: _since(place(one), history), rank=1),
         Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
-        number("runs_now", "runs", attrgetter("runs_now"), rank=4),
-        Column("with_it", "with it", lambda one: _with_it(place(one), history), rank=5),
+        number("runs_now", "runs", attrgetter("runs_now"), rank=5),
+        Column("with_it", "with it", lambda one: _with_it(place(one), history), rank=4),
     )
     return Table("history", "Cases", columns, found)
 
 
 def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
     """Read a log ratio of the latest change as a ratio, in steps of a millionth."""
-    return lambda one: round(math.exp(getattr(one.told, name)), 6) if one.told else None
+    return lambda one: round(math.exp(getattr(one.change, name)), 6) if one.change else None
 
 
-def _interval(one: CaseHistory) -> str | None:
-    ends = _ratio("low")(one), _ratio("high")(one)
-    return f"[{ends[0]:.3f}, {ends[1]:.3f}]" if one.told else None
+def _percent(change: Change) -> str:
+    return percent(change.shift)
 
 
 def _since(place: Change | None, history: History) -> str | None:

@@ -1,12 +1,11 @@
 """A history in words; names are as the files wrote them until they are shown."""
 
-import math
 from collections.abc import Iterator
 
-from timelift.analyse.changes.machine_moves import Move
-from timelift.analyse.changes.reading import History
+from timelift.analyse.changes.history import History
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.standing import WORSE, Change
+from timelift.analyse.changes.states import WORSE, Change, Move
+from timelift.present.changed import FACTS, fact_in_words, percent
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.
@@ -14,31 +13,45 @@ _PLACES = 5
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
-    """Return the head of a history as pairs of a label and a text."""
+    """Yield the head of a history as pairs of a label and a text."""
     runs = history.runs
     yield "machine", history.machine.name
     cases = f"{len(history.found.cases)} of {len(history.cases)} cases"
     yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {cases}"
-    yield "ratio", _reference(history)
+    yield "change", _reference(history)
     for move in history.found.moves:
         yield "machine", moved(move, history)
     yield from (("slower", line) for line in _together(history))
+    yield from (("facts", line) for line in _facts(history))
     yield "answer", answer(history)
 
 
 def _together(history: History) -> Iterator[str]:
     """Write which slow-downs that are still there came at one place, the largest group first."""
     for (first, second), count in history.found.worse_by_place[:_PLACES]:
-        before, after = history.runs[first], history.runs[second]
-        many = f"{count} case{'s' if count > 1 else ''} from {after.day} on"
-        with_it = _with(history, first, second)
-        yield f"{many}, between {before.commit} and {after.commit}{with_it}"
+        yield f"{count} case{'s' if count > 1 else ''} {_where(history, first, second)}"
+
+
+def _facts(history: History) -> Iterator[str]:
+    """Write which exact facts changed, the latest first: a fact and a place are one line."""
+    for (before, after, name), changes in history.facts_by_place[:_PLACES]:
+        what = f"{FACTS[name][0]} of {len(changes)} cases changed"
+        if len(changes) == 1:
+            what = f"{changes[0].case.label}: {fact_in_words(changes[0])}"
+        yield f"{what} {_where(history, before, after)}"
+
+
+def _where(history: History, first: int, second: int) -> str:
+    """Write from when on something is otherwise, and what else is."""
+    before, after = history.runs[first], history.runs[second]
+    place = f"from {after.day} on, between {before.commit} and {after.commit}"
+    return place + _with(history, first, second)
 
 
 def _reference(history: History) -> str:
-    text = "to what the median rival of the same setting and run did"
+    text = "beside what the median rival of the same setting and run did"
     if few := history.few_rivals:
-        text += f"; in {few} settings of one or two rivals to the canary or the steadier rival"
+        text += f"; in {few} settings of one or two rivals beside the canary or the steadier rival"
     return text
 
 
@@ -51,8 +64,9 @@ def answer(history: History) -> str:
         )
     counts, worse = history.found.counts, len(history.found.worse)
     first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
-    others = (f"{count} {now}" for now, count in counts.items() if now not in WORSE)
-    return f"{first} by {100 * history.gate:g} % or more; {', '.join(others)}".rstrip("; ")
+    others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
+    why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if history.found.too_few_runs else ""
+    return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
 def moved(move: Move, history: History) -> str:
@@ -60,7 +74,7 @@ def moved(move: Move, history: History) -> str:
     before, after = history.runs[move.before], history.runs[move.after]
     how = "against each other" if move.apart else f"by {percent(move.shift)}"
     return (
-        f"moved between {before.day} and {after.day}, not the code: {move.share:.0%} of "
+        f"moved together between {before.day} and {after.day}, not the code: {move.share:.0%} of "
         f"{move.cases} cases {how} at once{_with(history, move.before, move.after)}"
     )
 
@@ -80,11 +94,4 @@ def past(history: History) -> Iterator[str]:
 
 def changed(change: Change, history: History) -> str:
     """Write what a change was and between which commits."""
-    before, after = history.runs[change.before], history.runs[change.after]
-    where = f"from {after.day} on, between {before.commit} and {after.commit}"
-    return f"{percent(change.shift)} {where}{_with(history, change.before, change.after)}"
-
-
-def percent(shift: float) -> str:
-    """Write a log ratio as a change in per cent."""
-    return f"{math.expm1(shift):+.1%}"
+    return f"{percent(change.shift)} {_where(history, change.before, change.after)}"

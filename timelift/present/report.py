@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from timelift.analyse.findings import RunFindings
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.present import case_table, execution, quality
+from timelift.present import case_table, execution, quality, recommended
 from timelift.present.head import head, trust_in_words
-from timelift.present.notes import everywhere, losses, meanings, titles, verdicts
+from timelift.present.notes import losses, meanings, titles, verdicts
 from timelift.present.tables import Table, markdown_lines
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def report(found: RunFindings) -> Report:
         *execution.lines(run),
         *quality.lines(found),
         ("trust", trust_in_words(run, found.trust)),
-        *(("answer", sentence) for sentence in everywhere(found.everywhere)),
+        *(("answer", one) for one in recommended.over_settings(found)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
@@ -72,7 +72,8 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
             bound = execution.launch_bound(found.launch_bound[setting], setting.device)
-            notes = (*verdicts(ranked[setting], found.no_answers), *bound, *below)
+            best = found.recommended_at.get(setting)
+            notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)
             yield SettingTable(setting, table, notes, ranked[setting].fastest_set)
         else:

@@ -56,18 +56,18 @@ class Noise:
     df: float
 
     def error(self, one: Segment, other: Segment) -> float:
-        """Give the standard error of the difference of two levels."""
+        """Return the standard error of the difference of two levels."""
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
-        """Give the two-sided chance of so large a difference where there is none."""
+        """Return the two-sided chance of so large a difference where there is none."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
         return 2 * float(student.tail(distance, np.asarray(self.df)))
 
     def chances(self, segments: Sequence[Segment]) -> Samples:
-        """Give the chance of every difference of neighbours."""
+        """Return the chance of every difference of neighbours."""
         return np.array([self.chance(*pair) for pair in pairwise(segments)])
 
 
@@ -80,7 +80,7 @@ class Fitted:
     tries: int
 
     def differ(self, one: Segment, other: Segment) -> bool:
-        """Whether two levels differ for certain."""
+        """True if two levels differ for certain."""
         return self.noise.chance(one, other) * self.tries <= CHANCE
 
 
@@ -99,19 +99,25 @@ def fit(rows: Sequence[Samples], families: int | None = None) -> list[Fitted]:
 
 
 def deviation(values: Samples) -> float:
-    """Give the sd of the noise from first differences, which a change enters only once."""
+    """Return the sd of the noise from first differences, which a change enters only once."""
     return _lagged(values, 1)
 
 
 def _lagged(values: Samples, lag: int) -> float:
     steps = values[lag:] - values[:-lag]
-    if not len(steps):
-        return RESOLUTION
-    return max(float(np.median(np.abs(steps))) / _MAD / math.sqrt(2), RESOLUTION)
+    return max(noise_of(steps), RESOLUTION) if len(steps) else RESOLUTION
+
+
+def noise_of(steps: Samples) -> float:
+    """Return the sd of the noise of a run, of which each step from one to another has two.
+
+    It is that of the median step: real changes are rare, and a median forgives them.
+    """
+    return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 
 
 def remembered(rows: Sequence[Samples]) -> float:
-    """Give the factor by which runs that resemble their neighbours tell less than they seem to.
+    """Return the factor by which runs that resemble their neighbours tell less than they seem to.
 
     With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much;
     r is what differences of neighbours lack beside those of runs far apart, over all series.
@@ -143,7 +149,7 @@ def cleaned(values: Samples, sd: float) -> Samples:
 
 
 def proposed(values: Samples, sd: float) -> list[int]:
-    """Give the ends of the segments that PELT sees, the last one included."""
+    """Return the ends of the segments that PELT sees, the last one included."""
     count = len(values)
     if count < 2 * LEAST_RUNS:
         return [count]
@@ -158,7 +164,7 @@ def proposed(values: Samples, sd: float) -> list[int]:
 def _noises(
     clean: Sequence[Samples], proposals: Sequence[Sequence[int]], memory: float
 ) -> list[Noise]:
-    """Give the variance around the proposed levels, drawn towards what is usual here."""
+    """Return the variance around the proposed levels, drawn towards what is usual here."""
     squares = np.array([_squares(*one) for one in zip(clean, proposals, strict=True)])
     # Every change costs a level and a place.
     df = np.array(
@@ -191,7 +197,7 @@ def _pruned(values: Samples, ends: Sequence[int], noise: Noise, families: int) -
 
 
 def _excursions(segments: Sequence[Segment]) -> Samples:
-    """Give what multiplies the p of each change because it begins or ends an excursion.
+    """Return what multiplies the p of each change because it begins or ends an excursion.
 
     Of a stretch that is above both neighbours, or below, the beginning was chosen and the end too.
     """

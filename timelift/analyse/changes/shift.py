@@ -1,19 +1,27 @@
-"""How each case changed between two stored runs, beside the other rivals of its setting.
+"""How each case changed between two runs beside its rivals, and what a session alone changes.
 
-The runs are of two moments, and between them the whole machine may have become slower. So a case is
-not compared with itself but with its rivals: in each run it has a ratio to every other rival, from
-rounds milliseconds apart, and the change of a case is the median of how these ratios changed. The
-median is why a single case that changed moves itself and none of the others; where half of a
-setting or more changed, it cannot tell which half, and `together` is there to see it. Of two rivals
-one has changed, and nothing says which: the slower one is named.
+The runs were made at different times, and between them the whole machine may have become slower. So
+a case is not compared with itself but with its rivals: in each run it has a ratio to every other
+rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
+changed. The median is why a single case that changed moves itself and none of the others; where
+half of a setting or more changed, it cannot tell which half, and `together` is there to see it. Of
+two rivals one has changed, and nothing says which: the slower one is named.
+
+Launches of one run share the hour, the machine's temperature and its other guests, so the interval
+over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
+runs tell how much is missing; real changes between them are rare, and a median forgives one. Where
+there is no such history a value is assumed: ratios of the reference grid, measured several times on
+a shared machine, differed between runs by little more than their intervals over launches say.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from timelift.analyse.changes.segments import noise_of
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats.board import Board, boards
 from timelift.analyse.stats.effects import all_pairs, stack
@@ -42,7 +50,7 @@ class Shift:
 
 
 def measured(run: Run) -> dict[Case, Measurement]:
-    """Give the cases of a run that have samples."""
+    """Return the cases of a run that have samples."""
     return {
         one.case: one
         for one in run.measurements
@@ -52,7 +60,7 @@ def measured(run: Run) -> dict[Case, Measurement]:
 
 
 def shifts(old: Run, new: Run) -> list[Shift]:
-    """Give the change of every case that both runs measured beside a rival that both measured."""
+    """Return the change of every case that both runs measured beside a rival that both measured."""
     before, after = measured(old), measured(new)
     shared = before.keys() & after.keys()
     rivals: dict[Setting, list[Case]] = defaultdict(list)
@@ -86,7 +94,7 @@ def _pairs(settings: Sequence[Board]) -> Estimates:
 
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
-    """Give change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
+    """Return change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
     parts = [np.where(one.df > 0, one.scale**2, np.nan) for one in (old, new)]
     variance = parts[0] + parts[1]
     spent = parts[0] ** 2 / np.maximum(old.df, 1) + parts[1] ** 2 / np.maximum(new.df, 1)
@@ -124,3 +132,37 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
 
 def _launches(board: Board, place: int) -> int:
     return int(np.isfinite(board.seconds[place]).any(-1).sum())
+
+
+#: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
+ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
+#: From so many runs with a case on, history has a say.
+FEWEST_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Session:
+    """The variance that one session adds to a log ratio, worth `df` degrees of freedom."""
+
+    variance: float = ASSUMED_SD**2
+    df: float = ASSUMED_DF
+    runs: int = 0
+
+
+def sessions(history: Sequence[Run]) -> Mapping[Case, Session]:
+    """Learn from runs in the order of their times; a case in too few of them is left out."""
+    steps: dict[Case, list[Shift]] = defaultdict(list)
+    for before, after in itertools.pairwise(history):
+        for shift in shifts(before, after):
+            steps[shift.case].append(shift)
+    return {case: _learnt(some) for case, some in steps.items() if len(some) >= FEWEST_RUNS - 1}
+
+
+def _learnt(steps: Sequence[Shift]) -> Session:
+    """Average what history shows with what is assumed, weighted by degrees of freedom."""
+    noise = noise_of(np.array([step.effect for step in steps])) ** 2
+    explained = float(np.median([step.variance for step in steps])) / 2
+    excess = max(0.0, noise - explained)
+    df = ASSUMED_DF + len(steps)
+    variance = (ASSUMED_DF * ASSUMED_SD**2 + len(steps) * excess) / df
+    return Session(variance, df, len(steps) + 1)

@@ -5,21 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.runs.against import of_run, other_sides
+from timelift.analyse.runs.facts import FactChange, exact_changes
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.gate import Finding, Rule, judge
 from timelift.analyse.stats.paired import Pair, Quantity, changes
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
-from timelift.journal import EXACT, Against
+from timelift.journal import Against
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One case: what each quantity came to, and (old, new) of the exact facts that differ."""
+    """One case: what each quantity came to, and the exact facts that differ."""
 
     case: Case
     findings: Mapping[Quantity, Finding]
-    facts: Mapping[str, tuple[int, int]]
+    facts: tuple[FactChange, ...]
 
     @property
     def time(self) -> Finding:
@@ -32,26 +33,14 @@ class Outcome:
         return tuple(q for q, one in self.findings.items() if one.verdict is Verdict.SLOWER)
 
     @property
-    def another_model(self) -> bool:
-        """Whether the two sides differ in their weights, so that their times mean little."""
-        return "weights" in self.facts
-
-    @property
-    def retraces(self) -> bool:
-        """Whether the new side is traced more often, which every call may pay."""
-        old, new = self.facts.get("traces", (0, 0))
-        return new > old
-
-    @property
-    def broken(self) -> dict[str, tuple[int, int]]:
-        """The exact facts that fail a case, each with its old and its new value."""
-        names = ("weights", "traces") if self.retraces else ("weights",)
-        return {name: self.facts[name] for name in names if name in self.facts}
+    def broken(self) -> tuple[FactChange, ...]:
+        """The facts that fail a case whatever its times: other weights, or more traces."""
+        return tuple(change for change in self.facts if change.breaks)
 
     def fails(self, undecided: str) -> bool:
         """True if the gate is shut for this case; `undecided` is the user's word on doubt."""
         doubtful = undecided == "fail" and self.time.verdict is Verdict.UNDECIDED
-        return bool(self.worse) or self.another_model or self.retraces or doubtful
+        return bool(self.worse or self.broken) or doubtful
 
 
 @dataclass(frozen=True)
@@ -114,7 +103,9 @@ def outcomes(run: Run, against: Against) -> list[Outcome]:
     judged = {quantity: judged_as(pairs, against, quantity) for quantity in Quantity}
     return [
         Outcome(
-            pair.new.case, {q: found[place] for q, found in judged.items()}, exact_changes(pair)
+            pair.new.case,
+            {q: found[place] for q, found in judged.items()},
+            exact_changes(pair.new.case, pair.old, pair.new),
         )
         for place, pair in enumerate(pairs)
         if all(side.status is Status.MEASURED for side in pair)
@@ -134,7 +125,7 @@ def _pairs(run: Run) -> list[Pair]:
 
 
 def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
-    """Give the measured cases whose other side ended otherwise, with how that ended."""
+    """Return the measured cases whose other side ended otherwise, with how that ended."""
     found = {one.case: one for one in run.measurements}
     return [
         (new, found[old])
@@ -145,20 +136,3 @@ def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
 
 def _has_launches(one: Measurement) -> bool:
     return one.status is Status.MEASURED and bool(one.launches)
-
-
-def exact_changes(pair: Pair) -> dict[str, tuple[int, int]]:
-    """Give (old, new) of the exact facts that differ: the largest of all launches."""
-    sides = [{name: _largest(side, name) for name in EXACT} for side in pair]
-    return {
-        name: (old, new)
-        for name in EXACT
-        if (old := sides[0][name]) is not None
-        and (new := sides[1][name]) is not None
-        and old != new
-    }
-
-
-def _largest(side: Measurement, name: str) -> int | None:
-    values = [getattr(one.facts, name) for one in side.launches]
-    return max((value for value in values if isinstance(value, int)), default=None)

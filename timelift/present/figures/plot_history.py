@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator
 
-from timelift.analyse.changes.changes import CaseHistory
-from timelift.analyse.changes.reading import History
+from timelift.analyse.changes.history import History
+from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Setting
 from timelift.escape import slug

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from timelift.analyse.changes.reading import History
+from timelift.analyse.changes.history import History
 from timelift.present import history_table
 from timelift.present.figures import plot, plot_history
 from timelift.present.folder import clear

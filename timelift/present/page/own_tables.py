@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
-from timelift.analyse.choice import Worst
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.recommend import Price
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.case import Case, Status
@@ -103,14 +103,14 @@ def prices(answers: Iterable[Answer]) -> Table:
             Column("never shown slower", value=_is_safe, asked=True),
             number("settings", value=lambda row: row[1].settings),
         ),
-        [(answer, one) for answer in answers for one in answer.choice.worst],
+        [(answer, one) for answer in answers for one in answer.found.prices],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",
     )
 
 
-def _is_safe(row: tuple[Answer, Worst]) -> str:
+def _is_safe(row: tuple[Answer, Price]) -> str:
     answer, one = row
-    return "yes" if one.strategy in answer.choice.safe else "no"
+    return "yes" if one.strategy in answer.found.safe else "no"
 
 
 def losses(run: Run) -> Table:

@@ -13,11 +13,11 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import prices
 from timelift.present.folder import write
-from timelift.present.notes import everywhere
 from timelift.present.page.answer import Answer, answers
 from timelift.present.page.drawing import sample
 from timelift.present.page.own_tables import names
 from timelift.present.page.sections import Section, left_out, sections, tables_of
+from timelift.present.recommended import everywhere
 from timelift.present.report import Report
 from timelift.present.tables import Table, csv_as_shown
 

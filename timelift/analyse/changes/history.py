@@ -1,16 +1,24 @@
-"""Which runs belong to one history: journals of one machine, the oldest first."""
+"""From a folder of journals to a history: which runs, what they measured, what was found."""
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from timelift import journal
+from timelift.analyse.changes.levels import ENOUGH_RIVALS, Summary, levels, of_run
+from timelift.analyse.changes.many_runs import CaseHistory, Found, find
+from timelift.analyse.changes.segments import LEAST_RUNS
+from timelift.analyse.runs.facts import FactChange, FactSince, changes_over_runs
 from timelift.analyse.runs.records import Warnings
+from timelift.analyse.stats.verdicts import GATE_MARGIN
+from timelift.case import Case
 from timelift.errors import UserError, nearest
-from timelift.escape import plain
+from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, Difference, flat, head_of, moment
 
 _COMMIT_SHOWN = 8
@@ -50,7 +58,7 @@ class Machine:
 
 
 def of_machine(results: Path, name: str | None = None, since: datetime | None = None) -> Machine:
-    """Give the runs of the machine called `name`, or of the one that ran last, from `since` on.
+    """Return the runs of the machine called `name`, or of the one that ran last, from `since` on.
 
     Raises UserError where there are none.
     """
@@ -73,7 +81,7 @@ def of_machine(results: Path, name: str | None = None, since: datetime | None = 
 
 
 def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
-    """Give the runs with the identity of the newest run of the machine, oldest first."""
+    """Return the runs with the identity of the newest run of the machine, oldest first."""
     named = [one for one in heads if name is None or one.machine == name]
     if not named:
         known = {one.machine for one in heads}
@@ -94,7 +102,7 @@ def _key(head: RunHead) -> tuple[str, str]:
 
 
 def _others(heads: Sequence[RunHead], chosen: Sequence[RunHead]) -> Iterator[str]:
-    """Say how many runs belong to histories of other machines."""
+    """Yield how many runs belong to histories of other machines."""
     counts: dict[str, int] = defaultdict(int)
     for one in heads:
         if _key(one) != _key(chosen[0]):
@@ -157,3 +165,105 @@ def differences(one: RunHead, other: RunHead) -> tuple[Difference, ...]:
         for part in parts
         for found in sorted(journal.differences(*part), key=lambda found: found.name)
     )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a history; None where everything is."""
+
+    machine: str | None = None
+    workload: str | None = None
+    case: str | None = None
+    since: datetime | None = None
+    gate: float = GATE_MARGIN
+
+
+@dataclass(frozen=True)
+class History:
+    """A machine's runs, and what was found in them; `gate` is the least change that counts.
+
+    `cases` are all that were looked at, those of `found` the ones that were asked for.
+    """
+
+    machine: Machine
+    cases: tuple[Case, ...]
+    found: Found
+    gate: float
+    facts: tuple[FactSince, ...] = ()
+
+    @property
+    def runs(self) -> tuple[RunHead, ...]:
+        """The runs, the oldest first: positions in what was found count them from 0."""
+        return self.machine.runs
+
+    @property
+    def too_short(self) -> bool:
+        """True if there are too few runs for any change."""
+        return len(self.runs) < 2 * LEAST_RUNS
+
+    @property
+    def few_rivals(self) -> int:
+        """How many settings have too few rivals for a median that none of them can move."""
+        counts = Counter(case.setting for case in self.cases)
+        return sum(count < ENOUGH_RIVALS for count in counts.values())
+
+    @property
+    def facts_by_place(self) -> list[tuple[tuple[int, int, str], list[FactChange]]]:
+        """Between which runs which exact fact changed, and of which cases; the latest first."""
+        places: dict[tuple[int, int, str], list[FactChange]] = defaultdict(list)
+        for one in self.facts:
+            places[one.before, one.after, one.change.name].append(one.change)
+        return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
+
+    def differences(self, before: int, after: int) -> tuple[Difference, ...]:
+        """Return what was installed or set otherwise between two runs, by position."""
+        return differences(self.runs[before], self.runs[after])
+
+
+def read(results: Path, wanted: Wanted) -> History:
+    """Read the history that is wanted; raises UserError where there is none.
+
+    All cases of the machine are looked at, whichever are shown: only all of them can tell whether
+    the machine moved.
+    """
+    machine = of_machine(results, wanted.machine, wanted.since)
+    summaries = [_summary(run.path) for run in machine.runs]
+    if not any(one.log_seconds for one in summaries):
+        raise UserError(
+            f"expected measured cases in {len(summaries)} runs of {plain(machine.name, NAME_LIMIT)}"
+            f", found none; measure some with: pytest bench/"
+        )
+    beats = [run.canary_seconds or np.nan for run in machine.runs]
+    found = find(levels(summaries, beats), wanted.gate)
+    shown = replace(found, cases=_shown(found.cases, wanted))
+    asked = {one.case for one in shown.cases}
+    facts = changes_over_runs(one.exact for one in summaries)
+    facts = tuple(one for one in facts if one.change.case in asked)
+    return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate, facts)
+
+
+def _summary(path: Path) -> Summary:
+    """Sum up a run; one that went away meanwhile is empty."""
+    try:
+        return of_run(path)
+    except OSError:
+        return Summary({})
+
+
+def _shown(cases: tuple[CaseHistory, ...], wanted: Wanted) -> tuple[CaseHistory, ...]:
+    """Keep the cases that were asked for."""
+    shown = tuple(one for one in cases if _asked(one.case, wanted))
+    if shown:
+        return shown
+    word = wanted.case if wanted.case is not None else wanted.workload
+    known = {
+        one.case.label if wanted.case is not None else one.case.setting.workload for one in cases
+    }
+    what = "case" if wanted.case is not None else "workload"
+    close = plain(nearest(str(word), known), 4 * NAME_LIMIT)
+    raise UserError(f"expected a {what} of this history, received {word!r}; known are: {close}")
+
+
+def _asked(case: Case, wanted: Wanted) -> bool:
+    right = wanted.workload is None or case.setting.workload == wanted.workload
+    return right and (wanted.case is None or wanted.case in (case.label, case.setting.label))

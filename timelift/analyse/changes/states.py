@@ -1,0 +1,70 @@
+"""What is found of a case, over two stored runs or over many, with one word for each state."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from timelift.case import Case
+
+
+class State(StrEnum):
+    """How a case stands now beside how it stood."""
+
+    #: Slower in one run than in another; only a measurement side by side can confirm it.
+    SUSPECT = "suspect"
+    #: What runs have confirmed, by a step or by many that are each too small to tell.
+    SLOWER = "slower"
+    CREPT = "crept slower"
+    FASTER = "faster"
+    SAME = "same"
+    UNKNOWN = "not known"
+    GONE = "no longer measured"
+
+
+#: What fails a build: a slow-down that runs have confirmed, and that is still there.
+WORSE = frozenset({State.SLOWER, State.CREPT})
+
+
+@dataclass(frozen=True)
+class Level:
+    """Runs `first` to `last`, by position in the history, in which a case kept one log ratio."""
+
+    first: int
+    last: int
+    runs: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class Change:
+    """Between two runs a case changed by `shift`, a log ratio with its 95 % interval."""
+
+    before: int
+    after: int
+    shift: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class CaseState:
+    """A case, how it stands, and the change that tells how much, if any does."""
+
+    case: Case
+    state: State
+    change: Change | None
+
+
+@dataclass(frozen=True)
+class Move:
+    """Between two runs, by position, `share` of the cases moved by `shift` (a log ratio) at once.
+
+    The cases are the rivals of a setting, or all of a machine. `apart` says that they moved against
+    each other, so that no common shift tells of it.
+    """
+
+    before: int
+    after: int
+    shift: float
+    share: float
+    cases: int
+    apart: bool = False

@@ -1,0 +1,305 @@
+"""Two stored runs: whether they may be compared, what changed, and what would decide about it.
+
+A case is suspect where it became slower by at least the gate, the chance of that much without a
+cause is below `LEVEL`, and it also holds among all cases: of the named ones at most 5 % are false
+in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons
+(Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300).
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.changes.shift import Session, Shift, measured, sessions, shifts
+from timelift.analyse.changes.states import CaseState, Change, Move, State
+from timelift.analyse.changes.together import GATE, canary_change, together
+from timelift.analyse.runs.engines import identity
+from timelift.analyse.runs.facts import FactChange, fact_changes
+from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.stats import student
+from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
+from timelift.case import SKIPPED, Case, Setting, Status
+from timelift.journal import Difference, differences, flat
+
+#: Options that change what is measured without being an axis of a setting.
+_OPTIONS = ("pin", "round_seconds")
+#: What drifts without a change of what is installed.
+_NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
+
+
+def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
+    before, after = _engines(old), _engines(new)
+    engines = [one for one in differences(before, after) if None not in (one.old, one.new)]
+    sides = [flat(run.header.machine.identity) for run in (old, new)]
+    return *(differences(*sides) if any(sides) else [Difference("machine", None, None)]), *engines
+
+
+def _engines(run: Run) -> dict[str, str]:
+    """Return what each backend told of its device: names and switches such as tf32."""
+    return {
+        f"{one.case.setting.backend} {one.case.setting.device} {name}": value
+        for one in run.measurements
+        for name, value in identity(one).items()
+    }
+
+
+def drift(old: Run, new: Run) -> tuple[Difference, ...]:
+    """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
+    return tuple(differences(_drift(old), _drift(new)))
+
+
+def versions_drifted(found: Sequence[Difference]) -> bool:
+    """True if other packages or another interpreter were measured, which no revision explains."""
+    return any(one.name not in _NOT_INSTALLED for one in found)
+
+
+def _drift(run: Run) -> dict[str, str]:
+    asked = {name: run.header.options[name] for name in _OPTIONS if name in run.header.options}
+    return flat(run.header.machine.drift) | flat(asked)
+
+
+_COMMIT = 12
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
+
+    old: str
+    new: str
+    same_code: bool
+
+    @property
+    def against(self) -> str:
+        """The revision to race against; empty where none is known or can be to blame."""
+        return "" if self.same_code else self.old
+
+
+def decision(old: Run, new: Run) -> Decision:
+    """Return what would decide between two runs.
+
+    Where both measured one commit without changes, no revision is to blame.
+    """
+    before, after = commit(old), commit(new)
+    dirty = old.header.commit.dirty or new.header.commit.dirty
+    same = bool(before) and before == after and not dirty
+    return Decision(before, after, same)
+
+
+def commit(run: Run) -> str:
+    """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
+    found = run.header.commit.id or ""
+    return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
+
+
+#: The chance, one-sided, of so large a change without a cause.
+LEVEL = 0.005
+_FALSE_SHARE = 0.05
+#: Log ratios that agree to so many digits are a tie.
+_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class CaseBetween(CaseState):
+    """One case between two runs: its change, which always is known, and what that rests on.
+
+    `session` is what one session adds. A change of `visible` would be suspect every other time,
+    were it the only one.
+    """
+
+    change: Change
+    shift: Shift
+    session: Session
+    visible: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that was found between two runs; `lost` are cases that were measured and now fail."""
+
+    cases: tuple[CaseBetween, ...]
+    settings: Mapping[Setting, Move]
+    facts: tuple[FactChange, ...]
+    added: tuple[Case, ...]
+    removed: tuple[Case, ...]
+    lost: Mapping[Case, Measurement]
+    drift: tuple[Difference, ...]
+    canary: float
+
+    @property
+    def suspect_rows(self) -> int:
+        """How many of the judged cases are suspect by their times; they come first."""
+        return sum(one.state is State.SUSPECT for one in self.cases)
+
+    @property
+    def suspects(self) -> tuple[Case, ...]:
+        """The cases with a reason to be measured again, the worst first."""
+        slower = [one.case for one in self.cases if one.state is State.SUSPECT]
+        facts = [change.case for change in self.facts if change.worse]
+        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+
+    @property
+    def suspect_settings(self) -> dict[Setting, Move]:
+        """The settings that became slower by more than a machine does by itself."""
+        return {setting: one for setting, one in self.settings.items() if one.shift > GATE}
+
+    @property
+    def all_settings_slower(self) -> bool:
+        """True if every one of several settings became slower as a whole."""
+        return 1 < len(self.suspect_settings) == len(self.settings)
+
+    @property
+    def usually_visible(self) -> float:
+        """The change that would be suspect every other time in the median case; NaN of none."""
+        return float(np.median([one.visible for one in self.cases])) if self.cases else math.nan
+
+    @property
+    def packages_drifted(self) -> bool:
+        """True if other packages or another interpreter were measured."""
+        return versions_drifted(self.drift)
+
+    @property
+    def any_suspect(self) -> bool:
+        """True if anything is suspect."""
+        return bool(self.suspects or self.suspect_settings)
+
+
+def judge(old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN) -> Findings:
+    """Compare two runs of one machine; `history` are its other runs in the order of their times."""
+    before, after = measured(old), measured(new)
+    lost = _lost(before, new)
+    return Findings(
+        cases=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
+        settings=together(old, new),
+        facts=fact_changes(before, after),
+        added=tuple(sorted(after.keys() - before.keys())),
+        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
+        lost=lost,
+        drift=drift(old, new),
+        canary=canary_change(old, new),
+    )
+
+
+def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+    """Return the cases that the new run tried and failed, each as it ended."""
+    fine = SKIPPED | {Status.MEASURED}
+    known = set(before)
+    return {
+        one.case: one for one in new.measurements if one.case in known and one.status not in fine
+    }
+
+
+def _judged(
+    found: Sequence[Shift], learnt: Mapping[Case, Session], margin: float
+) -> tuple[CaseBetween, ...]:
+    """Judge every case, suspects first and then by how much slower they became."""
+    if not found:
+        return ()
+    known = [learnt.get(shift.case, Session()) for shift in found]
+    effect = np.array([shift.effect for shift in found])
+    scale, df = _spread(found, known)
+    width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
+    alone = student.quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    ends = (effect, effect - width, effect + width)
+    columns = (
+        [shift.case for shift in found],
+        _states(found, effect, scale, df, margin),
+        [Change(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        found,
+        known,
+        np.maximum(alone, margin).tolist(),
+    )
+    rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
+    return tuple(sorted(rows, key=_worst_first))
+
+
+def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
+    """Return what a case is sorted by; the names decide where changes agree but for rounding."""
+    return one.state is not State.SUSPECT, -round(one.change.shift, _DIGITS), one.case
+
+
+def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
+    """Return each change's standard error, both sessions included, and its degrees of freedom."""
+    launches = np.array([shift.variance for shift in found])
+    session = 2 * np.array([one.variance for one in known])
+    spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
+    return np.sqrt(launches + session), (launches + session) ** 2 / spent
+
+
+def _states(
+    found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
+) -> list[State]:
+    """Name each change; with too few launches on either side none is known."""
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
+    slower = np.where(enough, student.tail(effect / scale, df), 1.0)
+    faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
+    alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    states = np.where(alike, State.SAME, State.UNKNOWN)
+    states = np.where(_found(faster) & (effect <= -margin), State.FASTER, states)
+    states = np.where(_found(slower) & (effect >= margin), State.SUSPECT, states)
+    return [State(state) for state in states.tolist()]
+
+
+def _found(p: Samples) -> NDArray[np.bool_]:
+    """Return which are below `LEVEL` and discoveries among all of them."""
+    ordered = np.sort(p)
+    allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
+    bar = float(ordered[ordered <= allowed].max(initial=-1.0))
+    return np.asarray((p < LEVEL) & (p <= bar))
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs: its commit, and the seconds per call of its measured cases."""
+
+    run: Run
+    seconds: Mapping[Case, float]
+
+    @cached_property
+    def _by_setting(self) -> dict[Setting, list[float]]:
+        found: dict[Setting, list[float]] = {}
+        for case, seconds in self.seconds.items():
+            found.setdefault(case.setting, []).append(seconds)
+        return found
+
+    def rank(self, case: Case) -> tuple[int, int]:
+        """Return the place of a case among its rivals, the fastest first, and how many they are."""
+        rivals = self._by_setting[case.setting]
+        return 1 + sum(one < self.seconds[case] for one in rivals), len(rivals)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two runs and what was found between them; `advisory` where they are of two machines."""
+
+    old: Side
+    new: Side
+    findings: Findings
+    decision: Decision
+    advisory: bool = False
+
+
+def compared(
+    old: Run,
+    new: Run,
+    history: Sequence[Run] = (),
+    gate: float = GATE_MARGIN,
+    *,
+    advisory: bool = False,
+) -> Compared:
+    """Compare two runs; `history` are the machine's other runs in the order of their times."""
+    findings = judge(old, new, history, gate)
+    return Compared(_side(old), _side(new), findings, decision(old, new), advisory)
+
+
+def _side(run: Run) -> Side:
+    return Side(run, {case: _seconds(one) for case, one in measured(run).items()})
+
+
+def _seconds(one: Measurement) -> float:
+    return float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))

@@ -1,0 +1,143 @@
+"""What changed of the facts of a case: the one rule of the gate, of two runs and of a history.
+
+A fact that repeats itself in every launch is exact, and any change of it is a change of the code.
+The others are noisy between two runs, so they have gates as wide as their noise. The trials of a
+gate measure those side by side instead, launch by launch, and judge them as they judge times.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from timelift.analyse.runs.measurement import Measurement
+from timelift.analyse.runs.records import fact
+from timelift.case import Case
+from timelift.journal import ABOUT, EXACT
+from timelift.journal.brief import Exact
+
+#: Another layer, or one that is traced again: such a change fails a gate by itself.
+_BREAKING = frozenset({"weights", "traces"})
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A fact passes where it grew by less than this share, or by less than `least` units."""
+
+    share: float
+    least: float
+
+
+#: First calls are single events that moved by a third between runs; memory comes in arenas.
+GATES: Mapping[str, Gate] = {
+    "first_call_seconds": Gate(share=0.5, least=0.1),
+    "peak_bytes": Gate(share=0.25, least=1 << 20),
+}
+
+Cases = Mapping[Case, Measurement]
+
+
+@dataclass(frozen=True)
+class FactChange:
+    """One fact of one case, before and after; `worse` makes it a suspect."""
+
+    case: Case
+    name: str
+    old: float
+    new: float
+    worse: bool
+
+    @property
+    def breaks(self) -> bool:
+        """True if a gate fails for it."""
+        return self.worse and self.name in _BREAKING
+
+
+def exact_change(case: Case, name: str, old: float | None, new: float | None) -> FactChange | None:
+    """Return the change of an exact fact, None where there is none or a side is unknown."""
+    if old is None or new is None or old == new:
+        return None
+    return FactChange(case, name, old, new, new > old or not ABOUT[name].more_is_worse)
+
+
+def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
+    """Return the exact facts of a case that differ, the gravest first."""
+    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
+    return tuple(one for one in changes if one)
+
+
+def largest(one: Exact, other: Exact) -> Exact:
+    """Merge the exact facts of two launches."""
+    if one == other:
+        return one
+    pairs = zip(one, other, strict=True)
+    known = ([value for value in pair if value is not None] for pair in pairs)
+    return tuple(max(values, default=None) for values in known)
+
+
+@dataclass(frozen=True)
+class FactSince:
+    """A change of a fact from one run to another, by their positions in a history."""
+
+    before: int
+    after: int
+    change: FactChange
+
+
+def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, ...]:
+    """Return every change of an exact fact over the runs of a history, in their order."""
+    last: dict[Case, tuple[int, Exact]] = {}
+    found: list[FactSince] = []
+    for place, cases in enumerate(runs):
+        for case, values in cases.items():
+            before, known = last.get(case, (place, values))
+            if known != values:
+                sides = zip(EXACT, known, values, strict=True)
+                changes = (exact_change(case, *one) for one in sides)
+                found += [FactSince(before, place, one) for one in changes if one]
+                values = _filled(values, known)  # noqa: PLW2901 - what is unknown is as before
+            last[case] = place, values
+    return tuple(found)
+
+
+def _filled(values: Exact, known: Exact) -> Exact:
+    pairs = zip(values, known, strict=True)
+    return tuple(old if new is None else new for new, old in pairs)
+
+
+def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
+    """Return every change of a fact between two runs, in the order of cases."""
+    shared = sorted(old.keys() & new.keys())
+    exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
+    return (*exact, *_gated(old, new, shared))
+
+
+def _gated(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChange]:
+    for name, gate in GATES.items():
+        values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
+        known = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
+        usual = _usual_growth(known.values())
+        for case, (before, after) in known.items():
+            if _beyond(before * usual, after, gate):
+                yield FactChange(case, name, before, after, worse=True)
+            elif _beyond(after, before * usual, gate):
+                yield FactChange(case, name, before, after, worse=False)
+
+
+def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
+    """Return what most cases grew by, which is the machine's doing, not that of one strategy."""
+    growth = [after / before for before, after in pairs]
+    return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
+
+
+def _beyond(before: float, after: float, gate: Gate) -> bool:
+    return after > before * (1 + gate.share) and after - before > gate.least
+
+
+def _least(measurement: Measurement, name: str) -> float:
+    """Return the least of a fact over launches, since later ones build side by side; or NaN.
+
+    What is too small to be read counts as the bound that it is below.
+    """
+    known = (one.facts.number_or_bound(name) for one in measurement.launches)
+    return min((value for value in known if value is not None), default=float("nan"))
