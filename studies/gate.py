@@ -28,6 +28,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.measure.events import CampaignEvent
 from timelift.measure.options import KNOBS, OPTIONS
 from timelift.measure.session import Session
 
@@ -99,8 +100,8 @@ class Silent:
     def say(self, text: str) -> None:
         """Drop a line."""
 
-    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
-        """Drop what is going on."""
+    def show(self, event: CampaignEvent) -> None:
+        """Drop an event."""
 
 
 def project(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> None:
@@ -131,12 +132,12 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session = Session(folder, {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
-    session.gate.pair(cases)
+    session.gate.match(cases)
     for name, word in done_to.items():
         if word in PLANTED:
             session.catalogue.plants[name] = PLANTED[word]
     referee = GateReferee(
-        session.gate.pairing.sides, session.gate.gates, session.gate.screening, thorough=False
+        session.gate.matched.sides, session.gate.gates, session.gate.screening, thorough=False
     )
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None

@@ -30,10 +30,10 @@ from timelift import rounds
 from timelift.analyse.stats.location import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
-from timelift.messages import Event, Rival, Task, WorkerChannel
+from timelift.messages import Event, RivalSpec, Task, WorkerChannel
 from timelift.worker import worker
 from timelift.worker.engines import Engine, load, open_engine
-from timelift.worker.prepare import Contender
+from timelift.worker.prepare import PreparedRival
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = "tokens"
@@ -130,9 +130,9 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     load(setting.backend)
     engine = open_engine(setting)
     known = catalogue.workloads(ROOT / "workloads")[setting.workload]
-    rivals = tuple(Rival(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
+    rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    stage = worker.Stage(engine, task, WorkerChannel(_log))
+    stage = worker.SettingUnderTest(engine, task, WorkerChannel(_log))
     ready = [found for rival in rivals if (found := stage.prepare(rival))]
     if len(ready) < len(rivals):
         sys.exit(f"studies.sample_length: expected {len(rivals)} rivals, {len(ready)} were built")
@@ -150,7 +150,7 @@ def _log(event: Event) -> None:
 
 
 def _player(
-    engine: Engine, contender: Contender, length: float, dice: random.Random
+    engine: Engine, contender: PreparedRival, length: float, dice: random.Random
 ) -> rounds.Player:
     call = contender.compiled.bind(contender.feed)
     player = rounds.Player(contender.rival.name, call, engine.wait)

@@ -26,7 +26,7 @@ from timelift.measure import catalogue
 from timelift.measure.backends import why_not
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.options import split
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
@@ -90,7 +90,7 @@ def _settings(workload: catalogue.Workload, mode: Mode, time_axis: TimeAxis) -> 
 
 
 def _try(
-    launch: Launch, workload: catalogue.Workload, rivals: tuple[Rival, ...], setting: Setting
+    launch: Launch, workload: catalogue.Workload, rivals: tuple[RivalSpec, ...], setting: Setting
 ) -> dict[str, tuple[Status, str]]:
     task = Task(
         setting,

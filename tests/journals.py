@@ -1,4 +1,4 @@
-"""Synthetic journals for the tests of the reading wing: known times, small noise, no TensorFlow.
+"""Synthetic journals for the tests of what reads: known times, small noise, no TensorFlow.
 
 They are written by the writer of real ones. What is broken is made by damaging what that wrote.
 """

@@ -248,23 +248,23 @@ def held(name: str, backend: str) -> dict[str, Told]:
 
 
 def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
-    from timelift.messages import Ended, Rival, Task, WorkerChannel
+    from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import Stage
+    from timelift.worker.worker import SettingUnderTest
 
     (folder / "layers.py").write_text(LAYERS)
     rivals = []
     for word, line in (("wrong", case.wrong), ("right", case.right)):
         path = folder / f"{word}.py"
         path.write_text(STRATEGY.format(step=STEP, line=line, lift=case.lift))
-        rivals.append(Rival(word, str(path), {}))
+        rivals.append(RivalSpec(word, str(path), {}))
     setting = case.setting(phase, backend)
     features = () if case.input_dtype else (FEATURES,)
     factory = f"{folder}/layers.py:{case.layer}"
     extra = (case.input_dtype, 10) if case.input_dtype else ()
     task = Task(setting, tuple(rivals), factory, features, SEED, 0.0, *extra)
     events = []
-    stage = Stage(open_engine(setting), task, WorkerChannel(events.append))
-    found = {one.name: (Status.MEASURED, "") for one in rivals if stage.prepare(one)}
+    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
+    found = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}
     ended = [one for one in events if isinstance(one, Ended)]
     return found | {one.rival: (one.status, one.reason) for one in ended}

@@ -1,4 +1,4 @@
-"""Recordings for the tests of the replay: simulated contests, and what a rule says of them."""
+"""Recordings for the tests of rules: simulated contests, and what a rule says of them."""
 
 import numpy as np
 

@@ -9,11 +9,12 @@ from timelift.journal import Header, Journal
 from timelift.measure import campaign as campaigns
 from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Limits
-from timelift.measure.launch_pool import Part
-from timelift.measure.plan import Plan
+from timelift.measure.launch_pool import LaunchSlot
 from timelift.measure.worker_state import Outcome
 from timelift.planted import Plant
 
@@ -34,20 +35,20 @@ class Clock:
 class ScriptedLaunch:
     """Measures whatever it is given, or ends it as the script says."""
 
-    def __init__(self, fleet, part):
-        self.fleet, self.part = fleet, part
+    def __init__(self, pool, slot):
+        self.pool, self.slot = pool, slot
 
     def measure(self, task, watch):
         watch("playing rounds")
-        self.fleet.clock.now += SECONDS_A_SETTING
-        self.fleet.seconds[self.part.number] = task.round_seconds
-        self.fleet.played.append(
-            (self.part.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
+        self.pool.clock.now += SECONDS_A_SETTING
+        self.pool.seconds[self.slot.number] = task.round_seconds
+        self.pool.played.append(
+            (self.slot.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
         )
         return [self._outcome(rival) for rival in task.rivals]
 
     def _outcome(self, rival):
-        status = self.fleet.script.get(rival.name, Status.MEASURED)
+        status = self.pool.script.get(rival.name, Status.MEASURED)
         if status is not Status.MEASURED:
             return Outcome(rival, status, "as scripted")
         facts = {"build_seconds": 1.0, "traces": 1}
@@ -55,7 +56,7 @@ class ScriptedLaunch:
         return Outcome(rival, status, "", samples)
 
 
-class ScriptedFleet:
+class ScriptedPool:
     """Stands in for the processes; notes every task of every launch in `played`."""
 
     def __init__(self, clock, script=None):
@@ -72,10 +73,10 @@ class ScriptedFleet:
     def __exit__(self, *_):
         pass
 
-    def open(self, part: Part, _backend):
-        return ScriptedLaunch(self, part)
+    def open(self, slot: LaunchSlot, _backend):
+        return ScriptedLaunch(self, slot)
 
-    def close(self, part):
+    def close(self, slot):
         pass
 
     def kill(self):
@@ -85,7 +86,7 @@ class ScriptedFleet:
 class ScriptedReferee:
     """Wants these strategies to play on until so many launches were recorded of a case."""
 
-    looks = (3, 5, 8)
+    decision_points = (3, 5, 8)
 
     def __init__(self, *wanted, until=99):
         self.wanted, self.until, self.lines = wanted, until, []
@@ -101,16 +102,13 @@ class ScriptedReferee:
 
 
 class Heard:
-    """A display that remembers what was said."""
+    """A display that remembers what was shown: lines that stay apart from stages."""
 
     def __init__(self):
         self.said, self.shown = [], []
 
-    def say(self, text):
-        self.said.append(text)
-
-    def show(self, text, seconds_left, *, at_most):
-        self.shown.append((text, seconds_left, at_most))
+    def show(self, event):
+        (self.shown if isinstance(event, StageBegun) else self.said).append(event)
 
 
 @pytest.fixture
@@ -119,10 +117,10 @@ def play(monkeypatch, tmp_path):
 
     def run(referee, script=None, record=lambda *_: None, **plan):
         clock = Clock()
-        fleet = ScriptedFleet(clock, script)
-        monkeypatch.setattr(campaigns, "Fleet", fleet)
+        pool = ScriptedPool(clock, script)
+        monkeypatch.setattr(campaigns, "LaunchPool", pool)
         fields = {"fewest": 3, "most": 8, "round_seconds": 0.1, "seed": 1, "limits": Limits(1, 1)}
-        chosen = Plan(**(fields | plan))
+        chosen = CampaignOptions(**(fields | plan))
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
             {"tokens": Workload("tokens", "x.py:make_layer", "t", (3,), (4,), (1,))},
@@ -131,8 +129,8 @@ def play(monkeypatch, tmp_path):
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
-        found.seconds = fleet.seconds
-        return fleet.played, heard, found
+        found.seconds = pool.seconds
+        return pool.played, heard, found
 
     return run
 
@@ -177,16 +175,18 @@ def test_only_who_is_wanted_plays_beyond_the_fewest(play):
     played, heard, _ = play(ScriptedReferee("fast", "close"))
     assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
     assert launches(played, "slow") == [1, 2, 3]
-    assert "undecided after 3 launches: 2 of 2 settings" in heard.said[1]
+    labels = {case.setting.label for case in CASES}
+    assert heard.said[1] == StillUndecided(3, heard.said[1].undecided, settings=2)
+    assert set(heard.said[1].undecided) == labels
 
 
 def test_between_looks_nobody_comes_back(play):
-    """The referee is asked at looks alone: elsewhere its answer would be everybody."""
+    """The referee is asked at decision points alone: elsewhere its answer would be everybody."""
 
     class AsksEverybodyBack(ScriptedReferee):
         def to_play(self):
             last = max(line.launch for line in self.lines)
-            if last not in self.looks:
+            if last not in self.decision_points:
                 self.wanted = NAMES
             return super().to_play()
 
@@ -218,9 +218,7 @@ def test_a_budget_cuts_at_a_setting_and_says_so(play):
     played, heard, found = play(ScriptedReferee(*NAMES), budget_seconds=25)
     assert [number for number, *_ in played] == [1, 1]
     assert found.cut_short
-    assert heard.said[0].endswith(
-        "3 launches each, up to 8 where a verdict is open, all within 25 s"
-    )
+    assert heard.said[0] == CampaignBegun(6, 2, fewest=3, most=8, budget_seconds=25)
 
 
 def test_spare_time_limits_what_goes_beyond_the_fewest_and_nothing_else(play):
@@ -263,27 +261,38 @@ def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
 def test_the_time_left_never_exceeds_the_budget(play):
     """However slow the pace."""
     _, heard, _ = play(ScriptedReferee(*NAMES), budget_seconds=45)
-    assert all(seconds <= 45 for _, seconds, _ in heard.shown)
+    assert all(one.seconds_left <= 45 for one in heard.shown)
 
 
 def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     """How many launches a verdict needs is not known before."""
     _, heard, _ = play(ScriptedReferee("fast", "close"))
-    assert [at_most for text, _, at_most in heard.shown if text.startswith("launch 3:")] == [
-        False
-    ] * 2
-    assert all(at_most for text, _, at_most in heard.shown if text.startswith("launch 5:"))
+    assert [one.at_most for one in heard.shown if one.launch == 3] == [False] * 2
+    assert all(one.at_most for one in heard.shown if one.launch == 5)
 
 
 def test_launches_are_alone_while_their_first_calls_are_facts():
     """Three of them, however many are asked for; where two sides suffer alike, one."""
     limits = Limits(1, 1)
-    looks = (3, 5, 8, 12)
-    assert list(Plan(3, 5, 0.1, 1, limits).groups(looks)) == [(1,), (2,), (3,), (4, 5)]
-    assert list(Plan(2, 5, 0.1, 1, limits).groups(looks)) == [(1,), (2,), (3,), (4, 5)]
-    assert list(Plan(12, 12, 0.1, 1, limits).groups(looks))[2:4] == [(3,), (4, 5)]
-    raced = Plan(3, 5, 0.1, 1, limits, two_sided=True)
-    assert list(raced.groups(looks)) == [(1,), (2, 3), (4, 5)]
+    points = (3, 5, 8, 12)
+    assert list(CampaignOptions(3, 5, 0.1, 1, limits).groups(points)) == [
+        (1,),
+        (2,),
+        (3,),
+        (4, 5),
+    ]
+    assert list(CampaignOptions(2, 5, 0.1, 1, limits).groups(points)) == [
+        (1,),
+        (2,),
+        (3,),
+        (4, 5),
+    ]
+    assert list(CampaignOptions(12, 12, 0.1, 1, limits).groups(points))[2:4] == [
+        (3,),
+        (4, 5),
+    ]
+    raced = CampaignOptions(3, 5, 0.1, 1, limits, two_sided=True)
+    assert list(raced.groups(points)) == [(1,), (2, 3), (4, 5)]
 
 
 @pytest.mark.parametrize(
@@ -299,7 +308,7 @@ def test_launches_are_alone_while_their_first_calls_are_facts():
 )
 def test_launches_come_in_pairs_that_end_at_a_look(most, groups):
     """The first alone, and no pair straddles a look."""
-    plan = Plan(1, most, 0.1, 1, Limits(1, 1))
+    plan = CampaignOptions(1, most, 0.1, 1, Limits(1, 1))
     assert list(plan.groups((3, 5, 8, 12))) == groups
 
 
@@ -314,7 +323,7 @@ def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
 def test_only_launches_in_which_something_is_left_are_started():
     """A run that goes on imports the backend for nobody in vain."""
     settings = list(dict.fromkeys(case.setting for case in CASES))
-    plan = Plan(2, 2, 0.1, 1, Limits(1, 1))
+    plan = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}

@@ -1,239 +1,164 @@
-"""The catalogue keeps its conventions, its look-alikes differ, and its examples train."""
+"""Files become strategies and workloads without being imported, or one sentence says why not."""
 
-import ast
-import re
-from pathlib import Path
-
-import keras
-import numpy as np
 import pytest
-from keras import layers
 
-from tests.precision import floating
+from timelift.errors import UserError
 from timelift.measure import catalogue
-from timelift.worker.layer import load_module
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
-LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
-IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_keras"}
-#: The corrected forms of the question's first two examples; two look-alikes answer the third.
-ANSWERS_IN_STEPS = ("time_distributed", "loop_slice", "loop_lengths", "mask_and_pad")
-#: Each backend may have reasons of its own to refuse.
-MOST_LINES_OF_CODE = 60
-MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
+GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
 
 
-@pytest.fixture(autouse=True)
-def double_precision():
-    """Compare in float64, in which equal things are equal to the last digits."""
-    with floating("float64"):
-        keras.utils.set_random_seed(4)
-        yield
+def folder(tmp_path, **files):
+    """Write files by stem and return their folder."""
+    for stem, text in files.items():
+        (tmp_path / f"{stem}.py").write_text(text)
+    return tmp_path
 
 
-def faults(text, *, meanings=MEANINGS):
-    """Name what the text of a strategy or workload lacks of the conventions."""
-    tree = ast.parse(text)
-    docstring = ast.get_docstring(tree) or ""
-    title = docstring.partition("\n")[0]
-    paragraphs = docstring.split("\n\n")
-    wanted = ("When: ", "Source: ") if meanings else ("Source: ",)
-    names = {node.targets[0].id for node in tree.body if isinstance(node, ast.Assign)}
-    checks = {
-        "a title that ends with a period": title.endswith(".") and len(title) <= 80,
-        "When not": not meanings or "\nWhen not: " in docstring,
-        **{start: any(p.startswith(start) for p in paragraphs) for start in wanted},
-        "allowed imports": imported(tree) <= IMPORTS,
-        "few lines": lines_of_code(text, tree) <= MOST_LINES_OF_CODE,
-        **{name: name in names for name in meanings},
-    }
-    return [name for name, kept in checks.items() if not kept]
-
-
-def imported(tree):
-    """The top-level packages that a module imports."""
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            found.add((node.module or "").partition(".")[0])
-    return found
-
-
-def lines_of_code(text, tree):
-    """Count the lines that are neither blank, nor comment, nor docstring."""
-    prose = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            prose |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
-    lines = enumerate(text.splitlines(), start=1)
-    return sum(bool(re.match(r"\s*[^\s#]", line)) and n not in prose for n, line in lines)
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("strategies/*.py")), ids=lambda path: path.stem)
-def test_a_strategy_file_keeps_the_conventions(path):
-    """A title, when to use it, when not, a source, five meanings, one page, nothing of ours."""
-    assert faults(path.read_text()) == []
-
-
-@pytest.mark.parametrize("path", sorted(ROOT.glob("workloads/*.py")), ids=lambda path: path.stem)
-def test_a_workload_file_keeps_the_conventions(path):
-    """A title, a source, one page, no import of ours."""
-    assert faults(path.read_text(), meanings=()) == []
+@pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])
+def test_a_file_s_name_may_have_dashes(tmp_path, stem):
+    """It is never imported by it."""
+    workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "workloads" / f"{stem}.py").write_text(workload)
+    assert list(catalogue.workloads(tmp_path / "workloads")) == [stem]
+    assert list(catalogue.strategies(folder(tmp_path, **{stem: GOOD}))) == [stem]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "fault"),
+    ("stem", "sentence"),
     [
-        ("one call.\n", "one call\n", "a title that ends with a period"),
-        ("When: ", "If ", "When: "),
-        ("When not: ", "Else ", "When not"),
-        ("Source: ", "From ", "Source: "),
-        ("import keras\n", "import keras\nfrom timelift import case\n", "allowed imports"),
-        ("import keras\n", "import keras\n" + "a = 1\n" * MOST_LINES_OF_CODE, "few lines"),
-        ("MASKS = ", "MASK = ", "MASKS"),
+        ("all", "and not 'all', received 'all'; rename the file"),
+        ("a,b", "expected a name of letters, digits, '_', '-' and '.'"),
+        ("my fold", "expected a name of letters"),
+        ("fold[k=8]", "expected a name of letters"),
+        ("native@copy", "expected a name of letters"),
+        ("dynamic-fold", "'dynamic-fold' begins like an axis"),
+        ("jax-fold", "'jax-fold' begins like an axis"),
+        ("a-T1-B1-forward-graph-b", "begins like an axis"),
     ],
 )
-def test_a_file_that_breaks_a_convention_is_caught(old, new, fault):
-    """Each convention, broken in a good file, is the one that is named."""
-    text = (ROOT / "strategies/fold_time.py").read_text()
-    assert old in text
-    assert faults(text.replace(old, new, 1)) == [fault]
+def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem, sentence):
+    """Of a strategy and of a workload."""
+    for read in (catalogue.strategies, catalogue.workloads):
+        with pytest.raises(UserError) as caught:
+            read(folder(tmp_path, **{stem: GOOD}))
+        assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
-def test_a_workload_maps_the_shapes_that_its_docstring_says(name):
-    """`make_layer` gives a fresh layer each time, with the shapes of its docstring."""
-    module = load_module(str(ROOT / "workloads" / f"{name}.py"))
-    made, other = module.make_layer(), module.make_layer()
-    assert made is not other
-    said = re.findall(r"\(batch, ([^)]*)\)", module.make_layer.__doc__)
-    features, outputs = (tuple(map(int, one.split(", "))) for one in said)
-    assert features == module.FEATURES
-    assert made.compute_output_shape((None, *features)) == (None, *outputs)
+def test_the_title_is_the_first_line_of_the_docstring(tmp_path):
+    """The full stop belongs to the sentence, not to the title."""
+    found = catalogue.strategies(folder(tmp_path, mine=GOOD))
+    assert found["mine"].title == "A title"
 
 
-def test_four_workloads_are_measured_by_default():
-    """They are the question's own and the three kinds of layer that people wrap most."""
-    defaults = {name for name, one in WORKLOADS.items() if one.default}
-    assert defaults == {"sensor", "tokens", "frames", "sentences"}
+def test_nothing_is_imported(tmp_path):
+    """A module that would fail on import is still listed."""
+    text = GOOD + "raise RuntimeError\nimport no_such_package\n"
+    assert "mine" in catalogue.strategies(folder(tmp_path, mine=text))
 
 
-def lift(name, layer, *shape, **parameters):
-    """Build a layer for one step and lift it over (time, *features)."""
-    layer.build((None, *shape[1:]))
-    module = load_module(str(STRATEGIES[name].path))
-    return module.build(layer, shape, **parameters)
+def test_variants_are_named_with_their_parameters(tmp_path):
+    """One entry a variant, and a user may ask for values that no variant has."""
+    text = GOOD + "VARIANTS = ({'k': 2}, {'k': 4})\n"
+    known = catalogue.strategies(folder(tmp_path, fold=text))
+    assert list(known) == ["fold[k=2]", "fold[k=4]"]
+    assert [one.name for one in catalogue.choose_strategy("fold", known)] == list(known)
+    assert catalogue.choose_strategy("fold[k=16]", known)[0].parameters == {"k": 16}
 
 
-def draw(*shape):
-    """Draw inputs."""
-    return np.random.default_rng(2).standard_normal(shape)
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("def build(layer, shape): ...\n", "lacks a docstring"),
+        ('"""Title."""\n', "lacks the function build(layer, shape)"),
+        ('"""Title."""\ndef build(x, shape): ...\n', "build must take (layer, shape)"),
+        ('"""Title."""\ndef build(:\n', "not valid Python"),
+        ('"""Title."""\nbuild = 3\n', "lacks the function build(layer, shape)"),
+        (GOOD + "DIFFERS = str(1)\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS: str = str(1)\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS = {[]: 1}\n", "DIFFERS must be a literal"),
+        (GOOD + "DIFFERS, DEFAULT = 'why', False\n", "DIFFERS must be a literal on a line of its"),
+        (GOOD + "if True:\n    DIFFERS = 'why'\n", "DIFFERS must be a literal on a line of its"),
+        (GOOD + "DIFFERS = True\n", "DIFFERS must be a text that says why, received True"),
+        (GOOD + "DEFAULT = 'no'\n", "DEFAULT must be True or False, received 'no'"),
+        (GOOD + "TAKES = 'raged'\n", "TAKES must be 'padded' or 'ragged', received 'raged'"),
+        (GOOD + "BACKENDS = 'jax'\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
+        (GOOD + "BACKENDS = (7,)\n", "BACKENDS must be a tuple of some of tensorflow, jax, torch"),
+        (GOOD + "MASKS = 3\n", "MASKS must be a word, or a word for each time axis, received 3"),
+        (GOOD + "VARIANTS = ({'q': 1},)\n", "build has no parameter 'q'; it has: k"),
+        (GOOD + "VARIANTS = ({'k': 4})\n", "VARIANTS must be a tuple of dicts of parameters"),
+        (GOOD + "VARIANTS = ()\n", "VARIANTS must be a tuple of dicts of parameters"),
+        (GOOD + "VARIANTS = ({4: 'k'},)\n", "VARIANTS must be a tuple of dicts of parameters"),
+    ],
+)
+def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text, sentence):
+    """The sentence says which file and what it lacks."""
+    with pytest.raises(UserError) as caught:
+        catalogue.strategies(folder(tmp_path, mine=text))
+    assert sentence in str(caught.value)
+    assert "mine.py" in str(caught.value)
 
 
-def by_steps(layer, x):
-    """The law: the layer called on each step of (batch, time, *features)."""
-    return np.stack([layer(x[:, t]) for t in range(x.shape[1])], axis=1)
+@pytest.mark.parametrize(
+    "text",
+    ["{} = 'why'", "{}: str = 'why'", "{}: 'typing.Final[str]' = 'why'", "OTHER = {} = 'why'"],
+)
+def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
+    """A look-alike may be declared in any of these ways."""
+    where = folder(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
+    assert catalogue.strategies(where)["mine"].differs == "why"
 
 
-@pytest.mark.parametrize("name", LOOKALIKES)
-def test_a_look_alike_differs(name):
-    """A strategy that declares why it differs does not compute the lift, or not in its shape."""
-    layer, x = layers.Dense(4, activation="tanh"), draw(2, 5, 3)
-    y = lift(name, layer, 5, 3)(x).numpy()
-    expected = by_steps(layer, x)
-    assert y.shape != expected.shape or not np.allclose(y, expected, atol=1e-3)
+def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
+    """Constants that timelift does not read, names inside functions, and a bare annotation."""
+    text = "LIMIT = len('abc')\nDIFFERS: str\ndef f():\n    DEFAULT = 3\nfor i in (1, 2): pass\n"
+    found = catalogue.strategies(folder(tmp_path, mine=GOOD + text))["mine"]
+    assert (found.differs, found.default) == ("", True)
 
 
-def positions_that_see_step_two(model):
-    """Count the positions along axis 1 of the output that change with the inputs of step 2."""
-    x, other = draw(2, 5, 3), draw(2, 5, 3)
-    other[:, 2] += 1
-    y = np.abs(model(x) - model(other))
-    return int((np.moveaxis(y, 1, 0).reshape(y.shape[1], -1).max(axis=1) > 0).sum())
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("FEATURES = (3,)", None),
+        ("FEATURES: tuple[int, ...] = (3,)", None),
+        ("FEATURES = (True,)", "FEATURES must be a tuple of positive whole numbers"),
+        ("FEATURES = (0,)", "FEATURES must be a tuple of positive whole numbers"),
+        ("FEATURES = 3", "FEATURES must be a tuple of positive whole numbers"),
+        ("", "lacks FEATURES, a tuple of positive whole numbers"),
+        ("FEATURES = (3,)\nSEQ_LENS = ()", "SEQ_LENS must be a tuple of positive whole numbers"),
+        ("FEATURES = (3,)\nINPUT_HIGH = 'many'", "INPUT_HIGH must be a whole number from 0"),
+        ("FEATURES = (3,)\nINPUT_HIGH = -1", "INPUT_HIGH must be a whole number from 0"),
+        ("FEATURES = (3,)\nINPUT_DTYPE = 'float16'", "INPUT_DTYPE must be 'int32' or 'int64'"),
+        ("FEATURES = (3,)\nINPUT_HIGH = 9", "INPUT_DTYPE and INPUT_HIGH go together"),
+        ("FEATURES = (3,)\nINPUT_DTYPE = 'int32'", "INPUT_DTYPE and INPUT_HIGH go together"),
+    ],
+)
+def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
+    """Sizes are literals of positive whole numbers."""
+    text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
+    where = folder(tmp_path, mine=text)
+    if sentence is None:
+        assert catalogue.workloads(where)["mine"].features == (3,)
+        return
+    with pytest.raises(UserError, match=r"mine\.py") as caught:
+        catalogue.workloads(where)
+    assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("name", LOOKALIKES)
-def test_a_look_alike_lets_a_step_see_other_steps(name):
-    """Inputs of one step change several positions of its output, where a lift changes one."""
-    assert positions_that_see_step_two(lift(name, layers.Dense(4), 5, 3)) > 1
-    assert positions_that_see_step_two(lift("fold_time", layers.Dense(4), 5, 3)) == 1
+@pytest.mark.parametrize("word", ["folt[k=8]", "fold[k=", "fold[8]", "fold[q=1]", "fold[k={[]:1}]"])
+def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
+    """Names, brackets and parameters are all checked."""
+    known = catalogue.strategies(folder(tmp_path, fold=GOOD))
+    with pytest.raises(UserError, match="fold"):
+        catalogue.choose_strategy(word, known)
 
 
-def test_a_simple_rnn_without_recurrence_is_the_lift():
-    """With a recurrent kernel of zeros the SimpleRNN equals the Dense at every step."""
-    layer, x = layers.Dense(4, activation="tanh", bias_initializer="normal"), draw(2, 5, 3)
-    model = lift("simple_rnn", layer, 5, 3)
-    recurrent = model.layers[-1].cell.recurrent_kernel
-    assert not np.allclose(model(x), by_steps(layer, x), atol=1e-3)
-    recurrent.assign(np.zeros(recurrent.shape))
-    np.testing.assert_allclose(model(x), by_steps(layer, x), rtol=1e-12)
-
-
-def test_the_convolution_per_feature_is_a_lift_over_features():
-    """It equals TimeDistributed around one Conv1D, with features in the place of time."""
-    x = draw(2, 10, 3)
-    model = lift("conv_per_feature", layers.Dense(16, activation="relu"), 10, 3)
-    kernel, bias = model.get_weights()
-    series = layers.Conv1D(16, 3, padding="same", activation="relu")
-    over_features = layers.TimeDistributed(series)
-    y = over_features(np.swapaxes(x, 1, 2)[..., None])  # batch, features, time, outputs
-    series.set_weights([kernel[:, 0], bias])
-    y = over_features(np.swapaxes(x, 1, 2)[..., None])
-    np.testing.assert_allclose(model(x), np.swapaxes(y, 1, 2), rtol=1e-10, atol=1e-12)
-
-
-def classifier(lifted, units=1):
-    """Put the ends of the question's examples on a lift: pooling over time and one Dense."""
-    x = lifted.output
-    if len(x.shape) > 3:
-        x = layers.Reshape((x.shape[1], -1))(x)
-    x = layers.GlobalAveragePooling1D()(x)
-    model = keras.Model(lifted.input, layers.Dense(units, activation="sigmoid")(x))
-    model.compile("sgd", "mse")
-    return model
-
-
-@pytest.mark.parametrize("name", [*ANSWERS_IN_STEPS, "axis_swap_conv1d", "conv_per_feature"])
-def test_the_questions_examples_train(name):
-    """Each example in its corrected form builds, and one step of `fit` moves all its weights."""
-    lifted = lift(name, layers.Dense(16, activation="tanh"), 10, 3)
-    model = classifier(lifted)
-    before = [weight.numpy() for weight in lifted.trainable_weights]
-    model.fit(draw(8, 10, 3), np.ones((8, 1)), batch_size=8, verbose=0)
-    moved = [np.abs(w - old).max() for w, old in zip(lifted.trainable_weights, before, strict=True)]
-    assert len(moved) >= 2
-    assert min(moved) > 0
-
-
-def test_the_questions_closure_trains_nothing():
-    """A Lambda around the loop runs, but the Dense inside it is not the model's to train."""
-    layer = layers.Dense(16)
-    layer.build((None, 3))
-    inputs = keras.Input((10, 3))
-    loop = layers.Lambda(lambda x: keras.ops.stack([layer(x[:, t]) for t in range(10)], axis=1))
-    model = classifier(keras.Model(inputs, loop(inputs)))
-    before = layer.kernel.numpy()
-    model.fit(draw(8, 10, 3), np.ones((8, 1)), batch_size=8, verbose=0)
-    assert (layer.kernel.numpy() == before).all()
-    assert not any(weight is layer.kernel for weight in model.trainable_weights)
-
-
-@pytest.mark.parametrize("name", ["mask_and_pad", "pack_valid", "loop_lengths", "fold_time"])
-def test_padding_does_not_reach_the_prediction(name):
-    """Sequences of different lengths, padded and masked, predict what each predicts alone."""
-    inputs = keras.Input((None, 3))
-    lifted = lift(name, layers.Dense(4, activation="tanh"), None, 3)
-    x = lifted(layers.Masking()(inputs))
-    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(x)))
-    padded = draw(3, 6, 3)
-    lengths = (6, 2, 4)
-    for row, length in zip(padded, lengths, strict=True):
-        row[length:] = 0
-    alone = [model(row[None, :length]) for row, length in zip(padded, lengths, strict=True)]
-    np.testing.assert_allclose(model(padded), np.concatenate(alone), rtol=1e-10)
+def test_two_strategies_of_one_name_are_refused(tmp_path):
+    """An extra file may not hide a file of the catalogue."""
+    where = folder(tmp_path, fold=GOOD)
+    extra = tmp_path / "other"
+    extra.mkdir()
+    (extra / "fold.py").write_text(GOOD)
+    with pytest.raises(UserError, match="exists already"):
+        catalogue.strategies(where, (extra / "fold.py",))

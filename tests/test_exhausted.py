@@ -8,7 +8,7 @@ from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 ROOT = Path(__file__).parent.parent
 STRATEGY = '''"""A strategy that notes its process."""
@@ -28,7 +28,7 @@ def rival(folder, name, body="pass"):
     """A strategy that notes in which process it was built."""
     path = folder / f"{name}.py"
     path.write_text(STRATEGY.format(log=str(folder / "log"), name=name, body=body))
-    return Rival(name, str(path))
+    return RivalSpec(name, str(path))
 
 
 def test_rivals_of_who_ran_out_are_built_in_another_process(tmp_path):

@@ -101,3 +101,17 @@ def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
     """An empty folder of results."""
     with pytest.raises(UserError, match=r"found none|holds no run"):
         results.find(tmp_path, words)
+
+
+def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
+    """An older run is never shown in its place."""
+    folder = tmp_path / "results" / "machine"
+    folder.mkdir(parents=True)
+    old = journals.header(started="2026-01-01T00:00:00+00:00")
+    journals.write(folder / "old.jsonl", old, journals.line(journals.case()), journals.END)
+    new = {"kind": "run", "schema": 2, "started": "2026-02-01T00:00:00+00:00"}
+    (folder / "new.jsonl").write_text(json.dumps(new) + "\n")
+    (found,) = results.find(tmp_path / "results")
+    assert found.name == "new.jsonl"
+    with pytest.raises(UserError, match="expected journal schema 1, received 2"):
+        results.load(found)

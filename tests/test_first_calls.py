@@ -93,7 +93,7 @@ engines.load("tensorflow")
 from timelift.worker.engines import open_engine
 from timelift.worker.engines.tensorflow import TensorFlowCompiled
 from timelift.measure import catalogue
-from timelift.messages import Rival, Task, WorkerChannel
+from timelift.messages import RivalSpec, Task, WorkerChannel
 told = []
 traced, clock = TensorFlowCompiled.trace, prepare.time.perf_counter
 def trace(self, feed):
@@ -112,9 +112,9 @@ nodes = TensorFlowCompiled.nodes.func
 TensorFlowCompiled.nodes = property(lambda self: (told.append("nodes"), nodes(self))[1])
 setting = Setting("sensor", 3, 2, Phase.BACKWARD)
 known = catalogue.workloads(Path("workloads"))["sensor"]
-rivals = tuple(Rival(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
+rivals = tuple(RivalSpec(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
 task = Task(setting, rivals, known.factory, known.features, 1, 1.0)
-stage = worker.Stage(open_engine(setting), task, WorkerChannel(lambda _: None))
+stage = worker.SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
 facts = [stage.prepare(one).facts["built"] for one in rivals]
 print(json.dumps([told, facts]))
 """

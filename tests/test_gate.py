@@ -9,7 +9,7 @@ from timelift.analyse.stats.gate import FRESH_LOOKS, Rule
 from timelift.analyse.stats.verdicts import Verdict
 
 RULE = Rule()
-LAUNCHES = RULE.looks[-1]
+LAUNCHES = RULE.decision_points[-1]
 WITHIN = 0.008
 
 
@@ -33,7 +33,7 @@ def looks(truth, dice, between):
     table = np.full_like(played, np.nan)
     table[:, : RULE.screening] = played[:, : RULE.screening]
     found = [judged(table)]
-    for look in RULE.looks[1:]:
+    for look in RULE.decision_points[1:]:
         for place, one in enumerate(found[-1]):
             if one.suspected and not one.settled:
                 table[place, :look] = played[place, :look]
@@ -145,7 +145,7 @@ def test_swapping_the_sides_swaps_the_verdict():
 def test_the_looks_share_the_level_of_the_trial():
     """Looking twice costs no more than looking once would."""
     assert sum(FRESH_LOOKS.values()) == pytest.approx(gate.CONFIRM)
-    assert RULE.looks == (3, 8, 11)
+    assert RULE.decision_points == (3, 8, 11)
 
 
 def test_who_looked_faster_is_not_convicted_of_being_slower():

@@ -98,11 +98,15 @@ def test_a_journal_that_lacks_every_newer_field_is_read():
             "machine.drift: expected an object, received 7, so it is left out",
         ),
         ("commit", {"id": 1}, "commit.id: expected a text, received 1, so it is left out"),
-        ("strategies", {"a": 1, "b": {}}, "a: expected an object, received 1, so it is left out"),
+        (
+            "strategies",
+            {"a": 1, "b": {}},
+            "strategies.a: expected an object, received 1, so it is left out",
+        ),
         (
             "strategies",
             {"a": {"differs": []}},
-            "a.differs: expected a text, received [], so it is left out",
+            "strategies.a.differs: expected a text, received [], so it is left out",
         ),
         ("against", 5, "against: expected an object, received 5, so it is left out"),
     ],
@@ -225,3 +229,12 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
     else:
         with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
             journal.read_past(path)
+
+
+@pytest.mark.parametrize(("told", "warned"), [(0.0014, True), (None, False), (0.002, False)])
+def test_a_median_that_is_not_that_of_the_samples_is_told(told, warned):
+    """A history believes it, and passes the samples over."""
+    line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
+    line |= {"median_seconds_per_call": told, "seconds_per_call": [0.001, 0.003, 0.002]}
+    damage = read(line)[1]
+    assert any("that of the samples, 0.002, received" in one for one in damage) == warned

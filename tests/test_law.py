@@ -9,7 +9,7 @@ import pytest
 from tests import broken
 from timelift.case import Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 from timelift.worker.worker import LAW_STEPS
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +20,7 @@ BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 
 
 def statuses(
-    setting: Setting, rivals: list[Rival], law_steps: int = 0
+    setting: Setting, rivals: list[RivalSpec], law_steps: int = 0
 ) -> dict[str, tuple[Status, str]]:
     """Hold rivals to the law of a setting; by name, the status and the reason.
 
@@ -28,20 +28,22 @@ def statuses(
     """
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import Stage
+    from timelift.worker.worker import SettingUnderTest
 
     workload = WORKLOADS[setting.workload]
     sizes = workload.features, 7, 0.0
     task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
     events = []
     asked = law_steps or setting.seq_len + 2
-    stage = Stage(open_engine(setting), task, WorkerChannel(events.append), law_steps=asked)
-    ended = {rival.name: (Status.MEASURED, "") for rival in rivals if stage.prepare(rival)}
+    under_test = SettingUnderTest(
+        open_engine(setting), task, WorkerChannel(events.append), law_steps=asked
+    )
+    ended = {rival.name: (Status.MEASURED, "") for rival in rivals if under_test.prepare(rival)}
     refused = {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
     return ended | refused
 
 
-def rivals(names: list[str]) -> list[Rival]:
+def rivals(names: list[str]) -> list[RivalSpec]:
     """The catalogue's strategies as the worker is told of them."""
     chosen = [STRATEGIES[name] for name in names]
     return [one.rival() for one in chosen]
@@ -149,7 +151,7 @@ def test_a_strategy_that_breaks_the_law_is_caught(tmp_path, name, phase):
     text, sentences = broken.STRATEGIES[name]
     path = tmp_path / f"{name}.py"
     path.write_text(text)
-    wrong = Rival(name, str(path), {})
+    wrong = RivalSpec(name, str(path), {})
     setting = next(one for one in settings("sensor", 5, 3, TimeAxis.STATIC) if one.phase is phase)
     status, reason = statuses(setting, [wrong])[name]
     if phase not in sentences:

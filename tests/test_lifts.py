@@ -35,7 +35,8 @@ BEST, OTHER = 1e-3, 2e-3
 WOBBLE = (1.0, 1.003, 0.998, 1.001, 0.999)
 #: What names an answer.
 NAMED = re.compile(
-    r"fastest: (.*, )?fake|fake was fastest|not shown slower: .*fake|among the fastest.*fake"
+    r"(fastest|lose): (.*, )?fake|fake was fastest|not shown slower: .*fake"
+    r"|: fake, (never|closest|least)"
     r"|never shown slower.*fake|fake`? costs|fake overtakes|is fake\b"
 )
 

@@ -8,7 +8,7 @@ from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.launch_pool import GAUGING_ENVIRONMENT
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 MIB = 1 << 20
 #: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
@@ -60,7 +60,7 @@ def readings(files, launch, setting):
     """Peak bytes by strategy, read in a fresh worker as a run reads them."""
     task = Task(
         setting=setting,
-        rivals=tuple(Rival(name, str(files / f"{name}.py")) for name in BODIES),
+        rivals=tuple(RivalSpec(name, str(files / f"{name}.py")) for name in BODIES),
         factory=f"{files / 'layer.py'}:make",
         features=FEATURES,
         seed=1,

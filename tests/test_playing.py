@@ -4,10 +4,10 @@ import random
 from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
-from timelift.messages import Ended, Rival, Task, WorkerChannel
+from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
 from timelift.worker.playing import Playing
-from timelift.worker.prepare import Contender
+from timelift.worker.prepare import PreparedRival
 
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 
@@ -32,13 +32,16 @@ class Program:
 
 def reports(**retraces):
     """Play rivals of these names; the event that reports each."""
-    rivals = tuple(Rival(name, f"{name}.py") for name in retraces)
+    rivals = tuple(RivalSpec(name, f"{name}.py") for name in retraces)
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
     task = Task(SETTING, rivals, "", (3,), 1, 0.02)
     play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     play.run(
-        [Contender(rival, Program(retraces=retraces[rival.name]), Feed(None)) for rival in rivals],
+        [
+            PreparedRival(rival, Program(retraces=retraces[rival.name]), Feed(None))
+            for rival in rivals
+        ],
         SimpleNamespace(layer=None),
     )
     return {one.rival: one for one in events if isinstance(one, Ended)}

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from timelift.measure.launch import Limits
-from timelift.measure.plan import Plan
-from timelift.measure.progress import Progress, State
+from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
+from timelift.measure.progress import Progress
+from timelift.measure.progress_state import ProgressState
+from timelift.measure.progress_words import begun, still_undecided
 
 ROOT = Path(__file__).parent.parent
 
@@ -24,20 +25,34 @@ class Terminal(io.StringIO):
         return True
 
 
+BEGUN = CampaignBegun(cases=40, settings=8, fewest=3, most=12)
+SETTING = "tokens-T128-B32-forward-graph"
+
+
+def stage(launch=2, setting=SETTING, doing="warming up native", seconds=75.0, *, at_most=False):
+    """A launch of a setting does something."""
+    return StageBegun(launch, setting, doing, seconds, at_most)
+
+
+def undecided(*names):
+    """These of eight settings are open after three launches."""
+    return StillUndecided(3, names, settings=8)
+
+
 @pytest.mark.parametrize(
     ("seconds", "at_most", "words"),
     [
-        (9.4, False, "x, about 9 s left\n"),
-        (75, True, "x, at most 1 min 15 s left\n"),
-        (-3, True, "x, at most 0 s left\n"),
-        (math.inf, True, "x\n"),
+        (9.4, False, ", about 9 s left\n"),
+        (75, True, ", at most 1 min 15 s left\n"),
+        (-3, True, ", at most 0 s left\n"),
+        (math.inf, True, "\n"),
     ],
 )
 def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
     """And absent where it is not known."""
     stream = io.StringIO()
-    Progress(stream).show("x", seconds, at_most=at_most)
-    assert stream.getvalue() == f"timelift: {words}"
+    Progress(stream).show(stage(seconds=seconds, at_most=at_most))
+    assert stream.getvalue() == f"timelift: launch 2: {SETTING}: warming up native{words}"
 
 
 def test_a_log_is_not_flooded():
@@ -45,14 +60,37 @@ def test_a_log_is_not_flooded():
     stream = io.StringIO()
     progress = Progress(stream)
     for _ in range(5):
-        progress.show("x", 1, at_most=False)
+        progress.show(stage())
+    progress.show(undecided("a"))
     progress.say("what stays")
-    assert stream.getvalue().count("\n") == 2
+    assert stream.getvalue().count("\n") == 3
     assert stream.getvalue().endswith("timelift: what stays\n")
 
 
-PLAN = Plan(3, 12, 0.1, 1, Limits(60, 120)).in_words(cases=40, settings=8)
-STAGE = "launch 2: tokens-T128-B32-forward-graph: warming up native"
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (BEGUN, "40 cases in 8 settings, 3 launches each, up to 12 where a verdict is open"),
+        (CampaignBegun(4, 2, 1, 1), "4 cases in 2 settings, 1 launch each"),
+        (
+            CampaignBegun(4, 2, 5, 13, two_sided=True, budget_seconds=90.0),
+            (
+                "4 cases in 2 settings, 5 launches each, "
+                "up to 13 where a change is suspected, all within 90 s"
+            ),
+        ),
+    ],
+)
+def test_what_is_going_to_happen_is_one_line(event, words):
+    """Launches beyond the fewest and the budget are named where there are any."""
+    assert begun(event) == words
+
+
+def test_three_undecided_settings_are_named_and_the_rest_is_counted():
+    """A run may have hundreds."""
+    start = "undecided after 3 launches: "
+    assert still_undecided(undecided("a", "b", "c")) == start + "3 of 8 settings (a, b, c)"
+    assert still_undecided(undecided(*"abcde")) == start + "5 of 8 settings (a, b, c and 2 more)"
 
 
 @pytest.fixture
@@ -70,13 +108,13 @@ def plain(written):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written).replace("\r", "")
 
 
-def last_drawn(stream, *said, seconds=75.0):
-    """The lines of the display after these were said and one stage was shown."""
+def last_drawn(stream, *events):
+    """The lines of the display after these were shown and one stage."""
     progress = Progress(stream)
-    for text in said:
-        progress.say(text)
+    for event in events:
+        progress.show(event)
     start = len(stream.getvalue())
-    progress.show(STAGE, seconds, at_most=False)
+    progress.show(stage())
     drawn = plain(stream.getvalue()[start:])
     progress.done()
     return drawn.splitlines()
@@ -84,8 +122,7 @@ def last_drawn(stream, *said, seconds=75.0):
 
 def test_a_terminal_shows_launch_setting_stage_time_and_what_is_undecided(terminal):
     """In three lines, whose numbers are those of the plan."""
-    doubt = "undecided after 3 launches: 2 of 8 settings (a, b)"
-    first, second, third = last_drawn(terminal, PLAN, doubt)
+    first, second, third = last_drawn(terminal, BEGUN, undecided("a", "b"))
     assert first.endswith("launch 2 of 3, up to 12 where open · setting 1 of 8")
     assert second == "tokens-T128-B32-forward-graph  warming up native"
     assert third == "about 1 min 15 s left  undecided: 2 of 8 settings"
@@ -94,7 +131,7 @@ def test_a_terminal_shows_launch_setting_stage_time_and_what_is_undecided(termin
 def test_what_stays_is_printed_above_the_display(terminal):
     """Whole, however long."""
     progress = Progress(terminal)
-    progress.show(STAGE, 1, at_most=False)
+    progress.show(stage(seconds=1))
     progress.say("x" * 300)
     assert f"timelift: {'x' * 300}\n" in plain(terminal.getvalue())
     progress.done()
@@ -104,7 +141,7 @@ def test_what_stays_is_printed_above_the_display(terminal):
 def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch, width):
     """Each line of the display is one line of the terminal, so that it can be taken away."""
     monkeypatch.setenv("COLUMNS", str(width))
-    drawn = last_drawn(terminal, PLAN, "undecided after 3 launches: 2 of 8 settings (a)")
+    drawn = last_drawn(terminal, BEGUN, undecided("a", "b"))
     assert len(drawn) == 3
     assert max(map(len, drawn)) <= width
 
@@ -112,7 +149,7 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch
 def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
     """As many lines are taken away as were drawn, and the cursor is there all the time."""
     progress = Progress(terminal)
-    progress.show(STAGE, 1, at_most=False)
+    progress.show(stage(seconds=1))
     hidden, shown = (terminal.getvalue().rfind(f"\x1b[?25{end}") for end in "lh")
     assert shown > hidden
     progress.done()
@@ -126,11 +163,11 @@ def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
 
 def test_no_color_is_honoured(terminal, monkeypatch):
     """Nothing is coloured; with colours, the probe sees them."""
-    last_drawn(terminal, PLAN)
+    last_drawn(terminal, BEGUN)
     assert re.search(r"\x1b\[[0-9;]*3[0-7]m", terminal.getvalue())
     monkeypatch.setenv("NO_COLOR", "1")
     uncoloured = Terminal()
-    last_drawn(uncoloured, PLAN)
+    last_drawn(uncoloured, BEGUN)
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", uncoloured.getvalue())
 
 
@@ -138,18 +175,18 @@ def test_a_dumb_terminal_has_plain_lines(monkeypatch):
     """As a file has."""
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
-    Progress(stream).show("x", 1, at_most=False)
-    assert stream.getvalue() == "timelift: x, about 1 s left\n"
+    Progress(stream).show(stage(1, "x", "y", 1))
+    assert stream.getvalue() == "timelift: launch 1: x: y, about 1 s left\n"
 
 
 def test_the_bar_counts_launches_of_settings():
     """From nothing to all of the fewest launches; beyond them there is nothing to count."""
-    state = State()
+    state = ProgressState()
     assert state.share is None
-    state.hear(PLAN)
+    state.take(BEGUN)
     shares = []
     for launch, setting in itertools.product(range(1, 5), range(8)):
-        state.see(f"launch {launch}: s{setting}: playing rounds", "")
+        state.take(stage(launch, f"s{setting}"))
         shares.append(state.share)
     assert shares[0] == 0
     assert shares[:24] == sorted(shares[:24])
@@ -157,19 +194,21 @@ def test_the_bar_counts_launches_of_settings():
     assert shares[24:] == [None] * 8
 
 
-def test_other_words_are_shown_as_they_are(terminal):
-    """A plan that is worded otherwise costs the numbers and nothing else."""
+def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
+    """A campaign that has not said how much there is has no numbers to count to."""
     progress = Progress(terminal)
-    progress.say("something else")
-    progress.show("starting: the backend", math.inf, at_most=False)
-    assert plain(terminal.getvalue()).endswith("starting: the backend")
+    progress.show(stage(seconds=math.inf))
+    assert plain(terminal.getvalue()).splitlines() == [
+        "launch 2 · setting 1",
+        f"{SETTING}  warming up native",
+    ]
     progress.done()
 
 
 def test_names_cannot_move_the_cursor(terminal):
     """A file may have any name."""
     progress = Progress(terminal)
-    progress.show("launch 1: \x1b]0;evil\x07-T1: build\x1b[2J", 1, at_most=False)
+    progress.show(stage(setting="\x1b]0;evil\x07-T1", doing="build\x1b[2J"))
     progress.say("\x1b[2J")
     assert "\x1b]" not in terminal.getvalue()
     assert "\x1b[2J" not in terminal.getvalue()

@@ -9,7 +9,7 @@ import pytest
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.strategies(ROOT / "strategies")
@@ -116,7 +116,7 @@ def asked_anyway(folder, strategy):
     source = Path(strategy.path).read_text()
     path = folder / f"{len(list(folder.iterdir()))}.py"
     path.write_text(re.sub(r"^def refuses\b", "def formerly_refused", source, flags=re.MULTILINE))
-    return Rival(f"{strategy.name} anyway", str(path), dict(strategy.parameters))
+    return RivalSpec(f"{strategy.name} anyway", str(path), dict(strategy.parameters))
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.label)

@@ -8,7 +8,7 @@ import pytest
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
 STRATEGIES = catalogue.strategies(Path(__file__).parent.parent / "strategies")
@@ -101,7 +101,7 @@ def without_refusal(name, folder):
     path = folder / f"{name}.py"
     text = STRATEGIES[name].path.read_text()
     path.write_text(text.replace("def refuses(", "def never_asked("))
-    return Rival(f"{name} anyway", str(path), {})
+    return RivalSpec(f"{name} anyway", str(path), {})
 
 
 @pytest.mark.parametrize("asked", REFUSED, ids=lambda asked: asked.label)

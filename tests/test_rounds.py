@@ -260,7 +260,7 @@ def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device
     """The share of a call that passes before the device has all of it."""
     clock = ScriptedClock()
     player = QueueingPlayer(clock, dispatch, device)
-    rounds.look_at_queue(player, clock)
+    rounds.measure_queue(player, clock)
     assert player.dispatch_share == pytest.approx(share)
     assert player.wait_seconds == pytest.approx(0.0)
 
@@ -269,7 +269,7 @@ def test_a_sample_is_long_enough_for_its_wait():
     """What waiting costs is at most a thousandth of the sample; without a wait it is 2 ms."""
     clock = ScriptedClock()
     player = QueueingPlayer(clock, 1e-5, 1e-5, wait=2e-5)
-    rounds.look_at_queue(player, clock)
+    rounds.measure_queue(player, clock)
     assert player.wait_seconds == pytest.approx(2e-5)
     rounds.size_samples(player, 1e-5, random.Random(1))
     assert player.calls_per_sample * 1e-5 >= 0.9 * 2e-5 / rounds.WAIT_SHARE

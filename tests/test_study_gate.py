@@ -15,7 +15,7 @@ from timelift.analyse.stats.paired import Quantity
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 from timelift.planted import Plant
 
 ROOT = Path(__file__).parent.parent
@@ -70,20 +70,20 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import Stage
+    from timelift.worker.worker import SettingUnderTest
 
     rivals = []
     for word in (*SLIPS, "comment"):
         path = tmp_path / f"{word.replace(' ', '_')}.py"
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
         slip_into(path, word) if word in SLIPS else comment_on(path)
-        rivals.append(Rival(word, str(path)))
+        rivals.append(RivalSpec(word, str(path)))
     workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []
-    stage = Stage(open_engine(setting), task, WorkerChannel(events.append))
-    ready = [rival.name for rival in rivals if stage.prepare(rival)]
+    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
+    ready = [rival.name for rival in rivals if under_test.prepare(rival)]
     reasons = [
         one for one in events if isinstance(one, Ended) and one.status is not Status.MEASURED
     ]

@@ -10,7 +10,7 @@ from studies import ladder, noise
 from studies.ladder import UNEQUAL, Field, all_launches, campaign
 from studies.noise import SCENARIOS
 from tests.simulated import LOUD, run
-from timelift.analyse.stats import student, together
+from timelift.analyse.stats import together
 from timelift.analyse.stats.ranking import rank
 
 ALPHA = 0.05
@@ -69,12 +69,6 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
     assert below == sorted(below, reverse=True)
     assert len({one.above for one in found}) == 1
     assert together.levels(2, 2, ALPHA) == together.Levels(ALPHA / 2, ALPHA / 2)
-
-
-def test_one_quantile_is_that_of_many():
-    """The one that is remembered."""
-    many = student.quantile(0.003, np.array([2.0, 7.5]))
-    assert [student.quantile_of_one(0.003, df) for df in (2.0, 7.5)] == many.tolist()
 
 
 # Rows --------------------------------------------------------------------------------------------

@@ -75,6 +75,15 @@ def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, caps
         assert "expected 1: another rule" in capsys.readouterr().out
 
 
+def test_a_line_that_is_reworded_on_purpose_hides_no_other():
+    """Of a report the answer is left out, however it wraps, and nothing beside it."""
+    old = "    trust  known\n   answer  native\n\ntokens\n  fastest: native\n"
+    new = "    trust  known\n   answer  tokens: native\n           and so on\n\ntokens\n"
+    told = [[("0001 report", one)] for one in (old, f"{new}  fastest: native\n", f"{new}  other\n")]
+    assert not old_against_new.compare(told[0], told[1]).differing
+    assert old_against_new.compare(told[0], told[2]).differing
+
+
 def test_equal_answers_and_rounding_are_no_difference():
     """The last digits depend on the order of a sum; nothing read at all is no success."""
     rounded = {

@@ -1,4 +1,4 @@
-"""The replay: counts where the truth is known, and what its command prints or refuses."""
+"""Other tools' rules: counts where the truth is known, and what the command prints or refuses."""
 
 import math
 from pathlib import Path

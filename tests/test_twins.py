@@ -1,10 +1,12 @@
 """Twins in a worker: what is planted is in what is timed, and in nothing else."""
 
+import itertools
 import time
+from functools import partial
 
 import pytest
 
-from timelift.rounds import play_sample
+from timelift.rounds import Player, play_sample
 from timelift.worker import twins
 from timelift.worker.engines import Feed
 
@@ -61,4 +63,9 @@ def test_where_no_first_call_is_planted_the_program_is_itself(log, planted):
 def test_a_twin_of_an_effect_plays_other_samples_than_its_strategy():
     """Else a self-test would find nothing, since there would be nothing."""
     for slower in (0.1, -0.05):
-        assert twins.sample_of({"slower": slower}) is not play_sample
+        play = twins.sample_of({"slower": slower})
+        clock = itertools.count(step=1e-6).__next__
+        call = partial(lambda tick: [tick() for _ in range(100)], clock)
+        player = Player("twin", call, calls_per_sample=50)
+        plain = play_sample(player, clock)
+        assert play(player, clock) / plain == pytest.approx(1 + slower, abs=0.002)

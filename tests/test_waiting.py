@@ -11,13 +11,13 @@ import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue
+from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.turns import Turns
-from timelift.measure.two_interpreters import Duet
+from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.messages import (
     Busy,
     Go,
-    Rival,
+    RivalSpec,
     Task,
     event_line,
     order_line,
@@ -34,9 +34,9 @@ def task(seq_len=3, *, two_sided=False):
     """Three rivals of a small setting; in another interpreter too if it is two-sided."""
     workload = catalogue.workloads(ROOT / "workloads")["sensor"]
     files = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
-    rivals = [Rival(name, path) for name, path in files.items()]
+    rivals = [RivalSpec(name, path) for name, path in files.items()]
     if two_sided:
-        rivals += [Rival(f"{name}@other", path, there=True) for name, path in files.items()]
+        rivals += [RivalSpec(f"{name}@other", path, there=True) for name, path in files.items()]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
     return Task(setting, tuple(rivals), workload.factory, workload.features, 1, 0.01)
 
@@ -47,8 +47,8 @@ def workers():
     return [one for one in here.children(recursive=True) if one.ppid() != here.pid]
 
 
-class Deadly(Turns):
-    """Turns that kill the worker that waits, as a system without memory does, so many times.
+class Deadly(BuildOrPlayLock):
+    """A lock that kills the waiting worker, as a system without memory does, so many times.
 
     `which` is its place where two wait, the older first.
     """
@@ -76,10 +76,10 @@ def launch():
 
 
 @pytest.fixture(scope="module")
-def duet():
+def both():
     """The same in two interpreters; the other name of this one stands for another."""
     other = Path(sys.executable).with_name(f"python{sys.version_info[0]}")
-    both = Duet(Backend.TENSORFLOW, LIMITS, (), str(other))
+    both = TwoInterpreters(Backend.TENSORFLOW, LIMITS, (), str(other))
     try:
         yield both
     finally:
@@ -88,7 +88,7 @@ def duet():
 
 def measured(launch, turns, asked):
     """Measure a setting under these turns: every outcome by the rival's name."""
-    launch.share(turns, LIMITS)
+    launch.share_machine(turns, LIMITS)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
     assert len({one.rival.name for one in outcomes}) == len(outcomes)
@@ -97,7 +97,7 @@ def measured(launch, turns, asked):
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
     """No rival was at work, so all are built again; the next setting is measured as ever."""
-    for turns, length in ((Deadly(1), 3), (Turns(), 4)):
+    for turns, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
         found = measured(launch, turns, task(length))
         assert {name: one.status for name, one in found.items()} == dict.fromkeys(
             NAMES, Status.MEASURED
@@ -116,9 +116,9 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_in_a_duet_either_side_may_be_killed_while_it_waits(duet, which):
+def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
     """Both sides are built again, and play as many rounds as each other."""
-    found = measured(duet, Deadly(1, which), task(two_sided=True))
+    found = measured(both, Deadly(1, which), task(two_sided=True))
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
     assert len({len(one.samples["seconds_per_call"]) for one in found.values()}) == 1
@@ -144,14 +144,14 @@ def build(layer, shape):
 '''
 
 
-def test_in_a_duet_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
-    duet, tmp_path
+def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is_not_waited_for(
+    both, tmp_path
 ):
     """The end of its worker is heard at once, and not taken for a stage that takes too long."""
     (tmp_path / "dies.py").write_text(DIES)
     asked = task(two_sided=True)
-    rivals = (*asked.rivals, Rival("dies", str(tmp_path / "dies.py"), there=True))
-    found = measured(duet, Turns(), Task(**{**vars(asked), "rivals": rivals}))
+    rivals = (*asked.rivals, RivalSpec("dies", str(tmp_path / "dies.py"), there=True))
+    found = measured(both, BuildOrPlayLock(), Task(**{**vars(asked), "rivals": rivals}))
     assert found["dies"].status is Status.CRASHED, found["dies"].reason
     assert "signal SIGSEGV while" in found["dies"].reason
     assert {one.status for name, one in found.items() if name != "dies"} == {Status.MEASURED}
@@ -172,8 +172,8 @@ def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     """The death is heard behind it, and charged to the rival that was being built."""
     (tmp_path / "tears.py").write_text(TEARS)
     asked = task()
-    rivals = (Rival("tears", str(tmp_path / "tears.py")), *asked.rivals)
-    found = measured(launch, Turns(), Task(**{**vars(asked), "rivals": rivals}))
+    rivals = (RivalSpec("tears", str(tmp_path / "tears.py")), *asked.rivals)
+    found = measured(launch, BuildOrPlayLock(), Task(**{**vars(asked), "rivals": rivals}))
     assert "signal SIGKILL while building" in found["tears"].reason
     assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
 

@@ -1,7 +1,7 @@
 """timelift measures which way of applying one Keras layer to every step of a sequence is fastest.
 
-The measuring wing runs strategies in fresh processes; the reading wing turns journals into words.
-They meet in `timelift.case` (the vocabulary) and in the journal file, and nowhere else.
+`measure/` runs strategies in fresh processes, whose inside is `worker/`; `analyse/` turns their
+journals into findings, and `present/` those into words (docs/house.md).
 
 In a notebook: `timelift.load("latest")` is a table, `timelift.plot` draws, `timelift.scaling` knows
 how times grow (docs/library.md). They are imported when they are first asked for.
@@ -27,7 +27,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what was asked for, so that `import timelift` costs nothing."""
+    """Import a public name when it is first used, so that `import timelift` costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module 'timelift' has no attribute {name!r}")
     home = importlib.import_module(_HOMES[name])
@@ -35,5 +35,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Name what can be asked for, too."""
     return sorted({*globals(), *_HOMES})

@@ -15,7 +15,6 @@ Parser = argparse.ArgumentParser
 
 
 def report(parser: Parser) -> None:
-    """Add which runs to read, and where the report goes."""
     parser.add_argument(
         "runs",
         nargs="*",
@@ -60,7 +59,6 @@ def _seconds(word: str) -> int:
 
 
 def choose(parser: Parser) -> None:
-    """Add one option an axis, the goal, and which run to ask."""
     texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
     usual = "default: the usual one, or the only one that was measured"
     for name in AXES:
@@ -73,7 +71,6 @@ def choose(parser: Parser) -> None:
 
 
 def compare(parser: Parser) -> None:
-    """Add the two runs, and how to judge them."""
     what = "a file, a folder, a machine, a run's or a baseline's name, a commit, or latest"
     parser.add_argument("old", metavar="OLD", help=what)
     parser.add_argument("new", metavar="NEW", help="the same")
@@ -90,7 +87,6 @@ def compare(parser: Parser) -> None:
 
 
 def history(parser: Parser) -> None:
-    """Add which history to read, and where its report goes."""
     parser.add_argument(
         "--machine", metavar="NAME", help="whose runs (default: the machine that ran last)"
     )
@@ -112,7 +108,6 @@ def history(parser: Parser) -> None:
 
 
 def baseline(parser: Parser) -> None:
-    """Add which run to keep, and under which name."""
     parser.add_argument(
         "run", nargs="?", default="latest", metavar="RUN", help="the run to keep (default: latest)"
     )
@@ -123,7 +118,6 @@ def baseline(parser: Parser) -> None:
 
 
 def export(parser: Parser) -> None:
-    """Add the format, the run, and where it goes."""
     parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
     parser.add_argument(
         "run", nargs="?", default="latest", metavar="RUN", help="the run (default: latest)"
@@ -132,7 +126,6 @@ def export(parser: Parser) -> None:
 
 
 def bisect(parser: Parser) -> None:
-    """Add the two ends, the case and the gate."""
     parser.add_argument("good", metavar="GOOD", help="a revision that was fast enough")
     parser.add_argument("bad", metavar="BAD", help="a later one that is not, like HEAD")
     parser.add_argument(

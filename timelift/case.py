@@ -1,6 +1,6 @@
 """The vocabulary: axes, settings, cases and statuses, in the standard library alone.
 
-Both wings import this module, so a word means the same thing where it is measured and where it
+Every room imports this module, so a word means the same thing where it is measured and where it
 is read. Two measurements are comparable exactly when their `Setting`s are equal.
 """
 
@@ -113,18 +113,18 @@ class Setting:
     backend: Backend = Backend.TENSORFLOW
 
     def __post_init__(self) -> None:
-        """Give forward settings their only gradients, so that equal settings compare equal."""
+        """Set the only gradients of forward settings, so that equal settings compare equal."""
         if self.phase is Phase.FORWARD:
             object.__setattr__(self, "gradients", Gradients.NONE)
 
     @property
     def label(self) -> str:
-        """The setting in one short word group: sizes always, other axes when unusual."""
+        """Return the setting in one short word group: sizes always, other axes when unusual."""
         return "-".join([self.workload, *self.words])
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the label has after the workload, word by word."""
+        """Return what the label has after the workload, word by word."""
         sizes = f"T{self.seq_len}", f"B{self.batch}"
         return (*sizes, str(self.phase), str(self.mode), *self._unusual())
 
@@ -182,11 +182,11 @@ class Case:
 
     @property
     def label(self) -> str:
-        """The case as pytest shows it, the strategy last."""
+        """Return the case as pytest shows it, the strategy last."""
         return f"{self.setting.label}-{self.strategy}"
 
     def fields(self) -> dict[str, Any]:
-        """The case as flat, JSON-ready fields; `from_fields` is the inverse."""
+        """Return the case as flat, JSON-ready fields; `from_fields` is the inverse."""
         return {"strategy": self.strategy, **dataclasses.asdict(self.setting)}
 
     @classmethod
@@ -203,7 +203,7 @@ class Case:
 
     @property
     def has_label_of_its_own(self) -> bool:
-        """Whether the label is that of no other case, and can be read back."""
+        """True if no other case has the label, and it can be read back."""
         try:
             return Case.from_label(self.label) == self
         except ValueError:
@@ -251,7 +251,6 @@ _LABEL = re.compile(
 
 
 def _from_words(words: Mapping[str, str]) -> Case:
-    """Make a case of the parts of a label."""
     unusual = filter(None, words["unusual"].split("-"))
     axes: dict[str, Any] = dict(map(_unusual_axis, unusual))
     sizes = {"seq_len": int(words["seq_len"]), "batch": int(words["batch"])}

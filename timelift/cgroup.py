@@ -1,4 +1,4 @@
-"""A container's share of the processors: its quota, and how often it was held back by it.
+"""A container's share of the processors: its quota, and how often it was throttled.
 
 A control group may have so many microseconds of processor time in each period, and stands still for
 the rest of a period in which it took more. The group is that of this process, and every group above
@@ -23,7 +23,7 @@ class Groups:
     own: Path = OWN
 
     def quota_cores(self) -> float | None:
-        """The processors' worth of time that is allowed, the least of all groups; None: no limit.
+        """Return the processors' worth of time that is allowed, the least of all groups.
 
         Rounded to hundredths of a processor.
         """
@@ -31,12 +31,12 @@ class Groups:
         return round(min(quotas), 2) if quotas else None
 
     def throttled_periods(self) -> int | None:
-        """How many periods any of the groups stood still in, so far; None where none tells."""
+        """Return the number of periods with a group throttled; None where none reports it."""
         counts = [count for folder in self._folders() if (count := _throttled(folder)) is not None]
         return sum(counts) if counts else None
 
     def _folders(self) -> Iterator[Path]:
-        """The folders of the groups, each once; a container may see no more than its own."""
+        """Yield the folders of the groups, each once; a container may see no more than its own."""
         seen: set[Path] = set()
         for root, inside in self._places():
             for folder in (root / inside, *(root / one for one in inside.parents)):
@@ -45,7 +45,7 @@ class Groups:
                     yield folder
 
     def _places(self) -> Iterator[tuple[Path, PurePosixPath]]:
-        """The root of each hierarchy with a processor's controller, and the path below it."""
+        """Yield the root of each hierarchy with a processor's controller, and the path below it."""
         for line in _text(self.own).splitlines():
             number, _, rest = line.partition(":")
             names, _, path = rest.partition(":")
@@ -63,7 +63,7 @@ HERE = Groups()
 
 
 def _quota(folder: Path) -> float | None:
-    """The processors' worth of time that one group allows itself; None where it has no limit."""
+    """Return the processors' worth of time of one group; None where it has no limit."""
     words = _text(folder / "cpu.max").split()
     words = words or [_text(folder / f"cpu.cfs_{one}_us").strip() for one in ("quota", "period")]
     try:
@@ -74,7 +74,7 @@ def _quota(folder: Path) -> float | None:
 
 
 def _throttled(folder: Path) -> int | None:
-    """The periods that one group stood still in; None where it does not tell."""
+    """Return the periods in which one group was throttled; None where it does not report them."""
     pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
     told = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
     count = told.get("nr_throttled", "")

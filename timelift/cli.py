@@ -58,7 +58,6 @@ class Command:
 
 
 def main(words: Sequence[str] | None, root: Path) -> int:
-    """Run the command that the first word names, or the report, in the project at `root`."""
     given = list(sys.argv[1:] if words is None else words)
     name = given.pop(0) if given and given[0] in NAMES else DEFAULT
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -71,7 +70,6 @@ def main(words: Sequence[str] | None, root: Path) -> int:
 
 
 def parser(name: str) -> Parser:
-    """The parser of a command."""
     command = COMMANDS[name]
     made = _Parser(
         prog="report.py" if name == DEFAULT else f"report.py {name}",
@@ -95,13 +93,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def others() -> str:
-    """The commands beside the report, each with the first line of its help."""
+    """Return the commands beside the report, each with the first line of its help."""
     first = {name: COMMANDS[name].help.partition("\n")[0] for name in NAMES}
     return "other commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in first.items())
 
 
 def say(lines: Iterable[str]) -> None:
-    """Print lines as they come."""
     for line in lines:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
@@ -124,7 +121,7 @@ def report(arguments: Arguments, root: Path) -> int:
 
 
 def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
-    """The folder of each report: one of its own inside `output` where there are several."""
+    """Return the folder of each report: one of its own inside `output` where there are several."""
     if len(paths) == 1:
         return [output]
     return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
@@ -159,7 +156,6 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
 
 
 def _measured(path: Path) -> "Run":
-    """A run with measurements."""
     run = results.load(path)
     if not run.measurements:
         raise UserError(
@@ -180,12 +176,12 @@ def choose(arguments: Arguments, root: Path) -> int:
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
-    from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
     from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
+    from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.present import choice, head, notes  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
 
-    made = decision.decide(question, run)
+    made = decide(question, run)
     if isinstance(made, Undecided):
         say(map(plain, choice.undecided(question, made, carried(run))))
         return NO
@@ -240,7 +236,7 @@ def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
 
 
 def _sessions(folder: Path, paths: list[Path], new: "Run") -> Iterator["Run"]:
-    """The machine's other runs, the oldest first; those that cannot be read tell nothing."""
+    """Yield the machine's other runs, the oldest first; unreadable ones are left out."""
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
     for path in of_same_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
@@ -303,12 +299,10 @@ def baseline(arguments: Arguments, root: Path) -> int:
 
 
 def _file_name(text: str) -> str:
-    """The name of a file or folder that never climbs out, nor looks like an option."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
 
 
 def _machine(run: "Run") -> str:
-    """The machine's folder; a run that does not tell its machine cannot be compared later."""
     machine = run.header.machine
     if not machine.name or not machine.identity:
         raise UserError(
@@ -344,7 +338,7 @@ def export(arguments: Arguments, root: Path) -> int:
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
     (path,) = results.find(root / "results", [arguments.run])
-    from timelift.analyse.findings import RunFindings  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
     module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
     data: bytes = module.export(RunFindings(load_measured(path)))
@@ -385,7 +379,6 @@ def bisect(arguments: Arguments, root: Path) -> int:
 
 
 def _raced(journal: Path) -> "Verdict":
-    """What a race against the good revision says of a commit."""
     from timelift.analyse.runs.against import of_run  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The end of a run: its journal is read, judged and, after a self-test, what was found is kept."""
+"""The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,31 +13,24 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import TWINS_FOLDERS
 from timelift.present import ending, gate, github
-from timelift.present.ending import markup
 from timelift.present.head import trust_in_words
 from timelift.present.table import report
 
-__all__ = ["markup"]
-
 
 def lines(path: Path) -> Iterator[str]:
-    """Read a run that has ended, and say what was found and how to read it."""
     yield from ending.lines(RunFindings(results.load(path)), path)
 
 
 def without_journal(run: Run) -> Iterator[str]:
-    """Say the answers of what was measured where the journal cannot be read."""
     yield from ending.answers(RunFindings(run))
 
 
 def gate_lines(path: Path) -> Iterator[str]:
-    """Read a run against another side, and say what became slower and how to read it."""
     yield from of_gate(gate_findings(results.load(path)))
     yield ending.how_to_read(path)
 
 
 def of_gate(found: GateFindings | None) -> Iterator[str]:
-    """Say what a gate found; nothing of a usual run."""
     if found:
         yield from gate.lines(found)
 
@@ -51,7 +44,7 @@ def failures(path: Path) -> dict[Case, str]:
 
 
 def selftest_lines(path: Path) -> Iterator[str]:
-    """Judge a self-test that has ended, keep what it found for the reports, and say it."""
+    """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
     from timelift.analyse.selftest.trust import of_run  # noqa: PLC0415 - scipy, for this alone
 
     found = of_run(path)
@@ -63,7 +56,7 @@ def selftest_lines(path: Path) -> Iterator[str]:
 
 
 def save(found: Trust, folder: Path) -> Path:
-    """Write it into a self-test's folder, whole or not at all; raises UserError where it cannot."""
+    """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust.FILE
     try:
         draft = path.with_suffix(".new")
@@ -82,14 +75,12 @@ def append_summary(
     results_folder: Path | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> str:
-    """Append the answers and the tables of a run to the summary of a GitHub Actions step."""
     path = github.file_of(environment)
     text = summary(answers, journal, results_folder or results_folder_of(journal))
     return github.append(text, path)
 
 
 def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
-    """Write the answers, how far to trust them, and the tables of a run of no twins."""
     run = results.load(journal)
     words = trust_in_words(run, trust.of_machine(results_folder, run))
     usual = journal.parent.name not in TWINS_FOLDERS

@@ -1,10 +1,10 @@
-"""The exception whose text is for the person who made the mistake, and what tells of no memory."""
+"""Errors whose text is for the user, and how running out of memory is recognised."""
 
 import difflib
 import re
 from collections.abc import Iterable
 
-#: What is printed or raised by who finds no memory, the host's or a device's.
+#: What is printed or raised where memory runs out, the host's or a device's.
 _EXHAUSTED = re.compile(
     r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
     r"|RESOURCE_EXHAUSTED"
@@ -18,13 +18,13 @@ class UserError(Exception):
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
-    """Name the known words closest to `word`, or all of them when none is close."""
+    """Return the known words closest to `word`, or all of them when none is close."""
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=limit, cutoff=0.5)
     return ", ".join(close or names)
 
 
 def ran_out_of_memory(said: str | Exception) -> bool:
-    """Whether an exception, or the last lines that a process printed, tell of no memory left."""
+    """True if an exception, or the last lines of a process, say that memory ran out."""
     kinds = {kind.__name__ for kind in type(said).__mro__}
     return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(said)))

@@ -1,6 +1,6 @@
 """Text that came from a file, made harmless for the place where it is shown.
 
-Names and reasons are written by whoever wrote the journal, so they may hold control codes, markup
+Names and reasons come from the journal's author, so they may hold control codes, markup
 or spreadsheet formulas. They stay as they are in memory and are escaped once, on the way out.
 """
 
@@ -64,5 +64,4 @@ def slug(text: object) -> str:
 
 
 def without_codes(text: str) -> str:
-    """The text without control codes; its words, spaces and line ends stay."""
     return _CODES.sub("", text)

@@ -1,4 +1,4 @@
-"""The report of a run that goes on, made again whenever its journal has grown."""
+"""The report of a running campaign, made again whenever its journal has grown."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from timelift.present.table import report
 
 
 def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
-    """Make the report until the journal is closed or somebody interrupts; a line each time."""
+    """Make the report until the journal is closed or the user interrupts; a line each time."""
     seen = -1
     os.nice(10)
     try:
@@ -33,7 +33,7 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
 
 
 def _look(path: Path) -> tuple[int, bool]:
-    """Give a journal's size and whether it is closed; raises UserError where it went away."""
+    """Return a journal's size and whether it is closed; raises UserError where it went away."""
     try:
         return path.stat().st_size, is_closed(path)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the coordinator and a worker say to each other: tasks and orders one way, events the other.
+"""The messages between coordinator and worker: tasks and orders one way, events the other.
 
 Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
 inherits. So each line carries the number of its task: {"task": number, and the fields of a `Task`}
@@ -26,7 +26,7 @@ OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
 
 
 @dataclass(frozen=True)
-class Rival:
+class RivalSpec:
     """A strategy to build: its name, its file and its parameters.
 
     What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
@@ -50,7 +50,7 @@ class Rival:
 
     @property
     def layer(self) -> tuple[str, str]:
-        """What tells the rival's layer from others of its task: its own factory and its folder."""
+        """What identifies the rival's layer in its task: its own factory and its folder."""
         return self.factory, self.home if self.factory else ""
 
 
@@ -69,7 +69,7 @@ class Task:
     """
 
     setting: Setting
-    rivals: tuple[Rival, ...]
+    rivals: tuple[RivalSpec, ...]
     factory: str
     features: tuple[int, ...]
     seed: int
@@ -84,14 +84,12 @@ class Task:
     memory_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The task as JSON-ready fields."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
-        """Rebuild a task from `to_json`'s fields."""
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
-        rivals = tuple(Rival(**rival) for rival in fields["rivals"])
+        rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
         features = tuple(fields["features"])
         return cls(**{**fields, "setting": setting, "rivals": rivals, "features": features})
 
@@ -130,12 +128,12 @@ class Ended:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Read the status, which is text on a line; raises ValueError where it is none."""
+        """Convert the status from text; raises ValueError for an unknown one."""
         object.__setattr__(self, "status", Status(self.status))
 
     @classmethod
-    def without_result(cls, rival: Rival, status: Status, reason: str) -> "Ended":
-        """A rival that was not measured; codes that colour its reason are left out."""
+    def without_result(cls, rival: RivalSpec, status: Status, reason: str) -> "Ended":
+        """Return the event of a rival that was not measured, its reason without colour codes."""
         return cls(rival.name, status, without_codes(reason))
 
 
@@ -201,44 +199,41 @@ _ORDERS: dict[str, type[Order]] = {one.__name__: one for one in get_args(Order)}
 
 @dataclass(frozen=True)
 class WorkerChannel:
-    """How a worker reports, waits for its next order, and marks the place of the rival that plays.
+    """How a worker reports, waits for its next order, and notes which rival plays.
 
     `hurried` is true once no further round is wanted; an order is None where none can come.
     """
 
     emit: Emit
     listen: Callable[[], Order | None] = lambda: None
-    mark: Callable[[int], None] = lambda _: None
+    note_playing: Callable[[int], None] = lambda _: None
     hurried: Callable[[], bool] = lambda: False
 
 
 def event_line(number: int, event: Event) -> str:
-    """The line of an event of a task."""
     return json.dumps({"of": number, "event": type(event).__name__, **vars(event)}) + "\n"
 
 
 def order_line(number: int, order: Order) -> str:
-    """The line of an order to the worker of a task."""
     return json.dumps({"to": number, "order": type(order).__name__, **vars(order)}) + "\n"
 
 
 def task_line(number: int, task: Task) -> str:
-    """The line that starts the worker of a task."""
     return json.dumps({"task": number, **task.to_json()}) + "\n"
 
 
 def read_event(line: bytes, number: int) -> Event | None:
-    """The event on a line; None where it is another task's, or the line was torn."""
+    """Read the event on a line; None where it is another task's, or the line was torn."""
     return _read(line, "of", number, "event", _EVENTS)
 
 
 def read_order(line: bytes, number: int) -> Order | None:
-    """The order on a line; None where it is for another task's worker."""
+    """Read the order on a line; None where it is for another task's worker."""
     return _read(line, "to", number, "order", _ORDERS)
 
 
 def read_task(line: bytes) -> tuple[int, Task] | None:
-    """The number and the task on a line; None where it is an order to a worker that is gone."""
+    """Read the number and task on a line; None for an order to a worker that is gone."""
     fields = _object(line)
     return (fields.pop("task"), Task.from_json(fields)) if "task" in fields else None
 

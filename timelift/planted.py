@@ -1,4 +1,4 @@
-"""Planted rivals: twins of a strategy whose true difference to it is known, for the self-test.
+"""Twins for the self-test: copies of a strategy with a planted, known difference to it.
 
 A twin runs the same code. `slower` is the share of calls that it makes without counting them: it
 makes N(1 + slower) calls and bills N, which is an exact effect under the machine's own noise.
@@ -14,7 +14,7 @@ MARK = "@"
 
 @dataclass(frozen=True)
 class Plant:
-    """What is done to a twin.
+    """What is changed in a twin.
 
     `slower` is a share, negative for faster, planted in one launch of `one_launch_in`;
     `first_call_seconds` are added to the first call alone. `own_path` loads the file from another
@@ -28,13 +28,13 @@ class Plant:
     own_path: bool = False
 
     def in_launch(self, launch: int) -> dict[str, float]:
-        """What a worker is told to plant in this launch; nothing where it is the plain strategy."""
+        """Return what a worker plants in this launch; empty for the plain strategy."""
         slower = self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
         effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
         return {name: effect for name, effect in effects.items() if effect}
 
     def described(self, base: str) -> dict[str, Any]:
-        """The plant as the journal's header tells it: what a reader needs to know the truth."""
+        """Return the plant as the header has it, so that readers know the true difference."""
         fields = asdict(self)
         return {"of": base} | {name: fields[name] for name in _TOLD}
 

@@ -15,16 +15,16 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import Result
+from timelift.measure.campaign_options import Referee
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.options import KNOBS, OPTIONS, Option
-from timelift.measure.plan import Referee
 from timelift.measure.progress import Progress
 from timelift.measure.session import Flags, Session
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
 FAILURES = pytest.StashKey[dict[Case, str]]()
-#: Who judged the run while it went on.
+#: The referee of the run.
 REFEREE = pytest.StashKey[Any]()
 #: How many signals asked the run to end.
 INTERRUPTED = pytest.StashKey[int]()
@@ -46,7 +46,7 @@ GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; nee
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer every axis and every knob of the protocol, on the command line and in the ini file."""
+    """Add every axis and every knob of the protocol to the command line and the ini file."""
     group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
     for option in ALL_OPTIONS:
         text = option.full_help.replace("%", "%%")
@@ -120,7 +120,7 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
 
     try:
         if session.gate:
-            session.gate.pair(cases)
+            session.gate.match(cases)
         referee = config.stash[REFEREE] = _referee(session)
         with Interrupts(gently) as interrupts:
             session.measure(cases, progress, referee, config.option.maxfail or 0)
@@ -141,14 +141,13 @@ def _referee(session: Session) -> Referee:
     if session.gate:
         gate = session.gate
         thorough = gate.undecided == "fail"
-        sides = gate.pairing.sides
+        sides = gate.matched.sides
         return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
     copies = session.look_alikes
     return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
 
 
 def _failures(session: Session) -> dict[Case, str]:
-    """Judge what was raced against another side."""
     if not (session.gate and session.journal_path):
         return {}
     from timelift import ended  # noqa: PLC0415
@@ -167,7 +166,7 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """Say the answer to its end: all is measured, and Ctrl-C has nothing more to cut short."""
+    """Hold Ctrl-C while the answer is written: there is nothing more to cut short."""
     session.config.stash[ENDING].enter_context(Interrupts(lambda: None))
     try:
         return (yield)
@@ -178,7 +177,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was found, where the journal is and how to read it."""
+    """Write what was found, where the journal is and how to read it."""
     session = config.stash.get(SESSION, None)
     raced = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or raced)):
@@ -186,6 +185,7 @@ def pytest_terminal_summary(
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
+    from timelift.present import ending  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     say = ended.gate_lines if session.gate else ended.lines
@@ -197,7 +197,7 @@ def pytest_terminal_summary(
         elif session.journal_path:
             said = list(say(session.journal_path))
         for line in said:
-            terminalreporter.write_line(line, **ended.markup(line))
+            terminalreporter.write_line(line, **ending.markup(line))
         if config.getoption("github_summary") and session.journal_path:
             terminalreporter.write_line(ended.append_summary(said, session.journal_path))
     except UserError as error:
@@ -205,7 +205,7 @@ def pytest_terminal_summary(
         usual = not (said or session.gate or session.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
         for line in ended.without_journal(Run(session.described(), measured, complete=True)):
-            terminalreporter.write_line(line, **ended.markup(line))
+            terminalreporter.write_line(line, **ending.markup(line))
 
 
 def _end(session: Session, case: Case, result: Result) -> NoReturn:
@@ -239,18 +239,16 @@ class ReplayClock:
         self._readings.reverse()
 
     def __call__(self) -> float:
-        """The next reading."""
         return self._readings.pop()
 
 
 def join(launches: Sequence[Sequence[float | None]]) -> list[float]:
-    """Join the samples of all launches, without the rounds that the case sat out."""
     return [sample for launch in launches for sample in launch if sample is not None]
 
 
 @pytest.fixture
 def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
-    """A clock that the case's `benchmark` will read; requested before it is made."""
+    """Return a clock that the case's `benchmark` will read; requested before it is made."""
     clock, case = ReplayClock(), _case(request.node)
     assert case is not None
     request.node.add_marker(pytest.mark.benchmark(timer=clock, group=case.setting.label))
@@ -276,7 +274,7 @@ def measure(  # noqa: PLR0913, PLR0917
     threads: int,  # noqa: ARG001
     backend: str,  # noqa: ARG001
 ) -> Callable[[], None]:
-    """Give the item's case to pytest-benchmark; a case that was not measured skips or fails."""
+    """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
 
     def report() -> None:
         case = _case(request.node)

@@ -42,7 +42,7 @@ PlaySample = Callable[["Player", Clock], float]
 
 
 def play_sample(player: "Player", clock: Clock) -> float:
-    """Time `calls_per_sample` calls together; seconds in all."""
+    """Time `calls_per_sample` calls together; return the seconds in all."""
     return player.sample(player.calls_per_sample, clock)
 
 
@@ -52,8 +52,8 @@ class Player:
 
     Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
     for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
-    Players of one `pair` have neighbouring samples in every round. `mark` notes that it is this
-    player's turn, for whoever wants to know who played when the process died.
+    Players of one `pair` have neighbouring samples in every round. `note_playing` is called at
+    this player's turn, to show which rival played when the process died.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Player:
     calls_per_sample: int = 1
     play_sample: PlaySample = play_sample
     pair: str = ""
-    mark: Callable[[], object] = lambda: None
+    note_playing: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
     dispatch_share: float | None = None
     priming_calls: int = 0
@@ -79,7 +79,7 @@ class Player:
 
     @property
     def why_lost(self) -> str:
-        """Why it has no samples; empty where it has some."""
+        """Return why it has no samples; empty where it has some."""
         if self.retraces:
             return (
                 f"it was traced anew in {self.retraced_rounds} rounds after its warm-up: what it "
@@ -95,7 +95,7 @@ class Player:
         return not self.retraces and (few or self.seconds_spent < share)
 
     def sample(self, calls: int, clock: Clock) -> float:
-        """Time `calls` calls together, the wait included; seconds in all."""
+        """Time `calls` calls together, the wait included; return the seconds in all."""
         call, result = self.call, None
         start = clock()
         for _ in itertools.repeat(None, calls):
@@ -104,15 +104,15 @@ class Player:
         return clock() - start
 
     def take_turn(self, clock: Clock) -> float:
-        """Warm the caches with calls that go untimed, then play a sample; seconds that it bills."""
-        self.mark()
+        """Warm the caches with untimed calls, then play a sample; return the billed seconds."""
+        self.note_playing()
         if self.priming_calls:
             self.sample(self.priming_calls, clock)
         return self.play_sample(self, clock)
 
 
 def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
-    """Run windows until two agree; return seconds per call, and mark who never settles."""
+    """Run windows until two agree; return seconds per call, and note a rival that never settles."""
     calls, before = 1, float("inf")
     for _ in range(MOST_WINDOWS):
         seconds = player.sample(calls, clock)
@@ -126,7 +126,7 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
     return now
 
 
-def look_at_queue(player: Player, clock: Clock = time.perf_counter) -> None:
+def measure_queue(player: Player, clock: Clock = time.perf_counter) -> None:
     """Measure what a wait costs, and how much of a call passes before the device has all of it."""
     waits, shares = [], []
     for _ in range(_LOOKS):
@@ -167,7 +167,6 @@ class Dropped:
     held_down: int = 0
 
     def facts(self) -> dict[str, int]:
-        """What a journal says of it."""
         slowed = {"held_down_rounds": self.held_down} if self.held_down else {}
         return {"dropped_rounds": self.retraced, **slowed}
 
@@ -182,7 +181,7 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tes
 ) -> Dropped:
     """Play rounds until every player has used its equal share of `seconds`; count what was dropped.
 
-    A player past its share sits out, and is marked None for the round; nobody sits out of the first
+    A player past its share sits out, and is marked None for the round; none sits out of the first
     `LEAST_ROUNDS`. A round in which any player retraced is dropped whole; a player that retraces in
     `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
     than those. So is one in which `held_down` grew, the count of looks that found a device's clocks
@@ -222,7 +221,6 @@ def _round(due: Sequence[Player], dice: random.Random, clock: Clock) -> dict[str
 
 
 def _order(due: Sequence[Player], dice: random.Random) -> list[Player]:
-    """Draw an order that keeps pairs together."""
     pairs = list(dict.fromkeys(player.pair or player.name for player in due))
     place = {pair: turn for turn, pair in enumerate(dice.sample(pairs, len(pairs)))}
     shuffled = dice.sample(due, len(due))

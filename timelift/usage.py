@@ -1,4 +1,4 @@
-"""How to use a strategy: which file holds it, and what a workload's file tells of its input."""
+"""How to use a strategy: which file holds it, and what its workload's file says of its input."""
 
 import ast
 import re
@@ -25,7 +25,6 @@ def usage(workload: str, strategy: str, run: Run, root: Path) -> Usage:
 
 
 def _names_a_file(stem: str) -> bool:
-    """Whether a name that a journal holds leads to no other folder."""
     return re.fullmatch(r"\w[\w.-]*", stem) is not None
 
 

@@ -38,7 +38,7 @@ def main(backend: str, device: str) -> None:
     large, small = (player(engine, setting, one) for one in (shape, SMALL))
     for one in (large, small):
         seconds = rounds.warm_up(one)
-        rounds.look_at_queue(one)
+        rounds.measure_queue(one)
         rounds.size_samples(one, seconds, random.Random(1))
     sys.stdout.write(json.dumps(found(engine, setting, large, small)) + "\n")
 

@@ -119,6 +119,6 @@ def _precision(run: Run) -> float:
     """Return the precision that was asked for, the default where the file does not tell."""
     try:
         asked = float(run.header.options.get("precision", RANK_MARGIN))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return RANK_MARGIN
     return asked if 0 < asked < 1 else RANK_MARGIN

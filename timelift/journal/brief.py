@@ -1,4 +1,4 @@
-"""The median of every case in every launch, without the samples where the journal tells it.
+"""The median of every case in every launch, read without the samples where the journal has it.
 
 A year of nightly runs is read in seconds this way: the usual line is taken apart by types that hold
 nothing else, and its samples are passed over. Any other line is read with all care.
@@ -33,7 +33,7 @@ _Whole = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 
 
 class Median(NamedTuple):
-    """A case in a launch: the log of its median, NaN where it was lost, and the canary's beat.
+    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
 
     `exact` are its facts that repeat themselves, in the order of `EXACT`.
     """
@@ -53,8 +53,6 @@ class _Facts(Struct, frozen=True, gc=False):
 
 
 class _Usual(Struct, tag_field="kind", tag="launch", gc=False):
-    """The line of a case that was measured, as far as a history needs it."""
-
     launch: _Whole
     case: Raw
     status: Literal["measured"]
@@ -69,7 +67,7 @@ _seconds = msgspec.json.Decoder(list[float | None]).decode
 
 
 def medians(lines: Iterable[bytes]) -> Iterator[Median]:
-    """Read the lines of a journal; what is damaged is passed over."""
+    """Read the lines of a journal; damaged ones are skipped."""
     for line in lines:
         if not line or line.startswith(_OTHER):
             continue
@@ -89,7 +87,6 @@ def _quick(line: bytes) -> Median:
 
 
 def careful(line: bytes) -> Iterator[Median]:
-    """Read a line field by field."""
     try:
         one = read_line(line, [])
     except BAD_RECORD:

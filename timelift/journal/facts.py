@@ -1,4 +1,4 @@
-"""What a launch tells of a case beside its samples, and how each fact is merged over launches."""
+"""The facts of a case beside its samples, and how each is merged over launches."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,6 @@ _TOO_LARGE = 2**63
 
 
 class Merge(StrEnum):
-    """How the values of a fact over launches become one."""
-
     LARGEST = "largest"
     #: What a user waits for once: the geometric mean, where all are positive.
     WAITED = "waited"
@@ -93,7 +91,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     engine: Annotated[dict[str, Any] | None, _ELSE] = None
 
     def number(self, name: str) -> float | None:
-        """Return a fact as a float, None where it is unknown, no number or too large for one."""
+        """Return a fact as a float; None where it is unknown, no number or too large for one."""
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -105,7 +103,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
         return self.number(bound) if value is None and bound else value
 
     def told(self) -> dict[str, Any]:
-        """Return what is known, by name."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
 

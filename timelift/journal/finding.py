@@ -34,12 +34,12 @@ def runs_under(folder: Path) -> list[Path]:
 
 
 def latest(paths: Iterable[Path]) -> Path:
-    """Return the run that was started last, which may be another than the file written last."""
+    """Return the run that was started last, which may not be the file written last."""
     return max(paths, key=lambda path: (started(path), path.name))
 
 
 def started(path: Path) -> datetime:
-    """When a run began, by its header; the beginning of time where that cannot be read."""
+    """Return when a run began, by its header; the earliest time where that cannot be read."""
     try:
         return moment(str(header_of(path).started))
     except ValueError:
@@ -82,14 +82,13 @@ def of_same_machine(root: Path, machine: str | None, except_for: Iterable[Path] 
 
 
 def _of_machine(folder: Path, word: str) -> list[Path]:
-    """Return the runs in the folder of that name, which is a name and never a path."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
     return runs_under(one) if inside and _is(one.is_dir) else []
 
 
 def _is(asked: Callable[[], bool]) -> bool:
-    """Ask something of a path, whose name may be longer than any file's."""
+    """Test a path, whose name may be longer than any file's."""
     try:
         return asked()
     except OSError:

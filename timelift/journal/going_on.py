@@ -1,4 +1,4 @@
-"""Where a run goes on that was cut off: what its journal holds, and how many bytes to keep.
+"""Where a run that was cut off goes on: what its journal holds, and how many bytes to keep.
 
 A torn last line is cut off, and so are the lines of a setting whose rivals are not all there, since
 they were played together and only together mean something.
@@ -10,12 +10,7 @@ from pathlib import Path
 
 from timelift.case import Setting
 from timelift.journal.lines import CaseInLaunch, Header
-from timelift.journal.reading import (
-    BAD_RECORD,
-    case_in_launch_from,
-    parse_object,
-    read_line,
-)
+from timelift.journal.reading import DamagedLaunchError, places
 
 #: What was played, by number of launch and setting.
 Played = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
@@ -39,33 +34,24 @@ class Past:
 def read_past(path: Path) -> Past | None:
     """Read what a run has played; None where the file has no header of this schema.
 
-    Raises OSError where it cannot be read, one of BAD_RECORD where a measurement in it is damaged.
+    Raises OSError where it cannot be read, ValueError where a measurement in it is damaged.
     """
-    lines = path.read_bytes().split(b"\n")
-    try:
-        header = read_line(lines[0], [])
-    except BAD_RECORD:
+    read = places(path.read_bytes())
+    first = next(read, None)
+    if first is None or not isinstance(first.line, Header) or first.torn:
         return None
-    if not isinstance(header, Header):
-        return None
-    kept = at = len(lines[0]) + 1
+    kept = first.end_bytes
     played: dict[tuple[int, Setting], list[CaseInLaunch]] = {}
     group: list[CaseInLaunch] = []
-    for line in lines[1:-1]:
-        at += len(line) + 1
-        if found := _launch(line):
-            group.append(found)
+    for place in read:
+        if place.torn:
+            break
+        if isinstance(place.error, DamagedLaunchError):
+            raise place.error
+        if isinstance(place.line, CaseInLaunch):
+            group.append(place.line)
         if not group or len(group) >= (group[-1].rivals or 1):
             for one in group:
                 played.setdefault((one.launch, one.case.setting), []).append(one)
-            group, kept = [], at
-    return Past(path, header, kept, played)
-
-
-def _launch(line: bytes) -> CaseInLaunch | None:
-    """Read a line of a launch; None for any other, ValueError where its samples are damaged."""
-    try:
-        fields = parse_object(line)
-    except BAD_RECORD:
-        return None
-    return case_in_launch_from(fields, []) if fields.get("kind") == "launch" else None
+            group, kept = [], place.end_bytes
+    return Past(path, first.line, kept, played)

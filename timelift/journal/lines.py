@@ -26,7 +26,7 @@ class Commit(Struct, frozen=True):
 class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine of a run.
 
-    `identity` differs between runs: they are not comparable. `drift` differs: compare, but say so.
+    `identity` differs between runs: they are not comparable. `drift` differs: compare, with a note.
     `information` is for the reader. `name` is made of the identity.
     """
 
@@ -37,7 +37,6 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def versions(self) -> Mapping[str, Any]:
-        """The versions of packages, which are part of what drifts."""
         return as_object(self.drift.get("versions"))
 
 
@@ -45,7 +44,7 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run tells of a strategy.
 
     `differs` says why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` says what it is a twin of and how it differs (see `timelift.analyse.runs.planted`); of
+    `planted` says what it is a twin of and how it differs (`timelift.analyse.selftest.planted`); of
     another side `against` holds `of`, the strategy that it is the other side of.
     """
 
@@ -57,7 +56,6 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_twin(self) -> bool:
-        """True if the strategy is a copy of another."""
         return self.planted is not UNSET or self.against is not UNSET
 
     @property
@@ -128,7 +126,6 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return twins or self.against is not None or bool(self.damaged_against)
 
     def fields(self) -> dict[str, Any]:
-        """The line as JSON-ready fields."""
         told: dict[str, Any] = msgspec.to_builtins(self)
         told.setdefault("strategies", {})
         return {"kind": "run", "schema": SCHEMA, **told}
@@ -154,7 +151,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
 
     def fields(self) -> dict[str, Any]:
-        """The line as JSON-ready fields; the median stands before the samples, to be read soon."""
+        """Return JSON-ready fields, the median before the samples, so that it is read soon."""
         told = {
             "kind": "launch",
             "launch": self.launch,
@@ -180,7 +177,6 @@ class End(Struct, frozen=True, kw_only=True):
     ended: str = ""
 
     def fields(self) -> dict[str, Any]:
-        """The line as JSON-ready fields."""
         ended = {"ended": self.ended} if self.ended else {}
         return {"kind": "end", **ended, "exit": self.exit}
 
@@ -236,5 +232,4 @@ def moment(text: str) -> datetime:
 
 
 def utc_now() -> str:
-    """The time now as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

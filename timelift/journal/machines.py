@@ -12,7 +12,7 @@ _SCALARS = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class Difference:
-    """One property of two runs; None where a run does not tell it."""
+    """One property of two runs; None where a run does not have it."""
 
     name: str
     old: Any
@@ -20,14 +20,12 @@ class Difference:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    """Return the properties that differ, in the order of the files."""
     for name in dict.fromkeys((*old, *new)):
         if old.get(name) != new.get(name):
             yield Difference(name, old.get(name), new.get(name))
 
 
 def flat(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return the scalars of an object, and of the objects in it, as text by name."""
     found: dict[str, str] = {}
     for name, value in fields.items():
         if isinstance(value, dict):

@@ -1,13 +1,15 @@
-"""Reading lines of a journal: what is good is kept, and each damage is told in one sentence.
+"""Reading lines of a journal: what is good is kept, and each damage is one sentence.
 
 Nothing in a file is trusted, and nothing that it names is ever executed. `msgspec` reads the usual
 line; what it refuses is read again by `json`, which takes half a surrogate and a byte order mark.
 """
 
 import json
+import math
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -16,6 +18,7 @@ import msgspec
 from timelift.case import Case, Status
 from timelift.journal.facts import Facts
 from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line
+from timelift.journal.lines import median as median_of
 
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
@@ -49,12 +52,50 @@ class OtherSchemaError(ValueError):
     """A header of a schema that this timelift does not know."""
 
 
+class DamagedLaunchError(ValueError):
+    """A case in a launch of which nothing can be used."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line where it stands: its number from 1, and the bytes of the file up to its end.
+
+    `line` is None where nothing of it can be used, and `error` says why; `damage` is what is wrong
+    with single fields. A line that is `torn` has no end: the run was cut off while it wrote it.
+    """
+
+    number: int
+    end_bytes: int
+    line: Line | None
+    error: Exception | None
+    damage: Sequence[str]
+    torn: bool
+
+
+def places(data: bytes) -> Iterator[Place]:
+    """Read the lines of a journal that hold anything, in their order."""
+    texts, end = data.split(b"\n"), 0
+    for number, text in enumerate(texts, start=1):
+        torn = number == len(texts)
+        end += len(text) + (not torn)
+        if not text.strip():
+            continue
+        damage: Damage = []
+        try:
+            yield Place(number, end, read_line(text, damage), None, damage, torn)
+        except BAD_RECORD as error:
+            yield Place(number, end, None, error, damage, torn)
+
+
 def read_line(text: bytes, damage: Damage) -> Line:
     """Read a line; raises one of BAD_RECORD where nothing of it can be used."""
     fields = parse_object(text)
     kind = fields.get("kind")
     if kind == "launch":
-        return case_in_launch_from(fields, damage)
+        try:
+            return case_in_launch_from(fields, damage)
+        except BAD_RECORD as error:
+            raise DamagedLaunchError(str(error)) from error
     if kind == "run":
         if fields.get("schema") != SCHEMA:
             raise OtherSchemaError(
@@ -99,10 +140,13 @@ _AGAINST = ("against", "damaged_against")
 
 
 def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaunch:
-    """Read the fields of a case in a launch; raises ValueError naming the field that is wrong."""
+    """Read the fields of a case in a launch; raises ValueError naming the wrong field."""
     status, median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
+    seconds = samples(fields.get("seconds_per_call")) if measured else ()
+    if measured and isinstance(median, float):
+        _check_median(median, seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
         launch=whole("launch", fields.get("launch"), smallest=1),
@@ -110,10 +154,17 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         status=status,
         reason=str(fields.get("reason") or ""),
         median_seconds_per_call=median if isinstance(median, float) else None,
-        seconds_per_call=samples(fields.get("seconds_per_call")) if measured else (),
+        seconds_per_call=seconds,
         calls_per_sample=_calls(fields) if measured else 1,
         facts=lenient(Facts, fields.get("facts", {}), damage, "facts") if measured else Facts(),
     )
+
+
+def _check_median(told: float, seconds: Sequence[float | None], damage: Damage) -> None:
+    """Tell of a median that is not that of the samples, which a history would believe."""
+    right = median_of(sorted(one for one in seconds if one is not None))
+    if not math.isclose(told, right, rel_tol=1e-9):
+        damage.append(_sentence("median_seconds_per_call", f"that of the samples, {right!r}", told))
 
 
 def _calls(fields: Mapping[str, Any]) -> int:
@@ -131,7 +182,6 @@ def case_from(fields: object) -> Case:
 
 
 def whole(name: str, value: object, smallest: int) -> int:
-    """Read a whole number that counts something."""
     good = isinstance(value, int) and not isinstance(value, bool)
     if not good or not smallest <= value <= LARGEST_SIZE:  # type: ignore[operator]
         raise ValueError(
@@ -156,11 +206,11 @@ def samples(values: object) -> list[float | None]:
 
 
 def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
-    """Make a struct of an object of JSON; a field that is not of its type is told and left out."""
+    """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
-        pass
+        """A header of a schema that this timelift does not know."""
     if not isinstance(fields, dict):
         damage.append(_sentence(within, "an object", fields))
         return kind()
@@ -176,12 +226,14 @@ def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") 
 
 
 def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
-    """Convert a field; the fields of one that holds structs are taken each for itself."""
+    """Convert a field; a field that holds structs is read field by field."""
     if _has_defaults(kind) and isinstance(value, dict):
         return lenient(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
     if inner is not None and _has_defaults(inner) and isinstance(value, dict):
-        return {str(key): lenient(inner, one, damage, str(key)) for key, one in value.items()}
+        return {
+            str(key): lenient(inner, one, damage, f"{name}.{key}") for key, one in value.items()
+        }
     return msgspec.convert(value, kind)
 
 
@@ -212,9 +264,14 @@ def head_of(path: Path) -> Header:
 
 
 def header_of(path: Path) -> Header:
-    """Read the header of a file; an empty one where there is none that can be read."""
+    """Read the header of a file, of whatever schema; an empty one where it has none.
+
+    A run that only a later timelift reads is still the latest, and refused when it is read.
+    """
     try:
-        return head_of(path)
+        with path.open("rb") as file:
+            fields = parse_object(file.readline(_LONGEST_HEADER))
+        return header_from(fields, []) if fields.get("kind") == "run" else Header()
     except (*BAD_RECORD, OSError):
         return Header()
 

@@ -72,7 +72,6 @@ def written(line: Line) -> str:
 
 
 def as_text(fields: Mapping[str, Any]) -> str:
-    """Return the fields of a line as it is in the file."""
     return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
 
 

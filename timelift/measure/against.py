@@ -26,7 +26,7 @@ Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
-class Base:
+class OtherSide:
     """The other side: what the user calls it, its commit if any, and what it holds by name.
 
     `python` is its interpreter, where that is another; `versions` gives each package that differs
@@ -48,8 +48,8 @@ class Base:
         return "" if self.python else str(self.root)
 
 
-def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
-    """The same project in another interpreter; raises UserError where that cannot measure."""
+def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
+    """Return the project in another interpreter; raises UserError where that cannot measure."""
     wanted = packages(catalogue.backends)
     there = _versions(python, wanted)
     here = {"python": platform.python_version(), **machine.versions(wanted)}
@@ -57,11 +57,13 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> Base:
     found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
-    return Base(label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ)
+    return OtherSide(
+        label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ
+    )
 
 
 def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
-    """What is installed in another interpreter, told by itself without importing a backend."""
+    """Return what is installed in another interpreter; asks it without importing a backend."""
     try:
         done = subprocess.run(
             [python, "-c", _ASK, *names], capture_output=True, text=True, check=False
@@ -101,7 +103,7 @@ def of_folder(
     files: tuple[Path, ...] = (),
     commit: str = "",
     option: str = "--against-path",
-) -> Base:
+) -> OtherSide:
     """Read the strategies and workloads of a project; `files` are strategies beside its own.
 
     A file that cannot be read costs the cases that need it, and no others.
@@ -116,11 +118,11 @@ def of_folder(
     )
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
-    return Base(label, commit, folder, strategies, workloads, broken=broken)
+    return OtherSide(label, commit, folder, strategies, workloads, broken=broken)
 
 
 def _is_folder(path: Path) -> bool:
-    """True for a folder that is there; the name may be longer than any file's."""
+    """True for a folder; the name may be longer than any file's."""
     try:
         return path.is_dir()
     except OSError:
@@ -130,7 +132,7 @@ def _is_folder(path: Path) -> bool:
 def _readable(
     paths: Iterable[Path], read: Callable[[Path], dict[str, Thing]]
 ) -> tuple[dict[str, Thing], dict[str, str]]:
-    """Read files, and say of each that cannot be read why."""
+    """Read files; also return, for each that cannot be read, why."""
     found: dict[str, Thing] = {}
     broken: dict[str, str] = {}
     for path in paths:
@@ -154,7 +156,7 @@ def take_out(root: Path, revision: str, into: Path) -> str:
 
 
 def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
-    """Leave out what would lie outside the folder: a link out of the project is nobody's module."""
+    """Leave out what would lie outside the folder, as a link out of the project does."""
     try:
         return tarfile.data_filter(member, path)
     except tarfile.FilterError:
@@ -179,17 +181,16 @@ def _git(root: Path, revision: str, *words: str) -> bytes:
 
 
 def temporary() -> "tempfile.TemporaryDirectory[str]":
-    """Make the folder that a revision is taken out into; it goes when it is forgotten."""
+    """Make the folder that a revision is taken out into; it is removed once it is released."""
     return tempfile.TemporaryDirectory(prefix="timelift-base-")
 
 
 def same_file(one: Path, other: Path) -> bool:
-    """Whether two files have the same text."""
     return one.read_bytes() == other.read_bytes()
 
 
 def imports_of(path: Path) -> set[str]:
-    """The top-level packages that a file of Python imports, wherever in it."""
+    """Return the top-level packages that a file of Python imports, anywhere in it."""
     nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
@@ -197,6 +198,6 @@ def imports_of(path: Path) -> set[str]:
 
 
 def stands_in(root: Path, name: str) -> bool:
-    """Whether a project has a top-level package or module of this name, beside or in src/."""
+    """True if a project has a top-level package or module of this name, beside or in src/."""
     found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
     return any(package.is_dir() or module.is_file() for package, module in found)

@@ -16,12 +16,12 @@ COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
 
 
 def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
-    """The packages whose versions say what is measured on these backends."""
+    """Return the packages whose versions say what is measured on these backends."""
     return (*(name for one in backends for name in PACKAGES[one]), *COMMON_PACKAGES)
 
 
 def why_not(backend: Backend, find: Callable[[str], object] = importlib.util.find_spec) -> str:
-    """Say that a backend is not installed, and how to install it; empty where it is."""
+    """Return why a backend is not installed, and how to install it; empty where it is."""
     if find(backend):
         return ""
     return f"{backend} is not installed; install it with: pip install -e '.[{backend}]'"

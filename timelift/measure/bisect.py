@@ -17,6 +17,8 @@ from pathlib import Path
 
 from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
+from timelift.journal import AGAINST_FOLDER
+from timelift.measure.match_cases import UNCHANGED
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
@@ -51,7 +53,7 @@ class Bisection:
     say: Callable[[str], None]
 
     def run(self) -> bool:
-        """Try commits until the first slow one is named; false where there is none to name."""
+        """Try commits until the first slow one is named; False where there is none to name."""
         ends = [_commit(self.root, word) for word in (self.good, self.bad)]
         with _work_trees(self.root, *ends) as trees:
             judge = _Judge(trees, self.case, self.gate, self.read)
@@ -134,7 +136,7 @@ def _work_trees(root: Path, good: str, bad: str) -> Iterator[_Trees]:
 
 
 def _lay_out(root: Path, project: Path) -> None:
-    """Make a project of today's doors and questions."""
+    """Make a project of today's conftest.py and bench/."""
     project.mkdir()
     for name in ("conftest.py", "pyproject.toml"):
         shutil.copy(root / name, project)
@@ -142,7 +144,7 @@ def _lay_out(root: Path, project: Path) -> None:
 
 
 def _link(trees: _Trees) -> None:
-    """Put whatever else the commit in question has beside them."""
+    """Link the other files of the commit in question beside them."""
     for path in trees.project.iterdir():
         if path.is_symlink():
             path.unlink()
@@ -153,15 +155,13 @@ def _link(trees: _Trees) -> None:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Race the tree in question against GOOD."""
-
     trees: _Trees
     case: Case
     gate: str
     read: Callable[[Path], Verdict]
 
     def verdict(self, *, first: bool = False) -> Verdict:
-        """Say good, bad, or skip where the case cannot be measured, or stays open, in this commit.
+        """Return good or bad, or skip where the case cannot be measured here or stays open.
 
         Raises UserError where the `first` one of all could not even be asked for.
         """
@@ -175,13 +175,13 @@ class _Judge:
             check=False,
             env=_environment(),
         )
-        journals = list(results.glob("*/against/*.jsonl"))
+        journals = list(results.glob(f"*/{AGAINST_FOLDER}/*.jsonl"))
         if journals:
             return self.read(journals[0])
         told = _last_line(f"{done.stdout}\n{done.stderr}")
         if first and done.returncode == _PYTEST_USAGE:
             raise UserError(told.removeprefix("ERROR: "))
-        return Verdict("good" if "unchanged since" in told else "skip", told)
+        return Verdict("good" if UNCHANGED in told else "skip", told)
 
     def _words(self, results: Path) -> list[str]:
         fields = self.case.fields() | {"threads": self.case.setting.threads or "default"}
@@ -209,7 +209,6 @@ def _environment() -> dict[str, str]:
 
 
 def _last_line(text: str) -> str:
-    """The reason of the only item, or whatever was said last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
     return (told or lines or ["nothing was said"])[-1]

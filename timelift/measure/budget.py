@@ -1,4 +1,4 @@
-"""The time that a campaign has, and what a launch of each setting takes of it."""
+"""The time that a campaign has, and what a launch of each setting costs."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
 
 
 class Budget:
-    """Seconds from now on: `seconds` for everything, or `spare` for what goes beyond the fewest."""
+    """Seconds from now on: `seconds` for everything, or `spare` for launches beyond the fewest."""
 
     def __init__(
         self, seconds: float | None, spare: float, clock: Callable[[], float] = time.monotonic
@@ -25,48 +25,44 @@ class Budget:
 
     @property
     def spent(self) -> float:
-        """Seconds since the start."""
         return self._clock() - self._started
 
     def left(self, *, beyond_fewest: bool) -> float:
-        """Seconds that are left, infinite where nothing limits them."""
+        """Return the seconds left, infinite where nothing limits them."""
         return (self._more if beyond_fewest else self._all) - self.spent
 
     @contextmanager
     def paying(self, setting: Setting) -> Iterator[None]:
-        """Note what a launch of a setting takes."""
         started = self._clock()
         yield
         self._prices[setting] = self._clock() - started
 
     def price(self, setting: Setting) -> float:
-        """What the last launch of a setting took; nothing where there was none."""
+        """Return the seconds of the last launch of a setting; 0 where there was none."""
         return self._prices.get(setting, 0.0)
 
     def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
-        """Whether another launch of a setting would end in time."""
         return self.price(setting) <= self.left(beyond_fewest=beyond_fewest)
 
     def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
-        """Whether new launches could import the backend and play any of the settings in time."""
+        """True if new launches could import the backend and play one of the settings in time."""
         left = self.left(beyond_fewest=beyond_fewest) - self.import_seconds
         return any(self.price(setting) < left for setting in settings)
 
 
 class Pace:
-    """How long the rest of some equal pieces of work will take, by those that are done."""
+    """Predict the time for the rest of some equal pieces of work from those that are done."""
 
     def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._started = clock, clock()
         self._pieces, self._done = pieces, 0
 
     def step(self) -> None:
-        """One piece is done."""
         self._done += 1
 
     @property
     def seconds_left(self) -> float:
-        """Seconds for the rest, infinite before the first piece is done."""
+        """Return the seconds for the rest, infinite before the first piece is done."""
         if not self._done:
             return float("inf")
         return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)

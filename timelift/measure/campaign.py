@@ -17,18 +17,17 @@ import msgspec
 from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
 from timelift.measure.budget import Budget, Pace
+from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.measure.campaign_options import CampaignOptions, Observers, Record, Referee
+from timelift.measure.events import Display, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
-from timelift.measure.launch_pool import Fleet, Part
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.peaks import with_peaks
-from timelift.measure.plan import Display, Plan, Record, Referee, Stage
-from timelift.measure.turns import Turns
 from timelift.measure.worker_state import Outcome
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
-#: So many undecided settings are named while a run goes on; the rest is counted.
-_NAMED = 3
 
 #: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them,
 #: and building those is paid for already. Twice is near what the measured spreads make cheapest.
@@ -40,8 +39,6 @@ Wanted = Mapping[Setting, Sequence[Case]]
 
 @dataclass
 class Result:
-    """A case as the campaign leaves it: its status, and its samples launch by launch."""
-
     case: Case
     status: Status = Status.MEASURED
     reason: str = ""
@@ -57,7 +54,11 @@ class Campaign:
     """
 
     def __init__(
-        self, cases: Iterable[Case], catalogue: Catalogue, plan: Plan, played: Played | None = None
+        self,
+        cases: Iterable[Case],
+        catalogue: Catalogue,
+        plan: CampaignOptions,
+        played: Played | None = None,
     ) -> None:
         self.plan, self.catalogue = plan, catalogue
         self._played: Played = played or {}
@@ -66,7 +67,7 @@ class Campaign:
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
-        self._fleet: Fleet | None = None
+        self._pool: LaunchPool | None = None
         self.interrupted = False
         self._gauged: set[tuple[str, int, str]] = set()
         over = sum(number <= plan.fewest for number, _ in self._played)
@@ -74,7 +75,6 @@ class Campaign:
 
     @property
     def cut_short(self) -> bool:
-        """Whether a case that could have been measured has fewer launches than the fewest."""
         return any(
             self._open(case) and len(result.launches) < self.plan.fewest
             for case, result in self.results.items()
@@ -82,141 +82,144 @@ class Campaign:
 
     @property
     def exit_word(self) -> str:
-        """How the journal says that it ended."""
         if self.interrupted:
             return "interrupted"
         return "cut short" if self.cut_short else "complete"
 
     def run(self, record: Record, display: Display, referee: Referee) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
-        stage = Stage(record, display, referee)
+        observers = Observers(record, display, referee)
         settings = len(_by_setting(self.results))
-        display.say(self.plan.in_words(len(self.results), settings))
-        self._fleet = Fleet(self.plan, self._first())
+        display.show(self.plan.begun(len(self.results), settings))
+        self._pool = LaunchPool(self.plan, self._first())
         if self.interrupted:
-            self._fleet.hurry()
-        with self._fleet as fleet:
-            self._budget.import_seconds = fleet.import_seconds
-            for numbers in self.plan.groups(referee.looks):
-                wanted = self._wanted(numbers, stage)
+            self._pool.hurry()
+        with self._pool as pool:
+            self._budget.import_seconds = pool.import_seconds
+            for numbers in self.plan.groups(referee.decision_points):
+                wanted = self._wanted(numbers, observers)
                 if not wanted or self._stopped():
                     break
-                self._side_by_side(numbers, wanted, fleet, stage)
+                self._side_by_side(numbers, wanted, pool, observers)
 
     def _first(self) -> Iterator[tuple[int, Backend]]:
-        """Name the processes of the fewest launches in which something is left to play."""
+        """Return number and backend of the fewest launches with something left to play."""
         settings = _by_setting(self.results)
         for number, setting in itertools.product(range(1, 1 + self.plan.fewest), settings):
             if (number, setting) not in self._played:
                 yield number, setting.backend
 
     def interrupt(self) -> None:
-        """End after the rounds that are being played; what is being built is left."""
+        """End after the rounds that are being played; what is being built is abandoned."""
         self.interrupted = True
-        if self._fleet:
-            self._fleet.hurry()
+        if self._pool:
+            self._pool.hurry()
 
     def _beyond(self, numbers: Sequence[int]) -> bool:
         return numbers[0] > self.plan.fewest
 
-    def _wanted(self, numbers: Sequence[int], stage: Stage) -> Wanted:
-        """Give the cases that these launches should play; none where no time is left for any."""
+    def _wanted(self, numbers: Sequence[int], observers: Observers) -> Wanted:
+        """Return the cases that these launches should play; none where no time is left for any."""
         left = [case for case in self.results if self._open(case)]
         if not self._beyond(numbers):
             return _by_setting(left)
         before = numbers[0] - 1
-        if self._doubtful is None or before in stage.referee.looks:
-            self._doubtful = stage.referee.to_play()
+        if self._doubtful is None or before in observers.referee.decision_points:
+            self._doubtful = observers.referee.to_play()
         doubtful = self._doubtful
         wanted = _by_setting(case for case in left if case in doubtful)
-        self._say_doubt(before, wanted, stage)
+        self._show_doubt(before, wanted, observers)
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
-    def _say_doubt(self, launches: int, wanted: Wanted, stage: Stage) -> None:
-        if launches in stage.referee.looks and wanted:
-            names = ", ".join(setting.label for setting in list(wanted)[:_NAMED])
-            rest = f" and {len(wanted) - _NAMED} more" if len(wanted) > _NAMED else ""
-            many = f"{len(wanted)} of {len(_by_setting(self.results))} settings"
-            stage.display.say(f"undecided after {launches} launches: {many} ({names}{rest})")
+    def _show_doubt(self, launches: int, wanted: Wanted, observers: Observers) -> None:
+        if launches in observers.referee.decision_points and wanted:
+            names = tuple(setting.label for setting in wanted)
+            settings = len(_by_setting(self.results))
+            observers.display.show(StillUndecided(launches, names, settings))
 
     def _side_by_side(
-        self, numbers: tuple[int, ...], wanted: Wanted, fleet: Fleet, stage: Stage
+        self, numbers: tuple[int, ...], wanted: Wanted, pool: LaunchPool, observers: Observers
     ) -> None:
-        """Run launches together through the settings, in an order drawn anew."""
+        """Run launches in parallel through the settings, in an order drawn anew."""
         dice = random.Random(f"{self.plan.seed} {numbers}")
         ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
-        turns = Turns()
-        with ThreadPoolExecutor(len(numbers)) as pool:
+        shared = BuildOrPlayLock()
+        with ThreadPoolExecutor(len(numbers)) as threads:
             try:
-                parts = [
-                    pool.submit(self._launch, Part(one, numbers, turns), ordered, fleet, stage)
+                slots = [
+                    threads.submit(
+                        self._launch, LaunchSlot(one, numbers, shared), ordered, pool, observers
+                    )
                     for one in numbers
                 ]
-                for part in parts:
-                    part.result()
+                for slot in slots:
+                    slot.result()
             except BaseException:
-                fleet.kill()
+                pool.kill()
                 raise
 
-    def _launch(self, part: Part, wanted: Wanted, fleet: Fleet, stage: Stage) -> None:
-        dice = random.Random(f"{self.plan.seed} {part.number}")
+    def _launch(
+        self, slot: LaunchSlot, wanted: Wanted, pool: LaunchPool, observers: Observers
+    ) -> None:
+        dice = random.Random(f"{self.plan.seed} {slot.number}")
         for setting, cases in wanted.items():
-            task = self._task(setting, cases, part, dice.randrange(_SEEDS))
-            if (part.number, setting) in self._played:
+            task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
+            if (slot.number, setting) in self._played:
                 with self._lock:
-                    self._take(self._played[part.number, setting], stage)
+                    self._take(self._played[slot.number, setting], observers)
                 continue
-            if task.rivals and not self._stopped() and self._in_time(part, setting):
-                launch = fleet.open(part, setting.backend)
-                watch = self._watch(part, setting, stage)
+            if task.rivals and not self._stopped() and self._in_time(slot, setting):
+                launch = pool.open(slot, setting.backend)
+                watch = self._watch(slot, setting, observers)
                 with self._budget.paying(setting):
                     outcomes = launch.measure(task, watch)
-                if self._gauges(part, setting):
-                    gauge = partial(fleet.gauge, part, setting.backend)
+                if self._gauges(slot, setting):
+                    gauge = partial(pool.gauge, slot, setting.backend)
                     outcomes = with_peaks(task, outcomes, gauge, watch)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._take_all(setting, part, outcomes, stage)
-                self._take_lost(part, setting, outcomes, stage)
+                self._take_all(setting, slot, outcomes, observers)
+                self._take_lost(slot, setting, outcomes, observers)
             self._pace.step()
-        fleet.close(part)
+        pool.close(slot)
 
-    def _gauges(self, part: Part, setting: Setting) -> bool:
-        """Whether a launch is followed by reading what the host's memory each rival needs."""
-        tried = self.plan.two_sided and self._beyond(part.numbers)
-        wanted = self.plan.gauges_memory and (part.number == 1 or tried)
+    def _gauges(self, slot: LaunchSlot, setting: Setting) -> bool:
+        tried = self.plan.two_sided and self._beyond(slot.numbers)
+        wanted = self.plan.gauges_memory and (slot.number == 1 or tried)
         return wanted and setting.device.startswith(CPU) and not self.interrupted
 
-    def _in_time(self, part: Part, setting: Setting) -> bool:
+    def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
         with self._lock:
-            fits = self._budget.fits(setting, beyond_fewest=self._beyond(part.numbers))
-            return self._decided.setdefault((part.numbers[0], setting), fits)
+            fits = self._budget.fits(setting, beyond_fewest=self._beyond(slot.numbers))
+            return self._decided.setdefault((slot.numbers[0], setting), fits)
 
-    def _watch(self, part: Part, setting: Setting, stage: Stage) -> Callable[[str], None]:
-        where = f"launch {part.number}: {setting.label}: "
-
+    def _watch(
+        self, slot: LaunchSlot, setting: Setting, observers: Observers
+    ) -> Callable[[str], None]:
         def watch(doing: str) -> None:
             with self._lock:
-                beyond = self._beyond(part.numbers)
+                beyond = self._beyond(slot.numbers)
                 limit = self._budget.left(beyond_fewest=beyond)
                 left = limit if beyond else min(self._pace.seconds_left, limit)
-                stage.display.show(where + doing, left, at_most=left == limit)
+                at_most = left == limit
+                stage = StageBegun(slot.number, setting.label, doing, left, at_most)
+                observers.display.show(stage)
 
         return watch
 
     def _take_all(
-        self, setting: Setting, part: Part, outcomes: Iterable[Outcome], stage: Stage
+        self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[Outcome], observers: Observers
     ) -> None:
         ended = list(outcomes)
-        lines = [self._line(setting, part, outcome, len(ended)) for outcome in ended]
+        lines = [self._line(setting, slot, outcome, len(ended)) for outcome in ended]
         with self._lock:
-            self._take(lines, stage)
+            self._take(lines, observers)
             if lines:
-                stage.record(*lines)
+                observers.record(*lines)
 
     def _take_lost(
-        self, part: Part, setting: Setting, outcomes: Iterable[Outcome], stage: Stage
+        self, slot: LaunchSlot, setting: Setting, outcomes: Iterable[Outcome], observers: Observers
     ) -> None:
         """End the cases of other settings that have the same inner layer, if there is none at all.
 
@@ -230,33 +233,35 @@ class Campaign:
         lost: dict[Setting, list[Outcome]] = {}
         with self._lock:
             for case in filter(self._unseen, self.results):
-                rival = self.catalogue.rival(case, part.number)
+                rival = self.catalogue.rival(case, slot.number)
                 found = none.get(_layer(case.setting, rival))
                 if found:
                     lost.setdefault(case.setting, []).append(replace(found, rival=rival))
             for other, ended in lost.items():
-                self._take_all(other, part, ended, stage)
+                self._take_all(other, slot, ended, observers)
 
-    def _line(self, setting: Setting, part: Part, outcome: Outcome, rivals: int) -> CaseInLaunch:
+    def _line(
+        self, setting: Setting, slot: LaunchSlot, outcome: Outcome, rivals: int
+    ) -> CaseInLaunch:
         case = Case(setting, outcome.rival.name)
         if not outcome.samples:
             status, reason = outcome.status, outcome.reason
             return CaseInLaunch(
-                case=case, launch=part.number, rivals=rivals, status=status, reason=reason
+                case=case, launch=slot.number, rivals=rivals, status=status, reason=reason
             )
-        fair = part.alone or self.plan.two_sided
+        fair = slot.alone or self.plan.two_sided
         facts = msgspec.convert(outcome.samples["facts"], Facts)
         return measured(
             case,
-            part.number,
+            slot.number,
             rivals,
             outcome.samples["seconds_per_call"],
             outcome.samples["calls_per_sample"],
             facts if fair else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
         )
 
-    def _take(self, lines: Iterable[CaseInLaunch], stage: Stage) -> None:
-        """Note how cases ended in one launch, as lines of the journal say."""
+    def _take(self, lines: Iterable[CaseInLaunch], observers: Observers) -> None:
+        """Note how cases ended in one launch."""
         for line in lines:
             if line.facts.engine is not None:
                 self._gauged.add(_device(line.case.setting))
@@ -267,10 +272,9 @@ class Campaign:
                 result.launches.append(line)
             else:
                 result.status, result.reason = line.status, line.reason
-            stage.referee.take(line)
+            observers.referee.take(line)
 
     def _unseen(self, case: Case) -> bool:
-        """Whether nothing is known of a case yet."""
         return self._open(case) and not self.results[case].launches
 
     def _open(self, case: Case) -> bool:
@@ -284,41 +288,40 @@ class Campaign:
         }
         return self.interrupted or 0 < self.plan.stop_after <= len(failed)
 
-    def _task(self, setting: Setting, cases: Iterable[Case], part: Part, seed: int) -> Task:
+    def _task(self, setting: Setting, cases: Iterable[Case], slot: LaunchSlot, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
         chosen = [case for case in cases if self._open(case)]
         return Task(
             setting=setting,
-            rivals=tuple(self.catalogue.rival(case, part.number) for case in chosen),
+            rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(part.numbers) else 1),
+            round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(slot.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
             memory_bytes=self.plan.memory_bytes,
-            counts_work=self._bounds(part),
-            gauges_device=self._bounds(part) and _device(setting) not in self._gauged,
+            counts_work=self._bounds(slot),
+            gauges_device=self._bounds(slot) and _device(setting) not in self._gauged,
         )
 
-    def _bounds(self, part: Part) -> bool:
-        """Whether a launch tells what bounds calls: once in a run of rivals is enough."""
-        return part.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
+    def _bounds(self, slot: LaunchSlot) -> bool:
+        """True if this launch reports what bounds calls from below: once in a run is enough."""
+        return slot.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
 
 
 def _device(setting: Setting) -> tuple[str, int, str]:
-    """What is gauged once a run."""
     return setting.device, setting.threads, setting.backend
 
 
-def _layer(setting: Setting, rival: Rival) -> tuple[object, ...]:
-    """What an inner layer depends on: where one is made, it is for every size."""
+def _layer(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
+    """Return what an inner layer depends on; made at one size, it can be at every size."""
     axes = setting.workload, setting.dtype, setting.device, setting.backend
     return *axes, rival.layer, rival.there
 
 
 def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
-    """Draw an order that keeps the backends of a setting together: they are compared too."""
+    """Draw an order that keeps the backends of a setting together, since they are compared too."""
     place: dict[Setting, int] = {}
     drawn = dice.sample(settings, len(settings))
     for one in drawn:
@@ -327,7 +330,6 @@ def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
-    """Group cases by setting, in their order."""
     found: dict[Setting, list[Case]] = {}
     for case in cases:
         found.setdefault(case.setting, []).append(case)

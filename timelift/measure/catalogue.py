@@ -1,4 +1,4 @@
-"""Find strategies and workloads in their folders, as what their files declare.
+"""Find strategies and workloads in their folders, by what their files declare.
 
 Nothing is imported. So collecting is instant, needs no framework, and a malformed file fails before
 anything runs.
@@ -15,7 +15,7 @@ from timelift.case import Backend, Case, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
-from timelift.messages import Rival
+from timelift.messages import RivalSpec
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,20 @@ class Strategy:
 
     @property
     def default(self) -> bool:
-        """Whether it is measured when no strategy is named; a file says DEFAULT = False if not."""
+        """True if it is measured when no strategy is named; a file may say DEFAULT = False."""
         return bool(self.constants.get("DEFAULT", True))
 
     @property
     def differs(self) -> str:
-        """Why this look-alike is not a lift; empty for a lift."""
+        """Return why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
 
     def described(self) -> StrategyEntry:
-        """What a reader of the results should know: the title and the declared meaning."""
         meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
         return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
 
-    def rival(self) -> Rival:
-        """The strategy as a launch is told to build it."""
-        return Rival(
+    def rival(self) -> RivalSpec:
+        return RivalSpec(
             self.name,
             str(self.path),
             self.parameters,
@@ -86,7 +84,7 @@ class Workload:
 
 
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
-    """Name every strategy of `folder` and of the `extra` files, one entry a default variant."""
+    """Return every default variant of `folder` and of the `extra` files by name."""
     found: dict[str, Strategy] = {}
     for path in (*modules(folder), *extra):
         if any(known.path.stem == path.stem for known in found.values()):
@@ -113,14 +111,14 @@ def _check_name(path: Path) -> None:
 
 
 def variants(path: Path) -> dict[str, Strategy]:
-    """Name the default variants of one strategy's file; what it lacks is a UserError."""
+    """Return one file's default variants by name; raises UserError for what it lacks."""
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
     return {one.name: one for one in bound}
 
 
 def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
-    """Find what `word` names: a variant, a whole family, or `name[k=4]` with new values."""
+    """Return what `word` names: a variant, a whole family, or `name[k=4]` with new values."""
     if word in known:
         return [known[word]]
     stem, bracket, inside = word.partition("[")
@@ -133,7 +131,6 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
 
 
 def parse_parameters(word: str, inside: str) -> dict[str, Any]:
-    """Read `k=8,remat=True]` into a dict of literals."""
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
         assert isinstance(call, ast.Call)
@@ -175,18 +172,17 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
 
 
 def _backends(source: Source) -> tuple[Backend, ...]:
-    """The backends that a strategy declares, or else those that it imports, or else all."""
+    """Return the backends that a strategy declares, or else those that it imports, or else all."""
     imported = [one for one in Backend if one in source.imports]
     return tuple(map(Backend, source.constants.get("BACKENDS", imported or list(Backend))))
 
 
 def workloads(folder: Path) -> dict[str, Workload]:
-    """Name every workload of `folder`."""
     return {path.stem: read_workload(path) for path in modules(folder)}
 
 
 def read_workload(path: Path) -> Workload:
-    """Read one workload file; what it lacks is a UserError."""
+    """Read one workload file; raises UserError for what it lacks."""
     _check_name(path)
     source = read_source(path)
     if "make_layer" not in source.functions:
@@ -219,7 +215,6 @@ def _sizes(source: Source, name: str) -> tuple[int, ...]:
 
 
 def modules(folder: Path) -> list[Path]:
-    """The files of a folder that hold a strategy or a workload."""
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
@@ -228,7 +223,7 @@ SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 
 
 def user_workload(knobs: Mapping[str, Any]) -> Workload | None:
-    """Make the workload that `--layer` or `--layer-file` names; None where neither is given."""
+    """Return the workload that `--layer` or `--layer-file` names; None where neither is given."""
     given = {name: knobs[name] for name in ("layer", "layer_file") if knobs[name]}
     if not given:
         return None
@@ -268,7 +263,6 @@ def _checked(text: str) -> str:
 
 
 def _checked_file(text: str) -> str:
-    """Check that the file exists and defines the function, without importing it."""
     where, _, name = text.rpartition(":")
     path = Path(where)
     if not where or not path.is_file():

@@ -17,7 +17,6 @@ _ASK = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=
 
 
 def present(folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ) -> list[str]:
-    """Name the CPU and every GPU that a driver shows."""
     many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
     shown = variables.get("CUDA_VISIBLE_DEVICES")
     if shown is not None:
@@ -26,7 +25,6 @@ def present(folder: Path = Path("/dev"), variables: Mapping[str, str] = os.envir
 
 
 def name_of(kind: str, number: int) -> str:
-    """Name a device; the first of a kind has no number."""
     return f"{kind}:{number}" if number else kind
 
 
@@ -39,14 +37,14 @@ def read(word: str) -> str:
 
 
 def spelled_out(text: str) -> str:
-    """Write out what no names mean, the CPU and the first GPU if there is one, and what `all`."""
+    """Write out `all`, and an empty text, which means the CPU and the first GPU, if any."""
     if text.strip() == "all":
         return ",".join(present())
     return text or ",".join(present()[:2])
 
 
 def describe() -> dict[str, list[str]]:
-    """Name each GPU with its memory, and the driver's version; nothing where there is none."""
+    """Return each GPU with its memory, and the driver's version; empty where there is none."""
     if len(present(variables={})) == 1:
         return {}
     try:
@@ -58,12 +56,12 @@ def describe() -> dict[str, list[str]]:
 
 
 def usable() -> frozenset[int]:
-    """Number the processors that this process may use: all where it cannot be held to some."""
+    """Return the processors that this process may use, by number; all where it cannot be pinned."""
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
 
 
 def can_pin() -> bool:
-    """Whether this system holds a process to some processors; macOS does not."""
+    """True if this system can pin a process to processors; macOS cannot."""
     return hasattr(os, "sched_setaffinity")

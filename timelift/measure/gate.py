@@ -9,10 +9,10 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import Against
 from timelift.measure import against
-from timelift.measure.against import Base
+from timelift.measure.against import OtherSide
 from timelift.measure.grid import Catalogue
+from timelift.measure.match_cases import CaseMatcher, FileChanges, MatchedCases
 from timelift.measure.options import Launches
-from timelift.measure.pairing import Names, Pairing, Pairs
 
 #: The options that name the other side; one of them is enough.
 SIDES = ("against", "against_path", "against_python")
@@ -22,17 +22,17 @@ MOST_FRESH = 8
 
 @dataclass
 class Gate:
-    """Race cases against their other side; `pairing` is known once the cases are.
+    """Race cases against their other side; `matched` is known once the cases are.
 
     `gates` gives each quantity its margin as a share.
     """
 
-    base: Base
-    pairs: Pairs
+    other_side: OtherSide
+    matcher: CaseMatcher
     screening: int
     gates: Mapping[str, float]
     undecided: str
-    pairing: Pairing = field(default_factory=lambda: Pairing({}, {}, Names(), ()))
+    matched: MatchedCases = field(default_factory=lambda: MatchedCases({}, {}, FileChanges(), ()))
     #: What holds the folder of a revision until the session ends.
     holder: object = None
 
@@ -50,7 +50,7 @@ class Gate:
         measured = bool(side.python) or knobs["unchanged"] == "measure"
         return cls(
             side,
-            Pairs(catalogue, side, root, measure_unchanged=measured),
+            CaseMatcher(catalogue, side, root, measure_unchanged=measured),
             knobs["launches"].fewest,
             {
                 "time": knobs["gate"],
@@ -63,39 +63,37 @@ class Gate:
 
     @property
     def launches(self) -> Launches:
-        """Every case is screened, and a suspect has fresh launches after that."""
+        """Screen every case, and give a suspect fresh launches after that."""
         return Launches(self.screening, self.screening + MOST_FRESH)
 
-    def pair(self, cases: Iterable[Case]) -> None:
-        """Find the other sides of the cases that are going to be measured."""
-        self.pairing = self.pairs.of(dict.fromkeys(cases))
+    def match(self, cases: Iterable[Case]) -> None:
+        self.matched = self.matcher.match(dict.fromkeys(cases))
 
     def why_not(self, case: Case) -> str:
-        """Why a case has no other side; empty where it has one."""
-        return self.pairing.reasons.get(case, "")
+        """Return why a case has no other side; empty where it has one."""
+        return self.matched.reasons.get(case, "")
 
     def both_sides(self) -> list[Case]:
-        """The cases that have another side, each before it."""
-        return [case for pair in self.pairing.sides.items() for case in pair]
+        """Return the cases that have another side, each before it."""
+        return [case for pair in self.matched.sides.items() for case in pair]
 
     def described(self) -> Against:
-        """The gate as the journal's header tells it."""
-        names = self.pairing.names
+        changes = self.matched.file_changes
         return Against(
-            label=self.base.label,
-            commit=self.base.commit,
+            label=self.other_side.label,
+            commit=self.other_side.commit,
             gates=dict(self.gates),
             screening=self.screening,
             undecided=self.undecided,
-            new=tuple(names.new),
-            removed=tuple(names.removed),
-            renamed=dict(names.renamed),
-            unchanged=tuple(self.pairing.unchanged),
-            versions=dict(self.base.versions),
+            new=tuple(changes.new),
+            removed=tuple(changes.removed),
+            renamed=dict(changes.renamed),
+            unchanged=tuple(self.matched.unchanged),
+            versions=dict(self.other_side.versions),
         )
 
 
-def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[Base, object]:
+def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[OtherSide, object]:
     if knobs["against_python"]:
         return against.of_python(knobs["against_python"], catalogue, root), None
     files = tuple(knobs["strategy_file"])
@@ -110,7 +108,7 @@ def _open(root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> tuple[B
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
-    """The user's own strategy files on the other side; those outside the project are the same."""
+    """Return the user's own files on the other side; those outside the project are the same."""
     placed = [_placed(path.resolve(), root, folder) for path in files]
     return tuple(path for path in placed if path.is_file())
 

@@ -14,7 +14,7 @@ from timelift.journal import StrategyEntry
 from timelift.measure import options
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.options import OPTIONS
-from timelift.messages import Rival
+from timelift.messages import RivalSpec
 from timelift.planted import Plant
 
 
@@ -34,8 +34,7 @@ class Catalogue:
     backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
     plants: dict[str, Plant] = field(default_factory=dict)
 
-    def rival(self, case: Case, launch: int) -> Rival:
-        """A case's strategy as a launch is told to build it."""
+    def rival(self, case: Case, launch: int) -> RivalSpec:
         strategy = self.strategies[case.strategy]
         rival = strategy.rival()
         if plant := self.plants.get(case.strategy):
@@ -47,7 +46,7 @@ class Catalogue:
         return replace(rival, factory=theirs.factory) if theirs and other_side else rival
 
     def why_not(self, case: Case) -> str:
-        """Why a case can never be measured; empty where it can."""
+        """Return why a case can never be measured; empty where it can."""
         workload = self.workloads[case.setting.workload]
         if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             return (
@@ -57,11 +56,10 @@ class Catalogue:
         return ""
 
     def is_other_side(self, case: Case) -> bool:
-        """Whether a case is not the project's own, but the other side of one."""
         return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
 
     def described(self, name: str) -> StrategyEntry:
-        """What a reader of the results should know of a strategy, and of which it is a twin."""
+        """Return a strategy's entry in the header, with the strategy that it is a twin of."""
         strategy = self.strategies[name]
         told = strategy.described()
         if not strategy.twin_of:
@@ -72,7 +70,7 @@ class Catalogue:
 
 
 def _own_first(case: Case, pair: str, launch: int) -> bool:
-    """Whether a case is built before its other side: in every other launch, in turn.
+    """True if a case is built before its other side: in every other launch, in turn.
 
     Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
     one pays would look like its own.
@@ -94,7 +92,7 @@ class Question:
 
 
 def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
-    """List the cases of a question; `asked` holds what the user set, by option name."""
+    """Return the cases of a question; `asked` holds the user's options by name."""
     values = {option.name: _values(option.name, question, asked) for option in OPTIONS}
     if question.compares and len(values[question.compares]) < 2:  # noqa: PLR2004
         return []

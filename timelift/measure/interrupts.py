@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """While it is entered, the first signal calls `gently`; the next raises KeyboardInterrupt."""
+    """Call `gently` at the first signal, and raise KeyboardInterrupt at the next."""
 
     def __init__(self, gently: Callable[[], None]) -> None:
         self._gently, self.count = gently, 0

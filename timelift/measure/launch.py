@@ -1,4 +1,4 @@
-"""A launch seen from the pytest process: start it, give it tasks, and survive what it dies of."""
+"""A launch seen from the pytest process: start it, send it tasks, survive its workers' deaths."""
 
 import contextlib
 import os
@@ -17,12 +17,12 @@ from typing import Self
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
-from timelift.measure.turns import Turns
+from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.worker_state import (
-    Attempt,
     Outcome,
-    Tried,
     Watch,
+    WorkerResult,
+    WorkerState,
     again_without_the_dead,
     kill_group,
 )
@@ -50,7 +50,7 @@ _ENDING_LIMIT = 10.0
 
 
 def _only_us() -> "tempfile.TemporaryDirectory[str]":
-    """Make a folder with this package alone: another interpreter has packages of its own."""
+    """Make a folder with this package alone, for an interpreter with packages of its own."""
     folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
     (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
     return folder
@@ -64,11 +64,9 @@ class Limits:
     stage_seconds: float
 
     def times(self, factor: float) -> "Limits":
-        """The limits for launches that share the machine."""
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
-        """The limit of a stage by its word."""
         return self.first_call_seconds if doing == "tracing" else self.stage_seconds
 
 
@@ -88,13 +86,13 @@ class Launch:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python, self._backend = python, backend
-        self._limits, self._turns, self._ready = limits, Turns(), False
-        self._now: Attempt | None = None
+        self._limits, self._machine, self._ready = limits, BuildOrPlayLock(), False
+        self._now: WorkerState | None = None
         self._tasks, self.hurried = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
-        self._pending, self._mark = b"", 0
+        self._pending, self._printed = b"", 0
         self._home = None if python == sys.executable else _only_us()
         home = self._home.name if self._home else str(_HOME)
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
@@ -110,15 +108,14 @@ class Launch:
         )
         os.close(writer)
 
-    def share(self, turns: Turns, limits: Limits) -> None:
-        """Share the machine with the other launches of `turns`, under limits that allow for it."""
-        self._turns, self._limits = turns, limits
+    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
+        self._machine, self._limits = machine, limits
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
         if self._ready or self.hurried:
             return
-        with self._turns.building():
+        with self._machine.building():
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self.hurried:
             return
@@ -144,26 +141,25 @@ class Launch:
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return again_without_the_dead(task, lambda rest: self._attempt(rest, watch))
+        return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
 
-    def _attempt(self, task: Task, watch: Watch) -> Tried:
-        """Run one worker to its end."""
-        attempt = Attempt({rival.name: rival for rival in task.rivals}, watch)
-        with self._turns.building():
+    def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
+        worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
+        with self._machine.building():
             if not self.hurried:
-                self.build(attempt, task)
-        if attempt.ready:
-            with self._turns.playing():
+                self.build(worker, task)
+        if worker.ready:
+            with self._machine.playing():
                 if not self.hurried:
-                    self.tell(attempt, Go())
-                    self.follow(attempt)
-        if self.hurried and attempt.waiting:
-            self.end(attempt)
-        found = attempt.tried()
+                    self.tell(worker, Go())
+                    self.follow(worker)
+        if self.hurried and worker.waiting:
+            self.end(worker)
+        found = worker.result()
         return replace(found, again=found.again and not self.hurried)
 
     def hurry(self) -> None:
-        """Finish the round that is being played and report; a setting that is not ready is left."""
+        """Finish the round being played and report; abandon a setting that is not ready."""
         self.hurried = True
         if self._ready:
             self._pass_on()
@@ -172,89 +168,88 @@ class Launch:
 
     def _pass_on(self) -> None:
         """Tell the worker, if there is one, that time is up."""
-        attempt = self._now
-        if attempt is None or attempt.gone or attempt.told or not attempt.pid:
+        worker = self._now
+        if worker is None or worker.gone or worker.told or not worker.pid:
             return
-        attempt.told = True
+        worker.told = True
         with contextlib.suppress(ProcessLookupError):
-            if attempt.doing == PLAYING:
-                os.kill(attempt.pid, signal.SIGUSR1)
+            if worker.doing == PLAYING:
+                os.kill(worker.pid, signal.SIGUSR1)
             else:
-                os.killpg(attempt.pid, signal.SIGKILL)
+                os.killpg(worker.pid, signal.SIGKILL)
 
-    def build(self, attempt: Attempt, task: Task) -> None:
+    def build(self, worker: WorkerState, task: Task) -> None:
         """Start a worker, and follow it until it is ready to play or gone."""
-        self._now, self._tasks = attempt, self._tasks + 1
-        attempt.number = self._tasks
-        self._send(task_line(attempt.number, task))
-        if self.follow(attempt, Ready):
-            attempt.wait()
+        self._now, self._tasks = worker, self._tasks + 1
+        worker.number = self._tasks
+        self._send(task_line(worker.number, task))
+        if self.follow(worker, Ready):
+            worker.wait()
 
-    def follow(self, attempt: Attempt, until: type[object] = Exited) -> Event | None:
+    def follow(self, worker: WorkerState, until: type[object] = Exited) -> Event | None:
         """Follow a worker's events until one, which is returned.
 
-        None where the worker is gone; `attempt.death` says how, if it died.
+        None where the worker is gone; `worker.death` says how, if it died.
         """
-        event = self._next_of(attempt, until)
+        event = self._next_of(worker, until)
         if event is None:
-            self._end_overdue(attempt)
+            self._end_overdue(worker)
         elif isinstance(event, Exited) and event.code != 0 and not self.hurried:
-            self._note_death(attempt, event)
-        attempt.gone = event is None or isinstance(event, Exited)
-        return None if attempt.gone else event
+            self._note_death(worker, event)
+        worker.gone = event is None or isinstance(event, Exited)
+        return None if worker.gone else event
 
-    def end(self, attempt: Attempt) -> None:
-        """End a worker that is of no use any more."""
-        kill_group(attempt)
-        self._next_of(attempt, Exited)
+    def end(self, worker: WorkerState) -> None:
+        kill_group(worker)
+        self._next_of(worker, Exited)
 
-    def tell(self, attempt: Attempt, order: Order) -> None:
-        """Send an order to a worker, which may be gone by now."""
-        self._send(order_line(attempt.number, order))
+    def tell(self, worker: WorkerState, order: Order) -> None:
+        """Send an order to a worker, which may have exited."""
+        self._send(order_line(worker.number, order))
 
     def _send(self, line: str) -> None:
         """Send a line to the launch process; raises UserError where it is gone."""
         assert self._process.stdin is not None
-        self._mark = self._log.seek(0, os.SEEK_END)
+        self._printed = self._log.seek(0, os.SEEK_END)
         try:
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
         except BrokenPipeError:
             raise UserError(f"the launch process died: {self._last_lines()}") from None
 
-    def _next_of(self, attempt: Attempt, last: type[object]) -> Event | None:
+    def _next_of(self, worker: WorkerState, last: type[object]) -> Event | None:
         """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
         while True:
-            deadline = time.monotonic() + self._limits.of(attempt.doing)
-            event = self._next_event(attempt.number, deadline)
+            deadline = time.monotonic() + self._limits.of(worker.doing)
+            event = self._next_event(worker.number, deadline)
             if event is None or isinstance(event, (last, Exited)):
                 return event
             if isinstance(event, Busy) and event.printed is not None:
-                self._mark = event.printed
-            attempt.take(event)
+                self._printed = event.printed
+            worker.take(event)
             if self.hurried:
                 self._pass_on()
 
-    def _end_overdue(self, attempt: Attempt) -> None:
-        if self._process.poll() is not None or not attempt.pid:
+    def _end_overdue(self, worker: WorkerState) -> None:
+        if self._process.poll() is not None or not worker.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
-        doing, limit = attempt.doing, self._limits.of(attempt.doing)
-        kill_group(attempt)
+        doing, limit = worker.doing, self._limits.of(worker.doing)
+        kill_group(worker)
         deadline = time.monotonic() + _ENDING_LIMIT
-        exited = self._exit_of(attempt, deadline)
+        exited = self._exit_of(worker, deadline)
         tracing = doing == "tracing"
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
-        attempt.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
+        worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
-    def _exit_of(self, attempt: Attempt, deadline: float) -> Exited | None:
-        """Wait for the end of a worker; whatever else it says comes too late."""
-        while event := self._next_event(attempt.number, deadline):
+    def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
+        """Wait for a worker's exit, ignoring other events."""
+        while event := self._next_event(worker.number, deadline):
             if isinstance(event, Exited):
                 return event
         return None
 
-    def _note_death(self, attempt: Attempt, exited: Exited) -> None:
+    def _note_death(self, worker: WorkerState, exited: Exited) -> None:
         cause = (
             f"signal {signal.Signals(exited.signal).name}"
             if exited.signal
@@ -262,8 +257,8 @@ class Launch:
         )
         said = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(said) else Status.CRASHED
-        reason = f"the worker ended with {cause} while {attempt.doing}: {said}"
-        attempt.die(status, reason, exited)
+        reason = f"the worker ended with {cause} while {worker.doing}: {said}"
+        worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Event | None:
         """Read the next event of a task; None once the deadline has passed or the process is gone.
@@ -286,22 +281,21 @@ class Launch:
         return line
 
     def _last_lines(self, most: int = 5, width: int = 300) -> str:
-        """The end of what was printed since the last rival was begun."""
+        """Return the end of what was printed since the last rival was begun."""
         size = self._log.seek(0, os.SEEK_END)
-        self._log.seek(max(self._mark, size - 4096))
+        self._log.seek(max(self._printed, size - 4096))
         lines = without_codes(self._log.read().decode(errors="replace")).split("\n")
         kept = [line.strip() for line in lines if line.strip()][-most:]
         return " | ".join(kept)[-width:] or "it printed nothing"
 
     def kill(self) -> None:
-        """End the process and its worker at once; whoever waits for it is told that it died."""
+        """End the process and its worker at once; waiting threads see that it died."""
         if self._process.poll() is None:
             self._process.kill()
         if self._now and not self._now.gone:
             kill_group(self._now)
 
     def stop(self) -> None:
-        """End the process and wait for it."""
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

@@ -12,17 +12,17 @@ from types import TracebackType
 from typing import Self
 
 from timelift.case import Backend
+from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Launch
-from timelift.measure.plan import Plan
-from timelift.measure.turns import Turns
-from timelift.measure.two_interpreters import Duet
+from timelift.measure.two_interpreters import TwoInterpreters
 
 #: So many launches import the backend together at the start, which costs less than one by one.
 _TOGETHER = 3
 
 
 #: One interpreter's launch, or two interpreters' that play together.
-AnyLaunch = Launch | Duet
+AnyLaunch = Launch | TwoInterpreters
 #: What a process must be started with, so that its peak memory can be read (mallopt(3)).
 GAUGING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 #: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
@@ -30,27 +30,26 @@ _Key = tuple[int, Backend, str]
 
 
 @dataclass(frozen=True)
-class Part:
-    """One launch of a group that runs side by side."""
+class LaunchSlot:
+    """One launch of a group that runs in parallel."""
 
     number: int
     numbers: tuple[int, ...]
-    turns: Turns
+    machine: BuildOrPlayLock
 
     @property
     def alone(self) -> bool:
-        """Whether it has the machine to itself."""
         return len(self.numbers) == 1
 
 
-class Fleet:
-    """Use it as a context manager: at its end no process is left.
+class LaunchPool:
+    """The processes of a campaign's launches; leaving the context ends all of them.
 
     Of the `wanted` processes, named by the launch's number and the backend, the first few are
     started at once.
     """
 
-    def __init__(self, plan: Plan, wanted: Iterable[tuple[int, Backend]] = ()) -> None:
+    def __init__(self, plan: CampaignOptions, wanted: Iterable[tuple[int, Backend]] = ()) -> None:
         self._plan, self._lock = plan, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[_Key, AnyLaunch] = {}
@@ -76,47 +75,46 @@ class Fleet:
         for launch in self._live.values():
             launch.stop()
 
-    def open(self, part: Part, backend: Backend) -> AnyLaunch:
-        """Give a launch's process for a backend, ready for tasks; it may be there already."""
-        launch = self._live.get((part.number, backend, "")) or self._started(part.number, backend)
-        return self._shared(launch, part)
+    def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
+        """Return a launch's process for a backend, ready for tasks, started where needed."""
+        launch = self._live.get((slot.number, backend, "")) or self._started(slot.number, backend)
+        return self._shared(launch, slot)
 
-    def gauge(self, part: Part, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
-        """The process in which a launch's peak memory is read; `close` ends it with the launch.
+    def gauge(self, slot: LaunchSlot, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
+        """Return the process that reads a launch's peak memory; `close` ends it with the launch.
 
         `there` names the other interpreter, where two are compared. A process ends with the thread
         that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
         """
         plan = self._plan
         python = plan.other_python if there else sys.executable
-        key = part.number, backend, python
+        key = slot.number, backend, python
         launch = self._live.get(key) or self._kept(
             key, Launch(backend, plan.limits, plan.cores, python, GAUGING_ENVIRONMENT)
         )
-        return self._shared(launch, part)
+        return self._shared(launch, slot)
 
-    def _shared(self, launch: AnyLaunch, part: Part) -> AnyLaunch:
-        launch.share(part.turns, self._plan.limits.times(len(part.numbers)))
+    def _shared(self, launch: AnyLaunch, slot: LaunchSlot) -> AnyLaunch:
+        launch.share_machine(slot.machine, self._plan.limits.times(len(slot.numbers)))
         launch.wait_until_ready()
         return launch
 
-    def close(self, part: Part) -> None:
-        """End the processes of a launch."""
+    def close(self, slot: LaunchSlot) -> None:
         with self._lock:
-            mine = [key for key in self._live if key[0] == part.number]
+            mine = [key for key in self._live if key[0] == slot.number]
             ended = [self._live.pop(key) for key in mine]
         for launch in ended:
             launch.stop()
 
     def hurry(self) -> None:
-        """Let every launch finish the round that it plays; none goes on importing."""
+        """Let every launch finish the round that it plays; imports end."""
         self._hurried = True
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):
             launch.hurry()
 
     def kill(self) -> None:
-        """End every process at once; whoever waits for one is told that it died."""
+        """End every process at once; waiting threads see that it died."""
         with self._lock:
             for launch in self._live.values():
                 launch.kill()
@@ -124,7 +122,7 @@ class Fleet:
     def _new(self, backend: Backend) -> AnyLaunch:
         plan = self._plan
         if plan.other_python:
-            return Duet(backend, plan.limits, plan.cores, plan.other_python)
+            return TwoInterpreters(backend, plan.limits, plan.cores, plan.other_python)
         return Launch(backend, plan.limits, plan.cores)
 
     def _started(self, number: int, backend: Backend) -> AnyLaunch:

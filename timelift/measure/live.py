@@ -12,7 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from timelift.measure.progress import State
+from timelift.measure.progress_state import ProgressState
+from timelift.measure.progress_words import how_many, time_left
 
 _BAR = 24
 #: Narrower terminals have no bar.
@@ -20,7 +21,7 @@ _ROOM = 60
 
 
 class Live:
-    """Lines at the bottom of a terminal; what is said stays above them. NO_COLOR is honoured."""
+    """Lines at the bottom of a terminal, below those that stay. NO_COLOR is honoured."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, force_terminal=True, highlight=False)
@@ -36,33 +37,29 @@ class Live:
         self._console.show_cursor(show=True)
 
     def say(self, text: str) -> None:
-        """Print a line above the display."""
         self._console.print(Text(_printable(text)), soft_wrap=True)
 
-    def show(self, state: State) -> None:
-        """Draw the display anew."""
+    def show(self, state: ProgressState) -> None:
         self._live.update(drawn(state, self._console.width), refresh=True)
 
     def done(self) -> None:
-        """Take the display away."""
         self._live.stop()
 
 
-def drawn(state: State, width: int) -> RenderableType:
+def drawn(state: ProgressState, width: int) -> RenderableType:
     """Draw a state in lines that are cut to the width, never wrapped."""
-    setting, doing = _printable(state.setting), _printable(state.doing)
-    stage = Text.assemble((setting, "bold"), "  " if setting else "", doing)
-    doubt = f"undecided: {state.undecided}" if state.undecided else ""
-    rest = Text.assemble(
-        (state.left, "cyan"), "  " if state.left and doubt else "", (doubt, "yellow")
-    )
-    lines: list[RenderableType] = [_first(state, width)] if state.where else []
-    lines += [_cut(text) for text in (stage, rest) if text.plain]
-    return Group(*lines)
+    if state.stage is None:
+        return Group()
+    setting, doing = _printable(state.stage.setting), _printable(state.stage.doing)
+    stage = Text.assemble((setting, "bold"), "  ", doing)
+    left = time_left(state.stage)
+    doubt = f"undecided: {how_many(state.undecided)}" if state.undecided else ""
+    rest = Text.assemble((left, "cyan"), "  " if left and doubt else "", (doubt, "yellow"))
+    lines: list[RenderableType] = [_first(state, width), _cut(stage)]
+    return Group(*lines, *([_cut(rest)] if rest.plain else []))
 
 
-def _first(state: State, width: int) -> RenderableType:
-    """Draw the bar, where there is room and something to count, and the launch beside it."""
+def _first(state: ProgressState, width: int) -> RenderableType:
     where = _cut(Text(state.where, "dim"))
     if state.share is None or width < _ROOM:
         return where
@@ -79,5 +76,5 @@ def _cut(text: Text) -> Text:
 
 
 def _printable(text: str) -> str:
-    """Take the control codes from a text: names are those of files."""
+    """Replace control codes: names are those of files."""
     return "".join(letter if letter.isprintable() else " " for letter in text)

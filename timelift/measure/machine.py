@@ -1,4 +1,4 @@
-"""Which machine this is: its identity, what may drift on it, and what is only worth knowing."""
+"""The machine: its identity, what may drift on it, and what is only worth knowing."""
 
 import importlib.metadata
 import os
@@ -75,7 +75,6 @@ def _name(identity: dict[str, Any]) -> str:
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """The installed versions of packages, read without importing them."""
     found = {}
     for package in names:
         try:
@@ -86,7 +85,7 @@ def versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def commit(root: Path) -> Commit:
-    """The commit of `root` and whether tracked files differ from it; no git gives no id."""
+    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
     try:
         revision = _git(root, "rev-parse", "HEAD")
         return Commit(revision, bool(_git(root, "status", "--porcelain", "-uno")))
@@ -116,7 +115,6 @@ def _first_line(path: str) -> str | None:
 
 
 def _state() -> dict[str, Any]:
-    """Look at the machine before a run: load, its processors' use, frequency, and the canary."""
     seen = canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {

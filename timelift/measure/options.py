@@ -24,12 +24,10 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The option's spelling on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def full_help(self) -> str:
-        """The help text with the default."""
         return f"{self.help} (default: {self.default or self.otherwise})"
 
 
@@ -54,7 +52,7 @@ class AxisOption(Option):
     otherwise: str = "what the question and the workload say"
 
     def values(self, text: str) -> tuple[Any, ...]:
-        """Read a comma-separated list; each wrong value is a UserError naming this option."""
+        """Read a comma-separated list; raises UserError naming this option for a wrong value."""
         words = split(text)
         if not words:
             raise UserError(f"{self.flag}: expected at least one value, received {text!r}")
@@ -65,7 +63,7 @@ class AxisOption(Option):
 
 
 def values(name: str, text: str) -> tuple[Any, ...]:
-    """Read the option of this name from its text, or from its default where there is none."""
+    """Read the option of this name from its text, or from its default where the text is empty."""
     option = next(option for option in OPTIONS if option.name == name)
     text = devices.spelled_out(text) if name == "devices" else text or option.default
     return option.values(text) if text else ()
@@ -84,7 +82,7 @@ def split(text: str) -> list[str]:
 
 
 def _counts(word: str) -> bool:
-    """Whether a word is a whole number from 1 that any backend has a size for."""
+    """True if a word is a whole number from 1 that any backend has a size for."""
     short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
     return short and 0 < int(word) <= _LARGEST
 
@@ -151,7 +149,6 @@ class Knob(Option):
     read: Callable[[str], Any] = str
 
     def value(self, text: str) -> Any:
-        """Read the option's text, or its default when empty."""
         try:
             return self.read(text or self.default)
         except UserError as error:
@@ -196,7 +193,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def _duration(word: str) -> float | None:
-    """Read `90`, `90s`, `5m` or `1h` as seconds; nothing is no limit of the user's."""
+    """Read `90`, `90s`, `5m` or `1h` as seconds; an empty text is no limit of the user's."""
     if not word:
         return None
     unit = word[-1] if word[-1] in _UNITS else ""
@@ -216,7 +213,7 @@ _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def _bytes(word: str) -> int:
-    """Read `4G`, `800M` or a number of bytes; nothing is no limit."""
+    """Read `4G`, `800M` or a number of bytes; an empty text is no limit."""
     if not word:
         return 0
     unit = word[-1].upper()
@@ -234,7 +231,7 @@ _MOST_CORES = 1 << 16
 
 
 def _seed(word: str) -> int | None:
-    """Read a whole number from 0; nothing is a seed drawn anew."""
+    """Read a whole number from 0; an empty text asks for a seed drawn anew."""
     if not word:
         return None
     if not (word.isascii() and word.isdecimal()):
@@ -243,7 +240,6 @@ def _seed(word: str) -> int | None:
 
 
 def _cores(word: str) -> tuple[int, ...]:
-    """Read `0,2-3` as numbers of processors that this process may use."""
     found: set[int] = set()
     for part in filter(None, word.split(",")):
         first, _, last = part.partition("-")

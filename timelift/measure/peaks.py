@@ -12,7 +12,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.launch_pool import AnyLaunch
 from timelift.measure.worker_state import Outcome, Watch
-from timelift.messages import Rival, Task
+from timelift.messages import RivalSpec, Task
 
 #: Opens the process of this interpreter, or of the other one.
 OpenGauge = Callable[[bool], AnyLaunch]
@@ -39,7 +39,7 @@ def with_peaks(
     return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
 
 
-def _reading(task: Task, rivals: Sequence[Rival]) -> Task:
+def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
     return replace(
         task,
         rivals=tuple(rivals),

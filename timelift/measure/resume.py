@@ -1,4 +1,4 @@
-"""Going on with a run that was cut off: whether it can be, with these cases, on this machine."""
+"""Resuming a run that was cut off: whether it can be, with these cases, on this machine."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -88,7 +88,7 @@ def refuse_other_machine(past: Past, now: Header) -> None:
 
 
 def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
-    """What has to be the same: the machine's identity, versions and flags, and the files."""
+    """Yield what has to be the same: the machine's identity, versions and flags, and the files."""
     machine = header.machine
     yield machine.identity
     yield {**machine.versions, "python": machine.drift.get("python")}
@@ -97,7 +97,7 @@ def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
 
 
 def options(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
-    """Give the run's own options; raises UserError where other ones are asked for now."""
+    """Return the run's own options; raises UserError where other ones are asked for now."""
     own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
     for name, text in asked.items():
         if text and name not in FREE and text != own.get(name, ""):

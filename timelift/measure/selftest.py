@@ -26,7 +26,7 @@ AXES = {
 
 
 def cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[Case]:
-    """Give the cases of a self-test in the settings of `grid`; add the twins to the catalogue.
+    """Return the cases of a self-test in the settings of `grid`; add the twins to the catalogue.
 
     `copies` is a folder for the files that are loaded from another path.
     """
@@ -46,6 +46,5 @@ def _lot(setting: Setting) -> int:
 
 
 def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
-    """Return the same strategy under another name."""
     path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
     return replace(base, name=f"{base.name}{MARK}{plant.word}", path=path, twin_of=base.name)

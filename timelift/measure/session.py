@@ -18,13 +18,14 @@ from timelift.measure import backends, catalogue, grid, lock, machine, options, 
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
+from timelift.measure.campaign_options import CampaignOptions, Referee
 from timelift.measure.catalogue import user_workload
+from timelift.measure.events import Display
 from timelift.measure.gate import Gate
 from timelift.measure.launch import Limits
 from timelift.measure.options import KNOBS
-from timelift.measure.plan import Display, Plan, Referee
 
-#: A machine that is busier than this with other work, as a share of its processors, is said so.
+#: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
 
 
@@ -47,7 +48,7 @@ NO_FLAGS = Flags()
 
 
 class Session:
-    """What conftest.py asks for; `asked` holds every option's text, empty where not given.
+    """One pytest session; `asked` holds every option's text, empty where not given.
 
     `gate` is how the cases are raced against another side, None where they are not.
     """
@@ -82,14 +83,14 @@ class Session:
         self.campaign: Campaign | None = None
 
     def _add_user_layer(self) -> None:
-        """Put the user's layer among the workloads, and in place of the default ones."""
+        """Add the user's layer to the workloads, and measure it in place of the default ones."""
         workload = user_workload(self.knobs)
         if workload:
             self.catalogue.workloads[workload.name] = workload
             self.asked["workloads"] = self.asked["workloads"] or workload.name
 
     def cases(self, question: Mapping[str, str]) -> list[Case]:
-        """List the cases of a bench module; a wrong value of any axis is a UserError."""
+        """Return the cases of a bench module; raises UserError for a wrong value of any axis."""
         compares = question.get("compares", "")
         sizes = question.get("sizes", "all")
         named = {name: text for name, text in question.items() if name in self.asked}
@@ -116,7 +117,7 @@ class Session:
             self._measure(self.campaign, display, referee)
 
     def _go_on(self, chosen: list[Case]) -> Played:
-        """Read again what was played, now that nobody writes it; leave its cases in `chosen`."""
+        """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.past is not None
         self.past = resume.open_past(self._results_folder, str(self.past.path))
         chosen[:] = [case for case in chosen if case.label in self.past.cases]
@@ -135,7 +136,7 @@ class Session:
             journal.exit_word = campaign.exit_word
 
     def interrupt(self) -> None:
-        """End the campaign, if one goes on, after the rounds that are being played."""
+        """End the campaign, if one is running, after the rounds that are being played."""
         self.interrupted = True
         if self.campaign:
             self.campaign.interrupt()
@@ -148,19 +149,19 @@ class Session:
             )
 
     def result(self, case: Case) -> Result | None:
-        """What the campaign found of a case; None before it has run."""
+        """Return how a case ended; None before the campaign has run."""
         return self.campaign.results.get(case) if self.campaign else None
 
     def told_first(self, case: Case, result: Result) -> bool:
-        """Whether this is the first case to tell that its workload has no inner layer, and why."""
+        """True if this case is the first to report why its workload has no inner layer."""
         why = case.setting.workload, result.reason
         return self._told.setdefault(why, case) == case
 
-    def _plan(self, stop_after: int) -> Plan:
+    def _plan(self, stop_after: int) -> CampaignOptions:
         knobs = self.knobs
         launches = self.gate.launches if self.gate else knobs["launches"]
         seed = self._seed()
-        return Plan(
+        return CampaignOptions(
             fewest=1 if self.once else launches.fewest,
             most=1 if self.once else launches.most,
             round_seconds=0.0 if self.once else knobs["round_seconds"],
@@ -173,34 +174,34 @@ class Session:
             memory_bytes=knobs["memory_limit"],
             gauges_memory=not (self.once or self.selftest),
             two_sided=self.gate is not None,
-            other_python=self.gate.base.python if self.gate else "",
+            other_python=self.gate.other_side.python if self.gate else "",
         )
 
     def other_side_lost(self, case: Case) -> str:
-        """Why a case's other side has no figures to compare with; empty where it has."""
+        """Return why a case's other side has no figures to compare with; empty where it has."""
         if not self.gate:
             return ""
-        other = self.result(self.gate.pairing.sides[case])
+        other = self.result(self.gate.matched.sides[case])
         if other is None or other.status is Status.MEASURED:
             return ""
-        label = self.gate.base.label
+        label = self.gate.other_side.label
         return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
     def _spare_seconds(self) -> float:
-        """How long launches beyond the fewest go on; suspects of a gate have their trial anyway."""
+        """Return the time for launches beyond the fewest; a gate's suspects have theirs anyway."""
         if self.gate:
             return float("inf")
         return SELFTEST_SPARE_SECONDS if self.selftest else SPARE_SECONDS
 
     def _seed(self) -> int:
-        """The seed of every order: the user's, that of the run that goes on, or a new one."""
+        """Return the seed of every order: the user's, the resumed run's, or a new one."""
         if self.knobs["seed"] is not None:
             return int(self.knobs["seed"])
         before = self.past.header.seed if self.past else None
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
     def why_not(self, case: Case) -> str:
-        """Why a case is not measured in this session; empty where it is."""
+        """Return why a case is not measured in this session; empty where it is."""
         if self.past and case.label not in self.past.cases:
             return "no case of the run that goes on"
         if reason := self._impossible(case):
@@ -208,10 +209,10 @@ class Session:
         return self.gate.why_not(case) if self.gate else ""
 
     def _impossible(self, case: Case) -> str:
-        """Why a case cannot be measured here, whatever is asked for; empty where it can."""
+        """Return why a case cannot be measured here, whatever is asked for; empty where it can."""
         return backends.why_not(case.setting.backend) or self.catalogue.why_not(case)
 
-    def _header(self, cases: int, plan: Plan) -> Header:
+    def _header(self, cases: int, plan: CampaignOptions) -> Header:
         started = utc_now()
         return structs.replace(
             self.described(),
@@ -233,7 +234,6 @@ class Session:
         return {name: _as_text(value) for name, value in self.knobs.items()}
 
     def _sources(self) -> dict[str, str]:
-        """A digest of every file that is measured: who goes on with a run wants the same."""
         workloads = {case.setting.workload for case in self._results()}
         files = [one.path for one in self._chosen().values()]
         files += [
@@ -246,13 +246,11 @@ class Session:
         }
 
     def described(self) -> Header:
-        """The part of a journal's header that tells of the strategies of this run."""
         described = self.catalogue.described
         return Header(strategies={name: described(name) for name in self._chosen()})
 
     @property
     def look_alikes(self) -> dict[str, str]:
-        """Why a strategy is measured although it is no lift, by name."""
         known = self.catalogue.strategies
         return {name: one.differs for name, one in known.items() if one.differs}
 
@@ -274,7 +272,6 @@ class Session:
 
 
 def _as_text(value: Any) -> str:
-    """Write a knob's value as one would on the command line."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return "" if value is None else str(value)

@@ -33,12 +33,11 @@ class Source:
 
     @property
     def name(self) -> str:
-        """The file's stem, which is the strategy's or the workload's name."""
         return self.path.stem
 
 
 class Declaration(NamedTuple):
-    """Whether a value will do, and what is expected in words."""
+    """A test of a declared value, and what is expected in words."""
 
     fits: Callable[[Any], bool]
     expected: str
@@ -61,7 +60,7 @@ def _are_variants(value: object) -> bool:
 
 
 def _is_meaning(value: object) -> bool:
-    """Whether a value is a word, or one for each time axis."""
+    """True if a value is a word, or one for each time axis."""
     words = value.items() if isinstance(value, dict) else [("", value)]
     return all(isinstance(one, str) for pair in words for one in pair)
 
@@ -152,7 +151,7 @@ def _refuse(name: str, path: Path) -> None:
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
-    """Every `NAME = value` and `NAME: kind = value` of the module itself."""
+    """Yield every `NAME = value` and `NAME: kind = value` of the module itself."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             yield from ((one, node.value) for one in node.targets if isinstance(one, ast.Name))
@@ -161,7 +160,7 @@ def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
 
 
 def _stored(node: ast.AST) -> Iterator[ast.Name]:
-    """Every name that the module itself binds, wherever outside of a function or class."""
+    """Yield every name that the module itself binds, outside of functions and classes."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
             yield child

@@ -1,8 +1,8 @@
-"""An attempt: what is known of one worker while it works, and how its rivals ended.
+"""An worker: what is known of one worker while it works, and how its rivals ended.
 
 Whatever ends a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is
-out of memory because another launch builds. Then nothing speaks against any rival, so a setting is
+out of memory because another launch builds. Then no rival is at fault, so a setting is
 tried once more with all of them; where that worker too dies with no rival at work, the rival that
 was at work last is charged, and the others go on without it. Where it dies as the inner layer is
 made or called, that is every rival of this layer.
@@ -24,7 +24,7 @@ from timelift.messages import (
     Event,
     Exhausted,
     Exited,
-    Rival,
+    RivalSpec,
     Started,
     Task,
 )
@@ -34,7 +34,7 @@ from timelift.messages import (
 class Outcome:
     """How one rival ended in one launch; `samples` only when it was measured."""
 
-    rival: Rival
+    rival: RivalSpec
     status: Status
     reason: str = ""
     samples: Mapping[str, Any] | None = None
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Death:
-    """How a worker was ended, as the outcomes of the rivals that it is charged to.
+    """How a worker died, as the outcomes of the rivals that it is charged to.
 
     Where it is not `clear` that they are at fault, they are charged only if it happens again.
     """
@@ -52,14 +52,13 @@ class Death:
 
     @property
     def charged(self) -> list[Outcome]:
-        """The outcomes with a word for rivals that are charged because it happened again."""
         why = "" if self.clear else " (for the second time)"
         return [replace(one, reason=one.reason + why) for one in self.outcomes]
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What one worker came to: which rivals ended, and whether those that are left need another."""
+class WorkerResult:
+    """How rivals ended in one worker, and whether the remaining ones need another."""
 
     outcomes: Sequence[Outcome]
     death: Death | None = None
@@ -70,39 +69,36 @@ Watch = Callable[[str], None]
 _SAMPLES = ("seconds_per_call", "calls_per_sample", "facts")
 
 
-class Attempt:
-    """What is known of one worker while it works: its process, its stage and which rivals ended."""
+class WorkerState:
+    """What is known of a worker while it works: its process, its stage, how its rivals ended."""
 
     ready = gone = told = exhausted = at_work = False
     number = pid = 0
     death: Death | None = None
     doing = "starting"
 
-    def __init__(self, rivals: Mapping[str, Rival], watch: Watch) -> None:
+    def __init__(self, rivals: Mapping[str, RivalSpec], watch: Watch) -> None:
         self.rivals, self._watch = rivals, watch
         self.suspect = next(iter(rivals.values()))
         self.outcomes: list[Outcome] = []
 
     @property
     def waiting(self) -> bool:
-        """Whether the worker is built and not gone."""
         return self.ready and not self.gone
 
     @property
     def unfinished(self) -> bool:
-        """Whether the worker ended before its task: it died, or memory ran out."""
+        """True if the worker exited or ran out of memory before finishing its task."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
-    def tried(self) -> Tried:
-        """What the attempt came to, once the worker is gone."""
-        return tried([self], self.outcomes)
+    def result(self) -> WorkerResult:
+        return worker_result([self], self.outcomes)
 
     def wait(self) -> None:
-        """Note that every rival is built, and none is played yet."""
         self.ready, self.at_work, self.doing = True, False, "waiting for its turn"
 
     def die(self, status: Status, reason: str, exited: Exited | None) -> None:
-        """Note how the worker was ended; `exited` tells which rival played."""
+        """Note how the worker died; `exited` has the place of the rival that played."""
         place, left = exited.playing if exited else 0, self._left()
         if 0 < place <= len(self.rivals):
             self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
@@ -114,7 +110,7 @@ class Attempt:
             self.death = Death([Outcome(left[0], status, reason)], clear=False)
 
     def _death_of_layer(self, status: Status, reason: str) -> Death:
-        """The death of a worker that made or called the inner layer: all who lift it are charged.
+        """Charge every rival with the inner layer whose making or call killed the worker.
 
         What takes too long does so by itself, and is not tried again.
         """
@@ -124,12 +120,11 @@ class Attempt:
         clear = status is Status.TIMED_OUT
         return Death([Outcome(one, ended, reason) for one in mine], clear)
 
-    def _left(self) -> list[Rival]:
+    def _left(self) -> list[RivalSpec]:
         ended = {outcome.rival.name for outcome in self.outcomes}
         return [one for one in self.rivals.values() if one.name not in ended]
 
     def take(self, event: Event) -> None:
-        """Follow one event."""
         if isinstance(event, Started):
             self.pid = event.pid
         elif isinstance(event, Busy):
@@ -144,34 +139,34 @@ class Attempt:
             self.outcomes.append(_outcome(self.rivals[event.rival], event))
 
 
-def _outcome(rival: Rival, event: Ended) -> Outcome:
+def _outcome(rival: RivalSpec, event: Ended) -> Outcome:
     if event.status is not Status.MEASURED:
         return Outcome(rival, event.status, event.reason)
     samples = {name: getattr(event, name) for name in _SAMPLES}
     return Outcome(rival, event.status, "", samples)
 
 
-def tried(attempts: Sequence[Attempt], outcomes: Sequence[Outcome]) -> Tried:
-    """What attempts at one setting came to together, whose rivals ended like this.
+def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -> WorkerResult:
+    """Combine the workers of one setting, whose rivals ended like this, into one result.
 
     Rounds mean something only together, so what was measured beside a rival that has to be played
     again is played again too.
     """
-    if not any(one.unfinished for one in attempts):
-        return Tried(outcomes)
+    if not any(one.unfinished for one in workers):
+        return WorkerResult(outcomes)
     kept = [one for one in outcomes if one.status is not Status.MEASURED]
-    return Tried(kept, next((one.death for one in attempts if one.death), None), again=True)
+    return WorkerResult(kept, next((one.death for one in workers if one.death), None), again=True)
 
 
-def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list[Outcome]:
-    """Attempt a setting until a worker finishes it, each time without the rivals that ended.
+def again_without_the_dead(task: Task, run_worker: Callable[[Task], WorkerResult]) -> list[Outcome]:
+    """Measure a setting until a worker finishes it, each time without the rivals that ended.
 
-    After a death that speaks against no rival the tracer is not warmed: that may have been it.
+    After a death that no rival caused the tracer is not warmed: that may have been the cause.
     """
     ended: list[Outcome] = []
     rivals, spared = task.rivals, False
     while rivals:
-        found = attempt(replace(task, rivals=rivals, warms=task.warms and not spared))
+        found = run_worker(replace(task, rivals=rivals, warms=task.warms and not spared))
         ended += found.outcomes
         if found.death and (found.death.clear or spared):
             ended += found.death.charged
@@ -183,8 +178,8 @@ def again_without_the_dead(task: Task, attempt: Callable[[Task], Tried]) -> list
     return ended
 
 
-def kill_group(attempt: Attempt) -> None:
-    """End a worker and whatever its strategies started, if it has begun and is not gone."""
-    if attempt.pid:
+def kill_group(worker: WorkerState) -> None:
+    """Kill a worker that has begun and the processes that its strategies started."""
+    if worker.pid:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(attempt.pid, signal.SIGKILL)
+            os.killpg(worker.pid, signal.SIGKILL)

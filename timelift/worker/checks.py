@@ -1,4 +1,4 @@
-"""One rival held to the law: at the drawn steps by the reference, elsewhere by what it settles.
+"""Hold one rival to the law: at drawn steps by the reference, elsewhere by the opinion.
 
 In the backward phase the compiled function tells its loss and gradients alone. The loss for a
 random cotangent is a sum of outputs weighed at random, so it holds them too, at every step at once;
@@ -16,7 +16,7 @@ from timelift.case import Gradients, Phase
 from timelift.worker import law
 from timelift.worker.engines import Array, Compiled, Feed
 from timelift.worker.feeds import Feeds, called
-from timelift.worker.inputs import Side
+from timelift.worker.inputs import InnerLayer
 from timelift.worker.opinion import Opinion
 from timelift.worker.tolerance import TOLERANCES, errors, scale_of
 
@@ -24,25 +24,25 @@ from timelift.worker.tolerance import TOLERANCES, errors, scale_of
 _MOST_ROUNDING = 0.25
 
 
-def hold(side: Side, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -> float:
+def hold(inner: InnerLayer, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -> float:
     """Hold a rival to the law; return its largest relative error.
 
     `feed` is what will be timed, with the opinion's cotangent in the backward phase. Raises
     LawBrokenError, and ValueError where the inner layer itself gives NaN or infinity.
     """
-    order = law.match_weights(model, side.layer)
-    side.state.restore()
+    order = law.match_weights(model, inner.layer)
+    inner.state.restore()
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(called(feeds.engine, compiled, feed))
-        worst = law.check_outputs(outputs, side.reference, side.precision)
-        allowed = TOLERANCES[side.precision].outputs
-        return max(worst, _check_steps(outputs, side.opinion, "outputs", allowed))
-    timed = judged = _Backward(side, compiled, feeds, order)
-    if side.trains_differently:
+        worst = law.check_outputs(outputs, inner.reference, inner.precision)
+        allowed = TOLERANCES[inner.precision].outputs
+        return max(worst, _check_steps(outputs, inner.opinion, "outputs", allowed))
+    timed = judged = _Backward(inner, compiled, feeds, order)
+    if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
-        judged = _Backward(side, inference, feeds, order)
+        judged = _Backward(inner, inference, feeds, order)
         timed.check_finite(feed)
-        side.state.restore()
+        inner.state.restore()
     return max(judged.check_drawn_steps(), judged.check_every_step(feed))
 
 
@@ -64,7 +64,7 @@ def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> f
 
 @dataclass(frozen=True)
 class Answer:
-    """What a backward call gives for a cotangent.
+    """The results of a backward call for a cotangent.
 
     `by_input`, if it is asked for, is (batch, time, *features); `by_weight` follows the layer's
     weights and holds None where the loss does not depend on one.
@@ -79,20 +79,20 @@ class Answer:
 class _Backward:
     """The backward calls of one rival; `order` names its weights in the order of the layer's."""
 
-    side: Side
+    inner: InnerLayer
     compiled: Compiled
     feeds: Feeds
     order: Sequence[int]
 
     def check_drawn_steps(self) -> float:
         """Hold gradients and loss to the reference, with no cotangent at other steps."""
-        reference, precision = self.side.reference, self.side.precision
+        reference, precision = self.inner.reference, self.inner.precision
         cotangent = reference.sparse_cotangent()
         answer = self._answer(self.feeds.feed(cotangent))
         worst = 0.0
         if answer.by_input is not None:
             worst = law.check_input_gradient(answer.by_input, reference, precision)
-        by_weight, rounding = answer.by_weight, self.side.opinion.rounding
+        by_weight, rounding = answer.by_weight, self.inner.opinion.rounding
         worst = max(worst, law.check_weight_gradients(by_weight, reference, precision, rounding))
         self._check_loss(answer.loss, cotangent, reference.steps)
         return worst
@@ -102,27 +102,26 @@ class _Backward:
 
         `feed` has the opinion's cotangent.
         """
-        opinion = self.side.opinion
+        opinion = self.inner.opinion
         answer = self._answer(feed)
         worst = 0.0
         if answer.by_input is not None:
             law.check_finite(answer.by_input, "input gradient")
-            allowed = TOLERANCES[self.side.precision].gradients
+            allowed = TOLERANCES[self.inner.precision].gradients
             worst = _check_steps(answer.by_input, opinion, "input gradient", allowed)
         worst = max(worst, self._check_sums(answer))
         self._check_loss(answer.loss, opinion.cotangent, opinion.steps)
         return worst
 
     def check_finite(self, feed: Feed) -> None:
-        """Hold gradients to be finite, where the layer draws noise and that is all to be said."""
+        """Check that gradients are finite; all that can be said where the layer draws noise."""
         answer = self._answer(feed)
         if answer.by_input is not None:
             law.check_finite(answer.by_input, "input gradient")
         law.check_finite_sums(answer.by_weight)
 
     def _check_sums(self, answer: Answer) -> float:
-        """Compare gradients by weights over all steps; name the step that errs."""
-        opinion = self.side.opinion
+        opinion = self.inner.opinion
         try:
             return self._sums_error(answer, opinion.by_weight, opinion.steps)
         except law.LawBrokenError:
@@ -135,8 +134,7 @@ class _Backward:
             raise
 
     def _sums_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
-        """Whether gradients agree where `steps` alone have a cotangent."""
-        opinion = self.side.opinion
+        opinion = self.inner.opinion
         answer = self._answer(self.feeds.feed(_only(opinion.cotangent, steps)))
         try:
             self._sums_error(answer, opinion.sums_at(steps), steps)
@@ -147,17 +145,17 @@ class _Backward:
         return True
 
     def _sums_error(self, answer: Answer, wanted: Sequence[Array], steps: Sequence[int]) -> float:
-        """Compare gradients by weights; every one of the additions may round."""
-        tolerance = TOLERANCES[self.side.precision]
+        """Compare gradients by weights, allowing each of the additions to round."""
+        tolerance = TOLERANCES[self.inner.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
-        additions = rows * self.side.opinion.places
+        additions = rows * self.inner.opinion.places
         rounding = 2 * tolerance.roundoff * math.sqrt(additions)
         allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
         return law.check_sums(answer.by_weight, wanted, rows, [allowed] * len(wanted))
 
     def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:
         """Hold a loss to the outputs at `steps`, those of the cotangent; name the one that errs."""
-        opinion = self.side.opinion
+        opinion = self.inner.opinion
 
         def is_off(part: Sequence[int]) -> bool:
             found = self._answer(self.feeds.feed(_only(cotangent, part))).loss
@@ -172,9 +170,9 @@ class _Backward:
                 overall.judge("outputs")
 
     def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.Loss:
-        opinion, at = self.side.opinion, list(steps)
+        opinion, at = self.inner.opinion, list(steps)
         wanted = opinion.outputs[:, at], cotangent[:, at]
-        return law.compare_loss(found, *wanted, opinion.scale, self.side.precision)
+        return law.compare_loss(found, *wanted, opinion.scale, self.inner.precision)
 
     def _answer(self, feed: Feed) -> Answer:
         loss, found, *_ = called(self.feeds.engine, self.compiled, feed)
@@ -187,14 +185,14 @@ class _Backward:
 
 
 def _only(cotangent: Array, steps: Sequence[int]) -> Array:
-    """The cotangent (batch, time, …) at `steps`, and zero at all others."""
+    """Return the cotangent (batch, time, …) at `steps`, and zero at all others."""
     only = np.zeros_like(cotangent)
     only[:, list(steps)] = cotangent[:, list(steps)]
     return only
 
 
 def _halve(steps: Sequence[int], is_off: Callable[[Sequence[int]], bool]) -> int:
-    """The step that errs, found by halving those that might."""
+    """Return the step that errs, found by bisection of those that might."""
     while len(steps) > 1:
         half = len(steps) // 2
         steps = steps[:half] if is_off(steps[:half]) else steps[half:]

@@ -1,4 +1,4 @@
-"""What a rival is fed, on the device, and what it returns, fetched as (batch, time, …)."""
+"""The arguments of a rival, on the device, and its results, fetched as (batch, time, …)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from timelift.worker.engines import Array, Compiled, Engine, Feed
 
 @dataclass(frozen=True)
 class Feeds:
-    """The way to one rival and back: padded arrays outside, padded or ragged tensors inside.
+    """Convert for one rival: padded arrays outside, padded or ragged tensors inside.
 
     `inputs` is (batch, time, *features), `valid` (batch, time) of booleans. A rival that takes
     ragged tensors is fed the valid steps alone; any other gets a mask where lengths vary.
@@ -46,7 +46,6 @@ class Feeds:
 
 
 def called(engine: Engine, compiled: Compiled, feed: Feed) -> Any:
-    """Call a compiled model once, and wait until the result is there."""
     result = compiled.bind(feed)()
     engine.wait(result)
     return result

@@ -1,6 +1,6 @@
 """What the rivals of a setting share: the inputs, which steps are valid, and each inner layer.
 
-Usually all rivals lift the same layer and there is one side. Where two revisions are compared, a
+Usually all rivals lift the same layer and there is one of them. Where two revisions are compared, a
 revision whose workload differs brings a layer of its own, drawn from the same seed.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from timelift.case import Lengths, Phase, Setting
 from timelift.errors import ran_out_of_memory
-from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, Rival, Task
+from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
 from timelift.worker.layer import State, make_layer, sentence, set_global_state
@@ -33,7 +33,6 @@ def draw_inputs(task: Task, noise: np.random.Generator) -> Array:
 
 
 def cast(array: Array, dtype: str) -> Array:
-    """Convert to a dtype by name, bfloat16 included, which NumPy lacks."""
     if dtype == "bfloat16":
         import ml_dtypes  # noqa: PLC0415 - comes with every backend
 
@@ -60,7 +59,7 @@ def draw_valid(setting: Setting, noise: np.random.Generator) -> Array:
 
 
 class InnerLayerError(Exception):
-    """A sentence why there is no inner layer to lift.
+    """Why there is no inner layer to lift, in a sentence.
 
     `exhausted` where memory ran out, `at_all` where it cannot be made, whatever the sizes.
     """
@@ -69,15 +68,15 @@ class InnerLayerError(Exception):
 
 
 @dataclass(frozen=True)
-class Given:
-    """What every side of a setting is given: the inputs, who is valid, the steps of the law."""
+class SharedInputs:
+    """What the rivals of a setting share: the inputs, the valid steps, the steps of the law."""
 
     inputs: Array
     valid: Array
     steps: Sequence[int]
 
 
-class Side:
+class InnerLayer:
     """One inner layer: what it computes, and its state to be put back.
 
     `reference` is the layer itself at the steps of the law, `opinion` what it is thought to give at
@@ -86,7 +85,12 @@ class Side:
     """
 
     def __init__(
-        self, engine: Engine, task: Task, factory: str, given: Given, begin: Callable[[str], None]
+        self,
+        engine: Engine,
+        task: Task,
+        factory: str,
+        shared: SharedInputs,
+        begin: Callable[[str], None],
     ) -> None:
         setting = task.setting
         begin(MAKING_LAYER)
@@ -96,25 +100,33 @@ class Side:
         self.state = State(self.layer)
         backward = setting.phase is Phase.BACKWARD
         self.precision = precision(setting.dtype, setting.device, engine.identity())
-        self.trains_differently = backward and self._trains_differently(engine, given.inputs)
+        self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
         noise = np.random.default_rng([task.seed, 1])
         self.reference = law.reference(
             engine,
             self.layer,
-            given.inputs,
-            given.valid,
-            given.steps,
+            shared.inputs,
+            shared.valid,
+            shared.steps,
             noise,
             gradients=backward,
             training=training,
         )
-        calls = Calls(engine, self.layer, given.inputs, given.valid, training)
-        self.opinion = Opinion(calls, self.reference, self.precision, noise)
+        self._opinion: Opinion | None = None
+        if not task.gauges_memory:
+            calls = Calls(engine, self.layer, shared.inputs, shared.valid, training)
+            self._opinion = Opinion(calls, self.reference, self.precision, noise)
         self.state.restore()
 
+    @property
+    def opinion(self) -> Opinion:
+        """The second opinion; there is none where memory is read and no law is checked."""
+        assert self._opinion is not None
+        return self._opinion
+
     def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
-        """Whether training changes what the layer computes, as dropout or batch statistics do.
+        """True if training changes what the layer computes, as dropout or batch statistics do.
 
         It does where a state changes, or outputs do by more than rounding, between two calls in
         training or between training and inference.
@@ -129,23 +141,21 @@ class Side:
         return changed or not max(off) <= allowed
 
 
-class Sides:
-    """Make each side when its first rival needs it; a factory that fails, fails for all of them."""
+class InnerLayers:
+    def __init__(self, engine: Engine, task: Task, shared: SharedInputs, emit: Emit) -> None:
+        self._engine, self._task, self._shared, self._emit = engine, task, shared, emit
+        self._made: dict[tuple[str, str], InnerLayer | InnerLayerError] = {}
 
-    def __init__(self, engine: Engine, task: Task, given: Given, emit: Emit) -> None:
-        self._engine, self._task, self._given, self._emit = engine, task, given, emit
-        self._made: dict[tuple[str, str], Side | InnerLayerError] = {}
-
-    def of(self, rival: Rival) -> Side:
-        """Give the side of a rival; raises InnerLayerError where its layer cannot be made."""
+    def of(self, rival: RivalSpec) -> InnerLayer:
+        """Return the layer of a rival; raises InnerLayerError where it cannot be made."""
         if rival.layer not in self._made:
             self._made[rival.layer] = self._make(rival)
-        side = self._made[rival.layer]
-        if isinstance(side, InnerLayerError):
-            raise side
-        return side
+        inner = self._made[rival.layer]
+        if isinstance(inner, InnerLayerError):
+            raise inner
+        return inner
 
-    def _make(self, rival: Rival) -> Side | InnerLayerError:
+    def _make(self, rival: RivalSpec) -> InnerLayer | InnerLayerError:
         factory, stages = rival.factory or self._task.factory, list[str]()
 
         def begin(stage: str) -> None:
@@ -153,7 +163,7 @@ class Sides:
             self._emit(Busy(stage, rival.name))
 
         try:
-            return Side(self._engine, self._task, factory, self._given, begin)
+            return InnerLayer(self._engine, self._task, factory, self._shared, begin)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
             failure = InnerLayerError(sentence(error))

@@ -31,12 +31,12 @@ _LEAST_COUNTED = 0.01
 
 
 class LawBrokenError(Exception):
-    """A sentence that says where a model and its inner layer disagree, and by how much."""
+    """Where a model and its inner layer disagree, and by how much, in a sentence."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What the inner layer itself gives at some steps.
+    """The results of the inner layer itself at some steps.
 
     `outputs` is (batch, len(steps), *outputs); `cotangent` has that shape too and is zero at
     invalid steps; `by_step` is like the inputs at `steps`; `by_weight` follows the layer's weights.
@@ -100,7 +100,6 @@ def reference(  # noqa: PLR0913, PLR0917 - the law needs all of these and nothin
 
 
 def check_layer(values: Array, name: str) -> None:
-    """Raise ValueError where the inner layer itself gives NaN or infinity."""
     if not np.isfinite(widened(values)).all():
         raise ValueError(
             f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
@@ -125,7 +124,7 @@ def _over(valid: Array, outputs: Array) -> Array:
 
 
 def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> None:
-    """Hold a shape to (batch, time, *outputs); None is a size that is not known yet."""
+    """Compare a shape with (batch, time, *outputs); None is a size that is not known yet."""
     wanted = expected.output_shape
     pairs = zip(shape, wanted, strict=False)
     if len(shape) != len(wanted) or not all(size in {None, want} for size, want in pairs):
@@ -167,7 +166,6 @@ def check_finite(gradient: Array, name: str) -> None:
 
 
 def check_finite_sums(gradients: Sequence[Array | None]) -> None:
-    """Reject NaN and infinity in any gradient by the weights."""
     for index, one in enumerate(gradients):
         if one is not None and not np.isfinite(widened(one)).all():
             raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
@@ -194,7 +192,6 @@ def check_weight_gradients(
 def check_sums(
     found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
-    """Compare gradients by the weights, each a sum over `rows` steps of sequences."""
     for index, one in enumerate(found):
         if one is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
@@ -212,7 +209,7 @@ def check_sums(
 def sum_errors(
     found: Sequence[Array], wanted: Sequence[Array], rows: int
 ) -> list[tuple[Array, Array]]:
-    """Errors of gradients by the weights in units of their scales, each with its scale.
+    """Return errors of gradients by the weights in units of their scales, each with its scale.
 
     A scale is the largest gradient of the same column, the last axis, but no less than a tenth of
     the weight's own largest and a hundredth of the largest of all: some are zero by symmetry, as
@@ -236,11 +233,11 @@ class Loss:
 
     @property
     def agrees(self) -> bool:
-        """Whether rounding explains the difference; NaN agrees with nothing."""
+        """True if rounding explains the difference; NaN agrees with nothing."""
         return self.off <= self.allowed
 
     def judge(self, name: str) -> None:
-        """Raise LawBrokenError where it does not; `name` tells whose loss it is."""
+        """Raise LawBrokenError where it does not agree; `name` says whose loss it is."""
         if not self.agrees:
             raise LawBrokenError(
                 f"{name} differ from the inner layer's: weighed at random, their sum is "
@@ -251,7 +248,7 @@ class Loss:
 def compare_loss(
     found: float, outputs: Array, cotangent: Array, scale: Array, precision: Precision
 ) -> Loss:
-    """Hold a loss to sum(outputs * cotangent), both (batch, steps, *outputs).
+    """Compare a loss with sum(outputs * cotangent), both (batch, steps, *outputs).
 
     The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
     It may be off by outputs that all err by half their tolerance, this way and that, by additions
@@ -268,19 +265,19 @@ def compare_loss(
 
 
 def _length(values: Array) -> float:
-    """The root of the sum of squares, without BLAS, whose threads would go on spinning."""
+    """Return the root of the sum of squares, without BLAS, whose threads would go on spinning."""
     return math.sqrt(float(np.square(values).sum(dtype=np.float64)))
 
 
 def step_errors(found: Array, wanted: Array, valid: Array, scale: Array) -> Array:
-    """The largest error of each step (steps,) in units of the scale; NaN where there is one."""
+    """Return the largest error of each step (steps,) in units of the scale, NaN kept."""
     off = errors(found, wanted, scale)
     off[~valid] = 0
     return _by_step(off)
 
 
 def match_weights(model: Any, layer: Any) -> list[int]:
-    """For each weight of the layer, its index among the model's; wrong weights break the law."""
+    """Return each layer weight's index among the model's; wrong weights break the law."""
     ours, theirs = list(model.trainable_weights), list(layer.trainable_weights)
     sizes = [[int(np.prod(weight.shape)) for weight in side] for side in (ours, theirs)]
     if sorted(sizes[0]) != sorted(sizes[1]):
@@ -295,7 +292,7 @@ def match_weights(model: Any, layer: Any) -> list[int]:
 
 
 def _by_step(values: Array) -> Array:
-    """The largest of each step of (batch, steps, …); NaN where there is one."""
+    """Return the largest of each step of (batch, steps, …); NaN where there is one."""
     largest: Array = values.max(axis=(0, *range(2, values.ndim)))
     return largest
 
@@ -303,7 +300,6 @@ def _by_step(values: Array) -> Array:
 def _check_steps(
     found: Array, wanted: Array, expected: Reference, name: str, allowed: float
 ) -> float:
-    """Compare (batch, time, …) with the reference's steps, one after another."""
     valid = expected.valid[:, expected.steps]
     scale = scale_of(wanted[valid])
     worst = 0.0
@@ -315,7 +311,7 @@ def _check_steps(
 
 
 def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
-    """The largest of errors in units of the scale; raises LawBrokenError if it is not allowed."""
+    """Return the largest of errors in units of the scale; raises LawBrokenError if not allowed."""
     worst = float(off.max(initial=0.0))
     if worst <= allowed:
         return worst

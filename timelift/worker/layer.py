@@ -34,7 +34,7 @@ def load_module(path: str) -> ModuleType:
 
 @contextmanager
 def imports_from(home: str) -> Iterator[None]:
-    """Let imports find the modules of another tree first; an empty `home` changes nothing.
+    """Search another tree first for imports; an empty `home` changes nothing.
 
     What this process imported under such names is put aside meanwhile, so that two revisions of one
     package live side by side. timelift itself is never taken from the other tree.
@@ -55,14 +55,13 @@ def imports_from(home: str) -> Iterator[None]:
 
 
 def _standing_in(home: str) -> dict[str, ModuleType]:
-    """The imported modules whose top-level package or file has its like in the tree `home`."""
+    """Return the imported modules whose top-level package or file is also in the tree `home`."""
     found = {path.stem for place in _places(Path(home)) for path in place.iterdir()}
     tops = found - {"timelift"}
     return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
 
 
 def _places(root: Path) -> list[Path]:
-    """The folders of a project that hold modules."""
     return [place for place in (root, root / "src") if place.is_dir()]
 
 
@@ -73,7 +72,6 @@ def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
 
 
 def set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
-    """Seed everything and make the setting's dtype the default of every layer."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     engine.seed(seed % 2**31)
@@ -103,7 +101,6 @@ def make_layer(factory: str, features: Sequence[int], seed: int = 0) -> Any:
 
 
 def _check_one_tensor(layer: Any, factory: str) -> None:
-    """Refuse what maps anything else than one tensor to one tensor, in a sentence."""
     import keras  # noqa: PLC0415
 
     if not isinstance(layer, keras.Layer):
@@ -142,19 +139,18 @@ class State:
         self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
 
     def has_changed(self) -> bool:
-        """Whether any of them is not what it was."""
         return not all((weight.numpy() == value).all() for weight, value in self._kept)
 
     def restore(self) -> None:
-        """Undo what the calls since have done to batch statistics and random seeds."""
+        """Undo the changes of later calls to batch statistics and random seeds."""
         for weight, value in self._kept:
             weight.assign(value)
 
 
 def sentence(error: Exception, most: int = 400) -> str:
-    """The kind of an exception and the start of its text, on one line.
+    """Return the kind of an exception and the start of its text, on one line.
 
-    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph speaks.
+    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
     """
     text = without_codes(str(error))
     if text.startswith("Graph execution error"):

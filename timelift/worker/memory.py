@@ -1,4 +1,4 @@
-"""How much memory of the host one call needs at its peak, and how much a process may take."""
+"""How much host memory one call needs at its peak, and how much a process may take."""
 
 import contextlib
 import ctypes
@@ -17,7 +17,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 def peak_bytes(
     call: Callable[[], object], pooled: Callable[[Callable[[], object]], int]
 ) -> int | None:
-    """Bytes that `call` holds at its peak beyond what was held before; the median of readings.
+    """Return the bytes that `call` holds at its peak beyond those before; a median of readings.
 
     The bytes of the system's own blocks come from the high-water mark of the resident set: free
     memory is handed back first and the mark reset (proc(5): writing 5 to `clear_refs` resets
@@ -37,7 +37,7 @@ def peak_bytes(
 
 
 def facts(peak: int | None) -> dict[str, int]:
-    """What a journal says of a reading: `peak_bytes`, or the bound that it is below."""
+    """Return the journal's facts of a reading: `peak_bytes`, or the bound that it is below."""
     if peak is None:
         return {}
     if peak < RESOLUTION_BYTES:

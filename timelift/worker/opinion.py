@@ -1,4 +1,4 @@
-"""The second opinion: what the inner layer gives at every step, for the price of a few calls.
+"""The second opinion: the inner layer's results at every step, for the price of a few calls.
 
 Valid steps are folded into the batch, and the layer is called on chunks of them. That is an opinion
 and no judge: a layer may mix its batch or refuse another size. Where a rival disagrees, the layer
@@ -46,7 +46,7 @@ class Calls:
     training: bool
 
     def outputs(self, steps: Sequence[int], *, folded: bool) -> Array:
-        """Outputs (batch, time, *outputs) at `steps`, zero elsewhere and at invalid ones."""
+        """Return outputs (batch, time, *outputs) at `steps`, zero elsewhere and at invalid ones."""
         found = None
         for rows in self._parts(steps, folded=folded):
             placed = self.engine.place(self.inputs[rows])
@@ -56,7 +56,7 @@ class Calls:
         return found
 
     def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> Gradients:
-        """Gradients for the cotangent (batch, time, *outputs) at `steps` alone.
+        """Return gradients for the cotangent (batch, time, *outputs) at `steps` alone.
 
         Those by the weights are summed over the calls in float64.
         """
@@ -74,7 +74,6 @@ class Calls:
         return by_input, tuple(by_weight)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
-        """What each call is made on: sequences, and the step of each, as indices."""
         batch = len(self.inputs)
         if not folded:
             return [(np.arange(batch), np.full(batch, step)) for step in steps]
@@ -135,11 +134,11 @@ class Opinion:
 
     @property
     def places(self) -> int:
-        """How many values of each feature a step's output has, as the pixels of a convolution."""
+        """The values of each feature in a step's output, such as the pixels of a convolution."""
         return math.prod(self.outputs.shape[2:-1])
 
     def settle(self, step: int) -> bool:
-        """Ask the layer at a single step, once; False where that was settled before.
+        """Call the layer at a single step, once; False where that was settled before.
 
         Raises ValueError where the layer has no finite answer.
         """
@@ -155,7 +154,7 @@ class Opinion:
         return True
 
     def _settle_infinite(self, found: Array) -> None:
-        """Settle the steps of (batch, time, …) with NaN or infinity before anything rests on them.
+        """Settle the steps of (batch, time, …) with NaN or infinity before the others are judged.
 
         Raises ValueError where the layer itself gives them.
         """
@@ -165,14 +164,14 @@ class Opinion:
                 check_layer(found[:, step], "outputs")
 
     def _settle_outputs(self) -> None:
-        """Ask the layer at every step that is not settled; its gradients there are known."""
+        """Call the layer at every step that is not settled; its gradients there are known."""
         for step in set(self.steps) - self._settled:
             self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
             check_layer(self.outputs[:, step], "outputs")
         self._settled = set(self.steps)
 
     def settle_sums(self) -> None:
-        """Ask the layer at every single step for its gradients by the weights."""
+        """Call the layer at every single step for its gradients by the weights."""
         if not self._sums_settled:
             self._sums_settled = True
             self.by_weight = self._calls.gradients(self.steps, self.cotangent, folded=False)[1]
@@ -180,7 +179,7 @@ class Opinion:
                 check_layer(one, "gradients")
 
     def sums_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
-        """Gradients by the weights where `steps` alone have a cotangent; of one step, settled."""
+        """Return gradients by the weights with cotangents at `steps` alone; one step is settled."""
         folded = self._folds and len(steps) > 1
         return self._calls.gradients(steps, self.cotangent, folded=folded)[1]
 
@@ -191,7 +190,7 @@ class Opinion:
         wanted: Array,
         allowed: float,
     ) -> Found:
-        """Ask about all steps at once; one by one where that fails or the reference differs."""
+        """Call the layer on all steps at once; one by one if that fails or differs."""
         if self._folds:
             try:
                 found = ask(self.steps, folded=True)
@@ -203,7 +202,6 @@ class Opinion:
         return ask(self.steps, folded=False)
 
     def _rounding(self) -> tuple[float, ...]:
-        """Errors of gradients by the weights where the reference's steps are folded."""
         steps, wanted = self._reference.steps, self._reference.by_weight
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]
@@ -211,7 +209,7 @@ class Opinion:
         return tuple(float(one.max(initial=0.0)) for one, _ in sum_errors(found, wanted, rows))
 
     def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
-        """Whether (batch, time, …) is what the reference holds at its steps."""
+        """True if (batch, time, …) matches the reference at its steps."""
         steps = list(self._reference.steps)
         valid = self.valid[:, steps]
         off = step_errors(found[:, steps], wanted, valid, scale_of(wanted[valid]))

@@ -1,4 +1,4 @@
-"""Playing: the contenders of a setting are warmed up and timed, and each is reported."""
+"""Playing: the prepared rivals of a setting are warmed up, timed and reported."""
 
 import gc
 import random
@@ -13,45 +13,45 @@ from timelift.case import CPU, Status
 from timelift.messages import PLAYING, Busy, Ended, Play, Ready, Sampled, Task, Warm, WorkerChannel
 from timelift.worker import twins, watch
 from timelift.worker.engines import Engine
-from timelift.worker.inputs import Side
-from timelift.worker.prepare import Contender
+from timelift.worker.inputs import InnerLayer
+from timelift.worker.prepare import PreparedRival
 
 
 class Playing:
-    """The rounds of one setting, alone or as another process conducts them."""
+    """The rounds of one setting, played alone or as the coordinator of two workers asks."""
 
     def __init__(
         self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
     ) -> None:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
-        self._mark, self._hurried = channel.mark, channel.hurried
+        self._note_playing, self._hurried = channel.note_playing, channel.hurried
         self._throttled = watch.held_down(task.setting.device)
 
-    def run(self, contenders: Sequence[Contender], side: Side) -> None:
-        """Play the contenders' rounds, if any are asked for, and report every contender."""
+    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
+        """Play the rounds of the prepared rivals, if any are asked for, and report every rival."""
         self.emit(Ready())
         self.listen()
-        players = [self._player(one) for one in contenders]
-        shared = self._bounds(side)
+        players = [self._player(one) for one in prepared]
+        shared = self._bounds(inner)
         shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
-        for one, player in zip(contenders, players, strict=True):
+        for one, player in zip(prepared, players, strict=True):
             self._report(one, player, shared)
 
-    def _bounds(self, side: Side) -> dict[str, Any]:
-        """Say what bounds a call from below: the layer's work, and what the device attains."""
+    def _bounds(self, inner: InnerLayer) -> dict[str, Any]:
+        """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, found = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
         if task.counts_work:
             self.emit(Busy("counting the layer's work"))
             try:
-                found = self.engine.work(side.layer, rows, task.features, task.setting)
+                found = self.engine.work(inner.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
         return found | (self._gauged() if task.gauges_device else {})
 
     def _gauged(self) -> dict[str, Any]:
-        """Measure what the device does at best, and name it; what fails is not known."""
+        """Return what the device does at best, and its identity; what fails is left out."""
         self.emit(Busy("gauging the device"))
         try:
             return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
@@ -59,7 +59,7 @@ class Playing:
             traceback.print_exc()
             return {}
 
-    def _report(self, one: Contender, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+    def _report(self, one: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]) -> None:
         timed = self.task.round_seconds > 0 and not self.task.conducted
         if timed and (why := player.why_lost):
             self.emit(Ended.without_result(one.rival, Status.FAILED, why))
@@ -71,7 +71,7 @@ class Playing:
         seconds, calls = player.seconds_per_call, player.calls_per_sample
         self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
 
-    def _player(self, one: Contender) -> rounds.Player:
+    def _player(self, one: PreparedRival) -> rounds.Player:
         return rounds.Player(
             one.rival.name,
             call=one.compiled.bind(one.feed),
@@ -79,16 +79,16 @@ class Playing:
             traces=lambda: one.compiled.traces,
             play_sample=twins.sample_of(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
-            mark=partial(self._mark, 1 + self.task.rivals.index(one.rival)),
+            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
         )
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Warm up, freeze the garbage collector, and play; give the facts that all rivals share."""
+        """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
         for player in players:
             self.emit(Busy("warming up", player.name))
             seconds = rounds.warm_up(player)
             if not self.task.setting.device.startswith(CPU):
-                rounds.look_at_queue(player)
+                rounds.measure_queue(player)
             rounds.size_samples(player, seconds, self.dice)
         gc.collect()
         gc.freeze()
@@ -97,7 +97,7 @@ class Playing:
         seen = watch.Watch()
         play = self._be_conducted if self.task.conducted else self._conduct
         played = play(players)
-        self._mark(0)
+        self._note_playing(0)
         held_down = self._throttled()
         return {**played, **seen.facts(), **({"throttled": held_down} if held_down else {})}
 
@@ -108,7 +108,6 @@ class Playing:
         ).facts()
 
     def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
-        """Play a sample whenever told to; who conducts knows the rounds."""
         by_name = {player.name: player for player in players}
         self.emit(Warm())
         while isinstance(order := self.listen(), Play):

@@ -1,4 +1,4 @@
-"""A contender: a rival that was built, traced, called once, and kept the law."""
+"""Prepare a rival: build, trace and call it once, and hold it to the law."""
 
 import inspect
 import time
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from timelift.case import CPU, Phase, Setting
-from timelift.messages import Busy, Emit, Rival, Task
+from timelift.messages import Busy, Emit, RivalSpec, Task
 from timelift.worker import checks, law, memory, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.feeds import Feeds, called
-from timelift.worker.inputs import Given, Side
+from timelift.worker.inputs import InnerLayer, SharedInputs
 from timelift.worker.layer import load_module, warming_model
 
 #: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
@@ -26,57 +26,59 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error
 
 
 @dataclass
-class Contender:
-    """A rival that keeps the law and is ready to be timed."""
-
-    rival: Rival
+class PreparedRival:
+    rival: RivalSpec
     compiled: Compiled
     feed: Feed
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 class Preparation:
-    """Makes contenders of the rivals of one setting, from what all of them are given."""
-
     def __init__(
-        self, engine: Engine, task: Task, emit: Emit, given: Given, noise: np.random.Generator
+        self,
+        engine: Engine,
+        task: Task,
+        emit: Emit,
+        shared: SharedInputs,
+        noise: np.random.Generator,
     ) -> None:
         self.engine, self.task, self.emit, self.noise = engine, task, emit, noise
-        self.inputs, self.valid = given.inputs, given.valid
+        self.inputs, self.valid = shared.inputs, shared.valid
         self._built = 0
 
-    def contender(self, rival: Rival, side: Side) -> Contender:
+    def prepare(self, rival: RivalSpec, inner: InnerLayer) -> PreparedRival:
         """Build, trace, call once and check a rival; raises Refused, LawBrokenError or anything."""
         if self.task.setting.backend not in rival.backends:
             raise Refused(f"it is written for {' and '.join(rival.backends)} alone.")
         module = load_module(rival.path)
-        if reason := _refusal(module, rival, side.layer, self.task.setting):
+        if reason := _refusal(module, rival, inner.layer, self.task.setting):
             raise Refused(reason)
         started = time.perf_counter()
-        model = _build(module, rival, side.layer, self.task)
+        model = _build(module, rival, inner.layer, self.task)
         facts: dict[str, Any] = {"build_seconds": time.perf_counter() - started}
         facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
+        is_checked = lifts and not self.task.gauges_memory
         if lifts:
-            law.check_output_shape(self._shape_of(model), side.reference)
-            law.match_weights(model, side.layer)
+            law.check_output_shape(self._shape_of(model), inner.reference)
+            law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
         compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
-        cotangent = side.opinion.cotangent if lifts else self._cotangent_of(model, side)
+        cotangent = inner.opinion.cotangent if is_checked else self._cotangent_of(model, inner)
         feed = feeds.feed(cotangent if training else None)
         facts.update(self._first_call(rival, compiled, feed))
-        if lifts and not self.task.gauges_memory:
+        if is_checked:
             self.emit(Busy("checking the law", rival.name))
-            facts["law_error"] = checks.hold(side, model, compiled, feeds, feed)
+            facts["law_error"] = checks.hold(inner, model, compiled, feeds, feed)
         facts.update(self._peak_bytes(rival, lambda: called(self.engine, compiled, feed)))
-        return Contender(rival, compiled, feed, facts)
+        return PreparedRival(rival, compiled, feed, facts)
 
-    def _peak_bytes(self, rival: Rival, call: Callable[[], Any]) -> dict[str, Any]:
-        """The memory that a call needs at its peak: a GPU's own, or the host's if asked for."""
+    def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
+        """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
         on_cpu = self.task.setting.device.startswith(CPU)
         if on_cpu and not self.task.gauges_memory:
             return {}
@@ -86,7 +88,7 @@ class Preparation:
             return memory.facts(memory.peak_bytes(call, self.engine.pooled_peak_bytes))
         return {"peak_bytes": self.engine.device_peak_bytes(call)}
 
-    def warm_tracer(self, side: Side) -> None:
+    def warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
 
         The first of a process pays for all: for imports that tracing does late, for caches of the
@@ -95,21 +97,21 @@ class Preparation:
         """
         self.emit(Busy("warming the tracer"))
         inputs = np.ascontiguousarray(self.inputs[:, :_WARMING_STEPS])
-        model = warming_model(side.layer, inputs.shape[1:], inputs.dtype)
+        model = warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
         backward = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=backward)
-        shape = (inputs.shape[0] * (inputs.shape[1] + 2), *side.reference.outputs.shape[2:])
-        cotangent = np.zeros(shape, side.reference.cotangent.dtype)
+        shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
+        cotangent = np.zeros(shape, inner.reference.cotangent.dtype)
         place = self.engine.place
         feed = Feed(place(inputs), None, place(cotangent) if backward else None)
         try:
             compiled.trace(feed)
             called(self.engine, compiled, feed)
         finally:
-            side.state.restore()
+            inner.state.restore()
 
-    def _first_call(self, rival: Rival, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        """Trace, then run once: what a user waits for before the first result."""
+    def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
+        """Trace, then call once: the wait before a user's first result."""
         self.emit(Busy("tracing", rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
@@ -125,17 +127,16 @@ class Preparation:
         nodes = compiled.nodes  # counting them takes a while
         return facts if nodes is None else {**facts, "graph_nodes": nodes}
 
-    def _cotangent_of(self, model: Any, side: Side) -> Array:
-        """Weights of outputs that have a shape of their own."""
+    def _cotangent_of(self, model: Any, inner: InnerLayer) -> Array:
         dense = self.noise.standard_normal(self._shape_of(model))
-        return dense.astype(side.reference.cotangent.dtype)
+        return dense.astype(inner.reference.cotangent.dtype)
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))
 
 
-def _refusal(module: ModuleType, rival: Rival, layer: Any, setting: Setting) -> str | None:
-    """Ask the strategy, and tell it those of its parameters that it wants to know."""
+def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:
+    """Call the strategy's `refuses` with those of its parameters that it names."""
     refuses = getattr(module, "refuses", None)
     if refuses is None:
         return None
@@ -144,7 +145,7 @@ def _refusal(module: ModuleType, rival: Rival, layer: Any, setting: Setting) -> 
     return reason
 
 
-def _build(module: ModuleType, rival: Rival, layer: Any, task: Task) -> Any:
+def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     static = task.setting.time_axis == "static"
     shape = (task.setting.seq_len if static else None, *task.features)
     extra = {"dtype": task.input_dtype} if task.input_dtype else {}

@@ -60,7 +60,6 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
 
 
 def _import_backend(backend: str) -> None:
-    """Import everything that a worker needs, and run nothing."""
     import keras  # noqa: F401, PLC0415
 
     import timelift.worker.worker  # noqa: F401, PLC0415
@@ -70,7 +69,7 @@ def _import_backend(backend: str) -> None:
 
 
 def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
-    _mark(0)
+    _note_playing(0)
     pid = os.fork()
     if pid == 0:
         _be_a_worker(number, task, events)
@@ -81,13 +80,12 @@ def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
     return Exited(code, None, playing) if code >= 0 else Exited(None, -code, playing)
 
 
-def _mark(place: int) -> None:
-    """Note who plays, where it is read even after this process has died."""
+def _note_playing(place: int) -> None:
+    """Note which rival plays, where it can be read even after this process has died."""
     _PLAYING[:4] = place.to_bytes(4, "little")
 
 
 def _end_group(pid: int) -> None:
-    """End whatever a strategy started and left behind in the worker's group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -101,7 +99,7 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
         os.setsid()
         _die_with_parent()
         emit(Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _mark, hurry.asked)
+        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurry.asked)
         worker.run(task, channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
@@ -113,7 +111,7 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
 
 
 class _Hurry:
-    """Whether this worker was told by SIGUSR1 to play no further round."""
+    """Notes that SIGUSR1 asked this worker to play no further round."""
 
     def __init__(self) -> None:
         self._heard = False
@@ -123,7 +121,6 @@ class _Hurry:
         self._heard = True
 
     def asked(self) -> bool:
-        """Say so."""
         return self._heard
 
 
@@ -136,7 +133,7 @@ def _listen(number: int) -> Order | None:
 
 
 def _next_line() -> bytes:
-    """Read a line unbuffered, for later ones may not be this worker's; empty at the end."""
+    """Read a line unbuffered, since later ones may not be this worker's; empty at the end."""
     line = b""
     while not line.endswith(b"\n") and (letter := os.read(0, 1)):
         line += letter
@@ -149,7 +146,7 @@ def _emit(events: TextIO, number: int, event: Event) -> None:
 
 
 def _die_with_parent() -> None:
-    """Leave no orphan on Linux; elsewhere the end of standard input is the signal."""
+    """End with the parent on Linux; elsewhere the end of standard input is the signal."""
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -158,7 +155,7 @@ def _die_with_parent() -> None:
 
 
 def _abandoned() -> bool:
-    """Whether who tells us what to do is gone; before prctl was called nobody said so."""
+    """True if the parent exited before prctl was called."""
     told = select.poll()
     told.register(0, select.POLLHUP)
     return any(seen & select.POLLHUP for _, seen in told.poll(0))

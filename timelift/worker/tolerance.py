@@ -1,4 +1,4 @@
-"""How far a right model may be from the inner layer: by rounding, and by no more."""
+"""How far a right model may be from the inner layer: rounding, and no more."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from timelift.worker.engines import Array
 
 
 class Precision(StrEnum):
-    """What layers of a dtype are computed in; GPUs multiply float32 in TF32 where it is on."""
+    """The precision that layers of a dtype are computed in; GPUs may multiply float32 in TF32."""
 
     FLOAT64 = "float64"
     FLOAT32 = "float32"
@@ -55,7 +55,7 @@ _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 def precision(
     dtype: Dtype, device: str = CPU, identity: Mapping[str, str] | None = None
 ) -> Precision:
-    """What layers of `dtype` are computed in, on a device whose engine has this `identity()`.
+    """Return the precision of layers of `dtype` on a device whose engine has this `identity()`.
 
     On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
     float32 is TF32 where a switch of the backend allows that, be it for products or convolutions.
@@ -68,7 +68,6 @@ def precision(
 
 
 def _allows_tf32(identity: Mapping[str, str]) -> bool:
-    """Whether a switch that the engine names lets a GPU round float32 to TF32."""
     switches = [identity[one] for one in ("tf32", "matmul_tf32", "cudnn_tf32") if one in identity]
     if switches:
         return "True" in switches
@@ -76,7 +75,7 @@ def _allows_tf32(identity: Mapping[str, str]) -> bool:
 
 
 def scale_of(values: Array, share: float = LEAST_SHARE, least: float = 0.0) -> Array:
-    """What errors of (values, *axes, features) are relative to: (features,), or one number.
+    """Return the scale for errors of (values, *axes, features): (features,), or one number.
 
     It is each feature's largest value, but no less than `share` of the largest of all and `least`.
     """
@@ -89,7 +88,7 @@ def scale_of(values: Array, share: float = LEAST_SHARE, least: float = 0.0) -> A
 
 
 def errors(found: Array, wanted: Array, scale: Array) -> Array:
-    """|found - wanted| in units of the scale, in their shape; NaN stays NaN."""
+    """Return |found - wanted| in units of the scale, in their shape; NaN stays NaN."""
     with np.errstate(all="ignore"):
         difference: Array = np.abs(widened(found) - widened(wanted))
         difference /= scale.astype(difference.dtype)
@@ -97,6 +96,6 @@ def errors(found: Array, wanted: Array, scale: Array) -> Array:
 
 
 def widened(values: Array) -> Array:
-    """Convert what numpy does not compute in, as bfloat16 and whole numbers, to float32."""
+    """Convert what numpy does not compute in, such as bfloat16 and whole numbers, to float32."""
     wide: Array = values.astype(np.promote_types(values.dtype, np.float32), copy=False)
     return wide

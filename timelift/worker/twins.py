@@ -1,7 +1,7 @@
 """Twins inside a worker: what a self-test plants in a rival, beside the clocks and not in them.
 
-`planted`, of `messages.Rival`, may hold `slower`, the share of calls that are made and not billed,
-and `first_call_seconds`, which are added to the first call.
+`RivalSpec.planted` may hold `slower`, the share of calls that are made and not billed, and
+`first_call_seconds`, which are added to the first call.
 """
 
 import math
@@ -15,7 +15,6 @@ from timelift.worker.engines import Compiled, Feed
 
 
 def sample_of(planted: Mapping[str, float]) -> PlaySample:
-    """Return what plays a rival's samples with the effect that is planted in it, if any."""
     slower = planted.get("slower", 0.0)
     if not slower:
         return play_sample
@@ -36,14 +35,12 @@ def _made_and_not_billed(slower: float, player: Player, clock: Clock) -> float:
 
 
 def _billed_and_not_made(slower: float, player: Player, clock: Clock) -> float:
-    """Bill the calls that are made as more."""
     return play_sample(player, clock) * (1 + slower)
 
 
 def compiled_of(
     planted: Mapping[str, float], compiled: Compiled, wait: Callable[[Any], None]
 ) -> Compiled:
-    """Return the compiled model, its first call as much slower as is planted."""
     seconds = planted.get("first_call_seconds", 0.0)
     return _SlowFirstCall(compiled, wait, seconds) if seconds else compiled
 
@@ -56,20 +53,16 @@ class _SlowFirstCall:
 
     @property
     def traces(self) -> int:
-        """How often the model was traced."""
         return self._compiled.traces
 
     @property
     def nodes(self) -> int | None:
-        """The nodes of its graph."""
         return self._compiled.nodes
 
     def trace(self, feed: Feed) -> None:
-        """Trace the model."""
         self._compiled.trace(feed)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed, a slower one at first."""
         call = self._compiled.bind(feed)
         return partial(self._first, call) if self._seconds else call
 

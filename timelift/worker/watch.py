@@ -1,6 +1,6 @@
-"""What disturbs a launch: stolen and waited time, quotas, and a GPU's clocks that are held down.
+"""What disturbs a launch: stolen and waited time, quotas, and a GPU's throttled clocks.
 
-Nothing here judges: what is seen goes into the journal, and its readers say what it means.
+Nothing is judged here: observations go into the journal, and its readers interpret them.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ class Watch:
         self._started, self._waited = time.monotonic(), _run_delay_seconds()
 
     def facts(self) -> dict[str, float]:
-        """The shares of time stolen by the host and waited for a processor, and the canary.
+        """Return the shares of time stolen by the host and waited for a processor, and the canary.
 
         Where processors have a quota, the periods of it in which this container stood still.
         """
@@ -40,7 +40,7 @@ class Watch:
         return {**found, "canary_seconds": min(self._canary, canary().seconds)}
 
     def _delayed(self) -> dict[str, float]:
-        """What all threads waited over the time that passed, so it may exceed 1."""
+        """Return what all threads waited over the time that passed; it may exceed 1."""
         seconds, now = time.monotonic() - self._started, _run_delay_seconds()
         if now is None or self._waited is None or seconds <= 0:
             return {}
@@ -64,7 +64,7 @@ class Watch:
 
 
 def _processor_seconds() -> tuple[float, float] | None:
-    """Seconds stolen and seconds in all; None where the system or the interpreter does not tell.
+    """Return seconds stolen and in all; None where the system does not report them.
 
     An interpreter that was made for something else, and is only compared with, has no psutil.
     """
@@ -77,7 +77,7 @@ def _processor_seconds() -> tuple[float, float] | None:
 
 
 def _run_delay_seconds() -> float | None:
-    """Seconds that this process's threads have waited for a processor, all of them together.
+    """Return the seconds that this process's threads waited for a processor, all together.
 
     Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
     kernel's documentation). None where it does not tell.
@@ -99,7 +99,7 @@ class Counts(Protocol):
     """A count that grows whenever clocks are found held down."""
 
     def __call__(self) -> int:
-        """Look once more and give how often they were."""
+        """Read the clocks once more and return the count."""
 
 
 def held_down(device: str, import_nvml: Callable[[], Any] | None = None) -> Counts:
@@ -122,7 +122,6 @@ def _import_nvml() -> Any:
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
-    """Find the device of a number among those that CUDA_VISIBLE_DEVICES shows, by place or name."""
     shown = [one.strip() for one in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
     name = shown[number] if number < len(shown) and shown[number] else str(number)
     if name.isdecimal():

@@ -1,6 +1,6 @@
 """The worker: build the rivals of one setting, hold them to the law, and play their rounds.
 
-It runs in a child forked for one setting of one launch, and speaks in events (see `messages`), so
+It runs in a child forked for one setting of one launch, and reports in events (see `messages`), so
 that whatever kills it is charged to the rival it was busy with.
 """
 
@@ -13,13 +13,20 @@ import numpy as np
 
 from timelift.case import Status
 from timelift.errors import ran_out_of_memory
-from timelift.messages import Busy, Ended, Exhausted, Rival, Task, WorkerChannel
+from timelift.messages import Busy, Ended, Exhausted, RivalSpec, Task, WorkerChannel
 from timelift.worker import law, memory
 from timelift.worker.engines import Engine, UnavailableError, open_engine
-from timelift.worker.inputs import Given, InnerLayerError, Side, Sides, draw_inputs, draw_valid
+from timelift.worker.inputs import (
+    InnerLayer,
+    InnerLayerError,
+    InnerLayers,
+    SharedInputs,
+    draw_inputs,
+    draw_valid,
+)
 from timelift.worker.layer import imports_from, restore_process_state, sentence
 from timelift.worker.playing import Playing
-from timelift.worker.prepare import Contender, Preparation, Refused
+from timelift.worker.prepare import Preparation, PreparedRival, Refused
 
 #: Steps at which a timing run checks the law; the test suite checks every step.
 LAW_STEPS = 4
@@ -36,24 +43,24 @@ def run(task: Task, channel: WorkerChannel) -> None:
             emit(Ended.without_result(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        stage = Stage(engine, task, channel)
+        under_test = SettingUnderTest(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
             emit(Ended.without_result(rival, _status_of(error), f"the inputs: {sentence(error)}"))
         return
-    contenders = []
-    for rival in _build_order(task.rivals, stage.dice):
-        ready = stage.prepare(rival)
-        contenders += [ready] if ready else []
-        if stage.exhausted:
+    prepared = []
+    for rival in _build_order(task.rivals, under_test.dice):
+        ready = under_test.prepare(rival)
+        prepared += [ready] if ready else []
+        if under_test.exhausted:
             emit(Exhausted())
             return
-    if contenders:
-        stage.play(contenders)
+    if prepared:
+        under_test.play(prepared)
 
 
-def _build_order(rivals: Sequence[Rival], dice: random.Random) -> list[Rival]:
-    """Draw an order that keeps pairs together, whoever is to be built first before the other."""
+def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
+    """Draw a build order; the two sides of a pair stay adjacent, `built_first` first."""
     drawn = dice.sample(rivals, len(rivals))
     place: dict[str, int] = {}
     for rival in drawn:
@@ -61,8 +68,8 @@ def _build_order(rivals: Sequence[Rival], dice: random.Random) -> list[Rival]:
     return sorted(drawn, key=lambda one: (place[one.pair or one.name], not one.built_first))
 
 
-class Stage:
-    """What the rivals of one setting share: the layer, the inputs and the reference."""
+class SettingUnderTest:
+    """What the rivals of one setting share: the layers, the inputs and the steps of the law."""
 
     def __init__(
         self,
@@ -76,20 +83,22 @@ class Stage:
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit(Busy("drawing the inputs"))
         valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
-        given = Given(inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice))
-        self.sides = Sides(engine, task, given, self.emit)
-        self._preparation = Preparation(engine, task, self.emit, given, noise)
+        shared = SharedInputs(
+            inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice)
+        )
+        self.layers = InnerLayers(engine, task, shared, self.emit)
+        self._preparation = Preparation(engine, task, self.emit, shared, noise)
 
-    def prepare(self, rival: Rival) -> Contender | None:
+    def prepare(self, rival: RivalSpec) -> PreparedRival | None:
         """Build, trace, call once and check one rival; report it and return None if it fails."""
         try:
             with imports_from(rival.home):
                 printed = os.fstat(1).st_size
-                side = self.sides.of(rival)
-                self._warm_tracer(side)
+                inner = self.layers.of(rival)
+                self._warm_tracer(inner)
                 self.emit(Busy("building", rival.name, printed))
                 with restore_process_state(self.engine):
-                    return self._preparation.contender(rival, side)
+                    return self._preparation.prepare(rival, inner)
         except InnerLayerError as error:
             self.exhausted = error.exhausted
             self.emit(_without_layer(rival, error))
@@ -103,24 +112,22 @@ class Stage:
             self.emit(Ended.without_result(rival, _status_of(error), sentence(error)))
         return None
 
-    def _warm_tracer(self, side: Side) -> None:
+    def _warm_tracer(self, inner: InnerLayer) -> None:
         """Warm the tracer before the first rival; no rival is charged where that fails."""
         if self._warm:
             return
         self._warm = True
         try:
-            self._preparation.warm_tracer(side)
+            self._preparation.warm_tracer(inner)
         except Exception:  # noqa: BLE001 - the rivals meet the same, and tell it in their own words
             traceback.print_exc()
 
-    def play(self, contenders: Sequence[Contender]) -> None:
-        """Play the rounds of those that are ready."""
-        side = self.sides.of(contenders[0].rival)
-        Playing(self.engine, self.task, self.channel, self.dice).run(contenders, side)
+    def play(self, prepared: Sequence[PreparedRival]) -> None:
+        inner = self.layers.of(prepared[0].rival)
+        Playing(self.engine, self.task, self.channel, self.dice).run(prepared, inner)
 
 
-def _without_layer(rival: Rival, error: InnerLayerError) -> Ended:
-    """The event of a rival whose inner layer fails: at all, or in this setting."""
+def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
     if error.at_all and not error.exhausted:
         return Ended.without_result(rival, Status.NO_LAYER, str(error))
     status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED

@@ -1,1 +1,1 @@
-"""Two stored runs beside each other: what changed, what is suspect, what would decide it."""
+"""Stored runs beside each other, two or a year of them: what changed, and what would decide it."""

@@ -11,8 +11,6 @@ from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
-#: What an option is where nothing was asked for.
-_USUAL = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
@@ -42,7 +40,7 @@ def carried(run: Run) -> dict[str, str]:
 
 
 def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:
-    """Make the words of a command line a question to a run.
+    """Return the words of a command line as a question to a run.
 
     An axis that is not asked about has its usual value, or the only one that was measured.
     `workloads` are those that could be measured. Raises UserError naming the option that is wrong.
@@ -83,7 +81,7 @@ def _choice(name: str, told: str, kind: Any) -> Any:
 
 
 def _usual(name: str, known: Sequence[Setting]) -> Any:
-    """Give the value of an axis that was not asked about."""
+    """Return the value of an axis that was not asked about."""
     measured = sorted({getattr(one, name) for one in known})
     if name in {"workload", "seq_len", "batch"}:
         usual = None

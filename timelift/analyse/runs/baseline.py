@@ -128,7 +128,7 @@ def _facts(launch: Launch) -> Facts:
     found: dict[str, Any] = {
         name: _digits(value) if isinstance(value, float) else value
         for name, value in kept.items()
-        if value is not None and math.isfinite(value)
+        if isinstance(value, bool) or launch.facts.number(name) is not None
     }
     return Facts(**found)
 

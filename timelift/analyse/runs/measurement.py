@@ -1,4 +1,4 @@
-"""What the reading wing reasons about: a run, and its cases with their samples by launch."""
+"""What analysis reasons about: a run, and its cases with their samples by launch."""
 
 from dataclasses import dataclass, field
 

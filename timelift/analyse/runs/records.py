@@ -30,7 +30,7 @@ class Warnings:
             self.more += 1
 
     def all(self) -> tuple[str, ...]:
-        """Give every complaint, the uncounted ones as a last sentence."""
+        """Return every complaint, the uncounted ones as a last sentence."""
         rest = (f"and {self.more:,} more records like these",) if self.more else ()
         return (*self.texts, *rest)
 
@@ -63,6 +63,16 @@ def _launch(record: CaseInLaunch) -> Launch:
 def fact(measurement: Measurement, name: str) -> float | None:
     """Return a fact of a case over its launches; None where no launch holds a number for it."""
     return journal.merged(name, [one.facts for one in measurement.launches])
+
+
+def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:
+    """Return a fact of a case, or else the bound that it is below; and whether it is the bound."""
+    value = fact(measurement, name)
+    if value is not None:
+        return value, False
+    bounds = [one.facts.number_or_bound(name) for one in measurement.launches]
+    bound = max((one for one in bounds if one is not None), default=None)
+    return bound, bound is not None
 
 
 def fact_of(launch: Launch, name: str) -> float | None:

@@ -16,15 +16,14 @@ from timelift.analyse.runs.records import Warnings, merge
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.journal import (
-    BAD_RECORD,
     SCHEMA,
     CaseInLaunch,
-    Damage,
+    End,
     Header,
-    Line,
     OtherSchemaError,
+    Place,
     find,
-    read_line,
+    places,
 )
 
 if TYPE_CHECKING:
@@ -61,10 +60,8 @@ class _Journal:
     warnings: Warnings = field(default_factory=Warnings)
 
     def read(self, data: bytes) -> Run | None:
-        lines = data.split(b"\n")
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                self._line(f"line {number}", line, torn=number == len(lines))
+        for place in places(data):
+            self._take(place)
         if not self.header and not self.records:
             return None
         if not self.header:
@@ -72,30 +69,28 @@ class _Journal:
         measurements = merge(self.records, self.warnings)
         return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
 
-    def _line(self, where: str, line: bytes, *, torn: bool) -> None:
-        damage: Damage = []
-        try:
-            self._take(where, read_line(line, damage))
-        except OtherSchemaError as error:
+    def _take(self, place: Place) -> None:
+        """Keep what is good of a line, and warn of the rest."""
+        where = f"line {place.number}"
+        if isinstance(place.error, OtherSchemaError):
             raise UserError(
-                f"{str(self.path)!r}: {error}; read it with the timelift that wrote it"
-            ) from None
-        except BAD_RECORD as error:
-            what = "torn: the run was cut off while it wrote this line" if torn else error
-            self.warnings.add(where, what)
-        for what in damage:
-            self.warnings.add(where, what)
-
-    def _take(self, where: str, line: Line) -> None:
+                f"{str(self.path)!r}: {place.error}; read it with the timelift that wrote it"
+            )
+        line, error = place.line, place.error
         if isinstance(line, CaseInLaunch):
             self.records.append((where, line))
             self.complete = False
-        elif isinstance(line, Header):
-            if self.header:
-                raise ValueError("a second header; the first one counts")
-            self.header = line
-        else:
+        elif isinstance(line, End):
             self.complete = line.exit == "complete"
+        elif self.header and line:
+            error = ValueError("a second header; the first one counts")
+        elif line:
+            self.header = line
+        if error:
+            what = "torn: the run was cut off while it wrote this line" if place.torn else error
+            self.warnings.add(where, what)
+        for damage in place.damage:
+            self.warnings.add(where, damage)
 
 
 def in_utf8(run: Run) -> Run:

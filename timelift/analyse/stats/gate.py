@@ -43,7 +43,7 @@ class Rule:
         return float(np.log1p(self.gate))
 
     @property
-    def looks(self) -> tuple[int, ...]:
+    def decision_points(self) -> tuple[int, ...]:
         """The numbers of launches at which something is decided."""
         return (self.screening, *(self.screening + fresh for fresh in FRESH_LOOKS))
 

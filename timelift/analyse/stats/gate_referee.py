@@ -25,7 +25,7 @@ class GateReferee(Referee):
         super().__init__()
         self._sides, self._thorough = sides, thorough
         self._rules = {one: Rule(gates[one], screening) for one in Quantity}
-        self.looks = self._rules[Quantity.TIME].looks
+        self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:
         """Both sides of every pair that needs fresh launches."""

@@ -19,7 +19,7 @@ class Referee:
     strategies `aside` are no answer: they only play along.
     """
 
-    looks: Sequence[int] = LOOKS
+    decision_points: Sequence[int] = LOOKS
 
     def __init__(
         self,

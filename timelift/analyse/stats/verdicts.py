@@ -83,7 +83,7 @@ class Comparison:
 
         A log ratio.
         """
-        return student.quantile_of_one(chance, self.df) * self.scale if self.df > 0 else math.nan
+        return float(student.quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
         """The same comparison seen from the other side."""

@@ -1,4 +1,4 @@
-"""The figures of a report: made here, saved here, drawn in the rooms next door."""
+"""The figures of a report: chosen and saved here, drawn by the modules beside this one."""
 
 import warnings
 from collections.abc import Mapping, Sequence

@@ -16,21 +16,23 @@ FONT = "DejaVu Sans"
 
 
 def _seaborn() -> Any:
-    """Import seaborn, without scipy where neither has been imported yet.
+    """Import seaborn, without scipy's statistics where neither has been imported yet.
 
     Half of its import is scipy, an optional extra for densities and clusterings, which no figure
     here has. A package that is None in `sys.modules` counts as not installed. The copy that comes
     of it stays inside timelift: a later import of seaborn gets all of it.
     """
     modules: dict[str, Any] = sys.modules
-    if "seaborn" in modules or "scipy" in modules:
+    if "seaborn" in modules or "scipy.stats" in modules:
         return importlib.import_module("seaborn")
+    kept = {name: modules.pop(name) for name in [*modules] if name.partition(".")[0] == "scipy"}
     modules["scipy"] = None
     try:
         return importlib.import_module("seaborn")
     finally:
         for name in [one for one in modules if one.partition(".")[0] in {"scipy", "seaborn"}]:
             del modules[name]
+        modules.update(kept)
 
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from timelift.present.units import three_figures, unit_for
 
 
 def steps(found: RunFindings) -> Table:
-    """Give the time of one step by length, a row for each strategy and panel."""
+    """Return the time of one step by length, a row for each strategy and panel."""
     seconds = {case: one.per_step for case, one in found.costs_of.items()}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
@@ -53,7 +53,7 @@ def _at(case: Case, length: int) -> Case:
 
 
 def execution(found: RunFindings) -> Table:
-    """Give the fastest in every mode, device and the like, beside the best of them; or no row."""
+    """Return the fastest in every mode, device and the like, beside the best of them; or no row."""
     answered = [one for one in found.rankings if one.rows]
     axes = varying(row.case for one in answered for row in one.rows)
     unit = unit_for(one.rows[0].seconds_per_call for one in answered)
@@ -77,7 +77,7 @@ def _beside(one: Ranking, best: float, unit: float) -> tuple[str, str, str]:
 
 
 def across(pairs: Sequence[Pair]) -> tuple[Table, ...]:
-    """Give what every other backend, device and mode costs each strategy, if there is any."""
+    """Return what every other backend, device and mode costs each strategy, if there is any."""
     if not pairs:
         return ()
     axes = varying(pair.usual for pair in pairs)
@@ -113,7 +113,7 @@ def _ratios(found: Comparison) -> tuple[str, ...]:
 
 
 def prices(answers: Iterable[Answer]) -> Table:
-    """Give what every strategy costs at most, the recommended one of each workload first."""
+    """Return what every strategy costs at most, the recommended one of each workload first."""
     headings = (
         Heading("strategy", asked=True),
         Heading("workload", asked=True),
@@ -126,16 +126,16 @@ def prices(answers: Iterable[Answer]) -> Table:
             shown(one.strategy),
             plain(answer.workload, NAME_LIMIT),
             f"{one.ratio:.3f}",
-            "yes" if one.strategy in answer.choice.safe else "no",
+            "yes" if one.strategy in answer.found.safe else "no",
             str(one.settings),
         )
         for answer in answers
-        for one in answer.choice.worst
+        for one in answer.found.prices
     ]
     note = "over all settings of the workload: the upper end of the 95 % interval, if there is one"
     return Table("prices", "What each costs at most", headings, rows, note)
 
 
 def names(rankings: Iterable[Ranking]) -> list[str]:
-    """Give every measured strategy in the order of the legends."""
+    """Return every measured strategy in the order of the legends."""
     return legend_order(row.case.strategy for one in rankings for row in one.everyone)

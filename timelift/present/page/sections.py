@@ -81,7 +81,7 @@ def sections(
     """Give the sections of a run that have something to show.
 
     `answered` are the answers of the first screen, `svgs` the figures as files hold them, by name;
-    `more` are tables of other rooms, such as fitted exponents, by the anchor of the section that
+    `more` are tables of other modules, such as fitted exponents, by the anchor of the section that
     they belong to.
     """
     tables: dict[str, list[Table]] = {anchor: [*given] for anchor, given in (more or {}).items()}

@@ -1,4 +1,4 @@
-"""Engines: the only code that knows a framework. One module a backend, all with one surface.
+"""Engines: the only code that knows a framework. One module a backend, all with one interface.
 
 A module bears its backend's name and has `open_engine(setting)`. Importing it runs no operation, so
 that a process may import it and fork.
@@ -17,12 +17,12 @@ Array = NDArray[Any]
 
 
 class UnavailableError(Exception):
-    """A sentence saying which device or backend this machine lacks."""
+    """A device or backend that this machine lacks, in a sentence."""
 
 
 @dataclass(frozen=True)
 class Feed:
-    """What one call is fed, on the device.
+    """The arguments of one call, on the device.
 
     `inputs` is (batch, time, *features); `mask`, when lengths vary, is (batch, time) of booleans;
     `cotangent`, in the backward phase, weighs the outputs into the loss and has their shape.
@@ -37,8 +37,7 @@ class Compiled(Protocol):
     """A model made callable in one phase and mode."""
 
     @property
-    def traces(self) -> int:
-        """How often it was traced."""
+    def traces(self) -> int: ...
 
     @property
     def nodes(self) -> int | None:
@@ -63,51 +62,47 @@ class Engine(Protocol):
 
     warm: bool
 
-    def place(self, array: Array) -> Any:
-        """Put an array on the device."""
+    def place(self, array: Array) -> Any: ...
 
     def place_ragged(self, array: Array, valid: Array) -> Any:
         """Put the valid steps of (batch, time, …) on the device as a ragged tensor."""
 
-    def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled:
-        """Wrap a model for the setting's phase and mode."""
+    def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled: ...
 
     def wait(self, result: Any) -> None:
         """Return once `result`, and all that was asked of the device before it, is there."""
 
-    def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        """Call the inner layer once, eagerly."""
+    def apply(self, layer: Any, step: Any, *, training: bool) -> Array: ...
 
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Gradients of sum(layer(step) * cotangent) by each step and by each trainable weight."""
+        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight."""
 
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
+        """Count what the inner layer must do for `rows` steps; empty where that is not known."""
 
-    def attainable(self) -> dict[str, float]:
-        """Measure what the device does in a second at best."""
+    def attainable(self) -> dict[str, float]: ...
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Bytes that `call` holds at most of a pool of the backend's own in the host's memory."""
+        """Return the bytes of the backend's own pool in host memory that `call` holds at most."""
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Bytes of the device that `call` adds at its peak; None where it uses the host's memory.
+        """Return the device's bytes that `call` adds at its peak; None in the host's memory.
 
         None as well where the backend does not tell.
         """
 
     def identity(self) -> Mapping[str, str]:
-        """Name the device, and the switches that change how exactly and how fast it computes."""
+        """Return the device, and the switches that change how exactly and how fast it computes."""
 
     def release(self) -> None:
-        """Hand back what the device holds and nobody uses."""
+        """Return what the device holds unused to the system."""
 
     def keep(self) -> Callable[[], None]:
         """Note the backend's own switches; calling the result puts them back."""

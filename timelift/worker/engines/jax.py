@@ -47,15 +47,12 @@ class JaxEngine:
         jax.config.update("jax_default_device", self.device)
 
     def place(self, array: Array) -> Any:
-        """Put an array on the device."""
         return jax.device_put(array, self.device)
 
     def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
-        """Raise: there are no ragged tensors in JAX."""
         raise TypeError("JAX has no ragged tensors")
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> JaxCompiled:
-        """Wrap a model for the setting's phase and mode."""
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
@@ -67,13 +64,11 @@ class JaxEngine:
             jax.block_until_ready(result)
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        """Call the inner layer once, eagerly."""
         return self.to_numpy(layer(step, training=training))
 
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Gradients by each step and by each trainable weight, op by op."""
         weights, state = held(layer)
 
         def loss(weights: Any, steps: Any) -> Any:
@@ -89,11 +84,9 @@ class JaxEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
         return jax_limits.work(layer, rows, features, setting)
 
     def attainable(self) -> dict[str, float]:
-        """Measure what the device does in a second at best."""
         return jax_limits.attainable(self.device, self._kind)
 
     def seed(self, number: int) -> None:
@@ -109,10 +102,9 @@ class JaxEngine:
         return 0
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
-        """Give None: JAX keeps the highest peak of its process, and cannot forget it for a call."""
+        """Return None: JAX keeps the highest peak of its process and cannot reset it."""
 
     def identity(self) -> dict[str, str]:
-        """Name the device and what decides how exactly it multiplies."""
         return {
             "name": str(self.device.device_kind),
             "platform": " ".join(str(self.device.client.platform_version).split()),
@@ -120,11 +112,10 @@ class JaxEngine:
         }
 
     def release(self) -> None:
-        """Drop what nobody refers to; the allocator keeps its pool for the next call."""
+        """Drop unreferenced arrays; the allocator keeps its pool for the next call."""
         gc.collect()
 
     def keep(self) -> Callable[[], None]:
-        """Note JAX's switches; calling the result puts them back."""
         kept = {switch: getattr(jax.config, switch) for switch in _SWITCHES}
 
         def put_back() -> None:
@@ -134,7 +125,6 @@ class JaxEngine:
         return put_back
 
     def to_numpy(self, value: Any) -> Array:
-        """Fetch an array."""
         return np.asarray(value)
 
 
@@ -144,7 +134,7 @@ def open_engine(setting: Setting) -> JaxEngine:
 
 
 def _check_compiles(setting: Setting) -> None:
-    """Refuse what `jax.jit` has no word for."""
+    """Refuse what `jax.jit` cannot express."""
     if setting.mode is Mode.XLA:
         raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
     if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:

@@ -31,7 +31,6 @@ class JaxCompiled:
         return self._setting.mode is not Mode.EAGER
 
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
-        """Give the outputs, and the values that the call changes of what is not trained."""
         self.traces += self._compiles
         masked = {} if mask is None else {"mask": mask}
         outputs, after = called(
@@ -44,8 +43,6 @@ class JaxCompiled:
         return self._called(weights, state, inputs, mask)[0]
 
     def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
-        """Give the loss, its gradients, and what else a training step changes."""
-
         def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
             outputs, changed = self._called(weights, state, inputs, mask)
             _check_alike(outputs, cotangent)
@@ -67,22 +64,19 @@ class JaxCompiled:
         return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
 
     def trace(self, feed: Feed) -> None:
-        """Trace the function, which its first call then need not."""
         if self._compiles:
             self._program = self._function.trace(*self._arguments(feed)).jaxpr
 
     @functools.cached_property
     def nodes(self) -> int | None:
-        """The equations of the traced program; None in eager mode."""
+        """Return the equations of the traced program; None in eager mode."""
         return None if self._program is None else equations(self._program)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         return functools.partial(self._function, *self._arguments(feed))
 
 
 def held(layer: Any) -> tuple[list[Any], list[Any]]:
-    """Give the values of a layer's variables: what is trained, and what is not."""
     trained = [variable.value for variable in layer.trainable_variables]
     return trained, [variable.value for variable in layer.non_trainable_variables]
 
@@ -90,7 +84,7 @@ def held(layer: Any) -> tuple[list[Any], list[Any]]:
 def called(
     layer: Any, weights: Sequence[Any], state: Sequence[Any], inputs: Any, **how: Any
 ) -> tuple[Any, list[Any]]:
-    """Call a layer with values in place of its variables; give the outputs and the state after.
+    """Call a layer with values in place of its variables; return the outputs and the state after.
 
     Keras's own `stateless_call` leaves out what `layer(...)` does around the call: the casts, and
     the arguments that the layer has no use for.
@@ -104,17 +98,15 @@ def called(
 
 
 def _check_alike(outputs: Any, cotangent: Any) -> None:
-    """Refuse shapes that differ, or they would broadcast."""
+    """Refuse shapes that differ, since they would broadcast."""
     if outputs.shape != cotangent.shape:
         raise ValueError(f"outputs have shape {outputs.shape}, their weights {cotangent.shape}")
 
 
 def equations(program: Any) -> int:
-    """Count the equations of a jaxpr and of all jaxprs inside it."""
     return len(program.eqns) + sum(map(equations, nested(program)))
 
 
 def nested(program: Any) -> list[Any]:
-    """List the jaxprs directly inside a jaxpr: bodies of loops, branches, functions."""
     found = jax.tree_util.tree_leaves([equation.params for equation in program.eqns])
     return [one for one in found if hasattr(one, "eqns")]

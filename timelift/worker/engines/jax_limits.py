@@ -17,7 +17,7 @@ _UNCOUNTED = frozenset({"while", "scan"})
 
 
 def attainable(device: Any, kind: str) -> dict[str, float]:
-    """Measure a float32 product of square matrices and a copy; give what a second does at best."""
+    """Measure a float32 product of squares and a copy; return what a second does at best."""
     side, many = SIZES["cpu" if kind == "cpu" else "gpu"]
     square, long = (
         jax.device_put(jnp.ones(shape, "float32"), device) for shape in ((side, side), (many,))
@@ -49,7 +49,6 @@ def work(layer: Any, rows: int, features: Sequence[int], setting: Setting) -> di
 
 
 def _loops(program: Any) -> bool:
-    """Whether a jaxpr has a loop at any depth."""
     looped = any(equation.primitive.name in _UNCOUNTED for equation in program.eqns)
     return looped or any(map(_loops, nested(program)))
 

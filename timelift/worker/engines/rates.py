@@ -1,4 +1,4 @@
-"""What a device does in a second at best: the part of it that every backend shares."""
+"""What a device does in a second at best: the part that every backend shares."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _FLOAT_BYTES = 4
 
 
 def fastest(call: Callable[[], Any], wait: Callable[[Any], object]) -> float:
-    """Give the seconds of the fastest of some calls; the first one, which traces, is none."""
+    """Return the seconds of the fastest of some calls, the first, which traces, excluded."""
     seconds = []
     for _ in range(1 + _TRIES):
         started = time.perf_counter()

@@ -41,17 +41,14 @@ class TensorFlowEngine:
         tf.config.experimental.set_synchronous_execution(True)
 
     def place(self, array: Array) -> Any:
-        """Put an array on the device."""
         with tf.device(self.device):
             return tf.identity(tf.constant(array))
 
     def place_ragged(self, array: Array, valid: Array) -> Any:
-        """Put the valid steps on the device as a ragged tensor of (batch, None, …)."""
         with tf.device(self.device):
             return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> "TensorFlowCompiled":
-        """Wrap a model for the setting's phase and mode."""
         return TensorFlowCompiled(model, setting, self.device, training=training)
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - devices are waited for whole
@@ -65,14 +62,12 @@ class TensorFlowEngine:
             tf.test.experimental.sync_devices()
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        """Call the inner layer once, eagerly."""
         with tf.device(self.device):
             return self.to_numpy(layer(step, training=training))
 
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Gradients by each step and by each trainable weight, with an eager tape."""
         weights = list(layer.trainable_weights)
         values = [weight.value for weight in weights]
         with tf.device(self.device), tf.GradientTape() as tape:
@@ -90,23 +85,20 @@ class TensorFlowEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
         return tensorflow_limits.work(layer, rows, features, setting.dtype, setting.phase)
 
     def attainable(self) -> dict[str, float]:
-        """Measure what the device does in a second at best."""
         return tensorflow_limits.attainable(self.device)
 
     def seed(self, number: int) -> None:
-        """Seed Python, numpy and TensorFlow."""
         keras.utils.set_random_seed(number)
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Bytes that `call` holds at most of the CPU's pool, where there is one."""
+        """Return the bytes that `call` holds at most of the CPU's pool; 0 where there is none."""
         return tensorflow_pool.peak_bytes(call)
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Bytes that `call` adds to TensorFlow's own on the GPU at its peak; None on a CPU."""
+        """Return the bytes that `call` adds to TensorFlow's own on the GPU; None on a CPU."""
         if self._kind == "cpu":
             return None
         tf.config.experimental.reset_memory_stats(self._name)
@@ -116,7 +108,6 @@ class TensorFlowEngine:
         return max(0, int(peak) - int(before))
 
     def identity(self) -> dict[str, str]:
-        """Name the device and what decides how exactly it multiplies."""
         (physical, *_) = tf.config.get_visible_devices(self._kind.upper())
         told = tf.config.experimental.get_device_details(physical)
         return {
@@ -126,11 +117,11 @@ class TensorFlowEngine:
         }
 
     def release(self) -> None:
-        """Drop what nobody refers to; the allocator keeps its pool for the next call."""
+        """Drop unreferenced tensors; the allocator keeps its pool for the next call."""
         gc.collect()
 
     def keep(self) -> Callable[[], None]:
-        """Note whether functions run eagerly and wait for their end; the result puts that back."""
+        """Note whether functions run eagerly and synchronously; the result puts that back."""
         eagerly = tf.config.functions_run_eagerly()
         waits = tf.config.experimental.get_synchronous_execution()
 
@@ -142,7 +133,6 @@ class TensorFlowEngine:
         return put_back
 
     def to_numpy(self, value: Any) -> Array:
-        """Fetch a tensor; a sparse gradient becomes dense."""
         return np.asarray(tf.convert_to_tensor(value).numpy())
 
 
@@ -194,7 +184,7 @@ class TensorFlowCompiled:
 
     @functools.cached_property
     def nodes(self) -> int | None:
-        """The nodes of the traced graph and of all functions inside it; None in eager mode."""
+        """Return the nodes of the graph and of all functions inside it; None in eager mode."""
         if self._concrete is None:
             return None
         graph = self._concrete.graph.as_graph_def()
@@ -209,12 +199,11 @@ class TensorFlowCompiled:
         return tf.TensorSpec(shape, tensor.dtype)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         return functools.partial(self._function, *self._arguments(feed))
 
 
 def _show_only(kind: str, number: int) -> int:
-    """Hide every GPU but the one that is asked for, and let it grow; give its number from then on.
+    """Hide every GPU but the chosen one, and let its memory grow; return its number from then on.
 
     TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
     """

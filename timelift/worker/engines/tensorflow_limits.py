@@ -17,7 +17,7 @@ _UNCOUNTED = frozenset(
 
 
 def attainable(device: str) -> dict[str, float]:
-    """Measure a float32 product of square matrices and a copy; give what a second does at best.
+    """Measure a float32 product of squares and a copy; return what a second does at best.
 
     `device` is TensorFlow's name of it.
     """
@@ -61,7 +61,7 @@ def work(
 
 
 def _needed(function: Any, inputs: Any) -> Any:
-    """Trace a function and keep what its outputs need: gradients that nobody asked for are traced.
+    """Trace a function and keep what its outputs need: unused gradients are traced too.
 
     The executor drops them too, before anything runs.
     """

@@ -17,7 +17,7 @@ _TAKEN, _GIVEN_BACK = "MemoryAllocation", "MemoryDeallocation"
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Bytes of the pool that `call` holds at most at once; 0 where there is no pool."""
+    """Return the bytes of the pool that `call` holds at most at once; 0 where there is no pool."""
     if not _has_pool():
         return 0
     held, live, peak = 0, dict[int, int](), 0

@@ -48,15 +48,12 @@ class TorchEngine:
             prepare_compiler(self.device, setting.phase)
 
     def place(self, array: Array) -> Any:
-        """Put an array on the device, in memory of PyTorch's own."""
         return keras.ops.convert_to_tensor(array).clone()
 
     def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
-        """Raise: Keras knows no ragged tensors in PyTorch."""
         raise TypeError("Keras has no ragged tensors on PyTorch")
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> TorchCompiled:
-        """Wrap a model for the setting's phase and mode."""
         return TorchCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - the device is waited for whole
@@ -65,14 +62,13 @@ class TorchEngine:
             torch.cuda.synchronize(self.device)
 
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array:
-        """Call the inner layer once, eagerly."""
         with torch.no_grad():
             return self.to_numpy(layer(step, training=training))
 
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Gradients by each step and by each trainable weight; zeros by whole numbers."""
+        """Return the gradients by each step and each trainable weight; zeros by whole numbers."""
         leaves = [one.detach().requires_grad_(one.is_floating_point()) for one in steps]
         outputs = [layer(leaf, training=training) for leaf in leaves]
         pairs = zip(outputs, cotangents, strict=True)
@@ -88,11 +84,9 @@ class TorchEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        """Count what the inner layer must do for `rows` steps; nothing where that is not known."""
         return torch_limits.work(layer, (rows, *features), setting, self.device)
 
     def attainable(self) -> dict[str, float]:
-        """Measure what the device does in a second at best."""
         return torch_limits.attainable(self.device, self.wait)
 
     def seed(self, number: int) -> None:
@@ -106,7 +100,7 @@ class TorchEngine:
         return 0
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Bytes that `call` adds to PyTorch's own on the GPU at its peak; None on a CPU."""
+        """Return the bytes that `call` adds to PyTorch's own on the GPU; None on a CPU."""
         if not self._gpu:
             return None
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -115,7 +109,6 @@ class TorchEngine:
         return max(0, int(torch.cuda.max_memory_allocated(self.device)) - int(before))
 
     def identity(self) -> dict[str, str]:
-        """Name the device and what decides how exactly and how fast it computes."""
         name = torch.cuda.get_device_name(self.device) if self._gpu else "cpu"
         switches = {
             "vectors": torch.backends.cpu.get_cpu_capability(),
@@ -129,13 +122,12 @@ class TorchEngine:
         return {"name": name, **{switch: str(value) for switch, value in switches.items()}}
 
     def release(self) -> None:
-        """Drop what nobody refers to, and hand the GPU's pool back."""
+        """Drop unreferenced tensors, and return the GPU's pool to the system."""
         gc.collect()
         if self._gpu:
             torch.cuda.empty_cache()
 
     def keep(self) -> Callable[[], None]:
-        """Note PyTorch's switches; calling the result puts them back."""
         cudnn = torch.backends.cudnn
         flags = ("enabled", "allow_tf32", "benchmark", "deterministic")
         kept = [
@@ -155,7 +147,6 @@ class TorchEngine:
         return put_back
 
     def to_numpy(self, value: Any) -> Array:
-        """Fetch a tensor; a sparse gradient becomes dense."""
         dense = value.to_dense() if value.is_sparse else value
         fetched: Array = keras.ops.convert_to_numpy(dense)
         return fetched

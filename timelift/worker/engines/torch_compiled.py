@@ -45,7 +45,6 @@ class TorchCompiled:
         """Do nothing: PyTorch traces while it runs, and `nodes` is known after the first call."""
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        """Make the call that is timed: outputs, or the loss and its gradients, with no detour."""
         inputs = feed.inputs.detach()
         if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
             _let_time_vary(inputs, feed.mask)
@@ -83,7 +82,7 @@ def _backward(
 
 
 def _let_time_vary(*tensors: Any) -> None:
-    """Forbid the compiler to take the length for a constant; it raises where a model does."""
+    """Forbid the compiler to specialise on the length; it raises where a model does."""
     for tensor in tensors:
         if tensor is not None:
             torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
@@ -110,7 +109,6 @@ def prepare_compiler(device: Any, phase: Phase) -> None:
 
 
 def _cause(error: BaseException) -> str:
-    """Name the first cause of an error, with the first line that it says."""
     while error.__cause__ is not None:
         error = error.__cause__
     said = str(error).strip().partition("\n")[0]

@@ -28,7 +28,7 @@ class _Names(TorchDispatchMode):  # type: ignore[misc]
 
 
 def attainable(device: Any, wait: Callable[[Any], object]) -> dict[str, float]:
-    """Measure a float32 product of square matrices and a copy; give what a second does at best."""
+    """Measure a float32 product of squares and a copy; return what a second does at best."""
     side, many = SIZES["cpu" if device.type == "cpu" else "gpu"]
     square, long = (
         torch.ones(shape, dtype=torch.float32, device=device) for shape in ((side, side), (many,))

@@ -11,7 +11,7 @@ from timelift.errors import UserError
 from timelift.measure import against
 from timelift.measure.catalogue import strategies, user_workload, workloads
 from timelift.measure.grid import Catalogue
-from timelift.measure.pairing import Pairs, names
+from timelift.measure.match_cases import CaseMatcher, file_changes
 from timelift.worker.layer import imports_from
 
 
@@ -36,7 +36,9 @@ def paired(sides, *cases, **how):
     """Pair cases of the first folder with the second's; the pairing and the catalogue."""
     here, there = sides
     mine = catalogue(here)
-    found = Pairs(mine, against.of_folder("main", there), here, **how).of(cases or [case()])
+    found = CaseMatcher(mine, against.of_folder("main", there), here, **how).match(
+        cases or [case()]
+    )
     return found, mine
 
 
@@ -111,7 +113,7 @@ def test_what_is_new_has_no_other_side(sides):
     found, _ = paired(sides, case("mine"), case(of="ours"))
     assert found.reasons[case("mine")] == "new: main has no strategy 'mine'"
     assert found.reasons[case(of="ours")] == "new: main has no workload 'ours'"
-    assert found.names.new == ("mine",)
+    assert found.file_changes.new == ("mine",)
 
 
 def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
@@ -119,14 +121,14 @@ def test_a_renamed_strategy_is_compared_with_what_it_was(sides):
     write(sides[0], {"strategies/plain.py": strategy("A plain call")})
     (sides[0] / "strategies" / "native.py").unlink()
     found, mine = paired(sides, case("plain"))
-    assert found.names.renamed == {"plain": "native"}
+    assert found.file_changes.renamed == {"plain": "native"}
     assert mine.strategies["plain@main"].path.stem == "native"
 
 
 def test_files_that_are_not_alike_are_new_and_gone(tmp_path):
     """The check of renaming can say no."""
     write(tmp_path, {"a.py": strategy(), "b.py": "x = 1\ny = 2\n"})
-    found = names({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
+    found = file_changes({"a": tmp_path / "a.py"}, {"b": tmp_path / "b.py"})
     assert (found.new, found.removed, found.renamed) == (("a",), ("b",), {})
 
 
@@ -139,8 +141,8 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     knobs |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
     here.workloads["make"] = user_workload(knobs)
-    pairs = Pairs(here, against.of_folder("main", sides[1]), sides[0])
-    (old,) = pairs.of([case(of="make")]).sides.values()
+    pairs = CaseMatcher(here, against.of_folder("main", sides[1]), sides[0])
+    (old,) = pairs.match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 
 
@@ -207,7 +209,9 @@ def test_the_same_interpreter_differs_in_nothing(sides):
     assert found.label == sys.executable
     assert found.versions == {}
     here = catalogue(sides[0])
-    (old,) = Pairs(here, found, sides[0], measure_unchanged=True).of([case()]).sides.values()
+    (old,) = (
+        CaseMatcher(here, found, sides[0], measure_unchanged=True).match([case()]).sides.values()
+    )
     assert here.rival(old, 1).there
     assert not here.rival(case(), 1).there
 

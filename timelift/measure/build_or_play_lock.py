@@ -1,11 +1,11 @@
-"""Turns: launches may build side by side, but whoever plays rounds has the machine to itself."""
+"""A lock for launches that build side by side, and play rounds alone on the machine."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class BuildOrPlayLock:
     """A shared lock for building and an exclusive one for playing; players come first.
 
     While one launch plays no other builds or plays, and a launch that has finished building waits
@@ -18,7 +18,7 @@ class Turns:
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Hold while importing, building, tracing or warming up."""
+        """Hold the lock while importing, building, tracing or warming up."""
         with self._changed:
             self._changed.wait_for(lambda: not (self._playing or self._waiting))
             self._building += 1
@@ -31,7 +31,6 @@ class Turns:
 
     @contextmanager
     def playing(self) -> Iterator[None]:
-        """Hold while playing rounds."""
         with self._changed:
             self._waiting += 1
             try:

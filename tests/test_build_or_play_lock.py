@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from timelift.measure.turns import Turns
+from timelift.measure.build_or_play_lock import BuildOrPlayLock
 
 
 def work(turns, log, settings):
@@ -23,7 +23,7 @@ def work(turns, log, settings):
 
 def test_no_launch_builds_or_plays_while_another_plays():
     """Between `play` and `played` nothing else happens, and every launch finishes."""
-    turns, log = Turns(), []
+    turns, log = BuildOrPlayLock(), []
     threads = [threading.Thread(target=work, args=(turns, log, 20), daemon=True) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -37,7 +37,7 @@ def test_no_launch_builds_or_plays_while_another_plays():
 
 def test_launches_do_build_side_by_side():
     """Two can be inside `building` at once: the barrier below is passed only together."""
-    turns, meet = Turns(), threading.Barrier(2)
+    turns, meet = BuildOrPlayLock(), threading.Barrier(2)
 
     def build():
         with turns.building():
@@ -54,7 +54,7 @@ def test_launches_do_build_side_by_side():
 
 def test_a_launch_that_fails_while_playing_frees_the_others():
     """An exception gives the turn back."""
-    turns = Turns()
+    turns = BuildOrPlayLock()
     with pytest.raises(KeyError), turns.playing():
         raise KeyError
     entered = threading.Event()

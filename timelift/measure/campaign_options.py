@@ -1,4 +1,4 @@
-"""What a campaign is told: how much to measure, who judges, where to say what goes on."""
+"""The options of a campaign: how much to measure, which referee judges, where progress is shown."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Protocol
 from timelift.case import Case
 from timelift.journal import CaseInLaunch
 from timelift.measure.budget import SPARE_SECONDS
+from timelift.measure.events import CampaignBegun, Display
 from timelift.measure.launch import Limits
 
 #: So many launches build with the machine to themselves: their first calls give an interval.
@@ -16,7 +17,7 @@ Record = Callable[..., None]
 
 
 @dataclass(frozen=True)
-class Plan:
+class CampaignOptions:
     """How much to measure: launches, each rival's seconds of rounds, the limits.
 
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
@@ -43,56 +44,41 @@ class Plan:
     two_sided: bool = False
     other_python: str = ""
 
-    def in_words(self, cases: int, settings: int) -> str:
-        """Say what is going to happen."""
-        why = "a change is suspected" if self.two_sided else "a verdict is open"
-        more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
-        within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
-        launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
-        return f"{cases} cases in {settings} settings, {launches}{more}{within}"
+    def begun(self, cases: int, settings: int) -> CampaignBegun:
+        return CampaignBegun(
+            cases, settings, self.fewest, self.most, self.two_sided, self.budget_seconds
+        )
 
-    def groups(self, looks: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Group launches: the first few alone, then pairs, each ending at a look at the latest.
+    def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        """Group launches: the first few alone, then pairs that never span a decision point.
 
         A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
         compared, both suffer alike, and all launches but the first come in pairs.
         """
         first, undisturbed = 1, 1 if self.two_sided else min(self.fewest, _UNDISTURBED)
         while first <= self.most:
-            alone = first <= undisturbed or first in looks or first == self.most
+            alone = first <= undisturbed or first in decision_points or first == self.most
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1
 
 
 class Referee(Protocol):
-    """Who says, from what was recorded, which cases another launch could still teach of."""
+    """Decides, from what was recorded, which cases need another launch."""
 
     @property
-    def looks(self) -> Sequence[int]:
+    def decision_points(self) -> Sequence[int]:
         """The numbers of launches at which a verdict may be given."""
 
     def take(self, line: CaseInLaunch) -> None:
         """Note a line of the journal."""
 
     def to_play(self) -> frozenset[Case]:
-        """The cases that need more launches."""
-
-
-class Display(Protocol):
-    """Where the campaign says what it does."""
-
-    def say(self, text: str) -> None:
-        """Print a line that stays."""
-
-    def show(self, text: str, seconds_left: float, *, at_most: bool) -> None:
-        """Show what is going on and how long the rest takes, or may take; infinite: not known."""
+        """Return the cases that need more launches."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Who is told of what happens."""
-
+class Observers:
     record: Record
     display: Display
     referee: Referee

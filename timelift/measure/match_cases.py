@@ -1,4 +1,4 @@
-"""Pairing: which cases have another side to be raced against, and why the others have none."""
+"""Which cases have another side to be raced against, and why the others have none."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,18 +7,20 @@ from pathlib import Path
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.measure.against import Base, imports_of, same_file, stands_in
+from timelift.measure.against import OtherSide, imports_of, same_file, stands_in
 from timelift.measure.catalogue import Strategy, Workload, choose_strategy
 from timelift.measure.grid import Catalogue
 from timelift.planted import MARK
 
+#: How the reason of a case begins whose both sides are the same files.
+UNCHANGED = "unchanged since"
 #: From this likeness of two files on, a strategy that is new was one that is gone.
 _RENAMED = 0.8
 
 
 @dataclass(frozen=True)
-class Names:
-    """What became of the strategies' files: `renamed` gives a new name its old one."""
+class FileChanges:
+    """Strategy files that came, went or were renamed: `renamed` maps a new name to the old one."""
 
     new: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -26,16 +28,16 @@ class Names:
 
 
 @dataclass(frozen=True)
-class Pairing:
-    """The other side of every case that has one, and a sentence for every one that has none."""
+class MatchedCases:
+    """The other side of every case that has one, and the reason for every one that has none."""
 
     sides: Mapping[Case, Case]
     reasons: Mapping[Case, str]
-    names: Names
+    file_changes: FileChanges
     unchanged: tuple[str, ...]
 
 
-class Pairs:
+class CaseMatcher:
     """Find the other side of cases; the other sides join the `catalogue` as strategies.
 
     `root` is the project that is measured. Where both sides have the same files there is nothing to
@@ -43,14 +45,13 @@ class Pairs:
     """
 
     def __init__(
-        self, catalogue: Catalogue, base: Base, root: Path, *, measure_unchanged: bool = False
+        self, catalogue: Catalogue, other: OtherSide, root: Path, *, measure_unchanged: bool = False
     ) -> None:
-        self._catalogue, self._base, self._root = catalogue, base, root
+        self._catalogue, self._other, self._root = catalogue, other, root
         self._measure_unchanged = measure_unchanged
-        self._names = names(_files(catalogue.strategies), _files(base.strategies))
+        self._changes = file_changes(_files(catalogue.strategies), _files(other.strategies))
 
-    def of(self, cases: Iterable[Case]) -> Pairing:
-        """Pair every case, or say why not."""
+    def match(self, cases: Iterable[Case]) -> MatchedCases:
         sides: dict[Case, Case] = {}
         reasons: dict[Case, str] = {}
         unchanged: dict[str, None] = {}
@@ -58,24 +59,24 @@ class Pairs:
             found = self._other_side(case)
             if isinstance(found, str):
                 reasons[case] = found
-                if found.startswith("unchanged"):
+                if found.startswith(UNCHANGED):
                     unchanged[case.strategy] = None
             else:
                 sides[case] = found
                 self._catalogue.raced.add(case)
-        return Pairing(sides, reasons, self._names, tuple(unchanged))
+        return MatchedCases(sides, reasons, self._changes, tuple(unchanged))
 
     def _other_side(self, case: Case) -> Case | str:
-        label = self._base.label
+        label = self._other.label
         mine = self._catalogue.strategies[case.strategy]
         theirs = self._their_strategy(mine)
         if theirs is None:
-            broken = self._base.broken.get(mine.path.stem)
+            broken = self._other.broken.get(mine.path.stem)
             return broken or f"new: {label} has no strategy {case.strategy!r}"
         workload = self._catalogue.workloads[case.setting.workload]
         other = self._their_workload(workload)
         if other is None:
-            broken = self._base.broken.get(workload.name)
+            broken = self._other.broken.get(workload.name)
             return broken or f"new: {label} has no workload {workload.name!r}"
         if _shape(other) != _shape(workload):
             return (
@@ -84,7 +85,7 @@ class Pairs:
             )
         changed = self._layer_changed(workload, other)
         if not (changed or self._measure_unchanged or self._strategy_changed(mine, theirs)):
-            return f"unchanged since {label}: its file and its workload's are the same"
+            return f"{UNCHANGED} {label}: its file and its workload's are the same"
         if changed:
             self._catalogue.base_workloads[workload.name] = other
         name = f"{mine.name}{MARK}{label}"
@@ -92,39 +93,38 @@ class Pairs:
             theirs,
             name=name,
             twin_of=mine.name,
-            home=self._base.home,
-            there=bool(self._base.python),
+            home=self._other.home,
+            there=bool(self._other.python),
         )
         return Case(case.setting, name)
 
     def _their_strategy(self, mine: Strategy) -> Strategy | None:
         stem = mine.path.stem
-        word = self._names.renamed.get(stem, stem) + mine.name.removeprefix(stem)
+        word = self._changes.renamed.get(stem, stem) + mine.name.removeprefix(stem)
         try:
-            found = choose_strategy(word, self._base.strategies)
+            found = choose_strategy(word, self._other.strategies)
         except UserError:
             return None
         return found[0] if found[0].name == word or "[" in word else None
 
     def _their_workload(self, mine: Workload) -> Workload | None:
         if not mine.is_users:
-            return self._base.workloads.get(mine.name)
+            return self._other.workloads.get(mine.name)
         where, _, function = mine.factory.rpartition(":")
         path = Path(where)
         if not path.is_absolute():
             return mine if self._has_module(where) else None
         if not path.is_relative_to(self._root):
             return mine
-        there = self._base.root / path.relative_to(self._root)
+        there = self._other.root / path.relative_to(self._root)
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
 
     def _has_module(self, name: str) -> bool:
-        """Whether the other side has a module, or it is none of the project's."""
         top = name.partition(".")[0]
-        return not stands_in(self._root, top) or stands_in(self._base.root, top)
+        return not stands_in(self._root, top) or stands_in(self._other.root, top)
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
-        """Whether the inner layer may differ: what a module imports may always have changed."""
+        """True if the inner layer may differ; the project's own imports may always have changed."""
         files = [Path(one.factory.rpartition(":")[0]) for one in (mine, theirs)]
         if not all(path.is_file() for path in files):
             return True
@@ -134,12 +134,10 @@ class Pairs:
         return not same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        """Whether a file imports modules of the project, which may have changed."""
         return any(stands_in(self._root, name) for name in imports_of(path))
 
 
-def names(here: Mapping[str, Path], there: Mapping[str, Path]) -> Names:
-    """Say which files are new, gone, or the same under another name."""
+def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
     gone = [name for name in there if name not in here]
     renamed: dict[str, str] = {}
     for name in sorted(here.keys() - there.keys()):
@@ -147,7 +145,7 @@ def names(here: Mapping[str, Path], there: Mapping[str, Path]) -> Names:
         best = max(scores, key=scores.__getitem__, default="")
         if best and scores[best] >= _RENAMED and best not in renamed.values():
             renamed[name] = best
-    return Names(
+    return FileChanges(
         new=tuple(sorted(here.keys() - there.keys() - renamed.keys())),
         removed=tuple(sorted(set(gone) - set(renamed.values()))),
         renamed=renamed,

@@ -4,11 +4,11 @@ import pytest
 
 from timelift.case import Backend
 from timelift.measure import launch_pool as fleets
+from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
-from timelift.measure.launch_pool import Fleet
-from timelift.measure.plan import Plan
+from timelift.measure.launch_pool import LaunchPool
 
-PLAN = Plan(2, 2, 0.1, 1, Limits(1, 1))
+PLAN = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 WANTED = [(1, Backend.JAX), (2, Backend.JAX), (9, Backend.JAX)]
 
 
@@ -46,7 +46,7 @@ def launch(monkeypatch):
 
 def test_the_first_launches_start_together_and_all_end(launch):
     """One process for each number and backend among the first three."""
-    with Fleet(PLAN, WANTED):
+    with LaunchPool(PLAN, WANTED):
         assert [one.backend for one in launch.made] == [Backend.JAX] * 2
         assert not any(one.stopped or one.hurries for one in launch.made)
     assert all(one.stopped for one in launch.made)
@@ -54,7 +54,7 @@ def test_the_first_launches_start_together_and_all_end(launch):
 
 def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):
     """Nobody imports for a run that is to end."""
-    fleet = Fleet(PLAN, WANTED)
-    monkeypatch.setattr(launch, "signal", staticmethod(fleet.hurry))
-    with fleet:
+    pool = LaunchPool(PLAN, WANTED)
+    monkeypatch.setattr(launch, "signal", staticmethod(pool.hurry))
+    with pool:
         assert all(one.hurries for one in launch.made)

@@ -1,0 +1,109 @@
+"""The lock of a machine: one run holds it, others are told which; a killed run holds nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from timelift.errors import UserError
+from timelift.measure import lock
+
+ROOT = Path(__file__).parent.parent
+HOLDER = """
+import sys, time
+from pathlib import Path
+from timelift.measure import lock
+with lock.held(print, wait=False, path=Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A lock file of these tests alone."""
+    return tmp_path / lock.NAME
+
+
+@pytest.fixture
+def holder(path):
+    """Another process that holds the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
+    """And what to type to wait for it."""
+    with (
+        pytest.raises(UserError, match=rf"\(process {holder.pid}, since '20.*--wait"),
+        lock.held(print, wait=False, path=path),
+    ):
+        pass
+
+
+def test_a_killed_run_holds_nothing(path, holder):
+    """The next one has the machine at once, and says that it is the holder."""
+    holder.kill()
+    holder.wait()
+    said = []
+    with lock.held(said.append, wait=False, path=path):
+        assert f"process {os.getpid()}, " in lock._holder(path)
+    assert said == []
+
+
+def test_waiting_ends_with_the_other_run(path, holder):
+    """One line says that it waits, and for which process."""
+    said = []
+
+    def stop():
+        holder.kill()
+        return False
+
+    with lock.held(said.append, wait=True, stop=stop, path=path):
+        pass
+    assert len(said) == 1
+    assert f"waiting for another run (process {holder.pid}" in said[0]
+
+
+def test_waiting_can_be_stopped(path, holder):
+    """As Ctrl-C does."""
+    del holder
+    with (
+        pytest.raises(KeyboardInterrupt),
+        lock.held(lambda _: None, wait=True, stop=lambda: True, path=path),
+    ):
+        pass
+
+
+def test_the_lock_is_free_again_after_an_error(path):
+    """Whatever ends the run."""
+    with pytest.raises(ZeroDivisionError), lock.held(print, wait=False, path=path):
+        raise ZeroDivisionError
+    with lock.held(print, wait=False, path=path):
+        pass
+
+
+def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
+    """Nor does a link, which is not followed."""
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for path in (tmp_path / "file" / lock.NAME, tmp_path / "link"):
+        with lock.held(print, wait=False, path=path):
+            pass
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
+def test_a_text_that_tells_no_holder_is_no_error(path, text):
+    """It is of an unknown process."""
+    path.write_text(text)
+    assert lock._holder(path) == "of an unknown process"
