@@ -36,9 +36,7 @@ def carried(run: Run) -> dict[str, str]:
     """Return the options of a run without which its workload or strategies would be others."""
     options = run.header.options
     told = {name: options.get(name) for name in _CARRIED}
-    return {
-        name: one for name, one in told.items() if isinstance(one, str) and one not in {"", "0"}
-    }
+    return {name: one for name, one in told.items() if isinstance(one, str) and one not in _USUAL}
 
 
 def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:
