@@ -52,7 +52,7 @@ def _of_run(path: Path, *, whole: bool) -> Iterator[Answer]:
     yield from _library(path)
     for goal in GOALS:
         yield from _report("choose", "--run", str(path), "--goal", goal, *SETTING)
-    for format_ in ("csv", "bencher", "asv", "pytest-benchmark", "github-action-benchmark"):
+    for format_ in ("csv", "bencher", "pytest-benchmark", "github-action-benchmark"):
         yield from _report("export", format_, str(path))
     before = sorted(one for one in path.parent.glob("*.jsonl") if one < path)
     if before:

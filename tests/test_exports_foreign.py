@@ -127,18 +127,6 @@ def test_one_launch_has_no_bounds(name, tmp_path, capsys):
     assert json.loads(text)
 
 
-def test_asv_users_get_a_row_a_benchmark(journal, tmp_path, capsys):
-    """Names and parameters as asv has them, times in seconds to five digits."""
-    rows = list(csv.DictReader(io.StringIO(export("asv", journal, tmp_path, capsys))))
-    assert len(rows) == 15
-    first = rows[0]
-    assert first["benchmark"] == "tokens.time_native"
-    assert first["machine"] == journals.MACHINE["name"]
-    assert first["date"] == "1767323045000"
-    assert float(first["stats_ci_99_a"]) < float(first["result"]) < float(first["stats_ci_99_b"])
-    assert int(first["stats_repeat"]) == 53
-
-
 def test_parquet_has_a_row_for_every_round(journal, tmp_path, capsys):
     """The tidy frame, read back by pandas."""
     import pandas as pd
@@ -181,7 +169,7 @@ def test_names_that_are_hostile_stay_names(name, tmp_path, capsys):
     lost = journals.ended(journals.case("lost"), Status.CRASHED, "=1+1")
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, lost)
     found = export(name, path, tmp_path, capsys)
-    if name in {"asv", "csv"}:
+    if name == "csv":
         cells = [cell for row in csv.reader(io.StringIO(found)) for cell in row]
         assert not [cell for cell in cells if cell.startswith(("=", "@", "+"))]
         assert "\x1b" not in found

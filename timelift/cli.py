@@ -330,7 +330,6 @@ def export(arguments: Arguments, root: Path) -> int:
       pytest-benchmark         its JSON, for pytest-benchmark compare
       github-action-benchmark  customSmallerIsBetter, times in ms
       bencher                  Bencher Metric Format, latency in ns
-      asv                      a CSV in airspeed velocity's words, times in s
       parquet                  a row per case, launch and round; needs pyarrow and --output
       csv                      a row per case with its rank and facts, times in s
     """

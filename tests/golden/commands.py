@@ -64,7 +64,6 @@ REPORTS = {
     "export-pytest-benchmark": "export pytest-benchmark night0",
     "export-github": "export github-action-benchmark night0",
     "export-bencher": "export bencher night0",
-    "export-asv": "export asv night0",
     "export-csv": "export csv",
     "export-to-a-file": "export csv night0 --output OUT/made/night0.csv",
     "export-parquet-printed": "export parquet",

@@ -9,7 +9,6 @@ FORMATS = {
     "pytest-benchmark": "pytest_benchmark",
     "github-action-benchmark": "github_action",
     "bencher": "bencher",
-    "asv": "asv",
     "parquet": "parquet",
     "csv": "measurements",
 }
