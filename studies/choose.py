@@ -16,7 +16,7 @@ from studies.noise import SCENARIOS, Scenario
 from studies.scaling import GRIDS, LAWS, run
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.choose.answers import Choice
-from timelift.analyse.choose.decision import decide
+from timelift.analyse.choose.decide import decide
 from timelift.analyse.choose.question import Goal, ask
 from timelift.analyse.runs.measurement import Run
 

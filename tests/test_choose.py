@@ -193,6 +193,40 @@ def test_memory_that_is_not_known_may_be_the_least(tmp_path, capsys, unknown):
     assert choose(capsys, path, "--seq-len", "40", "--goal", "memory")[0] == 0
 
 
+def test_memory_too_little_to_be_read_is_less_than_its_bound(tmp_path, capsys):
+    """So it is the least; two of them are not told apart; and what is far above is far above."""
+    bound, words = {"peak_bytes_below": 1 << 17}, ("--seq-len", "40", "--goal", "memory")
+    told = {"a": bound, "b": bound, "c": {"peak_bytes": 1 << 20}}
+    code, lines, _ = choose(capsys, _facts(tmp_path, told), *words)
+    assert code == 0
+    assert lines[0].endswith("least memory is a")
+    assert lines[1] == "less than 128 KiB at the peak of a call, from 3 launches"
+    assert lines[2] == "not told from it: b; times as much: c at least 7.62"
+    code, lines, _ = choose(capsys, _facts(tmp_path, told), "--seq-len", "20", "--goal", "memory")
+    assert code == 0
+    assert lines[0].endswith("least memory is a")
+
+
+def test_memory_of_which_neither_size_nor_bound_is_known_is_still_unknown(tmp_path, capsys):
+    """A bound of one does not tell of another."""
+    told = {"a": {}, "b": {"peak_bytes_below": 1 << 17}, "c": {"peak_bytes": 1 << 20}}
+    words = ("--seq-len", "40", "--goal", "memory")
+    code, lines, _ = choose(capsys, _facts(tmp_path, told), *words)
+    assert code == 2
+    assert "peak_bytes of a is not known" in lines[0]
+
+
+def _facts(folder, told):
+    """A run at two sizes of strategies with these facts."""
+    lines = [
+        journals.line(journals.case(name, seq_len=size), launch, facts=facts)
+        for name, facts in told.items()
+        for size in (10, 40)
+        for launch in (1, 2, 3)
+    ]
+    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
+
+
 def _peaks(folder, peaks):
     lines = [
         journals.line(journals.case(name, seq_len=size), launch, facts={"peak_bytes": peak})

@@ -9,9 +9,8 @@ import pytest
 from tests import journals
 from tests.pages import found
 from timelift.analyse.break_even import stages
-from timelift.analyse.choice import choose
 from timelift.analyse.costs import pareto_front
-from timelift.analyse.recommend import recommend
+from timelift.analyse.recommend import for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.analyse.stats.verdicts import Verdict
@@ -43,7 +42,7 @@ def _lines(times: dict[str, tuple[float, float]], **axes: Any) -> list[dict[str,
 
 def _answer(path: Path, *lines: dict[str, Any], **header: Any) -> Answer:
     seen = found(path, journals.header(**header), *lines, journals.END)
-    (answer,) = answers(recommend(seen.contests, {}))
+    (answer,) = answers(for_workloads(seen.contests, {}))
     return answer
 
 
@@ -78,7 +77,7 @@ def test_a_look_alike_is_never_recommended(tmp_path: Path) -> None:
     answer = _answer(tmp_path / "run", *lines, strategies=declared)
     assert answer.strategy == "best"
     assert [one.strategy for one in answer.others] == ["other"]
-    assert answer.choice.worst[0].ratio < 1.01
+    assert answer.found.price.ratio < 1.01
     assert _answer(tmp_path / "undeclared", *lines).strategy == "fake"
 
 
@@ -172,9 +171,11 @@ def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) 
 
 def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
     """There is no answer, not a wrong one."""
-    assert answers(recommend([], {})) == ()
+    assert answers(for_workloads([], {})) == ()
     assert Run(Header(), (), complete=True).measurements == ()
-    assert choose([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]).settings == 1
+    assert recommend([]) is None
+    assert recommend([_ranking(("a", 1.0, "a"))]) is None
+    assert recommend([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]) is not None
 
 
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from timelift.analyse.choose.answers import Basis, Doubt
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
 from timelift.analyse.stats.paired import Quantity
-from timelift.present import choice, gate, quality
-from timelift.present.page import answer
+from timelift.present import choice, gate, quality, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"
 #: A blank with a word on either side of it.
@@ -195,8 +194,8 @@ def test_every_reader_is_read_by():
         (decides, "from scipy import stats"),
         (decides, "from timelift.analyse.stats.ranking import rank"),
         (decides, "from timelift.analyse.stats import ranking"),
-        (decides, "import timelift.analyse.choice"),
-        (decides, "def f():\n    from timelift.analyse.choice import choose"),
+        (decides, "import timelift.analyse.recommend"),
+        (decides, "def f():\n    from timelift.analyse.recommend import recommend"),
         (decides, "shown = [row for row in rows if row.verdict is Verdict.UNDECIDED]"),
     ],
 )
@@ -229,7 +228,7 @@ def test_a_right_module_is_not(check, text):
         (choice._DOUBTS, Doubt),
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
         (quality._REMEDIES, Disturbance),
-        (answer._WHY, Why),
+        (recommended._WHY, Why),
         (gate._COMPARED, Quantity),
     ],
 )

@@ -176,12 +176,12 @@ def choose(arguments: Arguments, root: Path) -> int:
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
-    from timelift.analyse.choose import decision  # noqa: PLC0415 - a typo needs no numpy
-    from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
+    from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415 - a typo needs no numpy
+    from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.present import choice, head, notes  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
 
-    made = decision.decide(question, run)
+    made = decide(question, run)
     if isinstance(made, Undecided):
         say(map(plain, choice.undecided(question, made, carried(run))))
         return NO

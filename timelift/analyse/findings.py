@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, break_even, choice, costs, execution, quality, recommend
+from timelift.analyse import across, break_even, costs, execution, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
@@ -136,19 +136,19 @@ class RunFindings:
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
-    def everywhere(self) -> choice.Everywhere:
-        """Which strategies are never shown slower in all settings together."""
-        return choice.everywhere(self.rankings)
+    def everywhere(self) -> recommend.Recommendation | None:
+        """The strategy to use for all settings of all workloads together."""
+        return recommend.recommend(self.rankings)
 
     @cached_property
-    def most_often_fastest(self) -> tuple[choice.MostOften, ...]:
-        """The strategies most often among the fastest of each of several workloads."""
-        return choice.most_often_fastest(self.contests)
-
-    @cached_property
-    def recommended(self) -> tuple[recommend.Recommended, ...]:
+    def recommended(self) -> tuple[recommend.ForWorkload, ...]:
         """The strategy to use for each workload."""
-        return recommend.recommend(self.contests, self.first_call_seconds)
+        return recommend.for_workloads(self.rankings, self.first_call_seconds)
+
+    @cached_property
+    def recommended_at(self) -> Mapping[Setting, recommend.Recommendation]:
+        """The strategy to use in each setting by itself."""
+        return recommend.recommend_each(self.rankings)
 
     @cached_property
     def break_even(self) -> tuple[tuple[Ranking, tuple[break_even.Stage, ...]], ...]:

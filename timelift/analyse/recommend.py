@@ -1,19 +1,23 @@
-"""The strategy to use for each workload: why, what changes it, its price, and how sure that is."""
+"""The one rule that recommends, for a setting or for many: page, terminal and `choose` ask it.
+
+A strategy that was measured in more of the settings comes first, then one that was never shown
+slower, then one whose worst case is the least. Look-alikes and twins are no rows of a ranking (see
+`timelift.analyse.stats.lifts`), so they are neither recommended nor a measure of prices.
+"""
 
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from timelift.analyse.break_even import FirstCalls, stages
-from timelift.analyse.choice import Choice, beaten, choose, earns_verdicts
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES, Gradients
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict
+from timelift.case import AXES, Gradients, Setting
 
 #: Axes whose value a reader may miss where there was one.
 _FIXED = ("seq_len", "batch", "phase", "mode", "device")
@@ -26,6 +30,153 @@ class Why(StrEnum):
     ONE_LAUNCH = "closest in one launch"
     FEW_LAUNCHES = "closest in few launches"
     LEAST_TO_LOSE = "least to lose"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a strategy costs over the best, at most, in any of its `settings`, as a ratio.
+
+    It is an upper bound over launches where `bound` is true, else what was seen.
+    """
+
+    strategy: str
+    ratio: float
+    bound: bool
+    settings: int
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The strategy to use in all of these settings.
+
+    `prices` are those of all strategies, the recommended one first, then the cheapest. `safe` are
+    the strategies never shown slower than the best, in the order of their prices. `lost` are the
+    settings in which the recommended one was shown slower, the dearest first. `judged` is false
+    where no launches sufficed for a verdict.
+    """
+
+    why: Why
+    prices: tuple[Price, ...]
+    safe: tuple[str, ...]
+    lost: tuple[Ranking, ...]
+    settings: int
+    judged: bool
+
+    @property
+    def strategy(self) -> str:
+        """The recommended strategy."""
+        return self.price.strategy
+
+    @property
+    def price(self) -> Price:
+        """What the recommended strategy costs at most."""
+        return self.prices[0]
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the recommended strategy was nowhere shown slower."""
+        return self.strategy in self.safe
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether launches bound its price; else it is only the closest that was seen."""
+        return self.price.bound
+
+
+def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
+    """Recommend one strategy for all settings; None where no two were measured in any."""
+    contests = [one for one in rankings if len(one.rows) > 1]
+    if not contests:
+        return None
+    unbeaten = set(_never_slower(contests))
+    first, *others = sorted(
+        _prices(contests),
+        key=lambda one: (-one.settings, one.strategy not in unbeaten, one.ratio, one.strategy),
+    )
+    others.sort(key=lambda one: (one.settings < len(contests), one.ratio, one.strategy))
+    prices = (first, *others)
+    safe = tuple(one.strategy for one in prices if one.strategy in unbeaten)
+    is_safe = first.strategy in unbeaten
+    judged = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
+    return Recommendation(
+        why=_why(first, is_safe=is_safe, judged=judged),
+        prices=prices,
+        safe=safe,
+        lost=() if is_safe else tuple(_lost(contests, first.strategy)),
+        settings=len(contests),
+        judged=judged,
+    )
+
+
+def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]:
+    """Recommend a strategy for each setting by itself, where several were measured."""
+    found = ((one.setting, recommend([one])) for one in rankings)
+    return {setting: one for setting, one in found if one}
+
+
+def _never_slower(contests: Sequence[Ranking]) -> list[str]:
+    """Name the strategies that are nowhere shown slower than the best, in the order of their names.
+
+    One setting has its own verdicts, which hold together. Of all findings of slower over several,
+    at most 1 - `CONFIDENCE` are false in expectation (Benjamini and Hochberg 1995, Journal of the
+    Royal Statistical Society B 57(1), 289-300). A strategy that was missing somewhere, or had too
+    few launches to be found slower, is not named.
+    """
+    if len(contests) == 1:
+        (only,) = contests
+        found = [row for row in only.rows if _was_tested(row, only) and row.rank_low == 1]
+        return sorted(row.case.strategy for row in found)
+    rows = [row for one in contests for row in one.rows]
+    bar = _discovery_bar([row.p for row in rows if not math.isnan(row.p)])
+    safe = [
+        row.case.strategy
+        for one in contests
+        for row in one.rows
+        if _was_tested(row, one) and not (row.verdict is Verdict.SLOWER and row.p <= bar)
+    ]
+    return sorted(name for name in set(safe) if safe.count(name) == len(contests))
+
+
+def _was_tested(row: Rival, ranking: Ranking) -> bool:
+    """Whether the row could have been found slower than the first, which is tested itself."""
+    is_first = row is ranking.rows[0]
+    return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
+
+
+def _discovery_bar(p: Sequence[float]) -> float:
+    """Return the largest p that is still a discovery; below 0 where none is."""
+    ordered = np.sort(np.asarray(p, dtype=float))
+    allowed = (1 - CONFIDENCE) * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
+    return float(ordered[ordered <= allowed].max(initial=-1.0))
+
+
+def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
+    rows: dict[str, list[Rival]] = defaultdict(list)
+    for ranking in contests:
+        for row in ranking.rows:
+            rows[row.case.strategy].append(row)
+    for name, mine in rows.items():
+        ratio = max(row.price[1] if row.price_is_known else row.ratio for row in mine)
+        yield Price(name, ratio, all(row.price_is_known for row in mine), len(mine))
+
+
+def _why(price: Price, *, is_safe: bool, judged: bool) -> Why:
+    if is_safe:
+        return Why.NEVER_SLOWER
+    if not price.bound:
+        return Why.ONE_LAUNCH
+    return Why.LEAST_TO_LOSE if judged else Why.FEW_LAUNCHES
+
+
+def _lost(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
+    """Return the settings in which a strategy was shown slower than another, the dearest first."""
+    found = [
+        ranking
+        for ranking in contests
+        for row in ranking.rows
+        if row.case.strategy == strategy and row.rank_low > 1 and row.surely_costs
+    ]
+    return sorted(found, key=lambda one: -one.price(strategy)[0])
 
 
 @dataclass(frozen=True)
@@ -65,56 +216,43 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class Recommended:
-    """The recommendation for one workload; `lost` are settings in which it was shown slower.
+class ForWorkload:
+    """The recommendation for one workload, what changes it, and how sure it is.
 
     `fixed` are the values of axes that had one value alone.
     """
 
     workload: str
-    settings: int
-    choice: Choice
-    why: Why
+    found: Recommendation
     by_axis: tuple[ByAxis, ...]
     fixed: Mapping[str, object]
-    lost: tuple[Ranking, ...]
     first_call: FirstCallRange | None
     precision: Precision
 
 
-def recommend(contests: Sequence[Ranking], first: FirstCalls) -> tuple[Recommended, ...]:
+def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
     """Recommend a strategy for every workload with contests, in order of their names."""
     groups: dict[str, list[Ranking]] = defaultdict(list)
-    for ranking in contests:
-        groups[ranking.setting.workload].append(ranking)
-    return tuple(_recommended(name, groups[name], first) for name in sorted(groups))
-
-
-def _recommended(workload: str, contests: Sequence[Ranking], first: FirstCalls) -> Recommended:
-    choice = choose(contests)
-    return Recommended(
-        workload=workload,
-        settings=len(contests),
-        choice=choice,
-        why=_why(choice, contests),
-        by_axis=tuple(_by_axis(contests, choice)),
-        fixed=_fixed(contests),
-        lost=() if choice.is_safe else tuple(beaten(contests, choice.strategy)),
-        first_call=_first_call(contests, choice.strategy, first),
-        precision=_precision(contests),
+    for ranking in rankings:
+        if len(ranking.rows) > 1:
+            groups[ranking.setting.workload].append(ranking)
+    asked = ((name, groups[name], recommend(groups[name])) for name in sorted(groups))
+    return tuple(
+        ForWorkload(
+            workload=name,
+            found=found,
+            by_axis=tuple(_by_axis(contests, found)),
+            fixed=_fixed(contests),
+            first_call=_first_call(contests, found.strategy, first),
+            precision=_precision(contests),
+        )
+        for name, contests, found in asked
+        if found
     )
 
 
-def _why(choice: Choice, contests: Sequence[Ranking]) -> Why:
-    if choice.is_safe:
-        return Why.NEVER_SLOWER
-    if not choice.worst[0].bound:
-        return Why.ONE_LAUNCH
-    return Why.LEAST_TO_LOSE if any(map(earns_verdicts, contests)) else Why.FEW_LAUNCHES
-
-
-def _by_axis(contests: Sequence[Ranking], choice: Choice) -> Iterator[ByAxis]:
-    """Find for each axis with several values whether another strategy is the choice at some."""
+def _by_axis(contests: Sequence[Ranking], found: Recommendation) -> Iterator[ByAxis]:
+    """Find for each axis with several values whether another strategy is better at some."""
     for axis, kind in AXES.items():
         groups: dict[object, list[Ranking]] = defaultdict(list)
         for ranking in contests:
@@ -122,23 +260,23 @@ def _by_axis(contests: Sequence[Ranking], choice: Choice) -> Iterator[ByAxis]:
         groups.pop(Gradients.NONE, None)
         if len(groups) > 1 and axis != "workload":
             places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
-            yield _picked(axis, {one: groups[one] for one in places if one in groups}, choice)
+            yield _picked(axis, {one: groups[one] for one in places if one in groups}, found)
 
 
-def _picked(axis: str, groups: Mapping[object, Sequence[Ranking]], choice: Choice) -> ByAxis:
-    picks = [(value, _pick(group, choice)) for value, group in groups.items()]
+def _picked(axis: str, groups: Mapping[object, Sequence[Ranking]], found: Recommendation) -> ByAxis:
+    picks = [(value, _pick(group, found)) for value, group in groups.items()]
     runs = tuple(
         (name, tuple(value for value, _ in run))
         for name, run in itertools.groupby(picks, key=lambda pick: pick[1])
     )
-    return ByAxis(axis, runs, changes={name for name, _ in runs} != {choice.strategy})
+    return ByAxis(axis, runs, changes={name for name, _ in runs} != {found.strategy})
 
 
-def _pick(contests: Sequence[Ranking], choice: Choice) -> str:
-    """Keep the choice wherever it was not shown slower."""
-    if choice.is_safe or not beaten(contests, choice.strategy):
-        return choice.strategy
-    return choose(contests).strategy
+def _pick(contests: Sequence[Ranking], found: Recommendation) -> str:
+    """Keep the recommended strategy wherever it was not shown slower."""
+    lost = () if found.is_safe else _lost(contests, found.strategy)
+    other = recommend(contests) if lost else None
+    return other.strategy if other else found.strategy
 
 
 def _rank(value: object) -> tuple[int, str]:

@@ -1,6 +1,6 @@
 """The answer in five lines: what, how long, at what price, how to use it, how far to trust it.
 
-Names are as the file wrote them: whoever shows a line escapes it for the place.
+Names are as the file wrote them; they are escaped where a line is shown.
 """
 
 import math
@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
-from timelift.analyse.choose.by_time import DEAREST
+from timelift.analyse.choose.decide import DEAREST
 from timelift.analyse.choose.question import Goal, Question
 from timelift.case import Setting, TimeAxis
 from timelift.present.command_lines import to_measure
+from timelift.present.recommended import LEAST_TO_LOSE
 from timelift.present.units import human_bytes, three_figures, unit_for
 
 #: So many slower alternatives are named.
@@ -35,7 +36,8 @@ def answer(
 ) -> Iterator[str]:
     """Write the answer; `title` is what the run calls the strategy, if it does."""
     about = f" ({title})" if title else ""
-    yield f"{asked(question)}: {_BEST[question.goal]} is {choice.strategy}{about}"
+    best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
+    yield f"{asked(question)}: {best} is {choice.strategy}{about}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
     yield _price(choice)
     yield f"use it: {how_to_use(question, choice.strategy, usage)}"
@@ -56,7 +58,7 @@ def undecided(question: Question, found: Undecided, options: dict[str, str]) -> 
 
 
 def asked(question: Question) -> str:
-    """Write the setting as one would say it."""
+    """Write the setting in words, the usual value of an axis left out."""
     one = question.setting
     usual = Setting(one.workload, one.seq_len, one.batch, one.phase)
     rare = [
@@ -127,7 +129,8 @@ def _value(goal: Goal, choice: Choice) -> str:
     if math.isnan(choice.value):
         return "not measured at this very size"
     if goal is Goal.MEMORY:
-        return f"{human_bytes(choice.value)} at the peak of a call"
+        below = "less than " if choice.is_bound else ""
+        return f"{below}{human_bytes(choice.value)} at the peak of a call"
     if goal is Goal.FIRST_CALL:
         return f"{three_figures(choice.value)} s until the first result"
     unit = unit_for([choice.value])
@@ -153,7 +156,7 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    """Say what it costs, and what the others do."""
+    """Write what it costs, and what the others do."""
     close = [one.strategy for one in choice.not_told_apart]
     parts = []
     if choice.may_cost:
@@ -169,10 +172,13 @@ def _price(choice: Choice) -> str:
 def _slower(others: Sequence[Alternative]) -> str:
     """Name the nearest alternatives and the dearest, as times the chosen one."""
     shown = others if len(others) <= _NAMED else [*others[: _NAMED - 1], others[-1]]
-    return "times as much: " + ", ".join(
-        f"{one.strategy} {_ratio(one.ratio)} [{_ratio(one.low)}, {_ratio(one.high)}]"
-        for one in shown
-    )
+    return "times as much: " + ", ".join(f"{one.strategy} {_times(one)}" for one in shown)
+
+
+def _times(one: Alternative) -> str:
+    if math.isinf(one.high):
+        return f"at least {_ratio(one.low)}"
+    return f"{_ratio(one.ratio)} [{_ratio(one.low)}, {_ratio(one.high)}]"
 
 
 def _ratio(ratio: float) -> str:

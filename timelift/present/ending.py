@@ -1,17 +1,18 @@
-"""The end of a run in a few lines: who is fastest where, and who is never slower."""
+"""The end of a run in a few lines: which strategy is fastest where, and which is never slower."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.stats.rival import Ranking
-from timelift.present import notes, prices, quality, trust
+from timelift.present import prices, quality, recommended, trust
 
 #: What is not known, and what is, in the lines of an ending.
-_OPEN = re.compile(r"no verdict|^too noisy|^no strategy stayed")
-_ANSWER = re.compile(r": fastest: |: among the fastest in |^never shown slower")
+_OPEN = re.compile(r"no verdict|^too noisy|no strategy stay(ed|s) unbeaten")
+_ANSWER = re.compile(r": fastest: |: least to lose: |(^|, )never shown slower")
 #: So many settings have a line of their own; the report has the rest.
 SETTINGS = 12
 
@@ -50,29 +51,23 @@ def answers(found: RunFindings) -> Iterator[str]:
     """Write the answer of each setting, and then of all together."""
     contests = found.contests
     for one in contests[:SETTINGS]:
-        yield f"{one.setting.label}: {_answer(one)}"
+        yield f"{one.setting.label}: {_answer(one, found.recommended_at[one.setting])}"
     if len(contests) > SETTINGS:
         yield f"and {len(contests) - SETTINGS} more settings: see the report"
-    for often in found.most_often_fastest:
-        names, of = ", ".join(often.strategies), f"{often.times} of {often.settings} settings"
-        yield f"{often.workload}: among the fastest in {of}: {names}"
-    yield from notes.everywhere(found.everywhere)
+    yield from recommended.over_settings(found)
 
 
 def markup(line: str) -> dict[str, bool]:
-    """Give the colour of a line, in the words of pytest's terminal writer."""
+    """Return the colour of a line, in the words of pytest's terminal writer."""
     if _OPEN.search(line):
         return {"yellow": True}
     if _ANSWER.search(line):
-        return {"green": True, "bold": " settings: " in line}
+        return {"green": True, "bold": "never shown slower" in line}
     return {}
 
 
-def _answer(found: Ranking) -> str:
-    first = found.rows[0]
-    name = first.case.strategy
-    if not first.price_is_known:
-        return f"{name} was fastest in one launch, which is no verdict"
-    close = [one for one in found.fastest_set if one != name]
-    beside = [f"not shown slower: {', '.join(close)}"] if close else []
-    return "; ".join([f"fastest: {name}", *beside, *prices.sentences(found)])
+def _answer(found: Ranking, best: Recommendation) -> str:
+    if not best.is_answer:
+        return f"{best.strategy} was fastest in one launch, which is no verdict"
+    costs = prices.sentences(found, best.strategy)
+    return "; ".join([recommended.at_setting(found, best), *costs])

@@ -1,24 +1,25 @@
-"""What there is to say below a table: the fastest, the look-alikes, and what has no result."""
+"""The notes below a table: the fastest, the look-alikes, and what has no result."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from timelift.analyse.choice import Everywhere
+from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.rival import Ranking, Rival
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.planted import MARK as TWIN
-from timelift.present import prices
+from timelift.present import prices, recommended
 
 #: What a look-alike's name is followed by in a table.
 MARK = " (no lift)"
 ONE_LAUNCH = "within one launch: no interval"
 
 
-def verdicts(ranking: Ranking, no_answers: Mapping[str, NoAnswer]) -> Iterator[str]:
-    """Name the fastest, its equals, the price of trusting the order, and what is no answer."""
-    yield from _contest(ranking)
+def verdicts(
+    ranking: Ranking, best: Recommendation | None, no_answers: Mapping[str, NoAnswer]
+) -> Iterator[str]:
+    """Name the best, its equals, the price of trusting the order, and what is no answer."""
+    yield from _contest(ranking, best)
     if ranking.rows and not all(row.has_interval for row in ranking.everyone):
         yield ONE_LAUNCH
     for row in ranking.look_alikes:
@@ -36,20 +37,18 @@ def shown(row: Rival, found: Ranking) -> str:
     return name + (MARK if row in found.look_alikes and TWIN not in name else "")
 
 
-def _contest(ranking: Ranking) -> Iterator[str]:
-    """The sentences on how the lifts stand among each other."""
+def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
+    """Write how the lifts stand among each other."""
     if not ranking.rows:
         yield "no lift was measured"
-        return
-    first, *others = (row.case.strategy for row in ranking.rows)
-    if not others:
-        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {first}"
-        return
-    close = [name for name in ranking.fastest_set if name != first]
-    yield f"fastest: {first}" + (f"; not shown slower: {', '.join(close)}" if close else "")
-    if ranking.rows[0].price_is_known:
-        yield from prices.sentences(ranking)
-    yield from undecided(ranking)
+    elif best is None:
+        only = ranking.rows[0].case.strategy
+        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {only}"
+    else:
+        yield recommended.at_setting(ranking, best)
+        if best.is_answer:
+            yield from prices.sentences(ranking, best.strategy)
+        yield from undecided(ranking)
 
 
 def undecided(ranking: Ranking) -> Iterator[str]:
@@ -61,19 +60,6 @@ def undecided(ranking: Ranking) -> Iterator[str]:
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 
 
-def everywhere(found: Everywhere) -> Iterator[str]:
-    """Write of several settings together which strategies are safe in all of them."""
-    if found.settings <= 1:
-        return
-    if found.unbeaten:
-        names = ", ".join(found.unbeaten)
-        yield f"never shown slower than the best, in {found.settings} settings: {names}"
-    elif not found.judged:
-        yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
-    else:
-        yield f"no strategy stayed unbeaten in all {found.settings} settings"
-
-
 def losses(lost: Iterable[Measurement]) -> Iterator[str]:
     """Name the cases without a result, those with one reason in one line."""
     names: dict[str, list[str]] = defaultdict(list)
@@ -81,17 +67,17 @@ def losses(lost: Iterable[Measurement]) -> Iterator[str]:
         before = f" after {len(one.launches)} launches" if one.launches else ""
         why = f": {one.reason}" if one.reason else ""
         names[f"{one.status}{before}{why}"].append(one.case.strategy)
-    for why, who in names.items():
-        yield f"no result for {', '.join(sorted(who))}: {why}"
+    for why, strategies in names.items():
+        yield f"no result for {', '.join(sorted(strategies))}: {why}"
 
 
 def titles(run: Run) -> tuple[tuple[str, str], ...]:
-    """Give the strategies of a run with their titles."""
+    """Return the strategies of a run with their titles."""
     return tuple(declared(run, "title"))
 
 
 def meanings(run: Run) -> tuple[tuple[str, str], ...]:
-    """Give the strategies of a run with what they declare to mean: a fast one may mean another."""
+    """Return the strategies of a run with what they declare to mean."""
     return tuple(
         (name, "; ".join(f"{_words(key)} {_either(one.meaning[key])}" for key in one.meaning))
         for name, one in run.header.strategies.items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from timelift.analyse.choice import Worst
+from timelift.analyse.recommend import Price
 from timelift.analyse.stats.rival import Ranking, Rival
 from timelift.present.units import three_figures
 
@@ -27,12 +27,12 @@ def sentence(row: Rival) -> str:
     return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
 
 
-def sentences(ranking: Ranking) -> Iterator[str]:
-    """Write what choosing the first costs, if anything, and what choosing the last does."""
-    first, last = ranking.rows[0], ranking.rows[-1]
-    if first.may_cost:
-        yield sentence(first)
-    if last.surely_costs:
+def sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
+    """Write what a strategy costs, if anything, and what the last of the setting does."""
+    row, last = ranking.row(strategy), ranking.rows[-1]
+    if row.may_cost:
+        yield sentence(row)
+    if last.surely_costs and last is not row:
         yield sentence(last)
 
 
@@ -42,7 +42,7 @@ def costs(ranking: Ranking, strategy: str) -> str:
     return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
 
 
-def worst(one: Worst) -> str:
+def worst(one: Price) -> str:
     """Write the price of a strategy in its worst setting."""
     if one.ratio < _TIMES:
         price = f"at most {100 * (one.ratio - 1):.1f} % over the best"
@@ -51,7 +51,7 @@ def worst(one: Worst) -> str:
     return price if one.bound else f"{price} (seen, no interval)"
 
 
-def short(one: Worst) -> str:
+def short(one: Price) -> str:
     """Write the same price in a table whose caption tells over what."""
     if one.ratio < _TIMES:
         return f"{100 * (one.ratio - 1):.1f} % more"

@@ -15,9 +15,9 @@ from timelift.analyse.runs.records import fact
 from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import Ranking, Rival
 from timelift.case import Lengths, Setting, Status
-from timelift.present import execution, quality
+from timelift.present import execution, quality, recommended
 from timelift.present.head import head, trust_in_words
-from timelift.present.notes import everywhere, losses, meanings, shown, titles, verdicts
+from timelift.present.notes import losses, meanings, shown, titles, verdicts
 from timelift.present.units import Unit, human_bytes, three_figures, unit_for
 
 _FAR = 10.0
@@ -75,7 +75,7 @@ def report(found: RunFindings) -> Report:
         *execution.lines(run),
         *quality.lines(found),
         ("trust", trust_in_words(run, found.trust)),
-        *(("answer", sentence) for sentence in everywhere(found.everywhere)),
+        *(("answer", one) for one in recommended.over_settings(found)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
@@ -91,7 +91,8 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
             bound = execution.launch_bound(found.launch_bound[setting], setting.device)
-            notes = (*verdicts(ranked[setting], found.no_answers), *bound, *below)
+            best = found.recommended_at.get(setting)
+            notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             columns = tuple(one for one in _columns(ranked[setting], found) if any(one.cells))
             yield SettingTable(setting, columns, notes, ranked[setting].fastest_set)
         else:

@@ -1,10 +1,25 @@
 """What a question can be answered: a choice with its price, or that it is undecided, and why."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from timelift.analyse.choose.place import Place
+from timelift.analyse.scaling.family import others
+from timelift.case import Setting
+
+
+@dataclass(frozen=True)
+class Place:
+    """The measured settings around a question: one, two along `axis`, or four."""
+
+    corners: tuple[Setting, ...]
+    axis: str = ""
+
+    @property
+    def measured(self) -> bool:
+        """Whether the very setting was measured."""
+        return len(self.corners) == 1
 
 
 class Basis(StrEnum):
@@ -54,9 +69,10 @@ class Alternative:
 class Choice:
     """The answer: a strategy, its value with an interval, and what the others take.
 
-    `value` is in seconds or bytes. `price` is the most that it costs over the best, as a ratio; NaN
-    where nothing is claimed. `winners` are the fastest at both ends, the smaller size first, of a
-    size that was not measured.
+    `value` is in seconds or bytes; it is below that where `is_bound`. `price` is the most that it
+    costs over the best, as a ratio; NaN where nothing is claimed. `winners` are the fastest at both
+    ends, the smaller size first, of a size that was not measured. `is_fastest` is false where
+    another strategy took less time and this one has less to lose.
     """
 
     strategy: str
@@ -69,6 +85,8 @@ class Choice:
     others: tuple[Alternative, ...]
     basis: Basis = Basis.MEASURED
     winners: tuple[str, ...] = ()
+    is_fastest: bool = True
+    is_bound: bool = False
 
     @property
     def price_is_known(self) -> bool:
@@ -109,3 +127,38 @@ class Undecided:
     sizes: tuple[int, int] = (0, 0)
     lengths: tuple[int, int] = (0, 0)
     batches: tuple[int, int] = (0, 0)
+
+
+def place(asked: Setting, measured: Iterable[Setting]) -> Place | None:
+    """Find the nearest measured settings on every side; None where a side has none."""
+    known = {one for one in measured if alike(one, asked)}
+    if asked in known:
+        return Place((asked,))
+    for axis in ("seq_len", "batch"):
+        line = {one for one in known if others(one, axis) == others(asked, axis)}
+        if ends := _around(asked, axis, line):
+            return Place(ends, axis)
+    return _corners(asked, known)
+
+
+def alike(one: Setting, asked: Setting) -> bool:
+    """Whether two settings differ in sizes at most."""
+    return others(others(one, "seq_len"), "batch") == others(others(asked, "seq_len"), "batch")
+
+
+def _around(asked: Setting, axis: str, line: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Return the neighbours of a size along a line of settings; none where it lies outside."""
+    ordered = sorted(line, key=lambda one: int(getattr(one, axis)))
+    size = getattr(asked, axis)
+    before = [one for one in ordered if getattr(one, axis) < size]
+    after = [one for one in ordered if getattr(one, axis) > size]
+    return (before[-1], after[0]) if before and after else ()
+
+
+def _corners(asked: Setting, known: set[Setting]) -> Place | None:
+    """Return the four settings around a question that is between sizes in both axes."""
+    batches = _around(asked, "batch", {replace(one, seq_len=asked.seq_len) for one in known})
+    lines = [{one for one in known if one.batch == end.batch} for end in batches]
+    corners = [_around(asked, "seq_len", line) for line in lines]
+    same = len({tuple(one.seq_len for one in ends) for ends in corners}) == 1
+    return Place(tuple(one for ends in corners for one in ends)) if same and corners[0] else None

@@ -65,6 +65,16 @@ def fact(measurement: Measurement, name: str) -> float | None:
     return journal.merged(name, [one.facts for one in measurement.launches])
 
 
+def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:
+    """Return a fact of a case, or else the bound that it is below; and whether it is the bound."""
+    value = fact(measurement, name)
+    if value is not None:
+        return value, False
+    bounds = [one.facts.number_or_bound(name) for one in measurement.launches]
+    bound = max((one for one in bounds if one is not None), default=None)
+    return bound, bound is not None
+
+
 def fact_of(launch: Launch, name: str) -> float | None:
     """Return a fact of one launch, or None where it holds no number for it."""
     return launch.facts.number(name)

@@ -19,13 +19,12 @@ from timelift.analyse.stats.standing import Standing, standings
 from timelift.analyse.stats.together import Levels
 from timelift.analyse.stats.verdicts import (
     CONFIDENCE,
-    MIN_LAUNCHES,
     RANK_MARGIN,
     Comparison,
     Verdict,
 )
 
-__all__ = ["Ranking", "Rival", "never_worse", "rank"]
+__all__ = ["Ranking", "Rival", "rank"]
 
 #: Log seconds that agree to so many digits are a tie, which the names decide.
 _DIGITS = 9
@@ -53,38 +52,6 @@ def rank(
         settings, _versus(settings, theta, confidence), standings(settings, alpha), strict=True
     )
     return [_Contest(*parts, alpha).ranking() for parts in found]
-
-
-def never_worse(rankings: Iterable[Ranking], false_share: float = 1 - CONFIDENCE) -> list[str]:
-    """Name the strategies that are nowhere shown slower than the best, in the order of their names.
-
-    Of all findings of slower, at most `false_share` are false in expectation (Benjamini and
-    Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300). A strategy that was
-    missing somewhere, or had too few launches to be found slower, is not named.
-    """
-    contests = [ranking for ranking in rankings if len(ranking.rows) > 1]
-    rows = [row for ranking in contests for row in ranking.rows]
-    bar = _discovery_bar([row.p for row in rows if not math.isnan(row.p)], false_share)
-    safe = [
-        row.case.strategy
-        for ranking in contests
-        for row in ranking.rows
-        if _was_tested(row, ranking) and not (row.verdict is Verdict.SLOWER and row.p <= bar)
-    ]
-    return sorted(name for name in set(safe) if safe.count(name) == len(contests))
-
-
-def _was_tested(row: Rival, ranking: Ranking) -> bool:
-    """Say whether the row could have been found slower than the first, which is tested itself."""
-    is_first = row is ranking.rows[0]
-    return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
-
-
-def _discovery_bar(p: Sequence[float], false_share: float) -> float:
-    """Give the largest p that is still a discovery; below 0 where none is."""
-    ordered = np.sort(np.asarray(p, dtype=float))
-    allowed = false_share * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
-    return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
 def _versus(settings: Sequence[Board], theta: float, confidence: float) -> Iterator[Versus]:

@@ -4,10 +4,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.choice import Choice, Worst
-from timelift.analyse.recommend import ByAxis, FirstCallRange, Precision, Recommended, Why
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
-from timelift.present import prices
+from timelift.analyse.recommend import (
+    ByAxis,
+    FirstCallRange,
+    ForWorkload,
+    Precision,
+    Price,
+    Recommendation,
+)
+from timelift.present import prices, recommended
 from timelift.present.units import three_figures
 
 #: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
@@ -19,14 +24,6 @@ _FIXED = {
     "phase": "{}",
     "mode": "mode {}",
     "device": "device {}",
-}
-_WHY = {
-    Why.NEVER_SLOWER: "never shown slower than the best, in {}",
-    Why.ONE_LAUNCH: "closest to the fastest, in {}; one launch is no verdict",
-    Why.FEW_LAUNCHES: (
-        f"closest to the fastest, in {{}}; fewer than {MIN_LAUNCHES} launches are no verdict"
-    ),
-    Why.LEAST_TO_LOSE: "least to lose: no strategy stays unbeaten in {}",
 }
 #: So many strategies are priced beside the recommended one; the table has the rest.
 SHOWN = 5
@@ -46,7 +43,7 @@ class Answer:
     """The answer for one workload in words."""
 
     workload: str
-    choice: Choice
+    found: Recommendation
     why: str
     changes: tuple[Change, ...]
     fixed: str
@@ -57,35 +54,35 @@ class Answer:
     @property
     def strategy(self) -> str:
         """The recommended strategy."""
-        return self.choice.strategy
+        return self.found.strategy
 
     @property
     def price(self) -> str:
         """What the recommended strategy costs at most."""
-        return prices.worst(self.choice.worst[0])
+        return prices.worst(self.found.price)
 
     @property
-    def others(self) -> tuple[Worst, ...]:
+    def others(self) -> tuple[Price, ...]:
         """The alternatives that the card has room for, the cheapest first, the dearest last."""
-        rest = self.choice.worst[1:]
+        rest = self.found.prices[1:]
         return rest if len(rest) <= SHOWN else (*rest[: SHOWN - 1], rest[-1])
 
     @property
     def left_out(self) -> int:
         """How many strategies the card has no room for."""
-        return len(self.choice.worst) - 1 - len(self.others)
+        return len(self.found.prices) - 1 - len(self.others)
 
 
-def answers(found: Iterable[Recommended]) -> tuple[Answer, ...]:
+def answers(found: Iterable[ForWorkload]) -> tuple[Answer, ...]:
     """Write the answer of every workload."""
     return tuple(
         Answer(
             workload=one.workload,
-            choice=one.choice,
-            why=_why(one),
+            found=one.found,
+            why=recommended.why(one.found),
             changes=tuple(_change(axis) for axis in one.by_axis),
             fixed=_fixed(one.fixed),
-            beaten=_beaten(one),
+            beaten=_beaten(one.found),
             first=_first(one.first_call),
             trust=_trust(one.precision),
         )
@@ -93,17 +90,12 @@ def answers(found: Iterable[Recommended]) -> tuple[Answer, ...]:
     )
 
 
-def _why(one: Recommended) -> str:
-    where = "its one setting" if one.settings == 1 else f"all {one.settings} settings"
-    return _WHY[one.why].format(where)
-
-
-def _beaten(one: Recommended) -> str:
+def _beaten(one: Recommendation) -> str:
     if not one.lost:
         return ""
     most = one.lost[0]
     where = f"shown slower in {len(one.lost)} of {one.settings} settings"
-    price = prices.costs(most, one.choice.strategy)
+    price = prices.costs(most, one.strategy)
     return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
 

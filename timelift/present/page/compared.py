@@ -113,7 +113,7 @@ def _ratios(found: Comparison) -> tuple[str, ...]:
 
 
 def prices(answers: Iterable[Answer]) -> Table:
-    """Give what every strategy costs at most, the recommended one of each workload first."""
+    """Return what every strategy costs at most, the recommended one of each workload first."""
     headings = (
         Heading("strategy", asked=True),
         Heading("workload", asked=True),
@@ -126,11 +126,11 @@ def prices(answers: Iterable[Answer]) -> Table:
             shown(one.strategy),
             plain(answer.workload, NAME_LIMIT),
             f"{one.ratio:.3f}",
-            "yes" if one.strategy in answer.choice.safe else "no",
+            "yes" if one.strategy in answer.found.safe else "no",
             str(one.settings),
         )
         for answer in answers
-        for one in answer.choice.worst
+        for one in answer.found.prices
     ]
     note = "over all settings of the workload: the upper end of the 95 % interval, if there is one"
     return Table("prices", "What each costs at most", headings, rows, note)

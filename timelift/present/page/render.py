@@ -13,12 +13,12 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import prices
 from timelift.present.csv_files import write
-from timelift.present.notes import everywhere
 from timelift.present.page.answer import Answer, answers
 from timelift.present.page.compared import names
 from timelift.present.page.drawing import sample
 from timelift.present.page.sections import Section, left_out, sections, tables_of
 from timelift.present.page.table import Table
+from timelift.present.recommended import everywhere
 from timelift.present.table import Report
 
 

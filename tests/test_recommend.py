@@ -1,0 +1,236 @@
+"""One rule recommends: whichever surface is asked about a setting or a workload names the same."""
+
+import dataclasses
+import io
+import itertools
+import re
+from collections import defaultdict
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+
+from studies import noise
+from tests.simulated import run
+from timelift.analyse.choose.answers import Choice
+from timelift.analyse.choose.decide import decide
+from timelift.analyse.choose.question import Goal, Question
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.recommend import recommend
+from timelift.analyse.runs.measurement import Launch, Measurement, Run
+from timelift.analyse.stats.ranking import rank
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Case, Phase, Setting, Status
+from timelift.journal import Header
+from timelift.journal.lines import StrategyEntry
+from timelift.present import choice, csv_files, ending, github, recommended, terminal
+from timelift.present.page import render
+from timelift.present.table import report
+
+NAMES = tuple("abcdef")
+LOOK_ALIKE = StrategyEntry(differs="it computes something else")
+TWIN = StrategyEntry(planted={"of": "a", "slower": 0.0})
+#: What a rival costs over another, so that some tie and some cross.
+COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
+NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.SCENARIOS[11])
+
+
+@st.composite
+def runs(draw):
+    """A run of some workloads, in which rivals tie, are no lifts, stop early or have no result."""
+    count, launches = draw(st.integers(2, 6)), draw(st.integers(1, 5))
+    places = [
+        Setting(workload, length, 1, Phase.FORWARD)
+        for workload in NAMES[: draw(st.integers(1, 2))]
+        for length in range(8, 8 + draw(st.integers(1, 3)))
+    ]
+    costs = st.lists(st.sampled_from(COSTS), min_size=count, max_size=count)
+    shape = noise.Shape(len(places), count, launches, rounds=4)
+    random = np.random.default_rng(draw(st.integers(0, 2**32)))
+    effects = np.array([draw(costs) for _ in places])
+    times = noise.seconds(draw(st.sampled_from(NOISES)), shape, effects, random)
+    if draw(st.booleans()):
+        times[:, 1] = times[:, 0]
+    ends = st.sampled_from(["measured"] * 6 + ["short", "crashed", "refused"])
+    cases = itertools.product(enumerate(places), range(count))
+    measured = [
+        ended(Case(setting, NAMES[rival]), times[place, rival], draw(ends))
+        for (place, setting), rival in cases
+    ]
+    kinds = st.sampled_from([None, None, None, LOOK_ALIKE, TWIN])
+    declared = {name: kind for name in NAMES[1:count] if (kind := draw(kinds))}
+    return Run(Header(strategies=declared), tuple(measured), complete=True)
+
+
+def ended(case, times, how):
+    """A case with all its launches, with one, with none, or crashed after the first."""
+    launches = [Launch(number, rounds) for number, rounds in enumerate(times, 1)]
+    kept = {"measured": len(launches), "short": 1, "crashed": 1, "refused": 0}[how]
+    status = {"crashed": Status.CRASHED, "refused": Status.REFUSED}.get(how, Status.MEASURED)
+    return Measurement(case, status, tuple(launches[:kept]), "")
+
+
+def surfaces(found):
+    """What each surface writes of a run."""
+    words, answers = report(found), list(ending.answers(found))
+    console = Console(width=400, file=io.StringIO())
+    terminal.show(words, console)
+    return {
+        "page": render.html(render.page(found, words, {})),
+        "ending": "\n".join(answers),
+        "terminal": console.file.getvalue(),
+        "markdown": csv_files.markdown_report(words),
+        "github": github.summary(answers, "", words),
+        "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
+    }
+
+
+def chosen(contest, run):
+    """The first lines of `choose` about a measured setting, headed by its label."""
+    question = Question(contest.setting, Goal.TIME)
+    made = decide(question, run)
+    usage = choice.Usage("", None, None)
+    yield contest.setting.label
+    if isinstance(made, Choice):
+        yield next(choice.answer(question, made, "", usage, ""))
+    else:
+        yield from itertools.islice(choice.undecided(question, made, {}), 2)
+
+
+#: How the surfaces name a strategy: for what, and which.
+_CARD = re.compile(r'<span class="for">(\w+)</span>.*?<strong>(\w+)</strong>')
+_LINE = re.compile(
+    r"^(?:- (?:\*\*answer:\*\* )?| +answer +)?([\w-]+): "
+    r"(?:(?:fastest|least to lose): (\w+)|(\w+)(?:, | was fastest ))",
+    re.MULTILINE,
+)
+_BELOW = re.compile(
+    r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)"
+    r"|(?:fastest|least to lose) is (\w+)$|^it is one of (\w+)",
+    re.MULTILINE,
+)
+
+
+def named(text):
+    """The strategies that a text names, by the setting or the workload that they are for."""
+    found = defaultdict(set)
+    for about, strategy in _CARD.findall(text):
+        found[about].add(strategy)
+    for about, *strategies in _LINE.findall(text):
+        found[about].add("".join(strategies))
+    about = ""
+    for label, *strategies in _BELOW.findall(text):
+        about = label or about
+        if strategy := "".join(strategies):
+            found[about].add(strategy)
+    return found
+
+
+def disagreements(texts):
+    """The questions to which texts name several strategies, each with what each text names."""
+    told = {name: named(text) for name, text in texts.items()}
+    return {
+        about: {name: sorted(one[about]) for name, one in told.items() if about in one}
+        for about in {about for one in told.values() for about in one}
+        if len(set.union(*(one[about] for one in told.values() if about in one))) > 1
+    }
+
+
+@given(runs())
+@settings(max_examples=60)
+def test_every_surface_names_the_same_strategy(made):
+    """Of each setting, and of each workload; and never one that is no lift."""
+    found = RunFindings(made)
+    texts = surfaces(found)
+    assert disagreements(texts) == {}
+    told = {name: named(text) for name, text in texts.items()}
+    labels = {one.setting.label for one in found.contests}
+    workloads = {one.setting.workload for one in found.contests}
+    assert told["page"].keys() == workloads
+    for name in ("ending", "terminal", "markdown", "github"):
+        assert told[name].keys() == labels | (workloads if len(labels) > 1 else set())
+    answered = {
+        one.setting.label
+        for one in found.contests
+        if isinstance(decide(Question(one.setting, Goal.TIME), made), Choice)
+    }
+    assert told["choose"].keys() >= answered
+    everyone = {name for one in told.values() for names in one.values() for name in names}
+    assert not everyone & made.header.strategies.keys()
+
+
+@given(runs())
+@settings(max_examples=60)
+def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
+    """The card of the page is what the terminal says of the setting."""
+    found = RunFindings(made)
+    for one in found.recommended:
+        mine = [ranking for ranking in found.contests if ranking.setting.workload == one.workload]
+        if len(mine) == 1:
+            assert one.found == found.recommended_at[mine[0].setting]
+
+
+@given(runs())
+@settings(max_examples=60)
+def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
+    """By looking at every rival in turn."""
+    for contest in RunFindings(made).contests:
+        best = recommend([contest])
+        rows = {row.case.strategy: row for row in contest.rows}
+        cost = {one.strategy: one.ratio for one in best.prices}
+        assert all(cost[name] == row.price[1] for name, row in rows.items() if row.price_is_known)
+        safe = {name for name in best.safe if rows[name].rank_low == 1}
+        assert safe == set(best.safe)
+        assert cost[best.strategy] == min(cost[name] for name in safe or rows)
+        assert best.is_safe == bool(safe)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """What is written of a run in which one strategy is the best everywhere."""
+    measured = run([1, 1.2, 3], sizes=2)
+    return surfaces(RunFindings(Run(Header(), tuple(measured), complete=True)))
+
+
+@pytest.mark.parametrize("surface", ["page", "ending", "terminal", "markdown", "github", "choose"])
+def test_a_surface_that_names_another_is_caught(texts, surface):
+    """Whichever it is."""
+    assert disagreements(texts) == {}
+    doctored = texts[surface].replace("rival0", "rival1")
+    assert doctored != texts[surface]
+    assert disagreements(texts | {surface: doctored})
+
+
+def contest(*rows):
+    """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
+    (found,) = rank(run([1, 1.01, 3]))
+    changed = [
+        dataclasses.replace(row, price=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED)
+        for row, (price, rank_low) in zip(found.rows, rows, strict=True)
+    ]
+    return dataclasses.replace(found, rows=tuple(changed))
+
+
+def test_the_least_to_lose_may_be_another_than_the_fastest():
+    """It is called so, since the table shows a faster one."""
+    found = contest((1.08, 1), (1.03, 1), (3.0, 3))
+    best = recommend([found])
+    assert best.strategy == "rival1"
+    assert best.safe == ("rival1", "rival0")
+    assert recommended.at_setting(found, best) == (
+        "least to lose: rival1; not shown slower: rival0"
+    )
+
+
+def test_a_strategy_that_a_setting_shows_slower_is_not_safe_there():
+    """However little it costs at most."""
+    found = contest((1.08, 1), (1.03, 2), (3.0, 3))
+    assert recommend([found]).strategy == "rival0"
+
+
+def test_nothing_is_recommended_where_nothing_was_compared():
+    """A strategy measured alone has no rival."""
+    assert recommend([]) is None
+    assert recommend(rank(run([1]))) is None
