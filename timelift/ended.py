@@ -13,8 +13,8 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import TWINS_FOLDERS
 from timelift.present import ending, gate, github
-from timelift.present.ending import markup
 from timelift.present.head import trust_in_words
+from timelift.present.styled import markup
 from timelift.present.table import report
 
 __all__ = ["markup"]
