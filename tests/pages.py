@@ -9,7 +9,7 @@ from tests import journals
 from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.runs import results
 from timelift.present.page import files
-from timelift.present.table import report
+from timelift.present.report import report
 
 FEW = ("native", "loop_slice", "time_distributed")
 #: Names that would do harm where they are not escaped.

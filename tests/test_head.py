@@ -9,7 +9,7 @@ from tests import journals
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.present.table import report
+from timelift.present.report import report
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from timelift.analyse import limit
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Lengths, Phase
-from timelift.present import table
+from timelift.present.report import report
 from timelift.worker.engines import tensorflow_limits as limits
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
@@ -121,9 +121,9 @@ def test_where_something_is_not_known_nothing_is_said(tmp_path, facts, axes):
 def test_the_table_has_a_column_only_where_something_is_known(tmp_path):
     """The last to be kept when space is short."""
     known = measured(tmp_path, BEST | {"flops": 2e7})
-    (found,) = table.report(RunFindings(known)).tables
-    (column,) = [one for one in found.columns if one.title == "of the limit"]
-    assert column.cells == ("20.0%", "20.0%")
+    (found,) = report(RunFindings(known)).tables
+    (column,) = [one for one in found.table.columns if one.heading == "of the limit"]
+    assert column.cells(found.table.rows) == ["20.0%", "20.0%"]
     unknown = measured(tmp_path, {})
-    (found,) = table.report(RunFindings(unknown)).tables
-    assert "of the limit" not in {one.title for one in found.columns}
+    (found,) = report(RunFindings(unknown)).tables
+    assert "of the limit" not in {one.heading for one in found.table.columns}

@@ -13,7 +13,7 @@ from tests import journals
 from tests.pages import FEW, HOSTILE, Elements, harm, loads, made, section
 from timelift.case import Lengths, Mode, Status
 from timelift.present.page.drawing import inline
-from timelift.present.page.table import Heading, Table
+from timelift.present.tables import Column, Table, csv_as_shown
 
 CASES = journals.grid(FEW)
 
@@ -216,15 +216,23 @@ def test_every_figure_and_table_is_a_file_beside_the_page(page: str, tmp_path: P
 
 def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
     """Commas of thousands go, a formula becomes text."""
-    table = Table("t", "T", (Heading("who"), Heading("n", number=True)), [("=1+1", "1,234.5")])
-    assert list(csv.reader(io.StringIO(table.csv()))) == [["who", "n"], ["'=1+1", "1234.5"]]
+    columns = (
+        Column("who", value=lambda row: row[0]),
+        Column("n", value=lambda row: row[1], format="{:,.1f}".format, number=True),
+    )
+    text = csv_as_shown(Table("t", "T", columns, [("=1+1", 1234.5)]))
+    assert list(csv.reader(io.StringIO(text))) == [["who", "n"], ["'=1+1", "1234.5"]]
 
 
 def test_a_filter_offers_the_values_of_a_column_in_their_order() -> None:
     """Sizes by size; nothing where there is no choice."""
-    headings = (Heading("size", number=True, asked=True), Heading("one", asked=True), Heading("x"))
-    rows = [("1,024", "a", "x"), ("8", "a", "y"), ("16", "a", "z")]
-    assert Table("t", "T", headings, rows).choices == {0: ("8", "16", "1,024")}
+    columns = (
+        Column("size", value=lambda row: row[0], format="{:,}".format, number=True, asked=True),
+        Column("one", value=lambda row: row[1], asked=True),
+        Column("x", value=lambda row: row[2]),
+    )
+    rows = [(1024, "a", "x"), (8, "a", "y"), (16, "a", "z")]
+    assert Table("t", "T", columns, rows).choices == {0: ("8", "16", "1,024")}
 
 
 def test_a_figure_becomes_small_and_themed_but_its_text_stays() -> None:

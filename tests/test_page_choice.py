@@ -19,7 +19,7 @@ from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, comparable, leading
 from timelift.present.figures.plot_length import key
 from timelift.present.page.answer import Answer, answers
-from timelift.present.page.compared import prices
+from timelift.present.page.own_tables import prices
 from timelift.present.page.sections import left_out
 
 #: Seconds per call at 16 and at 128 steps.
@@ -181,5 +181,5 @@ def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path: Path) -> None:
     """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).rows]
+    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).cells]
     assert rows == [("best", "yes"), ("other", "no")]

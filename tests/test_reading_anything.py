@@ -26,8 +26,9 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
 from timelift.journal import Header, Machine, find, is_closed, of_same_machine
-from timelift.present import table, terminal
+from timelift.present import terminal
 from timelift.present.figures import plot
+from timelift.present.report import report
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -180,7 +181,7 @@ def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(
         journals.write(tmp_path / "x", journals.header(strategies=told), journals.line(CASE))
     )
     terminal.show(
-        table.report(RunFindings(run, given=ranking.rank(run.measurements))), terminal.console()
+        report(RunFindings(run, given=ranking.rank(run.measurements))), terminal.console()
     )
     said = capsys.readouterr().out
     assert "\x1b" not in said

@@ -25,9 +25,9 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import StrategyEntry
-from timelift.present import choice, csv_files, ending, github, recommended, terminal
+from timelift.present import choice, ending, github, recommended, terminal
 from timelift.present.page import render
-from timelift.present.table import report
+from timelift.present.report import in_markdown, report
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
@@ -81,7 +81,7 @@ def surfaces(found):
         "page": render.html(render.page(found, words, {})),
         "ending": "\n".join(answers),
         "terminal": console.file.getvalue(),
-        "markdown": csv_files.markdown_report(words),
+        "markdown": in_markdown(words),
         "github": github.summary(answers, "", words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
     }

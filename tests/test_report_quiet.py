@@ -9,7 +9,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
 from timelift.present import quality as words
-from timelift.present import table
+from timelift.present.report import report
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
 
@@ -81,7 +81,7 @@ def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
     """No facts, no line."""
     run = measured(tmp_path, facts={})
     assert seen_in(run) == ""
-    labels = [label for label, _ in table.report(RunFindings(run)).head]
+    labels = [label for label, _ in report(RunFindings(run)).head]
     assert "quiet" not in labels
     assert "trust" in labels
 

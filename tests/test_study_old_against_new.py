@@ -69,7 +69,7 @@ def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, caps
         assert old_against_new.tell(tally, 1) == 1
         assert key in capsys.readouterr().out
     if key in dict(new):
-        tally = old_against_new.compare(ANSWERS, new, {f"^{key}$": "another rule"})
+        tally = old_against_new.compare(ANSWERS, new, {f"^{key}: ": "another rule"})
         assert not tally.differing
         assert old_against_new.tell(tally, 1) == 0
         assert "expected 1: another rule" in capsys.readouterr().out

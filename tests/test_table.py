@@ -17,7 +17,10 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts, ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Lengths, Phase, Status
-from timelift.present import csv_files, notes, table, terminal
+from timelift.present import notes, terminal
+from timelift.present.case_table import for_programs
+from timelift.present.report import in_markdown, report
+from timelift.present.tables import csv_of_values
 
 NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
 
@@ -78,7 +81,7 @@ def _found(run: Run, one: ranking.Ranking = RANKING) -> RunFindings:
 def _shown(run: Run, rankings: list[ranking.Ranking], width: int) -> str:
     console = terminal.console(width)
     with console.capture() as capture:
-        terminal.show(table.report(RunFindings(run, given=rankings)), console)
+        terminal.show(report(RunFindings(run, given=rankings)), console)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
@@ -156,7 +159,7 @@ MARKDOWN_TABLE = """\
 
 def test_markdown_says_the_same_as_the_terminal(run: Run) -> None:
     """The same columns, rows and notes."""
-    text = csv_files.markdown_report(table.report(_found(run)), ["fastest.svg"])
+    text = in_markdown(report(_found(run)), ["fastest.svg"])
     assert text.endswith(MARKDOWN_TABLE)
     assert "- **commit:** abcdef1234567890\n" in text
     assert "![fastest.svg](fastest.svg)" in text
@@ -164,7 +167,7 @@ def test_markdown_says_the_same_as_the_terminal(run: Run) -> None:
 
 def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run: Run) -> None:
     """Seconds and bytes unscaled, unmeasured cases with their reason."""
-    rows = list(csv.DictReader(io.StringIO(csv_files.csv_report(_found(run)))))
+    rows = list(csv.DictReader(io.StringIO(csv_of_values(for_programs(_found(run))))))
     assert [row["strategy"] for row in rows] == [
         "native",
         "fold_time",
@@ -208,7 +211,7 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path: Path) -> None:
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text
-    markdown_text = csv_files.markdown_report(table.report(RunFindings(run, given=rankings)))
+    markdown_text = in_markdown(report(RunFindings(run, given=rankings)))
     assert "gru is no lift: it remembers \\| steps" in markdown_text
     assert markdown_text.endswith(
         "- **gru:** A recurrent layer.\n- **native:** The layer itself.\n"
@@ -225,7 +228,7 @@ def test_what_a_strategy_means_is_said_beside_its_time(tmp_path: Path) -> None:
     rankings = ranking.rank(run.measurements)
     said = "dropout independent (time static) or shared (time dynamic); masks passed"
     assert said in _shown(run, rankings, 160)
-    assert said in csv_files.markdown_report(table.report(RunFindings(run, given=rankings)))
+    assert said in in_markdown(report(RunFindings(run, given=rankings)))
     assert [name for name, _ in notes.meanings(run)] == ["native"]
 
 
@@ -273,11 +276,10 @@ def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path: Path)
     assert costs.difference_to_forward(back, measured) == pytest.approx(3.5e-3)
     assert math.isnan(costs.difference_to_forward(NATIVE, measured))
     forward, backward = (
-        table.report(_found(run, one)).tables[0]
-        for one in _by_phase(ranking.rank(run.measurements))
+        report(_found(run, one)).tables[0] for one in _by_phase(ranking.rank(run.measurements))
     )
-    assert "over forward (ms)" in [column.title for column in backward.columns]
-    assert "over forward (ms)" not in [column.title for column in forward.columns]
+    assert "over forward (ms)" in [column.heading for column in backward.table.columns]
+    assert "over forward (ms)" not in [column.heading for column in forward.table.columns]
 
 
 def _by_phase(rankings: list[ranking.Ranking]) -> list[ranking.Ranking]:
@@ -295,8 +297,10 @@ def test_a_hostile_name_is_harmless_everywhere(tmp_path: Path) -> None:
     run = results.load(journals.write(tmp_path / "run", header, *lines, lost))
     rankings = ranking.rank(run.measurements)
     shown = _shown(run, rankings, 300)
-    text = csv_files.markdown_report(table.report(RunFindings(run, given=rankings)))
-    sheet = list(csv.reader(io.StringIO(csv_files.csv_report(RunFindings(run, given=rankings)))))
+    text = in_markdown(report(RunFindings(run, given=rankings)))
+    sheet = list(
+        csv.reader(io.StringIO(csv_of_values(for_programs(RunFindings(run, given=rankings)))))
+    )
     assert all(character.isprintable() or character == "\n" for character in shown + text)
     assert not re.search(r"<(img|b)\b|(?<!\\)\*\*bold|(?<!\\)`code|(?<!\\)\[a", text)
     assert {line.count(" | ") for line in text.splitlines() if line.startswith("|")} == {7}
@@ -318,5 +322,5 @@ def test_no_colour_is_honoured(run: Run, monkeypatch: pytest.MonkeyPatch, name: 
 def _raw(run: Run) -> str:
     console = terminal.console(120)
     with console.capture() as capture:
-        terminal.show(table.report(_found(run)), console)
+        terminal.show(report(_found(run)), console)
     return capture.get()

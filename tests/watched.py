@@ -27,10 +27,13 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import csv_files, scaling_table, styled
+from timelift.present import case_table, scaling_table, styled
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
+from timelift.present.folder import write as write_file
 from timelift.present.page import files
+from timelift.present.report import in_markdown
+from timelift.present.tables import csv_of_values
 
 #: The share of exports that go to a file.
 _TO_FILE = 0.2
@@ -241,10 +244,10 @@ def _tables(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
     def write(found: Any, report: Any, folder: Path) -> str:
-        csv_files.write(folder / "report.md", csv_files.markdown_report(report))
-        sheets = {"measurements.csv": csv_files.csv_report(found)}
+        write_file(folder / "report.md", in_markdown(report))
+        sheets = {"measurements.csv": csv_of_values(case_table.for_programs(found))}
         for name, text in (sheets | scaling_table.sheets(found.scaling)).items():
-            csv_files.write(folder / name, text)
+            write_file(folder / name, text)
         return "written"
 
     with mock.patch.object(files, "write", write):

@@ -141,12 +141,13 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift import ended  # noqa: PLC0415
     from timelift.analyse.findings import find_out  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import gate_findings  # noqa: PLC0415
-    from timelift.present import across_table, scaling_table, table, terminal  # noqa: PLC0415
+    from timelift.present import across_table, scaling_table, terminal  # noqa: PLC0415
+    from timelift.present.report import report as in_words  # noqa: PLC0415
 
     run = _measured(path)
     say(map(plain, ended.of_gate(gate_findings(run))))
     found = find_out(run, trust.of_machine(results_folder, run))
-    console, words = terminal.console(), table.report(found)
+    console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     terminal.show_lines(scaling_table.lines(found.scaling), console)
     terminal.show_lines(across_table.lines(found.across), console)

@@ -14,7 +14,7 @@ from timelift.errors import UserError
 from timelift.journal import TWINS_FOLDERS
 from timelift.present import ending, gate, github
 from timelift.present.head import trust_in_words
-from timelift.present.table import report
+from timelift.present.report import report
 
 
 def lines(path: Path) -> Iterator[str]:

@@ -11,7 +11,7 @@ from timelift.analyse.runs import results, trust
 from timelift.errors import UserError
 from timelift.journal import is_closed
 from timelift.present.page import files
-from timelift.present.table import report
+from timelift.present.report import report
 
 
 def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:

@@ -1,19 +1,17 @@
-"""What another backend, device or mode costs: lines for the terminal, all of it as CSV.
+"""What another backend, device or mode costs: lines for the terminal, a table, all of it as CSV.
 
-Names are as the file wrote them: whoever shows a line escapes it for the place.
+Names are as the file wrote them: a renderer escapes them for its place.
 """
 
-import csv
-import io
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 
 from timelift.analyse.across import Pair
 from timelift.analyse.stats.verdicts import Comparison
-from timelift.case import AXES
-from timelift.escape import csv_text
 from timelift.present.execution import modes
+from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
 
 #: So many settings of an axis are in the terminal; the CSV has the rest.
@@ -22,7 +20,7 @@ _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "thread
 
 
 def lines(found: Sequence[Pair]) -> Iterator[str]:
-    """Say it in a few lines, an axis after the other."""
+    """Return it in a few lines, an axis after the other."""
     for axis, of_axis in itertools.groupby(found, key=lambda pair: pair.axis):
         yield from _axis(axis, list(of_axis))
 
@@ -47,7 +45,7 @@ def _axis(axis: str, found: Sequence[Pair]) -> Iterator[str]:
 
 
 def meaning(found: Iterable[Pair]) -> str:
-    """Say what the modes that occur are called by the users of each backend."""
+    """Return what each mode that occurs is called on each backend."""
     return modes(case.setting for pair in found for case in (pair.usual, pair.other))
 
 
@@ -66,7 +64,7 @@ def _cell(pair: Pair) -> str:
 
 
 def ratio(found: Comparison) -> str:
-    """Write a ratio with its interval, if it has one; nothing is known without a common launch."""
+    """Return a ratio with its interval, if it has one; nothing is known without a common launch."""
     if not math.isfinite(found.effect):
         return "not known"
     middle = three_figures(math.exp(found.effect))
@@ -76,22 +74,42 @@ def ratio(found: Comparison) -> str:
     return f"{middle} [{low}, {high}]"
 
 
+def across(found: Sequence[Pair]) -> Table:
+    """Return one row a pair: what the other way of execution takes, as a multiple of the usual."""
+    return Table(
+        "across",
+        "Each strategy beside itself, executed otherwise",
+        (
+            Column("axis", asked=True),
+            Column("usual", value=lambda pair: pair.values[0], asked=True),
+            Column("other", value=lambda pair: pair.values[1], asked=True),
+            number("ratio", "times as long", _times("effect"), "{:.3f}".format),
+            number("low", "from", _times("low"), "{:.3f}".format),
+            number("high", "to", _times("high"), "{:.3f}".format),
+            number("launches", value=attrgetter("comparison.launches")),
+            Column("verdict", value=attrgetter("comparison.verdict"), asked=True),
+            Column("strategy", value=attrgetter("usual.strategy"), asked=True),
+            *axis_columns(attrgetter("usual.setting")),
+        ),
+        found,
+        f"{meaning(found)}. Intervals are 95 %, over launches: the two are timed seconds apart, in "
+        "processes of their own",
+    )
+
+
+def _times(name: str) -> Callable[[Pair], float]:
+    return lambda pair: math.exp(getattr(pair.comparison, name))
+
+
 def sheets(found: Sequence[Pair]) -> dict[str, str]:
-    """Write every pair as CSV, by file name; none where everything was executed in one way."""
+    """Return every pair as CSV, by file name; none where everything was executed in one way."""
+    return {"across.csv": csv_of_values(across(found))} if found else {}
+
+
+def page_tables(found: Sequence[Pair]) -> tuple[Table, ...]:
+    """Return the table as the page shows it, if it has a row."""
     if not found:
-        return {}
-    file = io.StringIO()
-    columns = ("axis", "usual", "other", "ratio", "low", "high", "launches", "verdict")
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((*columns, "strategy", *AXES))
-    for pair in found:
-        writer.writerow([csv_text(str(cell)) for cell in _row(pair)])
-    return {"across.csv": file.getvalue()}
-
-
-def _row(pair: Pair) -> list[object]:
-    one, fields = pair.comparison, pair.usual.fields()
-    numbers = [math.exp(value) for value in (one.effect, one.low, one.high)]
-    known = ["" if math.isnan(value) else value for value in numbers]
-    shared = [fields[name] for name in ("strategy", *AXES)]
-    return [pair.axis, *pair.values, *known, one.launches, one.verdict, *shared]
+        return ()
+    axes = varying(pair.usual for pair in found)
+    names = ("strategy", "axis", "usual", "other", *axes, "ratio", "low", "high", "verdict")
+    return (across(found).pick(*names),)

@@ -134,7 +134,7 @@ def _value(goal: Goal, choice: Choice) -> str:
     if goal is Goal.FIRST_CALL:
         return f"{three_figures(choice.value)} s until the first result"
     unit = unit_for([choice.value])
-    shown = [three_figures(one / unit.seconds) for one in (choice.value, choice.low, choice.high)]
+    shown = [three_figures(one / unit.size) for one in (choice.value, choice.low, choice.high)]
     interval = f" [{shown[1]}, {shown[2]}]" if shown[1] else ""
     return f"{'' if interval else 'about '}{shown[0]} {unit.name} a call{interval}"
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 from rich.console import Console
 from rich.padding import Padding
@@ -10,14 +11,13 @@ from rich.text import Text
 from timelift.analyse.changes.states import State
 from timelift.analyse.changes.two_runs import CaseBetween, Compared, Side
 from timelift.analyse.runs.measurement import Run
-from timelift.case import Case
 from timelift.escape import plain
 from timelift.present.changed import STYLES, interval, percent
 from timelift.present.comparison_notes import ROWS, case_name, ending, notes, shown
 from timelift.present.differences import in_words
-from timelift.present.table import Column
-from timelift.present.terminal import laid_out, show_line
-from timelift.present.units import three_figures
+from timelift.present.tables import Column, Table, number
+from timelift.present.terminal import show_line, show_table
+from timelift.present.units import MILLISECONDS
 
 #: What is said of a case on another machine, where nothing can be suspect.
 _ADVISED = {State.SUSPECT: "slower there"}
@@ -30,9 +30,8 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
     judged = shown(compared.findings, rows)
     if judged:
         console.print()
-        styles = {case_name(one.case): STYLES.get(one.state, "") for one in judged}
-        table = laid_out(columns(judged, compared), console, styles)
-        console.print(table, no_wrap=True, overflow="ellipsis")
+        styles = [STYLES.get(one.state, "") for one in judged]
+        show_table(cases(judged, compared), console, styles)
     for line in notes(compared, rows):
         console.print(Padding.indent(Text(plain(line)), 2))
     for line in ending(compared, rows):
@@ -60,31 +59,39 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def columns(judged: Sequence[CaseBetween], compared: Compared) -> list[Column]:
-    """Lay out the cases; `change` is beside the other rivals of the setting, not in seconds."""
-    before, after = compared.old, compared.new
-    shifts = [one.shift for one in judged]
-    title, value = ("rank", _rank) if compared.advisory else ("(ms)", _milliseconds)
-    return [
-        Column("case", 0, tuple(case_name(shift.case) for shift in shifts)),
-        Column("now", 0, tuple(_state(one, compared) for one in judged)),
-        Column("change", 0, tuple(percent(one.change.shift) for one in judged)),
-        Column("95 % interval", 1, tuple(interval(one.change) for one in judged)),
-        Column(f"old {title}", 3, tuple(value(shift.case, before) for shift in shifts)),
-        Column(f"new {title}", 3, tuple(value(shift.case, after) for shift in shifts)),
-        Column("beside", 4, tuple(str(shift.rivals) for shift in shifts)),
-        Column("launches", 5, tuple(f"{s.launches[0]} + {s.launches[1]}" for s in shifts)),
-    ]
+def cases(judged: Sequence[CaseBetween], compared: Compared) -> Table:
+    """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
+    side = _rank if compared.advisory else _seconds
+    columns = (
+        Column("case", value=lambda one: case_name(one.shift.case)),
+        Column("now", value=lambda one: _state(one, compared)),
+        number("change", value=attrgetter("change.shift"), format=percent),
+        Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
+        side("old", compared.old),
+        side("new", compared.new),
+        number("beside", value=attrgetter("shift.rivals"), rank=4),
+        Column("launches", value=_launches, rank=5, right=True),
+    )
+    return Table("cases", "Cases of two runs", columns, judged)
 
 
 def _state(one: CaseBetween, compared: Compared) -> str:
     return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
-def _milliseconds(case: Case, side: Side) -> str:
-    return three_figures(1e3 * side.seconds[case])
+def _seconds(name: str, side: Side) -> Column:
+    return number(name, value=lambda one: side.seconds[one.shift.case], unit=MILLISECONDS, rank=3)
 
 
-def _rank(case: Case, side: Side) -> str:
-    place, rivals = side.rank(case)
+def _rank(name: str, side: Side) -> Column:
+    return Column(f"{name} rank", value=lambda one: _place(one, side), rank=3, right=True)
+
+
+def _place(one: CaseBetween, side: Side) -> str:
+    place, rivals = side.rank(one.shift.case)
     return f"{place} of {rivals}"
+
+
+def _launches(one: CaseBetween) -> str:
+    before, after = one.shift.launches
+    return f"{before} + {after}"

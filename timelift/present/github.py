@@ -1,23 +1,24 @@
 """The answer on the page of a GitHub Actions run: Markdown appended to the step's summary file.
 
-It needs no token: whoever runs the step may write the file that GITHUB_STEP_SUMMARY names.
+It needs no token: any step may write the file that GITHUB_STEP_SUMMARY names.
 Source: https://docs.github.com/actions/using-workflows/workflow-commands-for-github-actions
 #adding-a-job-summary; a summary of more than 1,024 KiB a step is not shown at all.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from timelift.errors import UserError
-from timelift.escape import NAME_LIMIT, markdown
-from timelift.present.table import Report, SettingTable
+from timelift.escape import markdown
+from timelift.present.report import Report, SettingTable
+from timelift.present.tables import markdown_lines
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
 #: Bytes that GitHub shows of one step's summary.
 LIMIT = 1 << 20
-#: Columns of a table from this rank on are left to the report.
-_RANK = 3
+#: Columns of a table beyond this rank are left to the report.
+_RANK = 2
 _CUT = (
     "\n\nThe summary ends here, since GitHub shows no more than 1 MiB; the report has the rest.\n"
 )
@@ -52,7 +53,7 @@ def file_of(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def summary(answers: Sequence[str], trusted: str, report: Report | None) -> str:
-    """Write the answers, how far to trust them, and a short table of every setting."""
+    """Return the answers, how far to trust them, and a short table of every setting."""
     top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
     lines = [*top, "", f"**trust:** {markdown(trusted)}", ""]
     return "\n".join([*lines, *(_tables(report) if report else ()), ""])
@@ -63,23 +64,16 @@ def _tables(found: Report) -> Iterator[str]:
         yield from _table(table)
 
 
-def _table(table: SettingTable) -> Iterator[str]:
-    columns = [column for column in table.columns if column.rank < _RANK]
-    yield f"### {markdown(table.setting.label)}"
+def _table(found: SettingTable) -> Iterator[str]:
+    yield f"### {markdown(found.setting.label)}"
     yield ""
-    if columns:
-        yield _row(column.title for column in columns)
-        yield f"| {' | '.join(['---', *['---:'] * (len(columns) - 1)])} |"
-        yield from map(_row, zip(*(column.cells for column in columns), strict=True))
+    if found.table:
+        yield from markdown_lines(found.table.up_to(_RANK))
         yield ""
 
 
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(markdown(cell, NAME_LIMIT) for cell in cells)} |"
-
-
 def shortened(text: str, room: int) -> bytes:
-    """Cut a text at the end of a line so that it fits into so many bytes, and say so."""
+    """Return the text in so many bytes, cut at the end of a line, with a sentence on the cut."""
     whole = text.encode(errors="replace")
     if len(whole) <= room:
         return whole

@@ -1,47 +1,55 @@
 """A history in the terminal, in Markdown and as CSV."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 
 from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.changes.many_runs import CaseHistory
+from timelift.analyse.changes.states import Change, Move
 from timelift.case import AXES
-from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
-from timelift.present.changed import STYLES
+from timelift.escape import NAME_LIMIT, markdown
+from timelift.present.changed import STYLES, interval, percent
 from timelift.present.differences import between
-from timelift.present.history_words import TITLES, cells, head, past, rows
-from timelift.present.table import Column
-from timelift.present.terminal import laid_out, show_line
+from timelift.present.history_words import head, past
+from timelift.present.tables import (
+    Column,
+    Table,
+    axis_columns,
+    csv_of_values,
+    markdown_lines,
+    number,
+)
+from timelift.present.terminal import show_line, show_table
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
-#: The first columns to go where a terminal is narrow.
-_RANKS = (0, 0, 0, 3, 1, 2, 5, 4)
+#: The columns of the cases that changed, for readers, and of every case, for programs.
+_CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
+_IN_CSV = (
+    *("strategy", *AXES, "now", "runs", "changes", "ratio", "ratio_low", "ratio_high"),
+    *("since", "commits", "with_it"),
+)
 
 
 def show(history: History, console: Console) -> None:
     """Print the head, the cases that changed, and what was wrong with the files."""
     for label, text in head(history):
         show_line(console, f"{label:>9}  ", text)
-    found = rows(history)
+    found = _changed(history)
     if found:
         console.print()
-        table = laid_out(_columns([row.cells for row in found[:_ROWS]]), console, _styles(history))
-        console.print(table, no_wrap=True, overflow="ellipsis")
+        styles = [STYLES.get(one.state, "") for one in found[:_ROWS]]
+        show_table(cases(found[:_ROWS], history).pick(*_CHANGED).told(), console, styles)
     if len(found) > _ROWS:
         console.print(f"  and {len(found) - _ROWS} more: see the report")
     _show_past(list(past(history)), console)
     for warning in history.machine.warnings:
         show_line(console, "warning: ", warning, "yellow")
-
-
-def _styles(history: History) -> dict[str, str]:
-    return {one.case.label: STYLES.get(one.state, "") for one in history.found.cases}
 
 
 def _show_past(lines: Sequence[str], console: Console) -> None:
@@ -53,92 +61,113 @@ def _show_past(lines: Sequence[str], console: Console) -> None:
         console.print(f"  and {len(lines) - _ROWS} more: see the report")
 
 
-def _columns(table: Sequence[Sequence[str]]) -> list[Column]:
-    """Turn rows of cells into columns, without those that are empty."""
-    columns = zip(TITLES, _RANKS, zip(*table, strict=True), strict=True)
-    return [
-        Column(title, rank, tuple(plain(cell, NAME_LIMIT) for cell in held) if rank else held)
-        for title, rank, held in columns
-        if any(held)
-    ]
-
-
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
-    """Write the history as Markdown; `figures` are the names of pictures in the same folder."""
-    found = [row.cells for row in rows(history)]
-    table = [_row(TITLES), _row(["---"] * len(TITLES), raw=True), *map(_row, found)]
+    """Return the history as Markdown; `figures` are the names of pictures in the same folder."""
+    found = _changed(history)
+    every = cases(history.found.cases, history).pick("case", "now", "runs", "changes")
     earlier = [f"- {markdown(line)}" for line in past(history)]
     blocks = [
         ["# timelift history"],
         [f"- **{label}:** {markdown(text)}" for label, text in head(history)],
         [f"- warning: {markdown(text)}" for text in history.machine.warnings],
-        table if found else [],
+        _markdown(cases(found, history).pick(*_CHANGED)) if found else [],
         [f"![{name}]({name})" for name in figures],
         ["## earlier changes", "", *earlier] if earlier else [],
-        ["## every case", "", *_every(history)],
+        ["## every case", "", *_markdown(every)],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
-def _every(history: History) -> list[str]:
-    rows = [
-        _row([one.case.label, one.state, str(one.runs), str(len(one.changes))])
-        for one in history.found.cases
-    ]
-    return [_row(["case", "now", "runs", "changes"]), "| --- | --- | ---: | ---: |", *rows]
+def _markdown(table: Table) -> list[str]:
+    return markdown_lines(table, 2 * NAME_LIMIT)
 
 
-def _row(texts: Iterable[str], *, raw: bool = False) -> str:
-    written = texts if raw else (markdown(text, 2 * NAME_LIMIT) for text in texts)
-    return f"| {' | '.join(written)} |"
+def _changed(history: History) -> list[CaseHistory]:
+    """Return the cases that stand otherwise than they stood, the worst first."""
+    return [one for one, _ in history.found.changed]
+
+
+def cases(found: Sequence[CaseHistory], history: History) -> Table:
+    """Return one row a case: its axes, how it stands now, and what its latest change was."""
+
+    def place(one: CaseHistory) -> Change | None:
+        return (one.since or one.change) if one.change else None
+
+    columns = (
+        Column("case", value=attrgetter("case.label")),
+        Column("strategy", value=attrgetter("case.strategy")),
+        *axis_columns(attrgetter("case.setting")),
+        Column("now", value=attrgetter("state")),
+        number("runs"),
+        number("changes", value=lambda one: len(one.changes)),
+        Column("change", value=attrgetter("change"), format=_percent, right=True),
+        Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
+        number("ratio", value=_ratio("shift"), format="{:.3f}".format),
+        number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
+        number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
+        Column("since", value=lambda one: _since(place(one), history), rank=1),
+        Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
+        number("runs_now", "runs", attrgetter("runs_now"), rank=5),
+        Column("with_it", "with it", lambda one: _with_it(place(one), history), rank=4),
+    )
+    return Table("history", "Cases", columns, found)
+
+
+def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
+    """Read a log ratio of the latest change as a ratio, in steps of a millionth."""
+    return lambda one: round(math.exp(getattr(one.change, name)), 6) if one.change else None
+
+
+def _percent(change: Change) -> str:
+    return percent(change.shift)
+
+
+def _since(place: Change | None, history: History) -> str | None:
+    return history.runs[place.after].day if place else None
+
+
+def _commits(place: Change | None, history: History) -> str | None:
+    if place is None:
+        return None
+    return f"{history.runs[place.before].commit}..{history.runs[place.after].commit}"
+
+
+def _with_it(place: Change | None, history: History) -> str | None:
+    return between(history.differences(place.before, place.after)) if place else None
 
 
 def csv_history(history: History) -> str:
-    """Write one row a case: its axes and how it stands now."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    names = ("now", "runs", "changes", "ratio", "ratio_low", "ratio_high", "since", "commits")
-    writer.writerow(["strategy", *AXES, *names, "with_it"])
-    for one in history.found.cases:
-        axes = [_cell(value) for value in one.case.fields().values()]
-        writer.writerow([*axes, *map(_cell, _state(one, history))])
-    return file.getvalue()
+    """Return one row a case as CSV: its axes and how it stands now."""
+    return csv_of_values(cases(history.found.cases, history).pick(*_IN_CSV))
 
 
-def _state(one: CaseHistory, history: History) -> list[object]:
-    size = one.change
-    if size is None:
-        return [str(one.state), one.runs, len(one.changes), *[""] * 6]
-    ratios = [round(math.exp(end), 6) for end in (size.shift, size.low, size.high)]
-    written = cells(one, size, history)
-    return [str(one.state), one.runs, len(one.changes), *ratios, written[4], written[5], written[7]]
+@dataclass(frozen=True)
+class _Moment:
+    """A change of a case between two runs, or of the machine, whose case is empty."""
+
+    case: str
+    change: Change | Move
+    logs: tuple[float, float, float]
 
 
 def csv_changes(history: History) -> str:
-    """Write one row a change of a case, and one a move of the machine, whose case is empty."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(
-        ["case", "before", "after", "commit_before", "commit_after", "ratio", "low", "high", "with"]
+    """Return one row a change of a case as CSV, then one a move of the machine."""
+    runs = history.runs
+    rows = [
+        _Moment(one.case.label, change, (change.shift, change.low, change.high))
+        for one in history.found.cases
+        for change in one.changes
+    ]
+    rows += [_Moment("", move, (move.shift,) * 3) for move in history.found.moves]
+    columns = (
+        Column("case"),
+        Column("before", value=lambda row: runs[row.change.before].started.isoformat()),
+        Column("after", value=lambda row: runs[row.change.after].started.isoformat()),
+        Column("commit_before", value=lambda row: runs[row.change.before].commit),
+        Column("commit_after", value=lambda row: runs[row.change.after].commit),
+        Column("ratio", value=lambda row: round(math.exp(row.logs[0]), 6)),
+        Column("low", value=lambda row: round(math.exp(row.logs[1]), 6)),
+        Column("high", value=lambda row: round(math.exp(row.logs[2]), 6)),
+        Column("with", value=lambda row: _with_it(row.change, history)),
     )
-    for one in history.found.cases:
-        for change in one.changes:
-            logs = (change.shift, change.low, change.high)
-            writer.writerow(_place(one.case.label, change.before, change.after, logs, history))
-    for move in history.found.moves:
-        writer.writerow(_place("", move.before, move.after, (move.shift,) * 3, history))
-    return file.getvalue()
-
-
-def _place(
-    name: str, first: int, second: int, logs: Iterable[float], history: History
-) -> list[object]:
-    before, after = history.runs[first], history.runs[second]
-    days = [one.started.isoformat() for one in (before, after)]
-    sizes = [round(math.exp(one), 6) for one in logs]
-    texts = [name, *days, before.commit, after.commit]
-    return [*map(_cell, texts), *sizes, _cell(between(history.differences(first, second)))]
-
-
-def _cell(value: object) -> object:
-    return csv_text(value) if isinstance(value, str) else value
+    return csv_of_values(Table("changes", "Changes", columns, rows))

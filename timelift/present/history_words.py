@@ -1,26 +1,15 @@
-"""A history in words and table cells; names are as the files wrote them until they are shown."""
+"""A history in words; names are as the files wrote them until they are shown."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from timelift.analyse.changes.history import History
-from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.states import WORSE, Change, Move, State
-from timelift.present.changed import FACTS, fact_in_words, interval, percent
+from timelift.analyse.changes.states import WORSE, Change, Move
+from timelift.present.changed import FACTS, fact_in_words, percent
 from timelift.present.differences import between
 
 #: So many places of slow-downs have a line in the head.
 _PLACES = 5
-TITLES = ("case", "now", "change", "95 % interval", "since", "between commits", "runs", "with it")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A case that changed, as cells under `TITLES`."""
-
-    state: State
-    cells: tuple[str, ...]
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
@@ -94,27 +83,6 @@ def _with(history: History, before: int, after: int) -> str:
     """Name what was otherwise after a change, as the end of a sentence."""
     other = between(history.differences(before, after))
     return f"; with it: {other}" if other else ""
-
-
-def rows(history: History) -> list[Row]:
-    """Write a row for each case that stands otherwise than it stood, the worst first."""
-    return [Row(one.state, cells(one, told, history)) for one, told in history.found.changed]
-
-
-def cells(one: CaseHistory, size: Change, history: History) -> tuple[str, ...]:
-    """Write a case that changed by `size`, under `TITLES`."""
-    since = one.since or size
-    before, after = history.runs[since.before], history.runs[since.after]
-    return (
-        one.case.label,
-        str(one.state),
-        percent(size.shift),
-        interval(size),
-        after.day,
-        f"{before.commit}..{after.commit}",
-        str(one.runs_now),
-        between(history.differences(since.before, since.after)),
-    )
 
 
 def past(history: History) -> Iterator[str]:

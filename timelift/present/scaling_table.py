@@ -1,13 +1,12 @@
-"""Exponents and crossovers for readers: a few lines in the terminal, all of them as CSV.
+"""Exponents and crossovers: a few lines in the terminal, all of them on the page and as CSV.
 
-Names are as the file wrote them: whoever shows a line escapes it for the place.
+Names are as the file wrote them: a renderer escapes them for its place.
 """
 
-import csv
-import io
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 from timelift.analyse.scaling.both import Scaling
@@ -15,21 +14,21 @@ from timelift.analyse.scaling.family import others
 from timelift.analyse.scaling.overtaking import Crossover
 from timelift.analyse.scaling.powers import Exponent, Kind
 from timelift.case import AXES, Setting
-from timelift.escape import csv_text
+from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
 
 #: So many families are in the terminal; the CSV has the rest.
 FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
-_EXPONENT = ("p", "low", "high", "bend", "bend_low", "bend_high", "misfit")
+_SHORT = {"seq_len": "length", "batch": "batch"}
 
 #: What the members of a family share, and the axis in which they differ.
 _Key = tuple[str, Setting]
 
 
 def lines(found: Scaling) -> Iterator[str]:
-    """Say it in a few lines, families of many sizes first."""
+    """Return both in a few lines, families of many sizes first."""
     grown = _by_family((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
         return
@@ -61,14 +60,14 @@ def _family(found: Sequence[Exponent], turns: Sequence[Crossover]) -> Iterator[s
 
 
 def _leads(turns: Iterable[Crossover], prefix: str) -> Iterator[str]:
-    """Say where the fastest changes."""
+    """Return a line for each size at which the fastest changes."""
     for one in turns:
         if one.leads:
             yield f"{prefix}{crossing_in_words(one)}"
 
 
 def crossing_in_words(one: Crossover) -> str:
-    """Say who overtakes whom, and where."""
+    """Return one crossover as a sentence: which strategy overtakes which, and where."""
     where = f"{three_figures(one.size)} [{three_figures(one.low)}, {three_figures(one.high)}]"
     return f"{one.then} overtakes {one.first} at {where} {_UNITS[one.axis]}"
 
@@ -86,7 +85,7 @@ def _power(one: Exponent) -> str:
 
 
 def _label(found: Sequence[Exponent]) -> str:
-    """Write the setting with the range of its sizes."""
+    """Return the label of the setting with the range of its sizes."""
     sizes = sorted({size for one in found for size in one.sizes})
     setting = found[0].case.setting
     letter = {"seq_len": "T", "batch": "B"}[found[0].axis]
@@ -96,51 +95,78 @@ def _label(found: Sequence[Exponent]) -> str:
     return setting.workload + rest.replace(size, f"-{letter}{span}-", 1)
 
 
+def exponents(found: Sequence[Exponent]) -> Table:
+    """Return one row a strategy and family; `bend` in steps or sequences, `misfit` as a share."""
+    return Table(
+        "exponents",
+        "How time grows: c0 + c1 n^p",
+        (
+            Column("axis", "by", format=_SHORT.__getitem__, asked=True),
+            Column("strategy", value=attrgetter("case.strategy"), asked=True),
+            *axis_columns(attrgetter("case.setting")),
+            Column("sizes", value=lambda one: " ".join(map(str, one.sizes))),
+            Column("kind", "rests on", asked=True),
+            number("launches"),
+            number("p", format="{:.2f}".format),
+            number("low", "p from", format="{:.2f}".format),
+            number("high", "p to", format="{:.2f}".format),
+            number("bend", "bends at"),
+            number("bend_low", "bend from"),
+            number("bend_high", "bend to"),
+            number("misfit", format="{:.1%}".format),
+        ),
+        found,
+        "The axes are those of the smallest size. Below the bend the overhead costs more than the "
+        "work. Intervals are 95 %, over launches.",
+    )
+
+
+def crossovers(found: Sequence[Crossover]) -> Table:
+    """Return one row a crossover, its sizes in steps or sequences."""
+    return Table(
+        "crossovers",
+        "Who overtakes whom",
+        (
+            Column("axis", "by", format=_SHORT.__getitem__, asked=True),
+            Column("first", "faster before", asked=True),
+            Column("then", "faster from there on", asked=True),
+            number("size", "at"),
+            number("low", "from"),
+            number("high", "to"),
+            Column("leads", "changes the answer", format=_yes_or_no, asked=True),
+            *axis_columns(attrgetter("setting")),
+        ),
+        found,
+        "In steps or sequences, with 95 % intervals over launches; never beyond what was measured.",
+    )
+
+
+def _yes_or_no(value: object) -> str:
+    return "yes" if value else "no"
+
+
 def sheets(found: Scaling) -> dict[str, str]:
-    """Write both as CSV, by file name; none where a run has one size of everything."""
+    """Return both as CSV, by file name; none where a run has one size of everything."""
     if not found.exponents:
         return {}
-    written = _exponents_csv(found.exponents), _crossovers_csv(found.crossovers)
-    return dict(zip(("scaling.csv", "crossovers.csv"), written, strict=True))
+    return {
+        "scaling.csv": csv_of_values(exponents(found.exponents)),
+        "crossovers.csv": csv_of_values(crossovers(found.crossovers)),
+    }
 
 
-def _exponents_csv(found: Iterable[Exponent]) -> str:
-    """Write one row a strategy and family; `bend` in steps or sequences, `misfit` as a share."""
-    rows = (
-        {
-            **one.case.fields(),
-            "axis": one.axis,
-            "sizes": " ".join(map(str, one.sizes)),
-            "kind": one.kind,
-            "launches": one.launches,
-            **{name: getattr(one, name) for name in _EXPONENT},
-        }
-        for one in found
+def page_tables(found: Scaling) -> tuple[Table, ...]:
+    """Return both as the page shows them, if they have a row."""
+    grown, turns = exponents(found.exponents), crossovers(found.crossovers)
+    ends = ("bend", "bend_low", "bend_high")
+    axes = varying(one.case for one in found.exponents)
+    several = [axis for axis in AXES if axis not in _SHORT and _vary(found.crossovers, axis)]
+    made = (
+        grown.pick("strategy", "axis", *axes, "kind", "p", "low", "high", *ends),
+        turns.pick("axis", "first", "then", *several, "size", "low", "high", "leads"),
     )
-    return _csv(("axis", "strategy", *AXES, "sizes", "kind", "launches", *_EXPONENT), rows)
+    return tuple(table for table in made if table.rows)
 
 
-def _crossovers_csv(found: Iterable[Crossover]) -> str:
-    """Write one row a crossover, its sizes in steps or sequences."""
-    columns = ("axis", "first", "then", "size", "low", "high", "leads")
-    rows = (
-        {name: getattr(one.setting, name) for name in AXES}
-        | {name: getattr(one, name) for name in columns}
-        for one in found
-    )
-    return _csv((*columns, *AXES), rows)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-    return file.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        return csv_text(value)
-    return "" if isinstance(value, float) and math.isnan(value) else value
+def _vary(found: Iterable[Crossover], axis: str) -> bool:
+    return len({getattr(one.setting, axis) for one in found}) > 1

@@ -1,16 +1,19 @@
 """The report in a terminal, or as plain text where the output is none."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present.table import Column, Report, SettingTable
+from timelift.present.report import Report, SettingTable
+from timelift.present.tables import Table
 
 #: Blanks between two columns.
 _GAP = 3
@@ -45,7 +48,7 @@ def show(report: Report, console: Console) -> None:
 
 def show_line(console: Console, label: str, text: str, style: str = "dim") -> None:
     """Print a label and, beside it, a text that wraps under its own beginning."""
-    line = Table.grid(padding=0)
+    line = Grid.grid(padding=0)
     line.add_column(no_wrap=True, style=style)
     line.add_column(overflow="fold")
     line.add_row(Text(plain(label)), Text(plain(text)))
@@ -55,35 +58,50 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
 def _show_setting(table: SettingTable, console: Console) -> None:
     console.print()
     console.print(Text(plain(table.setting.label), "bold"), no_wrap=True, overflow="ellipsis")
-    if table.columns:
-        text = laid_out(table.columns, console, dict.fromkeys(table.fastest, "green"))
-        console.print(text, no_wrap=True, overflow="ellipsis")
+    if table.table:
+        green = dict.fromkeys(table.fastest, "green")
+        styles = [green.get(name, "") for name in table.table.columns[0].values(table.table.rows)]
+        show_table(table.table, console, styles)
     for note in table.notes:
         console.print(Padding.indent(Text(plain(note)), 2))
 
 
-def laid_out(columns: Sequence[Column], console: Console, styles: Mapping[str, str]) -> Text:
-    """Lay out columns as one text, each row in the style of the name that it begins with.
+@dataclass(frozen=True)
+class _Laid:
+    """A column as it is shown, with its width in the terminal."""
+
+    heading: str
+    rank: int
+    cells: list[str]
+
+    @cached_property
+    def width(self) -> int:
+        return max(map(cell_len, (self.heading, *self.cells)))
+
+
+def show_table(table: Table, console: Console, styles: Sequence[str]) -> None:
+    """Print a table as one text, each row in its style, without columns that have no room.
 
     Rich's own tables take longer than everything else here.
     """
     width, line = console.width, "-" if console.options.ascii_only else "─"
-    names, *numbers = _fitting(columns, width)
-    widths = [_width(column) for column in numbers]
-    room = min(_width(names), max(_LEAST_NAME, width - sum(_GAP + one for one in widths)))
-    titles = zip((column.title for column in numbers), widths, strict=True)
-    text = Text(_row(names.title, room, titles), "bold")
+    laid = [_Laid(one.heading, one.rank, one.cells(table.rows)) for one in table.columns]
+    names, *numbers = _fitting(laid, width)
+    widths = [column.width for column in numbers]
+    room = min(names.width, max(_LEAST_NAME, width - sum(_GAP + one for one in widths)))
+    headings = zip((column.heading for column in numbers), widths, strict=True)
+    text = Text(_row(names.heading, room, headings), "bold")
     text.append(f"\n{line * cell_len(text.plain)}", "dim")
-    for place, name in enumerate(names.cells):
+    for place, (name, style) in enumerate(zip(names.cells, styles, strict=True)):
         cells = zip((column.cells[place] for column in numbers), widths, strict=True)
-        text.append(f"\n{_row(name, room, cells)}", f"not bold {styles.get(name, '')}")
-    return text
+        text.append(f"\n{_row(name, room, cells)}", f"not bold {style}")
+    console.print(text, no_wrap=True, overflow="ellipsis")
 
 
-def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """Give the columns that the width has room for, dropping the least important first."""
+def _fitting(columns: Sequence[_Laid], width: int) -> list[_Laid]:
+    """Return the columns that the width has room for, without the least important."""
     left = list(columns)
-    while sum(_GAP + _width(column) for column in left) - _GAP > width:
+    while sum(_GAP + column.width for column in left) - _GAP > width:
         least = max(left, key=lambda column: column.rank)
         if least.rank == 0:
             break
@@ -91,15 +109,9 @@ def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
     return left
 
 
-def _width(column: Column) -> int:
-    return max(cell_len(plain(text, NAME_LIMIT)) for text in (column.title, *column.cells))
-
-
 def _row(name: str, room: int, cells: Iterable[tuple[str, int]]) -> str:
-    """Write a row; in very little room the name is cut, never a number."""
-    shown = plain(name, NAME_LIMIT)
-    if cell_len(shown) > room:
-        shown = f"{set_cell_size(shown, room - 1)}…"
+    """Return a row; in very little room the name is cut, never a number."""
+    shown = f"{set_cell_size(name, room - 1)}…" if cell_len(name) > room else name
     right = ((" " * (_GAP + width - cell_len(cell)), cell) for cell, width in cells)
     return set_cell_size(shown, room) + "".join(blank + cell for blank, cell in right)
 

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of time and its length in seconds."""
+    """A unit and its size in seconds, in bytes or, of a share, in ones."""
 
     name: str
-    seconds: float
+    size: float
 
 
 MICROSECONDS = Unit("µs", 1e-6)
 MILLISECONDS = Unit("ms", 1e-3)
 SECONDS = Unit("s", 1.0)
+MEBIBYTES = Unit("MiB", 1 << 20)
+PER_CENT = Unit("%", 0.01)
 
 
 def unit_for(times: Iterable[float]) -> Unit:
@@ -24,7 +26,7 @@ def unit_for(times: Iterable[float]) -> Unit:
     if not positive:
         return SECONDS
     middle = math.sqrt(min(positive)) * math.sqrt(max(positive))
-    return next((u for u in (SECONDS, MILLISECONDS) if middle >= u.seconds), MICROSECONDS)
+    return next((u for u in (SECONDS, MILLISECONDS) if middle >= u.size), MICROSECONDS)
 
 
 def three_figures(value: float) -> str:

@@ -23,6 +23,11 @@ from timelift.journal.brief import Exact, Median, medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
+#: With so many rivals a median exists that one of them cannot move.
+ENOUGH_RIVALS = 3
+#: So many rivals that did not change are a reference without the others.
+_LEAST_STEADY = 2
+_ROUNDS_OF_POLISH = 4
 
 
 @dataclass(frozen=True)
@@ -113,13 +118,6 @@ def over_launches(table: Samples) -> Samples:
 
 def _median(values: Samples) -> Samples:
     return trimmed_mean(values, HALF)
-
-
-#: With so many rivals a median exists that one of them cannot move.
-ENOUGH_RIVALS = 3
-#: So many rivals that did not change are a reference without the others.
-_LEAST_STEADY = 2
-_ROUNDS_OF_POLISH = 4
 
 
 @dataclass(frozen=True)

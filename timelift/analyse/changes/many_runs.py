@@ -20,6 +20,10 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 
 _TAIL = 0.025
+#: What the cases tell of the machine is looked at so often.
+_LOOKS = 3
+#: How the cases that changed are sorted.
+_WORST_FIRST = (State.SLOWER, State.CREPT, State.FASTER)
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Era:
         return self.fitted.segments[-1].mean
 
     def changes(self, gate: float) -> Iterator[Change]:
-        """Return the changes from one level to the next that are large enough to tell."""
+        """Yield the changes from one level to the next that are large enough to tell."""
         for pair in pairwise(self.fitted.segments):
             found = self.change(*pair)
             if abs(found.shift) >= math.log1p(gate):
@@ -104,9 +108,9 @@ class Era:
             return self._worse(worst, gate)
         before = self.change(earlier[-1], last)
         faster = before.shift <= -math.log1p(gate)
-        return (
-            LatestVersusBest(State.FASTER, None, before) if faster else LatestVersusBest(State.SAME)
-        )
+        if faster:
+            return LatestVersusBest(State.FASTER, None, before)
+        return LatestVersusBest(State.SAME)
 
     def _worse(self, worst: Change, gate: float) -> LatestVersusBest:
         """Tell a step from a creep: a creep has no step that is large enough by itself."""
@@ -120,12 +124,6 @@ def _best(earlier: Sequence[Segment]) -> Segment:
     """Return the fastest of the levels that lasted; a short dip is nothing to be held to."""
     lasting = min(LASTING_RUNS, max(one.runs for one in earlier))
     return min((one for one in earlier if one.runs >= lasting), key=lambda one: one.mean)
-
-
-#: What the cases tell of the machine is looked at so often.
-_LOOKS = 3
-#: How the cases that changed are sorted.
-_WORST_FIRST = (State.SLOWER, State.CREPT, State.FASTER)
 
 
 @dataclass(frozen=True)
@@ -153,7 +151,7 @@ class CaseHistory(CaseState):
 
     @property
     def past(self) -> tuple[Change, ...]:
-        """The changes that are over or were answered by others."""
+        """The changes that do not tell how it stands now."""
         return tuple(change for change in self.changes if change != self.since)
 
 
@@ -171,7 +169,7 @@ class Found:
 
     @property
     def changed(self) -> list[tuple[CaseHistory, Change]]:
-        """The cases that stand otherwise than they stood with their changes, the worst first."""
+        """The cases that became slower or faster, each with its change, the worst first."""
         told = [(one, one.change) for one in self.cases if one.state in _WORST_FIRST and one.change]
         return sorted(
             told, key=lambda it: (_WORST_FIRST.index(it[0].state), -abs(it[1].shift), it[0].case)
@@ -190,7 +188,7 @@ class Found:
 
     @property
     def counts(self) -> dict[State, int]:
-        """How many cases stand how, of those that any case does."""
+        """How many cases are in each state that any of them is in."""
         counts = Counter(one.state for one in self.cases)
         return {state: counts[state] for state in State if counts[state]}
 

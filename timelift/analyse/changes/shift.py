@@ -31,6 +31,10 @@ from timelift.case import Case, Setting, Status
 
 #: From so many rivals on, a case's own absence of change is one of the values of the median.
 _ENOUGH_RIVALS = 3
+#: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
+ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
+#: From so many runs with a case on, history has a say.
+FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,6 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
 
 def _launches(board: Board, place: int) -> int:
     return int(np.isfinite(board.seconds[place]).any(-1).sum())
-
-
-#: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
-ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
-#: From so many runs with a case on, history has a say.
-FEWEST_RUNS = 3
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,10 @@ LEAST_CASES = 4
 _LIKELY = 0.01
 #: A place is named by this share of the cases, and by so many.
 _NAMED, _LEAST_NAMING = 0.1, 3
-
-
 #: The changes of a case, each as the runs before and after it.
 Places = Sequence[tuple[int, int]]
+#: A shared machine's times moved by up to 12 % between launches without any cause of ours.
+SETTING_GATE = float(np.log(1.2))
 
 
 def moves(levels: Levels, gate: float, changes: Sequence[Places]) -> list[Move]:
@@ -134,10 +134,6 @@ def crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[in
     return found
 
 
-#: A shared machine's times moved by up to 12 % between launches without any cause of ours.
-GATE = float(np.log(1.2))
-
-
 def together(old: Run, new: Run) -> dict[Setting, Move]:
     """Return how the rivals of each setting moved, the median one, beside the canary.
 
@@ -159,7 +155,7 @@ def _of_setting(pairs: Iterable[tuple[Measurement, Measurement]]) -> Move:
     known = list(pairs)
     canary = _canary(new for _, new in known) - _canary(old for old, _ in known)
     moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in known]
-    share = statistics.fmean(one > GATE for one in moved)
+    share = statistics.fmean(one > SETTING_GATE for one in moved)
     return Move(0, 1, statistics.median(moved), share, len(known))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.changes.shift import Session, Shift, measured, sessions, shifts
 from timelift.analyse.changes.states import CaseState, Change, Move, State
-from timelift.analyse.changes.together import GATE, canary_change, together
+from timelift.analyse.changes.together import SETTING_GATE, canary_change, together
 from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.facts import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
@@ -29,6 +29,13 @@ from timelift.journal import Difference, differences, flat
 _OPTIONS = ("pin", "round_seconds")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
+#: So many characters name a commit.
+_COMMIT = 12
+#: The chance, one-sided, of so large a change without a cause.
+LEVEL = 0.005
+_FALSE_SHARE = 0.05
+#: Log ratios that agree to so many digits are a tie.
+_DIGITS = 9
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
@@ -63,9 +70,6 @@ def _drift(run: Run) -> dict[str, str]:
     return flat(run.header.machine.drift) | flat(asked)
 
 
-_COMMIT = 12
-
-
 @dataclass(frozen=True)
 class Decision:
     """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
@@ -95,13 +99,6 @@ def commit(run: Run) -> str:
     """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
     found = run.header.commit.id or ""
     return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
-
-
-#: The chance, one-sided, of so large a change without a cause.
-LEVEL = 0.005
-_FALSE_SHARE = 0.05
-#: Log ratios that agree to so many digits are a tie.
-_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -146,7 +143,7 @@ class Findings:
     @property
     def suspect_settings(self) -> dict[Setting, Move]:
         """The settings that became slower by more than a machine does by itself."""
-        return {setting: one for setting, one in self.settings.items() if one.shift > GATE}
+        return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
 
     @property
     def all_settings_slower(self) -> bool:
@@ -246,7 +243,7 @@ def _states(
 
 
 def _found(p: Samples) -> NDArray[np.bool_]:
-    """Return which are below `LEVEL` and discoveries among all of them."""
+    """Return where a chance is below `LEVEL` and a discovery among all of them."""
     ordered = np.sort(p)
     allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
     bar = float(ordered[ordered <= allowed].max(initial=-1.0))

@@ -11,6 +11,8 @@ from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
+#: What an option is where nothing was asked for.
+_USUAL = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
@@ -34,9 +36,7 @@ def carried(run: Run) -> dict[str, str]:
     """Return the options of a run without which its workload or strategies would be others."""
     options = run.header.options
     told = {name: options.get(name) for name in _CARRIED}
-    return {
-        name: one for name, one in told.items() if isinstance(one, str) and one not in {"", "0"}
-    }
+    return {name: one for name, one in told.items() if isinstance(one, str) and one not in _USUAL}
 
 
 def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:

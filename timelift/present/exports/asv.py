@@ -6,9 +6,8 @@ what `asv publish` would need, but asv reads no CSV: this is for its users' own 
 Source: https://asv.readthedocs.io/en/stable/dev.html
 """
 
-import csv
-import io
 import math
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.ranking import Rival
 from timelift.case import AXES
-from timelift.escape import csv_text
+from timelift.present.tables import Column, Table, csv_of_values
 
 _CONFIDENCE = 0.99
 #: The axes that are parameters; strategy and workload are the benchmark's name.
@@ -41,16 +40,19 @@ COLUMNS = (
 
 
 def export(found: RunFindings) -> bytes:
-    """Write every measured case."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    """Return every measured case as CSV."""
     head = _head(found.run)
-    for ranking in found.rankings_at(_CONFIDENCE):
-        for row in ranking.everyone:
-            fields = head | _row(row, found.measured[row.case], found.quartiles(row.case))
-            writer.writerow({name: _cell(value) for name, value in fields.items()})
-    return file.getvalue().encode(errors="replace")
+    rows = [
+        head | _row(row, found.measured[row.case], found.quartiles(row.case))
+        for ranking in found.rankings_at(_CONFIDENCE)
+        for row in ranking.everyone
+    ]
+    columns = tuple(Column(name, value=_cell_of(name)) for name in COLUMNS)
+    return csv_of_values(Table("asv", "Benchmarks", columns, rows)).encode(errors="replace")
+
+
+def _cell_of(name: str) -> Callable[[Mapping[str, Any]], object]:
+    return lambda row: _five_digits(row[name])
 
 
 def _head(run: Run) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def _head(run: Run) -> dict[str, Any]:
 
 
 def _javascript_time(started: str) -> int | None:
-    """Give milliseconds since 1970, as asv writes times."""
+    """Return milliseconds since 1970, as asv writes times."""
     try:
         found = datetime.fromisoformat(started)
         return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1e3)
@@ -89,8 +91,8 @@ def _row(row: Rival, one: Measurement, quartiles: tuple[float, float]) -> dict[s
     }
 
 
-def _cell(value: object) -> object:
-    """Round times to asv's five digits; text is never a formula."""
+def _five_digits(value: object) -> object:
+    """Return a time with asv's five digits, and everything else as it is."""
     if isinstance(value, float):
         return f"{value:.5g}" if math.isfinite(value) else ""
-    return csv_text(value) if isinstance(value, str) else value
+    return value

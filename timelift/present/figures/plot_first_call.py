@@ -56,13 +56,13 @@ def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) ->
     for name in legend_order(row.case.strategy for row in rows):
         mine = [row for row in rows if row.case.strategy == name]
         axes.scatter(
-            [row.seconds_per_call / unit.seconds for row in mine],
+            [row.seconds_per_call / unit.size for row in mine],
             [first[row.case].seconds for row in mine],
             [areas[row.case.setting.seq_len] for row in mine],
             **dotted(name, theme),
         )
         _draw_intervals(axes, [(row, first[row.case]) for row in mine], unit, theme)
-    across = limits(row.seconds_per_call / unit.seconds for row in rows)
+    across = limits(row.seconds_per_call / unit.size for row in rows)
     up = limits(
         end
         for row in rows
@@ -72,7 +72,7 @@ def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) ->
     scale_x(axes, *across, ticks(*across, 6))
     scale_y(axes, *up, ticks(*up, 7))
     name_axes(axes, f"time per call ({unit.name})", "first call (s)")
-    _draw_guides(axes, unit.seconds, theme)
+    _draw_guides(axes, unit.size, theme)
 
 
 def _draw_intervals(
@@ -81,7 +81,7 @@ def _draw_intervals(
     """Draw the 95 % intervals over launches, where there are any, behind the dots."""
     for row, one in known:
         if math.isfinite(one.low):
-            where, colour = row.seconds_per_call / unit.seconds, theme.muted
+            where, colour = row.seconds_per_call / unit.size, theme.muted
             axes.plot([where, where], [one.low, one.high], color=colour, linewidth=0.8, zorder=1.5)
 
 

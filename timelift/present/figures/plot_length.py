@@ -35,7 +35,7 @@ Lines = Mapping[str, list[Rival]]
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a setting: its workload, batch and phase."""
+    """Return the panel of a setting: its workload, batch and phase."""
     return setting.workload, setting.batch, *phase(setting)
 
 
@@ -86,20 +86,20 @@ def _lines(group: Sequence[Ranking]) -> dict[str, list[Rival]]:
 
 
 def _ranges(lines: Mapping[Key, Lines], unit: Unit) -> dict[Key, tuple[float, float]]:
-    """Give the vertical range of each panel, one for all panels of a workload."""
+    """Return the vertical range of each panel, one for all panels of a workload."""
     ranges: dict[Key, tuple[float, float]] = {}
     for _, keys in itertools.groupby(lines, key=lambda one: one[0]):
         mine = list(keys)
         rows = [row for one in mine for rivals in lines[one].values() for row in rivals]
         both = [end for row in rows for end in (*_band(row), row.seconds_per_call)]
-        ranges |= dict.fromkeys(mine, limits(end / unit.seconds for end in both))
+        ranges |= dict.fromkeys(mine, limits(end / unit.size for end in both))
     return ranges
 
 
 def _ends(lines: Lines, unit: Unit) -> dict[str, tuple[float, float]]:
-    """Give the last point of each line."""
+    """Return the last point of each line."""
     return {
-        name: (rivals[-1].case.setting.seq_len, rivals[-1].seconds_per_call / unit.seconds)
+        name: (rivals[-1].case.setting.seq_len, rivals[-1].seconds_per_call / unit.size)
         for name, rivals in lines.items()
     }
 
@@ -108,8 +108,8 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
     for name, rivals in lines.items():
         drawn = look(name)
         lengths = [row.case.setting.seq_len for row in rivals]
-        times = [row.seconds_per_call / unit.seconds for row in rivals]
-        low, high = np.array([_band(row) for row in rivals]).T / unit.seconds
+        times = [row.seconds_per_call / unit.size for row in rivals]
+        low, high = np.array([_band(row) for row in rivals]).T / unit.size
         axes.fill_between(lengths, low, high, color=drawn.colour, alpha=0.18, linewidth=0)
         axes.plot(
             lengths,
@@ -124,7 +124,7 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
 
 
 def _band(row: Rival) -> tuple[float, float]:
-    """Give the interval of a time, empty where one launch knows none."""
+    """Return the interval of a time, empty where one launch knows none."""
     if math.isfinite(row.seconds_low) and math.isfinite(row.seconds_high):
         return row.seconds_low, row.seconds_high
     return row.seconds_per_call, row.seconds_per_call
@@ -168,8 +168,8 @@ def _dot_sheet(single: Mapping[Key, Ranking], theme: Theme) -> Figure:
 def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
     for height, row in enumerate(ranking.everyone):
         drawn = look(row.case.strategy)
-        low, high = np.array(_band(row)) / unit.seconds
-        time = row.seconds_per_call / unit.seconds
+        low, high = np.array(_band(row)) / unit.size
+        time = row.seconds_per_call / unit.size
         axes.hlines(height, low, high, color=drawn.colour, linewidth=4, alpha=0.35)
         axes.plot(
             time,
@@ -182,6 +182,6 @@ def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
         )
     names = [shown(row.case.strategy) for row in ranking.everyone]
     axes.set_yticks(range(len(names)), names)
-    ends = limits(end / unit.seconds for row in ranking.everyone for end in _band(row))
+    ends = limits(end / unit.size for row in ranking.everyone for end in _band(row))
     scale_x(axes, *ends, ticks(*ends, 6))
     name_axes(axes, f"time per call ({unit.name})")

@@ -21,12 +21,12 @@ Fronts = Mapping[Setting, Sequence[Rival]]
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a setting: its workload and phase."""
+    """Return the panel of a setting: its workload and phase."""
     return setting.workload, 0, *phase(setting)
 
 
 def largest(rankings: Sequence[Ranking], peak: PeakBytes) -> dict[Key, Ranking]:
-    """Give the largest setting of each panel in which two rivals' memory is known."""
+    """Return the largest setting of each panel in which two rivals' memory is known."""
     known = [one for one in rankings if sum(row.case in peak for row in one.rows) > 1]
     return {
         one: max(group, key=lambda ranking: (ranking.setting.seq_len, ranking.setting.batch))
@@ -74,14 +74,14 @@ def _draw(
     axes: Axes, rows: Sequence[Rival], peak: PeakBytes, best: Sequence[Rival], theme: Theme
 ) -> None:
     unit = unit_for(row.seconds_per_call for row in rows)
-    places = [(row.seconds_per_call / unit.seconds, peak[row.case] / _MIB) for row in best]
+    places = [(row.seconds_per_call / unit.size, peak[row.case] / _MIB) for row in best]
     times, sizes = zip(*places, strict=True)
     axes.plot(times, sizes, color=theme.muted, lw=0.8, drawstyle="steps-post", zorder=1)
     axes.scatter(times, sizes, 110, facecolor="none", edgecolor=theme.text, lw=0.9)
     for row in rows:
         drawn = look(row.case.strategy)
         axes.scatter(
-            row.seconds_per_call / unit.seconds,
+            row.seconds_per_call / unit.size,
             peak[row.case] / _MIB,
             34,
             color=drawn.colour,
@@ -91,7 +91,7 @@ def _draw(
             label=shown(row.case.strategy),
             zorder=3,
         )
-    across = limits(row.seconds_per_call / unit.seconds for row in rows)
+    across = limits(row.seconds_per_call / unit.size for row in rows)
     up = limits(peak[row.case] / _MIB for row in rows)
     scale_x(axes, *across, ticks(*across, 6))
     scale_y(axes, *up, ticks(*up, 6))

@@ -22,7 +22,7 @@ _TIMES = (1, 2, 4, 8, 16, 32, 64)
 
 
 def key(setting: Setting) -> Key:
-    """Give the panel of a backward setting: its workload, and by what it differentiates."""
+    """Return the panel of a backward setting: its workload, and by what it differentiates."""
     return setting.workload, 0, *phase(setting)
 
 
@@ -61,13 +61,13 @@ def _draw(axes: Axes, group: Sequence[ForwardAndBackward], theme: Theme) -> None
     for name in legend_order(pair.backward.strategy for pair in group):
         mine = [pair for pair in group if pair.backward.strategy == name]
         axes.scatter(
-            [pair.forward_seconds / unit.seconds for pair in mine],
-            [pair.backward_seconds / unit.seconds for pair in mine],
+            [pair.forward_seconds / unit.size for pair in mine],
+            [pair.backward_seconds / unit.size for pair in mine],
             [areas[pair.backward.setting.seq_len] for pair in mine],
             **dotted(name, theme),
         )
-    across = limits(pair.forward_seconds / unit.seconds for pair in group)
-    up = limits(pair.backward_seconds / unit.seconds for pair in group)
+    across = limits(pair.forward_seconds / unit.size for pair in group)
+    up = limits(pair.backward_seconds / unit.size for pair in group)
     scale_x(axes, *across, ticks(*across, 6))
     scale_y(axes, *up, ticks(*up, 7))
     name_axes(axes, f"forward call ({unit.name})", f"backward call ({unit.name})")

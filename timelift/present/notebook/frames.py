@@ -11,11 +11,11 @@ import pandas as pd
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact, fact_of
+from timelift.analyse.runs.records import fact_of
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
 from timelift.journal import SHOWN, Header
-from timelift.present.csv_files import COLUMNS, FIRST_CALL, first_call_interval, ranks
+from timelift.present.case_table import FIRST_CALL, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -52,7 +52,7 @@ def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run
 def load(
     run: Named = "latest", level: str = Level.MEASUREMENT, results_folder: str | Path = RESULTS
 ) -> pd.DataFrame:
-    """Give a run as a tidy table; `docs/library.md` says what its columns are.
+    """Return a run as a tidy table; `docs/library.md` says what its columns are.
 
     `run` is `latest`, a path, a folder, a run's name or the beginning of its commit, looked up in
     `results_folder`. One row is a `measurement` (a case), a `launch` of a case, or a `round` of it.
@@ -84,27 +84,13 @@ def _about(header: Header) -> dict[str, str]:
 
 
 def _measurements(run: Run) -> pd.DataFrame:
-    found = RunFindings(run)
-    rows = {row.case: row for one in found.rankings for row in one.everyone}
-    return pd.DataFrame(
-        [
-            {
-                **_axes(one),
-                "status": str(one.status),
-                "launches": len(one.launches),
-                **{name: _value(value) for name, value in ranks(rows.get(one.case)).items()},
-                **{name: fact(one, name) for name in SHOWN},
-                **first_call_interval(found.first_calls.get(one.case)),
-                "reason": one.reason,
-                "differs": found.look_alikes.get(one.case.strategy, ""),
-            }
-            for one in run.measurements
-        ],
-        columns=COLUMNS,
-    ).astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
+    data = for_programs(RunFindings(run)).data
+    made = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
+    return made.astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
 
 
-def _value(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    """Return a member of an enum as plain text, and everything else as it is."""
     return str(value) if isinstance(value, str) else value
 
 
@@ -129,7 +115,7 @@ def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
 
 
 def _axes(one: Measurement) -> dict[str, Any]:
-    """Give strategy and axes as plain text and numbers."""
+    """Return strategy and axes as plain text and numbers."""
     fields = one.case.fields()
     return {name: value if type(value) is int else str(value) for name, value in fields.items()}
 

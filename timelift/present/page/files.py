@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
-from timelift.present import across_table, csv_files, leftovers, scaling_table
+from timelift.present import across_table, case_table, scaling_table
 from timelift.present.figures import plot
-from timelift.present.page import compared, grown, render
-from timelift.present.table import Report
+from timelift.present.folder import clear
+from timelift.present.folder import write as write_file
+from timelift.present.page import render
+from timelift.present.report import Report, in_markdown
+from timelift.present.tables import csv_of_values
 
 FIGURES = "figures"
 
@@ -23,15 +26,18 @@ def write(found: RunFindings, report: Report, folder: Path, every: int | None = 
     pictures = plot.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
     names = [f"{FIGURES}/{name}.svg" for name in svgs]
-    written = [csv_files.write(folder / "report.md", csv_files.markdown_report(report, names))]
-    sheets = {"measurements.csv": csv_files.csv_report(found)}
+    written = [write_file(folder / "report.md", in_markdown(report, names))]
+    sheets = {"measurements.csv": csv_of_values(case_table.for_programs(found))}
     sheets |= scaling_table.sheets(found.scaling) | across_table.sheets(found.across)
-    written += [csv_files.write(folder / name, text) for name, text in sheets.items()]
-    more = {"length": grown.tables(found.scaling), "execution": compared.across(found.across)}
+    written += [write_file(folder / name, text) for name, text in sheets.items()]
+    more = {
+        "length": scaling_table.page_tables(found.scaling),
+        "execution": across_table.page_tables(found.across),
+    }
     page = render.page(found, report, svgs, more)
     saved = list(render.save(page, folder, every))
     tables = len(saved) - 1
-    leftovers.clear(folder, "report", [*pictures, *written, *saved])
+    clear(folder, "report", [*pictures, *written, *saved])
     return (
         f"{folder / 'index.html'} is the page; beside it: report.md, measurements.csv, "
         f"tables/ ({tables}), figures/ ({len(svgs)}, as SVG and PNG)"

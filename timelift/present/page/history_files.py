@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
-from timelift.present import csv_files, history_table, leftovers
+from timelift.present import history_table
 from timelift.present.figures import plot, plot_history
+from timelift.present.folder import clear
+from timelift.present.folder import write as write_file
 
 
 def write(history: History, folder: Path) -> list[Path]:
@@ -16,6 +18,6 @@ def write(history: History, folder: Path) -> list[Path]:
         "history.csv": history_table.csv_history(history),
         "changes.csv": history_table.csv_changes(history),
     }
-    written = [csv_files.write(folder / name, text) for name, text in texts.items()] + pictures
-    leftovers.clear(folder, "history", written)
+    written = [write_file(folder / name, text) for name, text in texts.items()] + pictures
+    clear(folder, "history", written)
     return written

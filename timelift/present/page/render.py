@@ -12,14 +12,14 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import prices
-from timelift.present.csv_files import write
+from timelift.present.folder import write
 from timelift.present.page.answer import Answer, answers
-from timelift.present.page.compared import names
 from timelift.present.page.drawing import sample
+from timelift.present.page.own_tables import names
 from timelift.present.page.sections import Section, left_out, sections, tables_of
-from timelift.present.page.table import Table
 from timelift.present.recommended import everywhere
-from timelift.present.table import Report
+from timelift.present.report import Report
+from timelift.present.tables import Table, csv_as_shown
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,6 @@ def save(shown: Page, folder: Path, every: int | None = None) -> Iterator[Path]:
     """Write the page, whole or not at all, and its tables."""
     for table in tables_of(shown.sections):
         if table.rows:
-            yield write(folder / "tables" / f"{table.name}.csv", table.csv())
+            yield write(folder / "tables" / f"{table.name}.csv", csv_as_shown(table))
     draft = write(folder / "index.html.new", html(shown, every))
     yield draft.replace(folder / "index.html")

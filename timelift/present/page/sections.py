@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
+from timelift.present import case_table
 from timelift.present.figures.facets import comparable, leading
-from timelift.present.page import compared, measured
+from timelift.present.page import own_tables
 from timelift.present.page.answer import Answer
 from timelift.present.page.drawing import inline
-from timelift.present.page.table import Table
+from timelift.present.tables import Table
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def sections(
     svgs: Mapping[str, str],
     more: Mapping[str, Sequence[Table]] | None = None,
 ) -> tuple[Section, ...]:
-    """Give the sections of a run that have something to show.
+    """Return the sections of a run that have something to show.
 
     `answered` are the answers of the first screen, `svgs` the figures as files hold them, by name;
     `more` are tables of other modules, such as fitted exponents, by the anchor of the section that
@@ -86,12 +87,12 @@ def sections(
     """
     tables: dict[str, list[Table]] = {anchor: [*given] for anchor, given in (more or {}).items()}
     if found.rankings:
-        tables.setdefault("first-call", []).append(measured.pays_off(found))
+        tables.setdefault("first-call", []).append(own_tables.pays_off(found))
     prices = Section(
         "prices",
         "What choosing each costs",
         "In the worst of a workload's settings, beside the best there.",
-        tables=(compared.prices(answered),),
+        tables=(own_tables.prices(answered),),
     )
     told = _told(found, tables.get("execution", ()))
     every = [*_drawn(svgs, tables), prices, *told]
@@ -114,38 +115,38 @@ def _told(found: RunFindings, more: Sequence[Table] = ()) -> Iterator[Section]:
             "steps",
             "Time per step",
             "What one step costs, at every length.",
-            tables=(compared.steps(found),),
+            tables=(own_tables.steps(found),),
         )
         yield Section(
             "execution",
             "Modes, devices and backends",
             "The fastest in each, beside the best of them at the same sizes.",
-            tables=(compared.execution(found), *more),
+            tables=(own_tables.execution(found), *more),
         )
     yield Section(
         "meanings",
         "What each strategy means",
         "For layers that are more than a function a fast strategy may compute something else: "
         "the noise of Dropout, the statistics of BatchNormalization, losses, masks, padded steps.",
-        tables=(measured.meanings(found),),
+        tables=(own_tables.meanings(found),),
     )
     if found.rankings:
         yield Section(
             "measurements",
             "Every measurement",
             "Sort by a heading; filter by strategy, workload and axes.",
-            tables=(measured.measurements(found),),
+            tables=(case_table.of_page(found),),
         )
     yield Section(
         "not-run",
         "Cases without a result",
         "What was refused, failed or was not available, and why.",
-        tables=(measured.losses(found.run),),
+        tables=(own_tables.losses(found.run),),
     )
 
 
 def left_out(rankings: Sequence[Ranking]) -> str:
-    """Say how many settings the figures have no room for; nothing where they show all."""
+    """Return how many settings the figures have no room for; nothing where they show all."""
     drawn = sum(len(group) for group in leading(comparable(rankings)).values())
     if drawn == len(rankings):
         return ""
@@ -156,6 +157,6 @@ def left_out(rankings: Sequence[Ranking]) -> str:
 
 
 def tables_of(found: Iterable[Section]) -> Iterator[Table]:
-    """Give every table of the sections."""
+    """Return every table of the sections."""
     for section in found:
         yield from section.tables

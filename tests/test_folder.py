@@ -6,7 +6,7 @@ import pytest
 
 import report
 from tests import histories, journals
-from timelift.present.leftovers import FILE
+from timelift.present.folder import FILE
 
 LARGE = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
 SMALL = journals.grid(("native",), seq_lens=(8,), phases=("forward",))

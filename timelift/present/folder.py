@@ -1,4 +1,4 @@
-"""What an earlier report left in a folder that the new one does not write again.
+"""The folder of a report: its files are written, and what an earlier report left there goes.
 
 `.timelift.json` in the folder holds one JSON object: by command, the files that it wrote there,
 each path (relative, `/` between its parts) with the SHA-256 of its bytes. A file goes only if it is
@@ -13,10 +13,22 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from timelift.errors import UserError
 from timelift.journal import BAD_RECORD
-from timelift.present.csv_files import write
 
 FILE = ".timelift.json"
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file of the report; raises UserError where the folder does not allow it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror}; name another folder with --output"
+        ) from error
+    return path
 
 
 def clear(folder: Path, command: str, written: Iterable[Path]) -> None:

@@ -1,0 +1,148 @@
+"""One table for every place: numbers stay numbers, and each renderer writes what it shows."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from tests import journals
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
+from timelift.case import Mode
+from timelift.present import across_table, case_table, scaling_table
+from timelift.present.report import report
+from timelift.present.tables import (
+    Column,
+    Table,
+    csv_as_shown,
+    csv_of_values,
+    markdown_lines,
+    number,
+)
+from timelift.present.terminal import show_table
+from timelift.present.units import MILLISECONDS
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finding."""
+
+    name: str
+    seconds: float | None
+    count: int = 0
+
+
+COLUMNS = (
+    Column("name", "what"),
+    number("seconds", "time", unit=MILLISECONDS),
+    number("count", rank=1),
+)
+
+
+def table(*rows):
+    """A table of these rows."""
+    return Table("t", "T", COLUMNS, rows)
+
+
+def read(text):
+    """The cells of a CSV file."""
+    return list(csv.reader(io.StringIO(text)))
+
+
+def shown(made, width=80):
+    """A table as a terminal shows it."""
+    console = Console(file=io.StringIO(), width=width)
+    show_table(made, console, [""] * len(made.rows))
+    return console.file.getvalue().splitlines()
+
+
+def test_readers_see_a_unit_and_three_figures_and_programs_every_digit_in_seconds():
+    """One definition, four places."""
+    made = table(Row("native", 0.00123456, 7))
+    assert read(csv_of_values(made)) == [
+        ["name", "seconds", "count"],
+        ["native", "0.00123456", "7"],
+    ]
+    assert read(csv_as_shown(made)) == [["what", "time (ms)", "count"], ["native", "1.23", "7"]]
+    assert markdown_lines(made) == [
+        "| what | time (ms) | count |",
+        "| --- | ---: | ---: |",
+        "| native | 1.23 | 7 |",
+    ]
+    assert shown(made)[0].split() == ["what", "time", "(ms)", "count"]
+    assert shown(made)[2].split() == ["native", "1.23", "7"]
+    assert made.data == {"name": ["native"], "seconds": [0.00123456], "count": [7]}
+
+
+@pytest.mark.parametrize("unknown", [None, math.nan])
+def test_what_is_not_known_is_an_empty_cell_everywhere(unknown):
+    """Never `nan` or `None`."""
+    made = table(Row("native", unknown))
+    texts = [csv_of_values(made), csv_as_shown(made), *markdown_lines(made), *shown(made)]
+    assert not any(word in text for text in texts for word in ("nan", "None"))
+    assert made.cells == [("native", "", "0")]
+    assert [column.name for column in made.told().columns] == ["name", "count"]
+
+
+@given(st.text(max_size=8), st.floats(allow_nan=False, allow_infinity=False), st.integers())
+def test_programs_read_every_number_back_as_it_was(name, seconds, count):
+    """A negative one too, while text that begins like a formula is no formula any more."""
+    _, (text, found, counted) = read(csv_of_values(table(Row(name, seconds, count))))
+    assert float(found) == seconds
+    assert int(counted) == count
+    assert not text.lstrip().startswith(("=", "+", "-", "@"))
+
+
+def test_a_formula_and_markup_are_texts_in_the_place_that_would_run_them():
+    """A cell of a name is anyone's."""
+    made = table(Row("=1+1|<b>", -0.5, -2))
+    assert read(csv_of_values(made))[1] == ["'=1+1|<b>", "-0.5", "-2"]
+    assert read(csv_as_shown(made))[1] == ["'=1+1|<b>", "-500", "-2"]
+    assert "<b>" not in markdown_lines(made)[2]
+    assert markdown_lines(made)[2].replace("\\|", "").count("|") == 4
+
+
+def test_a_narrow_terminal_loses_the_highest_rank_and_cuts_the_name_but_no_number():
+    """Columns of rank 0 stay."""
+    made = table(Row("a_long_name_of_a_strategy", 1.5, 3))
+    assert shown(made, 60)[0].split() == ["what", "time", "(ms)", "count"]
+    assert shown(made, 40)[0].split() == ["what", "time", "(ms)"]
+    assert shown(made, 25)[2].split() == ["a_long_name_…", "1,500"]
+
+
+def test_columns_are_picked_by_name_in_the_order_asked_for():
+    """A name that no column has is a mistake."""
+    made = table(Row("native", 1.0, 3))
+    assert made.pick("count", "name").cells == [("3", "native")]
+    assert made.up_to(0).cells == [("native", "1,000")]
+    with pytest.raises(KeyError):
+        made.pick("cuont")
+
+
+def test_every_table_of_a_run_says_the_same_to_readers_and_to_programs(tmp_path):
+    """Row by row, and no name or heading of one table stands twice."""
+    cases = [
+        case
+        for mode in (Mode.EAGER, Mode.GRAPH)
+        for case in journals.grid(seq_lens=(4, 16, 64), batches=(2, 8), mode=mode)
+    ]
+    found = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    tables = [
+        *(one.table for one in report(found).tables),
+        case_table.of_page(found),
+        *scaling_table.page_tables(found.scaling),
+        *across_table.page_tables(found.across),
+    ]
+    assert len(tables) > 10
+    for one in tables:
+        rows = read(csv_of_values(one))
+        assert len(rows) == len(read(csv_as_shown(one))) == 1 + len(one.rows)
+        assert len(markdown_lines(one)) == len(shown(one, 500)) == 2 + len(one.rows)
+        assert len(set(rows[0])) == len(rows[0])
+        headings = [column.heading for column in one.columns]
+        assert len(set(headings)) == len(headings)

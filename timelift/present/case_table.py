@@ -1,0 +1,267 @@
+"""The table with a row a case: of one setting, of all on the page, and of all for programs.
+
+Names inside are as the file wrote them until a renderer escapes them for its place.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any
+
+from timelift.analyse.costs import Costs
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs.measurement import Measurement
+from timelift.analyse.runs.records import fact
+from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.case import AXES, Lengths
+from timelift.journal import SHOWN
+from timelift.present import notes
+from timelift.present.tables import Column, Table, axis_columns, number, varying
+from timelift.present.units import (
+    MEBIBYTES,
+    PER_CENT,
+    SECONDS,
+    human_bytes,
+    three_figures,
+    unit_for,
+)
+
+_FAR = 10.0
+#: An interval that reaches this many times its middle is written as a factor to both sides.
+_TIMES = 2.0
+#: The columns of a setting, for readers of a terminal or of Markdown.
+_OF_SETTING = (
+    *("rival", "seconds_per_call", "ratio", "interval", "per_valid_step", "ties", "over_forward"),
+    *("first_call_in_words", "graph_nodes", "peak_in_words", "launches_ranked", "limit_in_words"),
+)
+_ON_PAGE = (
+    *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
+    *("ties", "price", "per_step", "over_forward", "first_call", "first_call_low"),
+    *("first_call_high", "graph_nodes", "peak_bytes", "limit_share", "launches_ranked"),
+)
+#: Numbers of a ranking for programs; times in seconds.
+_RANKED = (
+    *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
+    *("verdict", "ties", "rank_low", "rank_high"),
+)
+#: The ends of the 95 % interval of `first_call_seconds` over launches.
+FIRST_CALL = ("first_call_low", "first_call_high")
+_FOR_PROGRAMS = (
+    *("strategy", *AXES, "status", "launches", *_RANKED),
+    *(*SHOWN, *FIRST_CALL, "reason", "differs"),
+)
+#: The column whose values tell the unit of a column of times.
+_UNIT_OF = {
+    **dict.fromkeys(("seconds_per_call", "over_forward"), "seconds_per_call"),
+    **dict.fromkeys(("per_step", "per_valid_step"), "per_step"),
+}
+_NOTE = (
+    "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
+    "which holds for all rivals of a setting at once; "
+    "first call from, to: its own 95 % interval over launches; "
+    "would see: a difference so large would have been called in 9 of 10 such runs; "
+    "rivals of one setting that share a letter under ties were not shown to differ; "
+    "of the limit: the least time that the layer's work needs here, by this machine's own "
+    "product of matrices and copy, as a share of the time taken"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case with its place in the ranking of its setting, which one that was lost has not."""
+
+    found: RunFindings
+    measurement: Measurement
+    rival: Rival | None = None
+    ranking: Ranking | None = None
+
+    @property
+    def costs(self) -> Costs:
+        """What follows from its time."""
+        return self.found.costs_of[self.measurement.case]
+
+    @property
+    def first_call(self) -> FirstCall | None:
+        """Its first call with an interval, if it was recorded."""
+        return self.found.first_calls.get(self.measurement.case)
+
+
+def of_setting(ranking: Ranking, found: RunFindings) -> Table:
+    """Return the rivals of one setting, sorted by time, without columns that are empty."""
+    rows = _rows(ranking, found)
+    return _table(ranking.setting.label, rows, _OF_SETTING).told()
+
+
+def of_page(found: RunFindings) -> Table:
+    """Return a row a measurement, settings in order, the fastest first."""
+    rows = [row for ranking in found.rankings for row in _rows(ranking, found)]
+    axes = varying(row.measurement.case for row in rows)
+    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
+
+
+def for_programs(found: RunFindings) -> Table:
+    """Return a row a case, in the order of the journal: axes, rank, facts, status and why."""
+    ranked = {row.case: (row, one) for one in found.rankings for row in one.everyone}
+    rows = [Row(found, one, *ranked.get(one.case, (None, None))) for one in found.run.measurements]
+    return _table("measurements", rows, _FOR_PROGRAMS)
+
+
+def _rows(ranking: Ranking, found: RunFindings) -> list[Row]:
+    return [Row(found, found.measured[one.case], one, ranking) for one in ranking.everyone]
+
+
+def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    """Return these columns, times of one kind in one unit."""
+    made = tuple(_in_unit(_COLUMNS[column], rows) for column in columns)
+    return Table(name, "Every measurement", made, rows, _NOTE)
+
+
+def _in_unit(column: Column, rows: Sequence[Row]) -> Column:
+    """Return a column of times in the unit in which they, or those beside them, read well."""
+    if column.name not in _UNIT_OF:
+        return column
+    seconds = _COLUMNS[_UNIT_OF[column.name]].values(rows)
+    return replace(column, unit=unit_for(one for one in seconds if one is not None))
+
+
+def _per_valid_step(row: Row) -> float | None:
+    """Return what padding wastes, where lengths vary; elsewhere the column is empty."""
+    varies = row.measurement.case.setting.lengths is not Lengths.FULL
+    return row.costs.per_step if varies else None
+
+
+def _first_call(row: Row, name: str) -> float | None:
+    found = getattr(row.first_call, name, None)
+    return None if found is None or math.isnan(found) else float(found)
+
+
+def _first_call_in_words(found: FirstCall) -> str:
+    """Write the seconds, and how far their 95 % interval reaches where launches tell it."""
+    reach = found.high / found.seconds
+    if math.isnan(reach):
+        return three_figures(found.seconds)
+    far = (
+        f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
+        if reach >= _TIMES
+        else f"±{math.ceil(100 * (reach - 1))} %"
+    )
+    return f"{three_figures(found.seconds)} {far}"
+
+
+def _interval(row: Row) -> str | None:
+    """Write the interval; none where nothing but single launches is known."""
+    one, ranking = row.rival, row.ranking
+    if one is None or ranking is None or one in ranking.rows[:1]:
+        return None
+    if one.has_interval:
+        return f"[{_ratio(one.low)}, {_ratio(one.high)}]"
+    others = (other for other in ranking.everyone if other not in ranking.rows[:1])
+    return "none" if any(other.has_interval for other in others) else None
+
+
+def _ratio(ratio: float) -> str:
+    """Write a ratio: three decimals where a per mille matters, three figures beyond."""
+    return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
+
+
+def _verdict_beside(row: Row) -> str | None:
+    """Return the verdict beside the fastest; nothing for the fastest itself."""
+    one = row.rival
+    nothing = one is None or (math.isnan(one.p) and math.isnan(one.detectable))
+    return None if one is None or nothing else one.verdict
+
+
+def _of_rival(name: str) -> Callable[[Row], Any]:
+    return lambda row: getattr(row.rival, name, None)
+
+
+def _ranks(name: str) -> Callable[[Row], Any]:
+    """Read a rank, which what is no lift does not have."""
+    return lambda row: getattr(row.rival, name, None) or None
+
+
+def _shown(row: Row) -> str:
+    if row.rival is None or row.ranking is None:
+        return row.measurement.case.strategy
+    return notes.shown(row.rival, row.ranking)
+
+
+def _more_than_one(name: str, which: int | None = None) -> Callable[[Row], float | None]:
+    """Read a ratio of the rival as what it is above one."""
+
+    def read(row: Row) -> float | None:
+        found = getattr(row.rival, name, None)
+        return None if found is None else float(found if which is None else found[which]) - 1
+
+    return read
+
+
+def _fact(name: str, title: str | None = None, **how: Any) -> Column:
+    return number(name, title, lambda row: fact(row.measurement, name), **how)
+
+
+_OTHER_FACTS = [name for name in SHOWN if name not in {"graph_nodes", "peak_bytes"}]
+_EVERY = (
+    Column("strategy", value=attrgetter("measurement.case.strategy")),
+    Column("rival", "strategy", _shown, asked=True),
+    *axis_columns(attrgetter("measurement.case.setting")),
+    Column("status", value=attrgetter("measurement.status")),
+    number("launches", value=lambda row: len(row.measurement.launches)),
+    number("seconds_per_call", "time", _of_rival("seconds_per_call")),
+    number("seconds_low", value=_of_rival("seconds_low")),
+    number("seconds_high", value=_of_rival("seconds_high")),
+    number("ratio", value=_of_rival("ratio"), format=_ratio),
+    number("ratio_low", "ratio from", _of_rival("low"), _ratio),
+    number("ratio_high", "ratio to", _of_rival("high"), _ratio),
+    Column("interval", "95 % interval", _interval, rank=1, right=True),
+    Column("verdict", value=_of_rival("verdict")),
+    Column("verdict_beside", "verdict", _verdict_beside, asked=True),
+    number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
+    number("per_valid_step", "per valid step", _per_valid_step, rank=2),
+    Column("ties", value=_of_rival("letters"), rank=2, right=True),
+    number("rank_low", value=_ranks("rank_low")),
+    number("rank_high", value=_ranks("rank_high")),
+    number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
+    number("per_step", "per step", attrgetter("costs.per_step")),
+    number("over_forward", "over forward", attrgetter("costs.over_forward"), rank=5),
+    number("first_call", "first call", lambda row: _first_call(row, "seconds"), unit=SECONDS),
+    number("first_call_low", "first call from", lambda row: _first_call(row, "low")),
+    number("first_call_high", "first call to", lambda row: _first_call(row, "high")),
+    Column(
+        "first_call_in_words",
+        "first call (s)",
+        attrgetter("first_call"),
+        _first_call_in_words,
+        rank=3,
+        right=True,
+    ),
+    *map(_fact, _OTHER_FACTS),
+    _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, rank=6),
+    _fact("peak_bytes", "peak", unit=MEBIBYTES),
+    Column(
+        "peak_in_words",
+        "peak memory",
+        lambda row: fact(row.measurement, "peak_bytes"),
+        human_bytes,
+        rank=4,
+        right=True,
+    ),
+    number("launches_ranked", "launches", _of_rival("launches"), rank=7),
+    number("limit_share", "of the limit", attrgetter("costs.limit_share"), unit=PER_CENT),
+    Column(
+        "limit_in_words",
+        "of the limit",
+        attrgetter("costs.limit_share"),
+        "{:.1%}".format,
+        rank=8,
+        right=True,
+    ),
+    Column("reason", value=attrgetter("measurement.reason")),
+    Column(
+        "differs",
+        value=lambda row: row.found.look_alikes.get(row.measurement.case.strategy, ""),
+    ),
+)
+_COLUMNS = {column.name: column for column in _EVERY}

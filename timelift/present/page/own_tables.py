@@ -1,0 +1,198 @@
+"""The tables that the page alone shows: time per step, execution, prices, meanings, losses."""
+
+import dataclasses
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
+
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.recommend import Price
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.case import Case, Status
+from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import StrategyEntry
+from timelift.present.figures.panels import legend_order
+from timelift.present.page.answer import Answer
+from timelift.present.tables import Column, Table, axis_columns, number, varying
+from timelift.present.units import Unit, unit_for
+
+#: Characters after which a reason and a title are cut.
+_REASON, _TITLE = 300, 200
+
+
+def steps(found: RunFindings) -> Table:
+    """Return the time of one step by length, a row for each strategy and panel."""
+    seconds = {case: one.per_step for case, one in found.costs_of.items()}
+    unit = unit_for(seconds.values())
+    lengths = sorted({case.setting.seq_len for case in seconds})
+    by_size: dict[Case, dict[int, float]] = defaultdict(dict)
+    for case, value in seconds.items():
+        by_size[_at(case, lengths[0])][case.setting.seq_len] = value
+    axes = [axis for axis in varying(by_size) if axis != "seq_len"]
+    return Table(
+        "per_step",
+        "Time per step",
+        (
+            Column("strategy", value=attrgetter("strategy"), asked=True),
+            *axis_columns(attrgetter("setting"), axes),
+            *(_at_length(length, by_size, unit) for length in lengths),
+        ),
+        list(by_size),
+        f"{unit.name} for one valid step of one sequence; falling along a row: "
+        "the call's fixed cost is shared by more steps",
+    )
+
+
+def _at(case: Case, length: int) -> Case:
+    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, seq_len=length))
+
+
+def _at_length(length: int, seconds: Mapping[Case, Mapping[int, float]], unit: Unit) -> Column:
+    """Return the column of one length, whose unit is in the note below the table."""
+    return number(
+        f"T = {length:,}", value=lambda case: seconds[case].get(length, math.nan) / unit.size
+    )
+
+
+def execution(found: RunFindings) -> Table:
+    """Return the fastest in every mode, device and the like, beside the best of them; or no row."""
+    answered = [one for one in found.rankings if one.rows]
+    unit = unit_for(one.rows[0].seconds_per_call for one in answered)
+    return Table(
+        "execution",
+        "The fastest in each",
+        (
+            *axis_columns(
+                lambda row: _fastest(row).case.setting,
+                varying(row.case for one in answered for row in one.rows),
+            ),
+            Column("fastest", value=lambda row: _fastest(row).case.strategy, asked=True),
+            number("time", None, _fastest_seconds, unit=unit),
+            number(
+                "times the best",
+                value=lambda row: _fastest_seconds(row) / row[1],
+                format="{:.2f}".format,
+            ),
+        ),
+        found.fastest_elsewhere,
+    )
+
+
+def _fastest(row: tuple[Ranking, float]) -> Rival:
+    return row[0].rows[0]
+
+
+def _fastest_seconds(row: tuple[Ranking, float]) -> float:
+    return _fastest(row).seconds_per_call
+
+
+def prices(answers: Iterable[Answer]) -> Table:
+    """Return what every strategy costs at most, the recommended one of each workload first."""
+    return Table(
+        "prices",
+        "What each costs at most",
+        (
+            Column("strategy", value=lambda row: row[1].strategy, asked=True),
+            Column("workload", value=lambda row: row[0].workload, asked=True),
+            number(
+                "times the best, at most", value=lambda row: row[1].ratio, format="{:.3f}".format
+            ),
+            Column("never shown slower", value=_is_safe, asked=True),
+            number("settings", value=lambda row: row[1].settings),
+        ),
+        [(answer, one) for answer in answers for one in answer.found.prices],
+        "over all settings of the workload: the upper end of the 95 % interval, if there is one",
+    )
+
+
+def _is_safe(row: tuple[Answer, Price]) -> str:
+    answer, one = row
+    return "yes" if one.strategy in answer.found.safe else "no"
+
+
+def losses(run: Run) -> Table:
+    """Return the cases without a result, and why."""
+    lost = [one for one in run.measurements if one.status is not Status.MEASURED]
+    return Table(
+        "not_run",
+        "Cases without a result",
+        (
+            Column("strategy", value=attrgetter("case.strategy"), asked=True),
+            *axis_columns(attrgetter("case.setting"), varying(one.case for one in lost)),
+            Column("status", asked=True),
+            Column("reason", limit=_REASON),
+        ),
+        lost,
+    )
+
+
+def pays_off(found: RunFindings) -> Table:
+    """Return after how many calls which strategy has cost the least, the first call included."""
+    rows = [
+        (ranking.rows[0].case.setting, before, later)
+        for ranking, steps in found.break_even
+        for before, later in itertools.pairwise(steps)
+    ]
+    axes = varying(row.case for ranking in found.rankings for row in ranking.rows)
+    return Table(
+        "break_even",
+        "Where a dear first call pays",
+        (
+            Column("strategy", value=lambda row: row[2].strategy, asked=True),
+            *axis_columns(lambda row: row[0], axes),
+            number(
+                "pays off after (calls)", value=lambda row: row[2].calls - 1, format="{:,}".format
+            ),
+            Column("instead of", value=lambda row: row[1].strategy),
+        ),
+        rows,
+    )
+
+
+def meanings(found: RunFindings) -> Table:
+    """Return what strategies declare to do with layers that are more than a function."""
+    declared = found.run.header.strategies
+    others = found.look_alikes
+    keys = sorted({key for one in declared.values() for key in one.meaning})
+    return Table(
+        "meanings",
+        "What each strategy means",
+        (
+            Column("strategy", value=lambda row: row[0]),
+            Column(
+                "what it is",
+                value=lambda row: _title_of(row[1], others.get(row[0])),
+                limit=3 * _TITLE,
+            ),
+            *map(_meaning, keys),
+        ),
+        list(declared.items()),
+    )
+
+
+def _title_of(entry: StrategyEntry, differs: str | None) -> str:
+    title = plain(entry.title or "", _TITLE)
+    return f"{title} (no lift: {plain(differs, _TITLE)})" if differs else title
+
+
+def _meaning(key: str) -> Column:
+    return Column(key, _word(key), lambda row: _meant(row[1], key), limit=3 * _TITLE)
+
+
+def _meant(entry: StrategyEntry, key: str) -> str:
+    value = entry.meaning.get(key, "")
+    if isinstance(value, dict):
+        return "; ".join(f"{_word(axis)} time: {_word(one)}" for axis, one in value.items())
+    return _word(value)
+
+
+def _word(text: object) -> str:
+    return plain(text, NAME_LIMIT).lower().replace("_", " ")
+
+
+def names(rankings: Iterable[Ranking]) -> list[str]:
+    """Return every measured strategy in the order of the legends."""
+    return legend_order(row.case.strategy for one in rankings for row in one.everyone)

@@ -1,0 +1,210 @@
+"""One table for the terminal, Markdown, CSV, the page and notebooks.
+
+The rows are findings, such as `Exponent`, and a column reads its value from a row. Numbers stay
+numbers, in seconds and bytes; a renderer scales and writes those that it shows, and nothing else is
+computed. There is no pandas frame inside: a report has a table for each of up to 20,000 settings,
+and a frame takes as long to make, 0.4 ms, as all that a report says of a setting. A notebook makes
+one of `Table.data`.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+from timelift.case import AXES, Case, Gradients, Setting
+from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
+from timelift.present.units import Unit, three_figures
+
+#: Axes that a table for readers always has; the others only where they have several values.
+_ALWAYS = ("workload", "seq_len", "batch", "phase")
+_TITLES = {"seq_len": "length", "time_axis": "time axis"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: what it reads from a row, and how that is shown.
+
+    `name` is its heading for programs, `title` the one for readers, by default the same; `value`
+    reads the attribute called `name` unless told otherwise. Numbers are aligned to the right and
+    sorted by size, a column that is `asked` has a filter on the page, and the highest `rank` is the
+    first to go where a terminal is narrow. `limit` is where a text is cut in every place.
+    """
+
+    name: str
+    title: str | None = None
+    value: Callable[[Any], Any] | None = None
+    format: Callable[[Any], str] = str
+    unit: Unit | None = None
+    rank: int = 0
+    number: bool = False
+    right: bool = False
+    asked: bool = False
+    limit: int | None = None
+
+    @property
+    def heading(self) -> str:
+        """The title with the unit."""
+        title = self.name if self.title is None else self.title
+        return f"{title} ({self.unit.name})" if self.unit else title
+
+    def values(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """Return the value of each row, a time in seconds and memory in bytes."""
+        return map(self.value or attrgetter(self.name), rows)
+
+    def cells(self, rows: Iterable[Any], limit: int = NAME_LIMIT) -> list[str]:
+        """Return the value of each row as text on one line; nothing where it is not known."""
+        return [plain(self._text(value), self.limit or limit) for value in self.values(rows)]
+
+    def is_empty(self, rows: Iterable[Any]) -> bool:
+        """True if no row has anything to show."""
+        return not any(map(self._text, self.values(rows)))
+
+    def _text(self, value: Any) -> str:
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            return ""
+        return self.format(value / self.unit.size if self.unit else value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns over rows; `name` is that of its CSV file and unique on the page."""
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Any]
+    note: str = ""
+
+    def pick(self, *names: str) -> "Table":
+        """Return the table with these columns alone, in this order."""
+        by_name = {column.name: column for column in self.columns}
+        return replace(self, columns=tuple(by_name[name] for name in names))
+
+    def up_to(self, rank: int) -> "Table":
+        """Return the table without the columns of a higher rank."""
+        return replace(self, columns=tuple(one for one in self.columns if one.rank <= rank))
+
+    def told(self) -> "Table":
+        """Return the table without the columns that are empty."""
+        return replace(
+            self, columns=tuple(one for one in self.columns if not one.is_empty(self.rows))
+        )
+
+    def _cells(self, column: Column) -> list[str]:
+        return column.cells(self.rows)
+
+    @cached_property
+    def cells(self) -> list[tuple[str, ...]]:
+        """The rows as they are shown."""
+        return [*zip(*map(self._cells, self.columns), strict=True)]
+
+    @property
+    def data(self) -> dict[str, list[Any]]:
+        """The values of every column by its name, for a pandas frame."""
+        return {column.name: [*column.values(self.rows)] for column in self.columns}
+
+    @property
+    def choices(self) -> dict[int, tuple[str, ...]]:
+        """The values, by its place, of every column with a filter and more than one of them."""
+        found = {}
+        for place, column in enumerate(self.columns):
+            cells = zip(self._cells(column), column.values(self.rows), strict=True)
+            values = dict(cells) if column.asked else {}
+            if len(values) > 1:
+                order = values.__getitem__ if column.number else str
+                found[place] = tuple(sorted(values, key=order))
+        return found
+
+
+def figures(value: float) -> str:
+    """Write a count as it is, and any other number with three figures."""
+    return str(value) if isinstance(value, int) else three_figures(value)
+
+
+def number(
+    name: str,
+    title: str | None = None,
+    value: Callable[[Any], Any] | None = None,
+    format: Callable[[Any], str] = figures,  # noqa: A002 - the field of a column
+    **how: Any,
+) -> Column:
+    """Return a column of numbers."""
+    return Column(name, title, value, format, number=True, **how)
+
+
+def markdown_lines(table: Table, limit: int = NAME_LIMIT) -> list[str]:
+    """Return the table as lines of Markdown, numbers to the right."""
+    rules = ["---:" if one.number or one.right else "---" for one in table.columns]
+    cells = [column.cells(table.rows, limit) for column in table.columns]
+    headings = [column.heading for column in table.columns]
+    rows = ([markdown(cell) for cell in row] for row in (headings, *zip(*cells, strict=True)))
+    first, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return [first, f"| {' | '.join(rules)} |", *others]
+
+
+def csv_of_values(table: Table) -> str:
+    """Return the table as CSV for programs: names as headings, numbers with all their digits."""
+    rows = zip(*table.data.values(), strict=True)
+    return _csv([column.name for column in table.columns], (map(_csv_cell, row) for row in rows))
+
+
+def csv_as_shown(table: Table) -> str:
+    """Return the table as CSV as readers see it; numbers lose the commas of thousands."""
+    rows = (
+        (
+            cell.replace(",", "") if column.number else csv_text(cell)
+            for column, cell in zip(table.columns, row, strict=True)
+        )
+        for row in table.cells
+    )
+    return _csv([csv_text(column.heading) for column in table.columns], rows)
+
+
+def _csv(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    """Return text that is no formula, whole numbers without a point, nothing for NaN."""
+    if isinstance(value, str):
+        return csv_text(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else int(value) if value.is_integer() else value
+    return value
+
+
+def varying(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Return the axes that a table of these cases has columns for."""
+    settings = [case.setting for case in cases]
+    several = {
+        axis
+        for axis in AXES
+        if len({getattr(one, axis) for one in settings} - {Gradients.NONE}) > 1
+    }
+    return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
+
+
+def axis_columns(
+    setting: Callable[[Any], Setting], axes: Iterable[str] = AXES
+) -> tuple[Column, ...]:
+    """Return a column with a filter for each axis of the setting that `setting` reads of a row."""
+    return tuple(_axis_column(axis, setting) for axis in axes)
+
+
+def _axis_column(axis: str, setting: Callable[[Any], Setting]) -> Column:
+    return Column(
+        axis,
+        _TITLES.get(axis, axis),
+        lambda row: getattr(setting(row), axis),
+        number=AXES[axis] is int,
+        asked=True,
+    )
