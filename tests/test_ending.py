@@ -1,17 +1,20 @@
 """The last lines of a run: the answer, what was not reached, and where to read more."""
 
+from pathlib import Path
+
 import pytest
 
 from tests import journals
 from tests.simulated import LOUD, run
 from timelift import ended
+from timelift.analyse.quality import TooNoisy
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
 from timelift.journal import Header
-from timelift.present import ending, recommended
-from timelift.present.ending import SETTINGS
+from timelift.present import quality, recommended, styled
+from timelift.present.ending import SETTINGS, how_to_read
 
 
 def text(costs, launches=5, **how):
@@ -82,19 +85,21 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "colours"),
+    ("found", "colours"),
     [
-        ("tokens-T1: fastest: native; `x` costs 2 to 3 times the best", {"green"}),
-        ("tokens: native, never shown slower than the best, in all 2 settings", {"green", "bold"}),
-        ("never shown slower than the best, in 2 settings: native", {"green", "bold"}),
-        ("tokens-T1: native was fastest in one launch, which is no verdict", {"yellow"}),
-        ("too noisy for ±2.0%: 3 comparisons", {"yellow"}),
-        ("results/run.jsonl; read it with: python report.py", set()),
+        (text([1, 1.5]), [{"green"}]),
+        (text([1, 1.5], 1), [{"yellow"}]),
+        (text([1, 1.5], sizes=2)[-1:], [{"green", "bold"}]),
+        (text([1, 1.5], 1, sizes=2)[-1:], [{"yellow"}]),
+        (recommended.everywhere(recommend(rank(run([1, 1.5], sizes=2)))), [{"green", "bold"}]),
+        (recommended.everywhere(recommend(rank(run([1, 1.5], 2, sizes=2)))), [{"yellow"}]),
+        (quality.too_noisy(TooNoisy(0.02, 3, 0.1, ())), [{"yellow"}]),
+        ([how_to_read(Path("run.jsonl")), ": fastest: a plain text"], [set(), set()]),
     ],
 )
-def test_answers_are_green_and_doubts_are_yellow(line, colours):
-    """In the words of pytest's terminal writer, which honours NO_COLOR and --color."""
-    assert {name for name, on in ending.markup(line).items() if on} == colours
+def test_answers_are_green_and_doubts_are_yellow(found, colours):
+    """In the words of pytest's terminal writer; what a text says does not colour it."""
+    assert [{name for name, on in styled.markup(line).items() if on} for line in found] == colours
 
 
 def test_the_end_of_a_run_says_how_to_read_it(tmp_path):

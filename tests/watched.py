@@ -27,7 +27,7 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import case_table, ending, scaling_table
+from timelift.present import case_table, scaling_table, styled
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.figures import plot
 from timelift.present.folder import write as write_file
@@ -275,7 +275,7 @@ def _library(words: Sequence[str], _: Path) -> None:
 
 def _ending(words: Sequence[str], _: Path) -> None:
     for line in (*ended.lines(Path(words[1])), *ended.gate_lines(Path(words[1]))):
-        ending.markup(line)
+        styled.markup(line)
 
 
 def _replay(words: Sequence[str], _: Path) -> None:

@@ -185,7 +185,7 @@ def pytest_terminal_summary(
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
     from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
-    from timelift.present import ending  # noqa: PLC0415
+    from timelift.present import styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     say = ended.gate_lines if session.gate else ended.lines
@@ -197,7 +197,7 @@ def pytest_terminal_summary(
         elif session.journal_path:
             said = list(say(session.journal_path))
         for line in said:
-            terminalreporter.write_line(line, **ending.markup(line))
+            terminalreporter.write_line(line, **styled.markup(line))
         if config.getoption("github_summary") and session.journal_path:
             terminalreporter.write_line(ended.append_summary(said, session.journal_path))
     except UserError as error:
@@ -205,7 +205,7 @@ def pytest_terminal_summary(
         usual = not (said or session.gate or session.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
         for line in ended.without_journal(Run(session.described(), measured, complete=True)):
-            terminalreporter.write_line(line, **ending.markup(line))
+            terminalreporter.write_line(line, **styled.markup(line))
 
 
 def _end(session: Session, case: Case, result: Result) -> NoReturn:

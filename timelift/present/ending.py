@@ -1,6 +1,5 @@
 """The end of a run in a few lines: which strategy is fastest where, and which is never slower."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +8,8 @@ from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.stats.rival import Ranking
 from timelift.present import prices, quality, recommended, trust
+from timelift.present.styled import Style, StyledLine
 
-#: What is not known, and what is, in the lines of an ending.
-_OPEN = re.compile(r"no verdict|^too noisy|no strategy stay(ed|s) unbeaten")
-_ANSWER = re.compile(r": fastest: |: least to lose: |(^|, )never shown slower")
 #: So many settings have a line of their own; the report has the rest.
 SETTINGS = 12
 
@@ -51,19 +48,12 @@ def answers(found: RunFindings) -> Iterator[str]:
     """Write the answer of each setting, and then of all together."""
     contests = found.contests
     for one in contests[:SETTINGS]:
-        yield f"{one.setting.label}: {_answer(one, found.recommended_at[one.setting])}"
+        best = found.recommended_at[one.setting]
+        style = Style.ANSWER if best.is_answer else Style.DOUBT
+        yield StyledLine(f"{one.setting.label}: {_answer(one, best)}", style)
     if len(contests) > SETTINGS:
         yield f"and {len(contests) - SETTINGS} more settings: see the report"
     yield from recommended.over_settings(found)
-
-
-def markup(line: str) -> dict[str, bool]:
-    """Return the colour of a line, in the words of pytest's terminal writer."""
-    if _OPEN.search(line):
-        return {"yellow": True}
-    if _ANSWER.search(line):
-        return {"green": True, "bold": "never shown slower" in line}
-    return {}
 
 
 def _answer(found: Ranking, best: Recommendation) -> str:

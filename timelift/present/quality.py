@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, Seen, TooNoisy
+from timelift.present.styled import Style, StyledLine
 
 _REMEDIES = {
     Disturbance.OTHER_PROGRAMS: "other programs ran or the clock rate changed, so end them or wait",
@@ -56,7 +57,8 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
-    yield (
+    text = (
         f"too noisy for ±{found.asked:.1%}: {found.comparisons} comparisons with the fastest are "
         f"undecided, known to ±{found.known_to:.1%} in the median; {'; '.join(remedies)}"
     )
+    yield StyledLine(text, Style.DOUBT)

@@ -7,6 +7,7 @@ from timelift.analyse.recommend import Recommendation, Why
 from timelift.analyse.stats.rival import Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present import prices
+from timelift.present.styled import Style, StyledLine
 
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
@@ -39,7 +40,8 @@ def over_settings(found: RunFindings) -> Iterator[str]:
     if len(found.contests) == 1:
         return
     for one in found.recommended:
-        yield f"{one.workload}: {_for_workload(one.found)}"
+        style = Style.OVERALL if one.found.why is Why.NEVER_SLOWER else Style.DOUBT
+        yield StyledLine(f"{one.workload}: {_for_workload(one.found)}", style)
     if len(found.recommended) > 1:
         yield from everywhere(found.everywhere)
 
@@ -57,8 +59,10 @@ def everywhere(one: Recommendation | None) -> Iterator[str]:
         return
     if one.safe:
         names = ", ".join(one.safe)
-        yield f"never shown slower than the best, in {one.settings} settings: {names}"
+        text = f"never shown slower than the best, in {one.settings} settings: {names}"
+        yield StyledLine(text, Style.OVERALL)
     elif not one.judged:
-        yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
+        yield StyledLine(f"fewer than {MIN_LAUNCHES} launches give no verdict", Style.DOUBT)
     else:
-        yield f"no strategy stayed unbeaten in all {one.settings} settings"
+        text = f"no strategy stayed unbeaten in all {one.settings} settings"
+        yield StyledLine(text, Style.DOUBT)
