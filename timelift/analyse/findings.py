@@ -102,10 +102,6 @@ class RunFindings:
         """Return what pytest-benchmark tells of all samples of a case."""
         return pooled.pooled(self.measured[case].launches)
 
-    def quartiles(self, case: Case) -> tuple[float, float]:
-        """Return the quartiles of all samples of a case, in seconds per call."""
-        return pooled.linear_quartiles(self.measured[case].launches)
-
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:
         """The median seconds per call of each case by launch, NaN where it played no round."""

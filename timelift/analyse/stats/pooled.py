@@ -61,13 +61,6 @@ def pooled_samples(seconds: Samples) -> Pooled:
     )
 
 
-def linear_quartiles(launches: Sequence[Launch]) -> tuple[float, float]:
-    """Return the quartiles of all samples, interpolated as numpy and asv do."""
-    samples = np.concatenate([launch.seconds_per_call for launch in launches])
-    low, high = np.nanquantile(samples, [0.25, 0.75])
-    return float(low), float(high)
-
-
 def _quartiles(ordered: Samples) -> tuple[float, float]:
     """Return the quartiles by the methods that pytest-benchmark takes: 2 if even, 3 if odd."""
     count, half = ordered.size, ordered.size // 2
