@@ -128,6 +128,36 @@ def test_one_launch_decides_nothing(tmp_path, capsys):
         assert "one launch is no evidence" in lines[0]
 
 
+def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path, capsys):
+    """A run that was cut short: three launches of two sizes, and one of the largest."""
+    names, seconds = ("native", "fold_time"), {10: 1e-3, 20: 2e-3, 80: 8e-3}
+    lines = [
+        journals.line(journals.case(name, seq_len=size), launch, [time * (1 + place / 50)] * 5)
+        for size, time in seconds.items()
+        for launch in range(1, 2 if size == 80 else 4)
+        for place, name in enumerate(names)
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines)
+    code, lines, _ = choose(capsys, path, "--seq-len", "40")
+    assert (code, "one launch is no evidence" in lines[0]) == (2, True)
+
+
+def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
+    """Its first launches were measured; the least of the others is the answer."""
+    lines = [
+        journals.line(journals.case(name), launch, facts={"peak_bytes": peak})
+        for name, peak in {"native": 3 << 20, "fold_time": 2 << 20, "loop_slice": 1 << 20}.items()
+        for launch in (1, 2, 3)
+        if name != "loop_slice" or launch < 3
+    ]
+    lost = journals.ended(journals.case("loop_slice"), "crashed", "signal 11", launch=3)
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, lost, journals.END)
+    code, lines, _ = choose(capsys, path, "--goal", "memory")
+    assert code == 0
+    assert "fold_time" in lines[0]
+    assert "loop_slice" not in "".join(lines)
+
+
 def test_a_noisy_tie_is_not_answered_with_a_coin(tmp_path, capsys):
     """Who may cost a third more is no answer; a longer run of those in question is asked for."""
     path = journal(tmp_path, ("native", "fold_time"), launches=3, noise=0.4)

@@ -231,10 +231,13 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
             journal.read_past(path)
 
 
-@pytest.mark.parametrize(("told", "warned"), [(0.0014, True), (None, False), (0.002, False)])
+@pytest.mark.parametrize(
+    ("told", "warned"), [(0.0014, True), (1, True), (None, False), (0.002, False)]
+)
 def test_a_median_that_is_not_that_of_the_samples_is_told(told, warned):
     """A history believes it, and passes the samples over."""
     line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
     line |= {"median_seconds_per_call": told, "seconds_per_call": [0.001, 0.003, 0.002]}
-    damage = read(line)[1]
+    found, damage = read(line)
     assert any("that of the samples, 0.002, received" in one for one in damage) == warned
+    assert found.median_seconds_per_call == (None if warned else told)

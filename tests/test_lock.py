@@ -107,3 +107,32 @@ def test_a_text_that_tells_no_holder_is_no_error(path, text):
     """It is of an unknown process."""
     path.write_text(text)
     assert lock._holder(path) == "of an unknown process"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_path, mode):
+    """The first run on a machine makes it, whoever comes later."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    path = folder / lock.NAME
+    path.touch()
+    path.chmod(mode)
+    os.chown(path, 1000, 1000)
+    with (
+        lock.held(print, wait=False, path=path),
+        pytest.raises(UserError, match="another run measures"),
+        lock.held(print, wait=False, path=path),
+    ):
+        pass
+
+
+def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
+    """What goes wrong while it waits is raised, and the other run is measured alone."""
+
+    def broken(_text):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), lock.held(broken, wait=True, path=path):
+        pytest.fail(f"two runs beside each other, {holder.pid} the first")

@@ -35,10 +35,6 @@ class RunFindings:
         """The ranking of every setting, in setting order."""
         return lifts.rank(self.run) if self.given is None else self.given
 
-    def rankings_at(self, confidence: float) -> Sequence[Ranking]:
-        """Return the run's own rankings, with intervals of another confidence."""
-        return lifts.rank(self.run, confidence=confidence)
-
     @cached_property
     def contests(self) -> list[Ranking]:
         """The settings in which at least two lifts were measured."""

@@ -145,8 +145,8 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
     seconds = samples(fields.get("seconds_per_call")) if measured else ()
-    if measured and isinstance(median, float):
-        _check_median(median, seconds, damage)
+    if measured and isinstance(median, int | float):
+        median = _checked_median(float(median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
         launch=whole("launch", fields.get("launch"), smallest=1),
@@ -160,11 +160,13 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
     )
 
 
-def _check_median(told: float, seconds: Sequence[float | None], damage: Damage) -> None:
-    """Tell of a median that is not that of the samples, which a history would believe."""
+def _checked_median(told: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
+    """Return a median that is that of the samples, else None: a history would believe it."""
     right = median_of(sorted(one for one in seconds if one is not None))
     if not math.isclose(told, right, rel_tol=1e-9):
         damage.append(_sentence("median_seconds_per_call", f"that of the samples, {right!r}", told))
+        return None
+    return told
 
 
 def _calls(fields: Mapping[str, Any]) -> int:
@@ -210,7 +212,7 @@ def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") 
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
-        """A header of a schema that this timelift does not know."""
+        pass
     if not isinstance(fields, dict):
         damage.append(_sentence(within, "an object", fields))
         return kind()

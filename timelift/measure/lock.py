@@ -8,10 +8,11 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import lock_descriptor
 
 from timelift.errors import UserError
 from timelift.journal import utc_now
@@ -34,29 +35,40 @@ def held(
     A run that waits asks whether to `stop`, which raises KeyboardInterrupt.
     """
     path = path or Path(tempfile.gettempdir()) / NAME
-    # every user of the machine may lock the file, and it stays where it is: others wait for it
-    lock = FileLock(path, mode=0o666, preserve_lock_file=True, on_acquired=_sign)
-    try:
-        _acquire(lock, path, say, stop, wait=wait)
-    except OSError:
+    descriptor = _open(path)
+    if descriptor is None:
         yield  # a machine whose temporary folder cannot be used locks no run out
         return
     try:
+        _acquire(descriptor, path, say, stop, wait=wait)
+        _sign(descriptor)
         yield
     finally:
-        lock.release()
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int | None:
+    """Open the file whichever user made it, following no link; None where that cannot be done.
+
+    `filelock.FileLock` refuses a file of another user in a folder like /tmp. Locking needs no more
+    than reading.
+    """
+    safe = os.O_NOFOLLOW | os.O_CLOEXEC
+    for how in (os.O_RDWR | os.O_CREAT, os.O_RDWR, os.O_RDONLY):
+        with contextlib.suppress(OSError):
+            return os.open(path, how | safe, 0o644)
+    return None
 
 
 def _acquire(
-    lock: FileLock,
+    descriptor: int,
     path: Path,
     say: Callable[[str], None],
     stop: Callable[[], bool],
     *,
     wait: bool,
 ) -> None:
-    with contextlib.suppress(Timeout):
-        lock.acquire(blocking=False)
+    if lock_descriptor(descriptor, blocking=False):
         return
     holder = _holder(path)
     if not wait:
@@ -65,10 +77,10 @@ def _acquire(
             "other; wait for it with --wait"
         )
     say(f"waiting for another run ({holder})")
-    try:
-        lock.acquire(poll_interval=_PATIENCE, cancel_check=stop)
-    except Timeout:
-        raise KeyboardInterrupt from None
+    while not lock_descriptor(descriptor, blocking=False):
+        if stop():
+            raise KeyboardInterrupt
+        time.sleep(_PATIENCE)
 
 
 def _sign(descriptor: int) -> None:

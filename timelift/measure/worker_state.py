@@ -1,4 +1,4 @@
-"""An worker: what is known of one worker while it works, and how its rivals ended.
+"""What is known of one worker while it works, and how its rivals ended.
 
 Whatever ends a worker is charged to the rival that was being built or played at that moment. A
 worker may also die while no rival is at work: when it waits for its turn, say, and the system is

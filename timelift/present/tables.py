@@ -113,8 +113,9 @@ class Table:
         """The values, by its place, of every column with a filter and more than one of them."""
         found = {}
         for place, column in enumerate(self.columns):
-            cells = zip(self._cells(column), column.values(self.rows), strict=True)
-            values = dict(cells) if column.asked else {}
+            if not column.asked:
+                continue
+            values = dict(zip(self._cells(column), column.values(self.rows), strict=True))
             if len(values) > 1:
                 order = values.__getitem__ if column.number else str
                 found[place] = tuple(sorted(values, key=order))

@@ -132,7 +132,7 @@ def _between(
     beside = {name: _beside_curve(name, contests, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
     best = min(names, key=lambda name: prices[name])
-    if math.isnan(prices[best]) or not beside[best]:
+    if not all(beside.values()):
         return Undecided(Doubt.ONE_LAUNCH)
     ahead = first == last or any(one.apart for one in beside[best] if one.strategy in names)
     if prices[best] > (DEAREST if ahead else _TIED):
@@ -161,7 +161,7 @@ def _beside_curve(
         for other in rivals
         if curves.known(name, other)
     ]
-    if len(found) < len(rivals):
+    if len(found) < len(rivals) or any(math.isnan(one.low) for one in found):
         return ()
     return tuple(sorted(found, key=lambda one: one.ratio))
 
@@ -196,7 +196,7 @@ def _among(where: Place, contests: Sequence[Ranking]) -> Choice | Undecided:
     prices = [one.rows[0].price[1] for one in contests]
     if len(firsts) > 1:
         return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
-    if not max(prices) <= DEAREST:
+    if not all(price <= DEAREST for price in prices):
         return Undecided(Doubt.NOT_SURE, tuple(sorted(firsts)))
     (name,) = firsts
     launches = min(one.rows[0].launches for one in contests)
@@ -296,6 +296,6 @@ def _facts(goal: Goal, setting: Setting, measured: Sequence[Measurement]) -> dic
     values = {
         one.case.strategy: fact_or_bound(one, _FACTS[goal])[0]
         for one in measured
-        if one.case.setting == setting and one.launches
+        if one.case.setting == setting and one.launches and one.status is Status.MEASURED
     }
     return {name: value for name, value in values.items() if value and value > 0}

@@ -15,7 +15,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
 from timelift.analyse.stats.ranking import Ranking, Rival
 from timelift.analyse.stats.rival import UNKNOWN
-from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 
 #: Why a strategy is compared although it is no lift, by name.
@@ -57,18 +57,18 @@ def lifts(run: Run) -> list[Measurement]:
     return [one for one in run.measurements if one.case.strategy not in others]
 
 
-def rank(run: Run, confidence: float = CONFIDENCE) -> list[Ranking]:
+def rank(run: Run) -> list[Ranking]:
     """Rank the lifts of every setting, in setting order, with what is no answer beside them.
 
     Where only those were measured a ranking has no rows.
     """
-    ranked = {one.setting: one for one in ranking.rank(lifts(run), confidence=confidence)}
+    ranked = {one.setting: one for one in ranking.rank(lifts(run))}
     measured = {one.case: one for one in run.measurements}
     beside: dict[Setting, list[Rival]] = defaultdict(list)
     for mine in _by_look_alike(run):
         firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
         rivals = [*mine, *(measured[one.rows[0].case] for one in firsts)]
-        for pair in ranking.rank(rivals, confidence=confidence):
+        for pair in ranking.rank(rivals):
             row = _beside(mine[0].case.strategy, pair, ranked.get(pair.setting))
             beside[pair.setting] += [row] if row else []
     return [
