@@ -11,7 +11,7 @@ from timelift.analyse.runs.trust import Trust
 from timelift.analyse.stats.outcomes import GateFindings, gate_findings
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.journal import TWINS_FOLDERS
+from timelift.journal import TWINS_FOLDERS, replace_text
 from timelift.present import ending, gate, github
 from timelift.present.head import trust_in_words
 from timelift.present.report import report
@@ -59,9 +59,7 @@ def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust.FILE
     try:
-        draft = path.with_suffix(".new")
-        draft.write_text(trust.written(found), encoding="utf-8")
-        draft.replace(path)
+        replace_text(path, trust.written(found))
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}; make the folder writable"

@@ -67,7 +67,7 @@ from timelift.journal.reading import (
     samples,
     whole,
 )
-from timelift.journal.writing import Journal, as_text, write_whole, written
+from timelift.journal.writing import Journal, as_text, replace_text, write_whole, written
 
 __all__ = [
     "ABOUT",
@@ -123,6 +123,7 @@ __all__ = [
     "places",
     "read_line",
     "read_past",
+    "replace_text",
     "runs_under",
     "samples",
     "started",

@@ -77,7 +77,11 @@ def as_text(fields: Mapping[str, Any]) -> str:
 
 def write_whole(path: Path, lines: Iterable[Line]) -> None:
     """Write a journal whole or not at all; raises OSError where the folder does not allow it."""
-    text = "".join(map(written, lines))
+    replace_text(path, "".join(map(written, lines)))
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all; raises OSError where the folder does not allow it."""
     draft = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
