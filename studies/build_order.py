@@ -20,7 +20,7 @@ from scipy import stats
 
 from studies import noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.runs.records import fact_of
 from timelift.analyse.runs.results import load
 from timelift.case import Setting
@@ -81,7 +81,7 @@ def simulated(seed: int, dearer: float = 0.0) -> list[Measurement]:
     ]
 
 
-def _with_facts(launch: Launch, built: int, seconds: float) -> Launch:
+def _with_facts(launch: LaunchSamples, built: int, seconds: float) -> LaunchSamples:
     return replace(
         launch, facts=Facts(built=built, trace_seconds=seconds, first_call_seconds=seconds)
     )

@@ -19,11 +19,11 @@ from pathlib import Path
 from studies import parser
 from studies.projects import PLANTED, SLIPS, comment_on, lay_out, slip_into
 from studies.scoreboard import OF, Column, Row, Scoreboard
+from timelift.analyse.gate.against import of_run
+from timelift.analyse.gate.outcomes import CaseOutcome, outcomes
+from timelift.analyse.gate.referee import GateReferee
 from timelift.analyse.runs import results
-from timelift.analyse.runs.against import of_run
 from timelift.analyse.runs.trust import Share
-from timelift.analyse.stats.gate_referee import GateReferee
-from timelift.analyse.stats.outcomes import Outcome, outcomes
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError
@@ -75,7 +75,7 @@ _GIT = ("git", "-c", "user.name=trial", "-c", "user.email=trial@localhost")
 class Suite:
     """What became of a suite: each case's outcome, and what was done to its strategy."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[CaseOutcome, ...]
     done_to: Mapping[str, str]
     seconds: float
 
@@ -84,7 +84,7 @@ class Suite:
         return self.done_to.get(case.strategy, "")
 
     @property
-    def untouched(self) -> list[Outcome]:
+    def untouched(self) -> list[CaseOutcome]:
         """What became of the cases to which nothing was done."""
         return [one for one in self.outcomes if not self.word(one.case)]
 
@@ -217,7 +217,7 @@ def rows(suites: Sequence[Suite]) -> Iterator[Row]:
             yield _row(word, mine)
 
 
-def _row(word: str, mine: Sequence[Outcome]) -> Row:
+def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
     failed = Share(sum(out.fails("pass") for out in mine), len(mine))
     verdicts = Counter(out.time.verdict for out in mine)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)

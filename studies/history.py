@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.changes.levels import Levels, ratios
+from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import find
 from timelift.analyse.changes.segments import deviation
 from timelift.analyse.changes.states import WORSE
@@ -27,7 +27,7 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]
 #: A rule says of each case whether it is slower now, by all runs so far.
-Rule = Callable[[Levels], Nights]
+Rule = Callable[[RunLevels], Nights]
 _FIRST_NIGHT = 8
 #: How much one night differs from the next for all cases alike, as a sd of log seconds.
 NIGHT_SD = 0.05
@@ -120,7 +120,7 @@ class Truth:
     either: Nights
 
 
-def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[Levels, Truth]:
+def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[RunLevels, Truth]:
     """Simulate a history; the slower cases are the first rivals of the first settings."""
     places = itertools.product(range(shape.settings), range(shape.rivals))
     cases = tuple(noise.case(*place) for place in places)
@@ -130,7 +130,7 @@ def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[Level
     common = random.normal(0, NIGHT_SD, shape.nights)
     own = random.uniform(-9, -6, (len(cases), 1))
     logs = own + common + grown + _machine(scenario, size, random) + _noise(scenario, size, random)
-    return Levels(cases, logs, np.full(shape.nights, np.log(4e-5))), _truth(scenario, grown)
+    return RunLevels(cases, logs, np.full(shape.nights, np.log(4e-5))), _truth(scenario, grown)
 
 
 def _grown(scenario: Scenario, nights: int) -> Samples:
@@ -165,12 +165,12 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 # Rules -------------------------------------------------------------------------------------------
 
 
-def ours(levels: Levels) -> Nights:
+def ours(levels: RunLevels) -> Nights:
     """Ask timelift."""
     return np.array([one.state in WORSE for one in find(levels).cases])
 
 
-def ruptures_alone(levels: Levels) -> Nights:
+def ruptures_alone(levels: RunLevels) -> Nights:
     """Ask PELT with a usual penalty whether the last level is above the one before it."""
     return np.array([_pelt(row) for row in _ratios(levels)])
 
@@ -187,13 +187,13 @@ def _pelt(row: Samples) -> bool:
     return bool(last.mean() - before.mean() >= math.log1p(GATE_MARGIN))
 
 
-def fixed(levels: Levels) -> Nights:
+def fixed(levels: RunLevels) -> Nights:
     """Ask whether the latest run is 5 % slower than the one before."""
     table = _ratios(levels)
     return np.asarray(table[:, -1] - table[:, -2] > math.log1p(0.05))
 
 
-def _ratios(levels: Levels) -> Samples:
+def _ratios(levels: RunLevels) -> Samples:
     return ratios(levels, np.ones(len(levels.cases), bool))
 
 
@@ -219,7 +219,7 @@ class Marks:
         return Marks(*(one + another for one, another in pairs))
 
 
-def replay(rule: Rule, levels: Levels) -> Nights:
+def replay(rule: Rule, levels: RunLevels) -> Nights:
     """Ask a rule every night, as (cases, nights)."""
     count = levels.log_seconds.shape[1]
     said = np.zeros((len(levels.cases), count), bool)

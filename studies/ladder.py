@@ -20,7 +20,7 @@ from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import Effects, all_pairs
 from timelift.analyse.stats.ranking import Ranking, rank
-from timelift.analyse.stats.rival import Rival
+from timelift.analyse.stats.rival import RankedCase
 from timelift.analyse.stats.stopping import LOOKS, unsettled
 from timelift.analyse.stats.verdicts import Comparison, Verdict
 
@@ -221,11 +221,11 @@ class Field:
         return Marked(together, alone, prices, np.array(widths))
 
 
-def _width(row: Rival) -> float:
+def _width(row: RankedCase) -> float:
     return math.log(row.high / row.low) / 2 / row.known_to
 
 
-def _held(row: Rival, first: Rival, costs: Samples) -> tuple[bool, bool, bool]:
+def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
     """Return whether a row's interval holds its truth, whether the pair's own does, its price."""
     cost = _cost(row, costs)
     truth = cost - _cost(first, costs)
@@ -234,7 +234,7 @@ def _held(row: Rival, first: Rival, costs: Samples) -> tuple[bool, bool, bool]:
     return row.low <= np.exp(truth) <= row.high, alone, row.price[0] <= price <= row.price[1]
 
 
-def _cost(row: Rival, costs: Samples) -> float:
+def _cost(row: RankedCase, costs: Samples) -> float:
     return float(costs[int(row.case.strategy.removeprefix("rival"))])
 
 

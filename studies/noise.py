@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
-from timelift.analyse.selftest.planted import Contest, Twin
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.selftest.planted import Twin, TwinGroup
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.planted import PLANTS
@@ -110,7 +110,7 @@ def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measuremen
             case(setting, rival, lengths),
             Status.MEASURED,
             tuple(
-                Launch(number + 1, rounds)
+                LaunchSamples(number + 1, rounds)
                 for number, rounds in enumerate(times[setting, rival])
                 if np.isfinite(rounds).any()
             ),
@@ -121,7 +121,7 @@ def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measuremen
 
 def selftest(
     scenario: Scenario, settings: int, launches: int, rounds: int, random: Generator
-) -> list[Contest]:
+) -> list[TwinGroup]:
     """Simulate a self-test: in every setting a strategy beside its twins."""
     slower = np.array(
         [[one.in_launch(n + 1).get("slower", 0.0) for n in range(launches)] for one in PLANTS]
@@ -135,7 +135,7 @@ def selftest(
             Twin(one, plant.slower, plant.one_launch_in, plant.first_call_seconds)
             for one, plant in zip(row[1:], PLANTS, strict=True)
         ]
-        found.append(Contest(row[0], tuple(twins)))
+        found.append(TwinGroup(row[0], tuple(twins)))
     return found
 
 

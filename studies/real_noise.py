@@ -20,8 +20,8 @@ from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest import planted
-from timelift.analyse.selftest.planted import Contest
-from timelift.analyse.stats.board import boards
+from timelift.analyse.selftest.planted import TwinGroup
+from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict
 from timelift.errors import UserError
@@ -86,7 +86,7 @@ class Marked:
         return self.best_kept & self.losers_out
 
 
-def equal_rivals(contest: Contest) -> Samples:
+def equal_rivals(contest: TwinGroup) -> Samples:
     """Return a contest's noise as (rivals, launches, rounds): what was planted is divided out.
 
     Rivals that are slower in some launches only are left out, and so is a launch that any of the
@@ -94,7 +94,7 @@ def equal_rivals(contest: Contest) -> Samples:
     """
     truths = zip(contest.rivals, contest.truths, strict=True)
     steady = {rival.case: (rival, truth) for rival, truth in truths if truth is not None}
-    (board,) = boards(rival for rival, _ in steady.values())
+    (board,) = aligned_samples(rival for rival, _ in steady.values())
     planted = np.array([steady[case][1] for case in board.cases])
     whole = np.isfinite(board.seconds).any(-1).all(0)
     return np.asarray(board.seconds[:, whole] / np.exp(planted)[:, None, None])

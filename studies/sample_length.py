@@ -27,7 +27,7 @@ import numpy as np
 from studies import parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
-from timelift.analyse.stats.location import trimmed_mean
+from timelift.analyse.stats.robust_mean import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel

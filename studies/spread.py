@@ -17,9 +17,9 @@ from studies import noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import launch_effects, log_seconds
-from timelift.analyse.stats.location import mean_and_variance, trimmed_mean
+from timelift.analyse.stats.robust_mean import mean_and_variance, trimmed_mean
 from timelift.errors import UserError
 from timelift.escape import plain
 
@@ -55,7 +55,7 @@ class Spread:
     launch: float
 
 
-def spreads(found: Iterable[Board]) -> Iterator[Spread]:
+def spreads(found: Iterable[AlignedSamples]) -> Iterator[Spread]:
     """Split the variance of every rival beside the fastest; at least two launches are needed."""
     for board in found:
         first = int(np.argmin(np.nanmean(board.launch_medians(), axis=1)))
@@ -132,7 +132,7 @@ def _known(seed: int) -> int:
 
 
 def _found(runs: Sequence[Run]) -> list[Spread]:
-    found = [one for run in runs for one in spreads(boards(run.measurements))]
+    found = [one for run in runs for one in spreads(aligned_samples(run.measurements))]
     if not found:
         raise UserError("expected rivals in two launches or more, found none; measure more")
     return found

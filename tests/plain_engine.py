@@ -9,7 +9,7 @@ from timelift.case import Gradients, Lengths, Mode, Phase, Setting
 from timelift.worker import checks, law
 from timelift.worker.feeds import Feeds
 from timelift.worker.opinion import Calls, Opinion
-from timelift.worker.tolerance import Precision
+from timelift.worker.tolerance import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
 
@@ -112,9 +112,9 @@ class Launch:
             layer=self.layer,
             state=SimpleNamespace(restore=lambda: None),
             trains_differently=False,
-            precision=Precision.FLOAT64,
+            precision=DtypePrecision.FLOAT64,
             reference=reference,
-            opinion=Opinion(calls, reference, Precision.FLOAT64, noise),
+            opinion=Opinion(calls, reference, DtypePrecision.FLOAT64, noise),
         )
         self.steps = steps
 

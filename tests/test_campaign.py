@@ -15,7 +15,7 @@ from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
-from timelift.measure.worker_state import Outcome
+from timelift.measure.worker_state import RivalOutcome
 from timelift.planted import Plant
 
 SECONDS_A_SETTING = 10.0
@@ -50,10 +50,10 @@ class ScriptedLaunch:
     def _outcome(self, rival):
         status = self.pool.script.get(rival.name, Status.MEASURED)
         if status is not Status.MEASURED:
-            return Outcome(rival, status, "as scripted")
+            return RivalOutcome(rival, status, "as scripted")
         facts = {"build_seconds": 1.0, "traces": 1}
         samples = {"seconds_per_call": [1e-3], "calls_per_sample": 2, "facts": facts}
-        return Outcome(rival, status, "", samples)
+        return RivalOutcome(rival, status, "", samples)
 
 
 class ScriptedPool:

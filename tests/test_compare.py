@@ -8,12 +8,12 @@ import pytest
 from studies import compare, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
-from timelift.analyse.changes.shift import ASSUMED_SD, Session, sessions, shifts
-from timelift.analyse.changes.states import State
+from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, sessions, shifts
+from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.changes.two_runs import judge
 from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
-from timelift.analyse.runs.facts import changes_over_runs, largest
+from timelift.analyse.runs.fact_changes import changes_over_runs, largest
 from timelift.case import Status
 
 
@@ -33,7 +33,7 @@ def suspects(findings):
     return {
         (one.case.strategy, one.case.setting.seq_len)
         for one in findings.cases
-        if one.state is State.SUSPECT
+        if one.state is ChangeState.SUSPECT
     }
 
 
@@ -78,7 +78,7 @@ def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
     """It is last in the order."""
     findings = judge(write(7), write(8, slower={("loop_slice", 1): 0.8}))
     assert not findings.any_suspect
-    assert findings.cases[-1].state is State.FASTER
+    assert findings.cases[-1].state is ChangeState.FASTER
 
 
 def test_old_and_new_exchanged_turn_every_change_around(write):
@@ -104,7 +104,7 @@ def test_too_few_launches_make_no_suspect(write):
     """Two launches are no evidence, however large the change."""
     findings = judge(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
-    assert {one.state for one in findings.cases} == {State.UNKNOWN}
+    assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
@@ -201,7 +201,7 @@ def test_history_teaches_what_sessions_add(write):
 def test_two_runs_are_no_history(write):
     """What is assumed stays."""
     assert sessions([write(50), write(51)]) == {}
-    assert Session().variance == ASSUMED_SD**2
+    assert SessionSpread().variance == ASSUMED_SD**2
 
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):

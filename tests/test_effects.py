@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from studies import noise
 from tests.simulated import QUIET, pair
-from timelift.analyse.stats import effects, location
+from timelift.analyse.stats import effects, robust_mean
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30), st.floats(0, 0.5))
@@ -18,33 +18,33 @@ def test_the_trimmed_mean_averages_what_is_left_after_cutting(values, trim):
     """Against the definition, one value at a time."""
     cut = min(math.floor(trim * len(values)), (len(values) - 1) // 2)
     kept = sorted(values)[cut : len(values) - cut]
-    found = location.trimmed_mean(np.array([*values, np.nan]), trim)
+    found = robust_mean.trimmed_mean(np.array([*values, np.nan]), trim)
     assert found == pytest.approx(statistics.fmean(kept), abs=1e-9)
 
 
 def test_cutting_half_leaves_the_median():
     """Of odd and of even numbers of values."""
     for values in ([3.0, 1.0, 2.0], [4.0, 1.0, 2.0, 3.0]):
-        assert location.trimmed_mean(np.array(values), location.HALF) == np.median(values)
+        assert robust_mean.trimmed_mean(np.array(values), robust_mean.HALF) == np.median(values)
 
 
 def slow_batch_error(values):
     """The error of a trimmed mean by batches, one value at a time."""
     played = [value for value in values if not math.isnan(value)]
-    cut = math.floor(location.TRIM * len(played))
+    cut = math.floor(robust_mean.TRIM * len(played))
     low, high = sorted(played)[cut], sorted(played)[len(played) - cut - 1]
-    batches = [[] for _ in range(location.BATCHES)]
+    batches = [[] for _ in range(robust_mean.BATCHES)]
     for place, value in enumerate(played):
-        batches[place * location.BATCHES // len(played)].append(min(max(value, low), high))
+        batches[place * robust_mean.BATCHES // len(played)].append(min(max(value, low), high))
     spread = statistics.stdev(statistics.fmean(batch) for batch in batches)
-    return spread / location.BATCHES**0.5 / (1 - 2 * location.TRIM)
+    return spread / robust_mean.BATCHES**0.5 / (1 - 2 * robust_mean.TRIM)
 
 
 @given(st.lists(st.floats(-1, 1, width=32) | st.just(math.nan), max_size=40))
 def test_batches_hold_the_rounds_played_in_their_order(values):
     """Against the definition; with fewer rounds than batches the error is not known."""
-    found = float(location.batch_error(np.array([*values, math.nan])))
-    if sum(not math.isnan(value) for value in values) < location.BATCHES:
+    found = float(robust_mean.batch_error(np.array([*values, math.nan])))
+    if sum(not math.isnan(value) for value in values) < robust_mean.BATCHES:
         assert math.isnan(found)
     else:
         assert found == pytest.approx(slow_batch_error(values), abs=1e-9)

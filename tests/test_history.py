@@ -8,9 +8,9 @@ import pytest
 
 from studies.history import Scenario, Shape, simulate
 from timelift.analyse.changes import segments
-from timelift.analyse.changes.levels import Levels, ratios
-from timelift.analyse.changes.many_runs import Found, find
-from timelift.analyse.changes.states import WORSE, State
+from timelift.analyse.changes.levels import RunLevels, ratios
+from timelift.analyse.changes.many_runs import HistoryFindings, find
+from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
 
@@ -18,12 +18,12 @@ QUIET = Scenario("quiet", sd=0.005)
 SHAPE = Shape(settings=4, nights=60)
 
 
-def _levels(shape: Shape = SHAPE, seed: int = 1) -> Levels:
+def _levels(shape: Shape = SHAPE, seed: int = 1) -> RunLevels:
     """A history in which nothing happens; tests write what happens into it."""
     return simulate(QUIET, shape, np.random.default_rng(seed))[0]
 
 
-def _now(found: Found) -> list[State]:
+def _now(found: HistoryFindings) -> list[ChangeState]:
     return [one.state for one in found.cases]
 
 
@@ -37,7 +37,7 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
     (change,) = found.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
-    assert found.cases[7].state is State.SLOWER
+    assert found.cases[7].state is ChangeState.SLOWER
 
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
@@ -45,7 +45,7 @@ def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
     levels = _levels()
     levels.log_seconds[7, 31:] -= np.log(1.08)
     found = find(levels)
-    assert found.cases[7].state is State.FASTER
+    assert found.cases[7].state is ChangeState.FASTER
     assert found.worse == []
 
 
@@ -72,8 +72,8 @@ def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
     """2 % at a gate of 3 %, and the same at one of 1 %."""
     levels = _levels()
     levels.log_seconds[7, 31:] += np.log(1.02)
-    assert find(levels).cases[7].state is State.SAME
-    assert find(levels, gate=0.01).cases[7].state is State.SLOWER
+    assert find(levels).cases[7].state is ChangeState.SAME
+    assert find(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
@@ -93,14 +93,14 @@ def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
     levels.log_seconds[7, 20:40] += np.log(1.08)
     one = find(levels).cases[7]
     assert [np.sign(change.shift) for change in one.changes] == [1, -1]
-    assert one.state is State.FASTER
+    assert one.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
     """Four fast runs long ago do not make the rest slower."""
     levels = _levels()
     levels.log_seconds[7, 20:24] -= np.log(1.10)
-    assert find(levels).cases[7].state is State.SAME
+    assert find(levels).cases[7].state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
@@ -120,7 +120,7 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
     found = find(levels)
-    assert set(_now(found)) == {State.SAME}
+    assert set(_now(found)) == {ChangeState.SAME}
     assert found.moves == ()
 
 
@@ -140,13 +140,13 @@ def test_a_case_without_rivals_is_held_to_the_canary() -> None:
     levels = _levels(Shape(settings=4, rivals=1, nights=60))
     moment = levels.log_seconds.mean(0)
     steady = levels.log_seconds - moment
-    drifting = Levels(levels.cases, steady + moment, levels.log_canary + moment)
+    drifting = RunLevels(levels.cases, steady + moment, levels.log_canary + moment)
     drifting.log_seconds[2, 31:] += np.log(1.10)
     found = find(drifting)
     assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [2]
 
 
-def _moved(levels: Levels, rows: Samples, run: int, share: float) -> Found:
+def _moved(levels: RunLevels, rows: Samples, run: int, share: float) -> HistoryFindings:
     levels.log_seconds[rows, run:] += np.log1p(share)
     return find(levels)
 
@@ -215,11 +215,11 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
 def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
     """Five runs cannot have three on both sides, and what is gone is not slower *still*."""
     levels = _levels()
-    assert set(_now(find(levels.part(0, 5)))) == {State.UNKNOWN}
+    assert set(_now(find(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
     levels.log_seconds[7, 31:] += np.log(1.20)
     levels.log_seconds[7, 50:] = np.nan
     one = find(levels).cases[7]
-    assert one.state is State.GONE
+    assert one.state is ChangeState.GONE
     assert len(one.changes) == 1
 
 
@@ -254,8 +254,8 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, s
 def test_equal_runs_are_a_history_without_a_change() -> None:
     """No noise at all divides by nothing."""
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
-    levels = Levels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
-    assert set(_now(find(levels))) == {State.SAME}
+    levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
+    assert set(_now(find(levels))) == {ChangeState.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for() -> None:

@@ -12,7 +12,7 @@ from tests import histories, journals
 from timelift.analyse.changes import history, levels
 from timelift.analyse.changes.history import Wanted
 from timelift.analyse.runs import results as reader
-from timelift.analyse.stats.board import boards
+from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import moment
@@ -25,7 +25,7 @@ def _nights(results: Path, count: int = 4, **how: Any) -> Path:
     return histories.nights(results, count, cases=FEW, **how)
 
 
-def _summed_up(*lines: dict[str, Any]) -> levels.Summary:
+def _summed_up(*lines: dict[str, Any]) -> levels.RunSummary:
     """The summary of lines as the writer writes them."""
     return levels.of_lines(journals.text(*lines).encode().split(b"\n"))
 
@@ -107,7 +107,7 @@ def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Pa
         "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
     )
     assert levels.of_run(spaced) == fast
-    (board,) = boards(reader.load(path).measurements)
+    (board,) = aligned_samples(reader.load(path).measurements)
     middle = np.median(board.launch_medians(), axis=1)
     for case, level in zip(board.cases, middle, strict=True):
         assert fast.log_seconds[case] == pytest.approx(level, abs=0.01)

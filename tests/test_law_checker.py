@@ -6,7 +6,7 @@ import pytest
 from timelift.case import Dtype
 from timelift.worker import law, tolerance
 from timelift.worker.law import LawBrokenError, Reference
-from timelift.worker.tolerance import Precision
+from timelift.worker.tolerance import DtypePrecision
 
 BATCH, TIME, STEPS = 2, 6, (0, 3, 5)
 
@@ -95,10 +95,10 @@ def compare_weights(expected):
 @pytest.mark.parametrize(
     ("dtype", "passes", "mixes"),
     [
-        (Precision.FLOAT64, 1e-15, 1e-11),
-        (Precision.FLOAT32, 1e-9, 1e-5),
-        (Precision.TF32, 1e-4, 1e-2),
-        (Precision.BFLOAT16, 1e-9, 1e-5),
+        (DtypePrecision.FLOAT64, 1e-15, 1e-11),
+        (DtypePrecision.FLOAT32, 1e-9, 1e-5),
+        (DtypePrecision.TF32, 1e-4, 1e-2),
+        (DtypePrecision.BFLOAT16, 1e-9, 1e-5),
     ],
 )
 def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, passes, mixes):
@@ -139,10 +139,10 @@ def one_small_feature(share, steps=(0, 9, 19, 31)):
 @pytest.mark.parametrize(
     ("dtype", "share"),
     [
-        (Precision.FLOAT64, 1e-9),
-        (Precision.FLOAT32, 1e-3),
-        (Precision.TF32, 0.02),
-        (Precision.BFLOAT16, 0.2),
+        (DtypePrecision.FLOAT64, 1e-9),
+        (DtypePrecision.FLOAT32, 1e-3),
+        (DtypePrecision.TF32, 0.02),
+        (DtypePrecision.BFLOAT16, 0.2),
     ],
 )
 @pytest.mark.parametrize(("relative", "accepted"), [(0.1, False), (1e-13, True)])
@@ -198,7 +198,9 @@ def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
         law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.05, 0.05])
 
 
-@pytest.mark.parametrize(("dtype", "many"), [(Precision.FLOAT32, 128), (Precision.BFLOAT16, 16)])
+@pytest.mark.parametrize(
+    ("dtype", "many"), [(DtypePrecision.FLOAT32, 128), (DtypePrecision.BFLOAT16, 16)]
+)
 def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
     """Rounding in every output moves it less than one step's outputs of another step do."""
     noise = np.random.default_rng(6)

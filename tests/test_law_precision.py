@@ -6,7 +6,7 @@ from tests import engines
 from timelift.case import Backend, Dtype
 from timelift.measure.backends import why_not
 from timelift.worker import tolerance
-from timelift.worker.tolerance import TOLERANCES, Precision
+from timelift.worker.tolerance import TOLERANCES, DtypePrecision
 
 TF = {"name": "NVIDIA A100", "tf32": "True", "soft_placement": "False"}
 TORCH = {"matmul_precision": "highest", "matmul_tf32": "False", "cudnn_tf32": "False"}
@@ -40,11 +40,11 @@ def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
 )
 def test_a_gpu_with_tf32_is_held_to_tf32(identity):
     """In float32 alone, and on no CPU, whose engine names the same switches."""
-    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is Precision.TF32
-    assert tolerance.precision(Dtype.FLOAT32, "gpu:1", identity) is Precision.TF32
-    assert tolerance.precision(Dtype.FLOAT32, "cpu", identity) is Precision.FLOAT32
-    assert tolerance.precision(Dtype.FLOAT64, "gpu", identity) is Precision.FLOAT64
-    assert tolerance.precision(Dtype.BFLOAT16, "gpu", identity) is Precision.BFLOAT16
+    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.TF32
+    assert tolerance.precision(Dtype.FLOAT32, "gpu:1", identity) is DtypePrecision.TF32
+    assert tolerance.precision(Dtype.FLOAT32, "cpu", identity) is DtypePrecision.FLOAT32
+    assert tolerance.precision(Dtype.FLOAT64, "gpu", identity) is DtypePrecision.FLOAT64
+    assert tolerance.precision(Dtype.BFLOAT16, "gpu", identity) is DtypePrecision.BFLOAT16
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_a_gpu_with_tf32_is_held_to_tf32(identity):
 )
 def test_a_gpu_without_tf32_is_held_to_float32(identity):
     """Where each switch is off."""
-    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is Precision.FLOAT32
+    assert tolerance.precision(Dtype.FLOAT32, "gpu", identity) is DtypePrecision.FLOAT32
 
 
 def test_tf32_keeps_ten_bits_and_is_allowed_their_rounding():
     """An error of a thousandth passes in TF32 and not in float32; 1 % passes in neither."""
-    tf32, float32 = TOLERANCES[Precision.TF32], TOLERANCES[Precision.FLOAT32]
+    tf32, float32 = TOLERANCES[DtypePrecision.TF32], TOLERANCES[DtypePrecision.FLOAT32]
     assert float32.outputs < 2.0**-10 < tf32.outputs < 0.01
     assert float32.gradients < 2.0**-10 < tf32.gradients < 0.01
 

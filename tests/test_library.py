@@ -14,7 +14,7 @@ import timelift
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.present.notebook.frames import Level
+from timelift.present.notebook.frames import RowLevel
 
 ROOT = Path(timelift.__file__).parent.parent
 PAGE = ROOT / "docs" / "library.md"
@@ -55,7 +55,7 @@ def test_the_check_of_the_page_can_fail():
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("level", RowLevel)
 def test_every_column_is_documented(level):
     """By its name, in the page."""
     table = timelift.load("latest", level)
@@ -69,7 +69,7 @@ def test_every_column_is_documented(level):
 def test_a_row_is_what_the_level_says():
     """Cases, the ones without a result too; launches; rounds."""
     run = timelift.read_run()
-    counts = {level: len(timelift.load(run, level)) for level in Level}
+    counts = {level: len(timelift.load(run, level)) for level in RowLevel}
     assert counts == {"measurement": 8 + 2, "launch": 8 * 3, "round": 8 * 3 * 8}
     table = timelift.load(run)
     lost = table[table.status != "measured"]

@@ -11,35 +11,37 @@ from scipy import optimize, special
 
 from studies import noise
 from tests.simulated import QUIET
-from timelift.analyse.stats import effects, estimates, moderate, verdicts
+from timelift.analyse.stats import effects, estimates, shrink_variances, verdicts
 
 
 def spread_of(variance, df, covariate=None):
     """Variances of independent comparisons."""
     variance = np.asarray(variance, dtype=float)
     nothing = np.full_like(variance, np.nan) if covariate is None else covariate
-    return moderate.Spread(variance, np.full_like(variance, df), nothing, np.ones_like(variance))
+    return shrink_variances.Spread(
+        variance, np.full_like(variance, df), nothing, np.ones_like(variance)
+    )
 
 
 def slow_prior(variance, df):
     """Smyth's moments, one variance at a time, solved by scipy."""
     logs = [math.log(one) - special.digamma(df / 2) + math.log(df / 2) for one in variance]
     count = len(logs)
-    seen = statistics.variance(logs) * (1 + moderate.DOUBT * math.sqrt(2 / (count - 1)))
+    seen = statistics.variance(logs) * (1 + shrink_variances.DOUBT * math.sqrt(2 / (count - 1)))
     excess = max(seen - special.polygamma(1, df / 2), special.polygamma(1, 15))
     half = optimize.brentq(lambda x: special.polygamma(1, x) - excess, 1e-6, 1e6)
     scale = math.exp(statistics.fmean(logs) + special.digamma(half) - math.log(half))
-    return max(2 * half - moderate.CAUTION, 0), scale
+    return max(2 * half - shrink_variances.CAUTION, 0), scale
 
 
 @given(st.lists(st.floats(1e-6, 1), min_size=4, max_size=25), st.sampled_from([2, 4, 7, 11]))
 def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
     """Against a slow oracle, and so is the average that it is used for."""
     degrees, scale = slow_prior(variance, df)
-    prior = moderate.fit_prior(spread_of(variance, df))
+    prior = shrink_variances.fit_prior(spread_of(variance, df))
     assert prior.df == pytest.approx(degrees, rel=1e-5, abs=1e-6)
     assert prior.variance == pytest.approx(scale, rel=1e-6)
-    mixed, total = moderate.moderate(spread_of(variance, df))
+    mixed, total = shrink_variances.moderate(spread_of(variance, df))
     expected = [(df * own + degrees * scale) / (df + degrees) for own in variance]
     assert mixed == pytest.approx(expected, rel=1e-5)
     assert total == pytest.approx(min(df + degrees, df * len(variance)), rel=1e-5)
@@ -49,8 +51,8 @@ def test_a_prior_recovers_what_variances_are_drawn_from():
     """3,000 variances of 4 degrees around a prior worth 8."""
     random = np.random.default_rng(3)
     true = 0.01 * 8 / random.chisquare(8, 3000)
-    prior = moderate.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
-    assert prior.df + moderate.CAUTION == pytest.approx(8, rel=0.2)
+    prior = shrink_variances.fit_prior(spread_of(true * random.chisquare(4, 3000) / 4, 4))
+    assert prior.df + shrink_variances.CAUTION == pytest.approx(8, rel=0.2)
     assert prior.variance == pytest.approx(0.01, rel=0.1)
 
 
@@ -59,8 +61,8 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
     random = np.random.default_rng(4)
     covariate = random.uniform(0, np.log(100), 400)
     variance = 1e-4 * np.exp(covariate) * random.chisquare(4, 400) / 4
-    follows = moderate.fit_prior(spread_of(variance, 4, covariate))
-    level = moderate.fit_prior(spread_of(variance, 4))
+    follows = shrink_variances.fit_prior(spread_of(variance, 4, covariate))
+    level = shrink_variances.fit_prior(spread_of(variance, 4))
     assert follows.variance == pytest.approx(1e-4 * np.exp(covariate), rel=0.25)
     assert follows.df > 4 * level.df
 
@@ -69,7 +71,7 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
     """Two variances do not say what variances look like."""
     variance = [0.01, 0.04][:comparisons]
-    mixed, total = moderate.moderate(spread_of(variance, 3))
+    mixed, total = shrink_variances.moderate(spread_of(variance, 3))
     assert mixed.tolist() == variance
     assert total.tolist() == [3] * comparisons
 

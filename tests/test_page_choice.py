@@ -12,13 +12,13 @@ from timelift.analyse.break_even import stages
 from timelift.analyse.costs import pareto_front
 from timelift.analyse.recommend import for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, comparable, leading
 from timelift.present.figures.plot_length import key
-from timelift.present.page.answer import Answer, answers
+from timelift.present.page.answer import Card, answers
 from timelift.present.page.own_tables import prices
 from timelift.present.page.sections import left_out
 
@@ -40,7 +40,7 @@ def _lines(times: dict[str, tuple[float, float]], **axes: Any) -> list[dict[str,
     ]
 
 
-def _answer(path: Path, *lines: dict[str, Any], **header: Any) -> Answer:
+def _answer(path: Path, *lines: dict[str, Any], **header: Any) -> Card:
     seen = found(path, journals.header(**header), *lines, journals.END)
     (answer,) = answers(for_workloads(seen.contests, {}))
     return answer
@@ -97,7 +97,7 @@ def _ranking(*rows: tuple[str, float, str]) -> Ranking:
     """A ranking of strategies with their seconds per call and tie letters."""
     setting = journals.case().setting
     rivals = [
-        Rival(Case(setting, name), seconds, seconds, seconds, 1, 1, 1, _SAME, ties, 1, 1, 3)
+        RankedCase(Case(setting, name), seconds, seconds, seconds, 1, 1, 1, _SAME, ties, 1, 1, 3)
         for name, seconds, ties in rows
     ]
     return Ranking(setting, tuple(rivals))

@@ -192,7 +192,7 @@ def test_a_cell_names_the_fastest_its_ties_and_the_runner_up(
     """One strategy alone has nobody to beat."""
     cases = [journals.case(name) for name, _, _ in rivals]
     rows = [
-        ranking.Rival(case, ratio, ratio, ratio, ratio, 1, 1, _SAME, "a", rank, 3, 3)
+        ranking.RankedCase(case, ratio, ratio, ratio, ratio, 1, 1, _SAME, "a", rank, 3, 3)
         for case, (_, ratio, rank) in zip(cases, rivals, strict=True)
     ]
     assert cell_text(ranking.Ranking(cases[0].setting, tuple(rows))) == text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.simulated import LOUD, run
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
@@ -182,7 +182,9 @@ def test_rivals_that_never_met_are_undecided():
 def test_lists_of_different_lengths_pair_by_position():
     """A rival that stopped after fewer rounds is compared over those."""
     first, second = run([1, 2])
-    launches = tuple(Launch(one.number, one.seconds_per_call[:15]) for one in second.launches)
+    launches = tuple(
+        LaunchSamples(one.number, one.seconds_per_call[:15]) for one in second.launches
+    )
     ranking = only([first, dataclasses.replace(second, launches=launches)])
     assert ranking.rows[1].ratio == pytest.approx(2, rel=0.02)
     assert ranking.rows[1].verdict is Verdict.SLOWER

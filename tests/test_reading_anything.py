@@ -20,8 +20,8 @@ from tests import cut, foreign_files, journals
 from tests.watched import KINDS, Readers
 from timelift.analyse.findings import MOST_SETTINGS, RunFindings, find_out
 from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.measurement import Launch, Measurement, Run
-from timelift.analyse.stats import board, ranking
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
+from timelift.analyse.stats import aligned_samples, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
@@ -253,15 +253,15 @@ def test_more_than_a_memory_holds_is_a_sentence(
 ) -> None:
     """Before any array is made; a launch that is long makes room for all of them."""
     one = np.full(1, 1e-3)
-    numbered = [Launch(1, np.full(rounds, 1e-3))]
-    numbered += [Launch(number, one) for number in range(2, launches + 1)]
+    numbered = [LaunchSamples(1, np.full(rounds, 1e-3))]
+    numbered += [LaunchSamples(number, one) for number in range(2, launches + 1)]
     many = [
         Measurement(journals.case(f"s{number}"), Status.MEASURED, tuple(numbered))
         for number in range(rivals)
     ]
-    monkeypatch.setattr(board.np, "full", None)
+    monkeypatch.setattr(aligned_samples.np, "full", None)
     with pytest.raises(UserError, match="measure fewer strategies, settings or launches"):
-        board.boards(many)
+        aligned_samples.aligned_samples(many)
 
 
 def test_more_settings_than_a_report_can_show_are_a_sentence() -> None:

@@ -16,10 +16,10 @@ from studies import noise
 from tests.simulated import run
 from timelift.analyse.choose.answers import Choice
 from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import Goal, Question
+from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import Launch, Measurement, Run
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
@@ -66,7 +66,7 @@ def runs(draw):
 
 def ended(case, times, how):
     """A case with all its launches, with one, with none, or crashed after the first."""
-    launches = [Launch(number, rounds) for number, rounds in enumerate(times, 1)]
+    launches = [LaunchSamples(number, rounds) for number, rounds in enumerate(times, 1)]
     kept = {"measured": len(launches), "short": 1, "crashed": 1, "refused": 0}[how]
     status = {"crashed": Status.CRASHED, "refused": Status.REFUSED}.get(how, Status.MEASURED)
     return Measurement(case, status, tuple(launches[:kept]), "")
@@ -89,7 +89,7 @@ def surfaces(found):
 
 def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
-    question = Question(contest.setting, Goal.TIME)
+    question = ChooseQuestion(contest.setting, Goal.TIME)
     made = decide(question, run)
     usage = choice.Usage("", None, None)
     yield contest.setting.label
@@ -154,7 +154,7 @@ def test_every_surface_names_the_same_strategy(made):
     answered = {
         one.setting.label
         for one in found.contests
-        if isinstance(decide(Question(one.setting, Goal.TIME), made), Choice)
+        if isinstance(decide(ChooseQuestion(one.setting, Goal.TIME), made), Choice)
     }
     assert told["choose"].keys() >= answered
     everyone = {name for one in told.values() for names in one.values() for name in names}

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from timelift.analyse.choose.answers import Basis, Doubt
+from timelift.analyse.gate.sides import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
-from timelift.analyse.stats.paired import Quantity
 from timelift.present import choice, gate, quality, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"

@@ -8,10 +8,10 @@ from studies import gate
 from studies.gate import Suite
 from studies.projects import PLANTED, SLIPS, comment_on, slip_into
 from tests import journals
+from timelift.analyse.gate.judge import SidesFinding
+from timelift.analyse.gate.outcomes import CaseOutcome
+from timelift.analyse.gate.sides import Quantity
 from timelift.analyse.runs.trust import Share
-from timelift.analyse.stats.gate import Finding
-from timelift.analyse.stats.outcomes import Outcome
-from timelift.analyse.stats.paired import Quantity
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue
@@ -24,10 +24,12 @@ ROOT = Path(__file__).parent.parent
 def outcome(name, verdict=Verdict.SAME):
     """What became of a case's time; its other quantities are the same."""
     findings = {
-        quantity: Finding(0.0, -0.01, 0.01, 3, 0.03, suspected=False, tried=False, verdict=word)
+        quantity: SidesFinding(
+            0.0, -0.01, 0.01, 3, 0.03, suspected=False, tried=False, verdict=word
+        )
         for quantity, word in zip(Quantity, (verdict, Verdict.SAME, Verdict.SAME), strict=True)
     }
-    return Outcome(journals.case(name), findings, {})
+    return CaseOutcome(journals.case(name), findings, {})
 
 
 def test_every_suite_deals_each_regression_to_another_strategy():

@@ -12,7 +12,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.selftest import planted, recording
 from timelift.analyse.selftest.recording import Recording, record
-from timelift.analyse.selftest.rule import Judgement, Rule, Seats
+from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
 from timelift.analyse.selftest.score import Share, score
 from timelift.errors import UserError
 
@@ -30,13 +30,13 @@ def recorded(journal: Path) -> Recording:
     return record(planted.contests(results.load(journal)))
 
 
-def always(word: float, *, says_faster: bool = True) -> Rule:
+def always(word: float, *, says_faster: bool = True) -> LadderRule:
     """A rule that says the same of everything and looks at one launch."""
 
     def judge(of: Recording, seats: Seats) -> Judgement:
         return Judgement(np.full(len(of.truth), word), np.isfinite(seats.look(of.sides)))
 
-    return Rule("always", Seats(1), judge, says_faster)
+    return LadderRule("always", Seats(1), judge, says_faster)
 
 
 def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Recording) -> None:

@@ -19,7 +19,7 @@ from studies.other_tools.pyperf import t_test
 from studies.other_tools.pytest_benchmark import precise, threshold
 from tests.recorded import recorded, says, simulated
 from timelift.analyse.selftest.ladder import ladder
-from timelift.analyse.selftest.rule import Rule, Seats
+from timelift.analyse.selftest.rule import LadderRule, Seats
 
 ONE = Seats(1)
 
@@ -173,7 +173,7 @@ def test_the_ladder_says_what_a_ranking_says():
     words = {"slower": 1, "faster": -1, "same": 0, "undecided": 0}
     want = [words[comparison.verdict] for comparison in found]
     assert set(want) == {1, 0, -1}
-    assert says(Rule("ours", Seats(None), ladder), seconds) == want
+    assert says(LadderRule("ours", Seats(None), ladder), seconds) == want
 
 
 def test_the_price_is_of_what_was_used():
@@ -182,7 +182,7 @@ def test_the_price_is_of_what_was_used():
     prices = {
         label: recording.price(rule.judge(recording, rule.seats).used).tolist()
         for label, rule in (
-            ("all", Rule("ours", Seats(None), ladder)),
+            ("all", LadderRule("ours", Seats(None), ladder)),
             ("one each", threshold("mean", 5, Seats(1, apart=True))),
             ("five rounds", precise(0.02, 0.95, ONE)),
         )

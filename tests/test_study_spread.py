@@ -6,7 +6,7 @@ import pytest
 from studies import noise, spread
 from studies.noise import Scenario, Shape
 from tests import journals
-from timelift.analyse.stats.board import boards
+from timelift.analyse.stats.aligned_samples import aligned_samples
 
 
 def split(launch_sd, round_sd):
@@ -14,7 +14,7 @@ def split(launch_sd, round_sd):
     shape = Shape(settings=200, rivals=2, launches=5, rounds=40)
     noisy = Scenario("known", launch_sd=launch_sd, round_sd=round_sd)
     times = noise.seconds(noisy, shape, np.zeros(2), np.random.default_rng(1))
-    found = list(spread.spreads(boards(noise.measurements(times))))
+    found = list(spread.spreads(aligned_samples(noise.measurements(times))))
     assert len(found) == 200
     means = {field: np.mean([getattr(one, field) for one in found]) for field in FIELDS}
     return {field: max(mean, 0) ** 0.5 for field, mean in means.items()}

@@ -28,7 +28,7 @@ NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "l
 SETTING = NATIVE.setting
 
 
-def _rival(case: Any, seconds: float, *interval: float, **changes: Any) -> ranking.Rival:
+def _rival(case: Any, seconds: float, *interval: float, **changes: Any) -> ranking.RankedCase:
     ratio, low, high = interval
     fields: dict[str, Any] = {
         "verdict": Verdict.SLOWER,
@@ -37,7 +37,9 @@ def _rival(case: Any, seconds: float, *interval: float, **changes: Any) -> ranki
         "rank_high": 2,
         "launches": 3,
     }
-    return ranking.Rival(case, seconds, seconds, seconds, ratio, low, high, **(fields | changes))
+    return ranking.RankedCase(
+        case, seconds, seconds, seconds, ratio, low, high, **(fields | changes)
+    )
 
 
 FIRST = _rival(NATIVE, 1.5e-3, 1, 1, 1, verdict=Verdict.SAME, letters="a", rank_low=1)

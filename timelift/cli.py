@@ -25,13 +25,13 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
 from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
+from timelift.measure.bisect import CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from timelift.analyse.runs.measurement import Run
-    from timelift.measure.bisect import Verdict
 
 #: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
 NO = 2
@@ -140,7 +140,7 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift import ended  # noqa: PLC0415
     from timelift.analyse.findings import find_out  # noqa: PLC0415
-    from timelift.analyse.stats.outcomes import gate_findings  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import gate_findings  # noqa: PLC0415
     from timelift.present import across_table, scaling_table, terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
 
@@ -366,8 +366,6 @@ def bisect(arguments: Arguments, root: Path) -> int:
     Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
     that remain cannot be measured. 1: something has to be done first.
     """
-    from timelift.measure.bisect import Bisection  # noqa: PLC0415
-
     try:
         case = Case.from_label(arguments.case)
     except ValueError as error:
@@ -378,11 +376,10 @@ def bisect(arguments: Arguments, root: Path) -> int:
     return 0 if found else NO
 
 
-def _raced(journal: Path) -> "Verdict":
-    from timelift.analyse.runs.against import of_run  # noqa: PLC0415
+def _raced(journal: Path) -> CommitVerdict:
+    from timelift.analyse.gate.against import of_run  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
-    from timelift.analyse.stats.outcomes import outcomes  # noqa: PLC0415
-    from timelift.measure.bisect import Verdict  # noqa: PLC0415
     from timelift.present import gate  # noqa: PLC0415
 
     run = results.load(journal)
@@ -390,13 +387,13 @@ def _raced(journal: Path) -> "Verdict":
     judged = outcomes(run, against) if against else []
     if against is None or not judged:
         reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
-        return Verdict("skip", "; ".join(reasons) or "not measured")
+        return CommitVerdict("skip", "; ".join(reasons) or "not measured")
     found = judged[0]
     if found.fails("pass"):
-        return Verdict("bad", gate.failure(found, against))
+        return CommitVerdict("bad", gate.failure(found, against))
     doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
     said = gate.undecided(found.time, against) if doubtful else str(found.time.verdict)
-    return Verdict("skip" if doubtful else "good", said)
+    return CommitVerdict("skip" if doubtful else "good", said)
 
 
 #: The command that needs no word.

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
-from timelift.analyse.stats.outcomes import GateFindings, gate_findings
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import TWINS_FOLDERS, replace_text

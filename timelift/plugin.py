@@ -15,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import Result
-from timelift.measure.campaign_options import Referee
+from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.interrupts import Interrupts
 from timelift.measure.options import KNOBS, OPTIONS, Option
 from timelift.measure.progress import Progress
@@ -132,17 +132,17 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
         progress.done()
 
 
-def _referee(session: Session) -> Referee:
-    from timelift.analyse.stats import (  # noqa: PLC0415 - collecting needs no numpy
-        gate_referee,
-        referee,
+def _referee(session: Session) -> CampaignReferee:
+    from timelift.analyse.gate.referee import (  # noqa: PLC0415 - collecting needs no numpy
+        GateReferee,
     )
+    from timelift.analyse.stats import referee  # noqa: PLC0415
 
     if session.gate:
         gate = session.gate
         thorough = gate.undecided == "fail"
         sides = gate.matched.sides
-        return gate_referee.GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
+        return GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
     copies = session.look_alikes
     return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
 
@@ -183,8 +183,8 @@ def pytest_terminal_summary(
     if not (session and (session.journal_path or raced)):
         return
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
+    from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
-    from timelift.analyse.stats.outcomes import GateFindings  # noqa: PLC0415
     from timelift.present import styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")

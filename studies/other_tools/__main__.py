@@ -14,7 +14,7 @@ from studies import noise, parser
 from studies.other_tools import picture, rules, sheet
 from timelift.analyse.runs import results
 from timelift.analyse.selftest import planted
-from timelift.analyse.selftest.planted import Contest
+from timelift.analyse.selftest.planted import TwinGroup
 from timelift.analyse.selftest.recording import record
 from timelift.analyse.selftest.score import Score, score
 from timelift.errors import UserError
@@ -80,14 +80,14 @@ def _judge(ours: Score) -> int:
     return 1
 
 
-def _contests(options: argparse.Namespace) -> list[list[Contest]]:
+def _contests(options: argparse.Namespace) -> list[list[TwinGroup]]:
     if options.quick and not options.runs:
         random = np.random.default_rng(options.seed)
         return [noise.selftest(noise.SCENARIOS[1], 12, 4, 40, random)]
     return [_of_run(path) for path in results.find(RESULTS, options.runs)]
 
 
-def _of_run(path: Path) -> list[Contest]:
+def _of_run(path: Path) -> list[TwinGroup]:
     run = results.load(path)
     for complaint in planted.complaints(run):
         sys.stderr.write(f"warning: {plain(complaint)}\n")

@@ -24,8 +24,8 @@ from scipy import stats
 from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.rule import Judgement, Rule, Seats
-from timelift.analyse.stats.location import HALF, trimmed_mean
+from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
+from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 
 P_THRESHOLD = 0.002
 FACTOR = 1.1
@@ -37,14 +37,14 @@ _EXACT = 20
 _Differ = Callable[[Samples, Samples], float]
 
 
-def u_test(seats: Seats) -> Rule:
+def u_test(seats: Seats) -> LadderRule:
     """Make the rule for samples that were recorded."""
-    return Rule("asv, U test", seats, functools.partial(_judge, _u_test))
+    return LadderRule("asv, U test", seats, functools.partial(_judge, _u_test))
 
 
-def intervals(seats: Seats) -> Rule:
+def intervals(seats: Seats) -> LadderRule:
     """Make the rule as it is by default, where only intervals are."""
-    return Rule("asv, 99 % intervals", seats, functools.partial(_judge, _apart))
+    return LadderRule("asv, 99 % intervals", seats, functools.partial(_judge, _apart))
 
 
 def _judge(differ: _Differ, recording: Recording, seats: Seats) -> Judgement:

@@ -13,17 +13,17 @@ import numpy as np
 from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.rule import Judgement, Rule, Seats
+from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
 from timelift.analyse.stats import student
-from timelift.analyse.stats.location import mean_and_variance
+from timelift.analyse.stats.robust_mean import mean_and_variance
 
 #: The chance of a false alarm on each side.
 _CHANCE = 0.025
 
 
-def t_test(seats: Seats) -> Rule:
+def t_test(seats: Seats) -> LadderRule:
     """Make the rule."""
-    return Rule("pyperf compare_to", seats, _judge)
+    return LadderRule("pyperf compare_to", seats, _judge)
 
 
 def _judge(recording: Recording, seats: Seats) -> Judgement:

@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.rule import Judgement, Rule, Seats
-from timelift.analyse.stats.location import HALF, mean_and_variance, trimmed_mean
+from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
+from timelift.analyse.stats.robust_mean import HALF, mean_and_variance, trimmed_mean
 
 MEAN, MEDIAN = "mean", "median"
 #: pytest-benchmark's default of `--benchmark-min-rounds`.
 MIN_ROUNDS = 5
 
 
-def threshold(field: str, percent: int, seats: Seats) -> Rule:
+def threshold(field: str, percent: int, seats: Seats) -> LadderRule:
     """Make the rule for a `field` of pytest-benchmark's and a whole number of per cent."""
     name = f"pytest-benchmark, {field}:{percent}%"
-    return Rule(name, seats, functools.partial(_fails, field, percent), says_faster=False)
+    return LadderRule(name, seats, functools.partial(_fails, field, percent), says_faster=False)
 
 
 def _fails(field: str, percent: int, recording: Recording, seats: Seats) -> Judgement:
@@ -56,10 +56,10 @@ class _Interval:
     used: NDArray[np.bool_]
 
 
-def precise(precision: float, confidence: float, seats: Seats) -> Rule:
+def precise(precision: float, confidence: float, seats: Seats) -> LadderRule:
     """Make the rule for shares of precision and confidence; 0.99 is pytest-benchmark's default."""
     name = f"pytest-benchmark, ±{100 * precision:.0f} % at {100 * confidence:.0f} %"
-    return Rule(name, seats, functools.partial(_apart, precision, confidence))
+    return LadderRule(name, seats, functools.partial(_apart, precision, confidence))
 
 
 def _apart(precision: float, confidence: float, recording: Recording, seats: Seats) -> Judgement:

@@ -6,7 +6,7 @@ from studies.other_tools import asv
 from studies.other_tools.pyperf import t_test
 from studies.other_tools.pytest_benchmark import MEAN, MEDIAN, precise, threshold
 from timelift.analyse.selftest.ladder import ladder
-from timelift.analyse.selftest.rule import Rule, Seats
+from timelift.analyse.selftest.rule import LadderRule, Seats
 
 _ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
 _TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)
@@ -19,8 +19,8 @@ _DEFAULTS = (
     "asv, U test",
     "pyperf compare_to",
 )
-RULES: tuple[Rule, ...] = (
-    Rule("timelift", _ALL, ladder),
+RULES: tuple[LadderRule, ...] = (
+    LadderRule("timelift", _ALL, ladder),
     *(
         threshold(field, percent, seats)
         for percent, field, seats in itertools.product((5, 10), (MEDIAN, MEAN), (_ONE, _ONE_EACH))

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.stats.effects import Effects, log_seconds
-from timelift.analyse.stats.location import batch_error, trimmed_mean
 from timelift.analyse.stats.ranking import Ranking
+from timelift.analyse.stats.robust_mean import batch_error, trimmed_mean
 from timelift.analyse.stats.verdicts import Comparison, compare
 from timelift.case import AXES, BACKEND_THREADS, Backend, Case, Mode, Setting, Status
 
@@ -31,7 +31,7 @@ USUAL = {
 
 
 @dataclass(frozen=True)
-class Pair:
+class ExecutionPair:
     """A case beside the same strategy executed otherwise: they differ in `axis` alone."""
 
     axis: str
@@ -45,7 +45,7 @@ class Pair:
         return getattr(self.usual.setting, self.axis), getattr(self.other.setting, self.axis)
 
 
-def pairs(measurements: Iterable[Measurement]) -> list[Pair]:
+def pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
     """Compare every way of execution with the usual one, in the order of the axes above."""
     measured = [one for one in measurements if one.status is Status.MEASURED and one.launches]
     found = [(axis, *pair) for axis in USUAL for pair in _matched(measured, axis)]
@@ -53,7 +53,7 @@ def pairs(measurements: Iterable[Measurement]) -> list[Pair]:
         return []
     compared = compare(_effects([(usual, other) for _, usual, other in found]))
     return [
-        Pair(axis, usual.case, other.case, comparison)
+        ExecutionPair(axis, usual.case, other.case, comparison)
         for (axis, usual, other), comparison in zip(found, compared, strict=True)
     ]
 
@@ -91,7 +91,7 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
     return Effects(effect, error)
 
 
-def _difference(usual: Launch, other: Launch) -> tuple[float, float]:
+def _difference(usual: LaunchSamples, other: LaunchSamples) -> tuple[float, float]:
     """Give the log ratio of two launches' seconds per call, and its error."""
     both = [log_seconds(one.seconds_per_call) for one in (usual, other)]
     middles, errors = ([count(one) for one in both] for count in (trimmed_mean, batch_error))

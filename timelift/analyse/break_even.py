@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case
 
 FirstCalls = Mapping[Case, float]
@@ -34,12 +34,12 @@ def stages(ranking: Ranking, first: FirstCalls) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def _faster(row: Rival, other: Rival) -> bool:
+def _faster(row: RankedCase, other: RankedCase) -> bool:
     shared = set(row.letters) & set(other.letters)
     return not shared and row.seconds_per_call < other.seconds_per_call
 
 
-def _calls(now: Rival, later: Rival, first: FirstCalls) -> int:
+def _calls(now: RankedCase, later: RankedCase, first: FirstCalls) -> int:
     """Give the calls after which `later` has cost less, each one's first call being one of them."""
     dearer = first[later.case] - first[now.case]
     saved = now.seconds_per_call - later.seconds_per_call

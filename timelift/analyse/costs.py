@@ -10,7 +10,7 @@ import numpy as np
 from timelift.analyse import limit
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Lengths, Phase
 
 Measured = Mapping[Case, Measurement]
@@ -48,7 +48,7 @@ def positive_facts(run: Run, name: str) -> dict[Case, float]:
     return {case: value for case, value in values.items() if value is not None and value > 0}
 
 
-def per_step(row: Rival, measurement: Measurement) -> float:
+def per_step(row: RankedCase, measurement: Measurement) -> float:
     """Return the seconds of one valid step of one sequence, NaN where steps were not counted."""
     setting = row.case.setting
     every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
@@ -106,9 +106,9 @@ def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward
     ]
 
 
-def pareto_front(rows: Iterable[Rival], peak_bytes: Mapping[Case, float]) -> list[Rival]:
+def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
     """Return those of known memory that no other beats in both time and memory, by time."""
-    kept: list[Rival] = []
+    kept: list[RankedCase] = []
     known = (row for row in rows if row.case in peak_bytes)
     for row in sorted(known, key=lambda one: (one.seconds_per_call, peak_bytes[one.case])):
         if not kept or peak_bytes[row.case] < peak_bytes[kept[-1].case]:

@@ -10,7 +10,7 @@ from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
 from timelift.analyse.stats import lifts, pooled
 from timelift.analyse.stats.first_calls import FirstCall, first_calls
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
@@ -51,7 +51,7 @@ class RunFindings:
         return scaling(self.run)
 
     @cached_property
-    def across(self) -> Sequence[across.Pair]:
+    def across(self) -> Sequence[across.ExecutionPair]:
         """What other ways of execution cost."""
         return across.pairs(self.run.measurements)
 
@@ -71,7 +71,7 @@ class RunFindings:
         return costs.positive_facts(self.run, "peak_bytes")
 
     @cached_property
-    def pareto_fronts(self) -> Mapping[Setting, Sequence[Rival]]:
+    def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
         """The rivals of each setting that no other beats in both time and memory."""
         peak = self.peak_bytes
         known = {

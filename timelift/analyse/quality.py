@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Launch, Run
+from timelift.analyse.runs.measurement import LaunchSamples, Run
 from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
@@ -106,7 +106,7 @@ def _facts(run: Run, name: str) -> list[float]:
     return [value for value in values if value is not None and value >= 0]
 
 
-def _launches(run: Run) -> Iterable[Launch]:
+def _launches(run: Run) -> Iterable[LaunchSamples]:
     """Return one rival's launch for each setting and launch."""
     return {
         (one.case.setting, launch.number): launch

@@ -15,7 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from timelift.analyse.break_even import FirstCalls, stages
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict
 from timelift.case import AXES, Gradients, Setting
 
@@ -137,7 +137,7 @@ def _never_slower(contests: Sequence[Ranking]) -> list[str]:
     return sorted(name for name in set(safe) if safe.count(name) == len(contests))
 
 
-def _was_tested(row: Rival, ranking: Ranking) -> bool:
+def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
     """Whether the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
@@ -151,7 +151,7 @@ def _discovery_bar(p: Sequence[float]) -> float:
 
 
 def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
-    rows: dict[str, list[Rival]] = defaultdict(list)
+    rows: dict[str, list[RankedCase]] = defaultdict(list)
     for ranking in contests:
         for row in ranking.rows:
             rows[row.case.strategy].append(row)
@@ -202,7 +202,7 @@ class FirstCallRange:
 
 
 @dataclass(frozen=True)
-class Precision:
+class PricePrecision:
     """What stands behind the prices: launches, intervals, and comparisons that stay undecided.
 
     `half_width` is that of the intervals of ratios in the median, as a log ratio; None where there
@@ -227,7 +227,7 @@ class ForWorkload:
     by_axis: tuple[ByAxis, ...]
     fixed: Mapping[str, object]
     first_call: FirstCallRange | None
-    precision: Precision
+    precision: PricePrecision
 
 
 def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
@@ -303,11 +303,11 @@ def _first_call(
     return FirstCallRange((min(seconds), max(seconds)), paid)
 
 
-def _precision(contests: Sequence[Ranking]) -> Precision:
+def _precision(contests: Sequence[Ranking]) -> PricePrecision:
     launches = [row.launches for ranking in contests for row in ranking.rows]
     behind = [row for ranking in contests for row in ranking.rows[1:]]
     widths = [math.log(row.high / row.low) / 2 for row in behind if row.has_interval]
-    return Precision(
+    return PricePrecision(
         (min(launches), max(launches)),
         float(np.median(widths)) if widths else None,
         len(behind),

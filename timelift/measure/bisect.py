@@ -30,7 +30,7 @@ _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CommitVerdict:
     """What git bisect is told of a commit, `good`, `bad` or `skip`, and why."""
 
     word: str
@@ -49,7 +49,7 @@ class Bisection:
     bad: str
     case: Case
     gate: str
-    read: Callable[[Path], Verdict]
+    read: Callable[[Path], CommitVerdict]
     say: Callable[[str], None]
 
     def run(self) -> bool:
@@ -158,9 +158,9 @@ class _Judge:
     trees: _Trees
     case: Case
     gate: str
-    read: Callable[[Path], Verdict]
+    read: Callable[[Path], CommitVerdict]
 
-    def verdict(self, *, first: bool = False) -> Verdict:
+    def verdict(self, *, first: bool = False) -> CommitVerdict:
         """Return good or bad, or skip where the case cannot be measured here or stays open.
 
         Raises UserError where the `first` one of all could not even be asked for.
@@ -181,7 +181,7 @@ class _Judge:
         told = _last_line(f"{done.stdout}\n{done.stderr}")
         if first and done.returncode == _PYTEST_USAGE:
             raise UserError(told.removeprefix("ERROR: "))
-        return Verdict("good" if UNCHANGED in told else "skip", told)
+        return CommitVerdict("good" if UNCHANGED in told else "skip", told)
 
     def _words(self, results: Path) -> list[str]:
         fields = self.case.fields() | {"threads": self.case.setting.threads or "default"}

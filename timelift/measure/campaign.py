@@ -18,12 +18,12 @@ from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.build_or_play_lock import BuildOrPlayLock
-from timelift.measure.campaign_options import CampaignOptions, Observers, Record, Referee
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee, Observers, Record
 from timelift.measure.events import Display, StageBegun, StillUndecided
 from timelift.measure.grid import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot
 from timelift.measure.peaks import with_peaks
-from timelift.measure.worker_state import Outcome
+from timelift.measure.worker_state import RivalOutcome
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
@@ -86,7 +86,7 @@ class Campaign:
             return "interrupted"
         return "cut short" if self.cut_short else "complete"
 
-    def run(self, record: Record, display: Display, referee: Referee) -> None:
+    def run(self, record: Record, display: Display, referee: CampaignReferee) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
         observers = Observers(record, display, referee)
         settings = len(_by_setting(self.results))
@@ -209,7 +209,11 @@ class Campaign:
         return watch
 
     def _take_all(
-        self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[Outcome], observers: Observers
+        self,
+        setting: Setting,
+        slot: LaunchSlot,
+        outcomes: Iterable[RivalOutcome],
+        observers: Observers,
     ) -> None:
         ended = list(outcomes)
         lines = [self._line(setting, slot, outcome, len(ended)) for outcome in ended]
@@ -219,7 +223,11 @@ class Campaign:
                 observers.record(*lines)
 
     def _take_lost(
-        self, slot: LaunchSlot, setting: Setting, outcomes: Iterable[Outcome], observers: Observers
+        self,
+        slot: LaunchSlot,
+        setting: Setting,
+        outcomes: Iterable[RivalOutcome],
+        observers: Observers,
     ) -> None:
         """End the cases of other settings that have the same inner layer, if there is none at all.
 
@@ -230,7 +238,7 @@ class Campaign:
         }
         if not none:
             return
-        lost: dict[Setting, list[Outcome]] = {}
+        lost: dict[Setting, list[RivalOutcome]] = {}
         with self._lock:
             for case in filter(self._unseen, self.results):
                 rival = self.catalogue.rival(case, slot.number)
@@ -241,7 +249,7 @@ class Campaign:
                 self._take_all(other, slot, ended, observers)
 
     def _line(
-        self, setting: Setting, slot: LaunchSlot, outcome: Outcome, rivals: int
+        self, setting: Setting, slot: LaunchSlot, outcome: RivalOutcome, rivals: int
     ) -> CaseInLaunch:
         case = Case(setting, outcome.rival.name)
         if not outcome.samples:

@@ -63,7 +63,7 @@ class CampaignOptions:
             first = last + 1
 
 
-class Referee(Protocol):
+class CampaignReferee(Protocol):
     """Decides, from what was recorded, which cases need another launch."""
 
     @property
@@ -81,4 +81,4 @@ class Referee(Protocol):
 class Observers:
     record: Record
     display: Display
-    referee: Referee
+    referee: CampaignReferee

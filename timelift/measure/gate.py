@@ -21,7 +21,7 @@ MOST_FRESH = 8
 
 
 @dataclass
-class Gate:
+class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
     `gates` gives each quantity its margin as a share.
@@ -37,7 +37,7 @@ class Gate:
     holder: object = None
 
     @classmethod
-    def of(cls, root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> "Gate | None":
+    def of(cls, root: Path, knobs: Mapping[str, Any], catalogue: Catalogue) -> "SidesGate | None":
         """Open the other side that the options name; None where they name none."""
         given = [name for name in SIDES if knobs[name]]
         if not given:

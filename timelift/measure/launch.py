@@ -19,7 +19,7 @@ from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
 from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.worker_state import (
-    Outcome,
+    RivalOutcome,
     Watch,
     WorkerResult,
     WorkerState,
@@ -139,7 +139,7 @@ class Launch:
     ) -> None:
         self.stop()
 
-    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
+    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
         return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.launch_pool import AnyLaunch
-from timelift.measure.worker_state import Outcome, Watch
+from timelift.measure.worker_state import RivalOutcome, Watch
 from timelift.messages import RivalSpec, Task
 
 #: Opens the process of this interpreter, or of the other one.
@@ -19,8 +19,8 @@ OpenGauge = Callable[[bool], AnyLaunch]
 
 
 def with_peaks(
-    task: Task, outcomes: Sequence[Outcome], open_gauge: OpenGauge, watch: Watch
-) -> list[Outcome]:
+    task: Task, outcomes: Sequence[RivalOutcome], open_gauge: OpenGauge, watch: Watch
+) -> list[RivalOutcome]:
     """Add `memory.facts` to those of each measured outcome; a rival that fails here has none.
 
     None has it where the process itself dies: what was timed counts all the same.
@@ -51,12 +51,12 @@ def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
     )
 
 
-def _peak(outcome: Outcome) -> Mapping[str, object]:
+def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
     told = outcome.samples["facts"] if outcome.samples else {}
     return {name: told[name] for name in ("peak_bytes", "peak_bytes_below") if name in told}
 
 
-def _with_peak(outcome: Outcome, peak: Mapping[str, object]) -> Outcome:
+def _with_peak(outcome: RivalOutcome, peak: Mapping[str, object]) -> RivalOutcome:
     if outcome.samples is None:
         return outcome
     facts = {**outcome.samples["facts"], **peak}

@@ -18,10 +18,10 @@ from timelift.measure import backends, catalogue, grid, lock, machine, options, 
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
 from timelift.measure.campaign import Campaign, Result
-from timelift.measure.campaign_options import CampaignOptions, Referee
+from timelift.measure.campaign_options import CampaignOptions, CampaignReferee
 from timelift.measure.catalogue import user_workload
 from timelift.measure.events import Display
-from timelift.measure.gate import Gate
+from timelift.measure.gate import SidesGate
 from timelift.measure.launch import Limits
 from timelift.measure.options import KNOBS
 
@@ -76,7 +76,7 @@ class Session:
         )
         self._add_user_layer()
         self.cases({"sizes": "smallest"})
-        self.gate = Gate.of(root, self.knobs, self.catalogue)
+        self.gate = SidesGate.of(root, self.knobs, self.catalogue)
         if self.gate and self.selftest:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
@@ -100,7 +100,7 @@ class Session:
         return list(selftest_axes.cases(found, self.catalogue, Path(self._copies.name)))
 
     def measure(
-        self, cases: Iterable[Case], display: Display, referee: Referee, stop_after: int
+        self, cases: Iterable[Case], display: Display, referee: CampaignReferee, stop_after: int
     ) -> None:
         """Measure every case once, whichever items ask for it, into a journal."""
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
@@ -124,7 +124,7 @@ class Session:
         resume.refuse_other_cases(self.past, chosen)
         return self.past.played
 
-    def _measure(self, campaign: Campaign, display: Display, referee: Referee) -> None:
+    def _measure(self, campaign: Campaign, display: Display, referee: CampaignReferee) -> None:
         header = self._header(len(campaign.results), campaign.plan)
         self._warn_if_busy(header.machine.information, display)
         if self.past:

@@ -15,7 +15,7 @@ from timelift.case import Status
 from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
 from timelift.measure.worker_state import (
-    Outcome,
+    RivalOutcome,
     Watch,
     WorkerResult,
     WorkerState,
@@ -84,7 +84,7 @@ class TwoInterpreters:
         for side in self._sides:
             side.stop()
 
-    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[Outcome]:
+    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting on both sides; record rivals that kill a worker, restart the rest."""
         return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
 
@@ -117,7 +117,7 @@ def _end(sides: Iterable[_OneSide]) -> None:
             side.launch.end(side.worker)
 
 
-def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[Outcome]:
+def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:
     """Conduct the rounds; return the outcome of every rival, or of those known if a side dies."""
     players = [player for side in sides for player in _players(side)]
     try:
@@ -171,11 +171,13 @@ def _players(side: _OneSide) -> list["_RemotePlayer"]:
     ]
 
 
-def _with_rounds(outcome: Outcome, player: Player | None, facts: Mapping[str, float]) -> Outcome:
+def _with_rounds(
+    outcome: RivalOutcome, player: Player | None, facts: Mapping[str, float]
+) -> RivalOutcome:
     if outcome.samples is None or player is None:
         return outcome
     if why := player.why_lost:
-        return Outcome(outcome.rival, Status.FAILED, why)
+        return RivalOutcome(outcome.rival, Status.FAILED, why)
     told = outcome.samples
     merged = {**told, "seconds_per_call": player.seconds_per_call}
     return replace(outcome, samples=merged | {"facts": {**told["facts"], **facts}})

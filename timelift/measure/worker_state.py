@@ -31,7 +31,7 @@ from timelift.messages import (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RivalOutcome:
     """How one rival ended in one launch; `samples` only when it was measured."""
 
     rival: RivalSpec
@@ -47,11 +47,11 @@ class Death:
     Where it is not `clear` that they are at fault, they are charged only if it happens again.
     """
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RivalOutcome]
     clear: bool
 
     @property
-    def charged(self) -> list[Outcome]:
+    def charged(self) -> list[RivalOutcome]:
         why = "" if self.clear else " (for the second time)"
         return [replace(one, reason=one.reason + why) for one in self.outcomes]
 
@@ -60,7 +60,7 @@ class Death:
 class WorkerResult:
     """How rivals ended in one worker, and whether the remaining ones need another."""
 
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[RivalOutcome]
     death: Death | None = None
     again: bool = False
 
@@ -80,7 +80,7 @@ class WorkerState:
     def __init__(self, rivals: Mapping[str, RivalSpec], watch: Watch) -> None:
         self.rivals, self._watch = rivals, watch
         self.suspect = next(iter(rivals.values()))
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[RivalOutcome] = []
 
     @property
     def waiting(self) -> bool:
@@ -105,9 +105,9 @@ class WorkerState:
         if self.doing in OF_LAYER:
             self.death = self._death_of_layer(status, reason)
         elif self.suspect in left:
-            self.death = Death([Outcome(self.suspect, status, reason)], clear=self.at_work)
+            self.death = Death([RivalOutcome(self.suspect, status, reason)], clear=self.at_work)
         elif left:
-            self.death = Death([Outcome(left[0], status, reason)], clear=False)
+            self.death = Death([RivalOutcome(left[0], status, reason)], clear=False)
 
     def _death_of_layer(self, status: Status, reason: str) -> Death:
         """Charge every rival with the inner layer whose making or call killed the worker.
@@ -118,7 +118,7 @@ class WorkerState:
         ended = Status.NO_LAYER if never else status
         mine = [one for one in self._left() if one.layer == self.suspect.layer]
         clear = status is Status.TIMED_OUT
-        return Death([Outcome(one, ended, reason) for one in mine], clear)
+        return Death([RivalOutcome(one, ended, reason) for one in mine], clear)
 
     def _left(self) -> list[RivalSpec]:
         ended = {outcome.rival.name for outcome in self.outcomes}
@@ -139,14 +139,14 @@ class WorkerState:
             self.outcomes.append(_outcome(self.rivals[event.rival], event))
 
 
-def _outcome(rival: RivalSpec, event: Ended) -> Outcome:
+def _outcome(rival: RivalSpec, event: Ended) -> RivalOutcome:
     if event.status is not Status.MEASURED:
-        return Outcome(rival, event.status, event.reason)
+        return RivalOutcome(rival, event.status, event.reason)
     samples = {name: getattr(event, name) for name in _SAMPLES}
-    return Outcome(rival, event.status, "", samples)
+    return RivalOutcome(rival, event.status, "", samples)
 
 
-def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -> WorkerResult:
+def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[RivalOutcome]) -> WorkerResult:
     """Combine the workers of one setting, whose rivals ended like this, into one result.
 
     Rounds mean something only together, so what was measured beside a rival that has to be played
@@ -158,12 +158,14 @@ def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[Outcome]) -
     return WorkerResult(kept, next((one.death for one in workers if one.death), None), again=True)
 
 
-def again_without_the_dead(task: Task, run_worker: Callable[[Task], WorkerResult]) -> list[Outcome]:
+def again_without_the_dead(
+    task: Task, run_worker: Callable[[Task], WorkerResult]
+) -> list[RivalOutcome]:
     """Measure a setting until a worker finishes it, each time without the rivals that ended.
 
     After a death that no rival caused the tracer is not warmed: that may have been the cause.
     """
-    ended: list[Outcome] = []
+    ended: list[RivalOutcome] = []
     rivals, spared = task.rivals, False
     while rivals:
         found = run_worker(replace(task, rivals=rivals, warms=task.warms and not spared))

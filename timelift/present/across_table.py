@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 
-from timelift.analyse.across import Pair
+from timelift.analyse.across import ExecutionPair
 from timelift.analyse.stats.verdicts import Comparison
 from timelift.present.execution import modes
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
@@ -19,13 +19,13 @@ SETTINGS = 4
 _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "threads": "threads"}
 
 
-def lines(found: Sequence[Pair]) -> Iterator[str]:
+def lines(found: Sequence[ExecutionPair]) -> Iterator[str]:
     """Return it in a few lines, an axis after the other."""
     for axis, of_axis in itertools.groupby(found, key=lambda pair: pair.axis):
         yield from _axis(axis, list(of_axis))
 
 
-def _axis(axis: str, found: Sequence[Pair]) -> Iterator[str]:
+def _axis(axis: str, found: Sequence[ExecutionPair]) -> Iterator[str]:
     usual = " or ".join(dict.fromkeys(str(pair.values[0]) for pair in found))
     yield (
         f"across {_PLURALS[axis]}: times the seconds a call takes with {usual}, "
@@ -33,7 +33,7 @@ def _axis(axis: str, found: Sequence[Pair]) -> Iterator[str]:
     )
     if axis in {"backend", "mode"}:
         yield f"  {meaning(found)}"
-    by_setting: dict[str, dict[str, list[Pair]]] = {}
+    by_setting: dict[str, dict[str, list[ExecutionPair]]] = {}
     for pair in found:
         strategies = by_setting.setdefault(pair.usual.setting.label, {})
         strategies.setdefault(pair.usual.strategy, []).append(pair)
@@ -44,12 +44,12 @@ def _axis(axis: str, found: Sequence[Pair]) -> Iterator[str]:
         yield f"  and {len(by_setting) - SETTINGS} more settings: see across.csv"
 
 
-def meaning(found: Iterable[Pair]) -> str:
+def meaning(found: Iterable[ExecutionPair]) -> str:
     """Return what each mode that occurs is called on each backend."""
     return modes(case.setting for pair in found for case in (pair.usual, pair.other))
 
 
-def _rows(strategies: dict[str, list[Pair]]) -> Iterator[str]:
+def _rows(strategies: dict[str, list[ExecutionPair]]) -> Iterator[str]:
     widest = max(map(len, strategies))
     cells = {name: [_cell(pair) for pair in pairs] for name, pairs in strategies.items()}
     columns = itertools.zip_longest(*cells.values(), fillvalue="")
@@ -59,7 +59,7 @@ def _rows(strategies: dict[str, list[Pair]]) -> Iterator[str]:
         yield f"    {name:{widest}}  {'   '.join(padded)}".rstrip()
 
 
-def _cell(pair: Pair) -> str:
+def _cell(pair: ExecutionPair) -> str:
     return f"{pair.values[1]} {ratio(pair.comparison)} {pair.comparison.verdict}"
 
 
@@ -74,7 +74,7 @@ def ratio(found: Comparison) -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def across(found: Sequence[Pair]) -> Table:
+def across(found: Sequence[ExecutionPair]) -> Table:
     """Return one row a pair: what the other way of execution takes, as a multiple of the usual."""
     return Table(
         "across",
@@ -97,16 +97,16 @@ def across(found: Sequence[Pair]) -> Table:
     )
 
 
-def _times(name: str) -> Callable[[Pair], float]:
+def _times(name: str) -> Callable[[ExecutionPair], float]:
     return lambda pair: math.exp(getattr(pair.comparison, name))
 
 
-def sheets(found: Sequence[Pair]) -> dict[str, str]:
+def sheets(found: Sequence[ExecutionPair]) -> dict[str, str]:
     """Return every pair as CSV, by file name; none where everything was executed in one way."""
     return {"across.csv": csv_of_values(across(found))} if found else {}
 
 
-def page_tables(found: Sequence[Pair]) -> tuple[Table, ...]:
+def page_tables(found: Sequence[ExecutionPair]) -> tuple[Table, ...]:
     """Return the table as the page shows it, if it has a row."""
     if not found:
         return ()

@@ -14,7 +14,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
 from timelift.analyse.stats.first_calls import FirstCall
-from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN
 from timelift.present import notes
@@ -74,7 +74,7 @@ class Row:
 
     found: RunFindings
     measurement: Measurement
-    rival: Rival | None = None
+    rival: RankedCase | None = None
     ranking: Ranking | None = None
 
     @property

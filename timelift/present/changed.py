@@ -3,16 +3,16 @@
 import math
 from collections.abc import Callable, Mapping
 
-from timelift.analyse.changes.states import Change, State
-from timelift.analyse.runs.facts import FactChange
+from timelift.analyse.changes.states import ChangeState, LevelChange
+from timelift.analyse.runs.fact_changes import FactChange
 from timelift.present.units import human_bytes, three_figures
 
 #: Red fails a build; a suspect is to be looked at.
 STYLES = {
-    State.SUSPECT: "yellow",
-    State.SLOWER: "red",
-    State.CREPT: "red",
-    State.FASTER: "green",
+    ChangeState.SUSPECT: "yellow",
+    ChangeState.SLOWER: "red",
+    ChangeState.CREPT: "red",
+    ChangeState.FASTER: "green",
 }
 
 FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
@@ -29,7 +29,7 @@ def percent(log_ratio: float) -> str:
     return f"{round(100 * math.expm1(log_ratio), 1) + 0.0:+.1f} %"
 
 
-def interval(change: Change) -> str:
+def interval(change: LevelChange) -> str:
     """Write the 95 % interval of a change."""
     return f"[{percent(change.low)}, {percent(change.high)}]"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
 from timelift.analyse.choose.decide import DEAREST
-from timelift.analyse.choose.question import Goal, Question
+from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.case import Setting, TimeAxis
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE
@@ -32,7 +32,7 @@ class Usage:
 
 
 def answer(
-    question: Question, choice: Choice, title: str, usage: Usage, trust: str
+    question: ChooseQuestion, choice: Choice, title: str, usage: Usage, trust: str
 ) -> Iterator[str]:
     """Write the answer; `title` is what the run calls the strategy, if it does."""
     about = f" ({title})" if title else ""
@@ -44,7 +44,7 @@ def answer(
     yield f"trust: {trust}"
 
 
-def undecided(question: Question, found: Undecided, options: dict[str, str]) -> Iterator[str]:
+def undecided(question: ChooseQuestion, found: Undecided, options: dict[str, str]) -> Iterator[str]:
     """Write that there is no answer yet, and the one command that would give it.
 
     `options` are those of the run without which it would have measured something else.
@@ -57,7 +57,7 @@ def undecided(question: Question, found: Undecided, options: dict[str, str]) -> 
     yield f"decide it with: {command}"
 
 
-def asked(question: Question) -> str:
+def asked(question: ChooseQuestion) -> str:
     """Write the setting in words, the usual value of an axis left out."""
     one = question.setting
     usual = Setting(one.workload, one.seq_len, one.batch, one.phase)
@@ -186,7 +186,7 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def how_to_use(question: Question, strategy: str, found: Usage) -> str:
+def how_to_use(question: ChooseQuestion, strategy: str, found: Usage) -> str:
     """Write which file to copy and how to call it."""
     inside = strategy.partition("[")[2]
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from timelift.analyse.changes.two_runs import Decision
-from timelift.analyse.choose.question import Question
+from timelift.analyse.choose.question import ChooseQuestion
 from timelift.case import AXES, OPTIONS, Case, Setting
 
 #: Axes that are named even where they have their usual value.
@@ -12,7 +12,11 @@ _ALWAYS = ("strategy", "workload", "seq_len", "batch", "phase", "mode")
 
 
 def to_measure(
-    question: Question, options: dict[str, str], strategies: Sequence[str] = (), *, longer: bool
+    question: ChooseQuestion,
+    options: dict[str, str],
+    strategies: Sequence[str] = (),
+    *,
+    longer: bool,
 ) -> str:
     """Write what would measure a question, with these `options` of a run.
 
@@ -26,7 +30,7 @@ def to_measure(
     return shlex.join(words)
 
 
-def _asked(question: Question) -> Iterator[str]:
+def _asked(question: ChooseQuestion) -> Iterator[str]:
     usual = Setting("", 1, 1, question.setting.phase)
     for name in AXES:
         value = getattr(question.setting, name)

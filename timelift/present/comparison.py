@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from timelift.analyse.changes.states import State
-from timelift.analyse.changes.two_runs import CaseBetween, Compared, Side
+from timelift.analyse.changes.states import ChangeState
+from timelift.analyse.changes.two_runs import CaseBetween, ComparedRun, TwoRuns
 from timelift.analyse.runs.measurement import Run
 from timelift.escape import plain
 from timelift.present.changed import STYLES, interval, percent
@@ -20,10 +20,10 @@ from timelift.present.terminal import show_line, show_table
 from timelift.present.units import MILLISECONDS
 
 #: What is said of a case on another machine, where nothing can be suspect.
-_ADVISED = {State.SUSPECT: "slower there"}
+_ADVISED = {ChangeState.SUSPECT: "slower there"}
 
 
-def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
+def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
     """Print everything, the worst first; `rows` limits the table beyond the suspects."""
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
@@ -38,7 +38,7 @@ def show(compared: Compared, console: Console, rows: int = ROWS) -> None:
         console.print(Text(plain(line)), soft_wrap=True)
 
 
-def head(compared: Compared) -> Iterator[tuple[str, str]]:
+def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     """Write which runs, what drifted between them, and what the canary says of the machine."""
     yield "old", _run(compared.old.run, compared.decision.old)
     yield "new", _run(compared.new.run, compared.decision.new)
@@ -59,7 +59,7 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def cases(judged: Sequence[CaseBetween], compared: Compared) -> Table:
+def cases(judged: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
     side = _rank if compared.advisory else _seconds
     columns = (
@@ -75,19 +75,19 @@ def cases(judged: Sequence[CaseBetween], compared: Compared) -> Table:
     return Table("cases", "Cases of two runs", columns, judged)
 
 
-def _state(one: CaseBetween, compared: Compared) -> str:
+def _state(one: CaseBetween, compared: TwoRuns) -> str:
     return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
-def _seconds(name: str, side: Side) -> Column:
+def _seconds(name: str, side: ComparedRun) -> Column:
     return number(name, value=lambda one: side.seconds[one.shift.case], unit=MILLISECONDS, rank=3)
 
 
-def _rank(name: str, side: Side) -> Column:
+def _rank(name: str, side: ComparedRun) -> Column:
     return Column(f"{name} rank", value=lambda one: _place(one, side), rank=3, right=True)
 
 
-def _place(one: CaseBetween, side: Side) -> str:
+def _place(one: CaseBetween, side: ComparedRun) -> str:
     place, rivals = side.rank(one.shift.case)
     return f"{place} of {rivals}"
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from timelift.analyse.changes.states import State
-from timelift.analyse.changes.two_runs import CaseBetween, Compared, Decision, Findings
-from timelift.analyse.runs.facts import FactChange
+from timelift.analyse.changes.states import ChangeState
+from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRunFindings, TwoRuns
+from timelift.analyse.runs.fact_changes import FactChange
 from timelift.case import Case
 from timelift.present.changed import fact_in_words, percent
 from timelift.present.command_lines import to_decide
@@ -13,7 +13,7 @@ from timelift.present.command_lines import to_decide
 ROWS, NAMES = 20, 6
 
 
-def shown(findings: Findings, rows: int) -> list[CaseBetween]:
+def shown(findings: TwoRunFindings, rows: int) -> list[CaseBetween]:
     """Return the rows that are printed: all suspects, and so many more."""
     return list(findings.cases[: findings.suspect_rows + rows])
 
@@ -23,7 +23,7 @@ def case_name(case: Case) -> str:
     return f"{case.strategy}, {case.setting.label}"
 
 
-def notes(compared: Compared, rows: int = ROWS) -> Iterator[str]:
+def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     findings = compared.findings
     hidden = len(findings.cases) - len(shown(findings, rows))
@@ -50,11 +50,11 @@ def _listed(what: str, cases: Sequence[Case]) -> Iterator[str]:
 
 
 def _fact(change: FactChange) -> str:
-    state = State.SUSPECT if change.worse else "better"
+    state = ChangeState.SUSPECT if change.worse else "better"
     return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
 
 
-def _together(findings: Findings) -> Iterator[str]:
+def _together(findings: TwoRunFindings) -> Iterator[str]:
     """Write which settings moved as a whole; all of them are one sentence."""
     slower = findings.suspect_settings
     if findings.all_settings_slower:
@@ -71,7 +71,7 @@ def _together(findings: Findings) -> Iterator[str]:
         )
 
 
-def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
+def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write how many suspects there are, and the command that decides about each."""
     findings = compared.findings
     compared_cases = len(findings.cases)
@@ -84,14 +84,14 @@ def ending(compared: Compared, rows: int = ROWS) -> Iterator[str]:
     yield from _decisions(compared, findings.suspects, rows)
 
 
-def _visible(findings: Findings) -> str:
+def _visible(findings: TwoRunFindings) -> str:
     if not findings.cases:
         return ""
     usual = percent(findings.usually_visible)
     return f"; the median case would be one if it were {usual} slower"
 
 
-def _decisions(compared: Compared, cases: Sequence[Case], rows: int) -> Iterator[str]:
+def _decisions(compared: TwoRuns, cases: Sequence[Case], rows: int) -> Iterator[str]:
     shared = compared.findings.suspect_settings
     parts = [f"{len(cases)} suspects among {len(compared.findings.cases)} cases"] if cases else []
     parts += [f"{len(shared)} settings as a whole"] if shared else []

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator
 
-from timelift.analyse.stats.gate import Finding
-from timelift.analyse.stats.outcomes import GateFindings, Outcome
-from timelift.analyse.stats.paired import Quantity
+from timelift.analyse.gate.judge import SidesFinding
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
+from timelift.analyse.gate.sides import Quantity
 from timelift.case import Case
 from timelift.journal import Against
 
@@ -19,7 +19,7 @@ _COMPARED = {
 }
 
 
-def failure(outcome: Outcome, against: Against) -> str:
+def failure(outcome: CaseOutcome, against: Against) -> str:
     """Write why a case fails the gate."""
     reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
     reasons += [
@@ -36,7 +36,7 @@ def name(case: Case) -> str:
     return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
-def changed(quantity: Quantity, finding: Finding, against: Against) -> str:
+def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
     """Say by how much a quantity differs, with its 95 % interval in per cent."""
     less = finding.effect < 0
     ends = sorted(abs(_percent(end)) for end in (finding.low, finding.high))
@@ -46,7 +46,7 @@ def changed(quantity: Quantity, finding: Finding, against: Against) -> str:
     )
 
 
-def undecided(finding: Finding, against: Against) -> str:
+def undecided(finding: SidesFinding, against: Against) -> str:
     """Say what is not known of a case, and what would have been seen."""
     seen = (
         f"a change of {_percent(finding.detectable):.1f} % would have been seen"
@@ -116,7 +116,7 @@ def _some(texts: Iterator[str]) -> Iterator[str]:
         yield f"and {len(found) - NAMED} more like these"
 
 
-def _interval(finding: Finding) -> str:
+def _interval(finding: SidesFinding) -> str:
     if not math.isfinite(finding.low):
         return "(no interval from so few launches)"
     return f"[{_percent(finding.low):.1f}, {_percent(finding.high):.1f}]"

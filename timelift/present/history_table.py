@@ -10,7 +10,7 @@ from rich.text import Text
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.changes.many_runs import CaseHistory
-from timelift.analyse.changes.states import Change, Move
+from timelift.analyse.changes.states import LevelChange, MachineMove
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.present.changed import STYLES, interval, percent
@@ -90,7 +90,7 @@ def _changed(history: History) -> list[CaseHistory]:
 def cases(found: Sequence[CaseHistory], history: History) -> Table:
     """Return one row a case: its axes, how it stands now, and what its latest change was."""
 
-    def place(one: CaseHistory) -> Change | None:
+    def place(one: CaseHistory) -> LevelChange | None:
         return (one.since or one.change) if one.change else None
 
     columns = (
@@ -118,21 +118,21 @@ def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
     return lambda one: round(math.exp(getattr(one.change, name)), 6) if one.change else None
 
 
-def _percent(change: Change) -> str:
+def _percent(change: LevelChange) -> str:
     return percent(change.shift)
 
 
-def _since(place: Change | None, history: History) -> str | None:
+def _since(place: LevelChange | None, history: History) -> str | None:
     return history.runs[place.after].day if place else None
 
 
-def _commits(place: Change | None, history: History) -> str | None:
+def _commits(place: LevelChange | None, history: History) -> str | None:
     if place is None:
         return None
     return f"{history.runs[place.before].commit}..{history.runs[place.after].commit}"
 
 
-def _with_it(place: Change | None, history: History) -> str | None:
+def _with_it(place: LevelChange | None, history: History) -> str | None:
     return between(history.differences(place.before, place.after)) if place else None
 
 
@@ -146,7 +146,7 @@ class _Moment:
     """A change of a case between two runs, or of the machine, whose case is empty."""
 
     case: str
-    change: Change | Move
+    change: LevelChange | MachineMove
     logs: tuple[float, float, float]
 
 

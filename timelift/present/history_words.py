@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.states import WORSE, Change, Move
+from timelift.analyse.changes.states import WORSE, LevelChange, MachineMove
 from timelift.present.changed import FACTS, fact_in_words, percent
 from timelift.present.differences import between
 
@@ -69,7 +69,7 @@ def answer(history: History) -> str:
     return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
-def moved(move: Move, history: History) -> str:
+def moved(move: MachineMove, history: History) -> str:
     """Write that the machine moved, when, and what was other than before."""
     before, after = history.runs[move.before], history.runs[move.after]
     how = "against each other" if move.apart else f"by {percent(move.shift)}"
@@ -92,6 +92,6 @@ def past(history: History) -> Iterator[str]:
             yield f"{one.case.label}: {changed(change, history)}"
 
 
-def changed(change: Change, history: History) -> str:
+def changed(change: LevelChange, history: History) -> str:
     """Write what a change was and between which commits."""
     return f"{percent(change.shift)} {_where(history, change.before, change.after)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.lifts import NoAnswer, declared
-from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.planted import MARK as TWIN
 from timelift.present import prices, recommended
 
@@ -31,7 +31,7 @@ def _instead(one: NoAnswer) -> str:
     return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
 
 
-def shown(row: Rival, found: Ranking) -> str:
+def shown(row: RankedCase, found: Ranking) -> str:
     """Name a row of a table, a look-alike with its mark; a twin has one in its name."""
     name = row.case.strategy
     return name + (MARK if row in found.look_alikes and TWIN not in name else "")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from timelift.analyse.recommend import Price
-from timelift.analyse.stats.rival import Ranking, Rival
+from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.present.units import three_figures
 
 #: From this ratio on a price is written as times the best.
@@ -17,7 +17,7 @@ def price_in_words(low: float, high: float) -> str:
     return f"{low:.3g} to {high:.3g} times the best"
 
 
-def sentence(row: Rival) -> str:
+def sentence(row: RankedCase) -> str:
     """Write what choosing a strategy costs."""
     strategy, (low, high) = row.case.strategy, row.price
     if not row.price_is_known:

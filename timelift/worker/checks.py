@@ -63,7 +63,7 @@ def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> f
 
 
 @dataclass(frozen=True)
-class Answer:
+class BackwardResult:
     """The results of a backward call for a cotangent.
 
     `by_input`, if it is asked for, is (batch, time, *features); `by_weight` follows the layer's
@@ -120,7 +120,7 @@ class _Backward:
             law.check_finite(answer.by_input, "input gradient")
         law.check_finite_sums(answer.by_weight)
 
-    def _check_sums(self, answer: Answer) -> float:
+    def _check_sums(self, answer: BackwardResult) -> float:
         opinion = self.inner.opinion
         try:
             return self._sums_error(answer, opinion.by_weight, opinion.steps)
@@ -144,7 +144,9 @@ class _Backward:
             return False
         return True
 
-    def _sums_error(self, answer: Answer, wanted: Sequence[Array], steps: Sequence[int]) -> float:
+    def _sums_error(
+        self, answer: BackwardResult, wanted: Sequence[Array], steps: Sequence[int]
+    ) -> float:
         """Compare gradients by weights, allowing each of the additions to round."""
         tolerance = TOLERANCES[self.inner.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
@@ -174,14 +176,16 @@ class _Backward:
         wanted = opinion.outputs[:, at], cotangent[:, at]
         return law.compare_loss(found, *wanted, opinion.scale, self.inner.precision)
 
-    def _answer(self, feed: Feed) -> Answer:
+    def _answer(self, feed: Feed) -> BackwardResult:
         loss, found, *_ = called(self.feeds.engine, self.compiled, feed)
         gradients, by_input = list(found), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self.feeds.fetch(gradients.pop(0))
         to_numpy = self.feeds.engine.to_numpy
         fetched = [None if one is None else to_numpy(one) for one in gradients]
-        return Answer(float(to_numpy(loss)), by_input, [fetched[index] for index in self.order])
+        return BackwardResult(
+            float(to_numpy(loss)), by_input, [fetched[index] for index in self.order]
+        )
 
 
 def _only(cotangent: Array, steps: Sequence[int]) -> Array:

@@ -15,7 +15,7 @@ from timelift.errors import ran_out_of_memory
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker import law
 from timelift.worker.engines import Array, Engine
-from timelift.worker.layer import State, make_layer, sentence, set_global_state
+from timelift.worker.layer import LayerState, make_layer, sentence, set_global_state
 from timelift.worker.opinion import Calls, Opinion
 from timelift.worker.tolerance import TOLERANCES, errors, precision, scale_of
 
@@ -97,7 +97,7 @@ class InnerLayer:
         set_global_state(engine, setting, task.seed)
         self.layer = make_layer(factory, task.features, task.seed % 2**31)
         begin(CALLING_LAYER)
-        self.state = State(self.layer)
+        self.state = LayerState(self.layer)
         backward = setting.phase is Phase.BACKWARD
         self.precision = precision(setting.dtype, setting.device, engine.identity())
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)

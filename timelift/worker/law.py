@@ -20,7 +20,7 @@ from timelift.worker.tolerance import (
     FEW_VALUES,
     LEAST_SHARE_OF_WEIGHTS,
     TOLERANCES,
-    Precision,
+    DtypePrecision,
     errors,
     scale_of,
     widened,
@@ -131,14 +131,14 @@ def check_output_shape(shape: tuple[int | None, ...], expected: Reference) -> No
         raise LawBrokenError(f"returns shape {shape} where the law wants {expected.output_shape}")
 
 
-def check_outputs(outputs: Array, expected: Reference, precision: Precision) -> float:
+def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision) -> float:
     """Compare a model's outputs with the reference; return the largest error of a feature."""
     check_output_shape(outputs.shape, expected)
     allowed = TOLERANCES[precision].outputs
     return _check_steps(outputs, expected.outputs, expected, "outputs", allowed)
 
 
-def check_input_gradient(gradient: Array, expected: Reference, precision: Precision) -> float:
+def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
     """Compare the gradient by the inputs, which is zero at every step without cotangent.
 
     Convolutions by FFT or Winograd leave some rounding of their neighbours there.
@@ -174,7 +174,7 @@ def check_finite_sums(gradients: Sequence[Array | None]) -> None:
 def check_weight_gradients(
     gradients: Sequence[Array | None],
     expected: Reference,
-    precision: Precision,
+    precision: DtypePrecision,
     rounding: Sequence[float] = (),
 ) -> float:
     """Compare the gradients by the weights, in the layer's order.
@@ -246,7 +246,7 @@ class Loss:
 
 
 def compare_loss(
-    found: float, outputs: Array, cotangent: Array, scale: Array, precision: Precision
+    found: float, outputs: Array, cotangent: Array, scale: Array, precision: DtypePrecision
 ) -> Loss:
     """Compare a loss with sum(outputs * cotangent), both (batch, steps, *outputs).
 
@@ -259,7 +259,7 @@ def compare_loss(
     wanted = float(terms.sum(dtype=np.float64))
     of_outputs = tolerance.outputs / 2 * _length(weights * scale.astype(weights.dtype))
     size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
-    roundoff = min(tolerance.roundoff, TOLERANCES[Precision.FLOAT32].roundoff)
+    roundoff = min(tolerance.roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
     rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
     return Loss(abs(found - wanted) / size, (of_outputs + rounding) / size)
 

@@ -132,7 +132,7 @@ def warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
     return keras.Model(inputs, keras.ops.concatenate([folded, unfolded], axis=0))
 
 
-class State:
+class LayerState:
     """The inner layer's weights that training changes without gradients, to be put back."""
 
     def __init__(self, layer: Any) -> None:

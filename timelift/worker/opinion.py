@@ -23,7 +23,7 @@ from timelift.worker.law import (
     step_errors,
     sum_errors,
 )
-from timelift.worker.tolerance import TOLERANCES, Precision, scale_of, widened
+from timelift.worker.tolerance import TOLERANCES, DtypePrecision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
 CHUNK_BYTES = 2**22
@@ -103,7 +103,11 @@ class Opinion:
     """
 
     def __init__(
-        self, calls: Calls, reference: Reference, precision: Precision, noise: np.random.Generator
+        self,
+        calls: Calls,
+        reference: Reference,
+        precision: DtypePrecision,
+        noise: np.random.Generator,
     ) -> None:
         self._calls, self._reference, self._folds = calls, reference, True
         self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
@@ -129,7 +133,7 @@ class Opinion:
         if not self._folds:  # the gradients told what the outputs did not
             self._settle_outputs()
         self._sums_settled = not self._folds
-        rounds = precision is Precision.BFLOAT16 and self._folds
+        rounds = precision is DtypePrecision.BFLOAT16 and self._folds
         self.rounding = self._rounding() if rounds and reference.by_weight else ()
 
     @property

@@ -10,7 +10,7 @@ from timelift.case import CPU, Dtype
 from timelift.worker.engines import Array
 
 
-class Precision(StrEnum):
+class DtypePrecision(StrEnum):
     """The precision that layers of a dtype are computed in; GPUs may multiply float32 in TF32."""
 
     FLOAT64 = "float64"
@@ -35,10 +35,10 @@ class Tolerance:
 
 
 TOLERANCES = {
-    Precision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
-    Precision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
-    Precision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
-    Precision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
+    DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
+    DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
+    DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
+    DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
 }
 #: A feature's own largest value is its scale once so many of its values are known. Of fewer, all
 #: may be near zero by chance, and then rounding is that of the larger terms which cancelled.
@@ -54,7 +54,7 @@ _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 def precision(
     dtype: Dtype, device: str = CPU, identity: Mapping[str, str] | None = None
-) -> Precision:
+) -> DtypePrecision:
     """Return the precision of layers of `dtype` on a device whose engine has this `identity()`.
 
     On JAX and PyTorch Keras multiplies float64 in float32 (`keras.backend.result_type`). On a GPU
@@ -62,9 +62,9 @@ def precision(
     """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    found = Precision(keras.backend.result_type(str(dtype), str(dtype)))
-    on_gpu = found is Precision.FLOAT32 and not device.startswith(CPU)
-    return Precision.TF32 if on_gpu and _allows_tf32(identity or {}) else found
+    found = DtypePrecision(keras.backend.result_type(str(dtype), str(dtype)))
+    on_gpu = found is DtypePrecision.FLOAT32 and not device.startswith(CPU)
+    return DtypePrecision.TF32 if on_gpu and _allows_tf32(identity or {}) else found
 
 
 def _allows_tf32(identity: Mapping[str, str]) -> bool:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from timelift import journal
-from timelift.analyse.changes.levels import ENOUGH_RIVALS, Summary, levels, of_run
-from timelift.analyse.changes.many_runs import CaseHistory, Found, find
+from timelift.analyse.changes.levels import ENOUGH_RIVALS, RunSummary, levels, of_run
+from timelift.analyse.changes.many_runs import CaseHistory, HistoryFindings, find
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.runs.facts import FactChange, FactSince, changes_over_runs
+from timelift.analyse.runs.fact_changes import FactChange, FactSince, changes_over_runs
 from timelift.analyse.runs.records import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
@@ -49,7 +49,7 @@ class RunHead:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineRuns:
     """One machine's runs, and what was left out of its history in words."""
 
     name: str
@@ -57,7 +57,9 @@ class Machine:
     warnings: tuple[str, ...] = ()
 
 
-def of_machine(results: Path, name: str | None = None, since: datetime | None = None) -> Machine:
+def of_machine(
+    results: Path, name: str | None = None, since: datetime | None = None
+) -> MachineRuns:
     """Return the runs of the machine called `name`, or of the one that ran last, from `since` on.
 
     Raises UserError where there are none.
@@ -77,7 +79,7 @@ def of_machine(results: Path, name: str | None = None, since: datetime | None = 
             f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
             f"{chosen[0].machine!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
-    return Machine(runs[0].machine, tuple(runs), (*_others(heads, chosen), *warnings.all()))
+    return MachineRuns(runs[0].machine, tuple(runs), (*_others(heads, chosen), *warnings.all()))
 
 
 def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
@@ -185,9 +187,9 @@ class History:
     `cases` are all that were looked at, those of `found` the ones that were asked for.
     """
 
-    machine: Machine
+    machine: MachineRuns
     cases: tuple[Case, ...]
-    found: Found
+    found: HistoryFindings
     gate: float
     facts: tuple[FactSince, ...] = ()
 
@@ -242,12 +244,12 @@ def read(results: Path, wanted: Wanted) -> History:
     return History(machine, tuple(one.case for one in found.cases), shown, wanted.gate, facts)
 
 
-def _summary(path: Path) -> Summary:
+def _summary(path: Path) -> RunSummary:
     """Sum up a run; one that went away meanwhile is empty."""
     try:
         return of_run(path)
     except OSError:
-        return Summary({})
+        return RunSummary({})
 
 
 def _shown(cases: tuple[CaseHistory, ...], wanted: Wanted) -> tuple[CaseHistory, ...]:

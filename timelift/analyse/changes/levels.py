@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.facts import largest
+from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.location import HALF, trimmed_mean
+from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
 from timelift.journal.brief import Exact, Median, medians
 
@@ -31,7 +31,7 @@ _ROUNDS_OF_POLISH = 4
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunSummary:
     """The level of every measured case as log seconds per call, and the run's canary (NaN).
 
     `exact` are the facts of each case that repeat themselves, in the order of `EXACT`.
@@ -60,7 +60,7 @@ class _Reading:
         if one.canary_seconds is not None and 0 < one.canary_seconds < _LONGEST_BEAT:
             self.beats.append(one.canary_seconds)
 
-    def summary(self) -> Summary:
+    def summary(self) -> RunSummary:
         """Bring the launches together, setting by setting."""
         by_setting: dict[Setting, list[Case]] = defaultdict(list)
         for case in self.medians:
@@ -75,7 +75,7 @@ class _Reading:
         }
         beat = float(np.median(self.beats)) if self.beats else math.nan
         exact = {case: self.exact[case] for case in found}
-        return Summary(found, beat, exact)
+        return RunSummary(found, beat, exact)
 
     def _table(self, rivals: list[list[Case]]) -> Samples:
         """Lay the medians out as (settings, rivals, launches), NaN where there is none."""
@@ -90,12 +90,12 @@ class _Reading:
         return table
 
 
-def of_run(path: Path) -> Summary:
+def of_run(path: Path) -> RunSummary:
     """Sum up a journal; raises OSError where it cannot be read."""
     return of_lines(path.read_bytes().split(b"\n"))
 
 
-def of_lines(lines: Iterable[bytes]) -> Summary:
+def of_lines(lines: Iterable[bytes]) -> RunSummary:
     """Sum up the lines of a journal."""
     reading = _Reading()
     for one in medians(lines):
@@ -121,7 +121,7 @@ def _median(values: Samples) -> Samples:
 
 
 @dataclass(frozen=True)
-class Levels:
+class RunLevels:
     """Log seconds per call as (cases, runs), NaN where not measured, and log canaries as (runs,).
 
     Cases are sorted, so the rivals of a setting are neighbours.
@@ -131,9 +131,9 @@ class Levels:
     log_seconds: Samples
     log_canary: Samples
 
-    def part(self, first: int, end: int) -> "Levels":
+    def part(self, first: int, end: int) -> "RunLevels":
         """Return the runs from `first` to before `end`."""
-        return Levels(self.cases, self.log_seconds[:, first:end], self.log_canary[first:end])
+        return RunLevels(self.cases, self.log_seconds[:, first:end], self.log_canary[first:end])
 
     @property
     def settings(self) -> dict[Setting, NDArray[np.int_]]:
@@ -150,7 +150,7 @@ class Levels:
         return self.log_seconds - (self.log_canary if known.mean() > HALF else 0.0)
 
 
-def levels(summaries: Sequence[Summary], canaries: Sequence[float]) -> Levels:
+def levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLevels:
     """Lay summaries out as a table; `canaries` stand in where a run timed none beside its cases."""
     cases = sorted({case for one in summaries for case in one.log_seconds})
     row = {case: place for place, case in enumerate(cases)}
@@ -160,7 +160,7 @@ def levels(summaries: Sequence[Summary], canaries: Sequence[float]) -> Levels:
         table[rows, column] = list(one.log_seconds.values())
     beats = np.array([one.canary_seconds for one in summaries])
     both = np.where(np.isfinite(beats), beats, np.array(canaries, float))
-    return Levels(tuple(cases), table, np.log(both))
+    return RunLevels(tuple(cases), table, np.log(both))
 
 
 def shared(table: Samples) -> Samples:
@@ -175,7 +175,7 @@ def shared(table: Samples) -> Samples:
     return moment
 
 
-def ratios(levels: Levels, steady: NDArray[np.bool_]) -> Samples:
+def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
     """Return each case's log ratio to the reference of its setting and run, as (cases, runs).
 
     `steady` says which cases may be in the reference, if two of a setting are.

@@ -10,10 +10,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.levels import ENOUGH_RIVALS, Levels, ratios
+from timelift.analyse.changes.levels import ENOUGH_RIVALS, RunLevels, ratios
+from timelift.analyse.changes.machine_moves import apart, moves
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Fitted, Segment, fit
-from timelift.analyse.changes.states import WORSE, CaseState, Change, Level, Move, State
-from timelift.analyse.changes.together import apart, moves
+from timelift.analyse.changes.states import (
+    WORSE,
+    CaseState,
+    ChangeState,
+    Level,
+    LevelChange,
+    MachineMove,
+)
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import GATE_MARGIN
@@ -23,16 +30,16 @@ _TAIL = 0.025
 #: What the cases tell of the machine is looked at so often.
 _LOOKS = 3
 #: How the cases that changed are sorted.
-_WORST_FIRST = (State.SLOWER, State.CREPT, State.FASTER)
+_WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
 
 
 @dataclass(frozen=True)
 class LatestVersusBest:
     """`worst` is the latest level beside the best one, `since` the change most of it came by."""
 
-    state: State
-    worst: Change | None = None
-    since: Change | None = None
+    state: ChangeState
+    worst: LevelChange | None = None
+    since: LevelChange | None = None
 
     def carried(self, passed: float, later: "LatestVersusBest", gate: float) -> "LatestVersusBest":
         """Return the standing after a move of the machine, in which the case changed by `passed`.
@@ -40,13 +47,17 @@ class LatestVersusBest:
         A slow-down that was confirmed is still there until the case is as fast as it was beside its
         rivals; only then, or where something else is wrong, `later` holds.
         """
-        if self.worst is None or later.state in WORSE | {State.GONE} or not math.isfinite(passed):
+        if (
+            self.worst is None
+            or later.state in WORSE | {ChangeState.GONE}
+            or not math.isfinite(passed)
+        ):
             return later
         shift = self.worst.shift + passed
         if shift < math.log1p(gate):
             return later
         ends = self.worst.low + passed, self.worst.high + passed
-        worst = Change(self.worst.before, self.worst.after, shift, *ends)
+        worst = LevelChange(self.worst.before, self.worst.after, shift, *ends)
         return LatestVersusBest(self.state, worst, self.since)
 
 
@@ -63,13 +74,13 @@ class Era:
         first, last = self.places[one.first], self.places[one.end - 1]
         return Level(int(first), int(last), one.runs, one.mean)
 
-    def change(self, one: Segment, other: Segment) -> Change:
+    def change(self, one: Segment, other: Segment) -> LevelChange:
         """Return the difference of two levels with its interval."""
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(student.quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         reach *= noise.error(one, other)
         before, after = self.places[one.end - 1], self.places[other.first]
-        return Change(int(before), int(after), shift, shift - reach, shift + reach)
+        return LevelChange(int(before), int(after), shift, shift - reach, shift + reach)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -86,7 +97,7 @@ class Era:
         """The last log ratio, NaN where there is none."""
         return self.fitted.segments[-1].mean
 
-    def changes(self, gate: float) -> Iterator[Change]:
+    def changes(self, gate: float) -> Iterator[LevelChange]:
         """Yield the changes from one level to the next that are large enough to tell."""
         for pair in pairwise(self.fitted.segments):
             found = self.change(*pair)
@@ -96,12 +107,12 @@ class Era:
     def standing(self, end: int, gate: float) -> LatestVersusBest:
         """Judge the latest level against the best earlier one; `end` is the run after the last."""
         if not len(self.places) or self.places[-1] < end - LEAST_RUNS:
-            return LatestVersusBest(State.GONE)
+            return LatestVersusBest(ChangeState.GONE)
         *earlier, last = self.fitted.segments
         if len(self.places) < 2 * LEAST_RUNS:
-            return LatestVersusBest(State.UNKNOWN)
+            return LatestVersusBest(ChangeState.UNKNOWN)
         if not earlier:
-            return LatestVersusBest(State.SAME)
+            return LatestVersusBest(ChangeState.SAME)
         best = _best(earlier)
         worst = self.change(best, last)
         if worst.shift >= math.log1p(gate) and self.fitted.differ(best, last):
@@ -109,15 +120,15 @@ class Era:
         before = self.change(earlier[-1], last)
         faster = before.shift <= -math.log1p(gate)
         if faster:
-            return LatestVersusBest(State.FASTER, None, before)
-        return LatestVersusBest(State.SAME)
+            return LatestVersusBest(ChangeState.FASTER, None, before)
+        return LatestVersusBest(ChangeState.SAME)
 
-    def _worse(self, worst: Change, gate: float) -> LatestVersusBest:
+    def _worse(self, worst: LevelChange, gate: float) -> LatestVersusBest:
         """Tell a step from a creep: a creep has no step that is large enough by itself."""
         steps = [one for one in self.changes(gate) if one.shift > 0 and one.before >= worst.before]
         if not steps:
-            return LatestVersusBest(State.CREPT, worst, worst)
-        return LatestVersusBest(State.SLOWER, worst, max(steps, key=lambda one: one.shift))
+            return LatestVersusBest(ChangeState.CREPT, worst, worst)
+        return LatestVersusBest(ChangeState.SLOWER, worst, max(steps, key=lambda one: one.shift))
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
@@ -136,8 +147,8 @@ class CaseHistory(CaseState):
 
     ratio: Samples
     eras: tuple[tuple[Level, ...], ...]
-    changes: tuple[Change, ...]
-    since: Change | None = None
+    changes: tuple[LevelChange, ...]
+    since: LevelChange | None = None
 
     @property
     def runs(self) -> int:
@@ -150,17 +161,17 @@ class CaseHistory(CaseState):
         return self.eras[-1][-1].runs
 
     @property
-    def past(self) -> tuple[Change, ...]:
+    def past(self) -> tuple[LevelChange, ...]:
         """The changes that do not tell how it stands now."""
         return tuple(change for change in self.changes if change != self.since)
 
 
 @dataclass(frozen=True)
-class Found:
+class HistoryFindings:
     """What a history shows: its cases in order, and the moves of the machine."""
 
     cases: tuple[CaseHistory, ...]
-    moves: tuple[Move, ...]
+    moves: tuple[MachineMove, ...]
 
     @property
     def worse(self) -> list[CaseHistory]:
@@ -168,7 +179,7 @@ class Found:
         return [one for one in self.cases if one.state in WORSE]
 
     @property
-    def changed(self) -> list[tuple[CaseHistory, Change]]:
+    def changed(self) -> list[tuple[CaseHistory, LevelChange]]:
         """The cases that became slower or faster, each with its change, the worst first."""
         told = [(one, one.change) for one in self.cases if one.state in _WORST_FIRST and one.change]
         return sorted(
@@ -184,19 +195,19 @@ class Found:
     @property
     def too_few_runs(self) -> int:
         """How many cases have too few runs for any change."""
-        return self.counts.get(State.UNKNOWN, 0)
+        return self.counts.get(ChangeState.UNKNOWN, 0)
 
     @property
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[ChangeState, int]:
         """How many cases are in each state that any of them is in."""
         counts = Counter(one.state for one in self.cases)
-        return {state: counts[state] for state in State if counts[state]}
+        return {state: counts[state] for state in ChangeState if counts[state]}
 
 
-def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:
+def find(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
     runs = levels.log_seconds.shape[1]
-    cases, common = _cases(levels, [], gate), list[Move]()
+    cases, common = _cases(levels, [], gate), list[MachineMove]()
     for _ in range(_LOOKS):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
         more = common or moves(levels, gate, places)
@@ -205,19 +216,19 @@ def find(levels: Levels, gate: float = GATE_MARGIN) -> Found:
             break
         common = new
         cases = _cases(levels, common, gate)
-    return Found(tuple(cases), tuple(common))
+    return HistoryFindings(tuple(cases), tuple(common))
 
 
-def _apart(found: Sequence[Move]) -> list[Move]:
+def _apart(found: Sequence[MachineMove]) -> list[MachineMove]:
     """Return the moves in order, of those that are close to each other the first that is given."""
-    new: list[Move] = []
+    new: list[MachineMove] = []
     for one in found:
         if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
             new.append(one)
     return sorted(new, key=lambda move: move.after)
 
 
-def _cases(levels: Levels, common: Sequence[Move], gate: float) -> list[CaseHistory]:
+def _cases(levels: RunLevels, common: Sequence[MachineMove], gate: float) -> list[CaseHistory]:
     """Cut the history where the machine moved, and judge every case between the cuts."""
     runs = levels.log_seconds.shape[1]
     bounds = [0, *(move.after for move in common), runs]
@@ -228,7 +239,7 @@ def _cases(levels: Levels, common: Sequence[Move], gate: float) -> list[CaseHist
 
 
 def _standings(
-    levels: Levels, eras: Sequence[Sequence[Era]], ends: Sequence[int], gate: float
+    levels: RunLevels, eras: Sequence[Sequence[Era]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
     """Judge every case era by era; what was slower stays so until it is shown to be mended."""
     standings = [one.standing(ends[0], gate) for one in eras[0]]
@@ -242,7 +253,7 @@ def _standings(
     return standings
 
 
-def _passed(levels: Levels, before: Sequence[Era], after: Sequence[Era]) -> Samples:
+def _passed(levels: RunLevels, before: Sequence[Era], after: Sequence[Era]) -> Samples:
     """Return what each case changed by from one era's end to the next one's, beside its rivals."""
     pairs = zip(before, after, strict=True)
     ends = np.array([(one.end_level, other.end_level, other.first_level) for one, other in pairs])
@@ -253,7 +264,7 @@ def _passed(levels: Levels, before: Sequence[Era], after: Sequence[Era]) -> Samp
     return np.asarray(jumps + within)
 
 
-def _era(levels: Levels, first: int, end: int, gate: float) -> list[Era]:
+def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[Era]:
     """Fit all cases between two moves, the second time beside those rivals that did not change."""
     part = levels.part(first, end)
     found = _fitted(part, np.ones(len(levels.cases), bool))
@@ -262,7 +273,7 @@ def _era(levels: Levels, first: int, end: int, gate: float) -> list[Era]:
     return [dataclasses.replace(one, places=one.places + first) for one in again]
 
 
-def _fitted(levels: Levels, steady: NDArray[np.bool_]) -> list[Era]:
+def _fitted(levels: RunLevels, steady: NDArray[np.bool_]) -> list[Era]:
     table = ratios(levels, steady)
     places = [np.flatnonzero(np.isfinite(row)) for row in table]
     rows = [row[place] for row, place in zip(table, places, strict=True)]

@@ -15,8 +15,8 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import student
-from timelift.analyse.stats.location import mean_and_variance
-from timelift.analyse.stats.moderate import RESOLUTION, Spread, moderate
+from timelift.analyse.stats.robust_mean import mean_and_variance
+from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, moderate
 
 #: So many runs make a segment, so a lone spike, or two, is never a change.
 LEAST_RUNS = 3

@@ -23,7 +23,7 @@ import numpy as np
 
 from timelift.analyse.changes.segments import noise_of
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import independence
@@ -74,11 +74,14 @@ def shifts(old: Run, new: Run) -> list[Shift]:
     if not usable:
         return []
     return list(
-        _shifts(boards(before[case] for case in usable), boards(after[case] for case in usable))
+        _shifts(
+            aligned_samples(before[case] for case in usable),
+            aligned_samples(after[case] for case in usable),
+        )
     )
 
 
-def _shifts(before: Sequence[Board], after: Sequence[Board]) -> Iterator[Shift]:
+def _shifts(before: Sequence[AlignedSamples], after: Sequence[AlignedSamples]) -> Iterator[Shift]:
     """Go through the settings; both runs' boards hold the same cases in the same order."""
     first, second = _pairs(before), _pairs(after)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -90,7 +93,7 @@ def _shifts(before: Sequence[Board], after: Sequence[Board]) -> Iterator[Shift]:
         yield from _of_setting(old, new, change[rows], variance[rows], df[rows])
 
 
-def _pairs(settings: Sequence[Board]) -> Estimates:
+def _pairs(settings: Sequence[AlignedSamples]) -> Estimates:
     """Estimate every pair of rivals of one run, variances moderated over all of them."""
     families = np.repeat(np.arange(len(settings)), [len(board.pairs) for board in settings])
     effects = stack([all_pairs(board.seconds) for board in settings])
@@ -106,7 +109,7 @@ def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Sampl
 
 
 def _of_setting(
-    old: Board, new: Board, change: Samples, variance: Samples, df: Samples
+    old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
 ) -> Iterator[Shift]:
     rivals = len(old.cases)
     own = 0.0 if rivals >= _ENOUGH_RIVALS else np.nan
@@ -134,12 +137,12 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
     return square
 
 
-def _launches(board: Board, place: int) -> int:
+def _launches(board: AlignedSamples, place: int) -> int:
     return int(np.isfinite(board.seconds[place]).any(-1).sum())
 
 
 @dataclass(frozen=True)
-class Session:
+class SessionSpread:
     """The variance that one session adds to a log ratio, worth `df` degrees of freedom."""
 
     variance: float = ASSUMED_SD**2
@@ -147,7 +150,7 @@ class Session:
     runs: int = 0
 
 
-def sessions(history: Sequence[Run]) -> Mapping[Case, Session]:
+def sessions(history: Sequence[Run]) -> Mapping[Case, SessionSpread]:
     """Learn from runs in the order of their times; a case in too few of them is left out."""
     steps: dict[Case, list[Shift]] = defaultdict(list)
     for before, after in itertools.pairwise(history):
@@ -156,11 +159,11 @@ def sessions(history: Sequence[Run]) -> Mapping[Case, Session]:
     return {case: _learnt(some) for case, some in steps.items() if len(some) >= FEWEST_RUNS - 1}
 
 
-def _learnt(steps: Sequence[Shift]) -> Session:
+def _learnt(steps: Sequence[Shift]) -> SessionSpread:
     """Average what history shows with what is assumed, weighted by degrees of freedom."""
     noise = noise_of(np.array([step.effect for step in steps])) ** 2
     explained = float(np.median([step.variance for step in steps])) / 2
     excess = max(0.0, noise - explained)
     df = ASSUMED_DF + len(steps)
     variance = (ASSUMED_DF * ASSUMED_SD**2 + len(steps) * excess) / df
-    return Session(variance, df, len(steps) + 1)
+    return SessionSpread(variance, df, len(steps) + 1)

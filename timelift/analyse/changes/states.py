@@ -6,7 +6,7 @@ from enum import StrEnum
 from timelift.case import Case
 
 
-class State(StrEnum):
+class ChangeState(StrEnum):
     """How a case stands now beside how it stood."""
 
     #: Slower in one run than in another; only a measurement side by side can confirm it.
@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 #: What fails a build: a slow-down that runs have confirmed, and that is still there.
-WORSE = frozenset({State.SLOWER, State.CREPT})
+WORSE = frozenset({ChangeState.SLOWER, ChangeState.CREPT})
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Level:
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """Between two runs a case changed by `shift`, a log ratio with its 95 % interval."""
 
     before: int
@@ -50,12 +50,12 @@ class CaseState:
     """A case, how it stands, and the change that tells how much, if any does."""
 
     case: Case
-    state: State
-    change: Change | None
+    state: ChangeState
+    change: LevelChange | None
 
 
 @dataclass(frozen=True)
-class Move:
+class MachineMove:
     """Between two runs, by position, `share` of the cases moved by `shift` (a log ratio) at once.
 
     The cases are the rivals of a setting, or all of a machine. `apart` says that they moved against

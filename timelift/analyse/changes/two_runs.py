@@ -14,11 +14,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.shift import Session, Shift, measured, sessions, shifts
-from timelift.analyse.changes.states import CaseState, Change, Move, State
-from timelift.analyse.changes.together import SETTING_GATE, canary_change, together
+from timelift.analyse.changes.machine_moves import SETTING_GATE, canary_change, together
+from timelift.analyse.changes.shift import SessionSpread, Shift, measured, sessions, shifts
+from timelift.analyse.changes.states import CaseState, ChangeState, LevelChange, MachineMove
 from timelift.analyse.runs.engines import identity
-from timelift.analyse.runs.facts import FactChange, fact_changes
+from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
@@ -109,18 +109,18 @@ class CaseBetween(CaseState):
     were it the only one.
     """
 
-    change: Change
+    change: LevelChange
     shift: Shift
-    session: Session
+    session: SessionSpread
     visible: float
 
 
 @dataclass(frozen=True)
-class Findings:
+class TwoRunFindings:
     """All that was found between two runs; `lost` are cases that were measured and now fail."""
 
     cases: tuple[CaseBetween, ...]
-    settings: Mapping[Setting, Move]
+    settings: Mapping[Setting, MachineMove]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
@@ -131,17 +131,17 @@ class Findings:
     @property
     def suspect_rows(self) -> int:
         """How many of the judged cases are suspect by their times; they come first."""
-        return sum(one.state is State.SUSPECT for one in self.cases)
+        return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
     @property
     def suspects(self) -> tuple[Case, ...]:
         """The cases with a reason to be measured again, the worst first."""
-        slower = [one.case for one in self.cases if one.state is State.SUSPECT]
+        slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
         return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
 
     @property
-    def suspect_settings(self) -> dict[Setting, Move]:
+    def suspect_settings(self) -> dict[Setting, MachineMove]:
         """The settings that became slower by more than a machine does by itself."""
         return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
 
@@ -166,11 +166,13 @@ class Findings:
         return bool(self.suspects or self.suspect_settings)
 
 
-def judge(old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN) -> Findings:
+def judge(
+    old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
+) -> TwoRunFindings:
     """Compare two runs of one machine; `history` are its other runs in the order of their times."""
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
-    return Findings(
+    return TwoRunFindings(
         cases=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
         settings=together(old, new),
         facts=fact_changes(before, after),
@@ -192,12 +194,12 @@ def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
 
 
 def _judged(
-    found: Sequence[Shift], learnt: Mapping[Case, Session], margin: float
+    found: Sequence[Shift], learnt: Mapping[Case, SessionSpread], margin: float
 ) -> tuple[CaseBetween, ...]:
     """Judge every case, suspects first and then by how much slower they became."""
     if not found:
         return ()
-    known = [learnt.get(shift.case, Session()) for shift in found]
+    known = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, known)
     width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
@@ -206,7 +208,7 @@ def _judged(
     columns = (
         [shift.case for shift in found],
         _states(found, effect, scale, df, margin),
-        [Change(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
         found,
         known,
         np.maximum(alone, margin).tolist(),
@@ -217,10 +219,10 @@ def _judged(
 
 def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
     """Return what a case is sorted by; the names decide where changes agree but for rounding."""
-    return one.state is not State.SUSPECT, -round(one.change.shift, _DIGITS), one.case
+    return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
 
 
-def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, Samples]:
+def _spread(found: Sequence[Shift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
     """Return each change's standard error, both sessions included, and its degrees of freedom."""
     launches = np.array([shift.variance for shift in found])
     session = 2 * np.array([one.variance for one in known])
@@ -230,16 +232,16 @@ def _spread(found: Sequence[Shift], known: Sequence[Session]) -> tuple[Samples, 
 
 def _states(
     found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
-) -> list[State]:
+) -> list[ChangeState]:
     """Name each change; with too few launches on either side none is known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, student.tail(effect / scale, df), 1.0)
     faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
     alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
-    states = np.where(alike, State.SAME, State.UNKNOWN)
-    states = np.where(_found(faster) & (effect <= -margin), State.FASTER, states)
-    states = np.where(_found(slower) & (effect >= margin), State.SUSPECT, states)
-    return [State(state) for state in states.tolist()]
+    states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
+    states = np.where(_found(faster) & (effect <= -margin), ChangeState.FASTER, states)
+    states = np.where(_found(slower) & (effect >= margin), ChangeState.SUSPECT, states)
+    return [ChangeState(state) for state in states.tolist()]
 
 
 def _found(p: Samples) -> NDArray[np.bool_]:
@@ -251,7 +253,7 @@ def _found(p: Samples) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """One of the two runs: its commit, and the seconds per call of its measured cases."""
 
     run: Run
@@ -271,12 +273,12 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Compared:
+class TwoRuns:
     """Two runs and what was found between them; `advisory` where they are of two machines."""
 
-    old: Side
-    new: Side
-    findings: Findings
+    old: ComparedRun
+    new: ComparedRun
+    findings: TwoRunFindings
     decision: Decision
     advisory: bool = False
 
@@ -288,14 +290,14 @@ def compared(
     gate: float = GATE_MARGIN,
     *,
     advisory: bool = False,
-) -> Compared:
+) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     findings = judge(old, new, history, gate)
-    return Compared(_side(old), _side(new), findings, decision(old, new), advisory)
+    return TwoRuns(_side(old), _side(new), findings, decision(old, new), advisory)
 
 
-def _side(run: Run) -> Side:
-    return Side(run, {case: _seconds(one) for case, one in measured(run).items()})
+def _side(run: Run) -> ComparedRun:
+    return ComparedRun(run, {case: _seconds(one) for case, one in measured(run).items()})
 
 
 def _seconds(one: Measurement) -> float:

@@ -10,7 +10,7 @@ from timelift.case import Setting
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """The measured settings around a question: one, two along `axis`, or four."""
 
     corners: tuple[Setting, ...]
@@ -76,7 +76,7 @@ class Choice:
     """
 
     strategy: str
-    place: Place
+    place: Position
     launches: int
     value: float
     low: float
@@ -129,15 +129,15 @@ class Undecided:
     batches: tuple[int, int] = (0, 0)
 
 
-def place(asked: Setting, measured: Iterable[Setting]) -> Place | None:
+def place(asked: Setting, measured: Iterable[Setting]) -> Position | None:
     """Find the nearest measured settings on every side; None where a side has none."""
     known = {one for one in measured if alike(one, asked)}
     if asked in known:
-        return Place((asked,))
+        return Position((asked,))
     for axis in ("seq_len", "batch"):
         line = {one for one in known if others(one, axis) == others(asked, axis)}
         if ends := _around(asked, axis, line):
-            return Place(ends, axis)
+            return Position(ends, axis)
     return _corners(asked, known)
 
 
@@ -155,10 +155,10 @@ def _around(asked: Setting, axis: str, line: Iterable[Setting]) -> tuple[Setting
     return (before[-1], after[0]) if before and after else ()
 
 
-def _corners(asked: Setting, known: set[Setting]) -> Place | None:
+def _corners(asked: Setting, known: set[Setting]) -> Position | None:
     """Return the four settings around a question that is between sizes in both axes."""
     batches = _around(asked, "batch", {replace(one, seq_len=asked.seq_len) for one in known})
     lines = [{one for one in known if one.batch == end.batch} for end in batches]
     corners = [_around(asked, "seq_len", line) for line in lines]
     same = len({tuple(one.seq_len for one in ends) for ends in corners}) == 1
-    return Place(tuple(one for ends in corners for one in ends)) if same and corners[0] else None
+    return Position(tuple(one for ends in corners for one in ends)) if same and corners[0] else None

@@ -14,12 +14,12 @@ from timelift.analyse.choose.answers import (
     Basis,
     Choice,
     Doubt,
-    Place,
+    Position,
     Undecided,
     alike,
     place,
 )
-from timelift.analyse.choose.question import Goal, Question
+from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import fact_or_bound
@@ -27,7 +27,7 @@ from timelift.analyse.scaling.crossing import Curve
 from timelift.analyse.scaling.overtaking import Duels, duels
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.rival import Rival
+from timelift.analyse.stats.rival import RankedCase
 from timelift.case import Setting, Status
 
 #: An answer that may cost more than this over the best is none.
@@ -41,7 +41,7 @@ _ALIKE = {Goal.MEMORY: 1.05, Goal.FIRST_CALL: 1.25}
 _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
-def decide(question: Question, run: Run) -> Choice | Undecided:
+def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
     """Answer a question from what was measured of lifts."""
     ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
     where = place(question.setting, ranked)
@@ -68,7 +68,10 @@ def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
 
 
 def _by_time(
-    where: Place, ranked: Mapping[Setting, Ranking], measured: Sequence[Measurement], asked: Setting
+    where: Position,
+    ranked: Mapping[Setting, Ranking],
+    measured: Sequence[Measurement],
+    asked: Setting,
 ) -> Choice | Undecided:
     contests = [ranked[corner] for corner in where.corners]
     if where.measured:
@@ -79,7 +82,7 @@ def _by_time(
     return _among(where, contests)
 
 
-def _at(where: Place, found: Ranking) -> Choice | Undecided:
+def _at(where: Position, found: Ranking) -> Choice | Undecided:
     """Answer with what is recommended for the very setting."""
     best = recommend([found])
     if best is None or not best.is_answer:
@@ -102,7 +105,7 @@ def _at(where: Place, found: Ranking) -> Choice | Undecided:
     )
 
 
-def _alternative(row: Rival, own: Rival, close: Sequence[str]) -> Alternative:
+def _alternative(row: RankedCase, own: RankedCase, close: Sequence[str]) -> Alternative:
     """Return what a rival takes beside the chosen one: no more for sure, if none showed it slower.
 
     All intervals to the fastest hold at once, so beside another their ends are divided.
@@ -112,7 +115,7 @@ def _alternative(row: Rival, own: Rival, close: Sequence[str]) -> Alternative:
     return Alternative(name, row.ratio / own.ratio, min(low, 1.0) if name in close else low, high)
 
 
-def _curves(where: Place, measured: Sequence[Measurement]) -> Duels:
+def _curves(where: Position, measured: Sequence[Measurement]) -> Duels:
     """Find the paired curves along the line on which a question lies."""
     return next(
         one
@@ -122,7 +125,7 @@ def _curves(where: Place, measured: Sequence[Measurement]) -> Duels:
 
 
 def _between(
-    where: Place, contests: Sequence[Ranking], curves: Duels, size: float
+    where: Position, contests: Sequence[Ranking], curves: Duels, size: float
 ) -> Choice | Undecided:
     """Answer between two sizes, by the paired curves."""
     first, last = (one.rows[0].case.strategy for one in contests)
@@ -171,7 +174,7 @@ def _ratio(other: str, curve: Curve, size: float) -> Alternative:
     return Alternative(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
 
 
-def _ends(where: Place) -> tuple[int, int]:
+def _ends(where: Position) -> tuple[int, int]:
     low, high = (int(getattr(corner, where.axis)) for corner in where.corners)
     return low, high
 
@@ -182,7 +185,7 @@ def _basis(first: str, last: str, *, ahead: bool) -> Basis:
     return Basis.AHEAD if ahead else Basis.TIED
 
 
-def _interpolated(name: str, where: Place, contests: Sequence[Ranking], size: float) -> float:
+def _interpolated(name: str, where: Position, contests: Sequence[Ranking], size: float) -> float:
     """Interpolate a time as a straight line over the log of the size."""
     low, high = (math.log(getattr(corner, where.axis)) for corner in where.corners)
     times = [math.log(one.row(name).seconds_per_call) for one in contests]
@@ -190,7 +193,7 @@ def _interpolated(name: str, where: Place, contests: Sequence[Ranking], size: fl
     return math.exp(times[0] + way * (times[1] - times[0]))
 
 
-def _among(where: Place, contests: Sequence[Ranking]) -> Choice | Undecided:
+def _among(where: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
     """Answer between four settings, only if one strategy is fastest in all of them."""
     firsts = {one.rows[0].case.strategy for one in contests}
     prices = [one.rows[0].price[1] for one in contests]
@@ -204,7 +207,7 @@ def _among(where: Place, contests: Sequence[Ranking]) -> Choice | Undecided:
     return Choice(name, where, launches, *unknown, max(prices), (), Basis.FASTEST_IN_ALL)
 
 
-def _by_fact(goal: Goal, where: Place, measured: Sequence[Measurement]) -> Choice | Undecided:
+def _by_fact(goal: Goal, where: Position, measured: Sequence[Measurement]) -> Choice | Undecided:
     """Answer by a fact of each case: the same strategy must have the least at every corner.
 
     One that is too little to be read counts as the bound that it is below.
@@ -227,7 +230,7 @@ def _by_fact(goal: Goal, where: Place, measured: Sequence[Measurement]) -> Choic
 def _least(
     goal: Goal,
     name: str,
-    where: Place,
+    where: Position,
     measured: Sequence[Measurement],
     facts: Sequence[Mapping[str, float]],
 ) -> Choice:
@@ -253,7 +256,7 @@ def _least(
     )
 
 
-def _at_corners(where: Place, measured: Sequence[Measurement]) -> list[Measurement]:
+def _at_corners(where: Position, measured: Sequence[Measurement]) -> list[Measurement]:
     return [one for one in measured if one.case.setting in where.corners]
 
 
@@ -276,7 +279,7 @@ def _launches_with(name: str, measurement: Measurement) -> int:
 
 
 def _silent(
-    facts: Sequence[Mapping[str, float]], where: Place, measured: Sequence[Measurement]
+    facts: Sequence[Mapping[str, float]], where: Position, measured: Sequence[Measurement]
 ) -> list[str]:
     """Name the strategies that were measured at a corner at which their fact is not known."""
     known = dict(zip(where.corners, facts, strict=True))

@@ -25,7 +25,7 @@ class Goal(StrEnum):
 
 
 @dataclass(frozen=True)
-class Question:
+class ChooseQuestion:
     """A setting, measured or not, and a goal."""
 
     setting: Setting
@@ -39,7 +39,9 @@ def carried(run: Run) -> dict[str, str]:
     return {name: one for name, one in told.items() if isinstance(one, str) and one not in _USUAL}
 
 
-def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()) -> Question:
+def ask(
+    asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] = ()
+) -> ChooseQuestion:
     """Return the words of a command line as a question to a run.
 
     An axis that is not asked about has its usual value, or the only one that was measured.
@@ -55,7 +57,7 @@ def ask(asked: Mapping[str, str], goal: str, run: Run, workloads: Iterable[str] 
     for name in AXES:
         values[name] = told[name] if name in told else _usual(name, known)
         known = [one for one in known if getattr(one, name) == values[name]] or known
-    return Question(Setting(**values), wanted)
+    return ChooseQuestion(Setting(**values), wanted)
 
 
 def _read(name: str, told: str) -> Any:

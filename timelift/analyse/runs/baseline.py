@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import UNSET, structs
 
 from timelift.analyse.runs.condense import condense
-from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import (
@@ -123,7 +123,7 @@ def _rounded(seconds: Samples) -> list[float | None]:
     return [_digits(one) if np.isfinite(one) else None for one in seconds.tolist()]
 
 
-def _facts(launch: Launch) -> Facts:
+def _facts(launch: LaunchSamples) -> Facts:
     kept = {name: getattr(launch.facts, name) for name in KEPT}
     found: dict[str, Any] = {
         name: _digits(value) if isinstance(value, float) else value

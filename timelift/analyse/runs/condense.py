@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Launch, Run, Samples
+from timelift.analyse.runs.measurement import LaunchSamples, Run, Samples
 from timelift.case import Setting
 
 #: Rounds that are left of a launch.
@@ -89,7 +89,7 @@ def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_], rounds: int) -> 
     return blocks.tolist()
 
 
-def _condensed(launch: Launch, edges: Sequence[int]) -> Launch:
+def _condensed(launch: LaunchSamples, edges: Sequence[int]) -> LaunchSamples:
     logs = np.log(launch.seconds_per_call)
     means = [_mean(logs[start:stop]) for start, stop in itertools.pairwise(edges)]
     return dataclasses.replace(launch, seconds_per_call=np.exp(means))

@@ -12,7 +12,7 @@ Samples = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Launch:
+class LaunchSamples:
     """One case in one launch.
 
     `seconds_per_call` holds one value a round, NaN where the rival sat the round out; position `i`
@@ -32,7 +32,7 @@ class Measurement:
 
     case: Case
     status: Status
-    launches: tuple[Launch, ...] = ()
+    launches: tuple[LaunchSamples, ...] = ()
     reason: str = ""
 
 

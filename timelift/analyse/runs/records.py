@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from timelift import journal
-from timelift.analyse.runs.measurement import Launch, Measurement
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.case import Case, Status
 from timelift.escape import plain
 from timelift.journal import CaseInLaunch
@@ -55,9 +55,9 @@ def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measureme
     return Measurement(case, end.status, launches, end.reason)
 
 
-def _launch(record: CaseInLaunch) -> Launch:
+def _launch(record: CaseInLaunch) -> LaunchSamples:
     seconds = np.array(record.seconds_per_call, dtype=np.float64)
-    return Launch(record.launch, seconds, record.facts, record.calls_per_sample)
+    return LaunchSamples(record.launch, seconds, record.facts, record.calls_per_sample)
 
 
 def fact(measurement: Measurement, name: str) -> float | None:
@@ -75,6 +75,6 @@ def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bo
     return bound, bound is not None
 
 
-def fact_of(launch: Launch, name: str) -> float | None:
+def fact_of(launch: LaunchSamples, name: str) -> float | None:
     """Return a fact of one launch, or None where it holds no number for it."""
     return launch.facts.number(name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement, Samples
-from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import Effects, all_pairs
 from timelift.case import Setting
 
@@ -22,7 +22,7 @@ class Family:
     """The boards of settings that differ along `axis` only, at least two."""
 
     axis: str
-    boards: tuple[Board, ...]
+    boards: tuple[AlignedSamples, ...]
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -71,18 +71,18 @@ class Family:
             found.error[cells] = effects.error[:, None]
         return found
 
-    def _places(self, board: Board) -> list[int]:
+    def _places(self, board: AlignedSamples) -> list[int]:
         return [self.launches.index(number) for number in board.launches]
 
 
 def families(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> list[Family]:
     """Find the families of a run along each axis; a setting that stands alone is in none."""
-    known = boards(measurements)
+    known = aligned_samples(measurements)
     return [family for axis in axes for family in _along(axis, known)]
 
 
-def _along(axis: str, known: Iterable[Board]) -> list[Family]:
-    groups: dict[Setting, list[Board]] = defaultdict(list)
+def _along(axis: str, known: Iterable[AlignedSamples]) -> list[Family]:
+    groups: dict[Setting, list[AlignedSamples]] = defaultdict(list)
     for board in known:
         groups[others(board.setting, axis)].append(board)
     return [

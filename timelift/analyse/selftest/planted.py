@@ -52,7 +52,7 @@ class Twin:
 
 
 @dataclass(frozen=True)
-class Contest:
+class TwinGroup:
     """A strategy and its twins in one setting: rivals of which it is known which is slower."""
 
     base: Measurement
@@ -84,7 +84,7 @@ class _Plant:
     first_call_seconds: float
 
 
-def contests(run: Run) -> list[Contest]:
+def contests(run: Run) -> list[TwinGroup]:
     """Return every base with its twins in every setting, in setting order.
 
     Only rivals with samples take part, and a base or a twin alone is no contest.
@@ -97,7 +97,7 @@ def contests(run: Run) -> list[Contest]:
     found = []
     for case in sorted(one for one in measured if one.strategy in by_base):
         twins = tuple(_twins(case, by_base[case.strategy], plants, measured))
-        found += [Contest(measured[case], twins)] if twins else []
+        found += [TwinGroup(measured[case], twins)] if twins else []
     return found
 
 

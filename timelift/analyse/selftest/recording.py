@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Launch, Samples
-from timelift.analyse.selftest.planted import Contest
+from timelift.analyse.runs.measurement import LaunchSamples, Samples
+from timelift.analyse.selftest.planted import TwinGroup
 from timelift.errors import UserError
 
 #: Samples in all pairs of all contests; beyond that the arrays fill a small machine's memory.
@@ -55,7 +55,7 @@ class Recording:
         return np.asarray(np.where(used, samples, 0.0).sum((1, 2, 3)) + setup.sum((1, 2)))
 
 
-def record(contests: Sequence[Contest]) -> Recording:
+def record(contests: Sequence[TwinGroup]) -> Recording:
     """Line up the samples of a run; raises UserError where they would not fit into memory."""
     launches = [[rival.launches for rival in contest.rivals] for contest in contests]
     rows = list(itertools.chain.from_iterable(launches))
@@ -82,13 +82,13 @@ def _refuse_too_many(samples: int) -> None:
         )
 
 
-def _setup_seconds(launch: Launch) -> float:
+def _setup_seconds(launch: LaunchSamples) -> float:
     """Add up what is known of the price of a launch before its first sample."""
     known = [one for name in _SETUP if (one := launch.facts.number(name)) is not None]
     return float(sum(one for one in known if 0 <= one <= _LONGEST))
 
 
-def _comparisons(contests: Sequence[Contest]) -> Iterator[tuple[tuple[int, int], float]]:
+def _comparisons(contests: Sequence[TwinGroup]) -> Iterator[tuple[tuple[int, int], float]]:
     """Return the rows and the truth: each base beside its twins, and identical twins by two."""
     start = 0
     for contest in contests:

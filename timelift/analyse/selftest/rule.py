@@ -56,7 +56,7 @@ class Seats:
 
 
 @dataclass(frozen=True)
-class Rule:
+class LadderRule:
     """A rule by name; `judge` gets what was recorded and the seats. Some never say faster."""
 
     name: str

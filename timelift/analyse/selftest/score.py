@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.rule import Rule
+from timelift.analyse.selftest.rule import LadderRule
 
 #: Truths that agree to so many digits are one.
 _DIGITS = 9
@@ -23,7 +23,7 @@ class Score:
     a rival is slower in some launches only, `wrong_way` those with the wrong sign.
     """
 
-    rule: Rule
+    rule: LadderRule
     false_alarms: Share
     sometimes: Share
     found: dict[float, Share]
@@ -37,7 +37,7 @@ class Score:
         return self.false_alarms.tries + self.sometimes.tries + planted
 
 
-def score(rule: Rule, recordings: Sequence[Recording]) -> Score:
+def score(rule: LadderRule, recordings: Sequence[Recording]) -> Score:
     """Try a rule on every run by itself, and count over all of them."""
     judged = [rule.judge(recording, rule.seats) for recording in recordings]
     parts = zip(recordings, judged, strict=True)

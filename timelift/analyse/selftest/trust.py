@@ -11,9 +11,9 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.selftest import planted
 from timelift.analyse.selftest.ladder import ladder
-from timelift.analyse.selftest.planted import Contest
+from timelift.analyse.selftest.planted import TwinGroup
 from timelift.analyse.selftest.recording import record
-from timelift.analyse.selftest.rule import Rule, Seats
+from timelift.analyse.selftest.rule import LadderRule, Seats
 from timelift.analyse.selftest.score import score
 
 
@@ -24,8 +24,8 @@ def of_run(path: Path) -> Trust | None:
     return _trust(run, contests) if contests else None
 
 
-def _trust(run: Run, contests: Sequence[Contest]) -> Trust:
-    found = score(Rule("timelift", Seats(None), ladder), [record(contests)])
+def _trust(run: Run, contests: Sequence[TwinGroup]) -> Trust:
+    found = score(LadderRule("timelift", Seats(None), ladder), [record(contests)])
     launches = [len(rival.launches) for contest in contests for rival in contest.rivals]
     versions = run.header.machine.versions
     return Trust(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.location import batch_error, trimmed_mean
+from timelift.analyse.stats.robust_mean import batch_error, trimmed_mean
 
 #: Smaller eigenvalues, beside the largest, are a zero and its rounding: rivals that no pair joins.
 #: Of pairs that do join rivals the smallest is seldom under 1e-5; numpy's own bound, 1e-15, takes

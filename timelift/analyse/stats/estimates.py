@@ -8,8 +8,8 @@ import numpy as np
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.location import BATCHES, mean_and_variance
-from timelift.analyse.stats.moderate import Spread, moderate
+from timelift.analyse.stats.robust_mean import BATCHES, mean_and_variance
+from timelift.analyse.stats.shrink_variances import Spread, moderate
 
 #: What one launch is assumed to miss where a run has no second one, as a sd of log ratios.
 ASSUMED_LAUNCH_SD = 0.02

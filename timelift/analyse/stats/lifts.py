@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.rival import UNKNOWN
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
@@ -64,7 +64,7 @@ def rank(run: Run) -> list[Ranking]:
     """
     ranked = {one.setting: one for one in ranking.rank(lifts(run))}
     measured = {one.case: one for one in run.measurements}
-    beside: dict[Setting, list[Rival]] = defaultdict(list)
+    beside: dict[Setting, list[RankedCase]] = defaultdict(list)
     for mine in _by_look_alike(run):
         firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
         rivals = [*mine, *(measured[one.rows[0].case] for one in firsts)]
@@ -87,7 +87,7 @@ def _by_look_alike(run: Run) -> list[list[Measurement]]:
     return [groups[name] for name in sorted(groups)]
 
 
-def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
+def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | None:
     """Return the row of a look-alike beside the fastest lift; None where it was not timed."""
     own = next((row for row in pair.rows if row.case.strategy == name), None)
     if own is None:
@@ -101,7 +101,7 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> Rival | None:
     return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
 
 
-def _scaled(own: Rival, rows: Sequence[Rival], seconds: float) -> Rival:
+def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> RankedCase:
     """Return a row as it stands beside a lift that takes so many seconds a call."""
     other = next(row for row in rows if row.case != own.case)
     verdict, detectable = own.verdict, own.detectable

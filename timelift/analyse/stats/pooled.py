@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Launch, Samples
+from timelift.analyse.runs.measurement import LaunchSamples, Samples
 
 _FENCE = 1.5
 
@@ -34,7 +34,7 @@ class Pooled:
     stddev_outliers: int
 
 
-def pooled(launches: Sequence[Launch]) -> Pooled:
+def pooled(launches: Sequence[LaunchSamples]) -> Pooled:
     """Return the statistics of pytest-benchmark 5.3 of a case."""
     return pooled_samples(np.concatenate([launch.seconds_per_call for launch in launches]))
 

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement, Samples
-from timelift.analyse.stats import together, verdicts
-from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats import simultaneous, verdicts
+from timelift.analyse.stats.absolute_times import AbsoluteTimes, absolute_times
+from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
 from timelift.analyse.stats.letters import tie_letters
-from timelift.analyse.stats.rival import UNKNOWN, Ranking, Rival
-from timelift.analyse.stats.standing import Standing, standings
-from timelift.analyse.stats.together import Levels
+from timelift.analyse.stats.rival import UNKNOWN, RankedCase, Ranking
+from timelift.analyse.stats.simultaneous import PairLevels
 from timelift.analyse.stats.verdicts import (
     CONFIDENCE,
     RANK_MARGIN,
@@ -24,7 +24,7 @@ from timelift.analyse.stats.verdicts import (
     Verdict,
 )
 
-__all__ = ["Ranking", "Rival", "rank"]
+__all__ = ["RankedCase", "Ranking", "rank"]
 
 #: Log seconds that agree to so many digits are a tie, which the names decide.
 _DIGITS = 9
@@ -44,17 +44,19 @@ def rank(
     `theta` is the smallest difference that counts, as a share; any wrong faster or slower in a
     setting has a chance of at most 1 - `confidence`.
     """
-    settings = boards(measurements)
+    settings = aligned_samples(measurements)
     if not settings:
         return []
     alpha = 1 - confidence
     found = zip(
-        settings, _versus(settings, theta, confidence), standings(settings, alpha), strict=True
+        settings, _versus(settings, theta, confidence), absolute_times(settings, alpha), strict=True
     )
     return [_Contest(*parts, alpha).ranking() for parts in found]
 
 
-def _versus(settings: Sequence[Board], theta: float, confidence: float) -> Iterator[Versus]:
+def _versus(
+    settings: Sequence[AlignedSamples], theta: float, confidence: float
+) -> Iterator[Versus]:
     """Compare all pairs of all settings at once, and hand them out by setting."""
     sizes = [len(board.pairs) for board in settings]
     families = np.repeat(np.arange(len(settings)), sizes).tolist()
@@ -72,9 +74,9 @@ class _Contest:
     Some interval beside the best, or some price, is wrong with a chance of `alpha`.
     """
 
-    board: Board
+    board: AlignedSamples
     versus: Versus
-    standing: Standing
+    standing: AbsoluteTimes
     alpha: float
 
     def ranking(self) -> Ranking:
@@ -116,7 +118,7 @@ class _Contest:
         return i != j and self.versus[i, j].verdict in different
 
     @functools.cached_property
-    def levels(self) -> Levels:
+    def levels(self) -> PairLevels:
         """The levels at which the intervals of all rows hold at once.
 
         A rival that is surely slower than the first cannot be the best, however little slower.
@@ -124,13 +126,13 @@ class _Contest:
         others = [self.versus[self.best, j] for j in self.order[1:]]
         known = [one for one in others if one.df > 0 and not one.within_one_launch]
         beaten = [one.p < self.alpha and one.effect > 0 for one in known]
-        return together.levels(1 + len(known), 1 + beaten.count(False), self.alpha)
+        return simultaneous.levels(1 + len(known), 1 + beaten.count(False), self.alpha)
 
-    def _row(self, i: int, letters: str) -> Rival:
+    def _row(self, i: int, letters: str) -> RankedCase:
         rivals = [self.versus[j, i] for j in range(len(self.board.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
         launches, width = int(self.standing.launches[i]), float(self.standing.half_width[i])
-        return Rival(
+        return RankedCase(
             case=self.board.cases[i],
             seconds_per_call=_exp(self.times[i]),
             seconds_low=_exp(self.times[i] - width),

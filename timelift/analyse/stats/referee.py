@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import Warnings, merge
-from timelift.analyse.stats.board import Board
+from timelift.analyse.stats.aligned_samples import AlignedSamples
 from timelift.analyse.stats.stopping import LOOKS, unsettled
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.case import Case, Status
@@ -63,7 +63,7 @@ def _is_unsteady(case: Case) -> bool:
     return case.strategy.partition(MARK)[2] in _UNSTEADY
 
 
-def _untouched(board: Board) -> int:
+def _untouched(board: AlignedSamples) -> int:
     """Find the strategy in which nothing was planted, the first rival where there is none."""
     untouched = [MARK not in case.strategy for case in board.cases]
     return untouched.index(True) if any(untouched) else 0

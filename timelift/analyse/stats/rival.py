@@ -12,7 +12,7 @@ UNKNOWN = (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
-class Rival:
+class RankedCase:
     """One row of a ranking.
 
     `ratio` is to the first row, with its interval over launches `low` to `high` (NaN with one
@@ -72,11 +72,11 @@ class Ranking:
     """
 
     setting: Setting
-    rows: tuple[Rival, ...]
-    look_alikes: tuple[Rival, ...] = ()
+    rows: tuple[RankedCase, ...]
+    look_alikes: tuple[RankedCase, ...] = ()
 
     @property
-    def everyone(self) -> tuple[Rival, ...]:
+    def everyone(self) -> tuple[RankedCase, ...]:
         """The rivals and the look-alikes, sorted by time."""
         if not self.look_alikes:
             return self.rows
@@ -89,7 +89,7 @@ class Ranking:
         return tuple(row.case.strategy for row in self.rows if row.rank_low == 1)
 
     @property
-    def undecided(self) -> tuple[Rival, ...]:
+    def undecided(self) -> tuple[RankedCase, ...]:
         """The rows not told from the first, of which it is known what would have been seen."""
         still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
         return tuple(row for row in still if math.isfinite(row.detectable))
@@ -98,7 +98,7 @@ class Ranking:
         """The least and the most that choosing `strategy` costs over the best, as ratios."""
         return self.row(strategy).price
 
-    def row(self, strategy: str) -> Rival:
+    def row(self, strategy: str) -> RankedCase:
         """The row of `strategy`; raises UserError where it was not measured."""
         rows = {row.case.strategy: row for row in self.rows}
         if strategy in rows:

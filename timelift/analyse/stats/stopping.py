@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Samples
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.board import Board, boards
+from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores, stack
 from timelift.analyse.stats.estimates import estimate
-from timelift.analyse.stats.location import mean_and_variance
+from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
 from timelift.case import Case, Setting
 
@@ -35,7 +35,7 @@ def unsettled(
     measurements: Iterable[Measurement],
     theta: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
-    anchor: Callable[[Board], int] | None = None,
+    anchor: Callable[[AlignedSamples], int] | None = None,
 ) -> dict[Setting, tuple[Case, ...]]:
     """Name the settings that need more launches, each with the cases to play in them.
 
@@ -43,7 +43,7 @@ def unsettled(
     fastest, the rival that `anchor` finds. Between looks every rival plays on; after the last look
     none does. `theta` and `precision` are shares, as in `settled`.
     """
-    going = [board for board in boards(measurements) if _launches(board) < LOOKS[-1]]
+    going = [board for board in aligned_samples(measurements) if _launches(board) < LOOKS[-1]]
     if not going:
         return {}
     sizes = [len(board.pairs) for board in going]
@@ -57,12 +57,12 @@ def unsettled(
     return {board.setting: some for board, some in zip(going, cases, strict=True) if some}
 
 
-def _launches(board: Board) -> int:
+def _launches(board: AlignedSamples) -> int:
     """Count the launches that any rival of a setting has."""
     return int(np.isfinite(board.seconds).any((0, 2)).sum())
 
 
-def _to_play(board: Board, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
+def _to_play(board: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
     """Give the cases of one setting that another launch should play."""
     if _launches(board) not in LOOKS:
         return board.cases
@@ -71,7 +71,7 @@ def _to_play(board: Board, done: NDArray[np.bool_], anchor: int) -> tuple[Case, 
     return tuple(board.cases[i] for i in sorted(rivals))
 
 
-def _fastest(board: Board, effects: Effects, part: NDArray[np.int_]) -> int:
+def _fastest(board: AlignedSamples, effects: Effects, part: NDArray[np.int_]) -> int:
     """Find the rival that its pairs make the fastest."""
     effect = effects.effect[part]
     count = np.isfinite(effect).sum(-1).astype(float)

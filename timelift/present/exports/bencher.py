@@ -7,7 +7,7 @@ Source: https://bencher.dev/docs/reference/bencher-metric-format
 import math
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import Rival
+from timelift.analyse.stats.ranking import RankedCase
 from timelift.present.exports.names import as_json, unique_names
 
 _NANOSECOND = 1e-9
@@ -24,7 +24,7 @@ def export(found: RunFindings) -> bytes:
     )
 
 
-def _latency(row: Rival) -> dict[str, float]:
+def _latency(row: RankedCase) -> dict[str, float]:
     values = {
         "value": row.seconds_per_call,
         "lower_value": row.seconds_low,

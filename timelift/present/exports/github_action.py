@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import Rival
+from timelift.analyse.stats.ranking import RankedCase
 from timelift.present.exports.names import as_json, unique_names
 
 _MILLISECOND = 1e-3
@@ -21,7 +21,7 @@ def export(found: RunFindings) -> bytes:
     return as_json([_entry(row, name) for row, name in zip(rows, names, strict=True)])
 
 
-def _entry(row: Rival, name: str) -> dict[str, Any]:
+def _entry(row: RankedCase, name: str) -> dict[str, Any]:
     entry = {"name": name, "unit": "ms", "value": row.seconds_per_call / _MILLISECOND}
     width = (row.seconds_high - row.seconds_low) / 2 / _MILLISECOND
     if math.isfinite(width):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.analyse.stats.first_calls import FirstCall
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case
 from timelift.present.figures.facets import columns_for, described, panels
 from timelift.present.figures.logscale import limits, scale_x, scale_y, ticks
@@ -48,7 +48,7 @@ def first_call(rankings: Sequence[Ranking], first: FirstCalls, theme: Theme) -> 
     return sheet.figure
 
 
-def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) -> None:
+def _draw(axes: Axes, rows: Sequence[RankedCase], first: FirstCalls, theme: Theme) -> None:
     unit = unit_for(row.seconds_per_call for row in rows)
     lengths = sorted({row.case.setting.seq_len for row in rows})
     smallest = _SMALL if len(lengths) > 1 else _LARGE / 2
@@ -76,7 +76,7 @@ def _draw(axes: Axes, rows: Sequence[Rival], first: FirstCalls, theme: Theme) ->
 
 
 def _draw_intervals(
-    axes: Axes, known: Sequence[tuple[Rival, FirstCall]], unit: Unit, theme: Theme
+    axes: Axes, known: Sequence[tuple[RankedCase, FirstCall]], unit: Unit, theme: Theme
 ) -> None:
     """Draw the 95 % intervals over launches, where there are any, behind the dots."""
     for row, one in known:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Setting
 from timelift.present.figures.colour import look
 from timelift.present.figures.facets import Key, columns_for, described, panels, phase
@@ -31,7 +31,7 @@ _LABELLED = 8
 _DOT_HEIGHT = 0.19
 
 #: The rivals of each strategy in one panel, by sequence length.
-Lines = Mapping[str, list[Rival]]
+Lines = Mapping[str, list[RankedCase]]
 
 
 def key(setting: Setting) -> Key:
@@ -76,9 +76,9 @@ def _line_sheet(grouped: Mapping[Key, list[Ranking]], theme: Theme) -> Figure:
     return sheet.figure
 
 
-def _lines(group: Sequence[Ranking]) -> dict[str, list[Rival]]:
+def _lines(group: Sequence[Ranking]) -> dict[str, list[RankedCase]]:
     """Collect the rivals of each strategy in the order of their length."""
-    lines: dict[str, list[Rival]] = {}
+    lines: dict[str, list[RankedCase]] = {}
     for ranking in sorted(group, key=lambda one: one.setting.seq_len):
         for row in ranking.everyone:
             lines.setdefault(row.case.strategy, []).append(row)
@@ -123,7 +123,7 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
         )
 
 
-def _band(row: Rival) -> tuple[float, float]:
+def _band(row: RankedCase) -> tuple[float, float]:
     """Return the interval of a time, empty where one launch knows none."""
     if math.isfinite(row.seconds_low) and math.isfinite(row.seconds_high):
         return row.seconds_low, row.seconds_high
@@ -142,7 +142,7 @@ def titled(one: Key) -> str:
     return f"{shown(one[0])}, batch {one[1]}, {one[2]}{one[3]}"
 
 
-def _subtitle(rows: Sequence[Rival]) -> str:
+def _subtitle(rows: Sequence[RankedCase]) -> str:
     launches = [row.launches for row in rows]
     band = "bands: 95 % interval over launches" if max(launches) > 1 else "one launch: no interval"
     return f"{described(rows[0].case.setting)}; {band}"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.present.figures.colour import look
 from timelift.present.figures.facets import Key, columns_for, described, panels, phase
@@ -17,7 +17,7 @@ from timelift.present.units import unit_for
 _MIB = 1 << 20
 PeakBytes = Mapping[Case, float]
 #: The rivals of each setting that no other beats in both time and memory.
-Fronts = Mapping[Setting, Sequence[Rival]]
+Fronts = Mapping[Setting, Sequence[RankedCase]]
 
 
 def key(setting: Setting) -> Key:
@@ -71,7 +71,11 @@ def titled(one: Key, setting: Setting) -> str:
 
 
 def _draw(
-    axes: Axes, rows: Sequence[Rival], peak: PeakBytes, best: Sequence[Rival], theme: Theme
+    axes: Axes,
+    rows: Sequence[RankedCase],
+    peak: PeakBytes,
+    best: Sequence[RankedCase],
+    theme: Theme,
 ) -> None:
     unit = unit_for(row.seconds_per_call for row in rows)
     places = [(row.seconds_per_call / unit.size, peak[row.case] / _MIB) for row in best]

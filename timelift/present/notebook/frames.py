@@ -33,7 +33,7 @@ UNITS = {
 }
 
 
-class Level(StrEnum):
+class RowLevel(StrEnum):
     """What one row is."""
 
     MEASUREMENT = "measurement"
@@ -50,7 +50,7 @@ def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run
 
 
 def load(
-    run: Named = "latest", level: str = Level.MEASUREMENT, results_folder: str | Path = RESULTS
+    run: Named = "latest", level: str = RowLevel.MEASUREMENT, results_folder: str | Path = RESULTS
 ) -> pd.DataFrame:
     """Return a run as a tidy table; `docs/library.md` says what its columns are.
 
@@ -66,11 +66,11 @@ def load(
     return made
 
 
-def _level(word: str) -> Level:
+def _level(word: str) -> RowLevel:
     try:
-        return Level(word)
+        return RowLevel(word)
     except ValueError:
-        raise UserError(f"unknown level {word!r}; nearest: {nearest(word, Level)}") from None
+        raise UserError(f"unknown level {word!r}; nearest: {nearest(word, RowLevel)}") from None
 
 
 def _about(header: Header) -> dict[str, str]:
@@ -121,7 +121,7 @@ def _axes(one: Measurement) -> dict[str, Any]:
 
 
 _MAKERS = {
-    Level.MEASUREMENT: _measurements,
-    Level.LAUNCH: _launches,
-    Level.ROUND: results.frame,
+    RowLevel.MEASUREMENT: _measurements,
+    RowLevel.LAUNCH: _launches,
+    RowLevel.ROUND: results.frame,
 }

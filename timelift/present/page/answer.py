@@ -8,8 +8,8 @@ from timelift.analyse.recommend import (
     ByAxis,
     FirstCallRange,
     ForWorkload,
-    Precision,
     Price,
+    PricePrecision,
     Recommendation,
 )
 from timelift.present import prices, recommended
@@ -30,7 +30,7 @@ SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Change:
+class AxisNote:
     """What an axis does to the answer: nothing, or another strategy at some of its values."""
 
     axis: str
@@ -39,13 +39,13 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Card:
     """The answer for one workload in words."""
 
     workload: str
     found: Recommendation
     why: str
-    changes: tuple[Change, ...]
+    changes: tuple[AxisNote, ...]
     fixed: str
     beaten: str
     first: str
@@ -73,10 +73,10 @@ class Answer:
         return len(self.found.prices) - 1 - len(self.others)
 
 
-def answers(found: Iterable[ForWorkload]) -> tuple[Answer, ...]:
+def answers(found: Iterable[ForWorkload]) -> tuple[Card, ...]:
     """Write the answer of every workload."""
     return tuple(
-        Answer(
+        Card(
             workload=one.workload,
             found=one.found,
             why=recommended.why(one.found),
@@ -99,12 +99,12 @@ def _beaten(one: Recommendation) -> str:
     return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
 
-def _change(one: ByAxis) -> Change:
+def _change(one: ByAxis) -> AxisNote:
     word = _WORDS.get(one.axis, one.axis)
     if not one.changes:
-        return Change(word, f"the same at {_span(one.values)}", changes=False)
+        return AxisNote(word, f"the same at {_span(one.values)}", changes=False)
     text = "; ".join(f"{name} at {_span(values)}" for name, values in one.picks)
-    return Change(word, text, changes=True)
+    return AxisNote(word, text, changes=True)
 
 
 def _fixed(values: Mapping[str, object]) -> str:
@@ -132,7 +132,7 @@ def _ends(ends: Sequence[str]) -> str:
     return " to ".join(dict.fromkeys(ends))
 
 
-def _trust(found: Precision) -> str:
+def _trust(found: PricePrecision) -> str:
     """Write how many launches stand behind the prices, how wide intervals are, what is open."""
     launches = _ends(list(map(str, found.launches)))
     plural = "launch" if found.launches == (1, 1) else "launches"

@@ -10,12 +10,12 @@ from operator import attrgetter
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Price
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import Ranking, Rival
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
 from timelift.present.figures.panels import legend_order
-from timelift.present.page.answer import Answer
+from timelift.present.page.answer import Card
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import Unit, unit_for
 
@@ -81,7 +81,7 @@ def execution(found: RunFindings) -> Table:
     )
 
 
-def _fastest(row: tuple[Ranking, float]) -> Rival:
+def _fastest(row: tuple[Ranking, float]) -> RankedCase:
     return row[0].rows[0]
 
 
@@ -89,7 +89,7 @@ def _fastest_seconds(row: tuple[Ranking, float]) -> float:
     return _fastest(row).seconds_per_call
 
 
-def prices(answers: Iterable[Answer]) -> Table:
+def prices(answers: Iterable[Card]) -> Table:
     """Return what every strategy costs at most, the recommended one of each workload first."""
     return Table(
         "prices",
@@ -108,7 +108,7 @@ def prices(answers: Iterable[Answer]) -> Table:
     )
 
 
-def _is_safe(row: tuple[Answer, Price]) -> str:
+def _is_safe(row: tuple[Card, Price]) -> str:
     answer, one = row
     return "yes" if one.strategy in answer.found.safe else "no"
 

@@ -13,7 +13,7 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import prices
 from timelift.present.folder import write
-from timelift.present.page.answer import Answer, answers
+from timelift.present.page.answer import Card, answers
 from timelift.present.page.drawing import sample
 from timelift.present.page.own_tables import names
 from timelift.present.page.sections import Section, left_out, sections, tables_of
@@ -27,7 +27,7 @@ class Page:
     """All that the page shows; `strategies` are named with whether they are look-alikes."""
 
     title: str
-    answers: tuple[Answer, ...]
+    answers: tuple[Card, ...]
     together: tuple[str, ...]
     head: Mapping[str, str]
     sections: tuple[Section, ...]

@@ -8,7 +8,7 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.present import case_table
 from timelift.present.figures.facets import comparable, leading
 from timelift.present.page import own_tables
-from timelift.present.page.answer import Answer
+from timelift.present.page.answer import Card
 from timelift.present.page.drawing import inline
 from timelift.present.tables import Table
 
@@ -75,7 +75,7 @@ _DRAWN = (
 
 def sections(
     found: RunFindings,
-    answered: Sequence[Answer],
+    answered: Sequence[Card],
     svgs: Mapping[str, str],
     more: Mapping[str, Sequence[Table]] | None = None,
 ) -> tuple[Section, ...]:

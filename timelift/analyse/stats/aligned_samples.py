@@ -10,7 +10,7 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement, Samples
 from timelift.analyse.stats.effects import log_seconds
-from timelift.analyse.stats.location import HALF, trimmed_mean
+from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting, Status
 from timelift.errors import UserError
 
@@ -19,7 +19,7 @@ MOST_PAIRS, MOST_ROUNDS = 1_000_000, 50_000_000
 
 
 @dataclass(frozen=True)
-class Board:
+class AlignedSamples:
     """One setting's sorted rivals; `seconds` is (rivals, launches, rounds), NaN if absent.
 
     `launches` are the numbers of the launches, by position.
@@ -44,7 +44,7 @@ class Board:
         return trimmed_mean(log_seconds(self.seconds), HALF)
 
 
-def boards(measurements: Iterable[Measurement]) -> list[Board]:
+def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]:
     """Align the measured rivals of every setting, in setting order."""
     groups: dict[Setting, list[Measurement]] = defaultdict(list)
     for measurement in measurements:
@@ -80,7 +80,7 @@ def _has_samples(measurement: Measurement) -> bool:
     return measurement.status is Status.MEASURED and played
 
 
-def _board(rivals: Sequence[Measurement]) -> Board:
+def _board(rivals: Sequence[Measurement]) -> AlignedSamples:
     ordered = sorted(rivals, key=lambda rival: rival.case)
     _refuse_twins([rival.case for rival in ordered])
     launches = [launch for rival in ordered for launch in rival.launches]
@@ -90,7 +90,7 @@ def _board(rivals: Sequence[Measurement]) -> Board:
     for row, rival in zip(seconds, ordered, strict=True):
         for launch in rival.launches:
             row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
-    return Board(tuple(rival.case for rival in ordered), seconds, tuple(place))
+    return AlignedSamples(tuple(rival.case for rival in ordered), seconds, tuple(place))
 
 
 def _refuse_twins(cases: Sequence[Case]) -> None:

@@ -24,7 +24,7 @@ _DRAWN = 500_000
 
 
 @dataclass(frozen=True)
-class Levels:
+class PairLevels:
     """The chances with which one pair may miss the lower and the upper end of its interval."""
 
     below: float
@@ -32,7 +32,7 @@ class Levels:
 
 
 @functools.lru_cache(maxsize=256)
-def levels(rivals: int, candidates: int, alpha: float) -> Levels:
+def levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
     """Return the levels of single pairs that make all intervals of a setting hold at once.
 
     Of so many `rivals`, the first among them, `candidates` may be the best (1 is the first alone);
@@ -40,9 +40,9 @@ def levels(rivals: int, candidates: int, alpha: float) -> Levels:
     takes them to Student's t with its own degrees of freedom.
     """
     if rivals < 3:  # noqa: PLR2004 - a single pair is its own family
-        return Levels(alpha / 2, alpha / 2)
+        return PairLevels(alpha / 2, alpha / 2)
     one, some = (_reach(rivals, alpha)[place - 1] for place in (1, candidates))
-    return Levels(below=_tail(some), above=_tail(one))
+    return PairLevels(below=_tail(some), above=_tail(one))
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Launch, Measurement, Samples
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Samples
 from timelift.analyse.stats.effects import Effects, launch_effects
 
 
@@ -18,7 +18,7 @@ class Quantity(StrEnum):
     MEMORY = "peak memory"
 
 
-class Pair(NamedTuple):
+class Sides(NamedTuple):
     """A case as it was and as it is."""
 
     old: Measurement
@@ -30,7 +30,7 @@ class Pair(NamedTuple):
 _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
-def changes(pairs: Sequence[Pair], quantity: Quantity) -> Effects:
+def changes(pairs: Sequence[Sides], quantity: Quantity) -> Effects:
     """Give the log ratios, new over old, as (pairs, launches), by number of launch from 1."""
     launches = max((one.number for pair in pairs for one in pair.new.launches), default=1)
     if quantity is Quantity.TIME:
@@ -40,7 +40,7 @@ def changes(pairs: Sequence[Pair], quantity: Quantity) -> Effects:
     return Effects(effect, np.zeros_like(effect))  # a launch tells a fact once: no rounds differ
 
 
-def _times(pairs: Sequence[Pair], launches: int) -> Effects:
+def _times(pairs: Sequence[Sides], launches: int) -> Effects:
     rounds = max(
         (len(one.seconds_per_call) for pair in pairs for side in pair for one in side.launches),
         default=1,
@@ -59,7 +59,7 @@ def _by_launch(side: Measurement, launches: int, rounds: int) -> Samples:
     return seconds
 
 
-def _fact(pair: Pair, launches: int, name: str, floor: float) -> Samples:
+def _fact(pair: Sides, launches: int, name: str, floor: float) -> Samples:
     """Give the log ratio of a fact in every launch that both sides tell it of."""
     old, new = (
         _values(side, launches, lambda one: one.facts.number_or_bound(name)) for side in pair
@@ -67,7 +67,9 @@ def _fact(pair: Pair, launches: int, name: str, floor: float) -> Samples:
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
-def _values(side: Measurement, launches: int, of: Callable[[Launch], float | None]) -> Samples:
+def _values(
+    side: Measurement, launches: int, of: Callable[[LaunchSamples], float | None]
+) -> Samples:
     values = np.full(launches, np.nan)
     for one in side.launches:
         value = of(one)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats.board import Board
+from timelift.analyse.stats.aligned_samples import AlignedSamples
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import estimate
 
 
 @dataclass(frozen=True)
-class Standing:
+class AbsoluteTimes:
     """Log seconds per call of a setting's rivals, in case order, and their half-widths."""
 
     centre: Samples
@@ -20,7 +20,7 @@ class Standing:
     launches: Samples
 
 
-def standings(settings: Sequence[Board], alpha: float) -> Iterator[Standing]:
+def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator[AbsoluteTimes]:
     """Locate every rival over its launch medians, with variances moderated over all rivals."""
     medians = [board.launch_medians() for board in settings]
     unknown = [np.full_like(levels, np.nan) for levels in medians]
@@ -29,4 +29,4 @@ def standings(settings: Sequence[Board], alpha: float) -> Iterator[Standing]:
     start = 0
     for levels in medians:
         part = slice(start, start := start + len(levels))
-        yield Standing(located.effect[part], width[part], located.launches[part])
+        yield AbsoluteTimes(located.effect[part], width[part], located.launches[part])

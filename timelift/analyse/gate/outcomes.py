@@ -4,26 +4,26 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.runs.against import of_run, other_sides
-from timelift.analyse.runs.facts import FactChange, exact_changes
+from timelift.analyse.gate.against import of_run, other_sides
+from timelift.analyse.gate.judge import GateRule, SidesFinding, judge
+from timelift.analyse.gate.sides import Quantity, Sides, changes
+from timelift.analyse.runs.fact_changes import FactChange, exact_changes
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.stats.gate import Finding, Rule, judge
-from timelift.analyse.stats.paired import Pair, Quantity, changes
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.journal import Against
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CaseOutcome:
     """One case: what each quantity came to, and the exact facts that differ."""
 
     case: Case
-    findings: Mapping[Quantity, Finding]
+    findings: Mapping[Quantity, SidesFinding]
     facts: tuple[FactChange, ...]
 
     @property
-    def time(self) -> Finding:
+    def time(self) -> SidesFinding:
         """What the seconds of a call came to."""
         return self.findings[Quantity.TIME]
 
@@ -51,16 +51,16 @@ class GateFindings:
     """
 
     against: Against
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[CaseOutcome]
     lost: Sequence[tuple[Case, Measurement]] = ()
 
     @property
-    def failed(self) -> tuple[Outcome, ...]:
+    def failed(self) -> tuple[CaseOutcome, ...]:
         """The cases that fail the gate."""
         return tuple(one for one in self.outcomes if one.fails(self.against.undecided))
 
     @property
-    def faster(self) -> tuple[tuple[Outcome, Quantity], ...]:
+    def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
         """What was confirmed to be better, case by case."""
         return tuple(
             (one, quantity)
@@ -70,7 +70,7 @@ class GateFindings:
         )
 
     @property
-    def undecided(self) -> tuple[Outcome, ...]:
+    def undecided(self) -> tuple[CaseOutcome, ...]:
         """The cases of undecided time, where that does not fail them."""
         if self.against.undecided == "fail":
             return ()
@@ -91,7 +91,7 @@ def gate_findings(run: Run) -> GateFindings | None:
     return GateFindings(against, outcomes(run, against), without_other_side(run))
 
 
-def outcomes(run: Run, against: Against) -> list[Outcome]:
+def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
     """Judge every case of which both sides were measured, in the order of the cases.
 
     A pair that failed in its trial has no outcome, but what it showed at screening still counts for
@@ -102,7 +102,7 @@ def outcomes(run: Run, against: Against) -> list[Outcome]:
         return []
     judged = {quantity: judged_as(pairs, against, quantity) for quantity in Quantity}
     return [
-        Outcome(
+        CaseOutcome(
             pair.new.case,
             {q: found[place] for q, found in judged.items()},
             exact_changes(pair.new.case, pair.old, pair.new),
@@ -112,16 +112,18 @@ def outcomes(run: Run, against: Against) -> list[Outcome]:
     ]
 
 
-def judged_as(pairs: Sequence[Pair], against: Against, quantity: Quantity) -> list[Finding]:
+def judged_as(pairs: Sequence[Sides], against: Against, quantity: Quantity) -> list[SidesFinding]:
     """Judge one quantity of all pairs."""
-    rule = Rule(against.gates[quantity], against.screening)
+    rule = GateRule(against.gates[quantity], against.screening)
     return judge(changes(pairs, quantity), rule)
 
 
-def _pairs(run: Run) -> list[Pair]:
+def _pairs(run: Run) -> list[Sides]:
     played = {one.case: one for one in run.measurements if one.launches}
     sides = sorted(other_sides(run).items())
-    return [Pair(played[old], played[new]) for new, old in sides if old in played and new in played]
+    return [
+        Sides(played[old], played[new]) for new, old in sides if old in played and new in played
+    ]
 
 
 def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from timelift.analyse.stats.gate import Rule, judge
-from timelift.analyse.stats.paired import Pair, Quantity, changes
+from timelift.analyse.gate.judge import GateRule, judge
+from timelift.analyse.gate.sides import Quantity, Sides, changes
 from timelift.analyse.stats.referee import Referee
 from timelift.case import Case
 
@@ -24,14 +24,14 @@ class GateReferee(Referee):
     ) -> None:
         super().__init__()
         self._sides, self._thorough = sides, thorough
-        self._rules = {one: Rule(gates[one], screening) for one in Quantity}
+        self._rules = {one: GateRule(gates[one], screening) for one in Quantity}
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:
         """Both sides of every pair that needs fresh launches."""
         found = {one.case: one for one in self.measurements() if one.launches}
         both = [(new, old) for new, old in self._sides.items() if new in found and old in found]
-        pairs = [Pair(found[old], found[new]) for new, old in both]
+        pairs = [Sides(found[old], found[new]) for new, old in both]
         if not pairs:
             return frozenset()
         open_pairs = {
@@ -41,7 +41,7 @@ class GateReferee(Referee):
         }
         return frozenset(case for place in open_pairs for case in both[place])
 
-    def _open(self, pairs: list[Pair], quantity: Quantity, rule: Rule) -> list[int]:
+    def _open(self, pairs: list[Sides], quantity: Quantity, rule: GateRule) -> list[int]:
         thorough = self._thorough and quantity is Quantity.TIME
         found = judge(changes(pairs, quantity), rule)
         return [

@@ -21,7 +21,7 @@ _BREAKING = frozenset({"weights", "traces"})
 
 
 @dataclass(frozen=True)
-class Gate:
+class FactLimit:
     """A fact passes where it grew by less than this share, or by less than `least` units."""
 
     share: float
@@ -29,9 +29,9 @@ class Gate:
 
 
 #: First calls are single events that moved by a third between runs; memory comes in arenas.
-GATES: Mapping[str, Gate] = {
-    "first_call_seconds": Gate(share=0.5, least=0.1),
-    "peak_bytes": Gate(share=0.25, least=1 << 20),
+GATES: Mapping[str, FactLimit] = {
+    "first_call_seconds": FactLimit(share=0.5, least=0.1),
+    "peak_bytes": FactLimit(share=0.25, least=1 << 20),
 }
 
 Cases = Mapping[Case, Measurement]
@@ -130,7 +130,7 @@ def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
     return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
 
 
-def _beyond(before: float, after: float, gate: Gate) -> bool:
+def _beyond(before: float, after: float, gate: FactLimit) -> bool:
     return after > before * (1 + gate.share) and after - before > gate.least
 
 

@@ -15,13 +15,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.levels import Levels, shared
+from timelift.analyse.changes.levels import RunLevels, shared
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit
 from timelift.analyse.changes.shift import measured
-from timelift.analyse.changes.states import Move
-from timelift.analyse.runs.measurement import Launch, Measurement, Run, Samples
+from timelift.analyse.changes.states import MachineMove
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
 from timelift.analyse.runs.records import fact_of
-from timelift.analyse.stats.location import HALF, trimmed_mean
+from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
 
 #: Of fewer cases half is one or two, and that may well be the code.
@@ -36,7 +36,7 @@ Places = Sequence[tuple[int, int]]
 SETTING_GATE = float(np.log(1.2))
 
 
-def moves(levels: Levels, gate: float, changes: Sequence[Places]) -> list[Move]:
+def moves(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[MachineMove]:
     """Return the moves of a machine whose size is at least `gate`, a share, in order.
 
     Where many cases changed at once, by `changes`, the machine is looked at more closely.
@@ -83,7 +83,7 @@ def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
     return sorted([*bounds, *far])
 
 
-def _move(levels: Levels, sides: tuple[slice, slice], gate: float) -> Move | None:
+def _move(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> MachineMove | None:
     """Judge a shift of what the median case does: did half of them go that way and that far."""
     before, after = (trimmed_mean(levels.against_canary[:, one], HALF) for one in sides)
     known = np.isfinite(after - before)
@@ -94,7 +94,7 @@ def _move(levels: Levels, sides: tuple[slice, slice], gate: float) -> Move | Non
     share = float(moved[known].mean())
     if share < HALF or not _several(levels.cases, moved):
         return None
-    return Move(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
+    return MachineMove(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
 
 
 def _several(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -> bool:
@@ -106,13 +106,13 @@ def _several(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -
     return many > 1 or len(shares) == 1
 
 
-def apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[Move]:
+def apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[MachineMove]:
     """Return the places where at least half of all cases changed beside each other, too."""
     found = []
     for after, share in crowded(changes, runs, HALF):
         moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]
         if _several(cases, moved):
-            found.append(Move(after - 1, after, 0.0, share, len(changes), apart=True))
+            found.append(MachineMove(after - 1, after, 0.0, share, len(changes), apart=True))
     return found
 
 
@@ -134,7 +134,7 @@ def crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[in
     return found
 
 
-def together(old: Run, new: Run) -> dict[Setting, Move]:
+def together(old: Run, new: Run) -> dict[Setting, MachineMove]:
     """Return how the rivals of each setting moved, the median one, beside the canary.
 
     That is NaN where a run has no canary.
@@ -151,12 +151,12 @@ def canary_change(old: Run, new: Run) -> float:
     return _canary(new.measurements) - _canary(old.measurements)
 
 
-def _of_setting(pairs: Iterable[tuple[Measurement, Measurement]]) -> Move:
+def _of_setting(pairs: Iterable[tuple[Measurement, Measurement]]) -> MachineMove:
     known = list(pairs)
     canary = _canary(new for _, new in known) - _canary(old for old, _ in known)
     moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in known]
     share = statistics.fmean(one > SETTING_GATE for one in moved)
-    return Move(0, 1, statistics.median(moved), share, len(known))
+    return MachineMove(0, 1, statistics.median(moved), share, len(known))
 
 
 def _log_seconds(one: Measurement) -> float:
@@ -164,7 +164,7 @@ def _log_seconds(one: Measurement) -> float:
     return statistics.fmean(map(_log_median, played))
 
 
-def _log_median(launch: Launch) -> float:
+def _log_median(launch: LaunchSamples) -> float:
     return float(np.log(np.nanmedian(launch.seconds_per_call)))
 
 

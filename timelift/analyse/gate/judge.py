@@ -31,7 +31,7 @@ _SUSPICIOUS = 0.5
 
 
 @dataclass(frozen=True)
-class Rule:
+class GateRule:
     """What the gate is: a margin as a share, and how many launches screen."""
 
     gate: float = GATE_MARGIN
@@ -49,7 +49,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Finding:
+class SidesFinding:
     """What one pair came to: a log ratio, new over old, with its 95 % interval.
 
     `suspected` says that screening found it worth a trial, `tried` that it had fresh launches;
@@ -77,7 +77,7 @@ class Finding:
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def judge(effects: Effects, rule: Rule) -> list[Finding]:
+def judge(effects: Effects, rule: GateRule) -> list[SidesFinding]:
     """Judge every pair; the launches beyond screening are fresh.
 
     `effects` is (pairs, launches), new over old, by number of launch from 1; NaN where not played.
@@ -109,7 +109,7 @@ def judge(effects: Effects, rule: Rule) -> list[Finding]:
         tried.tolist(),
         words,
     )
-    return [Finding(*row) for row in zip(*columns, strict=True)]
+    return [SidesFinding(*row) for row in zip(*columns, strict=True)]
 
 
 def _word(effect: float, convicted: bool, alike: bool) -> Verdict:  # noqa: FBT001
@@ -118,7 +118,7 @@ def _word(effect: float, convicted: bool, alike: bool) -> Verdict:  # noqa: FBT0
     return Verdict.SAME if alike else Verdict.UNDECIDED
 
 
-def _suspicious(screened: Estimates, rule: Rule) -> NDArray[np.bool_]:
+def _suspicious(screened: Estimates, rule: GateRule) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         sure = screened.chance(np.abs(screened.effect)) < SCREEN
         return np.asarray(
@@ -126,7 +126,7 @@ def _suspicious(screened: Estimates, rule: Rule) -> NDArray[np.bool_]:
         )
 
 
-def _convicted(fresh: Estimates, rule: Rule) -> NDArray[np.bool_]:
+def _convicted(fresh: Estimates, rule: GateRule) -> NDArray[np.bool_]:
     """Say who is convicted at the look that the number of fresh launches is at, or passed last."""
     with np.errstate(invalid="ignore"):
         sure = fresh.chance(np.abs(fresh.effect)) < _level(fresh.launches)
@@ -144,12 +144,12 @@ def _level(launches: Samples) -> Samples:
     return levels[np.searchsorted(list(FRESH_LOOKS), launches, side="right")]
 
 
-def _found_by_screening(screened: Estimates, rule: Rule) -> Samples:
+def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
     bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.margin)
     return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.margin))
 
 
-def _found_by_trial(fresh: Estimates, rule: Rule) -> Samples:
+def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
     bar = np.maximum(fresh.half_width(FRESH_LOOKS[5]), rule.margin)
     return np.asarray(bar + fresh.half_width(1 - POWER))
 

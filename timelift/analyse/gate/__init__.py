@@ -1,0 +1,1 @@
+"""The gate: whether a case became slower than its other side, launch by launch."""
