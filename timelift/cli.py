@@ -25,7 +25,7 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
 from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
-from timelift.measure.bisect import CommitVerdict
+from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
 if TYPE_CHECKING:
