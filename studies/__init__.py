@@ -6,13 +6,15 @@ are wide. Exit code 1: a figure is out of its bounds.
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.escape import plain
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 #: Every program of this folder, and what it shows.
 STUDIES = {
@@ -30,7 +32,6 @@ STUDIES = {
     "fuzz": "thousands of files from anywhere, handed to every reader",
     "neighbours": "what a hostile strategy does to its rivals",
     "sample_length": "seconds per call do not depend on how long a sample lasts",
-    "build_order": "a first call takes as long whether its rival is built first or later",
     "overhead": "what the harness itself costs",
     "support": "which strategy lifts which workload, on which backend",
     "old_against_new": "another checkout and this one read and measure alike",
@@ -73,3 +74,21 @@ def answer(
     except UserError as error:
         sys.stderr.write(f"{options.prog.removeprefix('python -m ')}: {plain(error)}\n")
         return 1
+
+
+def write(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def collect(trials: Iterable[T], line: Callable[[T], str]) -> list[T]:
+    """Return what every trial found, each with its line; after Ctrl-C, what there is."""
+    found: list[T] = []
+    try:
+        for one in trials:
+            found.append(one)
+            write(f"{len(found)}: {line(one)}")
+    except KeyboardInterrupt:
+        write("interrupted; what there is:")
+    return found

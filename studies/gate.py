@@ -6,6 +6,7 @@ or of the kind that people make, and the one without must not be blamed. Nothing
 the machine meanwhile. `--journals` keeps the suites' journals.
 """
 
+import argparse
 import random
 import subprocess
 import sys
@@ -16,9 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import parser
-from studies.projects import PLANTED, SLIPS, comment_on, lay_out, slip_into
+from studies import answer, collect, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
+from tests.projects import lay_out
 from timelift.analyse.gate.against import of_run
 from timelift.analyse.gate.outcomes import CaseOutcome, outcomes
 from timelift.analyse.gate.referee import GateReferee
@@ -26,13 +27,11 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
-from timelift.errors import UserError
-from timelift.escape import plain
 from timelift.measure.events import CampaignEvent
 from timelift.measure.options import KNOBS, OPTIONS
 from timelift.measure.session import Session
+from timelift.planted import Plant
 
-REGRESSIONS = (*PLANTED, *SLIPS)
 #: What a suite measures: five strategies in four settings, or eight in two.
 IDENTICAL = {
     "strategies": "native,fold_time,conv1d_pointwise,einsum_ellipsis,vectorized_map",
@@ -69,6 +68,68 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 #: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
 QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
 _GIT = ("git", "-c", "user.name=trial", "-c", "user.email=trial@localhost")
+
+
+# Regressions -------------------------------------------------------------------------------------
+
+#: Exact slow-downs by their word.
+PLANTED = {f"+{share}%": Plant("", slower=share / 100) for share in (3, 5, 10)}
+_WRAP = '''
+
+import tensorflow as tf
+
+_lift = build
+
+
+class Slip(keras.layers.Layer):
+    """What went wrong, behind the last layer."""
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def call(self, x):
+        {body}
+
+
+def build(layer, shape, dtype=None):
+    """Build the lift, and let the slip have its outputs."""
+    model = _lift(layer, shape, dtype) if dtype else _lift(layer, shape)
+    return keras.Model(model.inputs, Slip(dtype=model.outputs[0].dtype)(model.outputs[0]))
+'''
+_BODIES = {
+    "identity chain": "for _ in range(20): x = tf.identity(x)\n        return x",
+    "float64 cast": "return tf.cast(1.0 * tf.cast(x, tf.float64), x.dtype)",
+    "eager fall-back": (
+        "return tf.ensure_shape(tf.py_function(lambda t: 1.0 * t, [x], x.dtype), x.shape)"
+    ),
+    "retrace per call": (
+        "return tf.ensure_shape(tf.py_function("
+        "lambda t: tf.function(lambda u: 1.0 * u)(t), [x], x.dtype), x.shape)"
+    ),
+}
+#: Slips that people really make, by their word: code behind a strategy's model that keeps the law.
+SLIPS = tuple(_BODIES)
+REGRESSIONS = (*PLANTED, *SLIPS)
+
+
+def slip_into(path: Path, word: str) -> None:
+    """Add the slip `word` to a strategy's file."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + _WRAP.format(body=_BODIES[word]), encoding="utf-8")
+
+
+def comment_on(path: Path) -> None:
+    """Change a file without changing what it does."""
+    path.write_text(path.read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
+
+
+def dealt(number: int, strategies: Sequence[str]) -> dict[str, str]:
+    """Deal the regressions out, each to another strategy in every suite; one has none."""
+    lot = random.Random(number).sample(list(strategies), len(strategies))
+    return dict(zip(lot, REGRESSIONS, strict=False))
+
+
+# Suites ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -147,33 +208,6 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     return Suite(tuple(outcomes(found, against)), done_to, time.monotonic() - started)
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run suites and print what became of each, and of all; 1 where identical code failed."""
-    options = parser("gate", __doc__)
-    options.add_argument("--suites", type=int, default=10, metavar="N", help="default: 10")
-    options.add_argument("--regressions", action="store_true")
-    options.add_argument("--journals", type=Path, metavar="FOLDER")
-    asked = options.parse_args(words)
-    axes = QUICK if asked.quick else REGRESSED if asked.regressions else IDENTICAL
-    suites: list[Suite] = []
-    try:
-        for number in range(1, 1 + (1 if asked.quick else asked.suites)):
-            done_to = dealt(number, axes["strategies"].split(",")) if asked.regressions else {}
-            suites.append(_suite(axes, asked.journals, done_to))
-            _say(f"suite {number}: {in_words(suites[-1])}")
-    except KeyboardInterrupt:
-        _say("interrupted; what there is:")
-    except UserError as error:
-        sys.stderr.write(f"studies.gate: {plain(error)}\n")
-        return 1
-    return tell(suites)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
 def _suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, str]) -> Suite:
     kept = {"results": str(journals.resolve())} if journals else {}
     with tempfile.TemporaryDirectory(prefix="timelift-trial-") as folder:
@@ -181,10 +215,7 @@ def _suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str,
         return race(Path(folder), {**axes, **kept}, done_to)
 
 
-def dealt(number: int, strategies: Sequence[str]) -> dict[str, str]:
-    """Deal the regressions out, each to another strategy in every suite; one has none."""
-    lot = random.Random(number).sample(list(strategies), len(strategies))
-    return dict(zip(lot, REGRESSIONS, strict=False))
+# The table ---------------------------------------------------------------------------------------
 
 
 def in_words(one: Suite) -> str:
@@ -196,15 +227,15 @@ def in_words(one: Suite) -> str:
     return f"{text}; FALSE ALARM: {alarms}" if alarms else text
 
 
-def tell(suites: Sequence[Suite]) -> int:
+def show(suites: Sequence[Suite]) -> int:
     """Print what became of all suites together; 1 where too much identical code failed."""
     if not suites:
         return 0
     wrong = BOARD.show(list(rows(suites)))
     reds = Share(sum(bool(one.false_alarms) for one in suites), len(suites))
     times = sorted(one.seconds for one in suites)
-    _say(f"suites with a false alarm: {reds.hits} of {reds.tries} (at most {reds.at_most:.1%})")
-    _say(f"seconds a suite: {times[len(times) // 2]:.0f} in the median, {times[-1]:.0f} at most")
+    write(f"suites with a false alarm: {reds.hits} of {reds.tries} (at most {reds.at_most:.1%})")
+    write(f"seconds a suite: {times[len(times) // 2]:.0f} in the median, {times[-1]:.0f} at most")
     return wrong
 
 
@@ -223,6 +254,25 @@ def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
     nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)
     return word, len(mine), failed, failed.at_most, *(verdicts[one] for one in order), nodes
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run suites and print what became of each, and of all; 1 where identical code failed."""
+    options = parser("gate", __doc__)
+    options.add_argument("--suites", type=int, default=10, metavar="N", help="default: 10")
+    options.add_argument("--regressions", action="store_true")
+    options.add_argument("--journals", type=Path, metavar="FOLDER")
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    axes = QUICK if asked.quick else REGRESSED if asked.regressions else IDENTICAL
+    names = axes["strategies"].split(",")
+    suites = (
+        _suite(axes, asked.journals, dealt(number, names) if asked.regressions else {})
+        for number in range(1, 1 + (1 if asked.quick else asked.suites))
+    )
+    return show(collect(suites, in_words))
 
 
 if __name__ == "__main__":

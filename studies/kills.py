@@ -2,35 +2,36 @@
 
 Each time `pytest bench/` is started in a small project and its process gets a signal at a random
 moment, mostly SIGKILL; then `pytest bench/ --resume` goes on. Nothing that was in the journal may
-be lost or played twice, nothing may be missing at the end, no process may be left, and nobody may
-see a traceback. A run that was killed before it had a journal is measured anew. `--journals` keeps
-the journals and what was printed.
+be lost or played twice, nothing may be missing at the end, no process may be left, and no traceback
+may be seen. A run that was killed before it had a journal is measured anew. `--journals` keeps the
+journals and what was printed.
 """
 
+import argparse
 import contextlib
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
-from studies import parser, remains
-from studies.remains import FAULTS, Reached
-from studies.scene import QUICK, USUAL, Grid, Scene, ended
+from studies import answer, collect, parser, remains, write
+from studies.remains import FAULTS, MARK, Reached
 from studies.scoreboard import Column, Row, Scoreboard
+from tests.projects import environment, project
 from timelift.errors import UserError
-from timelift.escape import plain
 
 #: How often each signal is drawn, in ten.
 SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
-#: Seconds between two glances at a journal.
-_GLANCE = 0.02
+#: Seconds between two glances at a journal, and after which a run that has not ended never will.
+_GLANCE, _PATIENCE = 0.02, 300.0
 TOGETHER = "together"
 #: How far the runs were when they were killed, and what should not be found after it.
 CAME = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
@@ -39,9 +40,92 @@ FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
 _USAGE_ERROR = 4
 
 
+# Runs --------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
-class Usual:
-    """A run that nobody disturbed: the labels of its cases, its seconds, and those of its lines."""
+class Grid:
+    """What a run that is to be killed measures."""
+
+    workloads: str
+    batch_sizes: str
+    launches: int
+
+    @property
+    def words(self) -> str:
+        """The same as options."""
+        return (
+            f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
+            f"--phases forward --modes graph --launches {self.launches} --round-seconds 0.02"
+        )
+
+
+USUAL, QUICK = Grid("sensor,tokens", "2,4", 3), Grid("sensor", "2", 2)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A project, and the folder that one kill leaves its journal and its printed lines in."""
+
+    project: Path
+    results: Path
+    grid: Grid = USUAL
+
+    @property
+    def mark(self) -> str:
+        """What every process of these runs has in its environment."""
+        return f"{os.getpid()} {self.results}"
+
+    @contextlib.contextmanager
+    def start(self, name: str, words: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Start `pytest bench/`, to be ended by the caller; what it prints is kept under a name."""
+        self.results.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "bench/"]
+        with self._printed(name).open("wb") as printed:
+            run = subprocess.Popen(
+                [*command, "--results", str(self.results), *words.split()],
+                cwd=self.project,
+                env={**environment(self.project), MARK: self.mark},
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield run
+        finally:
+            run.kill()
+            run.wait()
+
+    def run(self, name: str, words: str) -> int:
+        """Do the same to the end and return the exit code."""
+        with self.start(name, words) as run:
+            return _ended(run)
+
+    def printed(self, name: str) -> str:
+        """Return what a run has printed, if there was one."""
+        path = self._printed(name)
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def _printed(self, name: str) -> Path:
+        return self.results / f"{name}.txt"
+
+    def lines(self) -> list[bytes]:
+        """Return the whole lines of the newest journal."""
+        found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
+        return remains.whole_lines(found[-1].read_bytes()) if found else []
+
+
+def _ended(run: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a run; one that never ends is killed, as its exit code tells."""
+    try:
+        return run.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        return run.wait()
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run to its end: the labels of its cases, its seconds, and those of its lines."""
 
     cases: frozenset[str]
     seconds: float
@@ -54,8 +138,8 @@ class Usual:
         return sum(one <= moment for one in self.came), last, moment - last
 
 
-def usual(scene: Scene) -> Usual:
-    """Run to the end; raises UserError where that fails, since then no kill says anything."""
+def undisturbed(scene: Scene) -> Undisturbed:
+    """Run to the end; raises UserError where that fails, since then no kill means anything."""
     started = time.monotonic()
     came: list[float] = []
     with scene.start("undisturbed", scene.grid.words) as run:
@@ -64,9 +148,12 @@ def usual(scene: Scene) -> Usual:
             came += [now] * (len(scene.lines()) - len(came))
             time.sleep(_GLANCE)
     if run.returncode:
-        last = scene.said("undisturbed").strip().splitlines()[-1:]
+        last = scene.printed("undisturbed").strip().splitlines()[-1:]
         raise UserError(f"an undisturbed run ended with exit code {run.returncode}: {last}")
-    return Usual(remains.labels(scene.lines()), time.monotonic() - started, came)
+    return Undisturbed(remains.labels(scene.lines()), time.monotonic() - started, came)
+
+
+# Kills -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -87,44 +174,34 @@ class Kill:
         return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"
 
 
-def kill(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> Kill:
+def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
     """Kill a run after a share of it, go on with it, and count what should not be."""
-    code = _strike(scene, undisturbed, signal, share)
-    orphans = scene.orphans()
+    code = _strike(scene, whole, signal, share)
+    orphans = remains.end_orphans(scene.mark)
     before = scene.lines()
     reached = remains.reached(before)
     hung = code == -Signals.SIGKILL and signal is not Signals.SIGKILL
     wrong = hung + _go_on(scene, reached)
+    after = scene.lines()
+    killed = remains.tracebacks(scene.printed("killed"), ours=reached is not Reached.IMPORTS)
+    later = sum(remains.tracebacks(scene.printed(name)) for name in ("resumed", "anew"))
     faults = {
-        **_faults(scene, undisturbed, before),
-        "orphans": orphans + scene.orphans(),
-        "tracebacks": _tracebacks(scene, reached),
+        "lost": remains.lost(before, after),
+        "duplicates": remains.duplicates(after),
+        "missing": remains.missing(after, whole.cases, scene.grid.launches),
+        "orphans": orphans + remains.end_orphans(scene.mark),
+        "tracebacks": killed + later,
         "wrong endings": wrong,
     }
     return Kill(signal, share, reached, len(remains.measurements(before)), faults)
 
 
-def _faults(scene: Scene, undisturbed: Usual, before: Iterable[bytes]) -> dict[str, int]:
-    """Count the faults of a journal that was gone on with."""
-    after = scene.lines()
-    return {
-        "lost": remains.lost(before, after),
-        "duplicates": remains.duplicates(after),
-        "missing": remains.missing(after, undisturbed.cases, scene.grid.launches),
-    }
-
-
-def _tracebacks(scene: Scene, reached: Reached) -> int:
-    killed = remains.tracebacks(scene.said("killed"), ours=reached is not Reached.IMPORTS)
-    return killed + sum(remains.tracebacks(scene.said(name)) for name in ("resumed", "anew"))
-
-
-def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> int:
-    """Start a run and send it a signal after a share of what it usually does; give its exit code.
+def _strike(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> int:
+    """Start a run, send it a signal after a share of what it usually does; return its exit code.
 
     Seconds count as slowly as the machine is now, by when the lines before that moment came.
     """
-    lines, last, later = undisturbed.before(share)
+    lines, last, later = whole.before(share)
     started = time.monotonic()
     with scene.start("killed", scene.grid.words) as run:
         while len(scene.lines()) < lines and run.poll() is None:
@@ -133,7 +210,7 @@ def _strike(scene: Scene, undisturbed: Usual, signal: Signals, share: float) -> 
         with contextlib.suppress(subprocess.TimeoutExpired):
             return run.wait(later * pace)
         run.send_signal(signal)
-        return ended(run)
+        return _ended(run)
 
 
 def _go_on(scene: Scene, reached: Reached) -> int:
@@ -141,34 +218,9 @@ def _go_on(scene: Scene, reached: Reached) -> int:
     code = scene.run("resumed", "--resume")
     if reached is not Reached.IMPORTS:
         return int(code != 0)
-    said = [line for line in scene.said("resumed").splitlines() if "--resume: " in line]
-    refused = code == _USAGE_ERROR and len(said) == 1
+    told = [line for line in scene.printed("resumed").splitlines() if "--resume: " in line]
+    refused = code == _USAGE_ERROR and len(told) == 1
     return int(not refused) + int(scene.run("anew", scene.grid.words) != 0)
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Kill runs and print what became of each, and of all; 1 where anything was found."""
-    options = parser("kills", __doc__)
-    options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
-    options.add_argument("--journals", type=Path, metavar="FOLDER")
-    asked = options.parse_args(words)
-    many, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
-    set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
-    found: list[Kill] = []
-    try:
-        with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
-            journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
-            for one in kills(Path(folder), journals, many, random.Random(1 + asked.seed), grid):
-                found.append(one)
-                _say(f"kill {len(found)}: {one.words}")
-    except KeyboardInterrupt:
-        _say("interrupted; what there is:")
-    except UserError as error:
-        sys.stderr.write(f"studies.kills: {plain(error)}\n")
-        return 1
-    CAME.show(list(came(found)))
-    _say("")
-    return FAULTY.show(list(faults(found)))
 
 
 def kills(
@@ -177,33 +229,51 @@ def kills(
     """Kill so many runs of one project, each after a share of a whole run."""
     if journals.is_dir() and any(journals.iterdir()):
         raise UserError(f"{str(journals)!r} is not empty; name a new folder with --journals")
-    calm = Scene.made(folder, journals / "undisturbed", grid)
-    undisturbed = usual(calm)
-    _say(f"undisturbed: {len(undisturbed.cases)} cases, {undisturbed.seconds:.1f} s")
+    laid_out = project(folder / "project", ("native", "fold_time"))
+    calm = Scene(laid_out, journals / "undisturbed", grid)
+    whole = undisturbed(calm)
+    write(f"undisturbed: {len(whole.cases)} cases, {whole.seconds:.1f} s")
     for number in range(1, many + 1):
         (signal,) = dice.choices(list(SIGNALS), list(SIGNALS.values()))
-        scene = replace(calm, results=journals / f"kill-{number}")
-        yield kill(scene, undisturbed, signal, dice.random())
+        yield kill(replace(calm, results=journals / f"kill-{number}"), whole, signal, dice.random())
 
 
-def _say(*said: str) -> None:
-    sys.stdout.write("".join(f"{line}\n" for line in said))
-    sys.stdout.flush()
+# The tables --------------------------------------------------------------------------------------
 
 
 def came(found: Sequence[Kill]) -> Iterator[Row]:
     """Count when the kills came, by their signals."""
     counts = Counter((one.signal.name, one.reached) for one in found)
-    for name in (signal.name for signal in SIGNALS):
-        mine = [counts[name, reached] for reached in Reached]
-        yield name, *mine, sum(mine)
-    sums = [sum(counts[signal.name, reached] for signal in SIGNALS) for reached in Reached]
-    yield TOGETHER, *sums, len(found)
+    for signal in SIGNALS:
+        mine = [counts[signal.name, reached] for reached in Reached]
+        yield signal.name, *mine, sum(mine)
+    sums = Counter(one.reached for one in found)
+    yield TOGETHER, *(sums[reached] for reached in Reached), len(found)
 
 
 def faults(found: Sequence[Kill]) -> Iterator[Row]:
     """Sum each fault over all kills."""
     yield from ((word, sum(one.faults[word] for one in found)) for word in FAULTS)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Kill runs and print what became of each, and of all; 1 where anything was found."""
+    options = parser("kills", __doc__)
+    options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    options.add_argument("--journals", type=Path, metavar="FOLDER")
+    set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    many, grid = (1, QUICK) if asked.quick else (asked.kills, USUAL)
+    with tempfile.TemporaryDirectory(prefix="timelift-kills-") as folder:
+        journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
+        dice = random.Random(1 + asked.seed)
+        found = collect(kills(Path(folder), journals, many, dice, grid), lambda one: one.words)
+    CAME.show(list(came(found)))
+    write("")
+    return FAULTY.show(list(faults(found)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from studies import write
 from timelift.analyse.runs.trust import Share
 
 #: A word, a figure, hits among tries, or nothing.
@@ -60,10 +61,10 @@ class Scoreboard:
         A list of rows makes its columns as wide as they need.
         """
         board = self._fitted(rows) if isinstance(rows, Sequence) else self
-        _print(board.line([column.title for column in self.columns]))
+        write(board.line([column.title for column in self.columns]))
         wrong: list[str] = []
         for row in rows:
-            _print(board.line(row))
+            write(board.line(row))
             wrong += self.complaints(row)
         sys.stdout.write(self.legend)
         sys.stderr.writelines(f"{one}\n" for one in wrong)
@@ -107,8 +108,3 @@ class Scoreboard:
         ]
         pairs = zip(self.columns, widths, strict=True)
         return replace(self, columns=[replace(one, width=width) for one, width in pairs])
-
-
-def _print(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()

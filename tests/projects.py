@@ -1,11 +1,10 @@
 """Projects of their own for the whole-program tests, and `pytest bench/` run in them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-from studies.projects import lay_out
 
 ROOT = Path(__file__).parent.parent
 #: The smallest run that has two launches.
@@ -13,6 +12,17 @@ SMALL = "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-se
 
 
 GOOD = ("fold_time", "native", "loop_slice")
+
+
+def lay_out(folder, names):
+    """Copy files and folders of this project by their names, without what Python keeps in them."""
+    for name in names:
+        source, copy = ROOT / name, folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy)
 
 
 def project(folder, strategies=GOOD, extra=None):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from studies.projects import comment_on, slip_into
+from studies.gate import comment_on, slip_into
 from tests.projects import SMALL, bench, project
 from tests.repositories import commit, git
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import report
-from studies.projects import comment_on, slip_into
+from studies.gate import comment_on, slip_into
 from tests.projects import project
 from tests.repositories import commit, git
 

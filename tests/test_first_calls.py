@@ -6,30 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from studies import build_order
 from tests import engines, journals
 from timelift.analyse.runs.records import fact
 from timelift.analyse.runs.results import load
 from timelift.analyse.stats.first_calls import first_calls
-
-NAMES = ("native", "fold_time", "loop_slice")
-
-
-def run(path, seconds, settings=1, name="run"):
-    """A run in which `seconds(setting, place of the rival, launch, built)` are first calls."""
-    lines = [
-        journals.line(
-            journals.case(strategy, seq_len=setting + 1),
-            launch,
-            facts={"first_call_seconds": told, "trace_seconds": told / 2, "built": built},
-        )
-        for setting in range(settings)
-        for launch in (1, 2, 3)
-        for place, strategy in enumerate(NAMES)
-        for built in [1 + (place + launch) % len(NAMES)]
-        for told in [seconds(setting, place, launch, built)]
-    ]
-    return journals.write(path / f"{name}.jsonl", journals.header(), *lines, journals.END)
 
 
 def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
@@ -63,25 +43,6 @@ def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
     assert found.seconds == pytest.approx(0.5)
     assert math.isnan(found.low)
     assert math.isnan(found.high)
-
-
-def even(setting, place, launch, _built):
-    """First calls that do not depend on the order."""
-    return (1 + place) * (1 + 0.01 * ((7 * setting + 3 * launch) % 5))
-
-
-def test_the_study_passes_where_the_order_costs_nothing(tmp_path, capsys):
-    """And says over how many settings."""
-    assert build_order.main([str(run(tmp_path, even, settings=40))]) == 0
-    assert "first_call_seconds                  40  1.000" in capsys.readouterr().out
-
-
-def test_the_study_fails_where_the_first_pays_more_or_too_few_settings_tell(tmp_path, capsys):
-    """Ten per cent more for whoever is built first, and 39 settings."""
-    dear = run(tmp_path, lambda *at: even(*at) * (1.1 if at[3] == 1 else 1), settings=40)
-    assert build_order.main([str(dear)]) == 1
-    assert "expected at least 0.95 and at most 1.05, found 1.100" in capsys.readouterr().err
-    assert build_order.main([str(run(tmp_path, even, settings=39, name="few"))]) == 1
 
 
 CLOCKED = """

@@ -12,7 +12,6 @@ import pytest
 
 from studies import (
     STUDIES,
-    build_order,
     choose,
     compare,
     gate,
@@ -218,22 +217,12 @@ def test_few_tries_below_a_least_share_may_be_chance():
         (gate.BOARD, ("nothing", 20, Share(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Share(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
         (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),
-        (build_order.BOARD, ("trace_seconds", 100, 1.01, 0.98, 1.04), 2, 1.2),
-        (build_order.BOARD, ("trace_seconds", 100, 1.01, 0.98, 1.04), 1, 12),
     ],
 )
 def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):
     """The same row without it is right."""
     assert list(board.complaints(row)) == []
     assert list(board.complaints((*row[:place], wrong, *row[place + 1 :])))
-
-
-def test_a_first_call_that_is_dearer_in_first_place_is_no_fair_order(monkeypatch):
-    """By 20 %, in simulated facts."""
-    simulated = build_order.simulated
-    assert build_order.main(["--quick"]) == 0
-    monkeypatch.setattr(build_order, "simulated", lambda seed: simulated(seed, dearer=0.2))
-    assert build_order.main(["--quick"]) == 1
 
 
 def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from studies import gate
-from studies.gate import Suite
-from studies.projects import PLANTED, SLIPS, comment_on, slip_into
+from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
 from tests import journals
 from timelift.analyse.gate.judge import SidesFinding
 from timelift.analyse.gate.outcomes import CaseOutcome
@@ -51,15 +50,9 @@ def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     rows = {row[0]: row for row in gate.rows([good, red])}
     assert [row[1:3] for row in rows.values()] == [(2, Share(1, 2)), (2, Share(1, 2))]
     assert list(rows) == ["nothing", "+10%"]
-    assert gate.tell([good, red]) == 1
-    assert gate.tell([good]) == 0
+    assert gate.show([good, red]) == 1
+    assert gate.show([good]) == gate.show([]) == 0
     assert "suites with a false alarm: 1 of 2" in capsys.readouterr().out
-
-
-def test_no_suites_say_nothing(capsys):
-    """Nothing was tried."""
-    assert gate.tell([]) == 0
-    assert not capsys.readouterr().out
 
 
 def test_planted_slow_downs_are_what_their_words_say():

@@ -8,7 +8,7 @@ from signal import Signals
 import pytest
 
 from studies import kills, remains
-from studies.kills import Kill, Usual
+from studies.kills import Kill, Undisturbed
 from studies.remains import FAULTS, Reached
 from tests import journals
 
@@ -26,33 +26,45 @@ def line(name, launch, **fields):
 WHOLE = [HEADER, *(line(name, launch) for launch in (1, 2) for name in NAMES), END]
 
 
-def test_nothing_is_found_where_nothing_is_wrong():
-    """What was there is there, once and complete."""
-    assert remains.lost(WHOLE[:3], WHOLE) == 0
-    assert remains.duplicates(WHOLE) == 0
-    assert remains.missing(WHOLE, CASES, launches=2) == 0
-    assert remains.labels(WHOLE) == CASES
+NEW = line("native", 1, reason="new")
 
 
-def test_a_lost_line_is_found():
-    """Whether it is gone, was changed, or is there once instead of twice."""
-    assert remains.lost(WHOLE, WHOLE[:2] + WHOLE[3:]) == 1
-    assert remains.lost(WHOLE, [HEADER, line("native", 1, reason="new"), *WHOLE[2:]]) == 1
-    assert remains.lost([HEADER, END, END], [HEADER, END]) == 1
+@pytest.mark.parametrize(
+    ("before", "after", "count"),
+    [
+        (WHOLE[:3], WHOLE, 0),
+        (WHOLE, WHOLE[:2] + WHOLE[3:], 1),
+        (WHOLE, [HEADER, NEW, *WHOLE[2:]], 1),
+        ([HEADER, END, END], [HEADER, END], 1),
+    ],
+    ids=["none", "gone", "changed", "once instead of twice"],
+)
+def test_a_lost_line_is_found(before, after, count):
+    """Whatever became of it."""
+    assert remains.lost(before, after) == count
 
 
-def test_a_case_that_was_played_twice_is_found():
+@pytest.mark.parametrize("more", [[], [line("native", 2, reason="again")]])
+def test_a_case_that_was_played_twice_is_found(more):
     """Even if the two lines differ."""
-    assert remains.duplicates([*WHOLE, line("native", 2, reason="again")]) == 1
+    assert remains.duplicates([*WHOLE, *more]) == len(more)
 
 
-def test_a_missing_case_is_found():
-    """In one launch, in all, or with a line that says that it was not measured."""
-    assert remains.missing(WHOLE[:-2], CASES, launches=2) == 1
-    assert remains.missing(WHOLE, CASES, launches=3) == 2
-    assert remains.missing(WHOLE, CASES | {"another"}, launches=2) == 2
-    assert remains.missing([*WHOLE[:4], line("fold_time", 2, status="crashed")], CASES, 2) == 1
-    assert remains.missing([], CASES, launches=2) == 4
+@pytest.mark.parametrize(
+    ("lines", "cases", "launches", "count"),
+    [
+        (WHOLE, CASES, 2, 0),
+        (WHOLE[:-2], CASES, 2, 1),
+        (WHOLE, CASES, 3, 2),
+        (WHOLE, CASES | {"another"}, 2, 2),
+        ([*WHOLE[:4], line("fold_time", 2, status="crashed")], CASES, 2, 1),
+        ([], CASES, 2, 4),
+    ],
+)
+def test_a_missing_case_is_found(lines, cases, launches, count):
+    """In one launch, in all, or with a line that tells that it was not measured."""
+    assert remains.missing(lines, cases, launches) == count
+    assert remains.labels(WHOLE) == CASES
 
 
 @pytest.mark.parametrize(("ours", "count"), [("this trial", 1), ("another", 0)])
@@ -104,8 +116,7 @@ def test_how_far_a_run_was_is_read_from_its_journal(count, where):
 )
 def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
     """So that a busy machine moves it with the lines."""
-    undisturbed = Usual(CASES, 10.0, (2.0, 4.0, 8.0))
-    assert undisturbed.before(share) == before
+    assert Undisturbed(CASES, 10.0, (2.0, 4.0, 8.0)).before(share) == before
 
 
 def test_the_table_tells_when_kills_came_and_what_was_found():
