@@ -1,63 +1,42 @@
-"""Mark the history where the truth is known: `python -m studies.history [--quick]`.
+"""Mark how stored runs are compared where the truth is known: `python -m studies.history`.
 
-Simulated histories are replayed night by night, and each night every rule says which cases are
-slower now. All rules are given the same ratios to the reference of the run, which is kind to those
-that have none of their own.
+Simulated histories are replayed night by night, and each night every rule names the cases that are
+slower now. All rules have the same ratios to the reference of the run, which is kind to those that
+have none of their own.
+
+A second table compares two runs alone. Their launches differ, and sessions move every case by 1 %
+(sd); one case of the second becomes slower by what is planted.
 """
 
 import itertools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser
+from studies import noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import find
 from timelift.analyse.changes.segments import deviation
-from timelift.analyse.changes.states import WORSE
-from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.changes.states import WORSE, ChangeState
+from timelift.analyse.changes.two_runs import TwoRunFindings, judge
+from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]
-#: A rule says of each case whether it is slower now, by all runs so far.
+#: A rule finds of each case whether it is slower now, by all runs so far.
 Rule = Callable[[RunLevels], Nights]
 _FIRST_NIGHT = 8
 #: How much one night differs from the next for all cases alike, as a sd of log seconds.
 NIGHT_SD = 0.05
-#: After the end of a slow-down it may be told, or not, for so many nights.
+#: After the end of a slow-down it may be named, or not, for so many nights.
 GRACE_NIGHTS = 14
-BOARD = Scoreboard(
-    (
-        Column("history", width=35),
-        Column("rule", width=8),
-        Column("slower"),
-        Column("found"),
-        Column("missed", most=4),
-        Column("nights late", width=12),
-        Column("at the end", OF, width=12, least=0.75),
-        Column("false cases", OF, width=12, most=0.1),
-        Column("red nights", OF, width=12, most=0.1),
-    ),
-    """
-slower       cases that became slower by 3 % or more; found: were called so while they were
-nights late  from the first slower run to the first night that said so, the median (90 % quantile)
-at the end   cases called slower on the last night, of those that were
-false cases  called slower on any night on which they were not, of all cases
-red nights   on which any case was falsely called slower, of all nights
-timelift     what `python report.py history` does
-ruptures     PELT with l2 cost and penalty 2 sd² log(runs); the last level 3 % above the one before
-5 %          the latest run 5 % above the one before
-""",
-    words=2,
-    judged=lambda row: row[1] == "timelift",
-)
 
 
 # Histories of known truth ------------------------------------------------------------------------
@@ -166,12 +145,12 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 
 
 def ours(levels: RunLevels) -> Nights:
-    """Ask timelift."""
+    """What `python report.py history` finds."""
     return np.array([one.state in WORSE for one in find(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:
-    """Ask PELT with a usual penalty whether the last level is above the one before it."""
+    """PELT with a usual penalty: the last level is above the one before it."""
     return np.array([_pelt(row) for row in _ratios(levels)])
 
 
@@ -188,7 +167,7 @@ def _pelt(row: Samples) -> bool:
 
 
 def fixed(levels: RunLevels) -> Nights:
-    """Ask whether the latest run is 5 % slower than the one before."""
+    """The latest run is 5 % slower than the one before."""
     table = _ratios(levels)
     return np.asarray(table[:, -1] - table[:, -2] > math.log1p(0.05))
 
@@ -198,6 +177,35 @@ def _ratios(levels: RunLevels) -> Samples:
 
 
 RULES: Mapping[str, Rule] = {"timelift": ours, "ruptures": ruptures_alone, "5 %": fixed}
+
+
+# Nights ------------------------------------------------------------------------------------------
+
+NIGHTLY = Scoreboard(
+    (
+        Column("history", width=35),
+        Column("rule", width=8),
+        Column("slower"),
+        Column("found"),
+        Column("missed", most=4),
+        Column("nights late", width=12),
+        Column("at the end", OF, width=12, least=0.75),
+        Column("false cases", OF, width=12, most=0.1),
+        Column("red nights", OF, width=12, most=0.1),
+    ),
+    """
+slower       cases that became slower by 3 % or more; found: were called so while they were
+nights late  from the first slower run to the first night that named it, the median (90 % quantile)
+at the end   cases called slower on the last night, of those that were
+false cases  called slower on any night on which they were not, of all cases
+red nights   on which any case was falsely called slower, of all nights
+timelift     what `python report.py history` does
+ruptures     PELT with l2 cost and penalty 2 sd² log(runs); the last level 3 % above the one before
+5 %          the latest run 5 % above the one before
+""",
+    words=2,
+    judged=lambda row: row[1] == "timelift",
+)
 
 
 @dataclass(frozen=True)
@@ -211,7 +219,7 @@ class Marks:
     nights: int
     red_nights: int
     at_the_end: int
-    told_at_the_end: int
+    found_at_the_end: int
     late: tuple[int, ...]
 
     def __add__(self, other: "Marks") -> "Marks":
@@ -222,27 +230,27 @@ class Marks:
 def replay(rule: Rule, levels: RunLevels) -> Nights:
     """Ask a rule every night, as (cases, nights)."""
     count = levels.log_seconds.shape[1]
-    said = np.zeros((len(levels.cases), count), bool)
+    called = np.zeros((len(levels.cases), count), bool)
     for night in range(_FIRST_NIGHT, count):
-        said[:, night] = rule(levels.part(0, night + 1))
-    return said
+        called[:, night] = rule(levels.part(0, night + 1))
+    return called
 
 
-def mark(said: Nights, truth: Truth) -> Marks:
-    """Compare what was said with what was so."""
-    false = said & ~truth.slower & ~truth.either
-    hits = said & truth.slower
+def mark(called: Nights, truth: Truth) -> Marks:
+    """Compare what was called slower with what was."""
+    false = called & ~truth.slower & ~truth.either
+    hits = called & truth.slower
     found = hits.any(-1)
     late = hits.argmax(-1) - truth.slower.argmax(-1)
     return Marks(
         slower=int(truth.slower.any(-1).sum()),
         found=int(found.sum()),
-        cases=len(said),
+        cases=len(called),
         false_cases=int(false.any(-1).sum()),
-        nights=said.shape[1] - _FIRST_NIGHT,
+        nights=called.shape[1] - _FIRST_NIGHT,
         red_nights=int(false.any(0).sum()),
         at_the_end=int(truth.slower[:, -1].sum()),
-        told_at_the_end=int((hits[:, -1]).sum()),
+        found_at_the_end=int(hits[:, -1].sum()),
         late=tuple(int(one) for one in late[found]),
     )
 
@@ -260,7 +268,7 @@ def marks(
     return total
 
 
-def rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
+def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
     """Mark every rule on so many histories of each kind."""
     for scenario in scenarios:
         start = [seed, SCENARIOS.index(scenario)]
@@ -269,19 +277,84 @@ def rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[R
 
 
 def _cells(found: Marks) -> Row:
-    late = ""
+    late, last = "", Share(found.found_at_the_end, found.at_the_end) if found.at_the_end else ""
     if found.late:
         late = f"{np.median(found.late):.0f} ({np.percentile(found.late, 90):.0f})"
-    told = Share(found.told_at_the_end, found.at_the_end) if found.at_the_end else ""
     false = Share(found.false_cases, found.cases), Share(found.red_nights, found.nights)
-    return found.slower, found.found, found.slower - found.found, late, told, *false
+    return found.slower, found.found, found.slower - found.found, late, last, *false
+
+
+# Two runs ----------------------------------------------------------------------------------------
+
+_LAUNCHES = (3, 5, 8)
+_PLANTED = (0.05, 0.08, 0.10, 0.15)
+_SESSION_SD = 0.01
+_COSTS = np.log([1.0, 1.1, 1.5, 2.0, 3.0])
+_PAIR = noise.Shape(settings=8, rivals=len(_COSTS), rounds=30)
+TWO_RUNS = Scoreboard(
+    (
+        Column("noise", width=26),
+        Column("launches"),
+        Column("equal runs with a suspect", OF, most=0.1),
+        Column("coverage", ".1%", least=0.92),
+        *(Column(f"finds {planted:.0%}", ".0%") for planted in _PLANTED),
+    )
+)
+
+
+def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Generator) -> Row:
+    """Compare equal runs so many times, and a quarter as many of every planted slow-down.
+
+    Returns how many equal ones had a suspect, the coverage of their intervals, and how often each
+    slow-down was found.
+    """
+    shape = replace(_PAIR, launches=launches)
+    equal = [_two_runs(scenario, shape, random) for _ in range(tries)]
+    covered = [one.change.low <= 0 <= one.change.high for found in equal for one in found.cases]
+    found = [
+        np.mean([_finds(_two_runs(scenario, shape, random, slower)) for _ in range(tries // 4)])
+        for slower in _PLANTED
+    ]
+    suspects = Share(sum(one.any_suspect for one in equal), tries)
+    return suspects, float(np.mean(covered)), *map(float, found)
+
+
+def _two_runs(
+    scenario: noise.Scenario, shape: noise.Shape, random: Generator, slower: float = 0.0
+) -> TwoRunFindings:
+    return judge(_run(scenario, shape, random), _run(scenario, shape, random, slower))
+
+
+def _run(
+    scenario: noise.Scenario, shape: noise.Shape, random: Generator, slower: float = 0.0
+) -> Run:
+    times = noise.seconds(scenario, shape, _COSTS, random)
+    times = noise.in_sessions(times, _SESSION_SD, random)
+    times[0, 0] *= 1 + slower
+    return noise.run(times)
+
+
+def _finds(findings: TwoRunFindings) -> bool:
+    suspects = [one.case for one in findings.cases if one.state is ChangeState.SUSPECT]
+    return noise.case(0, 0) in suspects
+
+
+def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row]:
+    """Mark the first kinds of noise with so many launches."""
+    for place, scenario in enumerate(noise.SCENARIOS[:3]):
+        for many in launches:
+            random = np.random.default_rng([seed, place, many])
+            yield scenario.name, str(many), *two_runs(scenario, many, tries, random)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print a line of marks for every history and rule; the quick form skips every other one."""
-    options = parser("history", __doc__).parse_args(words)
-    some, histories = (SCENARIOS[::2], 1) if options.quick else (SCENARIOS, 4)
-    return BOARD.show(rows(some, histories, options.seed))
+    """Print both tables; the quick form skips every other history."""
+    asked = parser("history", __doc__).parse_args(words)
+    some, histories = (SCENARIOS[::2], 1) if asked.quick else (SCENARIOS, 4)
+    wrong = NIGHTLY.show(nightly_rows(some, histories, asked.seed))
+    write("")
+    launches, tries = (_LAUNCHES[:1], 8) if asked.quick else (_LAUNCHES, 200)
+    return wrong | TWO_RUNS.show(two_run_rows(launches, tries, asked.seed))
 
 
 if __name__ == "__main__":

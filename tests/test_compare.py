@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from studies import compare, noise
+from studies import history, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
 from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, sessions, shifts
@@ -247,14 +247,13 @@ def test_blocks_hold_the_same_rounds_of_all_rivals(tmp_path):
     np.testing.assert_allclose(other[both] / one[both], 2.0)
 
 
-def test_the_marks_are_those_of_known_truth(capsys):
-    """A few comparisons: none wrong, and what is planted largest is found most."""
-    assert compare.main(["--quick"]) == 0
-    assert capsys.readouterr().out.count(" of 8 ") == 3
-    marks = compare.mark(noise.SCENARIOS[0], 5, 12, np.random.default_rng(1))
-    assert marks.wrong <= 1
-    assert 0.9 < marks.coverage <= 1
-    assert marks.found[-1] == 1.0
+def test_equal_runs_have_few_suspects_and_what_is_planted_largest_is_found_most():
+    """On simulated noise, where the truth is known."""
+    dice = np.random.default_rng(1)
+    suspects, coverage, *found = history.two_runs(noise.SCENARIOS[0], 5, 12, dice)
+    assert suspects.hits <= 1
+    assert 0.9 < coverage <= 1
+    assert found[-1] == 1.0
 
 
 def test_exact_facts_are_followed_over_runs_that_miss_some_of_them():

@@ -13,7 +13,6 @@ import pytest
 from studies import (
     STUDIES,
     choose,
-    compare,
     gate,
     history,
     kills,
@@ -168,9 +167,9 @@ def test_few_tries_below_a_least_share_may_be_chance():
         (ladder.PAIRS, ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0), 5, 0.2),
         (ladder.TOGETHER, ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 1.5), 3, 0.7),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
-        (compare.BOARD, ("n", "3", Share(0, 8), 0.95, 0, 0.5, 1, 1), 2, Share(4, 8)),
+        (history.TWO_RUNS, ("n", "3", Share(0, 8), 0.95, 0, 0.5, 1, 1), 2, Share(4, 8)),
         (
-            history.BOARD,
+            history.NIGHTLY,
             ("n", "timelift", 4, 4, 0, "2 (2)", "", Share(0, 40), Share(0, 82)),
             7,
             Share(30, 40),
