@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser
+from studies import noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
@@ -29,6 +29,8 @@ GRADES = np.log1p([0.0, 0.03, 0.05, 0.2, 1.0])
 #: How many rivals stand beside the best, and what unequal ones cost: many near it, some far off.
 RIVALS = (2, 5, 8, 12)
 UNEQUAL = np.log1p([0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0])
+#: Log costs closer than this are equal.
+EQUAL = 1e-9
 #: Turns the seconds that all launches would give into those that were played, NaN elsewhere.
 Play = Callable[[Samples], Samples]
 
@@ -107,49 +109,36 @@ PLANS: tuple[tuple[int, Play], ...] = (
 
 
 @dataclass(frozen=True)
-class Marks:
-    """How often the ladder was right; shares from 0 to 1.
+class PairMarks:
+    """How the intervals and verdicts of all pairs did.
 
-    `coverage` is that of the 95 % intervals, `worst_coverage` that of the pair of rivals with the
-    lowest; `wrong` the share of settings of equal rivals in which any pair was called different.
-    Of graded settings: `found_3` and `found_5`, in how many the rivals 3 % and 5 % slower were
-    shown slower; `best_kept`, in how many the best was in the fastest set. `launches` is what a
-    rival took.
+    `covered` is (settings, pairs): 1 where a 95 % interval holds the truth, 0 where not, NaN where
+    there is none. `wrong` is (settings,): some pair was called different the wrong way, or while
+    equal.
     """
 
-    comparisons: int
-    launches: float
-    coverage: float
-    worst_coverage: float
-    wrong: float
-    found_3: float
-    found_5: float
-    best_kept: float
+    covered: Samples
+    wrong: NDArray[np.bool_]
+
+    @property
+    def coverage(self) -> float:
+        """The share of intervals that hold the truth."""
+        return float(np.nanmean(self.covered))
+
+    @property
+    def worst_coverage(self) -> float:
+        """That of the pair of rivals with the lowest."""
+        return float(np.nanmean(self.covered, axis=0).min())
 
 
-def mark(
-    scenario: Scenario, shape: Shape, runs: int, random: Generator, play: Play = all_launches
-) -> Marks:
-    """Mark `runs` runs of equal rivals and as many of graded ones."""
-    covered, wrong, launches, ranked = [], [], [], []
-    for _ in range(runs):
-        equal = play(noise.seconds(scenario, shape, np.zeros(shape.rivals), random))
-        found = compared(equal)
-        covered.append(np.vectorize(_covers_zero)(found))
-        wrong.append(np.vectorize(_is_difference)(found).any(1))
-        graded = play(noise.seconds(scenario, shape, GRADES[: shape.rivals], random))
-        launches.append(np.isfinite(graded).any(-1).sum(-1))
-        ranked += rank(noise.measurements(graded))
-    coverage = np.concatenate(covered)
-    return Marks(
-        comparisons=coverage.size,
-        launches=float(np.mean(launches)),
-        coverage=float(coverage.mean()),
-        worst_coverage=float(coverage.mean(0).min()),
-        wrong=float(np.concatenate(wrong).mean()),
-        found_3=_share_beaten(ranked, "rival1"),
-        found_5=_share_beaten(ranked, "rival2"),
-        best_kept=1 - _share_beaten(ranked, "rival0"),
+def mark_pairs(runs: Sequence[Samples], costs: Samples) -> PairMarks:
+    """Compare all pairs of rivals whose log costs are known, in each run by itself."""
+    found = np.concatenate([compared(times) for times in runs])
+    first, second = np.triu_indices(len(costs), 1)
+    truth = costs[second] - costs[first]
+    return PairMarks(
+        covered=np.array([[*map(_covers, row, truth)] for row in found]),
+        wrong=np.array([any(map(_is_wrong, row, truth)) for row in found]),
     )
 
 
@@ -164,17 +153,51 @@ def compared(times: Samples) -> NDArray[np.object_]:
     return found.reshape(settings, pairs)
 
 
-def _covers_zero(comparison: Comparison) -> bool:
-    return comparison.low <= 0 <= comparison.high
+def _covers(comparison: Comparison, truth: float) -> float:
+    known = np.isfinite(comparison.low) & np.isfinite(comparison.high)
+    return float(comparison.low <= truth <= comparison.high) if known else np.nan
 
 
-def _is_difference(comparison: Comparison) -> bool:
-    return comparison.verdict in (Verdict.FASTER, Verdict.SLOWER)
+def _is_wrong(comparison: Comparison, truth: float) -> bool:
+    if comparison.verdict is Verdict.FASTER:
+        return truth > -EQUAL
+    return comparison.verdict is Verdict.SLOWER and truth < EQUAL
 
 
-def _share_beaten(rankings: list[Ranking], strategy: str) -> float:
-    """Return the share of settings in which some rival was shown to beat `strategy`."""
-    return float(np.mean([strategy not in ranking.fastest_set for ranking in rankings]))
+def fastest_sets(runs: Sequence[Samples]) -> NDArray[np.bool_]:
+    """Rank each run by itself; return (settings, rivals), True where a rival is in the set."""
+    ranked = [ranking for times in runs for ranking in rank(noise.measurements(times))]
+    names = [f"rival{place}" for place in range(runs[0].shape[1])]
+    return np.array([[name in one.fastest_set for name in names] for one in ranked])
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Marks of equal rivals, and of graded ones which are in the fastest set: (settings, rivals).
+
+    `launches` is how many a graded rival took in the mean.
+    """
+
+    equal: PairMarks
+    fastest: NDArray[np.bool_]
+    launches: float
+
+    def beaten(self, rival: int) -> float:
+        """Return the share of settings in which some rival was shown to beat this one."""
+        return 1 - float(self.fastest[:, rival].mean())
+
+
+def mark(
+    scenario: Scenario, shape: Shape, runs: int, random: Generator, play: Play = all_launches
+) -> Marks:
+    """Mark `runs` runs of equal rivals and as many of graded ones."""
+    equal: list[Samples] = []
+    graded: list[Samples] = []
+    for _ in range(runs):
+        equal.append(play(noise.seconds(scenario, shape, np.zeros(shape.rivals), random)))
+        graded.append(play(noise.seconds(scenario, shape, GRADES[: shape.rivals], random)))
+    launches = float(np.isfinite(graded).any(-1).sum(-1).mean())
+    return Marks(mark_pairs(equal, np.zeros(shape.rivals)), fastest_sets(graded), launches)
 
 
 def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[Row]:
@@ -184,16 +207,24 @@ def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterat
             random = np.random.default_rng([seed, launches, place])
             one = mark(scenario, Shape(launches=launches), runs, random, play)
             played = f"{one.launches:.1f}" if play is campaign else str(launches)
-            shares = (one.coverage, one.worst_coverage, one.wrong, one.found_3, one.found_5)
-            yield scenario.name, played, one.comparisons, *shares, one.best_kept
+            equal = one.equal
+            yield (
+                *(scenario.name, played, equal.covered.size),
+                *(equal.coverage, equal.worst_coverage, float(equal.wrong.mean())),
+                *(one.beaten(1), one.beaten(2), 1 - one.beaten(0)),
+            )
 
 
 # Beside the shown best ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Marked:
-    """What became of each setting, arrays (settings,) of 0 and 1; `width` is (rows,), a ratio."""
+class RowMarks:
+    """What held in each setting, arrays (settings,) of 0 and 1; `width` is (rows,), a ratio.
+
+    `together`: the interval of every row. `alone`: the interval that each pair would have by
+    itself. `prices`: what every row costs over the best.
+    """
 
     together: Samples
     alone: Samples
@@ -201,28 +232,24 @@ class Marked:
     width: Samples
 
 
-@dataclass(frozen=True)
-class Field:
-    """Rivals that cost so much, log ratios to the best, and how their launches are chosen."""
-
-    costs: Samples
-    launches: int
-    play: Play
-
-    def mark(self, scenario: Scenario, runs: int, random: Generator) -> Marked:
-        """Rank `runs` runs of such settings in one kind of noise, and mark every row."""
-        shape, ranked = Shape(rivals=len(self.costs), launches=self.launches), list[Ranking]()
-        for _ in range(runs):
-            times = self.play(noise.seconds(scenario, shape, self.costs, random))
-            ranked += rank(noise.measurements(times))
-        found = [[_held(row, one.rows[0], self.costs) for row in one.rows] for one in ranked]
-        together, alone, prices = np.array([np.all(rows, axis=0) for rows in found], float).T
-        widths = [_width(row) for one in ranked for row in one.rows[1:]]
-        return Marked(together, alone, prices, np.array(widths))
-
-
-def _width(row: RankedCase) -> float:
-    return math.log(row.high / row.low) / 2 / row.known_to
+def mark_rows(
+    scenario: Scenario,
+    costs: Samples,
+    runs: int,
+    random: Generator,
+    plan: tuple[int, Play] = PLANS[1],
+) -> RowMarks:
+    """Rank `runs` runs of rivals of these log costs, and mark every row of every setting."""
+    launches, play = plan
+    shape, ranked = Shape(rivals=len(costs), launches=launches), list[Ranking]()
+    for _ in range(runs):
+        ranked += rank(noise.measurements(play(noise.seconds(scenario, shape, costs, random))))
+    held = [[_held(row, one.rows[0], costs) for row in one.rows] for one in ranked]
+    together, alone, prices = np.array([np.all(rows, axis=0) for rows in held], float).T
+    widths = [
+        math.log(row.high / row.low) / 2 / row.known_to for one in ranked for row in one.rows[1:]
+    ]
+    return RowMarks(together, alone, prices, np.array(widths))
 
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
@@ -243,16 +270,21 @@ def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> It
     for rivals in RIVALS:
         for kind, costs in (("equal", np.zeros(rivals)), ("unequal", UNEQUAL[:rivals])):
             for launches, play in plans:
-                field = Field(costs, launches, play)
                 found = [
-                    field.mark(one, runs, np.random.default_rng([seed, place, rivals, launches]))
-                    for place, one in enumerate(SCENARIOS)
+                    mark_rows(
+                        scenario,
+                        costs,
+                        runs,
+                        np.random.default_rng([seed, place, rivals, launches]),
+                        (launches, play),
+                    )
+                    for place, scenario in enumerate(SCENARIOS)
                 ]
                 planned = f"to {launches}" if play is campaign else str(launches)
-                yield f"{rivals} {kind} rivals", planned, *_shares(found)
+                yield f"{rivals} {kind} rivals", planned, *_cells(found)
 
 
-def _shares(found: Sequence[Marked]) -> Row:
+def _cells(found: Sequence[RowMarks]) -> Row:
     together, alone, prices = (
         [float(getattr(one, kind).mean()) for one in found]
         for kind in ("together", "alone", "prices")
@@ -265,11 +297,11 @@ def _shares(found: Sequence[Marked]) -> Row:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print both tables; 1 where a figure is out of its bounds."""
-    options = parser("ladder", __doc__).parse_args(words)
-    plans, runs = (PLANS[1:2], 2) if options.quick else (PLANS, 24)
-    wrong = PAIRS.show(pair_rows(plans, options.seed, runs))
-    sys.stdout.write("\n")
-    return wrong | TOGETHER.show(together_rows(plans, options.seed, runs))
+    asked = parser("ladder", __doc__).parse_args(words)
+    plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
+    wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
+    write("")
+    return wrong | TOGETHER.show(together_rows(plans, asked.seed, runs))
 
 
 if __name__ == "__main__":

@@ -5,29 +5,26 @@ that is known, are rivals of which it is known which is the fastest and by how m
 out as settings. `--quick` deals out simulated noise.
 """
 
+import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser
-from studies.ladder import GRADES, compared
+from studies import add_runs, answer, noise, parser, stored
+from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest import planted
 from timelift.analyse.selftest.planted import TwinGroup
 from timelift.analyse.stats.aligned_samples import aligned_samples
-from timelift.analyse.stats.ranking import rank
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
-from timelift.escape import plain
 
-RESULTS = Path(__file__).parents[1] / "results"
 BOARD = Scoreboard(
     (
         Column("rivals", width=18),
@@ -62,28 +59,9 @@ LADDERS: dict[str, Samples] = {
 }
 #: From here on a rival is a clear loser, which has no place in the fastest set.
 CLEAR = float(np.log1p(0.10))
-#: Grades closer than this are equal.
-_EQUAL = 1e-9
 
 
-@dataclass(frozen=True)
-class Marked:
-    """How the ladder did in each setting, arrays (settings,); `covered` is (settings, pairs).
-
-    `best_kept`: no truly fastest rival was beaten. `losers_out`: no clear loser is in the fastest
-    set. `false`: some pair was called different the wrong way, or while equal. `covered` is 1 where
-    a 95 % interval holds the truth, 0 where not, NaN where there is none.
-    """
-
-    best_kept: NDArray[np.bool_]
-    losers_out: NDArray[np.bool_]
-    false: NDArray[np.bool_]
-    covered: Samples
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """Where the fastest set holds the best and no clear loser."""
-        return self.best_kept & self.losers_out
+# Noise dealt out as settings ---------------------------------------------------------------------
 
 
 def equal_rivals(contest: TwinGroup) -> Samples:
@@ -94,10 +72,10 @@ def equal_rivals(contest: TwinGroup) -> Samples:
     """
     truths = zip(contest.rivals, contest.truths, strict=True)
     steady = {rival.case: (rival, truth) for rival, truth in truths if truth is not None}
-    (board,) = aligned_samples(rival for rival, _ in steady.values())
-    planted = np.array([steady[case][1] for case in board.cases])
-    whole = np.isfinite(board.seconds).any(-1).all(0)
-    return np.asarray(board.seconds[:, whole] / np.exp(planted)[:, None, None])
+    (samples,) = aligned_samples(rival for rival, _ in steady.values())
+    planted = np.array([steady[case][1] for case in samples.cases])
+    whole = np.isfinite(samples.seconds).any(-1).all(0)
+    return np.asarray(samples.seconds[:, whole] / np.exp(planted)[:, None, None])
 
 
 def usable(contests: Iterable[Samples], rivals: int, launches: int | None) -> list[Samples]:
@@ -107,14 +85,14 @@ def usable(contests: Iterable[Samples], rivals: int, launches: int | None) -> li
 
 
 def deal(
-    contests: Sequence[Samples], grades: Samples, launches: int | None, random: Generator
+    contests: Sequence[Samples], costs: Samples, launches: int | None, random: Generator
 ) -> Samples:
     """Deal one run: every contest becomes a setting, (settings, rivals, launches, rounds).
 
-    Rival i costs `grades[i]`; which rival of the contest plays it, and in which `launches` of its
-    launches (None for all), is drawn. NaN fills up what a contest has less of than others.
+    Rival i costs `exp(costs[i])`; which rival of the contest plays it, and in which `launches` of
+    its launches (None for all), is drawn. NaN fills up what a contest has less of than others.
     """
-    hands = [_hand(contest, grades, launches, random) for contest in contests]
+    hands = [_hand(contest, costs, launches, random) for contest in contests]
     shape = tuple(np.max([hand.shape for hand in hands], axis=0))
     times = np.full((len(hands), *shape), np.nan)
     for place, (rivals, played, rounds) in enumerate(hand.shape for hand in hands):
@@ -122,63 +100,82 @@ def deal(
     return times
 
 
-def _hand(contest: Samples, grades: Samples, launches: int | None, random: Generator) -> Samples:
-    rivals = random.permutation(contest.shape[0])[: len(grades)]
+def _hand(contest: Samples, costs: Samples, launches: int | None, random: Generator) -> Samples:
+    rivals = random.permutation(contest.shape[0])[: len(costs)]
     drawn = np.sort(random.permutation(contest.shape[1])[:launches])
-    return np.asarray(contest[rivals][:, drawn] * np.exp(grades)[:, None, None])
+    return np.asarray(contest[rivals][:, drawn] * np.exp(costs)[:, None, None])
 
 
-def mark(times: Samples, grades: Samples) -> Marked:
-    """Rank and compare one run's (settings, rivals, launches, rounds) and mark every setting."""
-    names = [f"rival{place}" for place in range(len(grades))]
-    sets = [ranking.fastest_set for ranking in rank(noise.measurements(times))]
-    kept = np.array([[name in fastest for name in names] for fastest in sets])
-    found = compared(times)
-    first, second = np.triu_indices(len(grades), 1)
-    truth = grades[second] - grades[first]
-    return Marked(
-        best_kept=np.asarray((kept | (grades > grades.min() + _EQUAL)).all(1)),
-        losers_out=np.asarray(~(kept & (grades > CLEAR - _EQUAL)).any(1)),
-        false=np.array([any(map(_is_false, row, truth)) for row in found]),
-        covered=np.array([[*map(_covers, row, truth)] for row in found]),
+# Marks -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How the ladder did in each setting: all pairs, and arrays (settings,).
+
+    `best_kept`: no truly fastest rival was beaten. `losers_out`: no clear loser is in the fastest
+    set.
+    """
+
+    pairs: PairMarks
+    best_kept: NDArray[np.bool_]
+    losers_out: NDArray[np.bool_]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """True where the fastest set holds the best and no clear loser."""
+        return self.best_kept & self.losers_out
+
+
+def mark(runs: Sequence[Samples], costs: Samples) -> Marks:
+    """Rank and compare each run's (settings, rivals, launches, rounds) and mark every setting."""
+    kept = fastest_sets(runs)
+    return Marks(
+        pairs=mark_pairs(runs, costs),
+        best_kept=np.asarray((kept | (costs > costs.min() + EQUAL)).all(1)),
+        losers_out=np.asarray(~(kept & (costs > CLEAR - EQUAL)).any(1)),
     )
 
 
-def marks(
+def dealt(
     contests: Sequence[Samples],
-    grades: Samples,
+    costs: Samples,
     launches: int | None,
     settings: int,
     random: Generator,
-) -> Marked:
-    """Deal and mark runs until there are at least so many settings."""
-    runs = range(-(-settings // len(contests)))
-    parts = [mark(deal(contests, grades, launches, random), grades) for _ in runs]
-    return Marked(
-        best_kept=np.concatenate([part.best_kept for part in parts]),
-        losers_out=np.concatenate([part.losers_out for part in parts]),
-        false=np.concatenate([part.false for part in parts]),
-        covered=np.concatenate([part.covered for part in parts]),
+) -> list[Samples]:
+    """Deal runs until there are at least so many settings."""
+    runs = -(-settings // len(contests))
+    return [deal(contests, costs, launches, random) for _ in range(runs)]
+
+
+def rows(contests: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
+    """Mark every ladder of costs with so many launches, where the contests have them."""
+    settings = QUICK_SETTINGS if quick else SETTINGS
+    for place, (name, costs) in enumerate(LADDERS.items()):
+        for launches in QUICK_LAUNCHES if quick else LAUNCHES:
+            some = usable(contests, len(costs), launches)
+            random = np.random.default_rng([seed, place, launches or 0])
+            if some:
+                found = mark(dealt(some, costs, launches, settings, random), costs)
+                drawn = str(launches or "all")
+                yield name, drawn, len(found.right), len(some), *_cells(found, costs)
+
+
+def _cells(found: Marks, costs: Samples) -> Row:
+    pairs = found.pairs
+    kept, out, right = (
+        float(one.mean()) for one in (found.best_kept, found.losers_out, found.right)
     )
+    losers = None if costs.max() < CLEAR else out
+    return pairs.coverage, pairs.worst_coverage, float(pairs.wrong.mean()), kept, losers, right
 
 
-def _covers(comparison: Comparison, truth: float) -> float:
-    known = np.isfinite(comparison.low) & np.isfinite(comparison.high)
-    return float(comparison.low <= truth <= comparison.high) if known else np.nan
-
-
-def _is_false(comparison: Comparison, truth: float) -> bool:
-    """True if it was called different although it is equal, or the other way round."""
-    if comparison.verdict is Verdict.FASTER:
-        return truth > -_EQUAL
-    return comparison.verdict is Verdict.SLOWER and truth < _EQUAL
-
-
-def contests(words: Sequence[str]) -> list[Samples]:
+def contests(runs: Sequence[str]) -> list[Samples]:
     """Read the noise of every contest; raises UserError where there is too little of it."""
-    runs = [results.load(path) for path in results.find(RESULTS, words)]
-    found = [equal_rivals(one) for run in runs for one in planted.contests(run)]
-    rivals = max(len(grades) for grades in LADDERS.values())
+    read = [results.load(path) for path in stored(runs)]
+    found = [equal_rivals(one) for run in read for one in planted.contests(run)]
+    rivals = max(len(costs) for costs in LADDERS.values())
     if not usable(found, rivals, None):
         raise UserError(
             f"expected a strategy with planted twins, {rivals} rivals in {MIN_LAUNCHES} launches, "
@@ -187,50 +184,22 @@ def contests(words: Sequence[str]) -> list[Samples]:
     return found
 
 
-def rows(contests: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
-    """Mark every ladder of costs with so many launches, where the contests have them."""
-    settings = QUICK_SETTINGS if quick else SETTINGS
-    for place, (name, grades) in enumerate(LADDERS.items()):
-        for launches in QUICK_LAUNCHES if quick else LAUNCHES:
-            some = usable(contests, len(grades), launches)
-            random = np.random.default_rng([seed, place, launches or 0])
-            if some:
-                found = marks(some, grades, launches, settings, random)
-                drawn = str(launches or "all")
-                yield name, drawn, len(found.right), len(some), *_shares(found, grades)
-
-
-def _shares(found: Marked, grades: Samples) -> Row:
-    """Sum up the settings; where nobody is a clear loser, none is out."""
-    losers = None if grades.max() < CLEAR else float(found.losers_out.mean())
-    covered = np.nanmean(found.covered, axis=0)
-    kept, right = float(found.best_kept.mean()), float(found.right.mean())
-    return (
-        float(np.nanmean(found.covered)),
-        float(covered.min()),
-        float(found.false.mean()),
-        kept,
-        losers,
-        right,
-    )
+def _simulated(seed: int) -> list[Samples]:
+    random = np.random.default_rng(seed)
+    return list(map(equal_rivals, noise.selftest(noise.SCENARIOS[1], 20, 5, 20, random)))
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print one line of marks for every ladder; 1 where the runs cannot be used, or are wrong."""
     options = parser("real_noise", __doc__)
-    options.add_argument("runs", nargs="*", metavar="RUN", help="default: the newest run")
-    asked = options.parse_args(words)
-    try:
-        some = contests(asked.runs) if asked.runs or not asked.quick else _simulated(asked.seed)
-    except UserError as error:
-        sys.stderr.write(f"studies.real_noise: {plain(error)}\n")
-        return 1
+    add_runs(options)
+    return answer(options, words, _show)
+
+
+def _show(asked: argparse.Namespace) -> int:
+    simulate = asked.quick and not asked.runs
+    some = _simulated(asked.seed) if simulate else contests(asked.runs)
     return BOARD.show(rows(some, asked.seed, quick=asked.quick))
-
-
-def _simulated(seed: int) -> list[Samples]:
-    random = np.random.default_rng(seed)
-    return list(map(equal_rivals, noise.selftest(noise.SCENARIOS[1], 20, 5, 20, random)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from scipy import integrate, stats
 
 from studies import ladder, noise
-from studies.ladder import UNEQUAL, Field, all_launches, campaign
+from studies.ladder import UNEQUAL, all_launches, campaign, mark_rows
 from studies.noise import SCENARIOS
 from tests.simulated import LOUD, run
 from timelift.analyse.stats import simultaneous
@@ -117,9 +117,11 @@ def test_every_interval_holds_its_ratio(scenario):
 
 def marked(costs, launches, places, runs=2, play=all_launches):
     """The marks of some scenarios, by what is marked."""
-    field = Field(costs, launches, play)
     found = [
-        field.mark(SCENARIOS[place], runs, np.random.default_rng([21, place])) for place in places
+        mark_rows(
+            SCENARIOS[place], costs, runs, np.random.default_rng([21, place]), (launches, play)
+        )
+        for place in places
     ]
     parts = ("together", "alone", "prices", "width")
     return {part: np.concatenate([getattr(one, part) for one in found]) for part in parts}

@@ -9,7 +9,7 @@ import pytest
 
 from studies import noise, real_noise
 from studies.ladder import GRADES
-from studies.real_noise import LADDERS, deal, equal_rivals, mark, marks, usable
+from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark, usable
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
@@ -85,14 +85,20 @@ def test_contests_of_different_sizes_are_filled_up() -> None:
     assert np.isfinite(times).sum((1, 2, 3)).tolist() == [5 * 3 * 4, 5 * 5 * 2]
 
 
+def marked(noises, costs, launches, settings):
+    """The marks of so many settings dealt out of some noise."""
+    runs = dealt(noises, costs, launches, settings, np.random.default_rng(1))
+    return mark(runs, costs)
+
+
 @pytest.mark.parametrize("name", LADDERS)
 @pytest.mark.parametrize("launches", [3, 5])
 def test_on_quiet_noise_the_ladder_is_right(name: str, launches: int) -> None:
     """Intervals cover, equals are equals, the best is kept and clear losers are out."""
-    found = marks(simulated(), LADDERS[name], launches, 300, np.random.default_rng(1))
+    found = marked(simulated(), LADDERS[name], launches, 300)
     assert len(found.right) == 300
-    assert 0.93 <= found.covered.mean() <= 0.975
-    assert found.false.mean() <= 0.05
+    assert 0.93 <= found.pairs.coverage <= 0.975
+    assert found.pairs.wrong.mean() <= 0.05
     assert found.best_kept.mean() >= 0.97
     assert found.losers_out.mean() >= 0.99
     assert found.right.mean() >= 0.97
@@ -103,35 +109,35 @@ def test_noise_that_favours_a_rival_is_seen_to_fail() -> None:
     biased = simulated()
     for contest in biased:
         contest[3] *= 1.1
-    found = marks(biased, LADDERS["equal rivals"], None, 120, np.random.default_rng(1))
-    assert found.covered.mean() < 0.85
-    assert found.false.mean() > 0.5
+    found = marked(biased, LADDERS["equal rivals"], None, 120)
+    assert found.pairs.coverage < 0.85
+    assert found.pairs.wrong.mean() > 0.5
     assert found.right.mean() < 0.5
 
 
 def test_noise_that_hides_a_loser_keeps_it() -> None:
     """Launches 10 % apart hide 20 % from three launches: the best stays, and so does the loser."""
-    found = marks(simulated(LOUD), GRADES, 3, 120, np.random.default_rng(1))
+    found = marked(simulated(LOUD), GRADES, 3, 120)
     assert found.best_kept.mean() >= 0.95
     assert found.losers_out.mean() < 0.7
     assert (found.right == (found.best_kept & found.losers_out)).all()
 
 
 def test_marks_are_of_the_truth_that_they_are_given() -> None:
-    """Told that the slowest is the best, they find everything wrong."""
+    """With the slowest taken for the best, everything is wrong."""
     times = deal(simulated(), GRADES, None, np.random.default_rng(2))
-    found = mark(times, GRADES[::-1])
+    found = mark([times], GRADES[::-1])
     assert not found.best_kept.any()
-    assert found.false.all()
+    assert found.pairs.wrong.all()
     assert not found.losers_out.any()
-    assert found.covered.mean() < 0.1
+    assert found.pairs.coverage < 0.1
 
 
 def test_a_comparison_without_an_interval_is_not_counted_as_a_miss() -> None:
     """Where two rivals never met there is no interval to cover anything."""
     times = deal(simulated(contests=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
-    found = mark(times, np.zeros(5))
+    found = mark([times], np.zeros(5)).pairs
     assert np.isnan(found.covered).sum() == 1
     assert math.isnan(found.covered[0, 0])
 
