@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from studies import parser
+from studies import noise, parser
 from studies.noise import SCENARIOS, Scenario
 from studies.scaling import GRIDS, LAWS, run
 from studies.scoreboard import Column, Row, Scoreboard
@@ -32,7 +32,7 @@ BOARD = Scoreboard(
     ),
     """
 answered      instead of a command that would decide it
-price held    the strategy truly cost no more over the best than was said
+price held    the strategy truly cost no more over the best than was told
 worst         what an answer truly cost over the best at most
 """,
 )
@@ -41,7 +41,7 @@ _RUNS, _QUICK_RUNS, _QUESTIONS, _LAUNCHES = 15, 3, 12, 5
 
 @dataclass(frozen=True)
 class Mark:
-    """One answer: what was said to be its price at most, and what it truly cost, as ratios."""
+    """One answer: the price that it tells at most, and what it truly costs, as ratios."""
 
     price: float
     cost: float
@@ -64,29 +64,28 @@ def _mark(measured: Run, size: int) -> Mark | None:
     if not isinstance(made, Choice):
         return None
     times = [float(law.times(np.array([float(size)]))[0]) for law in LAWS]
-    chosen = times[int(made.strategy.removeprefix("rival"))]
-    return Mark(made.price, chosen / min(times))
+    return Mark(made.price, times[noise.rival(made.strategy)] / min(times))
 
 
 def rows(runs: int = _RUNS, seed: int = 0) -> Iterator[Row]:
     """Mark every grid of lengths under several kinds of noise."""
-    for place, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5])):
+    for number, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5])):
         for sizes in GRIDS:
-            found = marks(scenario, sizes, runs, np.random.default_rng([seed, place, len(sizes)]))
+            found = marks(scenario, sizes, runs, np.random.default_rng([seed, number, len(sizes)]))
             yield scenario.name, str(len(sizes)), len(found), *_cells(found)
 
 
 def _cells(found: Sequence[Mark | None]) -> Row:
-    said = [one for one in found if one]
-    held = np.mean([one.cost <= one.price + 1e-9 for one in said])
-    best = np.mean([one.cost == 1 for one in said])
-    return len(said), float(held), float(best), max(one.cost for one in said)
+    answered = [one for one in found if one]
+    held = np.mean([one.cost <= one.price + 1e-9 for one in answered])
+    best = np.mean([one.cost == 1 for one in answered])
+    return len(answered), float(held), float(best), max(one.cost for one in answered)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print one line for everything that is tried."""
-    options = parser("choose", __doc__).parse_args(words)
-    return BOARD.show(rows(_QUICK_RUNS if options.quick else _RUNS, options.seed))
+    asked = parser("choose", __doc__).parse_args(words)
+    return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 
 
 if __name__ == "__main__":

@@ -254,15 +254,11 @@ def mark_rows(
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
     """Return whether a row's interval holds its truth, whether the pair's own does, its price."""
-    cost = _cost(row, costs)
-    truth = cost - _cost(first, costs)
+    cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
+    truth = cost - of_first
     alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.known_to)
     price = float(np.exp(cost - costs.min()))
     return row.low <= np.exp(truth) <= row.high, alone, row.price[0] <= price <= row.price[1]
-
-
-def _cost(row: RankedCase, costs: Samples) -> float:
-    return float(costs[int(row.case.strategy.removeprefix("rival"))])
 
 
 def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[Row]:

@@ -92,10 +92,15 @@ def in_sessions(times: Samples, sd: float, random: Generator) -> Samples:
     return times * np.exp(random.normal(0.0, sd, (*times.shape[:2], 1, 1)))
 
 
-def case(setting: int, rival: int, lengths: Sequence[int] = ()) -> Case:
+def case(setting: int, place: int, lengths: Sequence[int] = ()) -> Case:
     """Name a case by its place; settings are told apart by their length."""
     length = lengths[setting] if lengths else setting + 1
-    return Case(Setting("simulated", length, 1, Phase.FORWARD), f"rival{rival}")
+    return Case(Setting("simulated", length, 1, Phase.FORWARD), f"rival{place}")
+
+
+def rival(strategy: str) -> int:
+    """Return which rival of its setting a simulated strategy is."""
+    return int(strategy.removeprefix("rival"))
 
 
 def run(times: Samples, lengths: Sequence[int] = ()) -> Run:
@@ -107,15 +112,15 @@ def measurements(times: Samples, lengths: Sequence[int] = ()) -> list[Measuremen
     """Dress simulated seconds up as the measurements of a run; a launch of NaN was not played."""
     return [
         Measurement(
-            case(setting, rival, lengths),
+            case(setting, place, lengths),
             Status.MEASURED,
             tuple(
                 LaunchSamples(number + 1, rounds)
-                for number, rounds in enumerate(times[setting, rival])
+                for number, rounds in enumerate(times[setting, place])
                 if np.isfinite(rounds).any()
             ),
         )
-        for setting, rival in np.ndindex(times.shape[:2])
+        for setting, place in np.ndindex(times.shape[:2])
     ]
 
 

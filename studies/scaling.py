@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator
+from scipy import optimize
 
 from studies import noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.runs.trust import Share
-from timelift.analyse.scaling.overtaking import Crossover, crossovers
+from timelift.analyse.scaling.overtaking import crossovers
 from timelift.analyse.scaling.powers import Kind, exponents
 
 
@@ -62,11 +63,11 @@ BOARD = Scoreboard(
     """
 powers     fits of t = c0 + c1 n^p whose interval was narrow enough to be given
 bends      sizes found at which growth has caught up with the overhead
-crossings  where one of two strategies was said to overtake the other
+crossings  where one of two strategies was shown to overtake the other
 covered    how many of the 95 % intervals hold the truth
 width      the median of such an interval's upper end over its lower end
 found      of the true crossings inside the sizes, how many
-invented   pairs said to cross that do not
+invented   pairs shown to cross that do not
 """,
 )
 _RUNS, _QUICK_RUNS = 60, 12
@@ -83,35 +84,31 @@ class Marks:
     found: list[bool] = field(default_factory=list)
     invented: int = 0
 
+    def add(self, measured: Run, sizes: Sequence[int]) -> None:
+        """Mark one simulated run."""
+        for one in exponents(measured):
+            law = LAWS[noise.rival(one.case.strategy)]
+            if one.kind is Kind.FITTED:
+                self.powers.append(one.low <= law.power <= one.high)
+            if math.isfinite(one.bend):
+                self.bends.append(one.bend_low <= law.bend <= one.bend_high)
+        shown = {(one.first, one.then): one for one in crossovers(measured)}
+        true = truths(sizes)
+        self.found += [pair in shown for pair in true]
+        self.invented += len(shown.keys() - true.keys())
+        for pair in true.keys() & shown.keys():
+            self.widths.append(shown[pair].high / shown[pair].low)
+            self.crossings.append(shown[pair].low <= true[pair] <= shown[pair].high)
+
 
 def mark(
-    scenario: Scenario, sizes: Sequence[int], launches: int, runs: int, random: np.random.Generator
+    scenario: Scenario, sizes: Sequence[int], launches: int, runs: int, random: Generator
 ) -> Marks:
     """Mark so many simulated runs."""
     marks = Marks()
     for _ in range(runs):
-        measured = run(LAWS, sizes, launches, scenario, random)
-        for one in exponents(measured):
-            law = LAWS[int(one.case.strategy.removeprefix("rival"))]
-            if one.kind is Kind.FITTED:
-                marks.powers.append(one.low <= law.power <= one.high)
-            if math.isfinite(one.bend):
-                marks.bends.append(one.bend_low <= law.bend <= one.bend_high)
-        said = {(one.first, one.then): one for one in crossovers(measured)}
-        _mark_crossings(said, sizes, marks)
+        marks.add(run(LAWS, sizes, launches, scenario, random), sizes)
     return marks
-
-
-def _mark_crossings(
-    said: dict[tuple[str, str], Crossover], sizes: Sequence[int], marks: Marks
-) -> None:
-    true = truths(sizes)
-    marks.found += [pair in said for pair in true]
-    marks.invented += len(said.keys() - true.keys())
-    marks.widths += [said[pair].high / said[pair].low for pair in true if pair in said]
-    marks.crossings += [
-        said[pair].low <= size <= said[pair].high for pair, size in true.items() if pair in said
-    ]
 
 
 def truths(sizes: Sequence[int]) -> dict[tuple[str, str], float]:
@@ -127,12 +124,13 @@ def truths(sizes: Sequence[int]) -> dict[tuple[str, str], float]:
 
 
 def crossing(first: Law, second: Law, low: float, high: float) -> float:
-    """Find the size between two others at which two laws meet, by bisection."""
-    for _ in range(80):
-        middle = (low * high) ** 0.5
-        before = first.times(np.array([low, middle])) - second.times(np.array([low, middle]))
-        low, high = (low, middle) if before[0] * before[1] < 0 else (middle, high)
-    return low
+    """Find the size between two others at which two laws meet."""
+
+    def ahead(log_size: float) -> float:
+        first_time, second_time = (law.times(np.exp([log_size]))[0] for law in (first, second))
+        return float(first_time - second_time)
+
+    return math.exp(optimize.brentq(ahead, math.log(low), math.log(high)))
 
 
 def run(
@@ -147,10 +145,10 @@ def run(
 
 def rows(runs: int, seed: int) -> Iterator[Row]:
     """Mark so many runs of each kind of noise, grid of sizes and number of launches."""
-    for place, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5], SCENARIOS[8])):
+    for number, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5], SCENARIOS[8])):
         for sizes in GRIDS:
             for launches in (3, 5, 8):
-                random = np.random.default_rng([seed, place, launches, len(sizes)])
+                random = np.random.default_rng([seed, number, launches, len(sizes)])
                 marks = mark(scenario, sizes, launches, runs, random)
                 yield scenario.name, str(len(sizes)), str(launches), *_cells(marks)
 
@@ -164,8 +162,8 @@ def _cells(marks: Marks) -> Row:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print one line of marks for everything that is tried."""
-    options = parser("scaling", __doc__).parse_args(words)
-    return BOARD.show(rows(_QUICK_RUNS if options.quick else _RUNS, options.seed))
+    asked = parser("scaling", __doc__).parse_args(words)
+    return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 
 
 if __name__ == "__main__":

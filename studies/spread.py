@@ -5,15 +5,15 @@ from launch to launch beyond what its rounds explain. More rounds help against t
 `--quick` splits a simulated run.
 """
 
+import argparse
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from studies import noise, parser
+from studies import add_runs, answer, noise, parser, stored
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run, Samples
@@ -23,7 +23,6 @@ from timelift.analyse.stats.robust_mean import mean_and_variance, trimmed_mean
 from timelift.errors import UserError
 from timelift.escape import plain
 
-_RESULTS = Path(__file__).parents[1] / "results"
 #: Turns a median absolute deviation into the sd of normal noise.
 _MAD = 1.4826
 BOARD = Scoreboard(
@@ -57,24 +56,21 @@ class Spread:
 
 def spreads(found: Iterable[AlignedSamples]) -> Iterator[Spread]:
     """Split the variance of every rival beside the fastest; at least two launches are needed."""
-    for board in found:
-        first = int(np.argmin(np.nanmean(board.launch_medians(), axis=1)))
-        for place, case in enumerate(board.cases):
+    for samples in found:
+        first = int(np.argmin(np.nanmean(samples.launch_medians(), axis=1)))
+        for place, case in enumerate(samples.cases):
             if place != first:
-                yield from _spread(case.strategy, board.seconds[first], board.seconds[place])
+                yield from _spread(case.strategy, samples.seconds[first], samples.seconds[place])
 
 
 def _spread(strategy: str, first: Samples, other: Samples) -> Iterator[Spread]:
     effects = launch_effects(first, other)
     variance = float(mean_and_variance(effects.effect)[1])
     within = float(np.nanmean(effects.error**2)) if np.isfinite(effects.error).any() else np.nan
-    if np.isfinite(variance + within):
-        yield Spread(strategy, _round_variance(first, other), within, variance - within)
-
-
-def _round_variance(first: Samples, other: Samples) -> float:
     ratios = log_seconds(other) - log_seconds(first)
-    return float(np.nanmedian(np.abs(ratios - trimmed_mean(ratios)[:, None])) * _MAD) ** 2
+    round_sd = _MAD * float(np.nanmedian(np.abs(ratios - trimmed_mean(ratios)[:, None])))
+    if np.isfinite(variance + within):
+        yield Spread(strategy, round_sd**2, within, variance - within)
 
 
 def rows(found: Iterable[Spread]) -> list[Row]:
@@ -82,39 +78,33 @@ def rows(found: Iterable[Spread]) -> list[Row]:
     by_name: dict[str, list[Spread]] = defaultdict(list)
     for one in found:
         by_name[one.strategy].append(one)
-    ordered = sorted(by_name.items(), key=lambda item: _median(item[1], "launch"))
-    return [
-        (
-            plain(name, 30),
-            len(some),
-            *(_sd(_median(some, part)) for part in ("round", "within", "launch")),
-        )
-        for name, some in ordered
-    ]
+    if not by_name:
+        raise UserError("expected rivals in two launches or more, found none; measure more")
+    medians = {
+        name: np.median([(one.round, one.within, one.launch) for one in some], axis=0)
+        for name, some in by_name.items()
+    }
+    ordered = sorted(medians, key=lambda name: float(medians[name][-1]))
+    # what sampling made negative is no variance
+    sds = {name: np.sqrt(np.maximum(medians[name], 0.0)).tolist() for name in ordered}
+    return [(plain(name, 30), len(by_name[name]), *sds[name]) for name in ordered]
 
 
-def _median(some: Sequence[Spread], field: str) -> float:
-    return float(np.median([getattr(one, field) for one in some]))
-
-
-def _sd(variance: float) -> float:
-    """Return the sd; what sampling made negative is none."""
-    return float(np.sqrt(max(variance, 0.0)))
+def _split(runs: Iterable[Run]) -> list[Row]:
+    return rows(one for run in runs for one in spreads(aligned_samples(run.measurements)))
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print the split of a run; 1 where the user has to do something first."""
     options = parser("spread", __doc__)
-    options.add_argument("runs", nargs="*", metavar="RUN", help="default: the newest run")
-    asked = options.parse_args(words)
+    add_runs(options)
+    return answer(options, words, _show)
+
+
+def _show(asked: argparse.Namespace) -> int:
     if asked.quick and not asked.runs:
         return _known(asked.seed)
-    try:
-        runs = [results.load(path) for path in results.find(_RESULTS, asked.runs)]
-        return BOARD.show(rows(_found(runs)))
-    except UserError as error:
-        sys.stderr.write(f"studies.spread: {plain(error)}\n")
-        return 1
+    return BOARD.show(_split(results.load(path) for path in stored(asked.runs)))
 
 
 def _known(seed: int) -> int:
@@ -128,14 +118,7 @@ def _known(seed: int) -> int:
         replace(column, least=(1 - OFF) * sd, most=(1 + OFF) * sd)
         for column, sd in zip(BOARD.columns[2:], truth, strict=True)
     ]
-    return replace(BOARD, columns=[*BOARD.columns[:2], *known]).show(rows(_found([run])))
-
-
-def _found(runs: Sequence[Run]) -> list[Spread]:
-    found = [one for run in runs for one in spreads(aligned_samples(run.measurements))]
-    if not found:
-        raise UserError("expected rivals in two launches or more, found none; measure more")
-    return found
+    return replace(BOARD, columns=[*BOARD.columns[:2], *known]).show(_split([run]))
 
 
 if __name__ == "__main__":
