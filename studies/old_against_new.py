@@ -3,9 +3,9 @@
 `python -m studies.old_against_new --old REV` simulates 200 journals from a seed, some of them
 damaged, and reads all of them with the checkout of REV and with this one, through their public
 doors: every number must be equal to 1e-12, relatively, and every text equal but for what `EXPECTED`
-names. `--live` lets both measure one small grid in turns, launch by launch, and tells how much more
-a call takes here, in the mean over cases. Exit code 0: alike; 1: not; 2, with --live: not known
-well enough.
+names. `--live` lets both measure one small grid in turns, launch by launch, and prints how much
+more a call takes here, in the mean over cases. Exit code 0: alike; 1: not; 2, with --live: not
+known well enough.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import math
 import os
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tarfile
@@ -27,31 +26,25 @@ from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
 import timelift
-from studies import old_journals, parser
+from studies import ROOT, old_journals, parser, write
 from studies.scoreboard import Column, Scoreboard
 
-ROOT = Path(__file__).resolve().parents[1]
 READER = Path(__file__).with_name("old_against_new_reader.py")
 #: What two numbers may differ by, as a share of the larger one.
 EQUAL = 1e-12
 #: Differences that are meant: a pattern of the key with the new text behind it, and why.
-EXPECTED: Mapping[str, str] = {
-    r"read_run: .*, so it is left out": "a damaged fact is told, and what was received",
-    r"/index\.html: +<p class=\"lead\">never shown slower": "the recommended one is named first",
-    r"^\d+ compare ": "`compare` has the words and the columns of the history",
-    r"^machine\d+ history( \S+/history\.(md|csv))?: ": "the history has the words of `compare`",
-}
-#: Lines of a report that are reworded on purpose, and left out of both sides: the answer over
-#: several settings, which now is the recommendation of each workload, as the page has it.
-REWORDED = re.compile(r"^ {3}answer  .*\n(?: {11}.*\n)*|^- \*\*answer:\*\* .*\n", re.MULTILINE)
+EXPECTED: Mapping[str, str] = {}
 #: Journals in one history.
 TOGETHER = 20
 _SHOWN = 10
 READ = Scoreboard((Column("read by both"), Column("found", ",")))
 Answer = tuple[str, Any]
+#: Both sides of the first place that differs.
+Place = tuple[str, str]
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 #: What a call may take longer here in the mean, as a share.
 ALIKE = 0.01
@@ -66,21 +59,6 @@ GRID = (
 
 def main(words: Sequence[str] | None = None) -> int:
     """Compare what both read, or what both measure."""
-    asked = _parser().parse_args(words)
-    with tempfile.TemporaryDirectory(prefix="timelift-old-") as name:
-        folder = Path(name)
-        old = check_out(asked.old, folder / "checkout")
-        if asked.live:
-            return tell_live([_pair(turn, old, folder, asked.seed) for turn in range(asked.turns)])
-        if asked.quick:
-            asked.journals, asked.pages = 10, 5
-        told = [folder / f"{side}.jsonl" for side in ("old", "new")]
-        for checkout, output in zip((old, ROOT), told, strict=True):
-            read(checkout, folder / f"home-{output.stem}", output, asked)
-        return tell(compare(answers(told[0]), answers(told[1])), asked.journals + len(asked.runs))
-
-
-def _parser() -> argparse.ArgumentParser:
     options = parser("old_against_new", __doc__)
     options.add_argument("--old", default="HEAD", metavar="REV", help="default: HEAD")
     options.add_argument("--journals", type=int, default=200, metavar="N")
@@ -88,7 +66,19 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument("--runs", nargs="*", type=Path, default=[], help="more journals to read")
     options.add_argument("--live", action="store_true", help="measure instead of reading")
     options.add_argument("--turns", type=int, default=20, metavar="N", help="of each side")
-    return options
+    asked = options.parse_args(words)
+    with tempfile.TemporaryDirectory(prefix="timelift-old-") as name:
+        folder = Path(name)
+        old = check_out(asked.old, folder / "checkout")
+        if asked.live:
+            return show_live([_turn(turn, old, folder, asked.seed) for turn in range(asked.turns)])
+        if asked.quick:
+            asked.journals, asked.pages = 10, 5
+        outputs = folder / "old.jsonl", folder / "new.jsonl"
+        for checkout, output in zip((old, ROOT), outputs, strict=True):
+            read(checkout, folder / f"home-{output.stem}", output, asked)
+        tally = compare(answers(outputs[0]), answers(outputs[1]))
+        return show(tally, asked.journals + len(asked.runs))
 
 
 def check_out(revision: str, folder: Path) -> Path:
@@ -98,6 +88,9 @@ def check_out(revision: str, folder: Path) -> Path:
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
         tar.extractall(folder, filter="data")
     return folder
+
+
+# Reading -----------------------------------------------------------------------------------------
 
 
 def read(checkout: Path, home: Path, output: Path, asked: argparse.Namespace) -> None:
@@ -134,13 +127,31 @@ class Tally:
     differing: list[tuple[str, str, str]] = field(default_factory=list)
     expected: Counter[str] = field(default_factory=Counter)
 
-    def add(self, key: str, place: tuple[str, str], expected: Mapping[str, str]) -> None:
-        """Count a difference as one that is expected, with the reason, or as one that is not."""
-        for pattern, reason in expected.items():
-            if re.search(pattern, f"{key}: {place[1]}", re.DOTALL):
-                self.expected[reason] += 1
-                return
-        self.differing.append((key, *place))
+    def compare(self, key: str, old: Any, new: Any, expected: Mapping[str, str]) -> None:
+        """Count two values of a key, and whether they differ as expected, or otherwise."""
+        place = self._differ(old, new)
+        if place is None:
+            return
+        reasons = [
+            why for one, why in expected.items() if re.search(one, f"{key}: {place[1]}", re.DOTALL)
+        ]
+        if reasons:
+            self.expected[reasons[0]] += 1
+        else:
+            self.differing.append((key, *place))
+
+    def _differ(self, old: Any, new: Any) -> Place | None:
+        if isinstance(old, str) and isinstance(new, str):
+            self.texts += 1
+            return _texts_differ(old, new)
+        if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
+            return repr(old), repr(new)
+        self.numbers += len(old)
+        apart = [_apart(*pair) for pair in zip(old, new, strict=True)]
+        worst = max(apart, default=0.0)
+        self.worst = max(self.worst, worst)
+        at = apart.index(worst) if apart else 0
+        return (repr(old[at]), repr(new[at])) if worst > EQUAL else None
 
 
 def compare(
@@ -152,9 +163,8 @@ def compare(
         if run != other:
             tally.differing.append(("the order of runs", run, other))
             break
-        for key in [*mine, *(key for key in its if key not in mine)]:
-            if place := _differ(mine.get(key, "(nothing)"), its.get(key, "(nothing)"), tally):
-                tally.add(key, place, expected)
+        for key in mine | its:
+            tally.compare(key, mine.get(key, "(nothing)"), its.get(key, "(nothing)"), expected)
     return tally
 
 
@@ -162,26 +172,6 @@ def _runs(answers: Iterable[Answer]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the answers of each run together; a key's first word names the run."""
     for run, some in groupby(answers, lambda one: one[0].partition(" ")[0]):
         yield run, dict(some)
-
-
-def _differ(old: Any, new: Any, tally: Tally) -> tuple[str, str] | None:
-    """Return both sides of the first place that differs, if any does."""
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return _numbers(old, new, tally)
-    if isinstance(old, str) and isinstance(new, str):
-        return _texts(old, new, tally)
-    return repr(old), repr(new)
-
-
-def _numbers(old: list[float], new: list[float], tally: Tally) -> tuple[str, str] | None:
-    tally.numbers += len(old)
-    apart = [_apart(*pair) for pair in zip(old, new, strict=True)]
-    worst = max(apart, default=0.0)
-    tally.worst = max(tally.worst, worst)
-    if worst <= EQUAL:
-        return None
-    at = apart.index(worst)
-    return repr(old[at]), repr(new[at])
 
 
 def _apart(old: float, new: float) -> float:
@@ -192,25 +182,24 @@ def _apart(old: float, new: float) -> float:
     return share if math.isfinite(share) else math.inf
 
 
-def _texts(old: str, new: str, tally: Tally) -> tuple[str, str] | None:
-    """Compare two texts line by line: equal, but for the last digits of numbers and `REWORDED`."""
-    tally.texts += 1
-    lines = (REWORDED.sub("", one).splitlines(keepends=True) for one in (old, new))
+def _texts_differ(old: str, new: str) -> Place | None:
+    """Compare two texts line by line: equal, but for the last digits of numbers."""
+    lines = (one.splitlines(keepends=True) for one in (old, new))
     for mine, its in zip_longest(*lines, fillvalue="(no line)"):
         if mine != its and not (
             _NUMBER.split(mine) == _NUMBER.split(its)
-            and all(map(_rounded, _NUMBER.findall(mine), _NUMBER.findall(its)))
+            and all(map(_is_rounded, _NUMBER.findall(mine), _NUMBER.findall(its)))
         ):
             return mine, its
     return None
 
 
-def _rounded(old: str, new: str) -> bool:
+def _is_rounded(old: str, new: str) -> bool:
     """True if two numbers are written alike, or differ by rounding; 1.0 and 1.00 do not."""
     return old == new or 0 < _apart(float(old), float(new)) <= EQUAL
 
 
-def tell(tally: Tally, journals: int) -> int:
+def show(tally: Tally, journals: int) -> int:
     """Print what was compared and the first differences; 1 where one is not expected."""
     counts = {
         "journals": journals,
@@ -220,26 +209,26 @@ def tell(tally: Tally, journals: int) -> int:
         "differing": len(tally.differing),
     }
     READ.show([*counts.items(), ("worst relative difference", f"{tally.worst:.2g}")])
-    rows = [f"  expected {count:,}: {reason}" for reason, count in tally.expected.items()]
+    for reason, count in tally.expected.items():
+        write(f"  expected {count:,}: {reason}")
     for key, old, new in tally.differing[:_SHOWN]:
-        rows += [key, f"  old  {old.rstrip():.300}", f"  new  {new.rstrip():.300}"]
-    sys.stdout.write("".join(f"{row}\n" for row in rows))
+        write(f"{key}\n  old  {old.rstrip():.300}\n  new  {new.rstrip():.300}")
     return int(bool(tally.differing) or not tally.texts)
 
 
-def _pair(turn: int, old: Path, folder: Path, seed: int) -> dict[str, float]:
-    """Let both measure once, whoever began last turn second; the log ratio of each case."""
+# Measuring ---------------------------------------------------------------------------------------
+
+
+def _turn(turn: int, old: Path, folder: Path, seed: int) -> float:
+    """Let both measure once, first the one that was second; the mean log ratio over cases."""
     found: dict[Path, dict[str, float]] = {}
     for checkout in (old, ROOT) if turn % 2 else (ROOT, old):
         results = folder / f"live-{turn}-{checkout.name}-{checkout == ROOT}"
         found[checkout] = _measured(checkout, results, seed + turn)
-    cases = found[old].keys() & found[ROOT].keys()
-    logs = {case: math.log(found[ROOT][case] / found[old][case]) for case in sorted(cases)}
-    sys.stdout.write(
-        f"turn {turn + 1}: {len(logs)} cases, {statistics.fmean(logs.values()):+.2%}\n"
-    )
-    sys.stdout.flush()
-    return logs
+    cases = sorted(found[old].keys() & found[ROOT].keys())
+    mean = float(np.mean([math.log(found[ROOT][case] / found[old][case]) for case in cases]))
+    write(f"turn {turn + 1}: {len(cases)} cases, {mean:+.2%}")
+    return mean
 
 
 def _measured(checkout: Path, results: Path, seed: int) -> dict[str, float]:
@@ -265,21 +254,16 @@ def _measured(checkout: Path, results: Path, seed: int) -> dict[str, float]:
     return dict(zip(labels, table["seconds_per_call"].astype(float), strict=True))
 
 
-def tell_live(turns: Sequence[Mapping[str, float]]) -> int:
-    """Print the mean over cases and its 95 % interval over turns; 0 where it lies within ALIKE."""
-    means = [statistics.fmean(one.values()) for one in turns]
-    middle = statistics.fmean(means)
-    reach = math.inf
-    if len(means) > 1:
-        error = statistics.stdev(means) / len(means) ** 0.5
-        reach = float(stats.t.ppf(0.975, len(means) - 1)) * error
-    low, high = middle - reach, middle + reach
-    inside = max(-low, high) <= ALIKE
-    apart = max(low, -high) > ALIKE
+def show_live(turns: Sequence[float]) -> int:
+    """Print the mean over turns and its 95 % interval; 0 where it lies within ALIKE."""
+    mean, low, high = float(np.mean(turns)), -math.inf, math.inf
+    if len(turns) > 1:
+        low, high = stats.t.interval(0.95, len(turns) - 1, mean, stats.sem(turns))
+    inside, apart = max(-low, high) <= ALIKE, max(low, -high) > ALIKE
     verdict = "within" if inside else "beyond" if apart else "not known to be within"
-    sys.stdout.write(
-        f"new over old: {middle:+.2%} [{low:+.2%}, {high:+.2%}] in the mean over {len(turns[0])} "
-        f"cases, {len(turns)} turns: {verdict} {ALIKE:.0%}\n"
+    write(
+        f"new over old: {mean:+.2%} [{low:+.2%}, {high:+.2%}] in the mean over cases, "
+        f"{len(turns)} turns: {verdict} {ALIKE:.0%}"
     )
     return 0 if inside else 1 if apart else 2
 

@@ -15,10 +15,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeVar
 
-from studies import parser
+from studies import ROOT, parser, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError, nearest
@@ -30,7 +29,6 @@ from timelift.messages import RivalSpec, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
-ROOT = Path(__file__).resolve().parents[1]
 LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
 Thing = TypeVar("Thing")
 #: A time axis and a mode.
@@ -51,9 +49,12 @@ QUICK = "native,fold_time", "sensor"
 Trial = tuple[Backend, str, Sequence[Way]]
 
 
+# Cells -------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Cell:
-    """What became of one strategy on one workload, with one time axis, in one mode."""
+    """What became of one strategy on one workload, on a backend, with a time axis, in a mode."""
 
     strategy: str
     workload: str
@@ -61,6 +62,7 @@ class Cell:
     mode: Mode
     word: str
     reason: str = ""
+    backend: Backend = Backend.TENSORFLOW
 
 
 def cells(
@@ -71,22 +73,19 @@ def cells(
 ) -> Iterator[Cell]:
     """Try every strategy on one workload, in one launch; in all columns if none is named."""
     rivals = tuple(one.rival() for one in strategies.values())
-    with Launch(backend, LIMITS) as launch:
-        for time_axis, mode in columns or COLUMNS[backend]:
-            tried = [
-                _try(launch, workload, rivals, replace(one, backend=backend))
-                for one in _settings(workload, mode, time_axis)
-            ]
-            for name, strategy in strategies.items():
-                yield _cell(strategy, workload.name, time_axis, mode, [one[name] for one in tried])
-
-
-def _settings(workload: catalogue.Workload, mode: Mode, time_axis: TimeAxis) -> Iterator[Setting]:
     whole = bool(workload.input_dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
-    for phase in Phase:
-        setting = Setting(workload.name, SEQ_LEN, BATCH, phase, mode, gradients=gradients)
-        yield replace(setting, time_axis=time_axis)
+    with Launch(backend, LIMITS) as launch:
+        for axis, mode in columns or COLUMNS[backend]:
+            usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
+            in_column = replace(usual, time_axis=axis, backend=backend)
+            tried = [
+                _try(launch, workload, rivals, replace(in_column, phase=phase)) for phase in Phase
+            ]
+            for strategy in strategies.values():
+                phases = [one[strategy.name] for one in tried]
+                word, reason = _word(strategy, phases)
+                yield Cell(strategy.name, workload.name, axis, mode, word, reason, backend)
 
 
 def _try(
@@ -105,22 +104,37 @@ def _try(
     return {one.rival.name: (one.status, one.reason) for one in launch.measure(task)}
 
 
-def _cell(
-    strategy: catalogue.Strategy,
-    workload: str,
-    time_axis: TimeAxis,
-    mode: Mode,
-    phases: Sequence[tuple[Status, str]],
-) -> Cell:
-    """Join the phases: the first that does not lift speaks for the cell."""
+def _word(strategy: catalogue.Strategy, phases: Sequence[tuple[Status, str]]) -> tuple[str, str]:
+    """Join the phases: the first that does not lift stands for the cell, with its reason."""
     lifts = [status is Status.MEASURED for status, _ in phases]
-    word, reason = "differs" if strategy.differs else "lifts", ""
-    if not all(lifts):
-        status, reason = phases[lifts.index(False)]
-        word = "refuses" if status in {Status.REFUSED, Status.UNAVAILABLE} else "fails"
-        if any(lifts):
-            reason = f"{list(Phase)[lifts.index(False)]} only: {reason}"
-    return Cell(strategy.name, workload, time_axis, mode, word, reason)
+    if all(lifts):
+        return "differs" if strategy.differs else "lifts", ""
+    status, reason = phases[lifts.index(False)]
+    word = "refuses" if status in {Status.REFUSED, Status.UNAVAILABLE} else "fails"
+    if any(lifts):
+        reason = f"{list(Phase)[lifts.index(False)]} only: {reason}"
+    return word, reason
+
+
+# The page and the table --------------------------------------------------------------------------
+
+
+class Notes:
+    """The reasons below a table, each with its number; `known` ones need no note."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        self._known = {"", *known}
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, word: str, reasons: Iterable[str]) -> str:
+        """Write a word with the numbers of its reasons."""
+        new = [one for one in dict.fromkeys(reasons) if one not in self._known]
+        marks = [str(self._numbers.setdefault(one, len(self._numbers) + 1)) for one in new]
+        return f"{word} ({', '.join(marks)})" if marks else word
+
+    def lines(self) -> Iterator[str]:
+        """Return the notes, in the order of their numbers."""
+        yield from (f"{number}. {reason}" for reason, number in self._numbers.items())
 
 
 def page(found: Iterable[Cell]) -> Iterator[str]:
@@ -135,75 +149,75 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
     )
     for workload, group in itertools.groupby(found, key=lambda cell: cell.workload):
         yield f"\n## {workload}\n"
-        yield from _table(list(group))
+        notes, heads = Notes(), dict[str, None]()
+        by_strategy: dict[str, list[str]] = defaultdict(list)
+        for cell in group:
+            by_strategy[cell.strategy].append(notes.mark(cell.word, [cell.reason]))
+            heads[f"{cell.time_axis} {cell.mode}"] = None
+        yield from _markdown(heads, by_strategy, notes)
 
 
-def _table(found: list[Cell]) -> Iterator[str]:
-    notes: dict[str, int] = {}
-    by_strategy: dict[str, list[str]] = defaultdict(list)
-    for cell in found:
-        by_strategy[cell.strategy].append(_text(cell, notes))
-    heads = dict.fromkeys(f"{cell.time_axis} {cell.mode}" for cell in found)
-    yield from _markdown(heads, by_strategy)
-    yield from (f"{number}. {reason}" for reason, number in notes.items())
+def by_backend(found: Iterable[Cell]) -> Iterator[str]:
+    """Write the cells as a Markdown table; below it the reasons that the first backend has not."""
+    cells = list(found)
+    backends = list(dict.fromkeys(cell.backend for cell in cells))
+    notes = Notes(cell.reason for cell in cells if cell.backend is backends[0])
+    columns = list(itertools.product(backends, (Mode.EAGER, Mode.GRAPH)))
+    by_place: dict[tuple[str, Backend, Mode], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_place[cell.strategy, cell.backend, cell.mode].append(cell)
+    rows = {
+        strategy: [_summary(by_place[strategy, *column], notes) for column in columns]
+        for strategy in dict.fromkeys(cell.strategy for cell in cells)
+    }
+    heads = [f"{backend} {way}" for backend in backends for way in ("eager", "compiled")]
+    yield from _markdown(heads, rows, notes)
 
 
-def _text(cell: Cell, notes: dict[str, int]) -> str:
-    if not cell.reason:
-        return cell.word
-    number = notes.setdefault(cell.reason, len(notes) + 1)
-    return f"{cell.word} ({number})"
+def _summary(cells: Sequence[Cell], notes: Notes) -> str:
+    """Write how many workloads came to which word, and why not to the others, if that is new."""
+    words = Counter(cell.word for cell in cells)
+    one = len(cells) == 1
+    counts = ", ".join(word if one else f"{word} {many}" for word, many in words.items())
+    return notes.mark(counts, (cell.reason for cell in cells))
 
 
-def _markdown(heads: Iterable[str], rows: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _markdown(
+    heads: Iterable[str], rows: Mapping[str, Sequence[str]], notes: Notes
+) -> Iterator[str]:
     columns = [Column(title) for title in ("strategy", *heads)]
     board = Scoreboard(columns, words=len(columns))
     yield from board.markdown((f"`{name}`", *cells) for name, cells in rows.items())
     yield ""
+    yield from notes.lines()
 
 
-# On every backend --------------------------------------------------------------------------------
+# What is tried -----------------------------------------------------------------------------------
 
 
 def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]:
-    """Name what is tried: everything eagerly, one workload compiled."""
+    """Return what is tried on each backend: everything eagerly, one workload compiled."""
     return [
         (backend, workload, [EAGER, COMPILED] if workload == COMPILED_TOO else [EAGER])
         for backend, workload in itertools.product(backends, workloads)
     ]
 
 
-def by_backend(found: Iterable[tuple[Backend, Cell]]) -> Iterator[str]:
-    """Write the cells as a Markdown table; below it the reasons that the first backend has not."""
-    cells = list(found)
-    backends = list(dict.fromkeys(backend for backend, _ in cells))
-    usual = {cell.reason for backend, cell in cells if backend == backends[0]}
-    notes: dict[str, int] = dict.fromkeys(usual - {""}, 0)
-    rows = {
-        strategy: [
-            _summary([cell for one, cell in cells if one == backend], strategy, mode, notes)
-            for backend in backends
-            for mode in (Mode.EAGER, Mode.GRAPH)
-        ]
-        for strategy in dict.fromkeys(cell.strategy for _, cell in cells)
-    }
-    heads = [f"{backend} {way}" for backend in backends for way in ("eager", "compiled")]
-    yield from _markdown(heads, rows)
-    yield from (f"{number}. {reason}" for reason, number in notes.items() if number)
+def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
+    """Return the things that a comma-separated list names, or all; raises UserError for another."""
+    names = list(known) if words == "all" else split(words)
+    for name in names:
+        if name not in known:
+            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
+    return {name: known[name] for name in names}
 
 
-def _summary(cells: Iterable[Cell], strategy: str, mode: Mode, notes: dict[str, int]) -> str:
-    """Write how many workloads came to which word, and why not to the others, if that is new."""
-    mine = [cell for cell in cells if (cell.strategy, cell.mode) == (strategy, mode)]
-    words = Counter(cell.word for cell in mine)
-    reasons = dict.fromkeys(cell.reason for cell in mine if cell.reason)
-    marks = [
-        str(notes.setdefault(one, 1 + max(notes.values(), default=0)))
-        for one in reasons
-        if notes.get(one) != 0
-    ]
-    told = ", ".join(f"{word} {many}" if len(mine) > 1 else word for word, many in words.items())
-    return f"{told} ({', '.join(marks)})" if marks else told
+def _installed(words: str) -> Iterable[Backend]:
+    """Read a list of backends, or all; raises UserError where one is not installed."""
+    backends = named({str(one): one for one in Backend}, words).values()
+    if missing := next(filter(None, map(why_not, backends)), ""):
+        raise UserError(missing)
+    return backends
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -222,49 +236,18 @@ def main(words: Sequence[str] | None = None) -> int:
         backends = _installed(asked.backends) if asked.by_backend else (Backend.TENSORFLOW,)
     except UserError as error:
         options.error(str(error))
-    ways = (
-        trials(workloads, backends)
-        if asked.by_backend
-        else [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
-    )
+    every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
 
-    def tried(one: Trial) -> list[tuple[Backend, Cell]]:
+    def tried(one: Trial) -> list[Cell]:
         backend, workload, columns = one
-        return [
-            (backend, cell) for cell in cells(workloads[workload], strategies, backend, columns)
-        ]
+        return list(cells(workloads[workload], strategies, backend, columns))
 
-    found: list[Cell] = []
     with ThreadPoolExecutor(max_workers=2) as pool:
-        cells_of_all = _noting(itertools.chain.from_iterable(pool.map(tried, ways)), found)
-        lines = by_backend(cells_of_all) if asked.by_backend else page(c for _, c in cells_of_all)
-        sys.stdout.writelines(f"{line}\n" for line in lines)
-    return int(any(cell.word == "fails" for cell in found))
-
-
-def _noting(
-    tries: Iterable[tuple[Backend, Cell]], found: list[Cell]
-) -> Iterator[tuple[Backend, Cell]]:
-    for backend, cell in tries:
-        found.append(cell)
-        yield backend, cell
-
-
-def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
-    """Return the things that a comma-separated list names, or all; raises UserError for another."""
-    names = list(known) if words == "all" else split(words)
-    for name in names:
-        if name not in known:
-            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
-    return {name: known[name] for name in names}
-
-
-def _installed(words: str) -> Iterable[Backend]:
-    """Read a list of backends, or all; raises UserError where one is not installed."""
-    backends = named({str(one): one for one in Backend}, words).values()
-    if missing := next(filter(None, map(why_not, backends)), ""):
-        raise UserError(missing)
-    return backends
+        found = pool.map(tried, trials(workloads, backends) if asked.by_backend else every)
+        some, kept = itertools.tee(itertools.chain.from_iterable(found))
+        for line in by_backend(some) if asked.by_backend else page(some):
+            write(line)
+        return int(any(cell.word == "fails" for cell in kept))
 
 
 if __name__ == "__main__":

@@ -47,20 +47,18 @@ def test_a_sample_of_cells_comes_out_as_printed(workload):
 # On every backend --------------------------------------------------------------------------------
 
 
-def cell(word, reason="", workload="sensor", mode=Mode.EAGER):
-    """What became of one strategy."""
-    return Cell("fold", workload, TimeAxis.STATIC, mode, word, reason)
-
-
-def test_words_are_counted_and_reasons_told_once():
+def test_words_are_counted_and_reasons_written_once():
     """What the first backend refuses too needs no note."""
     found = [
-        (Backend.TENSORFLOW, cell("lifts")),
-        (Backend.TENSORFLOW, cell("refuses", "no Dense", "frames")),
-        (Backend.TENSORFLOW, cell("lifts", mode=Mode.GRAPH)),
-        (Backend.JAX, cell("refuses", "it assigns")),
-        (Backend.JAX, cell("refuses", "no Dense", "frames")),
-        (Backend.JAX, cell("refuses", "it assigns", mode=Mode.GRAPH)),
+        Cell("fold", workload, TimeAxis.STATIC, mode, word, reason, backend)
+        for backend, mode, workload, word, reason in (
+            (Backend.TENSORFLOW, Mode.EAGER, "sensor", "lifts", ""),
+            (Backend.TENSORFLOW, Mode.EAGER, "frames", "refuses", "no Dense"),
+            (Backend.TENSORFLOW, Mode.GRAPH, "sensor", "lifts", ""),
+            (Backend.JAX, Mode.EAGER, "sensor", "refuses", "it assigns"),
+            (Backend.JAX, Mode.EAGER, "frames", "refuses", "no Dense"),
+            (Backend.JAX, Mode.GRAPH, "sensor", "refuses", "it assigns"),
+        )
     ]
     head, _, row, _, *notes = support.by_backend(found)
     assert head == (
