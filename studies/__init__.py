@@ -5,8 +5,10 @@ are wide. Exit code 1: a figure is out of its bounds.
 """
 
 import argparse
+import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,3 +93,9 @@ def collect(trials: Iterable[T], line: Callable[[T], str]) -> list[T]:
     except KeyboardInterrupt:
         write("interrupted; what there is:")
     return found
+
+
+def in_fresh_process(study: Callable[..., T], *words: object) -> T:
+    """Call a function in a process of its own, which has imported nothing that another one did."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(study, *words).result()

@@ -2,29 +2,24 @@
 
 `python -m studies.sample_length`. The rivals of each setting are prepared as in a run, in
 fresh processes, but each has four players, whose samples last 1, 2, 4 and 8 ms. They play in one
-random order a round, primed as in a run. The table tells how much more per call each length reads
+random order a round, primed as in a run. The table shows how much more per call each length reads
 than 2 ms. A cost that every sample pays once, however long it lasts, shows as a slope.
 """
 
 import argparse
-import dataclasses
 import gc
-import json
 import math
 import os
 import random
 import statistics
-import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 
-from studies import parser
+from studies import ROOT, in_fresh_process, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.analyse.stats.robust_mean import trimmed_mean
@@ -32,10 +27,8 @@ from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel
 from timelift.worker import worker
-from timelift.worker.engines import Engine, load, open_engine
-from timelift.worker.prepare import PreparedRival
+from timelift.worker.engines import load, open_engine
 
-ROOT = Path(__file__).resolve().parents[1]
 WORKLOAD = "tokens"
 STRATEGIES = ("native", "fold_time", "loop_unstack", "time_distributed")
 BATCH = 8
@@ -48,100 +41,83 @@ FLAT = 0.01
 QUICK, QUICK_FLAT = ("tensorflow", "16", 1, 40), 0.5
 MEDIAN = "median of"
 
-#: Seconds per call by sample length.
-ByLength = Mapping[float, float]
+#: Seconds per call of each case, by sample length.
+Played = Mapping[str, Mapping[float, float]]
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Print a table for each backend; 1 if one of them is not flat."""
-    options = _parser().parse_args(words)
-    if options.inside:
-        sys.stdout.write(json.dumps(_play(json.loads(options.inside), options.rounds)) + "\n")
-        return 0
-    if options.quick:
-        options.backends, options.seq_lens, options.launches, options.rounds = QUICK
-    wrong = [_tell(backend, options) for backend in options.backends.split(",")]
-    return max(wrong)
-
-
-def _parser() -> argparse.ArgumentParser:
     options = parser("sample_length", __doc__)
     options.add_argument("--backends", default=",".join(Backend), help="default: all three")
     options.add_argument("--seq-lens", default="16,128")
     options.add_argument("--launches", type=int, default=3)
     options.add_argument("--rounds", type=int, default=60, help="in each launch (default: 60)")
-    options.add_argument("--inside", default="", help=argparse.SUPPRESS)
-    return options
+    asked = options.parse_args(words)
+    if asked.quick:
+        asked.backends, asked.seq_lens, asked.launches, asked.rounds = QUICK
+    flat = QUICK_FLAT if asked.quick else FLAT
+    return max(
+        board(backend, flat).show(rows(played(Backend(backend), asked)))
+        for backend in asked.backends.split(",")
+    )
 
 
-def _tell(backend: str, options: argparse.Namespace) -> int:
-    """Print a backend's cases and their median; 1 if that is not flat."""
-    found = {
-        label: [_excess(by, length) for length in LENGTHS]
-        for label, by in _measured(backend, options).items()
-    }
-    middle = [statistics.median(column) for column in zip(*found.values(), strict=True)]
-    rows: list[Row] = [(label, *excess) for label, excess in found.items()]
-    rows.append((f"{MEDIAN} {len(found)} cases", *middle))
-    return _board(backend, QUICK_FLAT if options.quick else FLAT).show(rows)
-
-
-def _board(backend: str, flat: float) -> Scoreboard:
+def board(backend: str, flat: float) -> Scoreboard:
+    """Make the columns; only the median over all cases has to be flat."""
     title = f"{backend}: per call, beside samples of {1e3 * USUAL:g} ms"
     lengths = [Column(f"{1e3 * one:g} ms", "+.2%", least=-flat, most=flat) for one in LENGTHS]
     return Scoreboard([Column(title), *lengths], judged=lambda row: str(row[0]).startswith(MEDIAN))
 
 
-def _excess(launches: Sequence[ByLength], length: float) -> float:
-    return math.exp(statistics.fmean(math.log(one[length] / one[USUAL]) for one in launches)) - 1
+def rows(launches: Sequence[Played]) -> list[Row]:
+    """Return how much more each case takes at each length, and the medians over cases."""
+    logs: dict[str, list[list[float]]] = defaultdict(list)
+    for one in launches:
+        for label, seconds in one.items():
+            logs[label].append([math.log(seconds[length] / seconds[USUAL]) for length in LENGTHS])
+    excess = {label: np.expm1(np.mean(some, axis=0)).tolist() for label, some in logs.items()}
+    middle = [statistics.median(column) for column in zip(*excess.values(), strict=True)]
+    return [
+        *((label, *row) for label, row in excess.items()),
+        (f"{MEDIAN} {len(logs)} cases", *middle),
+    ]
 
 
-def _measured(backend: str, options: argparse.Namespace) -> dict[str, list[ByLength]]:
+def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
     """Play every launch of every setting in a process of its own."""
-    found: dict[str, list[ByLength]] = defaultdict(list)
-    for launch in range(options.launches):
-        for seq_len in map(int, options.seq_lens.split(",")):
-            for phase in Phase:
-                setting = Setting(WORKLOAD, seq_len, BATCH, phase, backend=Backend(backend))
-                inside = [dataclasses.asdict(setting), 1 + options.seed + launch]
-                for label, by in _in_process(inside, options.rounds).items():
-                    found[label].append({float(length): one for length, one in by.items()})
-    return found
+    return [
+        in_fresh_process(
+            play,
+            Setting(WORKLOAD, seq_len, BATCH, phase, backend=backend),
+            1 + asked.seed + launch,
+            asked.rounds,
+        )
+        for launch in range(asked.launches)
+        for seq_len in map(int, asked.seq_lens.split(","))
+        for phase in Phase
+    ]
 
 
-def _in_process(inside: Sequence[object], many: int) -> dict[str, dict[str, float]]:
-    words = ["--inside", json.dumps(inside), "--rounds", str(many)]
-    done = subprocess.run(
-        [sys.executable, "-m", "studies.sample_length", *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    told: dict[str, dict[str, float]] = json.loads(done.stdout.splitlines()[-1])
-    return told
-
-
-def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict[float, float]]:
+def play(setting: Setting, seed: int, many: int) -> Played:
     """Prepare the rivals in this process and play them at every sample length."""
-    fields, seed = inside
-    setting = Case.from_fields({**fields, "strategy": "any"}).setting
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
     known = catalogue.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    stage = worker.SettingUnderTest(engine, task, WorkerChannel(_log))
-    ready = [found for rival in rivals if (found := stage.prepare(rival))]
+    under_test = worker.SettingUnderTest(engine, task, WorkerChannel(_log))
+    ready = [found for rival in rivals if (found := under_test.prepare(rival))]
     if len(ready) < len(rivals):
-        sys.exit(f"studies.sample_length: expected {len(rivals)} rivals, {len(ready)} were built")
+        raise RuntimeError(f"expected {len(rivals)} rivals, {len(ready)} were built")
     dice = random.Random(seed)
-    players = {
-        (Case(setting, one.rival.name).label, length): _player(engine, one, length, dice)
-        for one in ready
-        for length in LENGTHS
-    }
+    players: dict[tuple[str, float], rounds.Player] = {}
+    for one in ready:
+        for length in LENGTHS:
+            call = one.compiled.bind(one.feed)
+            player = rounds.Player(one.rival.name, call, engine.wait)
+            rounds.size_samples(player, rounds.warm_up(player), dice, length)
+            players[Case(setting, one.rival.name).label, length] = player
     return _rounds(players, many, dice)
 
 
@@ -149,30 +125,21 @@ def _log(event: Event) -> None:
     sys.stderr.write(f"{event}\n")
 
 
-def _player(
-    engine: Engine, contender: PreparedRival, length: float, dice: random.Random
-) -> rounds.Player:
-    call = contender.compiled.bind(contender.feed)
-    player = rounds.Player(contender.rival.name, call, engine.wait)
-    rounds.size_samples(player, rounds.warm_up(player), dice, length)
-    return player
-
-
 def _rounds(
     players: Mapping[tuple[str, float], rounds.Player], many: int, dice: random.Random
-) -> dict[str, dict[float, float]]:
+) -> Played:
     gc.collect()
     gc.freeze()
     gc.disable()
     samples: dict[tuple[str, float], list[float]] = defaultdict(list)
-    turn = partial(rounds.Player.take_turn, clock=time.perf_counter)
     for _ in range(many):
         for key in dice.sample(list(players), len(players)):
-            samples[key].append(turn(players[key]) / players[key].calls_per_sample)
+            seconds = players[key].take_turn(clock=time.perf_counter)
+            samples[key].append(seconds / players[key].calls_per_sample)
     found: dict[str, dict[float, float]] = defaultdict(dict)
-    for (label, length), seconds in samples.items():
-        found[label][length] = float(trimmed_mean(np.array(seconds)))
-    return found
+    for (label, length), some in samples.items():
+        found[label][length] = float(trimmed_mean(np.array(some)))
+    return dict(found)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,24 @@
 """Measure what reading a year of nightly runs takes: `python -m studies.year`, about two minutes.
 
 365 runs of 400 cases in 3 launches of 20 rounds are written, as runs write them now and as they did
-before a line told its median, and each kind is read and judged in a process of its own. Processor
+before a line had its median, and each kind is read and judged in a process of its own. Processor
 time is what counts where the machine has other work. `--quick` takes a month.
 """
 
 import json
 import math
-import multiprocessing
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from studies import noise, parser
+from studies import in_fresh_process, noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
 from timelift.journal import Commit, End, Facts, Header, Machine, as_text, measured, write_whole
@@ -62,27 +62,21 @@ def _rows(results: Path) -> Iterator[Row]:
     yield _measured("without", results)
 
 
-def _cases() -> list[Case]:
-    sizes = range(1, 1 + CASES // len(STRATEGIES))
-    settings = [Setting("tokens", 8 * size, 8, Phase.FORWARD) for size in sizes]
-    return [Case(setting, name) for setting in settings for name in STRATEGIES]
-
-
 def _write(path: Path, night: int, seed: int) -> None:
-    cases, rivals = _cases(), len(STRATEGIES)
-    shape = noise.Shape(len(cases) // rivals, rivals, LAUNCHES, ROUNDS)
+    rivals = len(STRATEGIES)
+    shape = noise.Shape(CASES // rivals, rivals, LAUNCHES, ROUNDS)
     times = noise.seconds(_NIGHTS, shape, np.zeros(rivals), np.random.default_rng([seed, night]))
-    seconds = np.moveaxis(times, 2, 0).reshape(LAUNCHES, len(cases), ROUNDS)
     facts = Facts(
         build_seconds=0.0123456, trace_seconds=0.0234567, first_call_seconds=0.12345678,
         traces=1, graph_nodes=123, weights=4096, valid_steps=128, law_error=1.2e-7, steady=True,
         dropped_rounds=0, waited_share=0.012, stolen_share=0.0, canary_seconds=4.2e-5, built=3,
     )  # fmt: skip
-    lines = [
-        measured(case, launch + 1, len(STRATEGIES), played.tolist(), 16, facts)
-        for launch, all_played in enumerate(seconds)
-        for case, played in zip(cases, all_played, strict=True)
-    ]
+    lines = []
+    for launch, setting, rival in np.ndindex(LAUNCHES, *times.shape[:2]):
+        axes = Setting("tokens", 8 * (1 + setting), 8, Phase.FORWARD)
+        played = times[setting, rival, launch].tolist()
+        case = Case(axes, STRATEGIES[rival])
+        lines.append(measured(case, launch + 1, rivals, played, 16, facts))
     started = (_FIRST + timedelta(days=night)).isoformat()
     commit = Commit(f"{night:040x}")
     head = Header(id=str(night), started=started, commit=commit, machine=_MACHINE, cases=CASES)
@@ -90,7 +84,7 @@ def _write(path: Path, night: int, seed: int) -> None:
 
 
 def _forget_medians(path: Path) -> None:
-    """Write a journal as it was before lines told their medians."""
+    """Write a journal as it was before lines had their medians."""
     lines = []
     for line in path.read_text().splitlines():
         fields = json.loads(line)
@@ -101,24 +95,18 @@ def _forget_medians(path: Path) -> None:
 
 def _measured(kind: str, results: Path) -> Row:
     """Read a folder in a fresh process and return what it took."""
-    size = sum(path.stat().st_size for path in results.iterdir()) / 1e6
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    reader = context.Process(target=_read, args=(results, theirs))
-    reader.start()
-    theirs.close()  # so that a reader that dies ends the waiting
+    nights = list(results.iterdir())
+    size = sum(path.stat().st_size for path in nights) / 1e6
     try:
-        took = ours.recv()
-    except EOFError:
-        took = (math.inf,) * 3
-    reader.join()
-    wall, processor, largest = took
-    nights = len(list(results.iterdir()))
-    limit = _IMPORTS_SECONDS + LIMITS[kind] * nights / _YEAR
+        wall, processor, largest = in_fresh_process(_read, results)
+    except BrokenProcessPool:  # out of memory
+        wall = processor = largest = math.inf
+    limit = _IMPORTS_SECONDS + LIMITS[kind] * len(nights) / _YEAR
     return kind, size, wall, processor, processor / limit, largest
 
 
-def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
+def _read(results: Path) -> tuple[float, float, float]:
+    """Return wall and processor seconds, and the largest MiB."""
     # Its import is part of the price.
     from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
 
@@ -127,7 +115,7 @@ def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
     assert len(history.cases) == CASES
     used = resource.getrusage(resource.RUSAGE_SELF)
     wall = time.perf_counter() - begun
-    told.send((wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024))
+    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

@@ -16,10 +16,7 @@ def test_the_study_of_sample_lengths_prints_every_case_and_their_median(capfd):
 def test_a_slope_is_no_flat_table(monkeypatch):
     """What every sample pays once makes the study fail; without it, it passes."""
     for paid, ends in ((0.0, 0), (5e-5, 1)):
-        told = {one: 1e-3 * (1 + paid / one) for one in sample_length.LENGTHS}
-        monkeypatch.setattr(
-            sample_length,
-            "_measured",
-            lambda *_, told=told: {f"case {n}": [told] for n in range(3)},
-        )
+        case = {one: 1e-3 * (1 + paid / one) for one in sample_length.LENGTHS}
+        launch = {f"case {n}": case for n in range(3)}
+        monkeypatch.setattr(sample_length, "played", lambda *_, launch=launch: [launch])
         assert sample_length.main(["--backends", "tensorflow"]) == ends
