@@ -32,7 +32,7 @@ BOARD = Scoreboard(
     ),
     """
 answered      instead of a command that would decide it
-price held    the strategy truly cost no more over the best than was told
+price held    the strategy truly cost no more over the best than it promises
 worst         what an answer truly cost over the best at most
 """,
 )
@@ -41,7 +41,7 @@ _RUNS, _QUICK_RUNS, _QUESTIONS, _LAUNCHES = 15, 3, 12, 5
 
 @dataclass(frozen=True)
 class Mark:
-    """One answer: the price that it tells at most, and what it truly costs, as ratios."""
+    """One answer: the price that it promises at most, and the true cost, as ratios."""
 
     price: float
     cost: float

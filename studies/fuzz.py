@@ -12,13 +12,13 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from studies import parser
+from studies import parser, write
 from studies.scoreboard import Column, Scoreboard
 from tests import cut, foreign_files
 from tests.watched import KINDS, Readers
@@ -45,15 +45,16 @@ def main(words: Sequence[str] | None = None) -> int:
     done, harm = _all(asked)
     counts = collections.Counter(kind for kind, _, _ in harm)
     HANDED.show([*done.items(), ("seconds", time.monotonic() - begun)])
-    sys.stdout.write("\n")
+    write("")
     wrong = HARM.show([(kind, counts[kind]) for kind in KINDS])
-    _tell(harm, asked.keep)
+    _show(harm, asked.keep)
     return wrong
 
 
 def _all(asked: argparse.Namespace) -> tuple[dict[str, int], Harm]:
     """Play the examples and the cuts; return how many there were, and the harm that was done."""
-    chunks = [(asked.seed + at, min(_CHUNK, asked.examples - at)) for at in _starts(asked.examples)]
+    starts = range(0, asked.examples, _CHUNK)
+    chunks = [(asked.seed + at, min(_CHUNK, asked.examples - at)) for at in starts]
     harm: Harm = []
     done = {"examples": 0}
     ends = time.monotonic() + asked.seconds
@@ -71,10 +72,6 @@ def _all(asked: argparse.Namespace) -> tuple[dict[str, int], Harm]:
         done[name] = count
         harm += [(kind, what, b"") for kind, what in some]
     return done, harm
-
-
-def _starts(examples: int) -> Iterator[int]:
-    return iter(range(0, examples, _CHUNK))
 
 
 def _chunk(what: tuple[int, int]) -> tuple[int, Harm]:
@@ -104,28 +101,25 @@ def _chunk(what: tuple[int, int]) -> tuple[int, Harm]:
 
 
 def _name(kind: str, what: str) -> str:
-    """Name a harm so that the same one is told once: by its place, whatever the file was."""
-    command, _, told = what.partition(": ")
+    """Name a harm by its place, whatever the file was, so that the same one is printed once."""
+    command, _, printed = what.partition(": ")
     if kind == "traceback":
-        return "\n".join(told.strip().splitlines()[-4:])
-    return f"{command.partition(' ')[0]} {told.partition(': ')[0][:30]}"
+        return "\n".join(printed.strip().splitlines()[-4:])
+    return f"{command.partition(' ')[0]} {printed.partition(': ')[0][:30]}"
 
 
-def _tell(harm: Harm, keep: Path | None) -> None:
+def _show(harm: Harm, keep: Path | None) -> None:
     """Print the last lines of each different harm once, and keep the smallest file that did it."""
-    different: dict[str, tuple[str, str, bytes]] = {}
-    for kind, what, data in harm:
-        name = _name(kind, what)
-        if name not in different or len(data) < len(different[name][2]):
-            different[name] = (kind, what, data)
+    smallest_last = sorted(harm, key=lambda one: -len(one[2]))
+    different = {_name(kind, what): (kind, what, data) for kind, what, data in smallest_last}
     for name, (kind, what, data) in different.items():
-        sys.stdout.write(f"\n{kind}: {name}\n  {what[-300:] if kind != 'traceback' else ''}\n")
+        write(f"\n{kind}: {name}\n  {what[-300:] if kind != 'traceback' else ''}")
         if keep:
             keep.mkdir(parents=True, exist_ok=True)
             path = keep / hashlib.sha256(name.encode()).hexdigest()[:8]
             path.write_bytes(data)
             path.with_suffix(".txt").write_text(f"{kind}: {what}\n", encoding="utf-8")
-            sys.stdout.write(f"  {path}\n")
+            write(f"  {path}")
 
 
 if __name__ == "__main__":

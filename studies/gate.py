@@ -63,7 +63,7 @@ BOARD = Scoreboard(
 failed        cases that the gate failed; at most: the exact 95 % bound on their share
 faster ...    verdicts on the time; nodes differ: cases whose graph has another number of nodes
 """,
-    judged=lambda row: row[0] == NOTHING,
+    is_bound=lambda row: row[0] == NOTHING,
 )
 #: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
 QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
@@ -158,11 +158,9 @@ class Suite:
 class Silent:
     """A display that shows nothing."""
 
-    def say(self, text: str) -> None:
-        """Drop a line."""
+    def say(self, text: str) -> None: ...
 
-    def show(self, event: CampaignEvent) -> None:
-        """Drop an event."""
+    def show(self, event: CampaignEvent) -> None: ...
 
 
 def project(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> None:

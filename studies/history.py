@@ -30,7 +30,7 @@ from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]
-#: A rule finds of each case whether it is slower now, by all runs so far.
+#: A rule finds the cases that are slower now, by all runs so far.
 Rule = Callable[[RunLevels], Nights]
 _FIRST_NIGHT = 8
 #: How much one night differs from the next for all cases alike, as a sd of log seconds.
@@ -93,7 +93,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Truth:
-    """By case and night: whether a case is slower, and whether either answer is right."""
+    """By case and night: where a case is slower, and where either answer is right."""
 
     slower: Nights
     either: Nights
@@ -204,7 +204,7 @@ ruptures     PELT with l2 cost and penalty 2 sd² log(runs); the last level 3 % 
 5 %          the latest run 5 % above the one before
 """,
     words=2,
-    judged=lambda row: row[1] == "timelift",
+    is_bound=lambda row: row[1] == "timelift",
 )
 
 

@@ -115,7 +115,7 @@ class Scene:
 
 
 def _ended(run: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a run; one that never ends is killed, as its exit code tells."""
+    """Wait for the end of a run; one that never ends is killed, as its exit code shows."""
     try:
         return run.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -218,8 +218,8 @@ def _go_on(scene: Scene, reached: Reached) -> int:
     code = scene.run("resumed", "--resume")
     if reached is not Reached.IMPORTS:
         return int(code != 0)
-    told = [line for line in scene.printed("resumed").splitlines() if "--resume: " in line]
-    refused = code == _USAGE_ERROR and len(told) == 1
+    refusals = [line for line in scene.printed("resumed").splitlines() if "--resume: " in line]
+    refused = code == _USAGE_ERROR and len(refusals) == 1
     return int(not refused) + int(scene.run("anew", scene.grid.words) != 0)
 
 

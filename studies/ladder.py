@@ -31,7 +31,7 @@ RIVALS = (2, 5, 8, 12)
 UNEQUAL = np.log1p([0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0])
 #: Log costs closer than this are equal.
 EQUAL = 1e-9
-#: Turns the seconds that all launches would give into those that were played, NaN elsewhere.
+#: Turns the seconds that all launches would take into those that were played, NaN elsewhere.
 Play = Callable[[Samples], Samples]
 
 PAIRS = Scoreboard(
@@ -253,7 +253,7 @@ def mark_rows(
 
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
-    """Return whether a row's interval holds its truth, whether the pair's own does, its price."""
+    """True where a row's interval, the pair's own, and its price hold what is true."""
     cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
     truth = cost - of_first
     alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.known_to)

@@ -1,9 +1,9 @@
 """What a hostile strategy does to its rivals: `python -m studies.neighbours`, on a quiet machine.
 
 `native` and `fold_time` are measured by `pytest bench/` alone, and once more beside each strategy
-of `tests/hostile.py`, all with one seed. A row says what became of the hostile one, what time
+of `tests/hostile.py`, all with one seed. A row shows what became of the hostile one, what time
 fold_time takes beside native without and with it, and by how much that ratio moved, with 95 %
-intervals over launches. `nobody` is a second run without any: what moves by itself. Exit code 1
+intervals over launches. `none` is a second run without any: what moves by itself. Exit code 1
 where more ratios moved than chance allows. About ten minutes for all.
 """
 
@@ -15,7 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import parser
+from scipy import stats
+
+from studies import parser, write
 from studies.scoreboard import Column, Row, Scoreboard
 from tests import hostile
 from tests.projects import bench, project
@@ -31,7 +33,7 @@ HOSTILE: Mapping[str, str] = {
     **hostile.UNTIDY,
     "sleeps": hostile.SLEEPS,
 }
-NOBODY = "nobody"
+NONE = "none"
 WORDS = (
     *("bench/test_forward.py", "--workloads", "tokens", "--seq-lens", "16", "--batch-sizes", "8"),
     *("--round-seconds", "0.1", "--case-timeout", "8", "--first-call-limit", "8"),
@@ -61,12 +63,12 @@ class Ratio:
     half: float
 
     def beside(self, other: "Ratio") -> "Ratio":
-        """The difference of two independent ones."""
+        """Return the difference of two independent ones."""
         return Ratio(self.log - other.log, math.hypot(self.half, other.half))
 
     @property
     def same(self) -> bool:
-        """Whether the interval holds no difference."""
+        """True if the interval holds no difference."""
         return abs(self.log) <= self.half
 
     def __str__(self) -> str:
@@ -86,24 +88,29 @@ def main(words: Sequence[str] | None = None) -> int:
     plan = ("--launches", "2" if asked.quick else asked.launches, "--seed", str(5 + asked.seed))
     begun, ratios = time.monotonic(), list[Ratio]()
     BOARD.show(_rows(names, plan, ratios))
-    moved, tries = sum(not one.same for one in ratios), len(ratios)
-    found = chance(moved, tries)
-    sys.stdout.write(
-        f"{tries - moved} of {tries} within their intervals; so many outside of them have a "
-        f"chance of {found:.2f} where nothing moves ({time.monotonic() - begun:.0f} s)\n"
+    return judge([one.same for one in ratios], time.monotonic() - begun)
+
+
+def judge(same: Sequence[bool], seconds: float) -> int:
+    """Print how many ratios stayed in their intervals; 1 where more left than chance allows."""
+    chance = float(stats.binom.sf(same.count(False) - 1, len(same), 0.05))
+    write(
+        f"{same.count(True)} of {len(same)} within their intervals; so many outside of them have "
+        f"a chance of {chance:.2f} where nothing moves ({seconds:.0f} s)"
     )
-    return int(found < _ALLOWED)
+    return int(chance < _ALLOWED)
 
 
 def _rows(names: Iterable[str], plan: Sequence[str], ratios: list[Ratio]) -> Iterator[Row]:
     """Yield a row for each name, and note by how much the ratio of its rivals moved."""
     alone = _ratio(_measured({}, plan))
-    for name in (NOBODY, *names):
-        run = _measured({} if name == NOBODY else {name: HOSTILE[name]}, plan)
+    for name in (NONE, *names):
+        run = _measured({} if name == NONE else {name: HOSTILE[name]}, plan)
         beside = _ratio(run)
-        ratios.append(beside.beside(alone))
-        word = "same" if ratios[-1].same else "MOVED"
-        yield name, str(alone), str(beside), str(ratios[-1]), word, _became(run, name)
+        moved = beside.beside(alone)
+        ratios.append(moved)
+        word = "same" if moved.same else "MOVED"
+        yield name, str(alone), str(beside), str(moved), word, _became(run, name)
 
 
 def _measured(extra: Mapping[str, str], plan: Sequence[str]) -> Run:
@@ -119,28 +126,20 @@ def _measured(extra: Mapping[str, str], plan: Sequence[str]) -> Run:
 
 
 def _ratio(run: Run) -> Ratio:
-    """Return the ratio of the two good rivals, whoever else ran."""
-    good = [one for one in run.measurements if one.case.strategy in GOOD]
-    (found,) = ranking.rank(good)
+    """Return the ratio of the two good rivals, whichever came first."""
+    (found,) = ranking.rank(one for one in run.measurements if one.case.strategy in GOOD)
     second = found.rows[1]
     sign = 1 if second.case.strategy == GOOD[1] else -1
-    width = (math.log(second.high) - math.log(second.low)) / 2
-    return Ratio(sign * math.log(second.ratio), width)
+    return Ratio(sign * math.log(second.ratio), math.log(second.high / second.low) / 2)
 
 
 def _became(run: Run, name: str) -> str:
-    """Tell how measuring a strategy ended."""
+    """Return how measuring a strategy ended."""
     for one in run.measurements:
         if one.case.strategy == name:
             reason = f": {one.reason}" if one.reason else f" in {len(one.launches)} launches"
             return plain(f"{one.status}{reason}", _LONGEST)
     return ""
-
-
-def chance(moved: int, tries: int) -> float:
-    """Return the chance of at least so many outside of a 95 % interval."""
-    ways = (math.comb(tries, k) * 0.05**k * 0.95 ** (tries - k) for k in range(moved, tries + 1))
-    return math.fsum(ways)
 
 
 if __name__ == "__main__":

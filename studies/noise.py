@@ -93,7 +93,7 @@ def in_sessions(times: Samples, sd: float, random: Generator) -> Samples:
 
 
 def case(setting: int, place: int, lengths: Sequence[int] = ()) -> Case:
-    """Name a case by its place; settings are told apart by their length."""
+    """Name a case by its place; settings differ by their length."""
     length = lengths[setting] if lengths else setting + 1
     return Case(Setting("simulated", length, 1, Phase.FORWARD), f"rival{place}")
 

@@ -128,7 +128,7 @@ class Tally:
     expected: Counter[str] = field(default_factory=Counter)
 
     def compare(self, key: str, old: Any, new: Any, expected: Mapping[str, str]) -> None:
-        """Count two values of a key, and whether they differ as expected, or otherwise."""
+        """Count two values of a key, and a difference as expected or not."""
         place = self._differ(old, new)
         if place is None:
             return

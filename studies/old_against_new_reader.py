@@ -33,15 +33,17 @@ def main(words: Sequence[str]) -> None:
     """Read every run, and write what was found as it is found."""
     checkout, home, output, pages = Path(words[0]), Path(words[1]), Path(words[2]), int(words[3])
     sys.path[0] = str(checkout)
-    found = find_spec("timelift")
-    if found is None or not Path(str(found.origin)).is_relative_to(checkout):
+    package = find_spec("timelift")
+    if package is None or not Path(str(package.origin)).is_relative_to(checkout):
         sys.exit(f"old_against_new_reader: expected the timelift of {checkout}, found another")
     warnings.simplefilter("ignore")
     with output.open("w", encoding="utf-8") as file, contextlib.chdir(home):
         for number, path in enumerate(sorted(Path("results").glob("*/*.jsonl"))):
             for key, value in _of_run(path, whole=number % pages == 0):
-                said = value.replace(str(checkout), "CHECKOUT") if isinstance(value, str) else value
-                file.write(json.dumps([f"{path.stem} {key}", said]) + "\n")
+                found = (
+                    value.replace(str(checkout), "CHECKOUT") if isinstance(value, str) else value
+                )
+                file.write(json.dumps([f"{path.stem} {key}", found]) + "\n")
             gc.collect()
         for folder in sorted(Path("results").iterdir()):
             for key, value in _history(folder.name):
@@ -100,31 +102,31 @@ def _column(key: str, values: list[Any]) -> Answer:
 
 
 def _report(*words: str) -> Iterator[Answer]:
-    said = _said(words)
-    yield " ".join(words), _in_order(said) if "pytest-benchmark" in words else said
+    printed = _printed(words)
+    yield " ".join(words), _in_order(printed) if "pytest-benchmark" in words else printed
 
 
-def _in_order(said: str) -> str:
+def _in_order(printed: str) -> str:
     """Put the names in a printed JSON object in order: theirs means nothing."""
-    code, _, rest = said.partition("\n")
+    code, _, rest = printed.partition("\n")
     try:
         found, end = json.JSONDecoder().raw_decode(rest)
     except ValueError:
-        return said
+        return printed
     return f"{code}\n{json.dumps(found, sort_keys=True, indent=1)}{rest[end:]}"
 
 
 def _written(command: str, *words: str) -> Iterator[Answer]:
     """Return what a command prints, and every file that it writes into its last word."""
     named = () if command == "report" else (command,)
-    yield command, _said((*named, *words))
+    yield command, _printed((*named, *words))
     for path in sorted(Path(words[-1]).rglob("*")):
         if path.is_file() and path.suffix not in _BINARY:
             text = path.read_text("utf-8")
             yield f"{command} {path}", _DRAWN_ANEW.sub("DRAWN", text)
 
 
-def _said(words: Sequence[str]) -> str:
+def _printed(words: Sequence[str]) -> str:
     """Run `report.py` in this process and return its exit code, output and complaints."""
     printed, complained, code = io.StringIO(), io.StringIO(), cast("object", None)
     sys.argv = ["report.py", *words]

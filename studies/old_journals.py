@@ -55,7 +55,6 @@ Record = dict[str, Any]
 
 
 def machine(name: str = "golden", keras: str = "3.15.1", cores: int = 2) -> Record:
-    """Return a machine as a header tells it."""
     return {
         "name": name,
         "identity": {"system": "Linux", "cpu": "Example CPU", "cores": cores, "memory_gib": 8},
@@ -65,7 +64,6 @@ def machine(name: str = "golden", keras: str = "3.15.1", cores: int = 2) -> Reco
 
 
 def header(**changes: Any) -> Record:
-    """Return a run's first line."""
     return {
         "kind": "run",
         "schema": 1,
@@ -102,7 +100,6 @@ def typical_seconds(strategy: str, axes: Mapping[str, Any]) -> float:
 
 
 def line(strategy: str, axes: Mapping[str, Any], launch: int, **fields: Any) -> Record:
-    """Return one case in one launch."""
     case = {"strategy": strategy, **axes}
     usual = {"rivals": 1, "case": case, "status": "measured", "reason": ""}
     return {"kind": "launch", "launch": launch, **usual, **fields}
@@ -128,7 +125,6 @@ class Campaign:
     bare: bool = False
 
     def records(self, dice: np.random.Generator) -> Iterator[Record]:
-        """Return the lines of all launches."""
         for launch, axes in itertools.product(range(1, self.launches + 1), self.settings):
             shared = dice.normal(0, self.round_sd, self.rounds)
             for strategy in self.strategies:
@@ -182,7 +178,6 @@ class Campaign:
 
 
 def text(*records: Mapping[str, Any]) -> str:
-    """Return a journal of these records."""
     return "".join(json.dumps(one, separators=(",", ":")) + "\n" for one in records)
 
 

@@ -121,7 +121,7 @@ def board(scores: Scores) -> Scoreboard:
 
 
 def rows(scores: Scores) -> Iterator[Row]:
-    """Write a row for each rule that could be tried; the first says how many comparisons."""
+    """Write a row for each rule that could be tried; the first has the numbers of comparisons."""
     steps = _steps(scores)
     tried = {rule: found for rule, found in scores.items() if found.tries}
     if tried:

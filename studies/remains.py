@@ -46,7 +46,7 @@ def reached(lines: Sequence[bytes]) -> Reached:
 
 
 def measurements(lines: Iterable[bytes]) -> list[CaseInLaunch]:
-    """Return what the lines say of each case in each launch."""
+    """Return the lines of a case in a launch."""
     return [found for line in lines if isinstance(found := _line(line), CaseInLaunch)]
 
 
@@ -84,9 +84,9 @@ def _played(one: CaseInLaunch) -> tuple[int, str]:
     return one.launch, one.case.label
 
 
-def tracebacks(said: str, *, ours: bool = True) -> int:
+def tracebacks(printed: str, *, ours: bool = True) -> int:
     """Count the tracebacks; an interrupted import is Python's own answer and not `ours`."""
-    raised = [_RAISED.search(one) for one in said.split(_TRACEBACK)[1:]]
+    raised = [_RAISED.search(one) for one in printed.split(_TRACEBACK)[1:]]
     words = [found[0] if found else "" for found in raised]
     return sum(ours or word != "KeyboardInterrupt" for word in words)
 

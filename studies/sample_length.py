@@ -66,7 +66,9 @@ def board(backend: str, flat: float) -> Scoreboard:
     """Make the columns; only the median over all cases has to be flat."""
     title = f"{backend}: per call, beside samples of {1e3 * USUAL:g} ms"
     lengths = [Column(f"{1e3 * one:g} ms", "+.2%", least=-flat, most=flat) for one in LENGTHS]
-    return Scoreboard([Column(title), *lengths], judged=lambda row: str(row[0]).startswith(MEDIAN))
+    return Scoreboard(
+        [Column(title), *lengths], is_bound=lambda row: str(row[0]).startswith(MEDIAN)
+    )
 
 
 def rows(launches: Sequence[Played]) -> list[Row]:

@@ -61,7 +61,7 @@ BOARD = Scoreboard(
         Column("invented", ",", most=0),
     ),
     """
-powers     fits of t = c0 + c1 n^p whose interval was narrow enough to be given
+powers     fits of t = c0 + c1 n^p whose interval was narrow enough to be shown
 bends      sizes found at which growth has caught up with the overhead
 crossings  where one of two strategies was shown to overtake the other
 covered    how many of the 95 % intervals hold the truth
@@ -75,7 +75,7 @@ _RUNS, _QUICK_RUNS = 60, 12
 
 @dataclass
 class Marks:
-    """Whether each interval held the truth, and which crossings were found."""
+    """True for each interval that held the truth, and for each crossing that was found."""
 
     powers: list[bool] = field(default_factory=list)
     bends: list[bool] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The scoreboard: the one printer of the studies' scores, and the judge of what they must keep."""
+"""The scoreboard: the one printer of the studies' figures, and the bounds that these must keep."""
 
 import math
 import sys
@@ -47,13 +47,13 @@ class Column:
 class Scoreboard:
     """Columns, `words` of which at the left hold words, and a legend below.
 
-    Only rows that are `judged` must keep the bounds of the columns.
+    Only rows that are bound must keep the bounds of the columns.
     """
 
     columns: Sequence[Column]
     legend: str = ""
     words: int = 1
-    judged: Callable[[Row], bool] = lambda _: True
+    is_bound: Callable[[Row], bool] = lambda _: True
 
     def show(self, rows: Iterable[Row]) -> int:
         """Print every row once it is found, and the legend; return 1 if a figure is out of bounds.
@@ -73,7 +73,7 @@ class Scoreboard:
     def complaints(self, row: Row) -> Iterator[str]:
         """Name each figure of a row that is out of its bounds."""
         for column, cell in zip(self.columns, row, strict=True):
-            if self.judged(row) and column.is_wrong(cell):
+            if self.is_bound(row) and column.is_wrong(cell):
                 name = " ".join(map(str, row[: self.words]))
                 bounds = (("at least", column.least), ("at most", column.most))
                 asked = [f"{word} {end:g}" for word, end in bounds if math.isfinite(end)]

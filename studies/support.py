@@ -33,7 +33,7 @@ LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
 Thing = TypeVar("Thing")
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
-#: The time axes and modes that each backend has: only TensorFlow tells `xla` from `graph`, and JAX
+#: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
 #: compiles for known shapes.
 COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
     Backend.TENSORFLOW: tuple(itertools.product(TimeAxis, Mode)),

@@ -1,7 +1,7 @@
 """Measure what reading a year of nightly runs takes: `python -m studies.year`, about two minutes.
 
 365 runs of 400 cases in 3 launches of 20 rounds are written, as runs write them now and as they did
-before a line had its median, and each kind is read and judged in a process of its own. Processor
+before a line had its median, and each kind is read and compared in a process of its own. Processor
 time is what counts where the machine has other work. `--quick` takes a month.
 """
 

@@ -13,10 +13,12 @@ import pytest
 from studies import (
     STUDIES,
     choose,
+    fuzz,
     gate,
     history,
     kills,
     ladder,
+    neighbours,
     noise,
     other_tools,
     overhead,
@@ -24,6 +26,7 @@ from studies import (
     scaling,
     spread,
     support,
+    year,
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from timelift.analyse.runs.trust import Share
@@ -140,9 +143,9 @@ def test_a_figure_out_of_its_bounds_is_named_and_exit_1(row, said, capsys):
     assert capsys.readouterr().err == f"{said}\n"
 
 
-def test_rows_that_are_not_judged_may_hold_anything(capsys):
+def test_rows_that_are_not_bound_may_hold_anything(capsys):
     """Other tools' rules are shown, not held to ours."""
-    board = replace(BOARD, judged=lambda row: row[0] == "ours")
+    board = replace(BOARD, is_bound=lambda row: row[0] == "ours")
     row = (0.1, Share(9, 9), 1)
     assert board.show([("theirs", *row)]) == 0
     assert board.show([("ours", *row)]) == 1
@@ -159,69 +162,41 @@ def test_few_tries_below_a_least_share_may_be_chance():
 
 # Planted wrong figures ---------------------------------------------------------------------------
 
+FEW, ALL = Share(0, 40), Share(40, 40)
+PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
+SCALING = ("n", "4", "5", 40, ALL, 0, Share(0, 0), 40, ALL, 1.1, ALL, 0)
+
 
 @pytest.mark.parametrize(
     ("board", "row", "place", "wrong"),
     [
-        (ladder.PAIRS, ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0), 3, 0.8),
-        (ladder.PAIRS, ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0), 5, 0.2),
+        (ladder.PAIRS, PAIRS, 3, 0.8),
+        (ladder.PAIRS, PAIRS, 5, 0.2),
         (ladder.TOGETHER, ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 1.5), 3, 0.7),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (history.TWO_RUNS, ("n", "3", Share(0, 8), 0.95, 0, 0.5, 1, 1), 2, Share(4, 8)),
-        (
-            history.NIGHTLY,
-            ("n", "timelift", 4, 4, 0, "2 (2)", "", Share(0, 40), Share(0, 82)),
-            7,
-            Share(30, 40),
-        ),
-        (
-            scaling.BOARD,
-            (
-                "n",
-                "4",
-                "5",
-                40,
-                Share(38, 40),
-                0,
-                Share(0, 0),
-                40,
-                Share(40, 40),
-                1.1,
-                Share(40, 40),
-                0,
-            ),
-            11,
-            3,
-        ),
-        (
-            scaling.BOARD,
-            (
-                "n",
-                "4",
-                "5",
-                40,
-                Share(38, 40),
-                0,
-                Share(0, 0),
-                40,
-                Share(40, 40),
-                1.1,
-                Share(40, 40),
-                0,
-            ),
-            4,
-            Share(20, 40),
-        ),
+        (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Share(30, 40)),
+        (scaling.BOARD, SCALING, 11, 3),
+        (scaling.BOARD, SCALING, 4, Share(20, 40)),
         (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0), 4, 0.5),
         (gate.BOARD, ("nothing", 20, Share(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Share(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
+        (fuzz.HARM, ("traceback", 0), 1, 1),
         (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),
+        (year.BOARD, ("without", 38, 2.4, 1.2, 0.26, 113), 4, 1.2),
+        (year.BOARD, ("without", 38, 2.4, 1.2, 0.26, 113), 5, 2000),
     ],
 )
 def test_a_planted_wrong_figure_is_rejected(board, row, place, wrong):
     """The same row without it is right."""
     assert list(board.complaints(row)) == []
     assert list(board.complaints((*row[:place], wrong, *row[place + 1 :])))
+
+
+@pytest.mark.parametrize(("moved", "ends"), [(0, 0), (2, 0), (5, 1)])
+def test_more_ratios_that_moved_than_chance_allows_fail(moved, ends):
+    """Of 20 that would each stay in a 95 % interval."""
+    assert neighbours.judge([False] * moved + [True] * (20 - moved), 1.0) == ends
 
 
 def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):
