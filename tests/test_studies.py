@@ -29,6 +29,7 @@ from studies import (
     year,
 )
 from studies.scoreboard import OF, Column, Scoreboard
+from tests import journals
 from timelift.analyse.runs.trust import Share
 
 ROOT = Path(__file__).parent.parent
@@ -70,6 +71,47 @@ def test_the_quick_form_ends_well(name):
     )
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
     assert done.stdout
+
+
+def ordinary(path, launches=3):
+    """Write a run without twins, which is no self-test."""
+    journals.synthetic(path, launches=launches)
+
+
+def one_launch(path):
+    """Write a run whose variance cannot be split."""
+    ordinary(path, launches=1)
+
+
+@pytest.mark.parametrize(
+    ("study", "content", "sentence"),
+    [
+        (other_tools, None, "expected a run"),
+        (other_tools, "", "without a readable record"),
+        (other_tools, journals.text(journals.header(schema=9)), "expected journal schema 1, rec"),
+        (other_tools, journals.text(journals.header()), "pytest bench/ --selftest"),
+        (other_tools, ordinary, "pytest bench/ --selftest"),
+        (real_noise, None, "expected a run"),
+        (real_noise, ordinary, "pytest bench/ --selftest"),
+        (spread, one_launch, "expected rivals in two launches or more"),
+        (spread, None, "expected a run"),
+    ],
+)
+def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
+    tmp_path, capsys, study, content, sentence
+):
+    """Nothing else is printed."""
+    path = tmp_path / "run.jsonl"
+    if callable(content):
+        content(path)
+    elif content is not None:
+        path.write_text(content)
+    assert study.main([str(path)]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{study.__name__}: ")
+    assert sentence in printed.err
+    assert printed.err.count("\n") == 1
 
 
 def test_no_study_but_the_scoreboard_lays_out_a_table():

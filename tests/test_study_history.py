@@ -18,7 +18,7 @@ SHAPE = Shape(settings=4, nights=60, slower=2)
     ],
     ids=lambda one: one.name,
 )
-def test_nothing_is_found_where_nothing_happened(scenario: Scenario) -> None:
+def test_nothing_is_found_where_nothing_happened(scenario):
     """Night after night, while both other rules raise false alarms."""
     found = history.marks(scenario, SHAPE, 1, [3])
     assert found["timelift"].false_cases == 0
@@ -37,20 +37,20 @@ def test_nothing_is_found_where_nothing_happened(scenario: Scenario) -> None:
     ],
     ids=lambda one: getattr(one, "name", ""),
 )
-def test_every_slow_down_is_found_in_time(scenario: Scenario, nights: int) -> None:
+def test_every_slow_down_is_found_in_time(scenario, nights):
     """All of them, the latest so many nights after it was there."""
     found = history.marks(scenario, SHAPE, 1, [4])["timelift"]
     assert (found.slower, found.found) == (2, 2)
     assert max(found.late) <= nights
 
 
-def test_a_move_of_the_machine_is_red_for_few_nights_at_most() -> None:
+def test_a_move_of_the_machine_is_red_for_few_nights_at_most():
     """Until it is seen to be one."""
     found = history.marks(Scenario("move", moves=30), SHAPE, 1, [5])["timelift"]
     assert found.red_nights <= 2
 
 
-def test_the_marks_can_be_bad() -> None:
+def test_the_marks_can_be_bad():
     """A rule that always says slower is always wrong here, and one that never does misses all."""
     levels, truth = simulate(Scenario("step", step=0.05), Shape(), np.random.default_rng(0))
     always, never = np.ones((40, 90), bool), np.zeros((40, 90), bool)
@@ -62,7 +62,7 @@ def test_the_marks_can_be_bad() -> None:
 
 
 @pytest.mark.parametrize(("night", "false"), [(50, 0), (60, 1)])
-def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night: int, false: int) -> None:
+def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
     """And then no more."""
     scenario = Scenario("mended", step=0.05, night=20, mended=40)
     _, truth = simulate(scenario, Shape(), np.random.default_rng(0))
@@ -71,7 +71,7 @@ def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night: int, false: 
     assert history.mark(called, truth).false_cases == false
 
 
-def test_creep_counts_from_where_it_reaches_the_gate() -> None:
+def test_creep_counts_from_where_it_reaches_the_gate():
     """Before that, either answer is right."""
     _, truth = simulate(Scenario("creep", creep=0.10), Shape(), np.random.default_rng(0))
     first = int(truth.slower[0].argmax())
@@ -79,9 +79,7 @@ def test_creep_counts_from_where_it_reaches_the_gate() -> None:
     assert truth.either[0, 46:first].all()
 
 
-def test_both_tables_have_a_row_for_everything_that_is_tried(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_tables_have_a_row_for_everything_that_is_tried(capsys, monkeypatch):
     """Every rule on each history, and each noise between two runs."""
     monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
     monkeypatch.setattr(history, "Shape", lambda: SHAPE)

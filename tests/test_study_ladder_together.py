@@ -114,85 +114,93 @@ def test_every_interval_holds_its_ratio(scenario):
 
 # What they promise -------------------------------------------------------------------------------
 
+FIVE, CAMPAIGN = (5, all_launches), (12, campaign)
+EVERY = range(len(SCENARIOS))
 
-def marked(costs, launches, places, runs=2, play=all_launches):
+
+def marked(costs, plan=FIVE, places=(1, 2), runs=2):
     """The marks of some scenarios, by what is marked."""
     found = [
-        mark_rows(
-            SCENARIOS[place], costs, runs, np.random.default_rng([21, place]), (launches, play)
-        )
+        mark_rows(SCENARIOS[place], costs, runs, np.random.default_rng([21, place]), plan)
         for place in places
     ]
     parts = ("together", "alone", "prices", "width")
     return {part: np.concatenate([getattr(one, part) for one in found]) for part in parts}
 
 
-@pytest.mark.parametrize("costs", ["equal", "unequal"])
+def equal_and_unequal(rivals):
+    """What so many rivals cost, without and with differences."""
+    return np.zeros(rivals), UNEQUAL[:rivals]
+
+
 @pytest.mark.parametrize("rivals", [2, 5, 8, 12])
-def test_all_intervals_of_a_setting_hold_at_once(rivals, costs):
+def test_all_intervals_of_a_setting_hold_at_once(rivals):
     """960 settings each, in every kind of noise; the prices hold as well."""
-    truth = np.zeros(rivals) if costs == "equal" else UNEQUAL[:rivals]
-    found = marked(truth, 5, range(len(SCENARIOS)))
-    assert found["together"].mean() >= 0.94
-    assert found["prices"].mean() >= 0.94
-
-
-@pytest.mark.parametrize(("rivals", "widest"), [(2, 1.001), (5, 1.5), (8, 1.7), (12, 1.8)])
-def test_they_are_little_wider_than_that_takes(rivals, widest):
-    """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
-    assert np.median(marked(np.zeros(rivals), 5, [1, 2])["width"]) < widest
-    clear = np.log1p(np.linspace(0, 5, rivals))
-    assert np.median(marked(clear, 5, [1, 2])["width"]) < 1 + 0.85 * (widest - 1)
-
-
-def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
-    """The check of the check: what was shown before held for two settings of five among 12."""
-    found = marked(np.zeros(12), 5, [1, 2], runs=4)
-    assert found["alone"].mean() < 0.6
-    assert found["together"].mean() > 0.94
+    for costs in equal_and_unequal(rivals):
+        found = marked(costs, places=EVERY)
+        assert found["together"].mean() >= 0.94
+        assert found["prices"].mean() >= 0.94
 
 
 @pytest.mark.parametrize("launches", [3, 8])
 @pytest.mark.parametrize("rivals", [5, 12])
 def test_few_launches_and_many_hold_as_well(rivals, launches):
     """Of unequal rivals, some of which may be the best."""
-    assert marked(UNEQUAL[:rivals], launches, [1, 4, 8, 11])["together"].mean() >= 0.94
+    found = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
+    assert found["together"].mean() >= 0.94
 
 
 @pytest.mark.parametrize("rivals", [5, 8])
 def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
     """Rivals drop out at different looks, so that pairs have different launches."""
-    for costs in (np.zeros(rivals), UNEQUAL[:rivals]):
-        found = marked(costs, 12, [1, 5, 11], runs=3, play=campaign)
-        assert found["together"].mean() >= 0.94
+    for costs in equal_and_unequal(rivals):
+        assert marked(costs, CAMPAIGN, [1, 5, 11], runs=3)["together"].mean() >= 0.94
+
+
+@pytest.mark.parametrize(("rivals", "widest"), [(2, 1.001), (5, 1.5), (8, 1.7), (12, 1.8)])
+def test_they_are_little_wider_than_that_takes(rivals, widest):
+    """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
+    assert np.median(marked(np.zeros(rivals))["width"]) < widest
+    clear = np.log1p(np.linspace(0, 5, rivals))
+    assert np.median(marked(clear)["width"]) < 1 + 0.85 * (widest - 1)
+
+
+def test_intervals_that_hold_one_by_one_do_not_hold_at_once():
+    """The check of the check: one by one they hold for two settings of five among 12."""
+    found = marked(np.zeros(12), runs=4)
+    assert found["alone"].mean() < 0.6
+    assert found["together"].mean() > 0.94
+
+
+def ranked(scenario, costs, runs, dice, **shape):
+    """Rank so many simulated runs, setting by setting."""
+    shaped = noise.Shape(rivals=len(costs), **shape)
+    for _ in range(runs):
+        yield from rank(noise.measurements(noise.seconds(scenario, shaped, costs, dice)))
 
 
 @pytest.mark.parametrize("rivals", [5, 12])
 def test_a_run_of_one_setting_holds_as_well(rivals):
     """With the least to learn a prior from, and two loud rivals among the quiet."""
-    shape = noise.Shape(settings=1, rivals=rivals, launches=3)
     dice = np.random.default_rng(rivals)
-    held = []
-    for _ in range(150):
-        times = noise.seconds(SCENARIOS[-1], shape, np.zeros(rivals), dice)
-        (ranking,) = rank(noise.measurements(times))
-        held.append(all(row.low <= 1 <= row.high for row in ranking.rows))
+    every = ranked(SCENARIOS[-1], np.zeros(rivals), 150, dice, settings=1, launches=3)
+    held = [all(row.low <= 1 <= row.high for row in one.rows) for one in every]
     assert np.mean(held) >= 0.93
 
 
-def test_what_choosing_the_first_costs_at_most_is_said_of_the_one_that_looked_fastest():
+def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
     """Eleven rivals 1.5 % slower: the luckiest of them is shown first, and its price is true."""
     costs = np.log1p(np.r_[0.0, np.full(11, 0.015)])
-    shape, dice = noise.Shape(settings=40, rivals=12, launches=5), np.random.default_rng(1)
-    held, first = [], []
-    for _ in range(8):
-        times = noise.seconds(SCENARIOS[1], shape, costs, dice)
-        for ranking in rank(noise.measurements(times)):
-            row = ranking.rows[0]
-            first.append(row.case.strategy)
-            held.append(row.case.strategy == "rival0" or row.price[1] >= 1.015)
-    assert first.count("rival0") < 0.9 * len(first)
-    assert np.mean(held) > 0.96
+    every = ranked(SCENARIOS[1], costs, 8, np.random.default_rng(1), settings=40, launches=5)
+    first = [one.rows[0] for one in every]
+    best = [row.case.strategy == "rival0" for row in first]
+    assert np.mean(best) < 0.9
+    assert (
+        np.mean(
+            [is_best or row.price[1] >= 1.015 for row, is_best in zip(first, best, strict=True)]
+        )
+        > 0.96
+    )
 
 
 def test_the_table_has_a_row_for_every_number_of_rivals():

@@ -1,7 +1,6 @@
 """Other tools' rules: counts where the truth is known, and what the command prints or refuses."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,34 +12,34 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.selftest import planted, recording
-from timelift.analyse.selftest.recording import Recording, record
+from timelift.analyse.selftest.recording import record
 from timelift.analyse.selftest.score import Judgement
 from timelift.errors import UserError
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def journal(tmp_path_factory):
     """A self-test of four contests of nine rivals, four launches."""
     path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
     return journals.selftest(path, sizes=2, launches=4, rounds=24)
 
 
 @pytest.fixture(scope="module")
-def recorded(journal: Path) -> Recording:
+def recorded(journal):
     """Its samples."""
     return record(planted.contests(results.load(journal)))
 
 
-def always(name: str, sign: float, *, knows_faster: bool = True) -> Rule:
+def always(name, sign, *, knows_faster=True):
     """A rule that finds the same everywhere and looks at one launch."""
 
-    def judge(of: Recording) -> Judgement:
+    def judge(of):
         return Judgement(np.full(len(of.truth), sign), np.isfinite(Seats(1).look(of.sides)))
 
     return Rule(name, Seats(1), judge, knows_faster)
 
 
-def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Recording) -> None:
+def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):
     """Eight twins beside the base, and the two identical ones beside each other."""
     assert len(recorded.truth) == 4 * 9
     assert (recorded.truth == 0).sum() == 4 * 3
@@ -56,7 +55,7 @@ def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Rec
 
 
 @pytest.mark.parametrize("fact", ["0.3", None, True, -1, 1e300, [1]])
-def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path: Path, fact: object) -> None:
+def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path, fact):
     """The other fact still counts."""
     names = ("native", "native@copy")
     facts = {"build_seconds": fact, "first_call_seconds": 0.25}
@@ -66,9 +65,7 @@ def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path: Path, fact: o
     assert found.setup_seconds.tolist() == [[0.25], [0.25]]
 
 
-def test_a_recording_that_would_fill_the_memory_is_refused(
-    journal: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch):
     """Four contests of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
     contests = planted.contests(results.load(journal))
     samples = 4 * 36 * 4 * 24
@@ -79,7 +76,7 @@ def test_a_recording_that_would_fill_the_memory_is_refused(
         record(contests)
 
 
-def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded: Recording) -> None:
+def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):
     """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
     (found,) = other_tools.scored([always("slower", 1.0)], [recorded, recorded]).values()
     assert found.false_alarms == Share(24, 24)
@@ -90,7 +87,7 @@ def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded: Recording)
     assert found.tries == 72
 
 
-def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded: Recording) -> None:
+def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded):
     """Its shares are of nothing; beside it another has its row."""
     never, nothing = always("never", math.nan), always("nothing", 0.0)
     scores = other_tools.scored([never], [recorded])
@@ -105,7 +102,7 @@ def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded: Recording
     ("hits", "tries", "bound"),
     [(0, 100, 1 - 0.05**0.01), (3, 900, 0.00859), (100, 100, 1.0), (0, 0, 1.0)],
 )
-def test_the_bound_is_clopper_and_pearsons(hits: int, tries: int, bound: float) -> None:
+def test_the_bound_is_clopper_and_pearsons(hits, tries, bound):
     """None of 100 may be 2.95 %; the chance of so few at the bound is 5 %."""
     share = Share(hits, tries)
     assert share.at_most == pytest.approx(bound, rel=2e-3)
@@ -122,9 +119,7 @@ slower        1 for both   100 % (12 of 12)     100 %      100 %   100 %   100 %
 nothing       1 for both      0 % (0 of 12)      22 %        0 %     0 %     0 %     0 %     0 %     0 %           0       1.1"""  # noqa: E501
 
 
-def test_the_table_is_aligned_and_markdown_has_the_same_cells(
-    recorded: Recording, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_table_is_aligned_and_markdown_has_the_same_cells(recorded, capsys):
     """A rule that knows no faster has a dash where it could only be right by saying it."""
     rules = [always("slower", 1.0, knows_faster=False), always("nothing", 0.0)]
     scores = other_tools.scored(rules, [recorded])
@@ -138,7 +133,7 @@ def test_the_table_is_aligned_and_markdown_has_the_same_cells(
     assert set(cells[1]) == {"---", "---:"}
 
 
-def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_every_rule(journal, capsys):
     """On quiet noise ours finds 10 % and raises no false alarm; a run named twice counts twice."""
     assert other_tools.main([str(journal)]) == 0
     said = capsys.readouterr().out
@@ -152,41 +147,7 @@ def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixt
     assert ours["+10 %"] == "100 %"
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (None, "expected a run"),
-        ("", "without a readable record"),
-        (journals.text(journals.header(schema=9)), "expected journal schema 1, received 9"),
-        (journals.text(journals.header()), "measure some with: pytest bench/ --selftest"),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_exit_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
-) -> None:
-    """Nothing else is printed."""
-    path = tmp_path / "typo.jsonl"
-    if content is not None:
-        path.write_text(content)
-    assert other_tools.main([str(path)]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("studies.other_tools: ")
-    assert sentence in said.err
-    assert said.err.count("\n") == 1
-
-
-def test_an_ordinary_run_is_refused_with_the_command_that_helps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It has nobody of whom the truth is known."""
-    assert other_tools.main([str(journals.synthetic(tmp_path / "run.jsonl"))]) == 1
-    assert "pytest bench/ --selftest" in capsys.readouterr().err
-
-
-def test_a_wrong_twin_is_named_and_the_others_are_tried(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_twin_is_named_and_the_others_are_tried(tmp_path, capsys):
     """A warning on stderr, the table on stdout."""
     header = journals.selftest_header(["native"])
     header["strategies"]["native@+5%"]["planted"]["slower"] = "much"
@@ -204,12 +165,12 @@ def test_a_wrong_twin_is_named_and_the_others_are_tried(
 
 
 @pytest.fixture(scope="module")
-def scores(recorded: Recording) -> other_tools.Scores:
+def scores(recorded):
     """What the rules as people use them make of it."""
     return other_tools.scored(AS_USED, [recorded])
 
 
-def test_the_lines_are_the_shares_that_were_found(scores: other_tools.Scores) -> None:
+def test_the_lines_are_the_shares_that_were_found(scores):
     """In per cent, from the smallest slow-down to the largest; speed-ups are not drawn."""
     (axes,) = other_tools.draw(scores).axes
     assert len(axes.lines) == len(AS_USED) == 5
@@ -220,9 +181,7 @@ def test_the_lines_are_the_shares_that_were_found(scores: other_tools.Scores) ->
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_name_is_inside_the_figure_and_on_no_other(
-    scores: other_tools.Scores, theme: str
-) -> None:
+def test_every_name_is_inside_the_figure_and_on_no_other(scores, theme):
     """With the false alarms of its rule."""
     figure = other_tools.draw(scores, theme)
     figure.canvas.draw()
@@ -237,9 +196,7 @@ def test_every_name_is_inside_the_figure_and_on_no_other(
     assert min(np.diff(bottoms)) >= height
 
 
-def test_the_command_writes_the_figure_or_ends_with_a_sentence(
-    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_writes_the_figure_or_ends_with_a_sentence(journal, tmp_path, capsys):
     """Where a folder is not there, and where a format is unknown."""
     assert other_tools.main([str(journal), "--figure", str(tmp_path / "power.png")]) == 0
     assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +16,7 @@ from timelift.analyse.selftest import planted
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def journal(tmp_path_factory):
     """A self-test of eight contests of nine rivals, five launches."""
     path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
     return journals.selftest(path, sizes=4, launches=5, rounds=20)
@@ -29,7 +28,7 @@ def simulated(scenario=QUIET, contests=60, launches=5):
     return list(noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4)))
 
 
-def test_what_was_planted_is_taken_out_of_the_noise(journal: Path) -> None:
+def test_what_was_planted_is_taken_out_of_the_noise(journal):
     """Eight rivals are left whose times agree; who is slow in some launches is none of them."""
     contests = planted.contests(results.load(journal))
     seconds = np.array([equal_rivals(contest) for contest in contests])
@@ -38,7 +37,7 @@ def test_what_was_planted_is_taken_out_of_the_noise(journal: Path) -> None:
     assert logs.max() - logs.min() < 0.01
 
 
-def test_a_launch_that_one_rival_missed_is_left_out(journal: Path) -> None:
+def test_a_launch_that_one_rival_missed_is_left_out(journal):
     """The others' samples of it pair with nothing; the one-in-four twin's miss matters not."""
     contest = planted.contests(results.load(journal))[0]
 
@@ -55,7 +54,7 @@ def test_a_launch_that_one_rival_missed_is_left_out(journal: Path) -> None:
     assert (after == before[:, [0, 2, 3, 4]]).all()
 
 
-def test_usable_are_contests_with_enough_rivals_and_launches() -> None:
+def test_usable_are_contests_with_enough_rivals_and_launches():
     """For all launches, three are enough, since fewer earn no verdict."""
     some = [np.ones(shape) for shape in ((5, 2, 9), (5, 3, 9), (4, 8, 9), (5, 8, 9))]
     assert [one.shape for one in usable(some, 5, None)] == [(5, 3, 9), (5, 8, 9)]
@@ -63,7 +62,7 @@ def test_usable_are_contests_with_enough_rivals_and_launches() -> None:
 
 
 @pytest.mark.parametrize("launches", [2, 4, None])
-def test_a_hand_is_the_contests_own_samples_times_the_grades(launches: int | None) -> None:
+def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
     """Every rival is played by another of the contest, in the same launches, rounds in order."""
     contest = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
     times = deal([contest] * 50, GRADES, launches, np.random.default_rng(0))
@@ -77,7 +76,7 @@ def test_a_hand_is_the_contests_own_samples_times_the_grades(launches: int | Non
     assert {hand[0] for hand in players[:, :, 0, 0].tolist()} == set(range(6))
 
 
-def test_contests_of_different_sizes_are_filled_up() -> None:
+def test_contests_of_different_sizes_are_filled_up():
     """A contest with fewer launches and rounds leaves the rest unplayed."""
     some = [np.ones((5, 3, 4)), np.ones((6, 5, 2))]
     times = deal(some, np.zeros(5), None, np.random.default_rng(0))
@@ -93,7 +92,7 @@ def marked(noises, costs, launches, settings):
 
 @pytest.mark.parametrize("name", LADDERS)
 @pytest.mark.parametrize("launches", [3, 5])
-def test_on_quiet_noise_the_ladder_is_right(name: str, launches: int) -> None:
+def test_on_quiet_noise_the_ladder_is_right(name, launches):
     """Intervals cover, equals are equals, the best is kept and clear losers are out."""
     found = marked(simulated(), LADDERS[name], launches, 300)
     assert len(found.right) == 300
@@ -104,7 +103,7 @@ def test_on_quiet_noise_the_ladder_is_right(name: str, launches: int) -> None:
     assert found.right.mean() >= 0.97
 
 
-def test_noise_that_favours_a_rival_is_seen_to_fail() -> None:
+def test_noise_that_favours_a_rival_is_seen_to_fail():
     """One of eight is 10 % slower for no reason: no interval knows, and equals look different."""
     biased = simulated()
     for contest in biased:
@@ -115,7 +114,7 @@ def test_noise_that_favours_a_rival_is_seen_to_fail() -> None:
     assert found.right.mean() < 0.5
 
 
-def test_noise_that_hides_a_loser_keeps_it() -> None:
+def test_noise_that_hides_a_loser_keeps_it():
     """Launches 10 % apart hide 20 % from three launches: the best stays, and so does the loser."""
     found = marked(simulated(LOUD), GRADES, 3, 120)
     assert found.best_kept.mean() >= 0.95
@@ -123,7 +122,7 @@ def test_noise_that_hides_a_loser_keeps_it() -> None:
     assert (found.right == (found.best_kept & found.losers_out)).all()
 
 
-def test_marks_are_of_the_truth_that_they_are_given() -> None:
+def test_marks_are_of_the_truth_that_they_are_given():
     """With the slowest taken for the best, everything is wrong."""
     times = deal(simulated(), GRADES, None, np.random.default_rng(2))
     found = mark([times], GRADES[::-1])
@@ -133,7 +132,7 @@ def test_marks_are_of_the_truth_that_they_are_given() -> None:
     assert found.pairs.coverage < 0.1
 
 
-def test_a_comparison_without_an_interval_is_not_counted_as_a_miss() -> None:
+def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     """Where two rivals never met there is no interval to cover anything."""
     times = deal(simulated(contests=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
@@ -142,9 +141,7 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss() -> None:
     assert math.isnan(found.covered[0, 0])
 
 
-def test_the_command_prints_a_line_for_every_ladder(
-    journal: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
     """With the number of settings and of the contests that they were dealt from."""
     assert real_noise.main(["--quick", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -153,29 +150,10 @@ def test_the_command_prints_a_line_for_every_ladder(
     assert all(" 200 " in line and " 8 " in line for line in lines[1:4])
 
 
-def test_only_recorded_numbers_of_launches_are_drawn(
-    journal: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_recorded_numbers_of_launches_are_drawn(journal, monkeypatch):
     """Five launches were recorded, so there is no line for eight."""
     monkeypatch.setattr(real_noise, "SETTINGS", 16)
     rows = list(real_noise.rows(real_noise.contests([str(journal)]), 0, quick=False))
     assert [row[1] for row in rows] == ["3", "5", "all"] * 3
     assert {row[-2] for row in rows[:6]} == {None}
     assert all(row[-2] >= 0 for row in rows[6:])
-
-
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("nowhere", "expected a run"), ("ordinary", "pytest bench/ --selftest")],
-)
-def test_a_run_without_twins_is_one_sentence_and_exit_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, sentence: str
-) -> None:
-    """Neither a name that is no run nor a run that planted nothing has noise to lend."""
-    journals.synthetic(tmp_path / "ordinary")
-    assert real_noise.main([str(tmp_path / name)]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("studies.real_noise: expected")
-    assert sentence in said.err
-    assert said.err.count("\n") == 1

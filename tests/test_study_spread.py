@@ -44,10 +44,3 @@ def test_the_command_prints_a_line_a_strategy(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "time_distributed" in said
     assert "only more launches help" in said
-
-
-def test_a_run_of_one_launch_is_a_sentence(tmp_path, capsys):
-    """There is nothing to split."""
-    path = journals.synthetic(tmp_path / "run.jsonl", launches=1)
-    assert spread.main([str(path)]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
