@@ -68,7 +68,6 @@ def _mark(measured: Run, size: int) -> Mark | None:
 
 
 def rows(runs: int = _RUNS, seed: int = 0) -> Iterator[Row]:
-    """Mark every grid of lengths under several kinds of noise."""
     for number, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5])):
         for sizes in GRIDS:
             found = marks(scenario, sizes, runs, np.random.default_rng([seed, number, len(sizes)]))
@@ -83,7 +82,6 @@ def _cells(found: Sequence[Mark | None]) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print one line for everything that is tried."""
     asked = parser("choose", __doc__).parse_args(words)
     return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 

@@ -31,7 +31,6 @@ Harm = list[tuple[str, str, bytes]]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Fuzz, print a small table and what went wrong; 1 where anything did."""
     options = parser("fuzz", __doc__)
     options.add_argument("--examples", type=int, default=20_000, metavar="N")
     options.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
@@ -52,7 +51,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _all(asked: argparse.Namespace) -> tuple[dict[str, int], Harm]:
-    """Play the examples and the cuts; return how many there were, and the harm that was done."""
     starts = range(0, asked.examples, _CHUNK)
     chunks = [(asked.seed + at, min(_CHUNK, asked.examples - at)) for at in starts]
     harm: Harm = []
@@ -75,7 +73,6 @@ def _all(asked: argparse.Namespace) -> tuple[dict[str, int], Harm]:
 
 
 def _chunk(what: tuple[int, int]) -> tuple[int, Harm]:
-    """Play so many examples of one seed in a folder of their own."""
     first, count = what
     harm: Harm = []
     with tempfile.TemporaryDirectory(prefix="timelift-fuzz-") as folder:

@@ -113,7 +113,6 @@ REGRESSIONS = (*PLANTED, *SLIPS)
 
 
 def slip_into(path: Path, word: str) -> None:
-    """Add the slip `word` to a strategy's file."""
     text = path.read_text(encoding="utf-8")
     path.write_text(text + _WRAP.format(body=_BODIES[word]), encoding="utf-8")
 
@@ -146,18 +145,14 @@ class Suite:
 
     @property
     def untouched(self) -> list[CaseOutcome]:
-        """What became of the cases to which nothing was done."""
         return [one for one in self.outcomes if not self.word(one.case)]
 
     @property
     def false_alarms(self) -> list[Case]:
-        """The cases to which nothing was done, and that failed the gate."""
         return [one.case for one in self.untouched if one.fails("pass")]
 
 
 class Silent:
-    """A display that shows nothing."""
-
     def say(self, text: str) -> None: ...
 
     def show(self, event: CampaignEvent) -> None: ...
@@ -185,7 +180,6 @@ def _git(folder: Path, *words: str) -> None:
 
 
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
-    """Race the project's last commit against the one before, with what was planted."""
     started = time.monotonic()
     every = {option.name: asked.get(option.name, "") for option in (*OPTIONS, *KNOBS)}
     session = Session(folder, {**every, "against": "HEAD~1"})
@@ -217,7 +211,6 @@ def _suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str,
 
 
 def in_words(one: Suite) -> str:
-    """Sum up a suite in a line."""
     suspects = sum(found.suspected for out in one.outcomes for found in out.findings.values())
     failed = sum(out.fails("pass") for out in one.outcomes)
     alarms = ", ".join(case.label for case in one.false_alarms)
@@ -255,7 +248,6 @@ def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run suites and print what became of each, and of all; 1 where identical code failed."""
     options = parser("gate", __doc__)
     options.add_argument("--suites", type=int, default=10, metavar="N", help="default: 10")
     options.add_argument("--regressions", action="store_true")

@@ -145,7 +145,6 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 
 
 def ours(levels: RunLevels) -> Nights:
-    """What `python report.py history` finds."""
     return np.array([one.state in WORSE for one in find(levels).cases])
 
 
@@ -167,7 +166,6 @@ def _pelt(row: Samples) -> bool:
 
 
 def fixed(levels: RunLevels) -> Nights:
-    """The latest run is 5 % slower than the one before."""
     table = _ratios(levels)
     return np.asarray(table[:, -1] - table[:, -2] > math.log1p(0.05))
 
@@ -258,7 +256,6 @@ def mark(called: Nights, truth: Truth) -> Marks:
 def marks(
     scenario: Scenario, shape: Shape, histories: int, seed: Sequence[int]
 ) -> dict[str, Marks]:
-    """Mark every rule on the same histories."""
     total: dict[str, Marks] = {}
     for number in range(histories):
         levels, truth = simulate(scenario, shape, np.random.default_rng([*seed, number]))
@@ -269,7 +266,6 @@ def marks(
 
 
 def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
-    """Mark every rule on so many histories of each kind."""
     for scenario in scenarios:
         start = [seed, SCENARIOS.index(scenario)]
         for name, found in marks(scenario, Shape(), histories, start).items():
@@ -340,7 +336,6 @@ def _finds(findings: TwoRunFindings) -> bool:
 
 
 def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row]:
-    """Mark the first kinds of noise with so many launches."""
     for place, scenario in enumerate(noise.SCENARIOS[:3]):
         for many in launches:
             random = np.random.default_rng([seed, place, many])
@@ -348,7 +343,6 @@ def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print both tables; the quick form skips every other history."""
     asked = parser("history", __doc__).parse_args(words)
     some, histories = (SCENARIOS[::2], 1) if asked.quick else (SCENARIOS, 4)
     wrong = NIGHTLY.show(nightly_rows(some, histories, asked.seed))

@@ -45,15 +45,12 @@ _USAGE_ERROR = 4
 
 @dataclass(frozen=True)
 class Grid:
-    """What a run that is to be killed measures."""
-
     workloads: str
     batch_sizes: str
     launches: int
 
     @property
     def words(self) -> str:
-        """The same as options."""
         return (
             f"--workloads {self.workloads} --seq-lens 3 --batch-sizes {self.batch_sizes} "
             f"--phases forward --modes graph --launches {self.launches} --round-seconds 0.02"
@@ -96,12 +93,10 @@ class Scene:
             run.wait()
 
     def run(self, name: str, words: str) -> int:
-        """Do the same to the end and return the exit code."""
         with self.start(name, words) as run:
             return _ended(run)
 
     def printed(self, name: str) -> str:
-        """Return what a run has printed, if there was one."""
         path = self._printed(name)
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
@@ -109,7 +104,6 @@ class Scene:
         return self.results / f"{name}.txt"
 
     def lines(self) -> list[bytes]:
-        """Return the whole lines of the newest journal."""
         found = sorted(self.results.rglob("*.jsonl"), key=lambda path: path.name)
         return remains.whole_lines(found[-1].read_bytes()) if found else []
 
@@ -168,14 +162,12 @@ class Kill:
 
     @property
     def words(self) -> str:
-        """The same in a line."""
         found = ", ".join(f"{word}: {count}" for word, count in self.faults.items() if count)
         where = f"{self.reached} ({self.measured} lines)" if self.measured else f"{self.reached}"
         return f"{self.signal.name} after {self.share:.0%}, {where}: {found or 'all is there'}"
 
 
 def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
-    """Kill a run after a share of it, go on with it, and count what should not be."""
     code = _strike(scene, whole, signal, share)
     orphans = remains.end_orphans(scene.mark)
     before = scene.lines()
@@ -242,7 +234,6 @@ def kills(
 
 
 def came(found: Sequence[Kill]) -> Iterator[Row]:
-    """Count when the kills came, by their signals."""
     counts = Counter((one.signal.name, one.reached) for one in found)
     for signal in SIGNALS:
         mine = [counts[signal.name, reached] for reached in Reached]
@@ -252,12 +243,10 @@ def came(found: Sequence[Kill]) -> Iterator[Row]:
 
 
 def faults(found: Sequence[Kill]) -> Iterator[Row]:
-    """Sum each fault over all kills."""
     yield from ((word, sum(one.faults[word] for one in found)) for word in FAULTS)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Kill runs and print what became of each, and of all; 1 where anything was found."""
     options = parser("kills", __doc__)
     options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
     options.add_argument("--journals", type=Path, metavar="FOLDER")

@@ -78,7 +78,6 @@ width         of the interval beside that of the pair by itself, the median of a
 
 
 def all_launches(times: Samples) -> Samples:
-    """Play everything."""
     return times
 
 
@@ -122,17 +121,14 @@ class PairMarks:
 
     @property
     def coverage(self) -> float:
-        """The share of intervals that hold the truth."""
         return float(np.nanmean(self.covered))
 
     @property
     def worst_coverage(self) -> float:
-        """That of the pair of rivals with the lowest."""
         return float(np.nanmean(self.covered, axis=0).min())
 
 
 def mark_pairs(runs: Sequence[Samples], costs: Samples) -> PairMarks:
-    """Compare all pairs of rivals whose log costs are known, in each run by itself."""
     found = np.concatenate([compared(times) for times in runs])
     first, second = np.triu_indices(len(costs), 1)
     truth = costs[second] - costs[first]
@@ -201,7 +197,6 @@ def mark(
 
 
 def pair_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[Row]:
-    """Mark every kind of noise with each plan."""
     for launches, play in plans:
         for place, scenario in enumerate(SCENARIOS):
             random = np.random.default_rng([seed, launches, place])
@@ -292,7 +287,6 @@ def _cells(found: Sequence[RowMarks]) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print both tables; 1 where a figure is out of its bounds."""
     asked = parser("ladder", __doc__).parse_args(words)
     plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))

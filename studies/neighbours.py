@@ -63,12 +63,10 @@ class Ratio:
     half: float
 
     def beside(self, other: "Ratio") -> "Ratio":
-        """Return the difference of two independent ones."""
         return Ratio(self.log - other.log, math.hypot(self.half, other.half))
 
     @property
     def same(self) -> bool:
-        """True if the interval holds no difference."""
         return abs(self.log) <= self.half
 
     def __str__(self) -> str:
@@ -77,7 +75,6 @@ class Ratio:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure the rivals alone and beside every hostile strategy; print a row each."""
     options = parser("neighbours", __doc__)
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HOSTILE)}")
     options.add_argument("--launches", default="5", metavar="N", help="default: 5")
@@ -114,7 +111,6 @@ def _rows(names: Iterable[str], plan: Sequence[str], ratios: list[Ratio]) -> Ite
 
 
 def _measured(extra: Mapping[str, str], plan: Sequence[str]) -> Run:
-    """Run `pytest bench/` in a project of its own and read the journal."""
     with tempfile.TemporaryDirectory(prefix="timelift-neighbours-") as name:
         folder = Path(name) / "project"
         folder.mkdir()

@@ -99,12 +99,10 @@ def case(setting: int, place: int, lengths: Sequence[int] = ()) -> Case:
 
 
 def rival(strategy: str) -> int:
-    """Return which rival of its setting a simulated strategy is."""
     return int(strategy.removeprefix("rival"))
 
 
 def run(times: Samples, lengths: Sequence[int] = ()) -> Run:
-    """Dress simulated seconds up as a run."""
     return Run(Header(), tuple(measurements(times, lengths)), complete=True)
 
 

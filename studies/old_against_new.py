@@ -58,7 +58,6 @@ GRID = (
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Compare what both read, or what both measure."""
     options = parser("old_against_new", __doc__)
     options.add_argument("--old", default="HEAD", metavar="REV", help="default: HEAD")
     options.add_argument("--journals", type=int, default=200, metavar="N")
@@ -82,7 +81,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def check_out(revision: str, folder: Path) -> Path:
-    """Unpack a revision of this repository into a folder."""
     command = ["git", "-C", str(ROOT), "archive", revision]
     packed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
@@ -110,7 +108,6 @@ def read(checkout: Path, home: Path, output: Path, asked: argparse.Namespace) ->
 
 
 def answers(path: Path) -> Iterator[Answer]:
-    """Return keys and values as they were written, one at a time."""
     with path.open(encoding="utf-8") as file:
         for line in file:
             key, value = json.loads(line)
@@ -232,7 +229,6 @@ def _turn(turn: int, old: Path, folder: Path, seed: int) -> float:
 
 
 def _measured(checkout: Path, results: Path, seed: int) -> dict[str, float]:
-    """Run `pytest bench/` in a checkout; seconds per call by case."""
     words = ["bench/", "-q", "-p", "no:cacheprovider", "--wait", *GRID]
     words += ["--results", str(results), "--seed", str(seed)]
     done = subprocess.run(

@@ -38,7 +38,6 @@ class Seats:
 
     @property
     def label(self) -> str:
-        """The seats in words."""
         if self.apart:
             return f"{self.each or 'half'} each"
         return f"{self.each or 'all'} for both"
@@ -252,7 +251,6 @@ _P = 0.05
 
 
 def t_test(seats: Seats) -> Rule:
-    """Make the rule."""
     return rule("pyperf compare_to", seats, _t_test)
 
 

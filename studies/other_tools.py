@@ -46,7 +46,6 @@ _TWO_FIGURES = 10
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print what every rule makes of the runs; 1 where the user has to do something first."""
     options = parser("other_tools", __doc__)
     add_runs(options)
     options.add_argument("--markdown", action="store_true", help="print a Markdown table alone")
@@ -76,12 +75,10 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def scored(rules: Sequence[Rule], recordings: Sequence[Recording]) -> Scores:
-    """Try every rule on every recording by itself, and count over all of them."""
     return {rule: score([rule.judge(one) for one in recordings], recordings) for rule in rules}
 
 
 def _judge(ours: Score) -> int:
-    """Return 1 if the ladder is too often wrong."""
     share = ours.false_alarms
     if share.value <= ALLOWED:
         return 0
@@ -113,7 +110,6 @@ def _of_run(path: Path) -> list[TwinGroup]:
 
 
 def board(scores: Scores) -> Scoreboard:
-    """Make the columns for what was planted."""
     titles = ["rule", "processes", "false alarms", "at most", "one in N"]
     titles += [f"{100 * math.expm1(step):+.3g} %" for step in _steps(scores)]
     columns = [Column(title) for title in (*titles, "wrong way", "seconds")]
@@ -160,7 +156,6 @@ def _row(rule: Rule, found: Score, steps: Sequence[float]) -> list[str]:
 
 
 def _bound(share: Share) -> str:
-    """Write the bound with two figures."""
     bound = 100 * share.at_most
     return f"{bound:.0f} %" if bound >= _TWO_FIGURES else f"{bound:.2g} %"
 
@@ -209,7 +204,6 @@ def draw(scores: Scores, theme: str = "light") -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure; raises UserError where it cannot."""
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:

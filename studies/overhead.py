@@ -31,7 +31,6 @@ BOARD = Scoreboard(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print seconds per sample of an empty function, and its share of a 2 ms sample."""
     options = parser("overhead", __doc__)
     options.add_argument("backend", nargs="?", choices=[*map(str, Backend)], default="tensorflow")
     options.add_argument("--device", default="cpu")

@@ -144,13 +144,11 @@ def dealt(
     settings: int,
     random: Generator,
 ) -> list[Samples]:
-    """Deal runs until there are at least so many settings."""
     runs = -(-settings // len(contests))
     return [deal(contests, costs, launches, random) for _ in range(runs)]
 
 
 def rows(contests: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
-    """Mark every ladder of costs with so many launches, where the contests have them."""
     settings = QUICK_SETTINGS if quick else SETTINGS
     for place, (name, costs) in enumerate(LADDERS.items()):
         for launches in QUICK_LAUNCHES if quick else LAUNCHES:
@@ -190,7 +188,6 @@ def _simulated(seed: int) -> list[Samples]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print one line of marks for every ladder; 1 where the runs cannot be used, or are wrong."""
     options = parser("real_noise", __doc__)
     add_runs(options)
     return answer(options, words, _show)

@@ -36,7 +36,6 @@ def whole_lines(journal: bytes) -> list[bytes]:
 
 
 def reached(lines: Sequence[bytes]) -> Reached:
-    """Return how far the run was whose journal has these lines."""
     if not lines:
         return Reached.IMPORTS
     last = _line(lines[-1])
@@ -46,7 +45,6 @@ def reached(lines: Sequence[bytes]) -> Reached:
 
 
 def measurements(lines: Iterable[bytes]) -> list[CaseInLaunch]:
-    """Return the lines of a case in a launch."""
     return [found for line in lines if isinstance(found := _line(line), CaseInLaunch)]
 
 
@@ -76,7 +74,6 @@ def missing(lines: Iterable[bytes], cases: Iterable[str], launches: int) -> int:
 
 
 def labels(lines: Iterable[bytes]) -> frozenset[str]:
-    """Return the labels of the cases that were measured."""
     return frozenset(label for _, label in map(_played, measurements(lines)))
 
 

@@ -46,7 +46,6 @@ Played = Mapping[str, Mapping[float, float]]
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print a table for each backend; 1 if one of them is not flat."""
     options = parser("sample_length", __doc__)
     options.add_argument("--backends", default=",".join(Backend), help="default: all three")
     options.add_argument("--seq-lens", default="16,128")
@@ -63,7 +62,6 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def board(backend: str, flat: float) -> Scoreboard:
-    """Make the columns; only the median over all cases has to be flat."""
     title = f"{backend}: per call, beside samples of {1e3 * USUAL:g} ms"
     lengths = [Column(f"{1e3 * one:g} ms", "+.2%", least=-flat, most=flat) for one in LENGTHS]
     return Scoreboard(
@@ -86,7 +84,6 @@ def rows(launches: Sequence[Played]) -> list[Row]:
 
 
 def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
-    """Play every launch of every setting in a process of its own."""
     return [
         in_fresh_process(
             play,

@@ -27,7 +27,6 @@ class Law:
     power: float
 
     def times(self, sizes: Samples) -> Samples:
-        """Return the times at the sizes."""
         return self.overhead + self.factor * sizes**self.power
 
     @property
@@ -85,7 +84,6 @@ class Marks:
     invented: int = 0
 
     def add(self, measured: Run, sizes: Sequence[int]) -> None:
-        """Mark one simulated run."""
         for one in exponents(measured):
             law = LAWS[noise.rival(one.case.strategy)]
             if one.kind is Kind.FITTED:
@@ -104,7 +102,6 @@ class Marks:
 def mark(
     scenario: Scenario, sizes: Sequence[int], launches: int, runs: int, random: Generator
 ) -> Marks:
-    """Mark so many simulated runs."""
     marks = Marks()
     for _ in range(runs):
         marks.add(run(LAWS, sizes, launches, scenario, random), sizes)
@@ -144,7 +141,6 @@ def run(
 
 
 def rows(runs: int, seed: int) -> Iterator[Row]:
-    """Mark so many runs of each kind of noise, grid of sizes and number of launches."""
     for number, scenario in enumerate((SCENARIOS[0], SCENARIOS[2], SCENARIOS[5], SCENARIOS[8])):
         for sizes in GRIDS:
             for launches in (3, 5, 8):
@@ -161,7 +157,6 @@ def _cells(marks: Marks) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print one line of marks for everything that is tried."""
     asked = parser("scaling", __doc__).parse_args(words)
     return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 

@@ -71,7 +71,6 @@ class Scoreboard:
         return int(bool(wrong))
 
     def complaints(self, row: Row) -> Iterator[str]:
-        """Name each figure of a row that is out of its bounds."""
         for column, cell in zip(self.columns, row, strict=True):
             if self.is_bound(row) and column.is_wrong(cell):
                 name = " ".join(map(str, row[: self.words]))
@@ -93,7 +92,6 @@ class Scoreboard:
         return _GAP.join(cells).rstrip()
 
     def markdown(self, rows: Iterable[Row]) -> Iterator[str]:
-        """Write the same as a table of Markdown."""
         rule = ["---" if place < self.words else "---:" for place in range(len(self.columns))]
         titles = [column.title for column in self.columns]
         for row in (titles, rule, *rows):

@@ -95,7 +95,6 @@ def _split(runs: Iterable[Run]) -> list[Row]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Print the split of a run; 1 where the user has to do something first."""
     options = parser("spread", __doc__)
     add_runs(options)
     return answer(options, words, _show)
@@ -108,7 +107,6 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def _known(seed: int) -> int:
-    """Split a run whose variances are known; 1 where they are not found."""
     scenario = noise.Scenario("known", launch_sd=LAUNCH_SD, round_sd=ROUND_SD)
     shape = noise.Shape(settings=200, rivals=2)
     random = np.random.default_rng(seed)

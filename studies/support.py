@@ -133,7 +133,6 @@ class Notes:
         return f"{word} ({', '.join(marks)})" if marks else word
 
     def lines(self) -> Iterator[str]:
-        """Return the notes, in the order of their numbers."""
         yield from (f"{number}. {reason}" for reason, number in self._numbers.items())
 
 
@@ -196,7 +195,6 @@ def _markdown(
 
 
 def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]:
-    """Return what is tried on each backend: everything eagerly, one workload compiled."""
     return [
         (backend, workload, [EAGER, COMPILED] if workload == COMPILED_TOO else [EAGER])
         for backend, workload in itertools.product(backends, workloads)
@@ -221,7 +219,6 @@ def _installed(words: str) -> Iterable[Backend]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Try what the command line names, everything by default, and print the page or the table."""
     options = parser("support", __doc__)
     options.add_argument("--strategies", default="all", metavar="LIST")
     options.add_argument("--workloads", default="all", metavar="LIST")

@@ -46,7 +46,6 @@ BOARD = Scoreboard(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Write both kinds, read both, and print a row for each."""
     asked = parser("year", __doc__).parse_args(words)
     with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
         results = Path(folder)
@@ -84,7 +83,6 @@ def _write(path: Path, night: int, seed: int) -> None:
 
 
 def _forget_medians(path: Path) -> None:
-    """Write a journal as it was before lines had their medians."""
     lines = []
     for line in path.read_text().splitlines():
         fields = json.loads(line)
@@ -94,7 +92,6 @@ def _forget_medians(path: Path) -> None:
 
 
 def _measured(kind: str, results: Path) -> Row:
-    """Read a folder in a fresh process and return what it took."""
     nights = list(results.iterdir())
     size = sum(path.stat().st_size for path in nights) / 1e6
     try:
