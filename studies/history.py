@@ -12,7 +12,7 @@ import itertools
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -212,17 +212,10 @@ class Marks:
 
     slower: int
     found: int
-    cases: int
-    false_cases: int
-    nights: int
-    red_nights: int
-    at_the_end: int
-    found_at_the_end: int
-    late: tuple[int, ...]
-
-    def __add__(self, other: "Marks") -> "Marks":
-        pairs = zip(astuple(self), astuple(other), strict=True)
-        return Marks(*(one + another for one, another in pairs))
+    false_cases: Share
+    red_nights: Share
+    at_the_end: Share
+    late: Samples
 
 
 def replay(rule: Rule, levels: RunLevels) -> Nights:
@@ -235,7 +228,7 @@ def replay(rule: Rule, levels: RunLevels) -> Nights:
 
 
 def mark(called: Nights, truth: Truth) -> Marks:
-    """Compare what was called slower with what was."""
+    """Compare what was called slower with what was, as (..., cases, nights)."""
     false = called & ~truth.slower & ~truth.either
     hits = called & truth.slower
     found = hits.any(-1)
@@ -243,26 +236,31 @@ def mark(called: Nights, truth: Truth) -> Marks:
     return Marks(
         slower=int(truth.slower.any(-1).sum()),
         found=int(found.sum()),
-        cases=len(called),
-        false_cases=int(false.any(-1).sum()),
-        nights=called.shape[1] - _FIRST_NIGHT,
-        red_nights=int(false.any(0).sum()),
-        at_the_end=int(truth.slower[:, -1].sum()),
-        found_at_the_end=int(hits[:, -1].sum()),
-        late=tuple(int(one) for one in late[found]),
+        false_cases=_share(np.asarray(false.any(-1))),
+        red_nights=_share(np.asarray(false[..., _FIRST_NIGHT:].any(-2))),
+        at_the_end=_share(hits[..., -1][truth.slower[..., -1]]),
+        late=late[found],
     )
+
+
+def _share(hits: Nights) -> Share:
+    return Share(int(hits.sum()), hits.size)
 
 
 def marks(
     scenario: Scenario, shape: Shape, histories: int, seed: Sequence[int]
 ) -> dict[str, Marks]:
-    total: dict[str, Marks] = {}
-    for number in range(histories):
-        levels, truth = simulate(scenario, shape, np.random.default_rng([*seed, number]))
-        for name, rule in RULES.items():
-            one = mark(replay(rule, levels), truth)
-            total[name] = total[name] + one if name in total else one
-    return total
+    """Mark every rule on the same histories."""
+    dice = (np.random.default_rng([*seed, number]) for number in range(histories))
+    simulated = [simulate(scenario, shape, one) for one in dice]
+    truth = Truth(
+        np.stack([one.slower for _, one in simulated]),
+        np.stack([one.either for _, one in simulated]),
+    )
+    return {
+        name: mark(np.stack([replay(rule, levels) for levels, _ in simulated]), truth)
+        for name, rule in RULES.items()
+    }
 
 
 def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
@@ -273,11 +271,12 @@ def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> It
 
 
 def _cells(found: Marks) -> Row:
-    late, last = "", Share(found.found_at_the_end, found.at_the_end) if found.at_the_end else ""
-    if found.late:
+    late = ""
+    if found.found:
         late = f"{np.median(found.late):.0f} ({np.percentile(found.late, 90):.0f})"
-    false = Share(found.false_cases, found.cases), Share(found.red_nights, found.nights)
-    return found.slower, found.found, found.slower - found.found, late, last, *false
+    last = found.at_the_end if found.at_the_end.tries else ""
+    missed = found.slower - found.found
+    return found.slower, found.found, missed, late, last, found.false_cases, found.red_nights
 
 
 # Two runs ----------------------------------------------------------------------------------------
