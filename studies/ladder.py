@@ -180,7 +180,7 @@ class Marks:
 
     def beaten(self, rival: int) -> float:
         """Return the share of settings in which some rival was shown to beat this one."""
-        return 1 - float(self.fastest[:, rival].mean())
+        return float((~self.fastest[:, rival]).mean())
 
 
 def mark(
