@@ -128,7 +128,7 @@ def test_a_study_that_lays_out_a_table_is_seen(line):
 
 
 def lays_out(text):
-    """Whether a width is asked for anywhere in some code."""
+    """True if a width is asked for anywhere in some code."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Attribute) and node.attr in {"ljust", "rjust"}:
             return True
@@ -242,7 +242,7 @@ def test_more_ratios_that_moved_than_chance_allows_fail(moved, ends):
 
 
 def test_a_split_that_finds_other_variances_than_were_simulated_fails(monkeypatch):
-    """Noise twice as loud is told from what was meant."""
+    """Noise twice as loud is not what was meant."""
     assert spread.main(["--quick"]) == 0
     loud = noise.seconds
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Trials of the gate: what is dealt out, and what is said of suites whose truth is known."""
+"""Trials of the gate: what is dealt out, and what is found in suites whose truth is known."""
 
 from pathlib import Path
 

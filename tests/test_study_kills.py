@@ -62,14 +62,14 @@ def test_a_case_that_was_played_twice_is_found(more):
     ],
 )
 def test_a_missing_case_is_found(lines, cases, launches, count):
-    """In one launch, in all, or with a line that tells that it was not measured."""
+    """In one launch, in all, or with a line of a case that was not measured."""
     assert remains.missing(lines, cases, launches) == count
     assert remains.labels(WHOLE) == CASES
 
 
 @pytest.mark.parametrize(("ours", "count"), [("this trial", 1), ("another", 0)])
 def test_an_orphan_is_found_and_ended(ours, count):
-    """It is known by its mark; who has another one is left alone."""
+    """It is known by its mark; a process with another one is left alone."""
     mark = {remains.MARK: "this trial"}
     command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
     left = subprocess.Popen(command, env={**os.environ, **mark}, stdout=subprocess.PIPE)
@@ -82,7 +82,7 @@ def test_an_orphan_is_found_and_ended(ours, count):
 
 
 @pytest.mark.parametrize(
-    ("said", "ours", "count"),
+    ("printed", "ours", "count"),
     [
         ("8 passed\n", True, 0),
         ("a.py:1: KeyboardInterrupt\n(to show a full traceback use --full-trace)\n", True, 0),
@@ -94,9 +94,9 @@ def test_an_orphan_is_found_and_ended(ours, count):
         (f"{TRACEBACK}", False, 1),
     ],
 )
-def test_a_traceback_is_found(said, ours, count):
+def test_a_traceback_is_found(printed, ours, count):
     """But not pytest's word for Ctrl-C, nor Python's while it imports."""
-    assert remains.tracebacks(said, ours=ours) == count
+    assert remains.tracebacks(printed, ours=ours) == count
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_moment_is_so_long_after_the_last_line_before_it(share, before):
     assert Undisturbed(CASES, 10.0, (2.0, 4.0, 8.0)).before(share) == before
 
 
-def test_the_table_tells_when_kills_came_and_what_was_found():
+def test_the_tables_have_when_kills_came_and_what_was_found():
     """Each fault is summed over all."""
     good = dict.fromkeys(FAULTS, 0)
     found = [

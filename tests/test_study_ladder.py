@@ -47,7 +47,7 @@ def test_the_promises_hold_in_every_noise(marks, name):
     ],
 )
 def test_small_differences_are_found_in_five_launches(marks, name, found_3, found_5):
-    """Among the ten pairs of five rivals; louder machines need more launches and say undecided."""
+    """Among the ten pairs of five rivals; louder machines need more launches and stay undecided."""
     assert marks[name].beaten(1) >= found_3
     assert marks[name].beaten(2) >= found_5
 
@@ -89,7 +89,7 @@ def test_rivals_a_margin_apart_are_rarely_called_the_same():
 
 
 def test_rounds_of_one_launch_taken_as_evidence_would_not_cover():
-    """The check of coverage can fail: this is what an interval over 40 rounds says."""
+    """The check of coverage can fail: this is an interval over 40 rounds."""
     shape = Shape(settings=400, rivals=2, launches=1)
     times = noise.seconds(SCENARIOS[3], shape, np.zeros(2), np.random.default_rng(9))
     found = effects.launch_effects(times[:, 0], times[:, 1])

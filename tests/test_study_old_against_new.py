@@ -1,4 +1,4 @@
-"""Another checkout and this one are read alike, and a doctored answer is told."""
+"""Another checkout and this one are read alike, and a doctored answer is reported."""
 
 import argparse
 import math
@@ -26,7 +26,7 @@ def test_the_last_commit_and_this_checkout_read_alike(capfd):
 
 
 @pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
-def test_a_checkout_that_says_another_word_is_told_from_this_one(tmp_path, capsys):
+def test_a_checkout_with_another_word_differs(tmp_path, capsys):
     """Here its door misspells its own name in what it complains about."""
     told = []
     for name in ("one", "doctored"):
@@ -61,7 +61,7 @@ def test_a_checkout_that_says_another_word_is_told_from_this_one(tmp_path, capsy
     ],
 )
 def test_a_doctored_answer_is_reported_unless_it_is_expected(doctored, key, capsys):
-    """Numbers beyond rounding, words, ends of lines, and answers that one side alone gives."""
+    """Numbers beyond rounding, words, ends of lines, and answers of one side alone."""
     new = list((dict(ANSWERS) | doctored).items())
     for old, other in ((ANSWERS, new), (new, ANSWERS)):
         tally = old_against_new.compare(old, other)
@@ -104,7 +104,9 @@ def test_one_seed_makes_one_journal_and_every_third_is_damaged():
         ((0.0,), 2, "not known to be within 1%"),
     ],
 )
-def test_a_live_comparison_says_what_its_interval_over_turns_allows(means, ends, said, capsys):
+def test_the_verdict_of_a_live_comparison_is_that_of_its_interval_over_turns(
+    means, ends, said, capsys
+):
     """One turn has no interval."""
     assert old_against_new.show_live(means) == ends
     assert capsys.readouterr().out.rstrip().endswith(said)

@@ -38,7 +38,7 @@ def test_rounds_alone_leave_nothing_for_the_launches():
 
 
 def test_the_command_prints_a_line_a_strategy(tmp_path, capsys):
-    """And says what helps against which."""
+    """With what helps against which below it."""
     path = journals.synthetic(tmp_path / "run.jsonl")
     assert spread.main([str(path)]) == 0
     said = capsys.readouterr().out
