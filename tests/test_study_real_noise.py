@@ -29,7 +29,7 @@ def simulated(scenario=QUIET, contests=60, launches=5):
 
 
 def test_what_was_planted_is_taken_out_of_the_noise(journal):
-    """Eight rivals are left whose times agree; one that is slow in some launches is not among them."""
+    """Eight rivals are left whose times agree; the one that is slow in some launches is out."""
     contests = planted.contests(results.load(journal))
     seconds = np.array([equal_rivals(contest) for contest in contests])
     assert seconds.shape == (8, 8, 5, 20)
