@@ -8,7 +8,6 @@ the machine meanwhile. `--journals` keeps the suites' journals.
 
 import argparse
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from studies import answer, collect, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
+from tests.repositories import commit
 from timelift.analyse.gate.against import of_run
 from timelift.analyse.gate.outcomes import CaseOutcome, outcomes
 from timelift.analyse.gate.referee import GateReferee
@@ -67,7 +67,6 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 )
 #: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
 QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
-_GIT = ("git", "-c", "user.name=trial", "-c", "user.email=trial@localhost")
 
 
 # Regressions -------------------------------------------------------------------------------------
@@ -140,46 +139,39 @@ class Suite:
     seconds: float
 
     def word(self, case: Case) -> str:
-        """What was done to the strategy of a case; nothing where it is untouched."""
-        return self.done_to.get(case.strategy, "")
-
-    @property
-    def untouched(self) -> list[CaseOutcome]:
-        return [one for one in self.outcomes if not self.word(one.case)]
+        """Return what was done to the strategy of a case."""
+        return self.done_to.get(case.strategy, NOTHING)
 
     @property
     def false_alarms(self) -> list[Case]:
-        return [one.case for one in self.untouched if one.fails("pass")]
+        failed = [one.case for one in self.outcomes if one.fails("pass")]
+        return [case for case in failed if self.word(case) == NOTHING]
 
 
 class Silent:
+    """A display that shows nothing."""
+
     def say(self, text: str) -> None: ...
 
     def show(self, event: CampaignEvent) -> None: ...
 
 
-def project(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> None:
-    """Write the project: a commit as it is here, and one with a comment or a slip in every file."""
-    lay_out(folder, ("strategies", "workloads"))
-    _git(folder, "init", "-q")
-    _commit(folder)
-    for name in asked["strategies"].split(","):
-        path = folder / "strategies" / f"{name}.py"
-        word = done_to.get(name, "")
-        slip_into(path, word) if word in SLIPS else comment_on(path)
-    _commit(folder)
-
-
-def _commit(folder: Path) -> None:
-    _git(folder, "add", "-A")
-    _git(folder, "commit", "-qm", "a commit")
-
-
-def _git(folder: Path, *words: str) -> None:
-    subprocess.run([*_GIT, *words], cwd=folder, check=True, capture_output=True)
+def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, str]) -> Suite:
+    """Race the last of two commits against the first, with a comment or a regression in it."""
+    kept = {"results": str(journals.resolve())} if journals else {}
+    with tempfile.TemporaryDirectory(prefix="timelift-trial-") as name:
+        folder = Path(name)
+        lay_out(folder, ("strategies", "workloads"))
+        commit(folder)
+        for strategy in axes["strategies"].split(","):
+            path, word = folder / "strategies" / f"{strategy}.py", done_to.get(strategy, NOTHING)
+            slip_into(path, word) if word in SLIPS else comment_on(path)
+        commit(folder)
+        return race(folder, {**axes, **kept}, done_to)
 
 
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
+    """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
     every = {option.name: asked.get(option.name, "") for option in (*OPTIONS, *KNOBS)}
     session = Session(folder, {**every, "against": "HEAD~1"})
@@ -198,13 +190,6 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     against = of_run(found)
     assert against is not None
     return Suite(tuple(outcomes(found, against)), done_to, time.monotonic() - started)
-
-
-def _suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, str]) -> Suite:
-    kept = {"results": str(journals.resolve())} if journals else {}
-    with tempfile.TemporaryDirectory(prefix="timelift-trial-") as folder:
-        project(Path(folder), axes, done_to)
-        return race(Path(folder), {**axes, **kept}, done_to)
 
 
 # The table ---------------------------------------------------------------------------------------
@@ -232,7 +217,7 @@ def show(suites: Sequence[Suite]) -> int:
 
 def rows(suites: Sequence[Suite]) -> Iterator[Row]:
     """Write a row for what nothing was done to, and one for each regression that was dealt."""
-    every = [(one.word(out.case) or NOTHING, out) for one in suites for out in one.outcomes]
+    every = [(one.word(out.case), out) for one in suites for out in one.outcomes]
     for word in (NOTHING, *REGRESSIONS):
         mine = [out for done, out in every if done == word]
         if mine:
@@ -259,7 +244,7 @@ def _run(asked: argparse.Namespace) -> int:
     axes = QUICK if asked.quick else REGRESSED if asked.regressions else IDENTICAL
     names = axes["strategies"].split(",")
     suites = (
-        _suite(axes, asked.journals, dealt(number, names) if asked.regressions else {})
+        suite(axes, asked.journals, dealt(number, names) if asked.regressions else {})
         for number in range(1, 1 + (1 if asked.quick else asked.suites))
     )
     return show(collect(suites, in_words))
