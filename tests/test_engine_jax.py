@@ -186,7 +186,7 @@ def test_arrays_weights_and_results_land_on_the_second_device():
 KEPT = """
 import jax
 engine = open_engine(USUAL)
-put_back = engine.keep()
+put_back = engine.save_switches()
 jax.config.update("jax_disable_jit", True)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")

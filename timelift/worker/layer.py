@@ -166,7 +166,7 @@ def restore_process_state(engine: Engine) -> Iterator[None]:
     Seeds need no guard: everything that is drawn has a generator of its own.
     """
     folder, variables, path = Path.cwd(), dict(os.environ), list(sys.path)
-    put_back = (_keras(), engine.keep())
+    put_back = (_keras(), engine.save_switches())
     try:
         yield
     finally:
