@@ -62,7 +62,7 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
 def _import_backend(backend: str) -> None:
     import keras  # noqa: F401, PLC0415
 
-    import timelift.worker.worker  # noqa: F401, PLC0415
+    import timelift.worker.setting_under_test  # noqa: F401, PLC0415
     from timelift.worker import engines  # noqa: PLC0415
 
     engines.load(backend)
@@ -92,7 +92,7 @@ def _end_group(pid: int) -> None:
 
 def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
-    from timelift.worker import worker  # noqa: PLC0415
+    from timelift.worker.setting_under_test import measure_setting  # noqa: PLC0415
 
     code, hurry, emit = 1, _Hurry(), partial(_emit, events, number)
     try:
@@ -100,7 +100,7 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
         _die_with_parent()
         emit(Started(os.getpid()))
         channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurry.asked)
-        worker.run(task, channel)
+        measure_setting(task, channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
         traceback.print_exc()

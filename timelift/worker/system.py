@@ -1,14 +1,17 @@
-"""What disturbs a launch: stolen and waited time, quotas, and a GPU's throttled clocks.
+"""What the operating system and a GPU's driver tell: disturbances of a launch, and its memory.
 
 Nothing is judged here: observations go into the journal, and its readers interpret them.
 """
 
 import contextlib
+import ctypes
 import os
+import re
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from timelift.canary import canary
 from timelift.case import GPU
@@ -16,9 +19,18 @@ from timelift.cgroup import HERE, Groups
 
 #: Where Linux describes the threads of this process.
 _THREADS = Path("/proc/self/task")
+#: NVML's bits for the reasons that no round should be timed under (nvml.h, nvmlClocksEventReasons):
+#: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
+#: power cap is none of them: that is how a board under load always is.
+HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+#: Smaller readings mean nothing: a call touches some 100 KiB of small blocks again that were
+#: returned just before it.
+RESOLUTION_BYTES = 1 << 17
+_READINGS = 3
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
-class Watch:
+class Disturbances:
     """What disturbs the machine from now on: stolen time, a container's quota, the canary's pace.
 
     What the system does not tell is no fact.
@@ -89,21 +101,11 @@ def _run_delay_seconds() -> float | None:
     return sum(waited) * 1e-9 if waited else None
 
 
-#: NVML's bits for the reasons that no round should be timed under (nvml.h, nvmlClocksEventReasons):
-#: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
-#: power cap is none of them: that is how a board under load always is.
-HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+def held_down_count(device: str, import_nvml: Callable[[], Any] | None = None) -> Callable[[], int]:
+    """Return a function that reads a device's clocks, and how often they were found held down.
 
-
-class Counts(Protocol):
-    """A count that grows whenever clocks are found held down."""
-
-    def __call__(self) -> int:
-        """Read the clocks once more and return the count."""
-
-
-def held_down(device: str, import_nvml: Callable[[], Any] | None = None) -> Counts:
-    """Watch a device by its name; one that NVML does not know is never throttled."""
+    Those of a device that NVML does not know never are.
+    """
     kind, _, number = device.partition(":")
     if kind != GPU:
         return _never
@@ -145,3 +147,66 @@ class _HeldDown:
 
 def _never() -> int:
     return 0
+
+
+def limit_memory(most: int) -> None:
+    """Let this process use at most so many bytes of data; 0 is no limit.
+
+    Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), so what is
+    reserved and never touched, of which TensorFlow has plenty, is counted as well.
+    """
+    if not most:
+        return
+    with contextlib.suppress(ImportError):
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def host_peak_facts(
+    call: Callable[[], object], pooled: Callable[[Callable[[], object]], int]
+) -> dict[str, int]:
+    """Return `peak_bytes`, what `call` holds at its peak beyond those before, or a bound above it.
+
+    The bytes of the system's own blocks come from the high-water mark of the resident set: free
+    memory is returned first and the mark reset (proc(5): writing 5 to `clear_refs` resets
+    VmHWM). That is exact only where all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)),
+    which `malloc_trim` empties: what threads keep in arenas of their own would be used again
+    unseen. `pooled` counts what the backend takes from a pool of its own. The two peaks are added,
+    so where they lie at different moments of the call the sum is an upper bound.
+
+    It is the median of some readings; below `RESOLUTION_BYTES` they mean nothing. No fact where
+    Linux cannot tell.
+    """
+    try:
+        readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
+    except (OSError, LookupError):
+        return {}
+    peak = int(statistics.median(readings))
+    if peak < RESOLUTION_BYTES:
+        return {"peak_bytes_below": RESOLUTION_BYTES}
+    return {"peak_bytes": peak}
+
+
+def _resident_peak_bytes(call: Callable[[], object]) -> int:
+    call()
+    _return_free_memory()
+    _CLEAR.write_text("5")
+    before = _status_bytes("VmRSS")
+    call()
+    return max(0, _status_bytes("VmHWM") - before)
+
+
+def _return_free_memory() -> None:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _status_bytes(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise LookupError(name)
+    return int(found[1]) * 1024
