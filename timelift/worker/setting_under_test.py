@@ -1,7 +1,7 @@
-"""The worker: build the rivals of one setting, hold them to the law, and play their rounds.
+"""One setting in a worker: its rivals are built, held to the law, played and reported.
 
-It runs in a child forked for one setting of one launch, and reports in events (see `messages`), so
-that whatever kills it is charged to the rival it was busy with.
+This runs in a child forked for one setting of one launch, and reports in events (see `messages`),
+so that whatever kills it is charged to the rival it was busy with.
 """
 
 import gc
@@ -43,7 +43,7 @@ LAW_STEPS = 4
 
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
-    """Measure one setting in this process, reporting by events; play only after its turn came."""
+    """Measure one setting in this process, reporting by events; play once the order comes."""
     emit = channel.emit
     system.limit_memory(task.memory_bytes)
     try:
@@ -66,7 +66,8 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        under_test.play(prepared)
+        inner = under_test.layers.of(prepared[0].rival)
+        Playing(engine, task, channel, under_test.dice).run(prepared, inner)
 
 
 def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
@@ -88,8 +89,8 @@ class SettingUnderTest:
         channel: WorkerChannel,
         law_steps: int = LAW_STEPS,
     ) -> None:
-        self.engine, self.task, self.channel = engine, task, channel
-        self.emit, self.exhausted, self._warm = channel.emit, False, engine.warm or not task.warms
+        self.engine, self.emit, self.exhausted = engine, channel.emit, False
+        self._warm = engine.warm or not task.warms
         self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
         self.emit(Busy("drawing the inputs"))
         valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
@@ -129,12 +130,8 @@ class SettingUnderTest:
         self._warm = True
         try:
             self._preparation.warm_tracer(inner)
-        except Exception:  # noqa: BLE001 - the rivals meet the same, and tell it in their own words
+        except Exception:  # noqa: BLE001 - the rivals meet the same, and report it themselves
             traceback.print_exc()
-
-    def play(self, prepared: Sequence[PreparedRival]) -> None:
-        inner = self.layers.of(prepared[0].rival)
-        Playing(self.engine, self.task, self.channel, self.dice).run(prepared, inner)
 
 
 def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
@@ -157,32 +154,32 @@ class Playing:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
         self._note_playing, self._hurried = channel.note_playing, channel.hurried
-        self._throttled = system.held_down_count(task.setting.device)
+        self._held_down = system.held_down_count(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
         """Play the rounds of the prepared rivals, if any are asked for, and report every rival."""
         self.emit(Ready())
         self.listen()
-        players = [self._player(one) for one in prepared]
-        shared = self._bounds(inner)
+        players = [self._player_of(one) for one in prepared]
+        shared = self._bounds_of_a_call(inner)
         shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
         for one, player in zip(prepared, players, strict=True):
             self._report(one, player, shared)
 
-    def _bounds(self, inner: InnerLayer) -> dict[str, Any]:
+    def _bounds_of_a_call(self, inner: InnerLayer) -> dict[str, Any]:
         """Return what bounds a call from below: the layer's work, and what the device attains."""
-        task, found = self.task, dict[str, Any]()
+        task, work = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
         if task.counts_work:
             self.emit(Busy("counting the layer's work"))
             try:
-                found = self.engine.work(inner.layer, rows, task.features, task.setting)
+                work = self.engine.work(inner.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
-        return found | (self._gauged() if task.gauges_device else {})
+        return work | (self._device_facts() if task.gauges_device else {})
 
-    def _gauged(self) -> dict[str, Any]:
-        """Return what the device does at best, and its identity; what fails is left out."""
+    def _device_facts(self) -> dict[str, Any]:
+        """Return what the device does at best, and its identity; empty where that fails."""
         self.emit(Busy("gauging the device"))
         try:
             return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
@@ -202,7 +199,7 @@ class Playing:
         seconds, calls = player.seconds_per_call, player.calls_per_sample
         self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
 
-    def _player(self, one: PreparedRival) -> rounds.Player:
+    def _player_of(self, one: PreparedRival) -> rounds.Player:
         return rounds.Player(
             one.rival.name,
             call=one.compiled.bind(one.feed),
@@ -225,25 +222,25 @@ class Playing:
         gc.freeze()
         gc.disable()
         self.emit(Busy(PLAYING))
-        seen = system.Disturbances()
-        play = self._be_conducted if self.task.conducted else self._conduct
+        disturbances = system.Disturbances()
+        play = self._play_as_ordered if self.task.conducted else self._play_alone
         played = play(players)
         self._note_playing(0)
-        held_down = self._throttled()
-        return {**played, **seen.facts(), **({"throttled": held_down} if held_down else {})}
+        held_down = self._held_down()
+        return {**played, **disturbances.facts(), **({"throttled": held_down} if held_down else {})}
 
-    def _conduct(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+    def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
         return rounds.play(
-            players, seconds, self.dice, held_down=self._throttled, stop=self._hurried
+            players, seconds, self.dice, held_down=self._held_down, stop=self._hurried
         ).facts()
 
-    def _be_conducted(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+    def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         by_name = {player.name: player for player in players}
         self.emit(Warm())
         while isinstance(order := self.listen(), Play):
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
             calls, traces = player.calls_per_sample, player.traces()
-            self.emit(Sampled(seconds, calls, traces, self._throttled()))
+            self.emit(Sampled(seconds, calls, traces, self._held_down()))
         return {}

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import re
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -39,21 +40,18 @@ class Disturbances:
     def __init__(self, groups: Groups = HERE) -> None:
         self._groups = groups if groups.quota_cores() else None
         self._canary = canary().seconds
-        self._held_back = self._throttled()
+        self._throttled_before = self._count_throttled()
         self._before = _processor_seconds()
-        self._started, self._waited = time.monotonic(), _run_delay_seconds()
+        self._started, self._waited = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
-        """Return the shares of time stolen by the host and waited for a processor, and the canary.
-
-        Where processors have a quota, the periods of it in which this container stood still.
-        """
-        found = {**self._delayed(), **self._stolen(), **self._stood_still()}
+        """Return what the journal's `Facts` tell of disturbances."""
+        found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
         return {**found, "canary_seconds": min(self._canary, canary().seconds)}
 
     def _delayed(self) -> dict[str, float]:
         """Return what all threads waited over the time that passed; it may exceed 1."""
-        seconds, now = time.monotonic() - self._started, _run_delay_seconds()
+        seconds, now = time.monotonic() - self._started, _waited_seconds()
         if now is None or self._waited is None or seconds <= 0:
             return {}
         return {"waited_share": round(max(0.0, now - self._waited) / seconds, 4)}
@@ -65,13 +63,13 @@ class Disturbances:
         stolen, passed = (one - before for one, before in zip(now, self._before, strict=True))
         return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
 
-    def _stood_still(self) -> dict[str, float]:
-        now = self._throttled()
-        if now is None or self._held_back is None:
+    def _throttled_periods(self) -> dict[str, float]:
+        now = self._count_throttled()
+        if now is None or self._throttled_before is None:
             return {}
-        return {"throttled_periods": max(0, now - self._held_back)}
+        return {"throttled_periods": max(0, now - self._throttled_before)}
 
-    def _throttled(self) -> int | None:
+    def _count_throttled(self) -> int | None:
         return self._groups.throttled_periods() if self._groups else None
 
 
@@ -88,7 +86,7 @@ def _processor_seconds() -> tuple[float, float] | None:
     return (times.steal, sum(times)) if hasattr(times, "steal") else None
 
 
-def _run_delay_seconds() -> float | None:
+def _waited_seconds() -> float | None:
     """Return the seconds that this process's threads waited for a processor, all together.
 
     Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
@@ -101,26 +99,39 @@ def _run_delay_seconds() -> float | None:
     return sum(waited) * 1e-9 if waited else None
 
 
-def held_down_count(device: str, import_nvml: Callable[[], Any] | None = None) -> Callable[[], int]:
+def _import_nvml() -> Any:
+    import pynvml  # noqa: PLC0415 - an extra, for machines with a GPU
+
+    return pynvml
+
+
+def held_down_count(
+    device: str, import_nvml: Callable[[], Any] = _import_nvml
+) -> Callable[[], int]:
     """Return a function that reads a device's clocks, and how often they were found held down.
 
     Those of a device that NVML does not know never are.
     """
     kind, _, number = device.partition(":")
     if kind != GPU:
-        return _never
+        return lambda: 0
     try:
-        nvml = (import_nvml or _import_nvml)()
+        nvml = import_nvml()
         nvml.nvmlInit()
-        return _HeldDown(nvml, _handle(nvml, int(number or 0), os.environ))
+        handle = _handle(nvml, int(number or 0), os.environ)
     except Exception:  # noqa: BLE001 - absent, or without a driver: NVML has an error of its own
-        return _never
+        return lambda: 0
+    found = 0
 
+    def count() -> int:
+        nonlocal found
+        with contextlib.suppress(Exception):  # a driver that does not tell now
+            reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            found += bool(reasons & HELD_DOWN)
+        return found
 
-def _import_nvml() -> Any:
-    import pynvml  # noqa: PLC0415 - an extra, for machines with a GPU
-
-    return pynvml
+    count()
+    return count
 
 
 def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
@@ -131,35 +142,13 @@ def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
     return nvml.nvmlDeviceGetHandleByUUID(name)
 
 
-class _HeldDown:
-    def __init__(self, nvml: Any, handle: Any) -> None:
-        self._nvml, self._handle, self._found = nvml, handle, 0
-        self()
-
-    def __call__(self) -> int:
-        try:
-            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(self._handle)
-        except Exception:  # noqa: BLE001 - a driver that does not tell now is no fault of a rival
-            return self._found
-        self._found += bool(reasons & HELD_DOWN)
-        return self._found
-
-
-def _never() -> int:
-    return 0
-
-
 def limit_memory(most: int) -> None:
     """Let this process use at most so many bytes of data; 0 is no limit.
 
     Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), so what is
     reserved and never touched, of which TensorFlow has plenty, is counted as well.
     """
-    if not most:
-        return
-    with contextlib.suppress(ImportError):
-        import resource  # noqa: PLC0415 - there is none on Windows
-
+    if most:
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
