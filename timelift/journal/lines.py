@@ -1,7 +1,8 @@
 """The lines of a journal as types: its header, a case in a launch, the closing mark."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from timelift.case import Case, Status
 from timelift.journal.facts import Facts
 
 SCHEMA = 1
+_SCALARS = (str, int, float, bool)
 #: What a gate has a margin for.
 QUANTITIES = ("time", "first call", "peak memory")
 
@@ -37,11 +39,11 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def versions(self) -> Mapping[str, Any]:
-        return as_object(self.drift.get("versions"))
+        return object_or_empty(self.drift.get("versions"))
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run tells of a strategy.
+    """What a run says of a strategy.
 
     `differs` says why it is no lift, `meaning` holds the constants it declares. In a self-test
     `planted` says what it is a twin of and how it differs (`timelift.analyse.selftest.planted`); of
@@ -67,7 +69,7 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def other_side_of(self) -> str | None:
         """The strategy that this one is the other side of, if any."""
-        of = as_object(self.against).get("of")
+        of = object_or_empty(self.against).get("of")
         return of if isinstance(of, str) else None
 
 
@@ -165,7 +167,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
             told |= {
                 "seconds_per_call": list(self.seconds_per_call),
                 "calls_per_sample": self.calls_per_sample,
-                "facts": self.facts.told(),
+                "facts": self.facts.fields(),
             }
         return {name: value for name, value in told.items() if value is not None}
 
@@ -184,17 +186,18 @@ class End(Struct, frozen=True, kw_only=True):
 Line = Header | CaseInLaunch | End
 
 
-def median(ordered: Sequence[float]) -> float:
-    """Return the median of times in order.
+def median(seconds: Sequence[float | None]) -> float:
+    """Return the median of the samples that were played; there must be one.
 
     Of an even number it is the geometric mean of the two in the middle, since times are compared by
     their ratios.
     """
+    ordered = sorted(one for one in seconds if one is not None)
     count = len(ordered)
     return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
 
 
-def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
+def measured_case(  # noqa: PLR0913, PLR0917 - the fields of a line
     case: Case,
     launch: int,
     rivals: int,
@@ -202,25 +205,51 @@ def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
     calls_per_sample: int,
     facts: Facts,
 ) -> CaseInLaunch:
-    """Return the line of a case that was measured, with its median."""
-    ordered = sorted(one for one in seconds_per_call if one is not None)
+    """Return the line of a measured case, with its median."""
+    was_played = any(one is not None for one in seconds_per_call)
     return CaseInLaunch(
         case=case,
         launch=launch,
         rivals=rivals,
-        median_seconds_per_call=median(ordered) if ordered else None,
+        median_seconds_per_call=median(seconds_per_call) if was_played else None,
         seconds_per_call=seconds_per_call,
         calls_per_sample=calls_per_sample,
         facts=facts,
     )
 
 
-def as_object(value: object) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class Difference:
+    """One property of two runs' machines; None where a run does not have it."""
+
+    name: str
+    old: Any
+    new: Any
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in dict.fromkeys((*old, *new)):
+        if old.get(name) != new.get(name):
+            yield Difference(name, old.get(name), new.get(name))
+
+
+def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is no container as text, that of inner objects beside it."""
+    found: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            found |= {str(key): str(one) for key, one in value.items() if isinstance(one, _SCALARS)}
+        elif isinstance(value, _SCALARS):
+            found[str(name)] = str(value)
+    return found
+
+
+def object_or_empty(value: object) -> Mapping[str, Any]:
     """Return a value of JSON where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
     try:
         found = datetime.fromisoformat(text)

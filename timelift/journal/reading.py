@@ -2,23 +2,27 @@
 
 Nothing in a file is trusted, and nothing that it names is ever executed. `msgspec` reads the usual
 line; what it refuses is read again by `json`, which takes half a surrogate and a byte order mark.
+
+`read_lines` reads everything. A history needs one number a case and launch, its median: for it
+`read_medians` passes over the samples wherever the line has their median, so that a year of nightly
+runs is read in seconds. Any line but the usual one it reads with the same care as `read_lines`.
 """
 
 import json
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
+from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
-from timelift.journal.facts import Facts
-from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line
-from timelift.journal.lines import median as median_of
+from timelift.journal.facts import EXACT_FACTS, Facts
+from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line, median
 
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
@@ -27,10 +31,6 @@ BAD_RECORD = (ValueError, OverflowError, RecursionError)
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
 _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
-#: A header is one line; a longer first line is not one.
-_LONGEST_HEADER = 1 << 20
-#: The closing mark is shorter than this.
-_TAIL = 1 << 12
 #: What `msgspec` calls the types of JSON.
 _IN_WORDS = {
     "str": "a text",
@@ -42,10 +42,18 @@ _IN_WORDS = {
     "object": "an object",
 }
 _EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+#: How the lines begin that hold no samples.
+_OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
+#: Fields of a header that are read together, for all of them or for none.
+_AGAINST = ("against", "damaged_against")
+_Count = Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
+_PositiveInt = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 
+#: Facts that repeat themselves, in the order of `EXACT_FACTS`.
+ExactFacts = tuple[float | None, ...]
 #: Where what is wrong with single fields is put, in sentences.
 Damage = list[str]
-_Any = TypeVar("_Any", bound=msgspec.Struct)
+_Any = TypeVar("_Any", bound=Struct)
 
 
 class OtherSchemaError(ValueError):
@@ -57,7 +65,7 @@ class DamagedLaunchError(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class NumberedLine:
     """A line where it stands: its number from 1, and the bytes of the file up to its end.
 
     `line` is None where nothing of it can be used, and `error` says why; `damage` is what is wrong
@@ -72,7 +80,7 @@ class Place:
     torn: bool
 
 
-def places(data: bytes) -> Iterator[Place]:
+def read_lines(data: bytes) -> Iterator[NumberedLine]:
     """Read the lines of a journal that hold anything, in their order."""
     texts, end = data.split(b"\n"), 0
     for number, text in enumerate(texts, start=1):
@@ -82,9 +90,9 @@ def places(data: bytes) -> Iterator[Place]:
             continue
         damage: Damage = []
         try:
-            yield Place(number, end, read_line(text, damage), None, damage, torn)
+            yield NumberedLine(number, end, read_line(text, damage), None, damage, torn)
         except BAD_RECORD as error:
-            yield Place(number, end, None, error, damage, torn)
+            yield NumberedLine(number, end, None, error, damage, torn)
 
 
 def read_line(text: bytes, damage: Damage) -> Line:
@@ -125,7 +133,7 @@ def _no_constant(name: str) -> Any:
 def header_from(fields: Mapping[str, Any], damage: Damage) -> Header:
     """Read the fields of a header, each for itself where one of them is damaged."""
     plain = {name: one for name, one in fields.items() if name not in _AGAINST}
-    found = lenient(Header, plain, damage)
+    found = convert_leniently(Header, plain, damage)
     against = fields.get("against")
     try:
         return msgspec.structs.replace(found, against=msgspec.convert(against, Against | None))
@@ -136,41 +144,42 @@ def header_from(fields: Mapping[str, Any], damage: Damage) -> Header:
         return msgspec.structs.replace(found, damaged_against=str(error).replace("`", ""))
 
 
-_AGAINST = ("against", "damaged_against")
-
-
 def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaunch:
     """Read the fields of a case in a launch; raises ValueError naming the wrong field."""
-    status, median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
+    status, stored_median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
     seconds = samples(fields.get("seconds_per_call")) if measured else ()
-    if measured and isinstance(median, int | float):
-        median = _checked_median(float(median), seconds, damage)
+    if measured and isinstance(stored_median, int | float):
+        stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
-        launch=whole("launch", fields.get("launch"), smallest=1),
+        launch=whole_number("launch", fields.get("launch"), smallest=1),
         rivals=rivals if isinstance(rivals, int) else None,
         status=status,
         reason=str(fields.get("reason") or ""),
-        median_seconds_per_call=median if isinstance(median, float) else None,
+        median_seconds_per_call=stored_median if isinstance(stored_median, float) else None,
         seconds_per_call=seconds,
-        calls_per_sample=_calls(fields) if measured else 1,
-        facts=lenient(Facts, fields.get("facts", {}), damage, "facts") if measured else Facts(),
+        calls_per_sample=_calls_per_sample(fields) if measured else 1,
+        facts=convert_leniently(Facts, fields.get("facts", {}), damage, "facts")
+        if measured
+        else Facts(),
     )
 
 
-def _checked_median(told: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
+def _calls_per_sample(fields: Mapping[str, Any]) -> int:
+    return whole_number("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
+
+
+def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
     """Return a median that is that of the samples, else None: a history would believe it."""
-    right = median_of(sorted(one for one in seconds if one is not None))
-    if not math.isclose(told, right, rel_tol=1e-9):
-        damage.append(_sentence("median_seconds_per_call", f"that of the samples, {right!r}", told))
+    right = median(seconds)
+    if not math.isclose(stored, right, rel_tol=1e-9):
+        damage.append(
+            _sentence("median_seconds_per_call", f"that of the samples, {right!r}", stored)
+        )
         return None
-    return told
-
-
-def _calls(fields: Mapping[str, Any]) -> int:
-    return whole("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
+    return stored
 
 
 def case_from(fields: object) -> Case:
@@ -179,11 +188,11 @@ def case_from(fields: object) -> Case:
     if not found.setting.workload:
         raise ValueError("workload: expected a name, received ''")
     for name, smallest in _SMALLEST.items():
-        whole(name, getattr(found.setting, name), smallest)
+        whole_number(name, getattr(found.setting, name), smallest)
     return found
 
 
-def whole(name: str, value: object, smallest: int) -> int:
+def whole_number(name: str, value: object, smallest: int) -> int:
     good = isinstance(value, int) and not isinstance(value, bool)
     if not good or not smallest <= value <= LARGEST_SIZE:  # type: ignore[operator]
         raise ValueError(
@@ -207,7 +216,7 @@ def samples(values: object) -> list[float | None]:
     return values
 
 
-def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
+def convert_leniently(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
     """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
@@ -230,17 +239,18 @@ def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") 
 def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
     """Convert a field; a field that holds structs is read field by field."""
     if _has_defaults(kind) and isinstance(value, dict):
-        return lenient(kind, value, damage, name)
+        return convert_leniently(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
     if inner is not None and _has_defaults(inner) and isinstance(value, dict):
         return {
-            str(key): lenient(inner, one, damage, f"{name}.{key}") for key, one in value.items()
+            str(key): convert_leniently(inner, one, damage, f"{name}.{key}")
+            for key, one in value.items()
         }
     return msgspec.convert(value, kind)
 
 
 def _has_defaults(kind: Any) -> bool:
-    struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    struct = isinstance(kind, type) and issubclass(kind, Struct)
     return struct and not any(one.required for one in msgspec.structs.fields(kind))
 
 
@@ -254,36 +264,78 @@ def _sentence(name: str, expected: str, value: object) -> str:
     return f"{name}: expected {expected}, received {reprlib.repr(value)}, so it is left out"
 
 
-def head_of(path: Path) -> Header:
-    """Read the header of a file; raises OSError or one of BAD_RECORD where it has none."""
-    with path.open("rb") as file:
-        found = read_line(file.readline(_LONGEST_HEADER), [])
-    if not isinstance(found, Header):
-        raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
-            f"expected a header of journal schema {SCHEMA}, received another line"
-        )
-    return found
+class MedianInLaunch(NamedTuple):
+    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
 
-
-def header_of(path: Path) -> Header:
-    """Read the header of a file, of whatever schema; an empty one where it has none.
-
-    A run that only a later timelift reads is still the latest, and refused when it is read.
+    `exact` are its facts that repeat themselves.
     """
-    try:
-        with path.open("rb") as file:
-            fields = parse_object(file.readline(_LONGEST_HEADER))
-        return header_from(fields, []) if fields.get("kind") == "run" else Header()
-    except (*BAD_RECORD, OSError):
-        return Header()
+
+    case: Case
+    launch: int
+    log_seconds: float
+    canary_seconds: float | None
+    exact: ExactFacts
 
 
-def is_closed(path: Path) -> bool:
-    """True if the last line of a journal is its closing mark; raises OSError."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        last = file.read().rstrip().rpartition(b"\n")[2]
+class _UsualFacts(Struct, frozen=True, gc=False):
+    canary_seconds: float | None = None
+    traces: _Count | None = None
+    graph_nodes: _Count | None = None
+    weights: _Count | None = None
+
+
+class _UsualLine(Struct, tag_field="kind", tag="launch", gc=False):
+    launch: _PositiveInt
+    case: Raw
+    status: Literal["measured"]
+    seconds_per_call: Raw
+    median_seconds_per_call: Annotated[float, Meta(gt=SHORTEST_SECONDS, lt=LONGEST_SECONDS)] = 0.0
+    calls_per_sample: _PositiveInt = 1
+    facts: _UsualFacts = _UsualFacts()
+
+
+_usual = msgspec.json.Decoder(_UsualLine).decode
+_seconds = msgspec.json.Decoder(list[float | None]).decode
+
+
+def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
+    """Read the lines of a journal; damaged ones are skipped."""
+    for line in lines:
+        if not line or line.startswith(_OTHER_KINDS):
+            continue
+        try:
+            yield _quick_median(line)
+        except (msgspec.MsgspecError, UnicodeError, *BAD_RECORD):
+            yield from _careful_median(line)
+
+
+def _quick_median(line: bytes) -> MedianInLaunch:
+    one = _usual(line)
+    seconds = one.median_seconds_per_call or median(samples(_seconds(one.seconds_per_call)))
+    facts = one.facts
+    exact = _shared(tuple(getattr(facts, name) for name in EXACT_FACTS))
+    log = math.log(seconds)
+    return MedianInLaunch(_case_of(bytes(one.case)), one.launch, log, facts.canary_seconds, exact)
+
+
+def _careful_median(line: bytes) -> Iterator[MedianInLaunch]:
     try:
-        return isinstance(read_line(last, []), End)
+        one = read_line(line, [])
     except BAD_RECORD:
-        return False
+        return
+    if isinstance(one, CaseInLaunch):
+        lost = one.status is not Status.MEASURED
+        log = math.nan if lost else math.log(median(one.seconds_per_call))
+        exact = _shared(tuple(one.facts.number(name) for name in EXACT_FACTS))
+        yield MedianInLaunch(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
+
+
+@lru_cache(maxsize=1 << 14)
+def _shared(exact: ExactFacts) -> ExactFacts:
+    """Return one tuple for all that are equal, since facts hardly change in a year."""
+    return exact
+
+
+@lru_cache(maxsize=1 << 14)
+def _case_of(text: bytes) -> Case:
+    return case_from(json.loads(text))

@@ -19,7 +19,15 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, Difference, flat, head_of, moment
+from timelift.journal import (
+    BAD_RECORD,
+    TWINS_FOLDERS,
+    Commit,
+    Difference,
+    flattened,
+    parse_time,
+    read_header,
+)
 
 _COMMIT_SHOWN = 8
 
@@ -132,18 +140,18 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
 
 def read_head(path: Path) -> RunHead:
     """Read the first line of a journal; raises ValueError where no history can use it."""
-    header = head_of(path)
+    header = read_header(path)
     machine = header.machine
     drift = {key: one for key, one in machine.drift.items() if key != "versions"}
     return RunHead(
         path=path,
         id=header.id or path.stem,
-        started=moment(str(header.started)),
+        started=parse_time(str(header.started)),
         commit=_commit(header.commit, path),
         machine=machine.name or "a machine without a name",
         identity=json.dumps(machine.identity, sort_keys=True),
-        versions=flat(machine.versions),
-        drift=flat(drift),
+        versions=flattened(machine.versions),
+        drift=flattened(drift),
         canary_seconds=_seconds(machine.information.get("canary_seconds")),
     )
 
