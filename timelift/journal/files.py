@@ -24,7 +24,7 @@ SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
-#: Folders whose runs are found only where the folder itself is asked for.
+#: Folders whose runs are found only where the folder itself is named.
 APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
@@ -100,10 +100,10 @@ def _of_machine(folder: Path, word: str) -> list[Path]:
     return runs_under(one) if inside and _is(one.is_dir) else []
 
 
-def _is(asked: Callable[[], bool]) -> bool:
+def _is(test: Callable[[], bool]) -> bool:
     """Test a path, whose name may be longer than any file's."""
     try:
-        return asked()
+        return test()
     except OSError:
         return False
 

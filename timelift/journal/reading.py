@@ -66,9 +66,9 @@ class DamagedLaunchError(ValueError):
 
 @dataclass(frozen=True)
 class NumberedLine:
-    """A line where it stands: its number from 1, and the bytes of the file up to its end.
+    """A line and where it is: its number from 1, and the bytes of the file up to its end.
 
-    `line` is None where nothing of it can be used, and `error` says why; `damage` is what is wrong
+    `line` is None where nothing of it can be used, and `error` is why; `damage` is what is wrong
     with single fields. A line that is `torn` has no end: the run was cut off while it wrote it.
     """
 

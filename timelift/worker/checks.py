@@ -60,7 +60,7 @@ def _check_steps(found: Array, folded: FoldedReference, name: str, allowed: floa
         folded.recompute(int(step))
         rows = folded.valid[:, step]
         again = errors(found[rows, step], wanted[rows, step], scale)
-        off[step] = law.judge(again, scale, f"{name} at step {step}", allowed)
+        off[step] = law.check_errors(again, scale, f"{name} at step {step}", allowed)
     return float(off.max())
 
 
@@ -68,8 +68,8 @@ def _check_steps(found: Array, folded: FoldedReference, name: str, allowed: floa
 class BackwardResult:
     """The results of a backward call for a cotangent.
 
-    `by_input`, if it is asked for, is (batch, time, *features); `by_weight` follows the layer's
-    weights and holds None where the loss does not depend on one.
+    `by_input` is (batch, time, *features), None where the setting does not ask for it; `by_weight`
+    follows the layer's weights and holds None where the loss does not depend on one.
     """
 
     loss: float
@@ -169,9 +169,9 @@ class _BackwardCalls:
             step = _halve(steps, is_off)
             was_folded = folded.recompute(step)
             alone = self._call(self.feeds.feed(_only(cotangent, [step]))).loss
-            self._loss(alone, cotangent, [step]).judge(f"outputs at step {step}")
+            self._loss(alone, cotangent, [step]).check(f"outputs at step {step}")
             if not was_folded:
-                overall.judge("outputs")
+                overall.check("outputs")
 
     def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.Loss:
         folded, at = self.inner.folded_reference, list(steps)

@@ -146,7 +146,7 @@ def check_sums(
     off = sum_errors(there, wanted, rows)
     return max(
         (
-            judge(errors_of_one, scale, f"gradient of weight {index}", most)
+            check_errors(errors_of_one, scale, f"gradient of weight {index}", most)
             for index, ((errors_of_one, scale), most) in enumerate(zip(off, allowed, strict=True))
         ),
         default=0.0,
@@ -183,8 +183,8 @@ class Loss:
         """True if rounding explains the difference; NaN agrees with nothing."""
         return self.off <= self.allowed
 
-    def judge(self, name: str) -> None:
-        """Raise LawBrokenError where it does not agree; `name` says whose loss it is."""
+    def check(self, name: str) -> None:
+        """Raise LawBrokenError where it does not agree; `name` is what the loss sums up."""
         if not self.agrees:
             raise LawBrokenError(
                 f"{name} differ from the inner layer's: weighed at random, their sum is "
@@ -253,11 +253,11 @@ def _check_steps(
     for index, step in enumerate(expected.steps):
         rows = valid[:, index]
         off = errors(found[rows, step], wanted[rows, index], scale)
-        worst = max(worst, judge(off, scale, f"{name} at step {step}", allowed))
+        worst = max(worst, check_errors(off, scale, f"{name} at step {step}", allowed))
     return worst
 
 
-def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
+def check_errors(off: Array, scale: Array, name: str, allowed: float) -> float:
     """Return the largest of errors in units of the scale; raises LawBrokenError if not allowed."""
     worst = float(off.max(initial=0.0))
     if worst <= allowed:

@@ -146,7 +146,7 @@ def _status_of(error: Exception) -> Status:
 
 
 class Playing:
-    """The rounds of one setting, played alone or as the coordinator of two workers asks."""
+    """The rounds of one setting, played alone or as the coordinator of two workers orders."""
 
     def __init__(
         self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
@@ -157,7 +157,7 @@ class Playing:
         self._held_down = system.held_down_count(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
-        """Play the rounds of the prepared rivals, if any are asked for, and report every rival."""
+        """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
         self.emit(Ready())
         self.listen()
         players = [self._player_of(one) for one in prepared]

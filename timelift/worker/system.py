@@ -1,4 +1,4 @@
-"""What the operating system and a GPU's driver tell: disturbances of a launch, and its memory.
+"""What the operating system and a GPU's driver report: disturbances of a launch, and its memory.
 
 Nothing is judged here: observations go into the journal, and its readers interpret them.
 """
@@ -34,7 +34,7 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 class Disturbances:
     """What disturbs the machine from now on: stolen time, a container's quota, the canary's pace.
 
-    What the system does not tell is no fact.
+    What the system does not report is no fact.
     """
 
     def __init__(self, groups: Groups = HERE) -> None:
@@ -45,7 +45,7 @@ class Disturbances:
         self._started, self._waited = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
-        """Return what the journal's `Facts` tell of disturbances."""
+        """Return the disturbances among the journal's `Facts`."""
         found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
         return {**found, "canary_seconds": min(self._canary, canary().seconds)}
 
@@ -90,7 +90,7 @@ def _waited_seconds() -> float | None:
     """Return the seconds that this process's threads waited for a processor, all together.
 
     Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
-    kernel's documentation). None where it does not tell.
+    kernel's documentation). None where it does not.
     """
     waited = []
     for thread in _THREADS.glob("*/schedstat"):
@@ -125,7 +125,7 @@ def held_down_count(
 
     def count() -> int:
         nonlocal found
-        with contextlib.suppress(Exception):  # a driver that does not tell now
+        with contextlib.suppress(Exception):  # the driver may not answer now
             reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
             found += bool(reasons & HELD_DOWN)
         return found
@@ -167,7 +167,7 @@ def host_peak_facts(
     so where they lie at different moments of the call the sum is an upper bound.
 
     It is the median of some readings; below `RESOLUTION_BYTES` they mean nothing. No fact where
-    Linux cannot tell.
+    the system does not report it.
     """
     try:
         readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]

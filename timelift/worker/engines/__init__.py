@@ -110,7 +110,7 @@ class Engine(Protocol):
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         """Return the device's bytes that `call` adds at its peak; None in the host's memory.
 
-        None as well where the backend does not tell.
+        None as well where the backend does not report it.
         """
 
     def identity(self) -> Mapping[str, str]:
@@ -131,7 +131,7 @@ def open_engine(setting: Setting) -> Engine:
 
 
 def load(backend: str) -> Any:
-    """Import the module of a backend; Keras must be told of it first (`KERAS_BACKEND`).
+    """Import the module of a backend, which `KERAS_BACKEND` must name already.
 
     On other backends Keras would import TensorFlow too where it copies a layer or seeds, to see
     whether something is one of TensorFlow's types: there it is made to believe that there is none.

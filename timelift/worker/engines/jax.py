@@ -65,7 +65,7 @@ class JaxEngine(Engine):
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
-        """Block until the result is there; a device works in the order in which it was asked.
+        """Block until the result is there; a device works in the order of the calls.
 
         On a CPU every call has ended when it returns, since it works in the thread that calls.
         """
