@@ -60,7 +60,6 @@ def start_time(path: Path) -> datetime:
 
 
 def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
-    """Return one file for each word, or the newest run under the folder `root` if there is none."""
     return [find_run(root, word) for word in words or ("latest",)]
 
 
@@ -101,7 +100,6 @@ def _of_machine(folder: Path, word: str) -> list[Path]:
 
 
 def _is(test: Callable[[], bool]) -> bool:
-    """Test a path, whose name may be longer than any file's."""
     try:
         return test()
     except OSError:

@@ -68,7 +68,6 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def other_side_of(self) -> str | None:
-        """The strategy that this one is the other side of, if any."""
         of = object_or_empty(self.against).get("of")
         return of if isinstance(of, str) else None
 

@@ -237,7 +237,6 @@ def convert_leniently(kind: type[_Any], fields: object, damage: Damage, within: 
 
 
 def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
-    """Convert a field; a field that holds structs is read field by field."""
     if _has_defaults(kind) and isinstance(value, dict):
         return convert_leniently(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
@@ -299,7 +298,6 @@ _seconds = msgspec.json.Decoder(list[float | None]).decode
 
 
 def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
-    """Read the lines of a journal; damaged ones are skipped."""
     for line in lines:
         if not line or line.startswith(_OTHER_KINDS):
             continue

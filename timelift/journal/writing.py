@@ -51,7 +51,6 @@ class Journal:
             ) from error
 
     def close(self, exit_word: str) -> None:
-        """Write the closing mark, where the disk still takes it."""
         with contextlib.suppress(UserError):
             self.append(End(exit=exit_word, ended=utc_now()))
         with contextlib.suppress(OSError):
@@ -76,7 +75,6 @@ def json_line(fields: Mapping[str, Any]) -> str:
 
 
 def write_whole(path: Path, lines: Iterable[Line]) -> None:
-    """Write a journal whole or not at all; raises OSError where the folder does not allow it."""
     replace_text(path, "".join(map(line_text, lines)))
 
 

@@ -116,7 +116,6 @@ class _BackwardCalls:
         return worst
 
     def check_finite(self, feed: Feed) -> None:
-        """Check that gradients are finite: all that is known where the layer draws noise."""
         result = self._call(feed)
         if result.by_input is not None:
             law.check_finite(result.by_input, "input gradient")
@@ -191,7 +190,6 @@ class _BackwardCalls:
 
 
 def _only(cotangent: Array, steps: Sequence[int]) -> Array:
-    """Return the cotangent (batch, time, …) at `steps`, and zero at all others."""
     only = np.zeros_like(cotangent)
     only[:, list(steps)] = cotangent[:, list(steps)]
     return only

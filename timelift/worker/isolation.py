@@ -89,7 +89,6 @@ def restore_process_state(engine: Engine) -> Iterator[None]:
 
 
 def _save_keras_defaults() -> Callable[[], None]:
-    """Note Keras's defaults; calling the result restores them."""
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     config = keras.config

@@ -40,7 +40,6 @@ class InnerLayers:
         self._made: dict[tuple[str, str], InnerLayer | InnerLayerError] = {}
 
     def of(self, rival: RivalSpec) -> "InnerLayer":
-        """Return the layer of a rival; raises InnerLayerError where it cannot be made."""
         if rival.layer not in self._made:
             self._made[rival.layer] = self._make(rival)
         inner = self._made[rival.layer]

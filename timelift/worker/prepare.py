@@ -113,7 +113,6 @@ class Preparation:
             inner.state.restore()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        """Trace, then call once: the wait before a user's first result."""
         self.emit(Busy("tracing", rival.name))
         started = time.perf_counter()
         compiled.trace(feed)

@@ -217,7 +217,6 @@ class FoldedReference:
         self._final = set(self.steps)
 
     def recompute_weight_gradients(self) -> None:
-        """Call the layer at every single step for its gradients by the weights."""
         if not self._weight_gradients_are_final:
             self._weight_gradients_are_final = True
             self.by_weight = self._calls.gradients(self.steps, self.cotangent, folded=False)[1]
@@ -225,7 +224,6 @@ class FoldedReference:
                 check_layer(one, "gradients")
 
     def weight_gradients_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
-        """Return gradients by the weights with cotangents at `steps` alone."""
         folded = self._folds and len(steps) > 1
         return self._calls.gradients(steps, self.cotangent, folded=folded)[1]
 
@@ -255,7 +253,6 @@ class FoldedReference:
         return tuple(float(one.max(initial=0.0)) for one, _ in sum_errors(found, wanted, rows))
 
     def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
-        """True if (batch, time, …) matches the reference at its steps."""
         steps = list(self._reference.steps)
         valid = self.valid[:, steps]
         off = step_errors(found[:, steps], wanted, valid, scale_of(wanted[valid]))

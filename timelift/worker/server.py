@@ -120,7 +120,6 @@ def _note_signal(wanted: signal.Signals) -> Callable[[], bool]:
 
 
 def _listen(number: int) -> Order | None:
-    """Wait for the next order to the worker of this task; None once nothing more can come."""
     while line := _next_line():
         if order := read_order(line, number):
             return order

@@ -80,8 +80,6 @@ def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[Rival
 
 
 class SettingUnderTest:
-    """What the rivals of one setting share: the layers, the inputs and the steps of the law."""
-
     def __init__(
         self,
         engine: Engine,
@@ -179,7 +177,6 @@ class Playing:
         return work | (self._device_facts() if task.gauges_device else {})
 
     def _device_facts(self) -> dict[str, Any]:
-        """Return what the device does at best, and its identity; empty where that fails."""
         self.emit(Busy("gauging the device"))
         try:
             return {"engine": dict(self.engine.identity()), **self.engine.attainable()}

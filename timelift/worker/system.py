@@ -45,7 +45,6 @@ class Disturbances:
         self._started, self._waited = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
-        """Return the disturbances among the journal's `Facts`."""
         found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
         return {**found, "canary_seconds": min(self._canary, canary().seconds)}
 

@@ -35,6 +35,11 @@ class Feed:
     mask: Any = None
     cotangent: Any = None
 
+    @property
+    def arguments(self) -> list[Any]:
+        arguments = [self.inputs, self.mask]
+        return arguments if self.cotangent is None else [*arguments, self.cotangent]
+
 
 class Compiled(Protocol):
     """A model made callable in one phase and mode."""
@@ -61,7 +66,10 @@ class Compiled(Protocol):
 
 
 class Engine(Protocol):
-    """One backend on one device; it is `warm` if opening it has compiled something already."""
+    """One backend on one device with a number of threads; made before any operation runs.
+
+    It is `warm` if opening it has compiled something already.
+    """
 
     warm: bool = False
 
@@ -84,7 +92,10 @@ class Engine(Protocol):
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight."""
+        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight.
+
+        Those by whole numbers are zeros.
+        """
 
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting

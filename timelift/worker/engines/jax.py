@@ -42,8 +42,6 @@ _SWITCHES = (
 
 
 class JaxEngine(Engine):
-    """JAX on one device with a number of threads; made before any op runs."""
-
     def __init__(self, setting: Setting) -> None:
         _check_compiles(setting)
         self._kind, _, number = setting.device.partition(":")
@@ -78,10 +76,12 @@ class JaxEngine(Engine):
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        weights, state = held(layer)
+        weights, state = _values_of(layer)
 
         def loss(weights: Any, steps: Any) -> Any:
-            outputs = [called(layer, weights, state, one, training=training)[0] for one in steps]
+            outputs = [
+                _call_with(layer, weights, state, one, training=training)[0] for one in steps
+            ]
             pairs = zip(outputs, cotangents, strict=True)
             return sum(jnp.sum(output * cotangent) for output, cotangent in pairs)
 
@@ -101,7 +101,7 @@ class JaxEngine(Engine):
         shape = (rows, *features)
         body = functools.partial(_outputs if forward else _loss, layer)
         counted = jax.jit(body if forward else jax.value_and_grad(body))
-        traced = counted.trace(*held(layer), jax.ShapeDtypeStruct(shape, setting.dtype))
+        traced = counted.trace(*_values_of(layer), jax.ShapeDtypeStruct(shape, setting.dtype))
         outputs = layer.compute_output_shape(shape)
         if _loops(traced.jaxpr) or None in outputs:
             return {}
@@ -150,12 +150,10 @@ class JaxEngine(Engine):
 
 
 def open_engine(setting: Setting) -> JaxEngine:
-    """Start JAX; raises UnavailableError where it has no such device, mode or time axis."""
     return JaxEngine(setting)
 
 
 def _check_compiles(setting: Setting) -> None:
-    """Refuse what `jax.jit` cannot express."""
     if setting.mode is Mode.XLA:
         raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
     if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
@@ -197,7 +195,7 @@ class JaxCompiled:
     def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
         self.traces += self._compiles
         masked = {} if mask is None else {"mask": mask}
-        outputs, after = called(
+        outputs, after = _call_with(
             self._model, weights, state, inputs, training=self._training, **masked
         )
         pairs = zip(after, state, strict=True)
@@ -209,43 +207,38 @@ class JaxCompiled:
     def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
         def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
             outputs, changed = self._called(weights, state, inputs, mask)
-            _check_alike(outputs, cotangent)
+            _check_shapes(outputs, cotangent)
             return jnp.sum(outputs * cotangent), changed
 
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
         differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
         (value, changed), (by_weight, *by_inputs) = differentiated(weights, inputs)
-        self._check_there(changed)
+        self._check_no_tracer(changed)
         return value, [*by_inputs, *by_weight], changed
 
-    def _check_there(self, changed: list[Any]) -> None:
+    def _check_no_tracer(self, changed: list[Any]) -> None:
         """Refuse eagerly what `jax.jit` refuses by itself: a value of no use outside of a loop."""
         if not self._compiles and any(isinstance(one, jax.core.Tracer) for one in changed):
             raise ValueError("what the layer assigns inside a transformed function is lost")
 
-    def _arguments(self, feed: Feed) -> list[Any]:
-        arguments = [*held(self._model), feed.inputs, feed.mask]
-        return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
-
     def trace(self, feed: Feed) -> None:
         if self._compiles:
-            self._program = self._function.trace(*self._arguments(feed)).jaxpr
+            self._program = self._function.trace(*_values_of(self._model), *feed.arguments).jaxpr
 
     @functools.cached_property
     def nodes(self) -> int | None:
-        """Return the equations of the traced program; None in eager mode."""
-        return None if self._program is None else equations(self._program)
+        return None if self._program is None else _count_equations(self._program)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        return functools.partial(self._function, *self._arguments(feed))
+        return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
 
 
-def held(layer: Any) -> tuple[list[Any], list[Any]]:
+def _values_of(layer: Any) -> tuple[list[Any], list[Any]]:
     trained = [variable.value for variable in layer.trainable_variables]
     return trained, [variable.value for variable in layer.non_trainable_variables]
 
 
-def called(
+def _call_with(
     layer: Any, weights: Sequence[Any], state: Sequence[Any], inputs: Any, **how: Any
 ) -> tuple[Any, list[Any]]:
     """Call a layer with values in place of its variables; return the outputs and the state after.
@@ -261,29 +254,28 @@ def called(
     return outputs, [other.value if value is None else value for other, value in now]
 
 
-def _check_alike(outputs: Any, cotangent: Any) -> None:
-    """Refuse shapes that differ, since they would broadcast."""
-    if outputs.shape != cotangent.shape:
+def _check_shapes(outputs: Any, cotangent: Any) -> None:
+    if outputs.shape != cotangent.shape:  # or they would broadcast
         raise ValueError(f"outputs have shape {outputs.shape}, their weights {cotangent.shape}")
 
 
-def equations(program: Any) -> int:
-    return len(program.eqns) + sum(map(equations, nested(program)))
+def _count_equations(program: Any) -> int:
+    return len(program.eqns) + sum(map(_count_equations, _inner_programs(program)))
 
 
-def nested(program: Any) -> list[Any]:
+def _inner_programs(program: Any) -> list[Any]:
     found = jax.tree_util.tree_leaves([equation.params for equation in program.eqns])
     return [one for one in found if hasattr(one, "eqns")]
 
 
 def _loops(program: Any) -> bool:
     looped = any(equation.primitive.name in _UNCOUNTED for equation in program.eqns)
-    return looped or any(map(_loops, nested(program)))
+    return looped or any(map(_loops, _inner_programs(program)))
 
 
 def _outputs(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
-    return called(layer, weights, state, inputs, training=False)[0]
+    return _call_with(layer, weights, state, inputs, training=False)[0]
 
 
 def _loss(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
-    return jnp.sum(called(layer, weights, state, inputs, training=True)[0])
+    return jnp.sum(_call_with(layer, weights, state, inputs, training=True)[0])

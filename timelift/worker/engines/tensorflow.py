@@ -32,8 +32,6 @@ _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
 
 
 class TensorFlowEngine(Engine):
-    """TensorFlow on one device with a number of threads; made before any op runs."""
-
     def __init__(self, setting: Setting) -> None:
         device, threads = setting.device, setting.threads
         if threads != BACKEND_THREADS:
@@ -110,7 +108,6 @@ class TensorFlowEngine(Engine):
         return pool_peak_bytes(call)
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the bytes that `call` adds to TensorFlow's own on the GPU; None on a CPU."""
         if self._kind == "cpu":
             return None
         tf.config.experimental.reset_memory_stats(self._name)
@@ -157,7 +154,6 @@ def _show_only(kind: str, number: int) -> int:
 
 
 def open_engine(setting: Setting) -> TensorFlowEngine:
-    """Start TensorFlow; raises UnavailableError where it has no such device."""
     return TensorFlowEngine(setting)
 
 
@@ -196,15 +192,11 @@ class TensorFlowCompiled:
             loss = tf.reduce_sum(outputs * cotangent)
         return loss, tape.gradient(loss, sources)
 
-    def _arguments(self, feed: Feed) -> list[Any]:
-        arguments = [feed.inputs, feed.mask]
-        return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
-
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        specs = [self._spec(one) for one in self._arguments(feed)]
+        specs = [self._spec(one) for one in feed.arguments]
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
@@ -224,7 +216,7 @@ class TensorFlowCompiled:
         return tf.TensorSpec(shape, tensor.dtype)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        return functools.partial(self._function, *self._arguments(feed))
+        return functools.partial(self._function, *feed.arguments)
 
 
 def _flat(value: Any) -> Any:

@@ -40,8 +40,6 @@ _UNCOUNTED = ("rnn", "lstm", "gru", "attention")
 
 
 class TorchEngine(Engine):
-    """PyTorch on one device with a number of threads; made before any op runs."""
-
     def __init__(self, setting: Setting) -> None:
         self.warm = setting.mode is Mode.GRAPH
         _check_mode(setting)
@@ -81,7 +79,6 @@ class TorchEngine(Engine):
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Return the gradients by each step and each trainable weight; zeros by whole numbers."""
         leaves = [one.detach().requires_grad_(one.is_floating_point()) for one in steps]
         outputs = [layer(leaf, training=training) for leaf in leaves]
         pairs = zip(outputs, cotangents, strict=True)
@@ -128,7 +125,6 @@ class TorchEngine(Engine):
         torch.manual_seed(number)
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the bytes that `call` adds to PyTorch's own on the GPU; None on a CPU."""
         if not self._gpu:
             return None
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -175,12 +171,10 @@ class TorchEngine(Engine):
 
 
 def open_engine(setting: Setting) -> TorchEngine:
-    """Start PyTorch; raises UnavailableError where it lacks the device, the mode or a compiler."""
     return TorchEngine(setting)
 
 
 def _check_mode(setting: Setting) -> None:
-    """Refuse what PyTorch cannot do on any machine."""
     if setting.mode is Mode.XLA:
         raise UnavailableError("PyTorch has no XLA here: measure mode graph, which is its compiler")
     dynamic = setting.time_axis is TimeAxis.DYNAMIC and setting.mode is Mode.GRAPH
