@@ -215,7 +215,7 @@ def test_a_loss_tells_of_one_wrong_step_of_many(dtype, many):
     lie = law.compare_loss(float((wrong * cotangent).sum()), outputs, cotangent, scale, dtype)
     assert not lie.agrees
     with pytest.raises(LawBrokenError, match="outputs differ"):
-        lie.judge("outputs")
+        lie.check("outputs")
     assert not law.compare_loss(np.nan, outputs, cotangent, scale, dtype).agrees
 
 
