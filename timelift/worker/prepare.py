@@ -65,7 +65,7 @@ class Preparation:
             law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
-        compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
+        compiled = twins.plant_in_first_call(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
         cotangent = (

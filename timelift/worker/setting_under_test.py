@@ -202,7 +202,7 @@ class Playing:
             call=one.compiled.bind(one.feed),
             wait=self.engine.wait,
             traces=lambda: one.compiled.traces,
-            play_sample=twins.sample_of(one.rival.planted),
+            play_sample=twins.plant_in_samples(one.rival.planted),
             pair=one.rival.pair or one.rival.name,
             note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
         )
