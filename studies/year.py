@@ -21,16 +21,7 @@ import numpy as np
 from studies import noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
-from timelift.journal import (
-    Commit,
-    End,
-    Facts,
-    Header,
-    Machine,
-    json_line,
-    measured_case,
-    write_whole,
-)
+from timelift.journal import Commit, End, Facts, Header, Machine, as_text, measured, write_whole
 
 CASES, LAUNCHES, ROUNDS = 400, 3, 20
 _YEAR = 365
@@ -88,7 +79,7 @@ def _write(path: Path, night: int, seed: int) -> None:
         dropped_rounds=0, waited_share=0.012, stolen_share=0.0, canary_seconds=4.2e-5, built=3,
     )  # fmt: skip
     lines = [
-        measured_case(case, launch + 1, len(STRATEGIES), played.tolist(), 16, facts)
+        measured(case, launch + 1, len(STRATEGIES), played.tolist(), 16, facts)
         for launch, all_played in enumerate(seconds)
         for case, played in zip(cases, all_played, strict=True)
     ]
@@ -104,7 +95,7 @@ def _forget_medians(path: Path) -> None:
     for line in path.read_text().splitlines():
         fields = json.loads(line)
         fields.pop("median_seconds_per_call", None)
-        lines.append(json_line(fields))
+        lines.append(as_text(fields))
     path.write_text("".join(lines))
 
 

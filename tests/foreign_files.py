@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests import journals as honest
 from timelift.case import AXES, Case, Phase, Setting, Status
-from timelift.journal import json_line
+from timelift.journal import as_text
 
 #: Names that would do harm where they are not escaped, by what they would harm.
 NASTY = {
@@ -197,7 +197,7 @@ def journals(draw: st.DrawFn) -> bytes:
 def as_line(record: dict[str, Any]) -> str:
     """A record as it is in a file, even where the writer refuses a number that is no JSON."""
     try:
-        return json_line(record)
+        return as_text(record)
     except ValueError:
         return json.dumps(record, separators=(",", ":")) + "\n"
 

@@ -253,7 +253,7 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
     """Of a pair that builds side by side they mean nothing."""
     _, _, found = play(ScriptedReferee(), fewest=5, most=5)
-    facts = [launch.facts.fields() for launch in found.results[CASES[0]].launches]
+    facts = [launch.facts.told() for launch in found.results[CASES[0]].launches]
     assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
     assert all("traces" in one for one in facts)
 

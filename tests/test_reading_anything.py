@@ -25,7 +25,7 @@ from timelift.analyse.stats import aligned_samples, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
-from timelift.journal import Header, Machine, find, is_closed, runs_of_machine
+from timelift.journal import Header, Machine, find, is_closed, of_same_machine
 from timelift.present import terminal
 from timelift.present.figures import plot
 from timelift.present.report import report
@@ -219,7 +219,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path: Path, name: str)
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
-    assert runs_of_machine(results_folder, name) == []
+    assert of_same_machine(results_folder, name) == []
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")

@@ -24,7 +24,7 @@ from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twi
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, parse_time, runs_of_machine
+from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -240,7 +240,7 @@ def _sessions(folder: Path, paths: list[Path], new: "Run") -> Iterator["Run"]:
     """Yield the machine's other runs, the oldest first; unreadable ones are left out."""
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
-    for path in runs_of_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
+    for path in of_same_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
         with contextlib.suppress(UserError):
             yield condense(load_usual(path))
 
@@ -274,7 +274,7 @@ def history(arguments: Arguments, root: Path) -> int:
 
 def _since(text: str | None) -> "datetime | None":
     try:
-        return None if text is None else parse_time(text)
+        return None if text is None else moment(text)
     except ValueError:
         raise UserError(
             f"--since: expected a date, received {text!r}; write it as 2026-01-31"

@@ -295,7 +295,7 @@ def measure(  # noqa: PLR0913, PLR0917
         if failure := request.config.stash[FAILURES].get(case):
             pytest.fail(failure, pytrace=False)
         samples = join([launch.seconds_per_call for launch in result.launches])
-        benchmark.extra_info.update(result.launches[0].facts.fields())
+        benchmark.extra_info.update(result.launches[0].facts.told())
         if why := session.look_alikes.get(case.strategy):
             benchmark.extra_info["differs"] = why
         replay_clock.load(samples)

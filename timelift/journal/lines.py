@@ -1,8 +1,7 @@
 """The lines of a journal as types: its header, a case in a launch, the closing mark."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -13,7 +12,6 @@ from timelift.case import Case, Status
 from timelift.journal.facts import Facts
 
 SCHEMA = 1
-_SCALARS = (str, int, float, bool)
 #: What a gate has a margin for.
 QUANTITIES = ("time", "first call", "peak memory")
 
@@ -39,7 +37,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def versions(self) -> Mapping[str, Any]:
-        return object_or_empty(self.drift.get("versions"))
+        return as_object(self.drift.get("versions"))
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,7 +66,7 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def other_side_of(self) -> str | None:
-        of = object_or_empty(self.against).get("of")
+        of = as_object(self.against).get("of")
         return of if isinstance(of, str) else None
 
 
@@ -166,7 +164,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
             found |= {
                 "seconds_per_call": list(self.seconds_per_call),
                 "calls_per_sample": self.calls_per_sample,
-                "facts": self.facts.fields(),
+                "facts": self.facts.told(),
             }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -196,7 +194,7 @@ def median(seconds: Sequence[float | None]) -> float:
     return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
 
 
-def measured_case(  # noqa: PLR0913, PLR0917 - the fields of a line
+def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
     case: Case,
     launch: int,
     rivals: int,
@@ -217,38 +215,12 @@ def measured_case(  # noqa: PLR0913, PLR0917 - the fields of a line
     )
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One property of two runs' machines; None where a run does not have it."""
-
-    name: str
-    old: Any
-    new: Any
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
-    for name in dict.fromkeys((*old, *new)):
-        if old.get(name) != new.get(name):
-            yield Difference(name, old.get(name), new.get(name))
-
-
-def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is no container as text, that of inner objects beside it."""
-    found: dict[str, str] = {}
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            found |= {str(key): str(one) for key, one in value.items() if isinstance(one, _SCALARS)}
-        elif isinstance(value, _SCALARS):
-            found[str(name)] = str(value)
-    return found
-
-
-def object_or_empty(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
     """Return a value of JSON where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def parse_time(text: str) -> datetime:
+def moment(text: str) -> datetime:
     """Read a date or a time, in UTC unless it names another zone; raises ValueError."""
     try:
         found = datetime.fromisoformat(text)

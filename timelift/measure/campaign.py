@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from timelift.case import CPU, Backend, Case, Setting, Status
-from timelift.journal import WAITED_FACTS, CaseInLaunch, Facts, PlayedSettings, measured_case
+from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
 from timelift.measure.budget import Budget, Pace
 from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.campaign_options import CampaignOptions, CampaignReferee, Observers, Record
@@ -58,10 +58,10 @@ class Campaign:
         cases: Iterable[Case],
         catalogue: Catalogue,
         plan: CampaignOptions,
-        played: PlayedSettings | None = None,
+        played: Played | None = None,
     ) -> None:
         self.plan, self.catalogue = plan, catalogue
-        self._played: PlayedSettings = played or {}
+        self._played: Played = played or {}
         self.results = {case: Result(case) for case in cases}
         self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
         self._lock = threading.RLock()
@@ -259,13 +259,13 @@ class Campaign:
             )
         fair = slot.alone or self.plan.two_sided
         facts = msgspec.convert(outcome.samples["facts"], Facts)
-        return measured_case(
+        return measured(
             case,
             slot.number,
             rivals,
             outcome.samples["seconds_per_call"],
             outcome.samples["calls_per_sample"],
-            facts if fair else msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS)),
+            facts if fair else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
         )
 
     def _take(self, lines: Iterable[CaseInLaunch], observers: Observers) -> None:

@@ -10,18 +10,18 @@ from timelift.journal import (
     BAD_RECORD,
     TWINS_FOLDERS,
     Header,
-    RunSoFar,
+    Past,
+    as_object,
     differences,
     find_run,
-    object_or_empty,
-    read_run_so_far,
+    read_past,
 )
 
 #: Options that may be given anew, since they do not change what is measured.
 FREE = frozenset({"budget", "results"})
 
 
-def open_past(folder: Path, word: str) -> RunSoFar:
+def open_past(folder: Path, word: str) -> Past:
     """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
 
     `folder` is where the journals of all machines are.
@@ -48,9 +48,9 @@ def _find(folder: Path, word: str) -> Path:
         ) from None
 
 
-def _read(path: Path) -> RunSoFar | None:
+def _read(path: Path) -> Past | None:
     try:
-        return read_run_so_far(path)
+        return read_past(path)
     except OSError as error:
         raise UserError(
             f"--resume: {str(path)!r} cannot be read ({error.strerror}); measure it anew"
@@ -62,7 +62,7 @@ def _read(path: Path) -> RunSoFar | None:
         ) from None
 
 
-def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
+def refuse_other_cases(past: Past, chosen: Iterable[Case]) -> None:
     """Raise UserError where cases of the run are not selected now: it would never be complete."""
     missing = sorted(past.cases - {case.label for case in chosen})
     if missing:
@@ -72,7 +72,7 @@ def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
         )
 
 
-def refuse_other_machine(past: RunSoFar, now: Header) -> None:
+def refuse_other_machine(past: Past, now: Header) -> None:
     """Raise UserError naming what differs between a run and the header that it would have now."""
     then = _parts(past.header)
     differ = [
@@ -92,11 +92,11 @@ def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
     machine = header.machine
     yield machine.identity
     yield {**machine.versions, "python": machine.drift.get("python")}
-    yield object_or_empty(machine.drift.get("flags"))
+    yield as_object(machine.drift.get("flags"))
     yield header.sources
 
 
-def options(past: RunSoFar, asked: Mapping[str, str]) -> dict[str, str]:
+def options(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
     """Return the run's own options; raises UserError where other ones are asked for now."""
     own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
     for name, text in asked.items():

@@ -13,14 +13,7 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import (
-    AGAINST_FOLDER,
-    SELFTEST_FOLDER,
-    Header,
-    Journal,
-    PlayedSettings,
-    utc_now,
-)
+from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, Played, utc_now
 from timelift.measure import backends, catalogue, grid, lock, machine, options, resume
 from timelift.measure import selftest as selftest_axes
 from timelift.measure.budget import SELFTEST_SPARE_SECONDS, SPARE_SECONDS
@@ -123,7 +116,7 @@ class Session:
             self.campaign = Campaign(chosen, self.catalogue, self._plan(stop_after), played)
             self._measure(self.campaign, display, referee)
 
-    def _go_on(self, chosen: list[Case]) -> PlayedSettings:
+    def _go_on(self, chosen: list[Case]) -> Played:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.past is not None
         self.past = resume.open_past(self._results_folder, str(self.past.path))

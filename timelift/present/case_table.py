@@ -16,7 +16,7 @@ from timelift.analyse.runs.records import fact
 from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.case import AXES, Lengths
-from timelift.journal import SHOWN_FACTS
+from timelift.journal import SHOWN
 from timelift.present import notes
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
@@ -50,7 +50,7 @@ _RANKED = (
 FIRST_CALL = ("first_call_low", "first_call_high")
 _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches", *_RANKED),
-    *(*SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
+    *(*SHOWN, *FIRST_CALL, "reason", "differs"),
 )
 #: The column whose values tell the unit of a column of times.
 _UNIT_OF = {
@@ -202,7 +202,7 @@ def _fact(name: str, title: str | None = None, **how: Any) -> Column:
     return number(name, title, lambda row: fact(row.measurement, name), **how)
 
 
-_OTHER_FACTS = [name for name in SHOWN_FACTS if name not in {"graph_nodes", "peak_bytes"}]
+_OTHER_FACTS = [name for name in SHOWN if name not in {"graph_nodes", "peak_bytes"}]
 _EVERY = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
     Column("rival", "strategy", _shown, asked=True),

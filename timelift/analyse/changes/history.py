@@ -19,15 +19,7 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import (
-    BAD_RECORD,
-    TWINS_FOLDERS,
-    Commit,
-    Difference,
-    flattened,
-    parse_time,
-    read_header,
-)
+from timelift.journal import BAD_RECORD, TWINS_FOLDERS, Commit, Difference, flat, head_of, moment
 
 _COMMIT_SHOWN = 8
 
@@ -140,18 +132,18 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
 
 def read_head(path: Path) -> RunHead:
     """Read the first line of a journal; raises ValueError where no history can use it."""
-    header = read_header(path)
+    header = head_of(path)
     machine = header.machine
     drift = {key: one for key, one in machine.drift.items() if key != "versions"}
     return RunHead(
         path=path,
         id=header.id or path.stem,
-        started=parse_time(str(header.started)),
+        started=moment(str(header.started)),
         commit=_commit(header.commit, path),
         machine=machine.name or "a machine without a name",
         identity=json.dumps(machine.identity, sort_keys=True),
-        versions=flattened(machine.versions),
-        drift=flattened(drift),
+        versions=flat(machine.versions),
+        drift=flat(drift),
         canary_seconds=_seconds(machine.information.get("canary_seconds")),
     )
 

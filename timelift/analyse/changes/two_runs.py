@@ -23,7 +23,7 @@ from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.journal import Difference, differences, flattened
+from timelift.journal import Difference, differences, flat
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
@@ -42,7 +42,7 @@ def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
     before, after = _engines(old), _engines(new)
     engines = [one for one in differences(before, after) if None not in (one.old, one.new)]
-    sides = [flattened(run.header.machine.identity) for run in (old, new)]
+    sides = [flat(run.header.machine.identity) for run in (old, new)]
     return *(differences(*sides) if any(sides) else [Difference("machine", None, None)]), *engines
 
 
@@ -67,7 +67,7 @@ def versions_drifted(found: Sequence[Difference]) -> bool:
 
 def _drift(run: Run) -> dict[str, str]:
     asked = {name: run.header.options[name] for name in _OPTIONS if name in run.header.options}
-    return flattened(run.header.machine.drift) | flattened(asked)
+    return flat(run.header.machine.drift) | flat(asked)
 
 
 @dataclass(frozen=True)

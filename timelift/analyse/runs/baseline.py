@@ -20,7 +20,7 @@ from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, S
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import (
-    KEPT_FACTS,
+    KEPT,
     CaseInLaunch,
     End,
     Facts,
@@ -124,7 +124,7 @@ def _rounded(seconds: Samples) -> list[float | None]:
 
 
 def _facts(launch: LaunchSamples) -> Facts:
-    kept = {name: getattr(launch.facts, name) for name in KEPT_FACTS}
+    kept = {name: getattr(launch.facts, name) for name in KEPT}
     found: dict[str, Any] = {
         name: _digits(value) if isinstance(value, float) else value
         for name, value in kept.items()

@@ -13,7 +13,7 @@ import numpy as np
 from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
 from timelift.case import Case
-from timelift.journal import EXACT_FACTS, FACT_RULES, ExactFacts
+from timelift.journal import ABOUT, EXACT, Exact
 
 #: Another layer, or one that is traced again: such a change fails a gate by itself.
 _BREAKING = frozenset({"weights", "traces"})
@@ -56,16 +56,16 @@ def exact_change(case: Case, name: str, old: float | None, new: float | None) ->
     """Return the change of an exact fact, None where there is none or a side is unknown."""
     if old is None or new is None or old == new:
         return None
-    return FactChange(case, name, old, new, new > old or not FACT_RULES[name].more_is_worse)
+    return FactChange(case, name, old, new, new > old or not ABOUT[name].more_is_worse)
 
 
 def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
     """Return the exact facts of a case that differ, the gravest first."""
-    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT_FACTS)
+    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
     return tuple(one for one in changes if one)
 
 
-def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
+def largest(one: Exact, other: Exact) -> Exact:
     """Merge the exact facts of two launches."""
     if one == other:
         return one
@@ -83,15 +83,15 @@ class FactSince:
     change: FactChange
 
 
-def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSince, ...]:
+def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, ...]:
     """Return every change of an exact fact over the runs of a history, in their order."""
-    last: dict[Case, tuple[int, ExactFacts]] = {}
+    last: dict[Case, tuple[int, Exact]] = {}
     found: list[FactSince] = []
     for place, cases in enumerate(runs):
         for case, values in cases.items():
             before, known = last.get(case, (place, values))
             if known != values:
-                sides = zip(EXACT_FACTS, known, values, strict=True)
+                sides = zip(EXACT, known, values, strict=True)
                 changes = (exact_change(case, *one) for one in sides)
                 found += [FactSince(before, place, one) for one in changes if one]
                 values = _filled(values, known)  # noqa: PLW2901 - what is unknown is as before
@@ -99,7 +99,7 @@ def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSi
     return tuple(found)
 
 
-def _filled(values: ExactFacts, known: ExactFacts) -> ExactFacts:
+def _filled(values: Exact, known: Exact) -> Exact:
     pairs = zip(values, known, strict=True)
     return tuple(old if new is None else new for new, old in pairs)
 

@@ -23,10 +23,10 @@ from timelift.journal import (
     Damage,
     Facts,
     Header,
+    as_object,
     case_from,
-    convert_leniently,
     header_from,
-    object_or_empty,
+    lenient,
     samples,
 )
 
@@ -65,9 +65,9 @@ def read_pytest_json(data: bytes, path: Path) -> Run | None:
 
 
 def _header(whole: Mapping[str, Any]) -> Header:
-    commit = object_or_empty(whole.get("commit_info"))
-    machine = object_or_empty(whole.get("machine_info"))
-    processor = object_or_empty(machine.get("cpu"))
+    commit = as_object(whole.get("commit_info"))
+    machine = as_object(whole.get("machine_info"))
+    processor = as_object(machine.get("cpu"))
     fields = {
         "started": str(whole.get("datetime") or ""),
         "commit": {"id": commit.get("id"), "dirty": bool(commit.get("dirty"))},
@@ -92,8 +92,8 @@ def _header(whole: Mapping[str, Any]) -> Header:
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
     """Return why strategies are no lifts, where the benchmarks of this project tell."""
     told = [
-        (object_or_empty(one.get("params")), object_or_empty(one.get("extra_info")))
-        for one in map(object_or_empty, benchmarks)
+        (as_object(one.get("params")), as_object(one.get("extra_info")))
+        for one in map(as_object, benchmarks)
     ]
     return {
         str(params["strategy"]): {"differs": extra["differs"]}
@@ -106,16 +106,13 @@ def _records(benchmarks: list[Any], warnings: Warnings) -> Iterator[tuple[str, C
     for number, benchmark in enumerate(benchmarks, start=1):
         where = f"benchmark {number}"
         try:
-            yield where, _record(where, object_or_empty(benchmark), warnings)
+            yield where, _record(where, as_object(benchmark), warnings)
         except BAD_RECORD as error:
             warnings.add(where, error)
 
 
 def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> CaseInLaunch:
-    stats, extra = (
-        object_or_empty(benchmark.get("stats")),
-        object_or_empty(benchmark.get("extra_info")),
-    )
+    stats, extra = as_object(benchmark.get("stats")), as_object(benchmark.get("extra_info"))
     data = stats.get("data")
     if data is None:
         warnings.add(where, "no samples saved, so the median stands for them")
@@ -126,7 +123,7 @@ def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> Cas
         case=_case(benchmark),
         launch=1,
         seconds_per_call=samples(data),
-        facts=convert_leniently(Facts, facts, damage, "facts"),
+        facts=lenient(Facts, facts, damage, "facts"),
     )
     for what in damage:
         warnings.add(where, what)
@@ -134,7 +131,7 @@ def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> Cas
 
 
 def _case(benchmark: Mapping[str, Any]) -> Case:
-    params = object_or_empty(benchmark.get("params"))
+    params = as_object(benchmark.get("params"))
     try:
         return case_from(params)
     except ValueError:

@@ -62,7 +62,7 @@ def _launch(record: CaseInLaunch) -> LaunchSamples:
 
 def fact(measurement: Measurement, name: str) -> float | None:
     """Return a fact of a case over its launches; None where no launch holds a number for it."""
-    return journal.merge_fact(name, [one.facts for one in measurement.launches])
+    return journal.merged(name, [one.facts for one in measurement.launches])
 
 
 def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:

@@ -20,10 +20,10 @@ from timelift.journal import (
     CaseInLaunch,
     End,
     Header,
-    NumberedLine,
     OtherSchemaError,
+    Place,
     find,
-    read_lines,
+    places,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class _Journal:
     warnings: Warnings = field(default_factory=Warnings)
 
     def read(self, data: bytes) -> Run | None:
-        for place in read_lines(data):
+        for place in places(data):
             self._take(place)
         if not self.header and not self.records:
             return None
@@ -69,7 +69,7 @@ class _Journal:
         measurements = merge(self.records, self.warnings)
         return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
 
-    def _take(self, place: NumberedLine) -> None:
+    def _take(self, place: Place) -> None:
         """Keep what is good of a line, and warn of the rest."""
         where = f"line {place.number}"
         if isinstance(place.error, OtherSchemaError):

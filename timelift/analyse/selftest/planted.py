@@ -23,7 +23,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import Warnings
 from timelift.case import Case, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, LONGEST_SECONDS, object_or_empty, whole_number
+from timelift.journal import BAD_RECORD, LONGEST_SECONDS, as_object, whole
 
 #: The least and the most that a twin may be slower, as shares: anything else is a slip.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
@@ -132,7 +132,7 @@ def _plants(run: Run, warnings: Warnings) -> dict[str, _Plant]:
     found = {}
     for name, entry in entries.items():
         try:
-            found[name] = _plant(object_or_empty(entry), bases)
+            found[name] = _plant(as_object(entry), bases)
         except BAD_RECORD as error:
             warnings.add(f"planted {plain(name, NAME_LIMIT)}", error)
     return found
@@ -145,7 +145,7 @@ def _plant(entry: Mapping[str, Any], bases: Collection[str]) -> _Plant:
     return _Plant(
         of=of,
         slower=_number("slower", entry.get("slower"), LEAST_SLOWER, MOST_SLOWER),
-        one_launch_in=whole_number("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
+        one_launch_in=whole("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
         first_call_seconds=_number(
             "first_call_seconds", entry.get("first_call_seconds", 0.0), 0.0, LONGEST_SECONDS
         ),

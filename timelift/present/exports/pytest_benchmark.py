@@ -35,7 +35,7 @@ def export(found: RunFindings) -> bytes:
 
 def _benchmark(one: Measurement, found: RunFindings) -> dict[str, Any]:
     label, differs = one.case.label, found.look_alikes.get(one.case.strategy, "")
-    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.fields())}
+    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.told())}
     return {
         "group": one.case.setting.label,
         "name": f"timelift[{label}]",

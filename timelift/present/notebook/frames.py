@@ -14,7 +14,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import fact_of
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.journal import SHOWN_FACTS, Header
+from timelift.journal import SHOWN, Header
 from timelift.present.case_table import FIRST_CALL, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -86,7 +86,7 @@ def _about(header: Header) -> dict[str, str]:
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     made = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    return made.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL), float))
+    return made.astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
 
 
 def _plain(value: Any) -> Any:
@@ -96,8 +96,8 @@ def _plain(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN_FACTS))
-    return frame.astype(dict.fromkeys(SHOWN_FACTS, float))
+    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN))
+    return frame.astype(dict.fromkeys(SHOWN, float))
 
 
 def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
@@ -110,7 +110,7 @@ def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
                 "seconds_per_call": medians[one.case, launch.number],
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: fact_of(launch, name) for name in SHOWN_FACTS},
+                **{name: fact_of(launch, name) for name in SHOWN},
             }
 
 
