@@ -95,12 +95,12 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
     from timelift.worker.setting_under_test import measure_setting  # noqa: PLC0415
 
+    hurried = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
     code, emit = 1, partial(_emit, events, number)
     try:
         os.setsid()
         _die_with_parent()
         emit(Started(os.getpid()))
-        hurried = _note_signal(signal.SIGUSR1)  # play no further round
         channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurried)
         measure_setting(task, channel)
         code = 0
@@ -113,7 +113,10 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
 
 
 def _note_signal(wanted: signal.Signals) -> Callable[[], bool]:
-    """Return a function that is true once this process has received the signal."""
+    """Return a function that is true once this process has received the signal.
+
+    A worker that has plays no further round.
+    """
     received = []
     signal.signal(wanted, lambda *_: received.append(wanted))
     return lambda: bool(received)
