@@ -53,7 +53,7 @@ _PositiveInt = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 Exact = tuple[float | None, ...]
 #: Where what is wrong with single fields is put, in sentences.
 Damage = list[str]
-_Any = TypeVar("_Any", bound=Struct)
+_Type = TypeVar("_Type", bound=Struct)
 
 
 class OtherSchemaError(ValueError):
@@ -139,7 +139,7 @@ def header_from(fields: Mapping[str, Any], damage: Damage) -> Header:
         return msgspec.structs.replace(found, against=msgspec.convert(against, Against | None))
     except msgspec.ValidationError as error:
         if not isinstance(against, dict):
-            damage.append(_sentence("against", "an object", against))
+            damage.append(_damage_sentence("against", "an object", against))
             return found
         return msgspec.structs.replace(found, damaged_against=str(error).replace("`", ""))
 
@@ -174,7 +174,7 @@ def _checked_median(stored: float, seconds: Sequence[float | None], damage: Dama
     right = median(seconds)
     if not math.isclose(stored, right, rel_tol=1e-9):
         damage.append(
-            _sentence("median_seconds_per_call", f"that of the samples, {right!r}", stored)
+            _damage_sentence("median_seconds_per_call", f"that of the samples, {right!r}", stored)
         )
         return None
     return stored
@@ -214,27 +214,27 @@ def samples(values: object) -> list[float | None]:
     return values
 
 
-def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
+def lenient(kind: type[_Type], fields: object, damage: Damage, within: str = "") -> _Type:
     """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
         pass
     if not isinstance(fields, dict):
-        damage.append(_sentence(within, "an object", fields))
+        damage.append(_damage_sentence(within, "an object", fields))
         return kind()
     kept = {}
     for one in msgspec.structs.fields(kind):
         if one.name in fields:
             name = f"{within}.{one.name}" if within else one.name
             try:
-                kept[one.name] = _field(one.type, fields[one.name], damage, name)
+                kept[one.name] = _convert_field(one.type, fields[one.name], damage, name)
             except msgspec.ValidationError as error:
-                damage.append(_sentence(name, _expected(error), fields[one.name]))
+                damage.append(_damage_sentence(name, _expected_type(error), fields[one.name]))
     return kind(**kept)
 
 
-def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
+def _convert_field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
     if _has_defaults(kind) and isinstance(value, dict):
         return lenient(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
@@ -250,13 +250,13 @@ def _has_defaults(kind: Any) -> bool:
     return struct and not any(one.required for one in msgspec.structs.fields(kind))
 
 
-def _expected(error: msgspec.ValidationError) -> str:
+def _expected_type(error: msgspec.ValidationError) -> str:
     found = _EXPECTED.fullmatch(str(error))
     kind = found[1].replace("`", "").replace(" | null", "") if found else str(error)
     return _IN_WORDS.get(kind, kind)
 
 
-def _sentence(name: str, expected: str, value: object) -> str:
+def _damage_sentence(name: str, expected: str, value: object) -> str:
     return f"{name}: expected {expected}, received {reprlib.repr(value)}, so it is left out"
 
 
