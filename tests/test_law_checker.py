@@ -81,7 +81,7 @@ def test_a_weight_gradient_that_is_no_number_breaks_the_law(wrong):
     expected = reference()
     bad = expected.by_weight[1].copy()
     bad[2] = wrong
-    for check in (law.check_finite_sums, compare_weights(expected)):
+    for check in (law.check_finite_weight_gradients, compare_weights(expected)):
         check(expected.by_weight)
         with pytest.raises(LawBrokenError, match="gradient of weight 1 is NaN or infinite"):
             check([expected.by_weight[0], bad])

@@ -111,7 +111,7 @@ class _BackwardCalls:
             law.check_finite(result.by_input, "input gradient")
             allowed = TOLERANCES[self.inner.precision].gradients
             worst = _check_steps(result.by_input, folded, "input gradient", allowed)
-        worst = max(worst, self._check_sums(result))
+        worst = max(worst, self._check_weight_gradients(result))
         self._check_loss(result.loss, folded.cotangent, folded.steps)
         return worst
 
@@ -119,33 +119,33 @@ class _BackwardCalls:
         result = self._call(feed)
         if result.by_input is not None:
             law.check_finite(result.by_input, "input gradient")
-        law.check_finite_sums(result.by_weight)
+        law.check_finite_weight_gradients(result.by_weight)
 
-    def _check_sums(self, result: BackwardResult) -> float:
+    def _check_weight_gradients(self, result: BackwardResult) -> float:
         folded = self.inner.folded_reference
         try:
-            return self._sums_error(result, folded.by_weight, folded.steps)
+            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
         except law.LawBrokenError:
             folded.recompute_weight_gradients()
         try:
-            return self._sums_error(result, folded.by_weight, folded.steps)
+            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
         except law.LawBrokenError:
-            step = _halve(folded.steps, lambda part: not self._sums_agree(part))
-            self._sums_agree([step], raises=True)
+            step = _halve(folded.steps, lambda part: not self._weight_gradients_agree(part))
+            self._weight_gradients_agree([step], raises=True)
             raise
 
-    def _sums_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
+    def _weight_gradients_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
         folded = self.inner.folded_reference
         result = self._call(self.feeds.feed(_only(folded.cotangent, steps)))
         try:
-            self._sums_error(result, folded.weight_gradients_at(steps), steps)
+            self._weight_gradients_error(result, folded.weight_gradients_at(steps), steps)
         except law.LawBrokenError as error:
             if raises:
                 raise law.LawBrokenError(f"at step {steps[0]}, {error}") from None
             return False
         return True
 
-    def _sums_error(
+    def _weight_gradients_error(
         self, result: BackwardResult, wanted: Sequence[Array], steps: Sequence[int]
     ) -> float:
         """Compare gradients by weights, allowing each of the additions to round."""
@@ -154,7 +154,9 @@ class _BackwardCalls:
         additions = rows * self.inner.folded_reference.values_per_feature
         rounding = 2 * tolerance.roundoff * math.sqrt(additions)
         allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
-        return law.check_sums(result.by_weight, wanted, rows, [allowed] * len(wanted))
+        return law.check_each_weight_gradient(
+            result.by_weight, wanted, rows, [allowed] * len(wanted)
+        )
 
     def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:
         """Check a loss by the outputs at the cotangent's `steps`; name the step that errs."""

@@ -112,7 +112,7 @@ def check_finite(gradient: Array, name: str) -> None:
         raise LawBrokenError(f"{name} at step {_by_step(bad).argmax()} is NaN or infinite")
 
 
-def check_finite_sums(gradients: Sequence[Array | None]) -> None:
+def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
     for index, one in enumerate(gradients):
         if one is not None and not np.isfinite(widened(one)).all():
             raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
@@ -133,17 +133,17 @@ def check_weight_gradients(
     allowed = [TOLERANCES[precision].gradients] * len(expected.by_weight)
     if rounding:
         allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
-    return check_sums(gradients, expected.by_weight, rows, allowed)
+    return check_each_weight_gradient(gradients, expected.by_weight, rows, allowed)
 
 
-def check_sums(
+def check_each_weight_gradient(
     found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
     for index, one in enumerate(found):
         if one is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
     there = [one for one in found if one is not None]
-    off = sum_errors(there, wanted, rows)
+    off = weight_gradient_errors(there, wanted, rows)
     return max(
         (
             check_errors(errors_of_one, scale, f"gradient of weight {index}", most)
@@ -153,7 +153,7 @@ def check_sums(
     )
 
 
-def sum_errors(
+def weight_gradient_errors(
     found: Sequence[Array], wanted: Sequence[Array], rows: int
 ) -> list[tuple[Array, Array]]:
     """Return errors of gradients by the weights in units of their scales, each with its scale.

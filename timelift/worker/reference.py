@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from timelift.worker.engines import Array, Engine
-from timelift.worker.law import Reference, over_steps, step_errors, sum_errors
+from timelift.worker.law import Reference, over_steps, step_errors, weight_gradient_errors
 from timelift.worker.tolerance import TOLERANCES, DtypePrecision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
@@ -250,7 +250,9 @@ class FoldedReference:
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]
         rows = int(self.valid[:, list(steps)].sum())
-        return tuple(float(one.max(initial=0.0)) for one, _ in sum_errors(found, wanted, rows))
+        return tuple(
+            float(one.max(initial=0.0)) for one, _ in weight_gradient_errors(found, wanted, rows)
+        )
 
     def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
         steps = list(self._reference.steps)
