@@ -16,7 +16,7 @@ from numpy.random import Generator
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import TwoRunFindings, judge
+from timelift.analyse.changes.two_runs import TwoRunFindings, find_changes_between
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Share
 
@@ -64,7 +64,9 @@ def mark(scenario: noise.Scenario, launches: int, tries: int, random: Generator)
 def _compare(
     scenario: noise.Scenario, launches: int, random: Generator, planted: float = 0.0
 ) -> TwoRunFindings:
-    return judge(_run(scenario, launches, random), _run(scenario, launches, random, planted))
+    return find_changes_between(
+        _run(scenario, launches, random), _run(scenario, launches, random, planted)
+    )
 
 
 def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: float = 0.0) -> Run:

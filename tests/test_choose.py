@@ -12,9 +12,9 @@ from studies import choose as study
 from studies.noise import SCENARIOS
 from tests import journals
 from timelift import case
-from timelift.analyse.choose.question import ask, carried
+from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.scaling.both import scaling
+from timelift.analyse.scaling import scaling_of
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.options import KNOBS, OPTIONS
@@ -324,7 +324,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
     question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(to_measure(question, carried(run), longer=False))
+    words = shlex.split(to_measure(question, options_to_repeat(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     assert "--input-high" not in words
@@ -431,7 +431,7 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = scaling(results.load(path))
+    found = scaling_of(results.load(path))
     assert len(list(scaling_table.lines(found))) >= 2 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)

@@ -227,7 +227,7 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
     monkeypatch.setattr(
-        "timelift.analyse.changes.two_runs.sessions", lambda runs: seen.extend(runs) or {}
+        "timelift.analyse.changes.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     parsed = cli.parser("compare").parse_args(words)

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 import report
 from tests import histories, journals
-from timelift.analyse.changes.history import Wanted, read
+from timelift.analyse.changes.history import HistoryOptions, read
 from timelift.case import Case
 from timelift.present.figures import plot_history
 from timelift.present.figures.style import THEMES
@@ -252,7 +252,7 @@ def test_no_text_of_a_figure_overlaps_another_or_leaves_it(
 ) -> None:
     """The boxes of all texts, as drawn."""
     cases, slower = SHEETS[sheet]
-    history = read(histories.nights(results, 16, slower, cases=cases), Wanted())
+    history = read(histories.nights(results, 16, slower, cases=cases), HistoryOptions())
     for figure in plot_history.figures(history, theme).values():
         boxes = _boxes(figure)
         pairs = itertools.combinations(boxes, 2)
@@ -277,7 +277,7 @@ def _overlap(one: Any, other: Any) -> bool:
 def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
     """One line in colour for the case that changed, grey for the others."""
     _slow(results)
-    history = read(results, Wanted())
+    history = read(results, HistoryOptions())
     figure = plot_history.figures(history)["history-tokens"]
     (axes,) = figure.axes
     assert axes.get_xlabel() == "day of the run (UTC)"

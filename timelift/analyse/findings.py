@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, break_even, costs, execution, quality, recommend
+from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
-from timelift.analyse.scaling.both import Scaling, scaling
+from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.stats import lifts, pooled
 from timelift.analyse.stats.first_calls import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
@@ -48,7 +48,7 @@ class RunFindings:
     @cached_property
     def scaling(self) -> Scaling:
         """How times grow, and where one strategy overtakes another."""
-        return scaling(self.run)
+        return scaling_of(self.run)
 
     @cached_property
     def across(self) -> Sequence[across.ExecutionPair]:
@@ -92,7 +92,7 @@ class RunFindings:
     @cached_property
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
         """The strategies of each setting whose device waits for the next call."""
-        return {one.setting: execution.launch_bound(one, self.measured) for one in self.rankings}
+        return {one.setting: costs.launch_bound(one, self.measured) for one in self.rankings}
 
     def pooled(self, case: Case) -> pooled.Pooled:
         """Return what pytest-benchmark tells of all samples of a case."""
@@ -118,9 +118,8 @@ class RunFindings:
         return lifts.no_answers(self.run)
 
     @cached_property
-    def seen(self) -> quality.Seen:
-        """What was seen of the machine while the run went on."""
-        return quality.seen(self.run)
+    def machine_activity(self) -> quality.MachineActivity:
+        return quality.machine_activity(self.run)
 
     @cached_property
     def too_noisy(self) -> quality.TooNoisy | None:
@@ -143,10 +142,10 @@ class RunFindings:
         return recommend.recommend_each(self.rankings)
 
     @cached_property
-    def break_even(self) -> tuple[tuple[Ranking, tuple[break_even.Stage, ...]], ...]:
+    def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
         """From how many calls on which strategy has cost the least, setting by setting."""
         first = self.first_call_seconds
-        return tuple((one, break_even.stages(one, first)) for one in self.rankings)
+        return tuple((one, costs.cheapest_by_calls(one, first)) for one in self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

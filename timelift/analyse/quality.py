@@ -27,8 +27,8 @@ class Disturbance(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was seen of the machine; None where nothing was looked at.
+class MachineActivity:
+    """What was observed of the machine during a run; None where nothing was looked at.
 
     `canary_spread` is the standard deviation of log seconds between launches; the other two are
     shares of the time, and periods in which the container's quota held the run back.
@@ -53,10 +53,9 @@ class TooNoisy:
     disturbances: tuple[Disturbance, ...]
 
 
-def seen(run: Run) -> Seen:
-    """Return what was seen of the machine."""
+def machine_activity(run: Run) -> MachineActivity:
     beats, held_back = _facts(run, "canary_seconds"), _facts(run, "throttled_periods")
-    return Seen(
+    return MachineActivity(
         canary_spread=_spread(beats) if len(beats) > 1 else None,
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
@@ -65,7 +64,7 @@ def seen(run: Run) -> Seen:
 
 
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
-    """Return where the asked precision was not reached; None where it was."""
+    """Return where the asked precision was not reached, None where it was."""
     asked = _precision(run)
     widths = [
         row.known_to

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.break_even import FirstCalls, stages
+from timelift.analyse.costs import FirstCalls, cheapest_by_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict
 from timelift.case import AXES, Gradients, Setting
@@ -64,7 +64,6 @@ class Recommendation:
 
     @property
     def strategy(self) -> str:
-        """The recommended strategy."""
         return self.price.strategy
 
     @property
@@ -74,12 +73,12 @@ class Recommendation:
 
     @property
     def is_safe(self) -> bool:
-        """Whether the recommended strategy was nowhere shown slower."""
+        """True if the recommended strategy was nowhere shown slower."""
         return self.strategy in self.safe
 
     @property
     def is_answer(self) -> bool:
-        """Whether launches bound its price; else it is only the closest that was seen."""
+        """True if launches bound its price; else it is only the closest that was seen."""
         return self.price.bound
 
 
@@ -115,7 +114,7 @@ def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]
 
 
 def _never_slower(contests: Sequence[Ranking]) -> list[str]:
-    """Name the strategies that are nowhere shown slower than the best, in the order of their names.
+    """Return the strategies that are nowhere shown slower than the best, by name.
 
     One setting has its own verdicts, which hold together. Of all findings of slower over several,
     at most 1 - `CONFIDENCE` are false in expectation (Benjamini and Hochberg 1995, Journal of the
@@ -138,7 +137,7 @@ def _never_slower(contests: Sequence[Ranking]) -> list[str]:
 
 
 def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
-    """Whether the row could have been found slower than the first, which is tested itself."""
+    """True if the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
 
@@ -189,7 +188,6 @@ class ByAxis:
 
     @property
     def values(self) -> tuple[object, ...]:
-        """All values of the axis, in order."""
         return tuple(value for _, values in self.picks for value in values)
 
 
@@ -297,8 +295,8 @@ def _first_call(
     seconds = [first[case] for case in cases if case in first]
     if not seconds:
         return None
-    later = [stage for one in contests for stage in stages(one, first)[1:]]
-    calls = [stage.calls - 1 for stage in later if stage.strategy == strategy]
+    later = [step for one in contests for step in cheapest_by_calls(one, first)[1:]]
+    calls = [step.calls - 1 for step in later if step.strategy == strategy]
     paid = (min(calls), max(calls)) if calls else None
     return FirstCallRange((min(seconds), max(seconds)), paid)
 

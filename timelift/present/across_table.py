@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from timelift.analyse.across import ExecutionPair
 from timelift.analyse.stats.verdicts import Comparison
-from timelift.present.execution import modes
+from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
 

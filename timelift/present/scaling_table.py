@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
-from timelift.analyse.scaling.both import Scaling
-from timelift.analyse.scaling.family import others
+from timelift.analyse.scaling import Scaling
+from timelift.analyse.scaling.family import without_size
+from timelift.analyse.scaling.growth import Exponent, Kind
 from timelift.analyse.scaling.overtaking import Crossover
-from timelift.analyse.scaling.powers import Exponent, Kind
 from timelift.case import AXES, Setting
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.units import three_figures
@@ -47,7 +47,7 @@ def lines(found: Scaling) -> Iterator[str]:
 def _by_family(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:
     groups: dict[_Key, list[Any]] = {}
     for axis, setting, one in found:
-        groups.setdefault((axis, others(setting, axis)), []).append(one)
+        groups.setdefault((axis, without_size(setting, axis)), []).append(one)
     return groups
 
 

@@ -14,16 +14,25 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.machine_moves import SETTING_GATE, canary_change, together
-from timelift.analyse.changes.shift import SessionSpread, Shift, measured, sessions, shifts
-from timelift.analyse.changes.states import CaseState, ChangeState, LevelChange, MachineMove
+from timelift import journal
+from timelift.analyse.changes.shift import (
+    SETTING_GATE,
+    CaseShift,
+    SessionSpread,
+    canary_change,
+    case_shifts,
+    measured,
+    session_spreads,
+    setting_shifts,
+)
+from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.journal import Difference, differences, flat
+from timelift.journal import Difference
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
@@ -39,15 +48,16 @@ _DIGITS = 9
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
-    before, after = _engines(old), _engines(new)
-    engines = [one for one in differences(before, after) if None not in (one.old, one.new)]
-    sides = [flat(run.header.machine.identity) for run in (old, new)]
-    return *(differences(*sides) if any(sides) else [Difference("machine", None, None)]), *engines
+    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
+    engines = journal.differences(_engines(old), _engines(new))
+    return (
+        *journal.identity_differences(old.header.machine, new.header.machine),
+        *(one for one in engines if None not in (one.old, one.new)),
+    )
 
 
 def _engines(run: Run) -> dict[str, str]:
-    """Return what each backend told of its device: names and switches such as tf32."""
+    """Return the names and switches, such as tf32, of each backend's device."""
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
@@ -57,17 +67,12 @@ def _engines(run: Run) -> dict[str, str]:
 
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
-    return tuple(differences(_drift(old), _drift(new)))
-
-
-def versions_drifted(found: Sequence[Difference]) -> bool:
-    """True if other packages or another interpreter were measured, which no revision explains."""
-    return any(one.name not in _NOT_INSTALLED for one in found)
-
-
-def _drift(run: Run) -> dict[str, str]:
-    asked = {name: run.header.options[name] for name in _OPTIONS if name in run.header.options}
-    return flat(run.header.machine.drift) | flat(asked)
+    asked = [
+        journal.flat({name: run.header.options.get(name) for name in _OPTIONS})
+        for run in (old, new)
+    ]
+    machines = journal.drift_differences(old.header.machine, new.header.machine)
+    return (*machines, *journal.differences(*asked))
 
 
 @dataclass(frozen=True)
@@ -85,17 +90,14 @@ class Decision:
 
 
 def decision(old: Run, new: Run) -> Decision:
-    """Return what would decide between two runs.
-
-    Where both measured one commit without changes, no revision is to blame.
-    """
-    before, after = commit(old), commit(new)
+    """Return what would decide between two runs: nothing where both are of one clean commit."""
+    before, after = _commit(old), _commit(new)
     dirty = old.header.commit.dirty or new.header.commit.dirty
     same = bool(before) and before == after and not dirty
     return Decision(before, after, same)
 
 
-def commit(run: Run) -> str:
+def _commit(run: Run) -> str:
     """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
     found = run.header.commit.id or ""
     return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
@@ -110,7 +112,7 @@ class CaseBetween(CaseState):
     """
 
     change: LevelChange
-    shift: Shift
+    shift: CaseShift
     session: SessionSpread
     visible: float
 
@@ -120,7 +122,7 @@ class TwoRunFindings:
     """All that was found between two runs; `lost` are cases that were measured and now fail."""
 
     cases: tuple[CaseBetween, ...]
-    settings: Mapping[Setting, MachineMove]
+    settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
@@ -130,7 +132,7 @@ class TwoRunFindings:
 
     @property
     def suspect_rows(self) -> int:
-        """How many of the judged cases are suspect by their times; they come first."""
+        """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
     @property
@@ -141,7 +143,7 @@ class TwoRunFindings:
         return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
 
     @property
-    def suspect_settings(self) -> dict[Setting, MachineMove]:
+    def suspect_settings(self) -> dict[Setting, CommonShift]:
         """The settings that became slower by more than a machine does by itself."""
         return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
 
@@ -157,24 +159,23 @@ class TwoRunFindings:
 
     @property
     def packages_drifted(self) -> bool:
-        """True if other packages or another interpreter were measured."""
-        return versions_drifted(self.drift)
+        """True if other packages or another interpreter were measured, which no revision undoes."""
+        return any(one.name not in _NOT_INSTALLED for one in self.drift)
 
     @property
     def any_suspect(self) -> bool:
-        """True if anything is suspect."""
         return bool(self.suspects or self.suspect_settings)
 
 
-def judge(
+def find_changes_between(
     old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
 ) -> TwoRunFindings:
     """Compare two runs of one machine; `history` are its other runs in the order of their times."""
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
     return TwoRunFindings(
-        cases=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
-        settings=together(old, new),
+        cases=_cases(case_shifts(old, new), session_spreads(history), float(np.log1p(gate))),
+        settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
@@ -193,10 +194,10 @@ def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     }
 
 
-def _judged(
-    found: Sequence[Shift], learnt: Mapping[Case, SessionSpread], margin: float
+def _cases(
+    found: Sequence[CaseShift], learnt: Mapping[Case, SessionSpread], margin: float
 ) -> tuple[CaseBetween, ...]:
-    """Judge every case, suspects first and then by how much slower they became."""
+    """Return every case, suspects first and then by how much slower they became."""
     if not found:
         return ()
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
@@ -222,7 +223,7 @@ def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
     return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
 
 
-def _spread(found: Sequence[Shift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
+def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
     """Return each change's standard error, both sessions included, and its degrees of freedom."""
     launches = np.array([shift.variance for shift in found])
     session = 2 * np.array([one.variance for one in known])
@@ -231,20 +232,20 @@ def _spread(found: Sequence[Shift], known: Sequence[SessionSpread]) -> tuple[Sam
 
 
 def _states(
-    found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
+    found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    """Name each change; with too few launches on either side none is known."""
+    """Return the state of each case; with too few launches on either side it is not known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, student.tail(effect / scale, df), 1.0)
     faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
     alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
-    states = np.where(_found(faster) & (effect <= -margin), ChangeState.FASTER, states)
-    states = np.where(_found(slower) & (effect >= margin), ChangeState.SUSPECT, states)
+    states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
+    states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
     return [ChangeState(state) for state in states.tolist()]
 
 
-def _found(p: Samples) -> NDArray[np.bool_]:
+def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a chance is below `LEVEL` and a discovery among all of them."""
     ordered = np.sort(p)
     allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
@@ -254,7 +255,7 @@ def _found(p: Samples) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """One of the two runs: its commit, and the seconds per call of its measured cases."""
+    """One of the two runs, and the seconds per call of its measured cases."""
 
     run: Run
     seconds: Mapping[Case, float]
@@ -283,7 +284,7 @@ class TwoRuns:
     advisory: bool = False
 
 
-def compared(
+def compare_runs(
     old: Run,
     new: Run,
     history: Sequence[Run] = (),
@@ -292,7 +293,7 @@ def compared(
     advisory: bool = False,
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
-    findings = judge(old, new, history, gate)
+    findings = find_changes_between(old, new, history, gate)
     return TwoRuns(_side(old), _side(new), findings, decision(old, new), advisory)
 
 
