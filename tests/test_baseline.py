@@ -8,9 +8,9 @@ import pytest
 
 import report
 from tests import journals
-from tests.stored import STRATEGIES, stored
+from tests.stored import STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes.two_runs import find_changes_between
+from timelift.analyse.changes.two_runs import find_changes_between, identity_differences
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
@@ -157,6 +157,15 @@ def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
 def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
     """And no other."""
     assert baseline.scrub(text).replace("file:", "") == clean
+
+
+@pytest.mark.parametrize("cpu", ["Xeon(R) CPU @ 2.20GHz", "Ryzen 5 w/ Graphics"])
+def test_a_baseline_is_of_the_machine_of_its_run(tmp_path, cpu):
+    """Whatever its processor is called: else it could not be compared with any run."""
+    path = stored(tmp_path / "run.jsonl", 1, sizes=1, machine=other_machine(cpu=cpu))
+    run = results.load(path)
+    kept = results.load(baseline.write(run, tmp_path / "base.jsonl"))
+    assert identity_differences(run, kept) == ()
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path):

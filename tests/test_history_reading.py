@@ -41,7 +41,7 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Pa
 def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
     tmp_path: Path,
 ) -> None:
-    """A baseline that is a copy of a run counts once."""
+    """Of a run and its baseline, which has fewer digits, the run counts."""
     _nights(tmp_path)
     for folder in ("example/selftest", "example/against", "baselines"):
         (tmp_path / folder).mkdir(parents=True)
@@ -51,6 +51,7 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
     names = [one.path.relative_to(tmp_path).as_posix() for one in history.of_machine(tmp_path).runs]
     assert len(names) == 5
     assert names[-1] == "baselines/x.jsonl"
+    assert "example/001.jsonl" in names
     assert not [name for name in names if "selftest" in name or "against" in name]
 
 
