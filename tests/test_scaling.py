@@ -11,6 +11,7 @@ from studies import scaling
 from studies.noise import SCENARIOS, Scenario
 from studies.scaling import Law, crossing, run
 from tests import journals
+from tests.printed import printed
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
 from timelift.analyse.scaling import Kind, crossovers, exponents, scaling_of
@@ -309,17 +310,21 @@ def test_the_command_prints_its_marks(capsys, monkeypatch):
 # --- words ---
 
 
-def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
+def test_a_terminal_shows_powers_and_what_overtakes_what(tmp_path):
     """As a reader sees them in the terminal."""
     cases = journals.grid(
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    assert list(scaling_table.lines(scaling_of(results.load(path)))) == [
-        "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
+    assert printed(scaling_table, scaling_of(results.load(path))) == [
+        "",
+        "how time grows: p of c0 + c1 n^p, with 95 % intervals over launches",
+        "",
         "tokens-T1…64-B1-forward-graph, by sequence length",
-        "  native      0.99 [0.98, 1.01]",
-        "  loop_slice  1.00 [1.00, 1.00]  overhead until 1.67 [1.66, 1.68] steps",
+        "strategy        p   95 % interval            overhead until   rests on",
+        "──────────────────────────────────────────────────────────────────────",
+        "native       0.99    [0.98, 1.01]                                  fit",
+        "loop_slice   1.00    [1.00, 1.00]   1.67 [1.66, 1.68] steps        fit",
         "  native overtakes loop_slice at 1.72 [1.53, 1.96] steps",
     ]
 
@@ -328,7 +333,7 @@ def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
     found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    assert list(scaling_table.lines(found)) == []
+    assert printed(scaling_table, found) == []
     assert scaling_table.sheets(found) == {}
 
 
@@ -339,4 +344,4 @@ def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     sheets = scaling_table.sheets(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]
-    assert any(line.startswith("@x-T1--T1…64-B8") for line in scaling_table.lines(found))
+    assert any(line.startswith("@x-T1--T1…64-B8") for line in printed(scaling_table, found))

@@ -149,8 +149,8 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
     found = find_out(run, trust.of_machine(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
-    terminal.show_lines(scaling_table.lines(found.scaling), console)
-    terminal.show_lines(across_table.lines(found.across), console)
+    scaling_table.show(found.scaling, console)
+    across_table.show(found.across, console)
     from timelift.present.page import files  # noqa: PLC0415 - figures are imported once all is said
 
     say(["", str(files.write(found, words, folder))])

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from timelift.analyse.changes.states import ChangeState
@@ -29,7 +28,7 @@ from timelift.present.changed import (
 )
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
-from timelift.present.terminal import show_line, show_table
+from timelift.present.terminal import show_line, show_note, show_table
 from timelift.present.units import MILLISECONDS
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
@@ -48,7 +47,7 @@ def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
         styles = [STYLES.get(one.state, "") for one in found]
         show_table(cases(found, compared), console, styles)
     for line in notes(compared, rows):
-        console.print(Padding.indent(Text(plain(line)), 2))
+        show_note(console, line)
     for line in ending(compared, rows):
         console.print(Text(plain(line)), soft_wrap=True)
 
