@@ -77,7 +77,6 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
-    """Return the difference of both locations in every launch that both played."""
     numbers = sorted({launch.number for pair in matched for one in pair for launch in one.launches})
     place = {number: column for column, number in enumerate(numbers)}
     effect = np.full((len(matched), len(numbers)), np.nan)
@@ -92,7 +91,6 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
 
 
 def _difference(usual: LaunchSamples, other: LaunchSamples) -> tuple[float, float]:
-    """Return the log ratio of two launches' seconds per call, and its error."""
     first, second = (log_seconds(one.seconds_per_call) for one in (usual, other))
     error = np.hypot(batch_error(first), batch_error(second))
     return float(trimmed_mean(second) - trimmed_mean(first)), float(error)

@@ -95,8 +95,6 @@ def median(seconds: Samples) -> float:
 
 
 class Device(NamedTuple):
-    """What shares a limit."""
-
     device: str
     threads: int
     backend: str
@@ -156,8 +154,6 @@ def launch_bound(ranking: Ranking, measured: Measured) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class ForwardAndBackward:
-    """One strategy in one size: seconds of a forward call and of a backward call."""
-
     forward: Case
     backward: Case
     forward_seconds: float
@@ -165,7 +161,6 @@ class ForwardAndBackward:
 
 
 def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward]:
-    """Return every case that was measured backward and forward."""
     seconds = {row.case: row.seconds_per_call for one in rankings for row in one.everyone}
     backward = [case for case in seconds if case.setting.phase is Phase.BACKWARD]
     return [

@@ -17,8 +17,6 @@ _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
 class Disturbance(StrEnum):
-    """What kept a run from being precise."""
-
     OTHER_PROGRAMS = "other programs"
     OTHER_GUESTS = "other guests"
     CROWDED_THREADS = "crowded threads"
@@ -64,7 +62,6 @@ def machine_activity(run: Run) -> MachineActivity:
 
 
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
-    """Return where the asked precision was not reached, None where it was."""
     asked = _precision(run)
     widths = [
         row.known_to
@@ -106,7 +103,6 @@ def _facts(run: Run, name: str) -> list[float]:
 
 
 def _launches(run: Run) -> Iterable[LaunchSamples]:
-    """Return one rival's launch for each setting and launch."""
     return {
         (one.case.setting, launch.number): launch
         for one in run.measurements

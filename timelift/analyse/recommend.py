@@ -24,8 +24,6 @@ _FIXED = ("seq_len", "batch", "phase", "mode", "device")
 
 
 class Why(StrEnum):
-    """What a recommendation rests on."""
-
     NEVER_SLOWER = "never shown slower"
     ONE_LAUNCH = "closest in one launch"
     FEW_LAUNCHES = "closest in few launches"
@@ -68,12 +66,10 @@ class Recommendation:
 
     @property
     def price(self) -> Price:
-        """What the recommended strategy costs at most."""
         return self.prices[0]
 
     @property
     def is_safe(self) -> bool:
-        """True if the recommended strategy was nowhere shown slower."""
         return self.strategy in self.safe
 
     @property
@@ -108,7 +104,6 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
 
 
 def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]:
-    """Recommend a strategy for each setting by itself, where several were measured."""
     found = ((one.setting, recommend([one])) for one in rankings)
     return {setting: one for setting, one in found if one}
 
@@ -229,7 +224,6 @@ class ForWorkload:
 
 
 def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
-    """Recommend a strategy for every workload with contests, in order of their names."""
     groups: dict[str, list[Ranking]] = defaultdict(list)
     for ranking in rankings:
         if len(ranking.rows) > 1:
@@ -290,7 +284,6 @@ def _fixed(contests: Sequence[Ranking]) -> dict[str, object]:
 def _first_call(
     contests: Sequence[Ranking], strategy: str, first: FirstCalls
 ) -> FirstCallRange | None:
-    """Return how long the first call takes, and after how many calls a dear one has paid off."""
     cases = (row.case for one in contests for row in one.rows if row.case.strategy == strategy)
     seconds = [first[case] for case in cases if case in first]
     if not seconds:

@@ -108,7 +108,6 @@ def sheets(found: Sequence[ExecutionPair]) -> dict[str, str]:
 
 
 def page_tables(found: Sequence[ExecutionPair]) -> Iterator[Table]:
-    """Return the table as the page shows it, if it has a row."""
     if found:
         axes = varying(pair.usual for pair in found)
         names = ("strategy", "axis", "usual", "other", *axes, "ratio", "low", "high", "verdict")

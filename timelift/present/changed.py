@@ -37,7 +37,6 @@ def interval(change: LevelChange) -> str:
 
 
 def fact_in_words(change: FactChange) -> str:
-    """Write a fact with its value before and after."""
     name, write = FACTS[change.name]
     return f"{name} {write(change.old)} → {write(change.new)}"
 

@@ -10,7 +10,6 @@ from rich.text import Text
 from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.changes.two_runs import (
     CaseBetween,
-    ComparedRun,
     Decision,
     TwoRunFindings,
     TwoRuns,
@@ -38,7 +37,6 @@ _ADVISED = {ChangeState.SUSPECT: "slower there"}
 
 
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
-    """Print everything, the worst first; `rows` limits the table beyond the suspects."""
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
     found = shown(compared.findings, rows)
@@ -53,9 +51,8 @@ def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
-    """Write which runs, what drifted between them, and the canary's change."""
-    yield "old", _run(compared.old.run, compared.decision.old)
-    yield "new", _run(compared.new.run, compared.decision.new)
+    yield "old", _run(compared.old, compared.decision.old)
+    yield "new", _run(compared.new, compared.decision.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.findings.drift:
@@ -80,14 +77,14 @@ def shown(findings: TwoRunFindings, rows: int) -> Sequence[CaseBetween]:
 
 def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
-    side = _rank if compared.advisory else _seconds
+    side = _place if compared.advisory else _seconds
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: _state(one, compared)),
         number("change", value=attrgetter("change.shift"), format=percent),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
-        side("old", compared.old),
-        side("new", compared.new),
+        side("old"),
+        side("new"),
         number("beside", value=attrgetter("shift.rivals"), rank=4),
         Column("launches", value=_launches, rank=5, right=True),
     )
@@ -103,17 +100,13 @@ def _state(one: CaseBetween, compared: TwoRuns) -> str:
     return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
-def _seconds(name: str, side: ComparedRun) -> Column:
-    return number(name, value=lambda one: side.seconds[one.case], unit=MILLISECONDS, rank=3)
+def _seconds(side: str) -> Column:
+    return number(side, None, attrgetter(f"{side}.seconds_per_call"), unit=MILLISECONDS, rank=3)
 
 
-def _rank(name: str, side: ComparedRun) -> Column:
-    return Column(
-        f"{name} rank",
-        value=lambda one: "{} of {}".format(*side.rank(one.case)),
-        rank=3,
-        right=True,
-    )
+def _place(side: str) -> Column:
+    text = "{0.place} of {0.rivals}".format
+    return Column(f"{side} rank", value=attrgetter(side), format=text, rank=3, right=True)
 
 
 def _launches(one: CaseBetween) -> str:
@@ -170,7 +163,6 @@ def _settings(findings: TwoRunFindings) -> Iterator[str]:
 
 
 def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
-    """Write how many suspects there are, and the command that decides about each."""
     findings = compared.findings
     many = len(findings.cases)
     if compared.advisory:

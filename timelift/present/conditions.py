@@ -45,7 +45,6 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
 
 
 def execution(run: Run) -> Iterator[tuple[str, str]]:
-    """Write the modes, and what each backend told of its device."""
     measured = [one for one in run.measurements if one.launches]
     if words := modes(one.case.setting for one in measured):
         yield "modes", words
@@ -55,7 +54,6 @@ def execution(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def modes(settings: Iterable[Setting]) -> str:
-    """Describe the modes that occur on each backend; those that no backend has are left out."""
     found = {(one.mode, one.backend) for one in settings}
     known = [key for key in itertools.product(Mode, Backend) if key in found & MODES.keys()]
     return "; ".join(
@@ -81,7 +79,6 @@ def launch_bound(names: Sequence[str], device: str) -> Iterator[str]:
 
 
 def quiet(found: MachineActivity) -> str:
-    """Write what was observed of the machine, nothing where nothing was."""
     return "; ".join(_observed(found))
 
 

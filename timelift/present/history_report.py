@@ -45,7 +45,6 @@ _IN_CSV = (
 
 
 def show(history: History, console: Console) -> None:
-    """Print the head, the cases that changed, and what was wrong with the files."""
     for label, text in head(history):
         show_line(console, f"{label:>9}  ", text)
     found = history.findings.changed
@@ -70,7 +69,6 @@ def _show_more(found: int, console: Console) -> None:
 
 
 def head(history: History) -> Iterator[tuple[str, str]]:
-    """Yield the head of a history as pairs of a label and a text."""
     runs = history.runs
     yield "machine", history.machine.name
     shown = f"{len(history.findings.cases)} of {len(history.cases)} cases"
@@ -123,7 +121,6 @@ def _with_it(history: History, before: int, after: int) -> str:
 
 
 def _answer(history: History) -> str:
-    """Write in a sentence how the latest runs stand."""
     if history.too_short:
         return (
             f"too few runs: a change needs {LEAST_RUNS} runs before it and {LEAST_RUNS} after it, "
@@ -138,7 +135,6 @@ def _answer(history: History) -> str:
 
 
 def past(history: History) -> Iterator[str]:
-    """Write which changes are over or were answered by others."""
     for one in history.findings.cases:
         for change in one.past:
             where = _where(history, change.before, change.after)
@@ -146,7 +142,6 @@ def past(history: History) -> Iterator[str]:
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
-    """Return the history as Markdown; `figures` are the names of pictures in the same folder."""
     found = history.findings.changed
     every = cases(history.findings.cases, history).pick("case", "now", "runs", "changes")
     earlier = [f"- {markdown(line)}" for line in past(history)]
@@ -212,7 +207,6 @@ def _differences(place: LevelChange | CommonShift | None, history: History) -> s
 
 
 def csv_history(history: History) -> str:
-    """Return one row a case as CSV: its axes and its state now."""
     return csv_of_values(cases(history.findings.cases, history).pick(*_IN_CSV))
 
 

@@ -24,7 +24,6 @@ _TIMES = 1.5
 
 
 def why(one: Recommendation) -> str:
-    """Write what a recommendation rests on."""
     where = "its one setting" if one.settings == 1 else f"all {one.settings} settings"
     return _WHY[one.why].format(where)
 
@@ -56,7 +55,6 @@ def _for_workload(one: Recommendation) -> str:
 
 
 def everywhere(one: Recommendation | None) -> Iterator[str]:
-    """Write of several settings together which strategies are safe in all of them."""
     if one is None or one.settings == 1:
         return
     if one.safe:
@@ -78,7 +76,6 @@ def price_in_words(low: float, high: float) -> str:
 
 
 def price_sentence(row: RankedCase) -> str:
-    """Write what choosing a strategy costs."""
     strategy, (low, high) = row.case.strategy, row.price
     if not row.price_is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"

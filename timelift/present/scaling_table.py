@@ -76,7 +76,6 @@ def _label(found: Sequence[Exponent]) -> str:
 
 
 def crossing_in_words(one: Crossover) -> str:
-    """Return one crossover as a sentence: which strategy overtakes which, and where."""
     where = f"{three_figures(one.size)} [{three_figures(one.low)}, {three_figures(one.high)}]"
     return f"{one.then} overtakes {one.first} at {where} {_UNITS[one.axis]}"
 
@@ -166,7 +165,6 @@ def sheets(found: Scaling) -> dict[str, str]:
 
 
 def page_tables(found: Scaling) -> Iterator[Table]:
-    """Return both as the page shows them, if they have a row."""
     ends = ("bend", "bend_low", "bend_high")
     axes = varying(one.case for one in found.exponents)
     several = [axis for axis in AXES if axis not in _SHORT and _vary(found.crossovers, axis)]

@@ -102,7 +102,6 @@ def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[n
 
 
 def changed_apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[CommonShift]:
-    """Return the places where at least half of all cases changed against each other."""
     found = []
     for after, share in _crowded(changes, runs, HALF):
         moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]

@@ -40,7 +40,6 @@ class RunHead:
 
     @property
     def day(self) -> str:
-        """The date of the run, in UTC."""
         return self.started.date().isoformat()
 
     @property
@@ -49,7 +48,6 @@ class RunHead:
 
     @property
     def key(self) -> tuple[str, Identity]:
-        """What runs of one history have in common."""
         return self.name, journal.identity_of(self.machine)
 
     @property
@@ -112,7 +110,6 @@ def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
 
 
 def _others(heads: Sequence[RunHead], chosen: RunHead) -> Iterator[str]:
-    """Yield how many runs belong to histories of other machines."""
     counts: dict[str, int] = defaultdict(int)
     for one in heads:
         if one.key != chosen.key:
@@ -180,12 +177,10 @@ class History:
 
     @property
     def runs(self) -> tuple[RunHead, ...]:
-        """The runs, the oldest first: positions in what was found count them from 0."""
         return self.machine.runs
 
     @property
     def too_short(self) -> bool:
-        """True if there are too few runs for any change."""
         return len(self.runs) < 2 * LEAST_RUNS
 
     @property
@@ -203,7 +198,6 @@ class History:
         return sorted(places.items(), key=lambda item: (-item[0][1], -len(item[1])))
 
     def differences(self, before: int, after: int) -> tuple[Difference, ...]:
-        """Return what was installed or set otherwise between two runs, by position."""
         return journal.drift_differences(self.runs[before].machine, self.runs[after].machine)
 
 
@@ -230,7 +224,6 @@ def read(results: Path, options: HistoryOptions) -> History:
 
 
 def _summary(path: Path) -> RunSummary:
-    """Sum up a run; one that went away meanwhile is empty."""
     try:
         return summary_of_run(path)
     except OSError:
@@ -238,7 +231,6 @@ def _summary(path: Path) -> RunSummary:
 
 
 def _shown(cases: tuple[CaseHistory, ...], options: HistoryOptions) -> tuple[CaseHistory, ...]:
-    """Keep the cases that were asked for."""
     shown = tuple(one for one in cases if _is_asked(one.case, options))
     if shown:
         return shown

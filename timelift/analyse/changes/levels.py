@@ -44,8 +44,6 @@ class RunSummary:
 
 @dataclass
 class _Reading:
-    """A journal while it is read: log medians by case and launch."""
-
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
@@ -131,12 +129,10 @@ class RunLevels:
     log_canary: Samples
 
     def part(self, first: int, end: int) -> "RunLevels":
-        """Return the levels of the runs from `first` to before `end`."""
         return RunLevels(self.cases, self.log_seconds[:, first:end], self.log_canary[first:end])
 
     @property
     def settings(self) -> dict[Setting, NDArray[np.int_]]:
-        """The rows of each setting."""
         rows: dict[Setting, list[int]] = defaultdict(list)
         for row, case in enumerate(self.cases):
             rows[case.setting].append(row)

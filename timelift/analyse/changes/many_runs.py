@@ -78,7 +78,6 @@ class Era:
     fitted: FittedSeries
 
     def change(self, one: Segment, other: Segment) -> LevelChange:
-        """Return the difference of two levels with its interval."""
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(student.quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         reach *= noise.error(one, other)
@@ -87,7 +86,6 @@ class Era:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """The levels in order, by their places in the history."""
         return tuple(
             Level(int(self.places[one.first]), int(self.places[one.end - 1]), one.runs, one.mean)
             for one in self.fitted.segments
@@ -95,7 +93,6 @@ class Era:
         )
 
     def changes(self, gate: float) -> Iterator[LevelChange]:
-        """Yield the changes from one level to the next that reach the gate."""
         for pair in pairwise(self.fitted.segments):
             found = self.change(*pair)
             if abs(found.shift) >= math.log1p(gate):
@@ -148,7 +145,6 @@ class CaseHistory(CaseState):
 
     @property
     def runs(self) -> int:
-        """How many runs measured it."""
         return int(np.isfinite(self.ratio).sum())
 
     @property
@@ -164,19 +160,15 @@ class CaseHistory(CaseState):
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """What a history shows: its cases in order, and the common shifts of the machine."""
-
     cases: tuple[CaseHistory, ...]
     common_shifts: tuple[CommonShift, ...]
 
     @property
     def worse(self) -> list[CaseHistory]:
-        """The cases with a slow-down that is still there."""
         return [one for one in self.cases if one.state in WORSE]
 
     @property
     def changed(self) -> list[CaseHistory]:
-        """The cases that became slower or faster, the worst first."""
         changed = [one for one in self.cases if one.state in _WORST_FIRST and one.change]
         return sorted(changed, key=_worst_first)
 
@@ -188,7 +180,6 @@ class HistoryFindings:
 
     @property
     def counts(self) -> dict[ChangeState, int]:
-        """How many cases are in each state that any of them is in."""
         counts = Counter(one.state for one in self.cases)
         return {state: counts[state] for state in ChangeState if counts[state]}
 

@@ -55,11 +55,9 @@ class Noise:
     df: float
 
     def error(self, one: Segment, other: Segment) -> float:
-        """Return the standard error of the difference of two levels."""
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
-        """Return the two-sided chance of so large a difference where there is none."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
@@ -143,7 +141,6 @@ def _without_outliers(values: Samples, sd: float) -> Samples:
 
 
 def _pelt(values: Samples, sd: float) -> list[int]:
-    """Return the ends of the segments that PELT proposes, the last one included."""
     count = len(values)
     if count < 2 * LEAST_RUNS:
         return [count]

@@ -196,7 +196,6 @@ def _setting_shift(pairs: Sequence[tuple[Measurement, Measurement]]) -> CommonSh
 
 
 def canary_change(old: Run, new: Run) -> float:
-    """Return the canary's change over whole runs as a log ratio, NaN where a run has none."""
     return _log_canary(new.measurements) - _log_canary(old.measurements)
 
 

@@ -7,9 +7,9 @@ in expectation, and where nothing changed at all, any is named in at most 1 of 2
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,6 @@ def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
 
 
 def _engines(run: Run) -> dict[str, str]:
-    """Return the names and switches, such as tf32, of each backend's device."""
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
@@ -104,6 +103,15 @@ def _commit(run: Run) -> str:
 
 
 @dataclass(frozen=True)
+class CaseInRun:
+    """A case in one of the runs: its place among so many rivals, the fastest first."""
+
+    seconds_per_call: float
+    place: int
+    rivals: int
+
+
+@dataclass(frozen=True)
 class CaseBetween(CaseState):
     """One case between two runs: its change, which always is known, and what that rests on.
 
@@ -112,6 +120,8 @@ class CaseBetween(CaseState):
     """
 
     change: LevelChange
+    old: CaseInRun
+    new: CaseInRun
     shift: CaseShift
     session: SessionSpread
     visible: float
@@ -144,7 +154,6 @@ class TwoRunFindings:
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
-        """The settings that became slower by more than a machine does by itself."""
         return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
 
     @property
@@ -174,7 +183,7 @@ def find_changes_between(
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
     return TwoRunFindings(
-        cases=_cases(case_shifts(old, new), session_spreads(history), float(np.log1p(gate))),
+        cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
@@ -186,7 +195,6 @@ def find_changes_between(
 
 
 def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
-    """Return the cases that the new run tried and failed, each as it ended."""
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
@@ -195,9 +203,11 @@ def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
 
 
 def _cases(
-    found: Sequence[CaseShift], learnt: Mapping[Case, SessionSpread], margin: float
+    old: Run, new: Run, learnt: Mapping[Case, SessionSpread], margin: float
 ) -> tuple[CaseBetween, ...]:
     """Return every case, suspects first and then by how much slower they became."""
+    found = case_shifts(old, new)
+    before, after = _places(old), _places(new)
     if not found:
         return ()
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
@@ -210,6 +220,8 @@ def _cases(
         [shift.case for shift in found],
         _states(found, effect, scale, df, margin),
         [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        [before[shift.case] for shift in found],
+        [after[shift.case] for shift in found],
         found,
         known,
         np.maximum(alone, margin).tolist(),
@@ -218,13 +230,27 @@ def _cases(
     return tuple(sorted(rows, key=_worst_first))
 
 
+def _places(run: Run) -> dict[Case, CaseInRun]:
+    seconds = {
+        case: float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
+        for case, one in measured(run).items()
+    }
+    by_setting: dict[Setting, list[float]] = defaultdict(list)
+    for case, one in seconds.items():
+        by_setting[case.setting].append(one)
+    return {
+        case: CaseInRun(one, 1 + sum(other < one for other in rivals), len(rivals))
+        for case, one in seconds.items()
+        for rivals in [by_setting[case.setting]]
+    }
+
+
 def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
     """Return what a case is sorted by; the names decide where changes agree but for rounding."""
     return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
 
 
 def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
-    """Return each change's standard error, both sessions included, and its degrees of freedom."""
     launches = np.array([shift.variance for shift in found])
     session = 2 * np.array([one.variance for one in known])
     spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
@@ -234,7 +260,6 @@ def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple
 def _states(
     found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    """Return the state of each case; with too few launches on either side it is not known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, student.tail(effect / scale, df), 1.0)
     faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
@@ -254,31 +279,11 @@ def _discovered(p: Samples) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True)
-class ComparedRun:
-    """One of the two runs, and the seconds per call of its measured cases."""
-
-    run: Run
-    seconds: Mapping[Case, float]
-
-    @cached_property
-    def _by_setting(self) -> dict[Setting, list[float]]:
-        found: dict[Setting, list[float]] = {}
-        for case, seconds in self.seconds.items():
-            found.setdefault(case.setting, []).append(seconds)
-        return found
-
-    def rank(self, case: Case) -> tuple[int, int]:
-        """Return the place of a case among its rivals, the fastest first, and how many they are."""
-        rivals = self._by_setting[case.setting]
-        return 1 + sum(one < self.seconds[case] for one in rivals), len(rivals)
-
-
-@dataclass(frozen=True)
 class TwoRuns:
     """Two runs and what was found between them; `advisory` where they are of two machines."""
 
-    old: ComparedRun
-    new: ComparedRun
+    old: Run
+    new: Run
     findings: TwoRunFindings
     decision: Decision
     advisory: bool = False
@@ -292,14 +297,5 @@ def compare_runs(
     *,
     advisory: bool = False,
 ) -> TwoRuns:
-    """Compare two runs; `history` are the machine's other runs in the order of their times."""
     findings = find_changes_between(old, new, history, gate)
-    return TwoRuns(_side(old), _side(new), findings, decision(old, new), advisory)
-
-
-def _side(run: Run) -> ComparedRun:
-    return ComparedRun(run, {case: _seconds(one) for case, one in measured(run).items()})
-
-
-def _seconds(one: Measurement) -> float:
-    return float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
+    return TwoRuns(old, new, findings, decision(old, new), advisory)

@@ -42,7 +42,6 @@ _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
 def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
-    """Answer a question from what was measured of lifts."""
     ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
     position = position_of(question.setting, ranked)
     if position is None:
@@ -96,7 +95,6 @@ def _corners(asked: Setting, known: set[Setting]) -> Position | None:
 
 
 def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
-    """Return what was measured instead."""
     near = [one for one in known if _differ_in_sizes_alone(one, asked)]
     if not near:
         return Undecided(Doubt.NOT_MEASURED)
@@ -109,7 +107,6 @@ def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
 
 
 def _at(position: Position, found: Ranking) -> Choice | Undecided:
-    """Answer with what is recommended for the very setting."""
     best = recommend([found])
     if best is None or not best.is_answer:
         return Undecided(Doubt.ONE_LAUNCH)
@@ -142,7 +139,6 @@ def _alternative(row: RankedCase, own: RankedCase, close: Sequence[str]) -> Alte
 
 
 def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves:
-    """Find the paired curves along the line on which a question lies."""
     return next(
         one
         for one in paired_curves(measured, (position.axis,))
@@ -153,7 +149,6 @@ def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves
 def _between(
     position: Position, contests: Sequence[Ranking], curves: PairedCurves, size: float
 ) -> Choice | Undecided:
-    """Answer between two sizes, by the paired curves."""
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
     played = [{row.case.strategy for row in one.rows} for one in contests]
@@ -314,5 +309,4 @@ def _beside_fact(
 
 
 def _launches_with(name: str, measurement: Measurement) -> int:
-    """Count the launches that tell a fact, or a bound of it."""
     return sum(one.facts.number_or_bound(name) is not None for one in measurement.launches)

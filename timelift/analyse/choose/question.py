@@ -18,8 +18,6 @@ _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
 class Goal(StrEnum):
-    """What the choice should make small."""
-
     TIME = "time"
     MEMORY = "memory"
     FIRST_CALL = "first-call"
@@ -27,8 +25,6 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True)
 class ChooseQuestion:
-    """A setting, measured or not, and a goal."""
-
     setting: Setting
     goal: Goal
 
@@ -85,7 +81,6 @@ def _member(name: str, text: str, kind: Any) -> Any:
 
 
 def _usual(name: str, known: Sequence[Setting]) -> Any:
-    """Return the value of an axis that was not asked about."""
     measured = sorted({getattr(one, name) for one in known})
     phase = Phase.BACKWARD if name == "gradients" else Phase.FORWARD
     sized = name in {"workload", "seq_len", "batch"}
@@ -116,13 +111,10 @@ class Position:
 
     @property
     def measured(self) -> bool:
-        """True if the very setting was measured."""
         return len(self.corners) == 1
 
 
 class Basis(StrEnum):
-    """How a choice was decided: at the very setting, or from those around it."""
-
     MEASURED = "measured"
     FASTEST_AT_BOTH = "fastest at both ends"
     AHEAD = "ahead of the winner of the other end"
@@ -132,8 +124,6 @@ class Basis(StrEnum):
 
 
 class Doubt(StrEnum):
-    """Why a run does not decide."""
-
     NOT_MEASURED = "no size measured"
     OUTSIDE = "outside what was measured"
     ALONE = "measured alone"
@@ -192,7 +182,6 @@ class Choice:
 
     @property
     def may_cost(self) -> bool:
-        """True if it may cost more than the best."""
         return self.price_is_known and self.price > 1
 
     @property
@@ -202,7 +191,6 @@ class Choice:
 
     @property
     def slower(self) -> tuple[Alternative, ...]:
-        """The alternatives that are known to cost more."""
         return tuple(one for one in self.others if one.costs_more)
 
 

@@ -30,7 +30,6 @@ class Family:
 
     @property
     def setting(self) -> Setting:
-        """The setting of the smallest size."""
         return self.members[0].setting
 
     @property
@@ -44,7 +43,6 @@ class Family:
 
     @property
     def launches(self) -> tuple[int, ...]:
-        """The numbers of all launches."""
         return tuple(sorted({number for one in self.members for number in one.launches}))
 
     def log_seconds(self) -> Samples:
@@ -74,7 +72,6 @@ class Family:
 
 
 def families(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> list[Family]:
-    """Find the families of a run along each axis; a setting that stands alone is in none."""
     known = aligned_samples(measurements)
     return [family for axis in axes for family in _along(axis, known)]
 

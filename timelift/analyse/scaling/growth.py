@@ -118,7 +118,6 @@ def fit_power_law(sizes: Samples, logs: Samples) -> PowerLaw | None:
 
 
 def slope(sizes: Samples, logs: Samples) -> FittedNumber:
-    """Return the slope of log time over log size between the last two sizes."""
     step = math.log(sizes[-1] / sizes[-2])
     gradient = np.zeros(len(sizes))
     gradient[-2:] = -1 / step, 1 / step
@@ -187,7 +186,6 @@ class _StrategyCurve:
 
 
 def exponents(run: Run, axes: Sequence[str] = SIZES) -> list[Exponent]:
-    """Return the exponent of every strategy along each axis of which a run has several sizes."""
     curves = [curve for family in families(run.measurements, axes) for curve in _curves(family)]
     widths = iter(_half_widths([(curve, one) for curve in curves for one in curve.fitted]))
     return [_exponent(curve, [next(widths) for _ in curve.fitted]) for curve in curves]
@@ -205,7 +203,6 @@ def _curves(family: Family) -> Iterator[_StrategyCurve]:
 
 
 def _fit(curve: _StrategyCurve) -> _StrategyCurve:
-    """Fit what the number of sizes allows."""
     if curve.logs.shape[1] == 0 or len(curve.sizes) < 2:  # noqa: PLR2004 - no growth of one size
         return curve
     across, mean = np.array(curve.sizes, dtype=float), curve.logs.mean(-1)

@@ -117,7 +117,6 @@ class Crossing:
 
 
 def crossings(curve: Curve) -> list[Crossing]:
-    """Find where the curve is shown to cross zero, from the smallest size to the largest."""
     if curve.effect.min() >= 0 or curve.effect.max() <= 0:
         return []
     places = np.arange((len(curve.sizes) - 1) * STEPS + 1) / STEPS
@@ -138,7 +137,6 @@ def crossings(curve: Curve) -> list[Crossing]:
 
 
 def _stretches(shown: Samples) -> list[slice]:
-    """Split where what is shown changes."""
     edges = [0, *(np.flatnonzero(np.diff(shown) != 0) + 1).tolist(), len(shown)]
     return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
@@ -198,7 +196,6 @@ def paired_curves(
 
 
 def _numbers(paired: Sequence[Effects]) -> NDArray[np.int_]:
-    """Number the setting of each row, in which the pairs are compared."""
     numbers, start = [], 0
     for effects in paired:
         pairs, sizes = effects.effect.shape[:2]
