@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from timelift.analyse.changes import segments
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import HistoryFindings, find_changes
 from timelift.analyse.changes.states import WORSE, ChangeState
-from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
 
 QUIET = Scenario("quiet", sd=0.005)
 SHAPE = Shape(settings=4, nights=60)
+ALL = slice(None)
 
 
 def _levels(shape: Shape = SHAPE, seed: int = 1) -> RunLevels:
@@ -27,13 +28,28 @@ def _now(found: HistoryFindings) -> list[ChangeState]:
     return [one.state for one in found.cases]
 
 
+def _changed(found: HistoryFindings) -> list[int]:
+    return [place for place, one in enumerate(found.cases) if one.changes]
+
+
+def _worse(found: HistoryFindings) -> list[int]:
+    return [place for place, one in enumerate(found.cases) if one.state in WORSE]
+
+
+def _slower(
+    share: float, rows: Any = 7, nights: slice = slice(31, None), levels: RunLevels | None = None
+) -> RunLevels:
+    """A history in which a case, or some, are slower by a share for some nights."""
+    found = levels or _levels()
+    found.log_seconds[rows, nights] += np.log1p(share)
+    return found
+
+
 def test_a_step_is_found_with_its_size_and_its_place() -> None:
     """Two runs name the place, the interval holds the truth, and the other cases stay."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.08)
-    found = find_changes(levels)
+    found = find_changes(_slower(0.08))
     assert found.common_shifts == ()
-    assert [place for place, one in enumerate(found.cases) if one.changes] == [7]
+    assert _changed(found) == [7]
     (change,) = found.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
@@ -42,9 +58,7 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
     """The sign is kept."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] -= np.log(1.08)
-    found = find_changes(levels)
+    found = find_changes(_slower(-0.08))
     assert found.cases[7].state is ChangeState.FASTER
     assert found.worse == []
 
@@ -62,16 +76,14 @@ def test_a_lone_spike_is_never_a_change(share: float) -> None:
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before() -> None:
     """The first two may be a spike."""
-    levels = _levels()
-    levels.log_seconds[7, 40:] += np.log(1.08)
+    levels = _slower(0.08, nights=slice(40, None))
     told = [find_changes(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
     assert told == [False, False, True]
 
 
 def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
     """2 % at a gate of 3 %, and the same at one of 1 %."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.02)
+    levels = _slower(0.02)
     assert find_changes(levels).cases[7].state is ChangeState.SAME
     assert find_changes(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
 
@@ -89,26 +101,22 @@ def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
 
 def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
     """Both changes stay in the list, and nothing is slower now."""
-    levels = _levels()
-    levels.log_seconds[7, 20:40] += np.log(1.08)
-    one = find_changes(levels).cases[7]
+    one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
     assert [np.sign(change.shift) for change in one.changes] == [1, -1]
     assert one.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
     """Four fast runs long ago do not make the rest slower."""
-    levels = _levels()
-    levels.log_seconds[7, 20:24] -= np.log(1.10)
-    assert find_changes(levels).cases[7].state is ChangeState.SAME
+    found = find_changes(_slower(-0.1, nights=slice(20, 24)))
+    assert found.cases[7].state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
     """30 % of two of five moves the reference by less than half the gate, even at a first look."""
-    levels = _levels()
-    levels.log_seconds[[5, 6], 31:] += np.log(1.30)
+    levels = _slower(0.3, [5, 6])
     found = find_changes(levels)
-    assert [place for place, one in enumerate(found.cases) if one.changes] == [5, 6]
+    assert _changed(found) == [5, 6]
     steady = np.ones(len(levels.cases), bool)
     table = ratios(levels, steady)[7:10]
     assert np.abs(table[:, 31:].mean(1) - table[:, :31].mean(1)).max() < 0.015
@@ -128,11 +136,8 @@ def test_of_two_rivals_the_one_that_changed_is_named() -> None:
     """The steadier one is the reference, wherever it stands."""
     for slower in (0, 1):
         levels = _levels(Shape(settings=4, rivals=2, nights=60), seed=slower)
-        levels.log_seconds[2 + slower, 31:] += np.log(1.20)
-        found = find_changes(levels)
-        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [
-            2 + slower
-        ]
+        found = find_changes(_slower(0.2, 2 + slower, levels=levels))
+        assert _worse(found) == [2 + slower]
 
 
 def test_a_case_without_rivals_is_held_to_the_canary() -> None:
@@ -141,14 +146,8 @@ def test_a_case_without_rivals_is_held_to_the_canary() -> None:
     moment = levels.log_seconds.mean(0)
     steady = levels.log_seconds - moment
     drifting = RunLevels(levels.cases, steady + moment, levels.log_canary + moment)
-    drifting.log_seconds[2, 31:] += np.log(1.10)
-    found = find_changes(drifting)
-    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [2]
-
-
-def _moved(levels: RunLevels, rows: Samples, run: int, share: float) -> HistoryFindings:
-    levels.log_seconds[rows, run:] += np.log1p(share)
-    return find_changes(levels)
+    found = find_changes(_slower(0.1, 2, levels=drifting))
+    assert _worse(found) == [2]
 
 
 def test_when_most_cases_move_together_it_is_the_machine() -> None:
@@ -156,11 +155,11 @@ def test_when_most_cases_move_together_it_is_the_machine() -> None:
     random = np.random.default_rng(3)
     levels = _levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
-    found = _moved(levels, np.arange(20), 31, 0.25)
-    (move,) = found.common_shifts
-    assert (move.before, move.after) == (30, 31)
-    assert move.share > 0.9
-    assert np.exp(move.shift) == pytest.approx(1.25, abs=0.05)
+    found = find_changes(_slower(0.25, ALL, levels=levels))
+    (shift,) = found.common_shifts
+    assert (shift.before, shift.after) == (30, 31)
+    assert shift.share > 0.9
+    assert np.exp(shift.shift) == pytest.approx(1.25, abs=0.05)
     assert found.worse == []
 
 
@@ -168,12 +167,12 @@ def test_when_the_canary_moves_with_them_nothing_moved() -> None:
     """A lower clock frequency is the same for all work."""
     levels = _levels()
     levels.log_canary[31:] += np.log(1.25)
-    assert _moved(levels, np.arange(20), 31, 0.25).common_shifts == ()
+    assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
 def test_when_few_cases_move_together_it_is_the_code() -> None:
     """One strategy of five everywhere, by a lot."""
-    found = _moved(_levels(), np.arange(0, 20, 5), 31, 0.25)
+    found = find_changes(_slower(0.25, slice(0, 20, 5)))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
 
@@ -181,30 +180,26 @@ def test_when_few_cases_move_together_it_is_the_code() -> None:
 def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
     """A machine does not choose a strategy."""
     levels = _levels(Shape(settings=4, rivals=2, nights=60))
-    found = _moved(levels, np.arange(0, 8, 2), 31, 0.25)
+    found = find_changes(_slower(0.25, slice(0, 8, 2), levels=levels))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
 
 
 def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
     """The history begins anew at the move, and goes on."""
-    levels = _levels()
-    levels.log_seconds[7, 45:] += np.log(1.08)
-    found = _moved(levels, np.arange(20), 31, 0.25)
+    levels = _slower(0.08, nights=slice(45, None))
+    found = find_changes(_slower(0.25, ALL, levels=levels))
     assert len(found.common_shifts) == 1
-    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [7]
+    assert _worse(found) == [7]
 
 
 def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
     """A new kernel is no pardon; a case that is as fast as its rivals again is one."""
     for mended in (False, True):
-        levels = _levels()
-        levels.log_seconds[7, 20 : 45 if mended else 60] += np.log(1.10)
-        found = _moved(levels, np.arange(20), 35, 0.25)
+        levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
+        found = find_changes(_slower(0.25, ALL, slice(35, None), levels))
         assert len(found.common_shifts) == 1
-        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == (
-            [] if mended else [7]
-        )
+        assert _worse(found) == ([] if mended else [7])
         if not mended:
             worst = found.cases[7].change
             assert worst is not None
@@ -216,8 +211,7 @@ def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
     """Five runs cannot have three on both sides, and what is gone is not slower *still*."""
     levels = _levels()
     assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
-    levels.log_seconds[7, 31:] += np.log(1.20)
-    levels.log_seconds[7, 50:] = np.nan
+    _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
     one = find_changes(levels).cases[7]
     assert one.state is ChangeState.GONE
     assert len(one.changes) == 1
@@ -225,8 +219,7 @@ def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
 
 def test_the_sizes_of_time_do_not_matter() -> None:
     """A machine ten times slower has the same history."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.08)
+    levels = _slower(0.08)
     slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
     one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
     assert (one.before, one.after) == (other.before, other.after)
