@@ -18,7 +18,7 @@ from timelift.analyse.runs.records import fact, fact_of
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
-#: Less than this stays in a cache, whose speed the copy does not tell.
+#: Less than this stays in a cache, whose speed the copy does not show.
 _CACHED_BYTES = 1 << 26
 #: A device waits for its calls where so much of a call passes before all of it is queued.
 LAUNCH_BOUND = 0.9

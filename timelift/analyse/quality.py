@@ -111,7 +111,7 @@ def _launches(run: Run) -> Iterable[LaunchSamples]:
 
 
 def _precision(run: Run) -> float:
-    """Return the precision that was asked for, the default where the file does not tell."""
+    """Return the precision that was asked for, the default where the file has none."""
     try:
         asked = float(run.header.options.get("precision", RANK_MARGIN))
     except (TypeError, ValueError, OverflowError):

@@ -49,7 +49,7 @@ class Recommendation:
 
     `prices` are those of all strategies, the recommended one first, then the cheapest. `safe` are
     the strategies never shown slower than the best, in the order of their prices. `lost` are the
-    settings in which the recommended one was shown slower, the dearest first. `judged` is false
+    settings in which the recommended one was shown slower, the dearest first. `has_verdict` is false
     where no launches sufficed for a verdict.
     """
 
@@ -58,7 +58,7 @@ class Recommendation:
     safe: tuple[str, ...]
     lost: tuple[Ranking, ...]
     settings: int
-    judged: bool
+    has_verdict: bool
 
     @property
     def strategy(self) -> str:
@@ -92,14 +92,14 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     prices = (first, *others)
     safe = tuple(one.strategy for one in prices if one.strategy in unbeaten)
     is_safe = first.strategy in unbeaten
-    judged = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
+    has_verdict = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
     return Recommendation(
-        why=_why(first, is_safe=is_safe, judged=judged),
+        why=_why(first, is_safe=is_safe, has_verdict=has_verdict),
         prices=prices,
         safe=safe,
         lost=() if is_safe else tuple(_lost(contests, first.strategy)),
         settings=len(contests),
-        judged=judged,
+        has_verdict=has_verdict,
     )
 
 
@@ -154,12 +154,12 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
         yield Price(name, ratio, all(row.price_is_known for row in mine), len(mine))
 
 
-def _why(price: Price, *, is_safe: bool, judged: bool) -> Why:
+def _why(price: Price, *, is_safe: bool, has_verdict: bool) -> Why:
     if is_safe:
         return Why.NEVER_SLOWER
     if not price.bound:
         return Why.ONE_LAUNCH
-    return Why.LEAST_TO_LOSE if judged else Why.FEW_LAUNCHES
+    return Why.LEAST_TO_LOSE if has_verdict else Why.FEW_LAUNCHES
 
 
 def _lost(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:

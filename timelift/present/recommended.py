@@ -61,7 +61,7 @@ def everywhere(one: Recommendation | None) -> Iterator[str]:
         names = ", ".join(one.safe)
         text = f"never shown slower than the best, in {one.settings} settings: {names}"
         yield StyledLine(text, Style.OVERALL)
-    elif not one.judged:
+    elif not one.has_verdict:
         yield StyledLine(f"fewer than {MIN_LAUNCHES} launches give no verdict", Style.DOUBT)
     else:
         text = f"no strategy stayed unbeaten in all {one.settings} settings"

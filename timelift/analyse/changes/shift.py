@@ -4,7 +4,7 @@ The runs were made at different times, and between them the whole machine may ha
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
 rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
 changed. The median is why a single case that changed moves itself and none of the others; where
-half of a setting or more changed, it cannot tell which half, and `setting_shifts` sees it: seconds
+half of a setting or more changed, it is not known which half, and `setting_shifts` shows it: seconds
 over the canary's, behind a wide gate. Of two rivals one has changed, and it is not known which: the
 slower one is named.
 

@@ -1,4 +1,4 @@
-"""The decision: which strategy a run says to use for a question, and when it does not say.
+"""The decision: which strategy to use for a question, where a run decides that.
 
 A setting that was measured has the recommendation that every report has. Between two along an axis
 the paired curves decide, among four around it their winners. Other goals are facts of the cases.
