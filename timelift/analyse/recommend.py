@@ -49,8 +49,8 @@ class Recommendation:
 
     `prices` are those of all strategies, the recommended one first, then the cheapest. `safe` are
     the strategies never shown slower than the best, in the order of their prices. `lost` are the
-    settings in which the recommended one was shown slower, the dearest first. `has_verdict` is false
-    where no launches sufficed for a verdict.
+    settings in which the recommended one was shown slower, the dearest first. `has_verdict` is
+    false where no launches sufficed for a verdict.
     """
 
     why: Why

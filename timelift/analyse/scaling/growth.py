@@ -213,7 +213,7 @@ def _fit(curve: _StrategyCurve) -> _StrategyCurve:
 def _half_widths(fitted: Sequence[tuple[_StrategyCurve, FittedNumber]]) -> list[float]:
     """Return the half-width of each number's 95 % interval over launches.
 
-    Divided by the gradient's length, what the launches show has the unit of the noise of a log time,
+    Divided by the gradient's length, what launches show has the unit of the noise of a log time,
     which is alike for all curves of a run: so variances are moderated over them.
     """
     if not fitted:
