@@ -16,7 +16,7 @@ import numpy as np
 
 from timelift.analyse.costs import FirstCalls, cheapest_by_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict
+from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
 
 #: Axes whose value a reader may miss where there was one.
@@ -112,16 +112,16 @@ def _never_slower(contests: Sequence[Ranking]) -> list[str]:
     """Return the strategies that are nowhere shown slower than the best, by name.
 
     One setting has its own verdicts, which hold together. Of all findings of slower over several,
-    at most 1 - `CONFIDENCE` are false in expectation (Benjamini and Hochberg 1995, Journal of the
-    Royal Statistical Society B 57(1), 289-300). A strategy that was missing somewhere, or had too
-    few launches to be found slower, is not named.
+    at most 1 - `CONFIDENCE` are false in expectation. A strategy that was missing somewhere, or had
+    too few launches to be found slower, is not named.
     """
     if len(contests) == 1:
         (only,) = contests
         found = [row for row in only.rows if _was_tested(row, only) and row.rank_low == 1]
         return sorted(row.case.strategy for row in found)
     rows = [row for one in contests for row in one.rows]
-    bar = _discovery_bar([row.p for row in rows if not math.isnan(row.p)])
+    p = np.array([row.p for row in rows if not math.isnan(row.p)])
+    bar = discovery_bar(p, 1 - CONFIDENCE)
     safe = [
         row.case.strategy
         for one in contests
@@ -135,13 +135,6 @@ def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
     """True if the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
-
-
-def _discovery_bar(p: Sequence[float]) -> float:
-    """Return the largest p that is still a discovery; below 0 where none is."""
-    ordered = np.sort(np.asarray(p, dtype=float))
-    allowed = (1 - CONFIDENCE) * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
-    return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
 def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:

@@ -3,10 +3,10 @@
 The runs were made at different times, and between them the whole machine may have become slower. So
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
 rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
-changed. The median is why a single case that changed moves itself and none of the others. Where half
-of a setting or more changed, it is not known which half; `setting_shifts` shows it, by seconds over
-the canary's behind a wide gate. Of two rivals one has changed, and it is not known which: the slower
-one is named.
+changed. The median is why a single case that changed moves itself and none of the others. Where
+half of a setting or more changed, it is not known which half; `setting_shifts` shows it, by seconds
+over the canary's behind a wide gate. Of two rivals one has changed, and it is not known which: the
+slower one is named.
 
 Launches of one run share the hour, the machine's temperature and its other guests, so the interval
 over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive

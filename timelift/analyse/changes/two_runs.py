@@ -1,9 +1,8 @@
 """Two stored runs: whether they may be compared, what changed, and what would decide about it.
 
 A case is suspect where it became slower by at least the gate, the chance of that much without a
-cause is below `LEVEL`, and it also holds among all cases: of the named ones at most 5 % are false
-in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons
-(Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300).
+cause is below `LEVEL`, and it is a discovery among all cases: of the named ones at most 5 % are
+false in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons.
 """
 
 import math
@@ -30,7 +29,7 @@ from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
-from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
+from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
 
@@ -272,10 +271,7 @@ def _states(
 
 def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a chance is below `LEVEL` and a discovery among all of them."""
-    ordered = np.sort(p)
-    allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
-    bar = float(ordered[ordered <= allowed].max(initial=-1.0))
-    return np.asarray((p < LEVEL) & (p <= bar))
+    return np.asarray((p < LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
 
 
 @dataclass(frozen=True)
