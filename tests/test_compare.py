@@ -138,35 +138,26 @@ def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
 @pytest.mark.parametrize(
     ("name", "before", "after", "worse"),
     [
-        ("graph_nodes", 42, 43, True),
-        ("graph_nodes", 43, 42, False),
-        ("traces", 1, 2, True),
-        ("weights", 96, 95, True),
-        ("weights", 95, 96, True),
-        ("first_call_seconds", 0.5, 0.9, True),
-        ("first_call_seconds", 0.9, 0.5, False),
-        ("peak_bytes", 8 << 20, 12 << 20, True),
+        ("graph_nodes", 42, 43, {True}),
+        ("graph_nodes", 43, 42, {False}),
+        ("traces", 1, 2, {True}),
+        ("weights", 96, 95, {True}),
+        ("weights", 95, 96, {True}),
+        ("first_call_seconds", 0.5, 0.9, {True}),
+        ("first_call_seconds", 0.9, 0.5, {False}),
+        ("first_call_seconds", 0.5, 0.7, set()),
+        ("first_call_seconds", 0.01, 0.09, set()),
+        ("peak_bytes", 8 << 20, 12 << 20, {True}),
+        ("peak_bytes", 8, 80, set()),
     ],
 )
 def test_a_fact_that_changed_is_named(write, name, before, after, worse):
-    """Exact facts by one; the noisy ones when they leave their gates."""
+    """Exact facts by one; the noisy ones from a share on, and from an amount that matters."""
     old = write(21, facts={"native": {name: before}}, launches=3)
     new = write(21, facts={"native": {name: after}}, launches=3)
     changes = find_changes_between(old, new).facts
-    assert {change.case.strategy for change in changes} == {"native"}
-    assert {change.name for change in changes} == {name}
-    assert {change.worse for change in changes} == {worse}
-
-
-@pytest.mark.parametrize(
-    ("name", "before", "after"),
-    [("first_call_seconds", 0.5, 0.7), ("first_call_seconds", 0.01, 0.09), ("peak_bytes", 8, 80)],
-)
-def test_a_noisy_fact_may_move_within_its_gate(write, name, before, after):
-    """A share, and an amount below which nothing matters."""
-    old = write(22, facts={"native": {name: before}}, launches=3)
-    new = write(22, facts={"native": {name: after}}, launches=3)
-    assert find_changes_between(old, new).facts == ()
+    assert {(change.case.strategy, change.name) for change in changes} <= {("native", name)}
+    assert {change.worse for change in changes} == worse
 
 
 def test_a_slower_machine_makes_no_first_call_suspect(write):

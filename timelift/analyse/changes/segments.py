@@ -106,7 +106,7 @@ def sd_of_steps(steps: Samples) -> float:
 
 
 def variance_inflation(rows: Sequence[Samples]) -> float:
-    """Return how many times the variance of a mean is what independent runs would have.
+    """Return the variance of a mean over runs, as a multiple of that of independent runs.
 
     With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much;
     r is what differences of neighbours lack beside those of runs far apart, over all series.

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from timelift.analyse.changes.levels import ENOUGH_RIVALS
 from timelift.analyse.changes.segments import sd_of_steps
 from timelift.analyse.changes.states import CommonShift
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
@@ -33,8 +34,6 @@ from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import independence
 from timelift.case import Case, Setting, Status
 
-#: From so many rivals on, a case's own absence of change is one of the values of the median.
-_ENOUGH_RIVALS = 3
 #: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
 ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
 #: From so many runs with a case on, the sd is learnt.
@@ -122,7 +121,8 @@ def _of_setting(
     old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
 ) -> Iterator[CaseShift]:
     rivals = len(old.cases)
-    own = 0.0 if rivals >= _ENOUGH_RIVALS else np.nan
+    # Of enough rivals the case's own absence of change is one of the values of the median.
+    own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
     changes = _square(change, rivals, sign=-1, own=own)
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
     played = [np.isfinite(one.seconds).any(-1).sum(-1).tolist() for one in (old, new)]
