@@ -10,7 +10,7 @@ import report
 from tests import journals
 from tests.stored import STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes.two_runs import find_changes_between, identity_differences
+from timelift.analyse.changes.two_runs import compare_runs, identity_differences
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
@@ -74,7 +74,7 @@ def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
     """Nor a change of any fact."""
     keep(root)
     run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
-    findings = find_changes_between(base, run)
+    findings = compare_runs(base, run)
     assert not findings.any_suspect
     assert findings.facts == ()
     assert findings.drift == ()

@@ -219,7 +219,7 @@ def compare(arguments: Arguments, root: Path) -> int:
     rows = sys.maxsize if arguments.all else comparison.ROWS
     comparison.show(found, terminal.console(), rows)
     strict = arguments.strict and not arguments.across_machines
-    return NO if strict and found.findings.any_suspect else 0
+    return NO if strict and found.any_suspect else 0
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:

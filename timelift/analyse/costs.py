@@ -94,12 +94,6 @@ def median(seconds: Samples) -> float:
     return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan
 
 
-class Device(NamedTuple):
-    device: str
-    threads: int
-    backend: str
-
-
 class Attainable(NamedTuple):
     """What a device does in a second at best."""
 
@@ -107,12 +101,14 @@ class Attainable(NamedTuple):
     bytes_moved: float
 
 
-Limits = Mapping[Device, Attainable]
+#: Device, threads and backend, which share a limit.
+_Device = tuple[str, int, str]
+Limits = Mapping[_Device, Attainable]
 
 
 def attainable(measurements: Iterable[Measurement]) -> Limits:
     """Return what each device attained at best while a run went on."""
-    found: dict[Device, Attainable] = {}
+    found: dict[_Device, Attainable] = {}
     for one in measurements:
         for launch in one.launches:
             flops = fact_of(launch, "attainable_flops_per_second") or 0.0
@@ -139,9 +135,9 @@ def limit_share(measurement: Measurement, seconds_per_call: float, limits: Limit
     return max(flops / best.flops, by_memory) / seconds_per_call
 
 
-def _device(measurement: Measurement) -> Device:
+def _device(measurement: Measurement) -> _Device:
     setting = measurement.case.setting
-    return Device(setting.device, setting.threads, setting.backend)
+    return setting.device, setting.threads, setting.backend
 
 
 def launch_bound(ranking: Ranking, measured: Measured) -> tuple[str, ...]:

@@ -8,12 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import (
-    CaseBetween,
-    Decision,
-    TwoRunFindings,
-    TwoRuns,
-)
+from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRuns
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Case
@@ -39,7 +34,7 @@ _ADVISED = {ChangeState.SUSPECT: "slower there"}
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    found = shown(compared.findings, rows)
+    found = shown(compared, rows)
     if found:
         console.print()
         styles = [STYLES.get(one.state, "") for one in found]
@@ -55,10 +50,10 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     yield "new", _run(compared.new, compared.decision.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
-    if compared.findings.drift:
-        yield "drift", differences_in_words(compared.findings.drift)
-    if math.isfinite(compared.findings.canary):
-        yield "canary", f"{percent(compared.findings.canary)} for a fixed piece of work"
+    if compared.drift:
+        yield "drift", differences_in_words(compared.drift)
+    if math.isfinite(compared.canary):
+        yield "canary", f"{percent(compared.canary)} for a fixed piece of work"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -70,9 +65,9 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def shown(findings: TwoRunFindings, rows: int) -> Sequence[CaseBetween]:
+def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     """Return the rows that are printed: all suspects, and so many more."""
-    return findings.cases[: findings.suspect_rows + rows]
+    return compared.cases[: compared.suspect_rows + rows]
 
 
 def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
@@ -116,22 +111,21 @@ def _launches(one: CaseBetween) -> str:
 
 def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
-    findings = compared.findings
-    hidden = len(findings.cases) - len(shown(findings, rows))
+    hidden = len(compared.cases) - len(shown(compared, rows))
     if hidden:
         yield f"and {hidden} more cases, which became less slow; --all shows them"
-    yield from _listed("new", findings.added)
-    yield from _listed("removed", findings.removed)
-    for case, one in findings.lost.items():
+    yield from _listed("new", compared.added)
+    yield from _listed("removed", compared.removed)
+    for case, one in compared.lost.items():
         why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
         yield f"no longer measured: {case_name(case)}: {why}"
     if compared.advisory:
         return
-    facts = sorted(findings.facts, key=lambda change: not change.worse)
+    facts = sorted(compared.facts, key=lambda change: not change.worse)
     yield from map(_fact, facts[:rows])
     if len(facts) > rows:
         yield f"and {len(facts) - rows} more facts that changed; --all shows them"
-    yield from _settings(findings)
+    yield from _settings(compared)
 
 
 def _listed(what: str, found: Sequence[Case]) -> Iterator[str]:
@@ -145,10 +139,10 @@ def _fact(change: FactChange) -> str:
     return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
 
 
-def _settings(findings: TwoRunFindings) -> Iterator[str]:
+def _settings(compared: TwoRuns) -> Iterator[str]:
     """Write which settings became slower as a whole; all of them are one sentence."""
-    slower = findings.suspect_settings
-    if findings.all_settings_slower:
+    slower = compared.suspect_settings
+    if compared.all_settings_slower:
         least = min(shift.shift for shift in slower.values())
         yield (
             f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
@@ -163,20 +157,19 @@ def _settings(findings: TwoRunFindings) -> Iterator[str]:
 
 
 def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
-    findings = compared.findings
-    many = len(findings.cases)
+    many = len(compared.cases)
     if compared.advisory:
         yield f"{many} cases beside each other; advisory, since the machines differ"
-    elif not findings.any_suspect:
-        usual = percent(findings.usually_visible)
+    elif not compared.any_suspect:
+        usual = percent(compared.usually_visible)
         visible = f"; the median case would be one if it were {usual} slower"
-        yield f"no suspects among {many} cases{visible if findings.cases else ''}"
+        yield f"no suspects among {many} cases{visible if compared.cases else ''}"
     else:
-        yield from _decisions(compared, findings.suspects, rows)
+        yield from _decisions(compared, compared.suspects, rows)
 
 
 def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:
-    settings, many = compared.findings.suspect_settings, len(compared.findings.cases)
+    settings, many = compared.suspect_settings, len(compared.cases)
     parts = [f"{len(suspects)} suspects among {many} cases"] if suspects else []
     parts += [f"{len(settings)} settings as a whole"] if settings else []
     yield (
@@ -187,7 +180,7 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
         yield f"  {to_decide(case, compared.decision)}"
     if len(suspects) > rows:
         yield f"  and {len(suspects) - rows} more; --all shows them"
-    if compared.findings.packages_drifted:
+    if compared.packages_drifted:
         yield (
             "versions or flags drifted, too, and both sides of a revision run on the same; "
             "what races another interpreter is: pytest bench/ --against-python PYTHON"

@@ -127,9 +127,15 @@ class CaseBetween(CaseState):
 
 
 @dataclass(frozen=True)
-class TwoRunFindings:
-    """All that was found between two runs; `lost` are cases that were measured and now fail."""
+class TwoRuns:
+    """Two runs and all that was found between them; `advisory` where they are of two machines.
 
+    `lost` are cases that were measured and now fail.
+    """
+
+    old: Run
+    new: Run
+    decision: Decision
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
@@ -138,6 +144,7 @@ class TwoRunFindings:
     lost: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
+    advisory: bool
 
     @property
     def suspect_rows(self) -> int:
@@ -175,13 +182,21 @@ class TwoRunFindings:
         return bool(self.suspects or self.suspect_settings)
 
 
-def find_changes_between(
-    old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
-) -> TwoRunFindings:
-    """Compare two runs of one machine; `history` are its other runs in the order of their times."""
+def compare_runs(
+    old: Run,
+    new: Run,
+    history: Sequence[Run] = (),
+    gate: float = GATE_MARGIN,
+    *,
+    advisory: bool = False,
+) -> TwoRuns:
+    """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
-    return TwoRunFindings(
+    return TwoRuns(
+        old,
+        new,
+        decision(old, new),
         cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
@@ -190,6 +205,7 @@ def find_changes_between(
         lost=lost,
         drift=drift(old, new),
         canary=canary_change(old, new),
+        advisory=advisory,
     )
 
 
@@ -272,26 +288,3 @@ def _states(
 def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a chance is below `LEVEL` and a discovery among all of them."""
     return np.asarray((p < LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))
-
-
-@dataclass(frozen=True)
-class TwoRuns:
-    """Two runs and what was found between them; `advisory` where they are of two machines."""
-
-    old: Run
-    new: Run
-    findings: TwoRunFindings
-    decision: Decision
-    advisory: bool = False
-
-
-def compare_runs(
-    old: Run,
-    new: Run,
-    history: Sequence[Run] = (),
-    gate: float = GATE_MARGIN,
-    *,
-    advisory: bool = False,
-) -> TwoRuns:
-    findings = find_changes_between(old, new, history, gate)
-    return TwoRuns(old, new, findings, decision(old, new), advisory)
