@@ -1,13 +1,13 @@
 """How quiet the machine was while a run went on, and what disturbed it where it was not."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import LaunchSamples, Run
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
@@ -98,16 +98,13 @@ def _spread(beats: Sequence[float]) -> float:
 
 def _facts(run: Run, name: str) -> list[float]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
-    values = (fact_of(launch, name) for launch in _launches(run))
-    return [value for value in values if value is not None and value >= 0]
-
-
-def _launches(run: Run) -> Iterable[LaunchSamples]:
-    return {
+    launches = {
         (one.case.setting, launch.number): launch
         for one in run.measurements
         for launch in one.launches
-    }.values()
+    }
+    values = (fact_of(launch, name) for launch in launches.values())
+    return [value for value in values if value is not None and value >= 0]
 
 
 def _precision(run: Run) -> float:
