@@ -37,6 +37,7 @@ from timelift.journal.finding import (
     is_closed,
     of_same_machine,
     read_past,
+    runs_and_baselines,
     runs_under,
 )
 from timelift.journal.lines import (
@@ -54,7 +55,15 @@ from timelift.journal.lines import (
     moment,
     utc_now,
 )
-from timelift.journal.machines import Difference, differences, flat
+from timelift.journal.machines import (
+    Difference,
+    Identity,
+    differences,
+    drift_differences,
+    flat,
+    identity_differences,
+    identity_of,
+)
 from timelift.journal.reading import (
     BAD_RECORD,
     LONGEST_SECONDS,
@@ -97,6 +106,7 @@ __all__ = [
     "Exact",
     "Facts",
     "Header",
+    "Identity",
     "Journal",
     "Line",
     "Machine",
@@ -111,11 +121,14 @@ __all__ = [
     "case_from",
     "case_in_launch_from",
     "differences",
+    "drift_differences",
     "find",
     "find_run",
     "flat",
     "head_of",
     "header_from",
+    "identity_differences",
+    "identity_of",
     "is_closed",
     "lenient",
     "measured",
@@ -127,6 +140,7 @@ __all__ = [
     "read_line",
     "read_past",
     "replace_text",
+    "runs_and_baselines",
     "runs_under",
     "samples",
     "utc_now",
