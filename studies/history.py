@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from studies import noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import find
-from timelift.analyse.changes.segments import deviation
+from timelift.analyse.changes.many_runs import find_changes
+from timelift.analyse.changes.segments import sd_of_differences
 from timelift.analyse.changes.states import WORSE, ChangeState
-from timelift.analyse.changes.two_runs import TwoRunFindings, judge
+from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
 from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN
@@ -145,7 +145,7 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 
 
 def ours(levels: RunLevels) -> Nights:
-    return np.array([one.state in WORSE for one in find(levels).cases])
+    return np.array([one.state in WORSE for one in find_changes(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:
@@ -157,7 +157,7 @@ def _pelt(row: Samples) -> bool:
     from ruptures import KernelCPD  # noqa: PLC0415 - scipy comes with it
 
     search = KernelCPD(kernel="linear", min_size=2, jump=1)
-    penalty = 2 * deviation(row) ** 2 * math.log(len(row))
+    penalty = 2 * sd_of_differences(row) ** 2 * math.log(len(row))
     ends = [0, *search.fit_predict((row - row.mean())[:, None], pen=penalty)]
     if len(ends) < 3:  # noqa: PLR2004 - two levels
         return False
@@ -316,8 +316,8 @@ def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Genera
 
 def _two_runs(
     scenario: noise.Scenario, shape: noise.Shape, random: Generator, slower: float = 0.0
-) -> TwoRunFindings:
-    return judge(_run(scenario, shape, random), _run(scenario, shape, random, slower))
+) -> TwoRuns:
+    return compare_runs(_run(scenario, shape, random), _run(scenario, shape, random, slower))
 
 
 def _run(
@@ -329,7 +329,7 @@ def _run(
     return noise.run(times)
 
 
-def _finds(findings: TwoRunFindings) -> bool:
+def _finds(findings: TwoRuns) -> bool:
     suspects = [one.case for one in findings.cases if one.state is ChangeState.SUSPECT]
     return noise.case(0, 0) in suspects
 

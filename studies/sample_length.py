@@ -26,7 +26,7 @@ from timelift.analyse.stats.robust_mean import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel
-from timelift.worker import worker
+from timelift.worker import setting_under_test
 from timelift.worker.engines import load, open_engine
 
 WORKLOAD = "tokens"
@@ -105,7 +105,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     known = catalogue.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    under_test = worker.SettingUnderTest(engine, task, WorkerChannel(_log))
+    under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))
     ready = [found for rival in rivals if (found := under_test.prepare(rival))]
     if len(ready) < len(rivals):
         raise RuntimeError(f"expected {len(rivals)} rivals, {len(ready)} were built")

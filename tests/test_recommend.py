@@ -14,9 +14,8 @@ from rich.console import Console
 
 from studies import noise
 from tests.simulated import run
-from timelift.analyse.choose.answers import Choice
 from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import ChooseQuestion, Goal
+from timelift.analyse.choose.question import Choice, ChooseQuestion, Goal
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run
@@ -78,11 +77,11 @@ def surfaces(found):
     console = Console(width=400, file=io.StringIO())
     terminal.show(words, console)
     return {
-        "page": render.html(render.page(found, words, {})),
+        "page": render.html(found, words, []),
         "ending": "\n".join(answers),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "github": github.summary(answers, "", words),
+        "github": github.summary(answers, words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
     }
 

@@ -1,8 +1,10 @@
-"""Errors whose text is for the user, and how running out of memory is recognised."""
+"""Errors whose text is for the user, shares that users type, and how lost memory is recognised."""
 
 import difflib
 import re
 from collections.abc import Iterable
+
+from timelift.escape import without_codes
 
 #: What is printed or raised where memory runs out, the host's or a device's.
 _EXHAUSTED = re.compile(
@@ -11,6 +13,9 @@ _EXHAUSTED = re.compile(
 )
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
+
+#: A larger number is no percentage that anyone meant.
+_FAR = 1000.0
 
 
 class UserError(Exception):
@@ -24,7 +29,40 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
     return ", ".join(close or names)
 
 
+def read_share(text: str, below: float = 1.0) -> float:
+    """Read a percentage as a share above 0 and under `below`; raises UserError.
+
+    With the sign a number is per cent, without it the share itself. A number without the sign from
+    1 on could be meant either way, so it is refused.
+    """
+    word = text.strip()
+    signed = word.endswith("%")
+    try:
+        found = float(word.removesuffix("%")) / (100 if signed else 1)
+    except ValueError:
+        found = -1.0
+    if 0 < found < below and (signed or found < 1):
+        return found
+    number = word if 1 <= found < _FAR and not signed else "3"
+    raise UserError(
+        f"expected a share between 0 and {below:.0%}, received {text!r}; write it like {number}% "
+        f"or {float(number) / 100:g}, which are the same"
+    )
+
+
 def ran_out_of_memory(said: str | Exception) -> bool:
     """True if an exception, or the last lines of a process, say that memory ran out."""
     kinds = {kind.__name__ for kind in type(said).__mro__}
     return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(said)))
+
+
+def one_line(error: Exception, most: int = 400) -> str:
+    """Return the kind of an exception and the start of its text, on one line.
+
+    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
+    """
+    text = without_codes(str(error))
+    if text.startswith("Graph execution error"):
+        text = text.rstrip().rpartition("\n\n")[2]
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")

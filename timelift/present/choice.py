@@ -7,9 +7,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
 from timelift.analyse.choose.decide import DEAREST
-from timelift.analyse.choose.question import ChooseQuestion, Goal
+from timelift.analyse.choose.question import (
+    Alternative,
+    Basis,
+    Choice,
+    ChooseQuestion,
+    Doubt,
+    Goal,
+    Undecided,
+)
 from timelift.case import Setting, TimeAxis
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE
@@ -85,7 +92,7 @@ _DOUBTS = {
     Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
     Doubt.NOT_SURE: "the settings around it are not sure enough",
     Doubt.FACT_UNKNOWN: "the run does not know it of two strategies: {fact}",
-    Doubt.FACT_SILENT: "{fact} of {names} is not known, and may be the least",
+    Doubt.FACT_MISSING: "{fact} of {names} is not known, and may be the least",
 }
 _BASES = {
     Basis.FASTEST_AT_BOTH: "{best} is fastest at both",
@@ -97,7 +104,6 @@ _BASES = {
 
 
 def why_undecided(found: Undecided) -> str:
-    """Write why a run does not decide."""
     first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
@@ -118,7 +124,6 @@ def _range(least: int, most: int) -> str:
 
 
 def _why(choice: Choice) -> str:
-    """Write how a size that was not measured was decided."""
     first, last = (choice.winners or ("",))[0], (choice.winners or ("",))[-1]
     other = last if choice.strategy == first else first
     words = _BASES[choice.basis]
@@ -141,12 +146,12 @@ def _value(goal: Goal, choice: Choice) -> str:
 
 def _basis(choice: Choice) -> str:
     many = f"{choice.launches} launch{'es' if choice.launches > 1 else ''}"
-    if choice.place.measured:
+    if choice.position.measured:
         return f", from {many}"
-    corners = choice.place.corners
-    if choice.place.axis:
-        low, high = (getattr(one, choice.place.axis) for one in corners)
-        where = f"between {low} and {high} {_UNITS[choice.place.axis]}"
+    corners = choice.position.corners
+    if choice.position.axis:
+        low, high = (getattr(one, choice.position.axis) for one in corners)
+        where = f"between {low} and {high} {_UNITS[choice.position.axis]}"
     else:
         first, last = corners[0], corners[-1]
         where = f"between {first.seq_len} and {last.seq_len} steps, batch {first.batch} and "
@@ -156,7 +161,6 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    """Write what it costs, and what the others do."""
     close = [one.strategy for one in choice.not_told_apart]
     parts = []
     if choice.may_cost:
@@ -170,7 +174,6 @@ def _price(choice: Choice) -> str:
 
 
 def _slower(others: Sequence[Alternative]) -> str:
-    """Name the nearest alternatives and the dearest, as times the chosen one."""
     shown = others if len(others) <= _NAMED else [*others[: _NAMED - 1], others[-1]]
     return "times as much: " + ", ".join(f"{one.strategy} {_times(one)}" for one in shown)
 
@@ -187,7 +190,6 @@ def _ratio(ratio: float) -> str:
 
 
 def how_to_use(question: ChooseQuestion, strategy: str, found: Usage) -> str:
-    """Write which file to copy and how to call it."""
     inside = strategy.partition("[")[2]
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
     sizes = "*features" if found.features is None else ", ".join(map(str, found.features))

@@ -1,0 +1,276 @@
+"""Tables: the numbers a reader sees, and what happens to names that a file made up."""
+
+import csv
+import io
+import math
+
+import pytest
+
+from tests import journals
+from timelift.analyse import costs
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
+from timelift.analyse.stats import lifts, ranking
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Lengths, Phase, Status
+from timelift.present import terminal
+from timelift.present.case_table import for_programs
+from timelift.present.report import ONE_LAUNCH, in_markdown, meanings, report
+from timelift.present.tables import csv_of_values
+
+NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
+
+
+SETTING = NATIVE.setting
+
+
+def _rival(case, seconds, *interval, **changes):
+    ratio, low, high = interval
+    fields = {
+        "verdict": Verdict.SLOWER,
+        "letters": "b",
+        "rank_low": 2,
+        "rank_high": 2,
+        "launches": 3,
+    }
+    return ranking.RankedCase(
+        case, seconds, seconds, seconds, ratio, low, high, **(fields | changes)
+    )
+
+
+FIRST = _rival(NATIVE, 1.5e-3, 1, 1, 1, verdict=Verdict.SAME, letters="a", rank_low=1)
+
+
+CLOSE = _rival(
+    FOLD,
+    *(1.53e-3, 1.02, 0.99, 1.051),
+    verdict=Verdict.UNDECIDED,
+    letters="a",
+    rank_low=1,
+    detectable=1.041,
+    known_to=0.03,
+)
+
+
+FAR = _rival(LOOP, 30e-3, 20, 19.2, 20.8)
+
+
+RANKING = ranking.Ranking(SETTING, (FIRST, CLOSE, FAR))
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Three measured rivals, a refused and a crashed one; times as in `RANKING`."""
+    times = {NATIVE: 1.5e-3, FOLD: 1.53e-3, LOOP: 30e-3}
+    lines = [journals.line(of, number, [times[of]]) for of in times for number in (1, 2, 3)]
+    lost = [
+        journals.ended(journals.case("rnn_cell"), Status.REFUSED, "Conv2D is no cell"),
+        journals.ended(journals.case("ops_scan"), Status.CRASHED, "signal 11"),
+    ]
+    records = [journals.header(), *lines, *lost, journals.END]
+    return results.load(journals.write(tmp_path / "run.jsonl", *records))
+
+
+def _found(run, one=RANKING):
+    """A run whose only ranking is given."""
+    return RunFindings(run, given=[one])
+
+
+def _shown(run, rankings, width):
+    console = terminal.console(width)
+    with console.capture() as capture:
+        terminal.show(report(RunFindings(run, given=rankings)), console)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+TERMINAL = """\
+  machine  system Linux, cpu Example CPU, cores 2, memory_gib 8
+ versions  tensorflow 2.21.0, keras 3.15.1
+    drift  python 3.12.1
+   commit  abcdef1234567890
+ launches  3
+     when  2026-01-02T03:04:05+00:00
+     seed  7
+  command  pytest bench/ --seq-len 10,100
+    modes  graph is tf.function on tensorflow
+    noise  too noisy for ±2.0%: 1 comparisons with the fastest are undecided, known to ±3.0% in the median; more time
+           (--budget 15m), --threads 1 or --pin 0 would help
+    trust  not known for this machine; find out with: pytest bench/ --selftest
+
+tokens-T16-B8-forward-graph
+strategy     time (ms)   ratio    95 % interval   ties   first call (s)   graph nodes   peak memory   launches
+──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+native            1.50   1.000                       a       0.250 ±1 %            42      3.00 MiB          3
+fold_time         1.53   1.020   [0.990, 1.051]      a       0.250 ±1 %            42      3.00 MiB          3
+loop_slice        30.0    20.0     [19.2, 20.8]      b       0.250 ±1 %            42      3.00 MiB          3
+  fastest: native; not shown slower: fold_time
+  undecided, and the difference that would have been seen: fold_time (4.1 %)
+  no result for rnn_cell: refused: Conv2D is no cell
+  no result for ops_scan: crashed: signal 11"""  # noqa: E501 - as wide as it is
+
+
+def test_the_terminal_shows_a_run_like_this(run):
+    """The whole report as golden text."""
+    assert _shown(run, [RANKING], 120) == TERMINAL
+
+
+MARKDOWN_TABLE = """\
+## tokens-T16-B8-forward-graph
+
+| strategy | time (ms) | ratio | 95 % interval | ties | first call (s) | graph nodes | peak memory | launches |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| native | 1.50 | 1.000 |  | a | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
+| fold_time | 1.53 | 1.020 | \\[0.990, 1.051\\] | a | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
+| loop_slice | 30.0 | 20.0 | \\[19.2, 20.8\\] | b | 0.250 ±1 % | 42 | 3.00 MiB | 3 |
+
+- fastest: native; not shown slower: fold_time
+- undecided, and the difference that would have been seen: fold_time (4.1 %)
+- no result for rnn_cell: refused: Conv2D is no cell
+- no result for ops_scan: crashed: signal 11
+"""  # noqa: E501 - as wide as it is
+
+
+def test_markdown_says_the_same_as_the_terminal(run):
+    """The same columns, rows and notes."""
+    text = in_markdown(report(_found(run)), ["fastest.svg"])
+    assert text.endswith(MARKDOWN_TABLE)
+    assert "- **commit:** abcdef1234567890\n" in text
+    assert "![fastest.svg](fastest.svg)" in text
+
+
+def test_the_csv_has_a_row_for_each_case_with_raw_numbers(run):
+    """Seconds and bytes unscaled, unmeasured cases with their reason."""
+    rows = list(csv.DictReader(io.StringIO(csv_of_values(for_programs(_found(run))))))
+    assert [row["strategy"] for row in rows] == [
+        "native",
+        "fold_time",
+        "loop_slice",
+        "rnn_cell",
+        "ops_scan",
+    ]
+    assert rows[1]["seconds_per_call"] == "0.00153"
+    assert (rows[1]["ratio"], rows[1]["ratio_low"], rows[1]["ratio_high"]) == (
+        "1.02",
+        "0.99",
+        "1.051",
+    )
+    assert (rows[1]["seq_len"], rows[1]["peak_bytes"]) == ("16", str(3 << 20))
+    assert (rows[3]["status"], rows[3]["seconds_per_call"]) == ("refused", "")
+    assert rows[4]["reason"] == "signal 11"
+
+
+def test_one_launch_has_no_interval_and_says_so(run):
+    """NaN is never shown."""
+    nan = float("nan")
+    rows = (FIRST, _rival(FOLD, 2e-3, 1.3, nan, nan, verdict=Verdict.UNDECIDED))
+    text = _shown(run, [ranking.Ranking(SETTING, rows)], 120)
+    assert ONE_LAUNCH in text
+    assert "95 % interval" not in text
+    assert "nan" not in text
+    assert ONE_LAUNCH not in _shown(run, [RANKING], 120)
+
+
+def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
+    """Below its table; Markdown has the titles of all strategies, too."""
+    declared = {
+        "gru": {"title": "A recurrent layer.", "differs": "it remembers | steps"},
+        "native": {"title": "The layer itself.", "differs": ""},
+        "broken": 3,
+    }
+    lines = [journals.line(journals.case(name), 1, [1e-3]) for name in ("gru", "native")]
+    header = journals.header(strategies=declared)
+    run = results.load(journals.write(tmp_path / "run", header, *lines))
+    rankings = lifts.rank(run)
+    text = _shown(run, rankings, 120)
+    assert "gru is no lift: it remembers | steps" in text
+    assert "native is no lift" not in text
+    markdown_text = in_markdown(report(RunFindings(run, given=rankings)))
+    assert "gru is no lift: it remembers \\| steps" in markdown_text
+    assert markdown_text.endswith(
+        "- **gru:** A recurrent layer.\n- **native:** The layer itself.\n"
+    )
+
+
+def test_what_a_strategy_means_is_said_beside_its_time(tmp_path):
+    """Terminal and Markdown have it, by time axis where it depends; nonsense is left out."""
+    meaning = {"DROPOUT": {"static": "independent", "dynamic": "shared"}, "MASKS": "passed"}
+    declared = {"native": {"title": "It.", "meaning": meaning}, "gru": {"meaning": 3}}
+    header = journals.header(strategies=declared)
+    line = journals.line(journals.case("native"), 1, [1e-3])
+    run = results.load(journals.write(tmp_path / "run", header, line))
+    rankings = ranking.rank(run.measurements)
+    said = "dropout independent (time static) or shared (time dynamic); masks passed"
+    assert said in _shown(run, rankings, 160)
+    assert said in in_markdown(report(RunFindings(run, given=rankings)))
+    assert [name for name, _ in meanings(run)] == ["native"]
+
+
+@pytest.mark.parametrize(("lengths", "shown"), [("skewed", True), ("full", False)])
+def test_where_lengths_vary_time_is_also_told_per_valid_step(tmp_path, lengths, *, shown):
+    """1 ms a call over 50 valid steps is 20 µs each; with full lengths there is nothing to tell."""
+    case = journals.case("native", lengths=Lengths(lengths))
+    lines = [journals.line(case, 1, [1e-3] * 9, facts={"valid_steps": 50})]
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    text = _shown(run, ranking.rank(run.measurements), 160)
+    assert ("per valid step (µs)" in text) is shown
+    assert (" 20.0 " in text) is shown
+
+
+def test_a_single_rival_is_not_called_fastest(run):
+    """Fastest needs something slower."""
+    text = _shown(run, [ranking.Ranking(SETTING, (FIRST,))], 120)
+    assert "measured alone: native" in text
+    assert "fastest" not in text
+
+
+def test_a_setting_without_a_measured_case_is_in_the_report(tmp_path):
+    """What was asked for and failed is not hidden."""
+    lost = journals.ended(NATIVE, Status.TIMED_OUT, "after 60 s")
+    run = results.load(journals.write(tmp_path / "run", journals.header(), lost))
+    text = _shown(run, ranking.rank(run.measurements), 80)
+    assert "nothing measured" in text
+    assert "no result for native: timed out: after 60 s" in text
+
+
+def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path):
+    """Medians by launch, common launches only, then their mean."""
+    back = journals.case("native", phase=Phase.BACKWARD)
+    lines = [
+        journals.line(NATIVE, 1, [1e-3, 3e-3, 2e-3]),
+        journals.line(NATIVE, 2, [4e-3]),
+        journals.line(back, 1, [5e-3, None, 5e-3]),
+        journals.line(back, 2, [8e-3]),
+        journals.line(back, 3, [99e-3]),
+    ]
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    measured = {one.case: one for one in run.measurements}
+    assert costs.difference_to_forward(back, measured) == pytest.approx(3.5e-3)
+    assert math.isnan(costs.difference_to_forward(NATIVE, measured))
+    forward, backward = (
+        report(_found(run, one)).tables[0] for one in _by_phase(ranking.rank(run.measurements))
+    )
+    assert "over forward (ms)" in [column.heading for column in backward.table.columns]
+    assert "over forward (ms)" not in [column.heading for column in forward.table.columns]
+
+
+def _by_phase(rankings):
+    return sorted(rankings, key=lambda one: one.setting.phase is Phase.BACKWARD)
+
+
+@pytest.mark.parametrize("name", ["NO_COLOR", "TERM"])
+def test_no_colour_is_honoured(run, monkeypatch, name):
+    """The fastest set is green until no colour is asked for."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    green = "\x1b[32m"
+    assert green in _raw(run)
+    monkeypatch.setenv(name, "1" if name == "NO_COLOR" else "dumb")
+    assert green not in _raw(run)
+
+
+def _raw(run):
+    console = terminal.console(120)
+    with console.capture() as capture:
+        terminal.show(report(_found(run)), console)
+    return capture.get()

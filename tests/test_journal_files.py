@@ -1,0 +1,173 @@
+"""Journal files: which run the user means, written whole or not at all, and where one goes on."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests import journals
+from timelift import journal
+from timelift.analyse.runs import results
+from timelift.case import Status
+from timelift.errors import UserError
+from timelift.journal import Facts, Header
+from timelift.measure import resume
+
+RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
+HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two machines' runs: the newest by its header is the oldest by its name."""
+    runs = {
+        "a/20260101T000000Z_aaaa111": ("2026-01-09T00:00:00+00:00", "aaaa111bbbb"),
+        "a/20260105T000000Z_bbbb222": ("2026-01-05T00:00:00+00:00", "bbbb222cccc"),
+        "b/20260107T000000Z_bbbb333": ("2026-01-07T00:00:00+00:00", "bbbb333dddd"),
+    }
+    for name, (started, commit) in runs.items():
+        file = tmp_path / f"{name}.jsonl"
+        file.parent.mkdir(exist_ok=True)
+        journals.write(file, journals.header(started=started, commit={"id": commit}))
+    (tmp_path / "b/broken.jsonl").write_bytes(b"\xff")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ["20260101T000000Z_aaaa111"]),
+        (["latest"], ["20260101T000000Z_aaaa111"]),
+        (["{root}/b"], ["20260107T000000Z_bbbb333"]),
+        (["{root}/a/20260105T000000Z_bbbb222.jsonl"], ["20260105T000000Z_bbbb222"]),
+        (["20260105T000000Z_bbbb222"], ["20260105T000000Z_bbbb222"]),
+        (["aaaa"], ["20260101T000000Z_aaaa111"]),
+        (["bbbb"], ["20260107T000000Z_bbbb333"]),
+        (["bbbb222ccccdddd"], ["20260105T000000Z_bbbb222"]),
+        (["aaaa", "bbbb2"], ["20260101T000000Z_aaaa111", "20260105T000000Z_bbbb222"]),
+    ],
+)
+def test_what_the_user_types_finds_its_run(
+    root: Path, words: list[str], expected: list[str]
+) -> None:
+    """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
+    found = results.find(root, [word.format(root=root) for word in words])
+    assert [path.stem for path in found] == expected
+
+
+def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> None:
+    """A folder that goes away while it is looked through is no traceback."""
+    twins = root / "a" / "selftest"
+    twins.mkdir()
+    late = journals.header(started="2026-02-01T00:00:00+00:00")
+    journals.write(twins / "twins.jsonl", late)
+    (root / "gone").symlink_to(root / "nowhere")
+    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
+    assert journal.runs_under(root / "gone") == []
+
+
+@pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
+def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str) -> None:
+    """The latest is the one that was started last, whichever file was touched last."""
+    for path in root.glob("*/2026*.jsonl"):
+        header = json.loads(path.read_text())
+        journals.write(path, header | {"planned": [], "asked": {}})
+        os.utime(path, (1, 1))
+    os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
+    assert [resume.open_past(root, word).path] == results.find(root, [word])
+
+
+def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
+    """Neither to read nor to go on with."""
+    for find in (results.find, resume.open_past):
+        with pytest.raises(UserError, match=r"expected a run"):
+            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
+
+
+@pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
+def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
+    """Nor does it end in a traceback."""
+    journals.write(root / "a/zzz.jsonl", journals.header(started=started))
+    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+
+
+@pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
+def test_an_unknown_run_is_refused_with_the_nearest_names(root: Path, word: str) -> None:
+    """Too short a commit is unknown, too."""
+    with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
+        results.find(root, [word])
+
+
+@pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
+def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
+    """An empty folder of results."""
+    with pytest.raises(UserError, match=r"found none|holds no run"):
+        results.find(tmp_path, words)
+
+
+def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
+    """An older run is never shown in its place."""
+    folder = tmp_path / "results" / "machine"
+    folder.mkdir(parents=True)
+    old = journals.header(started="2026-01-01T00:00:00+00:00")
+    journals.write(folder / "old.jsonl", old, journals.line(journals.case()), journals.END)
+    new = {"kind": "run", "schema": 2, "started": "2026-02-01T00:00:00+00:00"}
+    (folder / "new.jsonl").write_text(json.dumps(new) + "\n")
+    (found,) = results.find(tmp_path / "results")
+    assert found.name == "new.jsonl"
+    with pytest.raises(UserError, match="expected journal schema 1, received 2"):
+        results.load(found)
+
+
+def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
+    """What no JSON can hold leaves no half of a file."""
+    path = tmp_path / "run.jsonl"
+    good = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
+    journal.write_whole(path, [Header(), good])
+    before = path.read_bytes()
+    bad = msgspec.structs.replace(good, status=Status.MEASURED, seconds_per_call=[float("nan")])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.write_whole(path, [Header(), bad])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
+    """Each line tells how many they are, as `--resume` counts them."""
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+    played = resume.open_past(tmp_path, str(path)).played
+    assert len(played) == 2 * len({case.setting for case in RIVALS})
+    assert {one.rivals for lines in played.values() for one in lines} == {3}
+    assert set(Counter(map(len, played.values()))) == {3}
+
+
+def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_path):
+    """They were played together, and only together mean something."""
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    past = resume.open_past(tmp_path, str(path))
+    assert past.kept_bytes == len(b"".join(lines[:-3]))
+    again = journals.go_on(path, journals.END)
+    assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "goes_on"),
+    [({"facts": {"weights": "many"}}, True), ({"seconds_per_call": ["x"]}, False)],
+)
+def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
+    """What was measured is known or it is not; a fact may be unknown."""
+    head = journals.header(planned=[journals.case().label], asked={})
+    path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
+    if goes_on:
+        ((line,),) = journal.read_past(path).played.values()
+        assert line.facts == Facts()
+    else:
+        with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
+            journal.read_past(path)

@@ -1,0 +1,219 @@
+"""Lines of a journal: what is written is read back, what is damaged is reported and left out."""
+
+import json
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests import journals
+from timelift import journal
+from timelift.journal import Facts, Header
+from timelift.journal.facts import ABOUT, Merge
+from timelift.journal.lines import median
+
+CASE = journals.case()
+AGAINST = {
+    "label": "HEAD",
+    "commit": None,
+    "gates": {"time": 0.03, "first call": 0.25, "peak memory": 0.1},
+    "screening": 3,
+    "undecided": "pass",
+    "new": ["a"],
+    "removed": [],
+    "renamed": {"b": "c"},
+    "unchanged": ["native"],
+    "versions": {"keras": ["3.14", "3.15"]},
+}
+
+
+def read(line):
+    """A line read as it is in a file, and what is damaged in it."""
+    damage = []
+    text = line if isinstance(line, str) else json.dumps(line)
+    return journal.read_line(text.encode(), damage), damage
+
+
+#: The first draws may take a second on a machine that is busy otherwise.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    seconds=st.lists(st.floats(1e-6, 1e3) | st.none(), min_size=1, max_size=9).filter(any),
+    facts=st.dictionaries(
+        st.sampled_from([name for name in ABOUT if name not in {"steady", "engine"}]),
+        st.integers(0, 2**60) | st.floats(0, 1e9),
+    ),
+)
+def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
+    """Every sample, its median and every fact, to the last digit."""
+    line = journal.measured(CASE, 3, 2, seconds, 4, Facts(**facts))
+    assert read(journal.written(line)) == (line, [])
+
+
+def test_a_header_is_read_as_it_was_written():
+    """Another side, twins and meanings included."""
+    told = journals.header(
+        against=AGAINST,
+        planned=[CASE.label],
+        asked={"launches": "3"},
+        sources={"a.py": "12"},
+        strategies={"a": {"title": "A", "meaning": {"STATE": {"x": 1}}, "against": {"of": "b"}}},
+    )
+    header, damage = read(told)
+    assert damage == []
+    assert read(journal.written(header)) == (header, [])
+    assert header.against.versions == {"keras": ("3.14", "3.15")}
+    assert header.strategies["a"].other_side_of == "b"
+
+
+def test_the_median_stands_before_the_samples():
+    """A reader that needs no more can stop there."""
+    text = journal.written(journal.measured(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts()))
+    assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
+
+
+def test_the_median_of_an_even_number_is_the_geometric_mean_of_two():
+    """Times are compared by their ratios."""
+    assert median([1.0, 2.0, 8.0, 9.0]) == 4.0
+    assert median([1.0, 2.0, 9.0]) == 2.0
+
+
+def test_a_journal_that_lacks_every_newer_field_is_read():
+    """Of the first journals, and of pytest-benchmark's users who write their own."""
+    line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
+    found, damage = read(line | {"seconds_per_call": [0.5]})
+    assert (found.calls_per_sample, found.facts, damage) == (1, Facts(), [])
+    header, damage = read({"kind": "run", "schema": 1})
+    assert (header, damage) == (Header(), [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("id", 3, "id: expected a text, received 3, so it is left out"),
+        ("machine", [1], "machine: expected an object, received [1], so it is left out"),
+        (
+            "machine",
+            {"name": "a", "drift": 7},
+            "machine.drift: expected an object, received 7, so it is left out",
+        ),
+        ("commit", {"id": 1}, "commit.id: expected a text, received 1, so it is left out"),
+        (
+            "strategies",
+            {"a": 1, "b": {}},
+            "strategies.a: expected an object, received 1, so it is left out",
+        ),
+        (
+            "strategies",
+            {"a": {"differs": []}},
+            "strategies.a.differs: expected a text, received [], so it is left out",
+        ),
+        ("against", 5, "against: expected an object, received 5, so it is left out"),
+    ],
+)
+def test_what_is_damaged_in_a_header_is_one_sentence_and_the_rest_is_kept(name, value, sentence):
+    """Each names what was expected and what was received."""
+    header, damage = read(journals.header(**{name: value}))
+    assert damage == [sentence]
+    assert header.seed == 7
+
+
+def test_a_damaged_part_of_a_field_costs_no_other_part():
+    """The name of a machine whose drift is wrong."""
+    header, _ = read(journals.header(machine={"name": "a", "drift": 7, "identity": {"cpu": "x"}}))
+    assert (header.machine.name, header.machine.identity) == ("a", {"cpu": "x"})
+    assert header.machine.versions == {}
+
+
+@pytest.mark.parametrize("missing", AGAINST)
+def test_a_header_that_is_wrong_about_the_other_side_is_known_as_such(missing):
+    """It is no usual run for that."""
+    against = {name: one for name, one in AGAINST.items() if name != missing}
+    header, damage = read(journals.header(against=against))
+    assert missing in header.damaged_against
+    assert header.races_twins
+    assert damage == []
+    assert not read(journals.header())[0].races_twins
+
+
+@pytest.mark.parametrize("value", ["1", [], {}, True])
+def test_a_damaged_fact_is_one_sentence_and_the_others_are_kept(value):
+    """The samples too."""
+    facts = {"graph_nodes": value, "weights": 9, "unheard of": 1}
+    line, damage = read(journals.line(CASE, facts=facts))
+    assert line.facts == Facts(weights=9)
+    assert line.seconds_per_call == [1e-3]
+    (sentence,) = damage
+    assert re.fullmatch(r"facts.graph_nodes: expected a number, received .*", sentence)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "NaN", '{"kind":"x"}', '{"kind":"launch"}', "[" * 9**5]
+)
+def test_of_a_line_that_is_none_nothing_is_used(text):
+    """A sentence says why."""
+    with pytest.raises(journal.BAD_RECORD):
+        read(text)
+
+
+def test_what_json_can_hold_and_utf8_cannot_is_read():
+    """Half a surrogate, and a byte order mark."""
+    text = "\ufeff" + json.dumps(journals.header(id="\ud800"))
+    assert read(text)[0].id == "\ud800"
+
+
+def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
+    """So that a new fact is one line."""
+    names = set(Facts.__struct_fields__)
+    assert ABOUT.keys() == names
+    for some in (
+        journal.SHOWN,
+        journal.KEPT,
+        journal.EXACT,
+        journal.WAITED,
+    ):
+        assert set(some) < names
+        assert len(set(some)) == len(some)
+    assert {ABOUT[name].bound for name in names} <= {*names, ""}
+
+
+@pytest.mark.parametrize(
+    ("merge", "merged"), [(Merge.LARGEST, 8.0), (Merge.WAITED, 2.0), (Merge.MEDIAN, 1.0)]
+)
+def test_launches_are_merged_as_the_fact_says(merge, merged):
+    """Those that do not know it say nothing."""
+    name = next(name for name, about in ABOUT.items() if about.merge is merge)
+    launches = [Facts(**{name: value}) for value in (1, 8.0, 1.0)] + [Facts()]
+    assert journal.merged(name, launches) == pytest.approx(merged)
+    assert journal.merged(name, [Facts()]) is None
+
+
+def test_what_is_too_small_to_be_read_counts_as_its_bound():
+    """Of peak memory; a fact without a bound is unknown."""
+    facts = Facts(peak_bytes_below=9)
+    assert facts.number_or_bound("peak_bytes") == 9
+    assert facts.number_or_bound("weights") is None
+    assert Facts(peak_bytes=7, peak_bytes_below=9).number_or_bound("peak_bytes") == 7
+
+
+def test_what_differs_is_named_in_the_order_of_the_files():
+    """With None where a run does not tell it."""
+    found = journal.differences({"a": 1, "b": 2}, {"b": 3, "c": 4})
+    assert [(one.name, one.old, one.new) for one in found] == [
+        ("a", 1, None),
+        ("b", 2, 3),
+        ("c", None, 4),
+    ]
+    assert list(journal.differences({"a": [1]}, {"a": [1]})) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "warned"), [(0.0014, True), (1, True), (None, False), (0.002, False)]
+)
+def test_a_median_that_is_not_that_of_the_samples_is_told(told, warned):
+    """A history believes it, and passes the samples over."""
+    line = {"kind": "launch", "launch": 1, "case": CASE.fields(), "status": "measured"}
+    line |= {"median_seconds_per_call": told, "seconds_per_call": [0.001, 0.003, 0.002]}
+    found, damage = read(line)
+    assert any("that of the samples, 0.002, received" in one for one in damage) == warned
+    assert found.median_seconds_per_call == (None if warned else told)

@@ -1,0 +1,132 @@
+"""What a report says of the machine's quiet, and that it says nothing where nothing is known."""
+
+import pytest
+
+from tests import journals
+from tests.simulated import LOUD, QUIET, pair
+from timelift.analyse import quality
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
+from timelift.analyse.stats.ranking import rank
+from timelift.present import conditions
+from timelift.present.report import report
+
+FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
+
+
+def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
+    """A run of two rivals in one setting, whose launches saw these facts."""
+    lines = [
+        journals.line(
+            journals.case(name),
+            launch,
+            seconds.tolist(),
+            facts=facts
+            | (
+                {"canary_seconds": 4e-5 * canaries[launch - 1]}
+                if facts.get("canary_seconds") == FACTS["canary_seconds"]
+                else {}
+            ),
+        )
+        for name, rounds in zip("ab", pair(1.0, launches=3, scenario=scenario), strict=True)
+        for launch, seconds in enumerate(rounds, start=1)
+    ]
+    header = journals.header(options=options)
+    return results.load(journals.write(path / "run.jsonl", header, *lines, journals.END))
+
+
+def seen_in(run):
+    """What is said of the machine."""
+    return conditions.quiet(quality.machine_activity(run))
+
+
+def sentences(run):
+    """What is said of the asked precision."""
+    return list(conditions.too_noisy(quality.too_noisy(run, rank(run.measurements))))
+
+
+def test_what_was_seen_is_told_in_shares(tmp_path):
+    """What was stolen, what threads waited, and how far the canary moved."""
+    seen = seen_in(measured(tmp_path))
+    assert "threads waited 3.0% of the time for a processor" in seen
+    assert "0.0% of the time was stolen" in seen
+    assert "moved 0.0% between launches" in seen
+    assert "moved 34.8%" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
+
+
+@pytest.mark.parametrize("missing", FACTS)
+def test_what_was_not_looked_at_is_not_said(tmp_path, missing):
+    """Never a share of 0 %, or 0 rounds, without a count."""
+    words = {"canary_seconds": "piece of work", "stolen_share": "stolen"}
+    words |= {"waited_share": "waited"}
+    facts = {name: value for name, value in FACTS.items() if name != missing}
+    seen = seen_in(measured(tmp_path, facts=facts))
+    assert [name for name, word in words.items() if word not in seen] == [
+        name for name in words if name == missing
+    ]
+
+
+def test_a_container_that_was_held_back_is_named_with_what_would_help(tmp_path):
+    """Counted once a launch; one that was not is said to be so, and nothing is said of none."""
+    held_back = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 7})
+    assert "the container's processor quota held it back in 21 periods" in seen_in(held_back)
+    assert "raise it (docker run --cpus)" in sentences(held_back)[0]
+    free = measured(tmp_path, LOUD, FACTS | {"throttled_periods": 0})
+    assert "the container's processor quota never held it back" in seen_in(free)
+    assert "docker" not in sentences(free)[0]
+    assert "quota" not in seen_in(measured(tmp_path, LOUD))
+
+
+def test_a_run_of_an_older_timelift_says_nothing(tmp_path):
+    """No facts, no line."""
+    run = measured(tmp_path, facts={})
+    assert seen_in(run) == ""
+    labels = [label for label, _ in report(RunFindings(run)).head]
+    assert "quiet" not in labels
+    assert "trust" in labels
+
+
+def test_a_quiet_machine_is_not_called_noisy(tmp_path):
+    """The precision was reached."""
+    assert sentences(measured(tmp_path)) == []
+
+
+def test_a_loud_one_is_with_what_would_help(tmp_path):
+    """How many comparisons, how well they are known, and what to try."""
+    (said,) = sentences(measured(tmp_path, LOUD))
+    assert said.startswith("too noisy for ±2.0%: 1 comparisons with the fastest are undecided")
+    assert said.endswith("--threads 1 or --pin 0 would help")
+
+
+def test_the_asked_precision_is_the_headers(tmp_path):
+    """Half of everything is reached even here; nonsense counts as the default."""
+    assert sentences(measured(tmp_path, LOUD, precision="0.9")) == []
+    for nonsense in ("x", "-1", [], {}):
+        assert "±2.0%" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
+
+
+@pytest.mark.parametrize(
+    ("facts", "word"),
+    [
+        ({"stolen_share": 0.05}, "the host gave time to other guests"),
+        ({"waited_share": 1.6}, "the backend's threads crowd each other"),
+    ],
+)
+def test_the_reason_is_named_where_one_was_seen(tmp_path, facts, word):
+    """And not where it was not."""
+    assert word in sentences(measured(tmp_path, LOUD, FACTS | facts))[0]
+    assert word not in sentences(measured(tmp_path, LOUD))[0]
+
+
+def test_a_restless_canary_is_named(tmp_path):
+    """Other programs, or the clock rate."""
+    restless = measured(tmp_path, LOUD, canaries=(1, 2, 1.5))
+    assert "other programs ran or the clock rate changed" in sentences(restless)[0]
+
+
+@pytest.mark.parametrize("value", ["x", None, -1, True, 10**400])
+def test_hostile_facts_are_no_facts(tmp_path, value):
+    """Never a traceback."""
+    run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
+    seen_in(run)
+    assert sentences(run)

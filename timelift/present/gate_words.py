@@ -1,0 +1,124 @@
+"""What a gate found, in sentences: for each case that fails, and for the whole run."""
+
+import math
+from collections.abc import Iterator
+
+from timelift.analyse.gate.judge import SidesFinding
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
+from timelift.analyse.gate.sides import Quantity
+from timelift.case import Case
+from timelift.journal import Against
+
+#: So many cases are named on a line of their own; the journal has the rest.
+NAMED = 12
+#: A quantity that became worse, and one that became better.
+_COMPARED = {
+    Quantity.TIME: ("slower than", "faster than"),
+    Quantity.FIRST_CALL: ("more first-call seconds than", "less first-call seconds than"),
+    Quantity.MEMORY: ("more peak memory than", "less peak memory than"),
+}
+
+
+def failure(outcome: CaseOutcome, against: Against) -> str:
+    reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
+    reasons += [
+        f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+        for change in outcome.broken
+    ]
+    if not reasons:
+        reasons = [undecided(outcome.time, against)]
+    return f"{name(outcome.case)}: {'; '.join(reasons)}"
+
+
+def name(case: Case) -> str:
+    """Name a case in the order in which one asks for it: strategy, workload, sizes, the rest."""
+    return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
+
+
+def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
+    less = finding.effect < 0
+    ends = sorted(abs(_percent(end)) for end in (finding.low, finding.high))
+    return (
+        f"{abs(_percent(finding.effect)):.1f} % {_COMPARED[quantity][less]} {against.label} "
+        f"[{ends[0]:.1f}, {ends[1]:.1f}], {finding.launches:.0f} launches"
+    )
+
+
+def undecided(finding: SidesFinding, against: Against) -> str:
+    """Write what is not known of a case, and what would have been seen."""
+    seen = (
+        f"a change of {_percent(finding.detectable):.1f} % would have been seen"
+        if math.isfinite(finding.detectable)
+        else "too few launches to see any change"
+    )
+    if finding.left_untried:
+        seen = "it looks changed and was not tried again, since the time was up"
+    beside = f"undecided beside {against.label}"
+    return f"{beside}: {_percent(finding.effect):+.1f} % {_interval(finding)}, and {seen}"
+
+
+def lines(found: GateFindings) -> Iterator[str]:
+    """Write what the gate found, the failures first."""
+    against = found.against
+    if found.outcomes:
+        yield _count(found)
+    yield from _some(failure(one, against) for one in found.failed)
+    yield from _some(
+        f"{name(one.case)}: {changed(quantity, one.findings[quantity], against)}"
+        for one, quantity in found.faster
+    )
+    yield from _some(f"{name(one.case)}: {undecided(one.time, against)}" for one in found.undecided)
+    yield from _some(
+        f"{name(one.case)}: {change.old:,.0f} graph nodes became {change.new:,.0f}"
+        for one in found.outcomes
+        for change in one.facts
+        if change.name == "graph_nodes"
+    )
+    yield from _names(against)
+    yield from _some(
+        f"{name(case)}: not compared, since {against.label} has no figures: "
+        f"{lost.status}: {lost.reason}"
+        for case, lost in found.lost
+    )
+
+
+def _count(found: GateFindings) -> str:
+    against = found.against
+    words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
+    commit = f" ({against.commit[:8]})" if against.commit else ""
+    gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
+    return (
+        f"{len(found.outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"
+    )
+
+
+def _names(against: Against) -> Iterator[str]:
+    differing = {
+        "new": against.new,
+        "removed": against.removed,
+        "renamed": [f"{old} is {new} now" for new, old in against.renamed.items()],
+        "unchanged, and not measured": against.unchanged,
+        "versions, there and here": [
+            f"{package} {there} and {here}" for package, (there, here) in against.versions.items()
+        ],
+    }
+    for word, names in differing.items():
+        if names:
+            yield f"{word}: {', '.join(names)}"
+
+
+def _some(texts: Iterator[str]) -> Iterator[str]:
+    found = list(texts)
+    yield from found[:NAMED]
+    if len(found) > NAMED:
+        yield f"and {len(found) - NAMED} more like these"
+
+
+def _interval(finding: SidesFinding) -> str:
+    if not math.isfinite(finding.low):
+        return "(no interval from so few launches)"
+    return f"[{_percent(finding.low):.1f}, {_percent(finding.high):.1f}]"
+
+
+def _percent(log_ratio: float) -> float:
+    return 100 * math.expm1(log_ratio)
