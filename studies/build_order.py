@@ -21,7 +21,6 @@ from scipy import stats
 from studies import noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.runs.results import load
 from timelift.case import Setting
 from timelift.errors import UserError
@@ -100,7 +99,7 @@ def _of_case(name: str, one: Measurement) -> Iterator[float]:
     first: list[float] = []
     later: list[float] = []
     for launch in one.launches:
-        seconds, place = fact_of(launch, name), fact_of(launch, "built")
+        seconds, place = launch.facts.number(name), launch.facts.number("built")
         if seconds and place:
             (first if place == 1 else later).append(math.log(seconds))
     if first and later:

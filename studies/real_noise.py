@@ -26,6 +26,7 @@ from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.journal import find
 
 RESULTS = Path(__file__).parents[1] / "results"
 BOARD = Scoreboard(
@@ -176,7 +177,7 @@ def _is_false(comparison: Comparison, truth: float) -> bool:
 
 def contests(words: Sequence[str]) -> list[Samples]:
     """Read the noise of every contest; raises UserError where there is too little of it."""
-    runs = [results.load(path) for path in results.find(RESULTS, words)]
+    runs = [results.load(path) for path in find(RESULTS, words)]
     found = [equal_rivals(one) for run in runs for one in planted.contests(run)]
     rivals = max(len(grades) for grades in LADDERS.values())
     if not usable(found, rivals, None):

@@ -22,6 +22,7 @@ from timelift.analyse.stats.effects import launch_effects, log_seconds
 from timelift.analyse.stats.robust_mean import mean_and_variance, trimmed_mean
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.journal import find
 
 _RESULTS = Path(__file__).parents[1] / "results"
 #: Turns a median absolute deviation into the sd of normal noise.
@@ -110,7 +111,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if asked.quick and not asked.runs:
         return _known(asked.seed)
     try:
-        runs = [results.load(path) for path in results.find(_RESULTS, asked.runs)]
+        runs = [results.load(path) for path in find(_RESULTS, asked.runs)]
         return BOARD.show(rows(_found(runs)))
     except UserError as error:
         sys.stderr.write(f"studies.spread: {plain(error)}\n")

@@ -10,7 +10,7 @@ import pytest
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.journal import runs_under
+from timelift.journal import find, runs_under
 from timelift.measure import resume
 
 
@@ -48,7 +48,7 @@ def test_what_the_user_types_finds_its_run(
     root: Path, words: list[str], expected: list[str]
 ) -> None:
     """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
-    found = results.find(root, [word.format(root=root) for word in words])
+    found = find(root, [word.format(root=root) for word in words])
     assert [path.stem for path in found] == expected
 
 
@@ -59,8 +59,8 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> No
     late = journals.header(started="2026-02-01T00:00:00+00:00")
     journals.write(twins / "twins.jsonl", late)
     (root / "gone").symlink_to(root / "nowhere")
-    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
-    assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
+    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in find(root, [str(twins)])] == ["twins"]
     assert runs_under(root / "gone") == []
 
 
@@ -72,35 +72,35 @@ def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word:
         journals.write(path, header | {"planned": [], "asked": {}})
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert [resume.open_past(root, word).path] == results.find(root, [word])
+    assert [resume.open_past(root, word).path] == find(root, [word])
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
     """To neither of them."""
-    for find in (results.find, resume.open_past):
+    for seek in (find, resume.open_past):
         with pytest.raises(UserError, match=r"expected a run"):
-            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
+            seek(root, "x" * 5000 if seek is resume.open_past else ["x" * 5000])
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
     """Nor does it end in a traceback."""
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
-    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
 def test_an_unknown_run_is_refused_with_the_nearest_names(root: Path, word: str) -> None:
     """Too short a commit is unknown, too."""
     with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
-        results.find(root, [word])
+        find(root, [word])
 
 
 @pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
 def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
     """An empty folder of results."""
     with pytest.raises(UserError, match=r"found none|holds no run"):
-        results.find(tmp_path, words)
+        find(tmp_path, words)
 
 
 def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
@@ -111,7 +111,7 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
     journals.write(folder / "old.jsonl", old, journals.line(journals.case()), journals.END)
     new = {"kind": "run", "schema": 2, "started": "2026-02-01T00:00:00+00:00"}
     (folder / "new.jsonl").write_text(json.dumps(new) + "\n")
-    (found,) = results.find(tmp_path / "results")
+    (found,) = find(tmp_path / "results")
     assert found.name == "new.jsonl"
     with pytest.raises(UserError, match="expected journal schema 1, received 2"):
         results.load(found)

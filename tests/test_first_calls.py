@@ -8,7 +8,7 @@ from scipy import stats
 
 from studies import build_order
 from tests import engines, journals
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
 from timelift.analyse.stats.first_calls import first_calls
 

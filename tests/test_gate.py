@@ -127,7 +127,7 @@ def test_less_than_the_gate_is_no_failure_however_sure():
     """A change of 2 % that nobody doubts passes a gate of 3 %, and fails one of 1 %."""
     rows = [[0.02] * 8, *([[0.0, 0.001, -0.001]] * 9)]
     assert judge.judge(effects(rows), RULE)[0].verdict is not Verdict.SLOWER
-    assert judge.judge(effects(rows), GateRule(judge=0.01))[0].verdict is Verdict.SLOWER
+    assert judge.judge(effects(rows), GateRule(gate=0.01))[0].verdict is Verdict.SLOWER
 
 
 def test_swapping_the_sides_swaps_the_verdict():

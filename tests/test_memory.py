@@ -3,7 +3,7 @@
 import pytest
 
 from tests import projects
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure.launch import Launch, Limits

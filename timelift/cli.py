@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, NoReturn
 from timelift import arguments as options
 from timelift.analyse.choose.question import ask, carried
 from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
+from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
+from timelift.journal import BASELINE_FOLDER, find, moment, of_same_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -107,7 +107,7 @@ def say(lines: Iterable[str]) -> None:
 def report(arguments: Arguments, root: Path) -> int:
     """Say which way of applying a layer to every step was fastest, in words and figures."""
     folder = root / "results"
-    paths = results.find(folder, arguments.runs)
+    paths = find(folder, arguments.runs)
     outputs = _report_folders(paths, arguments.output or folder / "report")
     if arguments.watch:
         return _watch(paths, outputs, folder, arguments.every)
@@ -172,7 +172,7 @@ def choose(arguments: Arguments, root: Path) -> int:
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
     this run; 1: a mistake in the question.
     """
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = find(root / "results", [arguments.run])
     run = _measured(path)
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
@@ -211,7 +211,7 @@ def compare(arguments: Arguments, root: Path) -> int:
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
 
-    paths = results.find(root / "results", [arguments.old, arguments.new])
+    paths = find(root / "results", [arguments.old, arguments.new])
     old, new = (condense(load_usual(path)) for path in paths)
     advisory = _on_other_machines(old, new, allowed=arguments.across_machines)
     sessions = [] if advisory else list(_sessions(root / "results", paths, new))
@@ -290,7 +290,7 @@ def baseline(arguments: Arguments, root: Path) -> int:
     """
     from timelift.analyse.runs import baseline  # noqa: PLC0415
 
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = find(root / "results", [arguments.run])
     run = load_usual(path)
     folder = root / "results" / BASELINE_FOLDER / _file_name(_machine(run))
     name = _file_name(path.stem if arguments.name is None else arguments.name)
@@ -337,7 +337,7 @@ def export(arguments: Arguments, root: Path) -> int:
         raise UserError(
             f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
         )
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = find(root / "results", [arguments.run])
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
     module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")

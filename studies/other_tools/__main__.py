@@ -19,6 +19,7 @@ from timelift.analyse.selftest.recording import record
 from timelift.analyse.selftest.score import Score, score
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.journal import find
 
 RESULTS = Path(__file__).parents[2] / "results"
 #: What the ladder may be wrong about among identical rivals, as a share.
@@ -84,7 +85,7 @@ def _contests(options: argparse.Namespace) -> list[list[TwinGroup]]:
     if options.quick and not options.runs:
         random = np.random.default_rng(options.seed)
         return [noise.selftest(noise.SCENARIOS[1], 12, 4, 40, random)]
-    return [_of_run(path) for path in results.find(RESULTS, options.runs)]
+    return [_of_run(path) for path in find(RESULTS, options.runs)]
 
 
 def _of_run(path: Path) -> list[TwinGroup]:

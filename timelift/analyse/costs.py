@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse import limit
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, fact
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Lengths, Phase
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Case
 

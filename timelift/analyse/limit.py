@@ -8,8 +8,7 @@ The facts `flops` and `least_bytes` of a case, and `attainable_flops_per_second`
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact, fact_of
+from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.case import Dtype, Lengths
 
 #: Less than this stays in a cache, whose speed the copy does not tell.
@@ -39,8 +38,8 @@ def attainable(measurements: Iterable[Measurement]) -> Limits:
     found: dict[Device, Attainable] = {}
     for one in measurements:
         for launch in one.launches:
-            flops = fact_of(launch, "attainable_flops_per_second") or 0.0
-            moved = fact_of(launch, "attainable_bytes_per_second") or 0.0
+            flops = launch.facts.number("attainable_flops_per_second") or 0.0
+            moved = launch.facts.number("attainable_bytes_per_second") or 0.0
             before = found.get(_device(one), Attainable(0.0, 0.0))
             found[_device(one)] = Attainable(
                 max(before.flops, flops), max(before.bytes_moved, moved)

@@ -8,7 +8,6 @@ from enum import StrEnum
 import numpy as np
 
 from timelift.analyse.runs.measurement import LaunchSamples, Run
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 
@@ -102,7 +101,7 @@ def _spread(beats: Sequence[float]) -> float:
 
 def _facts(run: Run, name: str) -> list[float]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
-    values = (fact_of(launch, name) for launch in _launches(run))
+    values = (launch.facts.number(name) for launch in _launches(run))
     return [value for value in values if value is not None and value >= 0]
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from timelift.analyse.costs import Costs
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.case import AXES, Lengths

@@ -4,8 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.execution import LAUNCH_BOUND
-from timelift.analyse.runs.engines import identity
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Measurement, Run, device_of
 from timelift.case import Backend, Mode, Setting
 
 #: What the modes are called by each backend's own users.
@@ -43,7 +42,7 @@ def lines(run: Run) -> Iterator[tuple[str, str]]:
 def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
     for one in measured:
         setting = one.case.setting
-        if words := ", ".join(f"{name} {value}" for name, value in identity(one).items()):
+        if words := ", ".join(f"{name} {value}" for name, value in device_of(one).items()):
             yield f"{setting.backend} on {setting.device}: {words}"
 
 

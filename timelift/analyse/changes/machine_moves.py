@@ -20,7 +20,6 @@ from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment,
 from timelift.analyse.changes.shift import measured
 from timelift.analyse.changes.states import MachineMove
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
 
@@ -169,6 +168,8 @@ def _log_median(launch: LaunchSamples) -> float:
 
 
 def _canary(measurements: Iterable[Measurement]) -> float:
-    beats = [fact_of(launch, "canary_seconds") for one in measurements for launch in one.launches]
+    beats = [
+        launch.facts.number("canary_seconds") for one in measurements for launch in one.launches
+    ]
     known = [beat for beat in beats if beat is not None and beat > 0]
     return float(np.log(statistics.median(known))) if known else float("nan")

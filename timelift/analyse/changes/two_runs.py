@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from timelift.analyse.changes.machine_moves import SETTING_GATE, canary_change, together
 from timelift.analyse.changes.shift import SessionSpread, Shift, measured, sessions, shifts
 from timelift.analyse.changes.states import CaseState, ChangeState, LevelChange, MachineMove
-from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
 from timelift.analyse.stats import student
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -51,7 +50,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in identity(one).items()
+        for name, value in device_of(one).items()
     }
 
 

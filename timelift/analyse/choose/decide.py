@@ -21,8 +21,7 @@ from timelift.analyse.choose.answers import (
 )
 from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact_or_bound
+from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.scaling.crossing import Curve
 from timelift.analyse.scaling.overtaking import Duels, duels
 from timelift.analyse.stats import lifts

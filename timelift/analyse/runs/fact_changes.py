@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.case import Case
 from timelift.journal import ABOUT, EXACT
 from timelift.journal.brief import Exact
@@ -67,7 +66,7 @@ def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactC
 
 
 def largest(one: Exact, other: Exact) -> Exact:
-    """Merge the exact facts of two launches."""
+    """Merge the exact facts of two launches, each the largest that is known."""
     if one == other:
         return one
     pairs = zip(one, other, strict=True)

@@ -1,14 +1,22 @@
-"""What analysis reasons about: a run, and its cases with their samples by launch."""
+"""What analysis reasons about: a run, and its cases with their samples and facts by launch."""
 
+import itertools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timelift import journal
 from timelift.case import Case, Status
-from timelift.journal import Facts, Header
+from timelift.escape import plain
+from timelift.journal import CaseInLaunch, Facts, Header
 
 Samples = NDArray[np.float64]
+
+_WARNING_LIMIT = 50
+_QUOTE_LIMIT = 160
+_MOST_SWITCHES = 20
 
 
 @dataclass(frozen=True)
@@ -44,3 +52,71 @@ class Run:
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
+
+
+def fact(measurement: Measurement, name: str) -> float | None:
+    """Return a fact of a case over its launches; None where no launch holds a number for it."""
+    return journal.merged(name, [one.facts for one in measurement.launches])
+
+
+def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:
+    """Return a fact of a case, or else the bound that it is below; and whether it is the bound."""
+    value = fact(measurement, name)
+    if value is not None:
+        return value, False
+    bounds = [one.facts.number_or_bound(name) for one in measurement.launches]
+    bound = max((one for one in bounds if one is not None), default=None)
+    return bound, bound is not None
+
+
+def device_of(measurement: Measurement) -> dict[str, str]:
+    """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
+    told = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
+    pairs = itertools.islice(told.items(), _MOST_SWITCHES)
+    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
+
+
+@dataclass
+class Warnings:
+    """What was wrong with a file: the first complaints in words, the rest as a number."""
+
+    texts: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, where: str, what: object) -> None:
+        if len(self.texts) < _WARNING_LIMIT:
+            self.texts.append(f"{where}: {plain(what, _QUOTE_LIMIT)}")
+        else:
+            self.more += 1
+
+    def all(self) -> tuple[str, ...]:
+        rest = (f"and {self.more:,} more records like these",) if self.more else ()
+        return (*self.texts, *rest)
+
+
+def merge(
+    records: Iterable[tuple[str, CaseInLaunch]], warnings: Warnings
+) -> tuple[Measurement, ...]:
+    """Merge lines, each with its place in the file, by case in order of appearance.
+
+    Of two lines for one case and launch the first counts, and the second is warned of.
+    """
+    cases: dict[Case, dict[int, CaseInLaunch]] = {}
+    for where, record in records:
+        launches = cases.setdefault(record.case, {})
+        if launches.setdefault(record.launch, record) is not record:
+            warnings.add(where, f"launch {record.launch} of {record.case.label} a second time")
+    return tuple(_measurement(case, launches) for case, launches in cases.items())
+
+
+def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measurement:
+    """Merge the launches of a case; its status is that of the first that was not measured."""
+    records = [by_number[number] for number in sorted(by_number)]
+    launches = tuple(map(_launch, (one for one in records if one.status is Status.MEASURED)))
+    end = next((one for one in records if one.status is not Status.MEASURED), records[0])
+    return Measurement(case, end.status, launches, end.reason)
+
+
+def _launch(record: CaseInLaunch) -> LaunchSamples:
+    seconds = np.array(record.seconds_per_call, dtype=np.float64)
+    return LaunchSamples(record.launch, seconds, record.facts, record.calls_per_sample)

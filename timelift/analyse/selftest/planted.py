@@ -19,8 +19,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import Warnings
+from timelift.analyse.runs.measurement import Measurement, Run, Warnings
 from timelift.case import Case, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import BAD_RECORD, LONGEST_SECONDS, as_object, whole

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.verdicts import CONFIDENCE
@@ -53,5 +52,5 @@ def first_calls(
 
 
 def _seconds(measurement: Measurement) -> list[float]:
-    told = [fact_of(launch, FACT) for launch in measurement.launches]
+    told = [launch.facts.number(FACT) for launch in measurement.launches]
     return [one for one in told if one is not None and 0 < one < math.inf]

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import Warnings, merge
+from timelift.analyse.runs.measurement import Measurement, Warnings, merge
 from timelift.analyse.stats.aligned_samples import AlignedSamples
 from timelift.analyse.stats.stopping import LOOKS, unsettled
 from timelift.analyse.stats.verdicts import RANK_MARGIN
