@@ -19,9 +19,7 @@ from pathlib import Path
 from studies import parser
 from studies.projects import PLANTED, SLIPS, comment_on, lay_out, slip_into
 from studies.scoreboard import OF, Column, Row, Scoreboard
-from timelift.analyse.gate.against import of_run
-from timelift.analyse.gate.outcomes import CaseOutcome, outcomes
-from timelift.analyse.gate.referee import GateReferee
+from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, of_run, outcomes
 from timelift.analyse.runs import results
 from timelift.analyse.runs.trust import Share
 from timelift.analyse.stats.verdicts import Verdict

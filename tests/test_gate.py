@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from timelift.analyse.gate import judge
-from timelift.analyse.gate.judge import FRESH_LOOKS, GateRule
+from timelift.analyse.gate.rule import CONFIRM, FRESH_LEVELS, GateRule, judge
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.verdicts import Verdict
 
@@ -43,7 +42,7 @@ def looks(truth, dice, between):
 
 def judged(table):
     """Judge effects whose own errors are known."""
-    return judge.judge(Effects(table, np.where(np.isfinite(table), WITHIN, np.nan)), RULE)
+    return judge(Effects(table, np.where(np.isfinite(table), WITHIN, np.nan)), RULE)
 
 
 def share(verdict, runs):
@@ -84,14 +83,14 @@ def test_judging_the_screened_launches_themselves_would_err_more_often():
         table = np.full((20, LAUNCHES), np.nan)
         table[:, :3] = dice.normal(0, np.hypot(0.02, WITHIN), (20, 3))
         looked = Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
-        wrong += sum(found.suspected for found in judge.judge(looked, RULE))
+        wrong += sum(found.suspected for found in judge(looked, RULE))
     assert wrong > 20
 
 
 def test_screening_alone_convicts_nobody():
     """However large the difference, a case without fresh launches is no more than suspected."""
     rows = [[0.5, 0.5, 0.5], *([[0.0, 0.001, -0.001]] * 9)]
-    found = judge.judge(effects(rows), RULE)
+    found = judge(effects(rows), RULE)
     assert found[0].suspected
     assert not found[0].settled
     assert found[0].verdict is Verdict.UNDECIDED
@@ -100,7 +99,7 @@ def test_screening_alone_convicts_nobody():
 def test_fresh_launches_acquit_who_looked_slow_by_chance():
     """The trial is decided on the fresh launches alone."""
     slow_then_same = [0.06, 0.06, 0.06, *([0.001, -0.001] * 4)]
-    found = judge.judge(effects([slow_then_same, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    found = judge(effects([slow_then_same, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
     assert found[0].suspected
     assert found[0].verdict is Verdict.SAME
     assert found[0].launches == 8
@@ -109,7 +108,7 @@ def test_fresh_launches_acquit_who_looked_slow_by_chance():
 def test_a_convicted_case_says_how_much_slower_on_fresh_launches():
     """The interval is of the trial, not of what made it suspicious."""
     slow = [0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06]
-    found = judge.judge(effects([slow, *([[0.0, 0.001, -0.001]] * 9)]), RULE)[0]
+    found = judge(effects([slow, *([[0.0, 0.001, -0.001]] * 9)]), RULE)[0]
     assert found.verdict is Verdict.SLOWER
     assert found.effect == pytest.approx(0.06)
     assert found.low < 0.06 < found.high < 0.1
@@ -119,23 +118,22 @@ def test_a_convicted_case_says_how_much_slower_on_fresh_launches():
 def test_who_is_slow_in_some_launches_only_is_not_convicted():
     """All fresh launches but one must agree."""
     now_and_then = [0.1, 0.1, 0.1, 0.2, 0.2, 0.2, -0.001, -0.001]
-    found = judge.judge(effects([now_and_then, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    found = judge(effects([now_and_then, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
     assert found[0].verdict is Verdict.UNDECIDED
 
 
 def test_less_than_the_gate_is_no_failure_however_sure():
     """A change of 2 % that nobody doubts passes a gate of 3 %, and fails one of 1 %."""
     rows = [[0.02] * 8, *([[0.0, 0.001, -0.001]] * 9)]
-    assert judge.judge(effects(rows), RULE)[0].verdict is not Verdict.SLOWER
-    assert judge.judge(effects(rows), GateRule(gate=0.01))[0].verdict is Verdict.SLOWER
+    assert judge(effects(rows), RULE)[0].verdict is not Verdict.SLOWER
+    assert judge(effects(rows), GateRule(gate=0.01))[0].verdict is Verdict.SLOWER
 
 
 def test_swapping_the_sides_swaps_the_verdict():
     """Slower and faster are held to the same rule."""
     rows = [[0.08] * 8, [-0.08] * 8, *([[0.0, 0.001, -0.001]] * 8)]
     one, other = (
-        judge.judge(Effects(sign * effects(rows).effect, effects(rows).error), RULE)
-        for sign in (1, -1)
+        judge(Effects(sign * effects(rows).effect, effects(rows).error), RULE) for sign in (1, -1)
     )
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
     assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
@@ -144,21 +142,21 @@ def test_swapping_the_sides_swaps_the_verdict():
 
 def test_the_looks_share_the_level_of_the_trial():
     """Looking twice costs no more than looking once would."""
-    assert sum(FRESH_LOOKS.values()) == pytest.approx(judge.CONFIRM)
+    assert sum(FRESH_LEVELS.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 8, 11)
 
 
 def test_who_looked_faster_is_not_convicted_of_being_slower():
     """Screening and trial have to agree on the side."""
     turned = [-0.06, -0.06, -0.06, *([0.06, 0.061] * 4)]
-    found = judge.judge(effects([turned, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
+    found = judge(effects([turned, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
     assert found[0].suspected
     assert found[0].verdict is Verdict.UNDECIDED
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():
     """It says nothing about launches, so a trial decides."""
-    found = judge.judge(effects([[0.3]]), RULE)[0]
+    found = judge(effects([[0.3]]), RULE)[0]
     assert found.suspected
     assert found.verdict is Verdict.UNDECIDED
 
@@ -184,10 +182,10 @@ def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
     """Another suspect's fresh launches are wild; with them in the variances this one went free."""
     slow, wild = [0.024, 0.04, 0.056], [0.1, 0.101, 0.099]
     calm = [[0.0, 0.002 * (1 + turn % 3), -0.002 * (1 + turn % 3)] for turn in range(9)]
-    screened = judge.judge(effects([slow, wild, *calm]), RULE)
+    screened = judge(effects([slow, wild, *calm]), RULE)
     assert [one.suspected for one in screened[:2]] == [True, True]
     slow_again, wilder = [0.06, 0.062, 0.061, 0.059, 0.06], [0.3, -0.3, 0.36, -0.24, 0.27]
-    tried = judge.judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
+    tried = judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
     assert [one.suspected for one in tried] == [one.suspected for one in screened]
     assert tried[0].verdict is Verdict.SLOWER
 

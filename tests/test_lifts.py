@@ -16,7 +16,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.referee import Referee
+from timelift.analyse.stats.stopping import Referee
 from timelift.journal import CaseInLaunch
 from timelift.present import github
 from timelift.present.exports import pytest_benchmark

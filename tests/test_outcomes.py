@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests import journals
-from timelift.analyse.gate.against import of_run, other_sides
-from timelift.analyse.gate.outcomes import GateFindings, outcomes
-from timelift.analyse.gate.referee import GateReferee
-from timelift.analyse.gate.sides import Quantity
+from timelift.analyse.gate.outcomes import (
+    GateFindings,
+    GateReferee,
+    Quantity,
+    of_run,
+    other_sides,
+    outcomes,
+)
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status

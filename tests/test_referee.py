@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from tests import journals
-from timelift.analyse.stats.referee import Referee
-from timelift.analyse.stats.stopping import LOOKS
+from timelift.analyse.stats.stopping import LOOKS, Referee
 from timelift.case import Case, Status
 from timelift.journal import CaseInLaunch, case_in_launch_from
 from timelift.planted import MARK, PLANTS

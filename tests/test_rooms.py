@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from timelift.analyse.choose.answers import Basis, Doubt
-from timelift.analyse.gate.sides import Quantity
+from timelift.analyse.gate.outcomes import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
 from timelift.present import choice, gate, quality, recommended

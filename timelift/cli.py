@@ -377,8 +377,7 @@ def bisect(arguments: Arguments, root: Path) -> int:
 
 
 def _raced(journal: Path) -> CommitVerdict:
-    from timelift.analyse.gate.against import of_run  # noqa: PLC0415
-    from timelift.analyse.gate.outcomes import outcomes  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import of_run, outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.present import gate  # noqa: PLC0415
 

@@ -133,10 +133,9 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
 
 
 def _referee(session: Session) -> CampaignReferee:
-    from timelift.analyse.gate.referee import (  # noqa: PLC0415 - collecting needs no numpy
-        GateReferee,
-    )
-    from timelift.analyse.stats import referee  # noqa: PLC0415
+    # collecting needs no numpy
+    from timelift.analyse.gate.outcomes import GateReferee  # noqa: PLC0415
+    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
 
     if session.gate:
         gate = session.gate
@@ -144,7 +143,7 @@ def _referee(session: Session) -> CampaignReferee:
         sides = gate.matched.sides
         return GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
     copies = session.look_alikes
-    return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
+    return Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
 
 
 def _failures(session: Session) -> dict[Case, str]:
