@@ -10,7 +10,7 @@ from studies import build_order
 from tests import engines, journals
 from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
-from timelift.analyse.stats.first_calls import first_calls
+from timelift.analyse.stats.absolute_times import first_calls
 
 NAMES = ("native", "fold_time", "loop_slice")
 

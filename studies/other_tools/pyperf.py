@@ -14,7 +14,7 @@ from studies.other_tools.rule import pooled, sign_where
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
 from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
-from timelift.analyse.stats import student
+from timelift.analyse.stats.estimates import t_quantile
 from timelift.analyse.stats.robust_mean import mean_and_variance
 
 #: The chance of a false alarm on each side.
@@ -32,7 +32,7 @@ def _judge(recording: Recording, seats: Seats) -> Judgement:
     count = np.isfinite(values).sum(-1)
     mean, variance = mean_and_variance(values)
     first, second = np.where(count > 1, mean, np.nan).T
-    critical = student.quantile(_CHANCE, np.maximum(count.sum(-1) - 2.0, 1.0))
+    critical = t_quantile(_CHANCE, np.maximum(count.sum(-1) - 2.0, 1.0))
     difference = np.abs(second - first)
     differs = (difference > 0) & (difference >= critical * _error(variance, count))
     return Judgement(sign_where(differs, first, second), np.isfinite(seen))

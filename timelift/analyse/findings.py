@@ -9,7 +9,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
 from timelift.analyse.stats import lifts, pooled
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
+from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.lifts import NoAnswer, declared
-from timelift.analyse.stats.rival import RankedCase, Ranking
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.planted import MARK as TWIN
 from timelift.present import prices, recommended
 

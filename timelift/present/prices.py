@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from timelift.analyse.recommend import Price
-from timelift.analyse.stats.rival import RankedCase, Ranking
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.present.units import three_figures
 
 #: From this ratio on a price is written as times the best.

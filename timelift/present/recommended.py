@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation, Why
-from timelift.analyse.stats.rival import Ranking
+from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present import prices
 from timelift.present.styled import Style, StyledLine

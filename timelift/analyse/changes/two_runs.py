@@ -19,7 +19,7 @@ from timelift.analyse.changes.shift import SessionSpread, Shift, measured, sessi
 from timelift.analyse.changes.states import CaseState, ChangeState, LevelChange, MachineMove
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
-from timelift.analyse.stats import student
+from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference, differences, flat
@@ -201,8 +201,8 @@ def _judged(
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, known)
-    width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
-    alone = student.quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
+    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         [shift.case for shift in found],
@@ -234,9 +234,9 @@ def _states(
 ) -> list[ChangeState]:
     """Name each change; with too few launches on either side none is known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
-    slower = np.where(enough, student.tail(effect / scale, df), 1.0)
-    faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
-    alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    slower = np.where(enough, t_tail(effect / scale, df), 1.0)
+    faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
+    alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
     states = np.where(_found(faster) & (effect <= -margin), ChangeState.FASTER, states)
     states = np.where(_found(slower) & (effect >= margin), ChangeState.SUSPECT, states)

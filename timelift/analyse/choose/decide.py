@@ -25,8 +25,7 @@ from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.scaling.crossing import Curve
 from timelift.analyse.scaling.overtaking import Duels, duels
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.rival import RankedCase
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Setting, Status
 
 #: An answer that may cost more than this over the best is none.

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.scaling.crossing import Curve, crossings
 from timelift.analyse.scaling.family import SIZES, Family, families
-from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects, stack
-from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 from timelift.analyse.stats.verdicts import CONFIDENCE, independence
 from timelift.case import Setting
 
@@ -78,7 +77,7 @@ def duels(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> l
     correlation = neighbours([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
     found = estimate(stack(flat), independence(_numbers(paired)))
-    reach = student.quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
+    reach = t_quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
     made, start = [], 0
     for family, effects in zip(known, paired, strict=True):
         pairs, sizes = effects.effect.shape[:2]

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
-from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.rival import UNKNOWN
+from timelift.analyse.stats.ranking import UNKNOWN, RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 

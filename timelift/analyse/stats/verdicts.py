@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 
 Families = NDArray[np.int_]
 #: One error rate for all comparisons, or one for each.
@@ -83,7 +82,7 @@ class Comparison:
 
         A log ratio.
         """
-        return float(student.quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
+        return float(t_quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
         """The same comparison seen from the other side."""

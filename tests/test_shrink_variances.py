@@ -41,7 +41,7 @@ def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
     prior = shrink_variances.fit_prior(spread_of(variance, df))
     assert prior.df == pytest.approx(degrees, rel=1e-5, abs=1e-6)
     assert prior.variance == pytest.approx(scale, rel=1e-6)
-    mixed, total = shrink_variances.moderate(spread_of(variance, df))
+    mixed, total = shrink_variances.shrink_variances(spread_of(variance, df))
     expected = [(df * own + degrees * scale) / (df + degrees) for own in variance]
     assert mixed == pytest.approx(expected, rel=1e-5)
     assert total == pytest.approx(min(df + degrees, df * len(variance)), rel=1e-5)
@@ -71,7 +71,7 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
     """Two variances do not say what variances look like."""
     variance = [0.01, 0.04][:comparisons]
-    mixed, total = shrink_variances.moderate(spread_of(variance, 3))
+    mixed, total = shrink_variances.shrink_variances(spread_of(variance, 3))
     assert mixed.tolist() == variance
     assert total.tolist() == [3] * comparisons
 
