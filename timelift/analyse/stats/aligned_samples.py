@@ -1,4 +1,4 @@
-"""Boards: the samples of one setting's rivals, aligned so that position means the same moment."""
+"""The samples of one setting's rivals, aligned so that position means the same moment."""
 
 import itertools
 import math
@@ -31,7 +31,6 @@ class AlignedSamples:
 
     @property
     def setting(self) -> Setting:
-        """What the rivals share."""
         return self.cases[0].setting
 
     @property
@@ -40,7 +39,7 @@ class AlignedSamples:
         return list(itertools.combinations(range(len(self.cases)), 2))
 
     def launch_medians(self) -> Samples:
-        """Give the log of each rival's median seconds per call, as (rivals, launches)."""
+        """Return the log of each rival's median seconds per call, as (rivals, launches)."""
         return trimmed_mean(log_seconds(self.seconds), HALF)
 
 
@@ -51,7 +50,7 @@ def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]
         if _has_samples(measurement):
             groups[measurement.case.setting].append(measurement)
     _refuse_too_many(groups.values())
-    return [_board(groups[setting]) for setting in sorted(groups)]
+    return [_aligned(groups[setting]) for setting in sorted(groups)]
 
 
 def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
@@ -69,7 +68,7 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    """Give the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
+    """Return the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
     launches = [launch for rival in rivals for launch in rival.launches]
     rounds = max(len(launch.seconds_per_call) for launch in launches)
     return max(1, math.comb(len(rivals), 2)), len({one.number for one in launches}), rounds
@@ -80,9 +79,9 @@ def _has_samples(measurement: Measurement) -> bool:
     return measurement.status is Status.MEASURED and played
 
 
-def _board(rivals: Sequence[Measurement]) -> AlignedSamples:
+def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:
     ordered = sorted(rivals, key=lambda rival: rival.case)
-    _refuse_twins([rival.case for rival in ordered])
+    _refuse_duplicates([rival.case for rival in ordered])
     launches = [launch for rival in ordered for launch in rival.launches]
     place = {number: i for i, number in enumerate(sorted({x.number for x in launches}))}
     rounds = max(len(launch.seconds_per_call) for launch in launches)
@@ -93,7 +92,7 @@ def _board(rivals: Sequence[Measurement]) -> AlignedSamples:
     return AlignedSamples(tuple(rival.case for rival in ordered), seconds, tuple(place))
 
 
-def _refuse_twins(cases: Sequence[Case]) -> None:
+def _refuse_duplicates(cases: Sequence[Case]) -> None:
     for case, following in itertools.pairwise(cases):
         if case == following:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Lifts and look-alikes: what may be named fastest, in one place for every report.
+"""The strategies that may be named fastest, in one place for every report.
 
 A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. A
 twin is a copy of a strategy, planted by a self-test or of another side. Both are timed and shown
