@@ -3,25 +3,21 @@
 import csv
 import io
 import json
-import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from pytest_benchmark.stats import Stats
 
 import report
 from tests import journals
 from tests.stored import stored
 from timelift import cli
 from timelift.analyse.runs import results
-from timelift.analyse.stats.pooled import pooled_samples
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.cli import NAMES
 from timelift.present.exports import BINARY, FORMATS, parquet
-from timelift.present.exports.pytest_benchmark import stats
 
 TEXTS = [name for name in FORMATS if name not in BINARY]
 EVIL = ("=cmd|' /C calc'!A0", "a\n\x1b[31mb", "<b>|x", "\ud800", "../../up")
@@ -81,17 +77,6 @@ def test_pytest_benchmark_compares_two_of_them(journal, tmp_path, capsys):
     assert done.stdout.count("tokens-T1-B8-forward-graph-native") == 2
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert len(rows) == 30
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 20, 41])
-def test_the_statistics_are_those_of_pytest_benchmark(count):
-    """Every field, for every way that it takes quartiles."""
-    data = np.random.default_rng(count).lognormal(size=count)
-    expected = Stats()
-    expected.data = data.tolist()
-    ours = stats(pooled_samples(np.append(data, math.nan)))
-    for field in Stats.fields:
-        assert ours[field] == pytest.approx(getattr(expected, field)), field
 
 
 def test_github_action_benchmark_gets_what_it_asks_for(journal, tmp_path, capsys):

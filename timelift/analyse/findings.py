@@ -8,7 +8,7 @@ from timelift.analyse import across, break_even, costs, execution, quality, reco
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
-from timelift.analyse.stats import lifts, pooled
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
@@ -93,10 +93,6 @@ class RunFindings:
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
         """The strategies of each setting whose device waits for the next call."""
         return {one.setting: execution.launch_bound(one, self.measured) for one in self.rankings}
-
-    def pooled(self, case: Case) -> pooled.Pooled:
-        """Return what pytest-benchmark tells of all samples of a case."""
-        return pooled.pooled(self.measured[case].launches)
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:

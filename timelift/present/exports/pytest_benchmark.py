@@ -2,17 +2,17 @@
 
 All launches of a case become one list of samples, as they do in `pytest bench/ --benchmark-json`.
 Source: https://pytest-benchmark.readthedocs.io/en/latest/usage.html and, for the fields,
-`pytest_benchmark.stats.Stats` and `Metadata.as_dict`, version 5.3.
+`pytest_benchmark.stats.Metadata.as_dict`, version 5.3.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from pytest_benchmark.stats import Stats
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.stats.pooled import Pooled
 from timelift.case import Status
 from timelift.present.exports.names import as_json
 
@@ -44,33 +44,15 @@ def _benchmark(one: Measurement, found: RunFindings) -> dict[str, Any]:
         "param": label,
         "extra_info": facts | ({"differs": differs} if differs else {}),
         "options": {},
-        "stats": stats(found.pooled(one.case)),
+        "stats": _stats(one),
     }
 
 
-def stats(found: Pooled) -> dict[str, Any]:
-    """Lay the statistics of a case out under the names of pytest-benchmark."""
-    data = found.data
-    return {
-        "min": float(data.min()),
-        "max": float(data.max()),
-        "mean": found.mean,
-        "stddev": found.stddev,
-        "rounds": int(data.size),
-        "median": found.median,
-        "iqr": found.q3 - found.q1,
-        "q1": found.q1,
-        "q3": found.q3,
-        "iqr_outliers": found.iqr_outliers,
-        "stddev_outliers": found.stddev_outliers,
-        "outliers": f"{found.stddev_outliers};{found.iqr_outliers}",
-        "ld15iqr": found.low,
-        "hd15iqr": found.high,
-        "ops": float(data.size / data.sum()),
-        "total": float(data.sum()),
-        "data": data.tolist(),
-        "iterations": 1,
-    }
+def _stats(one: Measurement) -> dict[str, Any]:
+    seconds = np.concatenate([launch.seconds_per_call for launch in one.launches])
+    found: Any = Stats()  # type: ignore[no-untyped-call]
+    found.data = seconds[np.isfinite(seconds)].tolist()
+    return {**found.as_dict(), "data": found.data, "iterations": 1}
 
 
 def _numbers(facts: Mapping[str, Any]) -> dict[str, float]:
