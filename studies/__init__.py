@@ -5,7 +5,15 @@ are wide. Exit code 1: a figure is out of its bounds.
 """
 
 import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from timelift.errors import UserError
+from timelift.escape import plain
+from timelift.journal import find
+
+ROOT = Path(__file__).resolve().parents[1]
 #: Every program of this folder, and what it shows.
 STUDIES = {
     "ladder": "intervals and verdicts on simulated noise: coverage, false alarms, power",
@@ -35,3 +43,33 @@ def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="few figures, in under a minute")
     made.add_argument("--seed", type=int, default=0, help="where all noise starts (default: 0)")
     return made
+
+
+def add_runs(options: argparse.ArgumentParser) -> None:
+    """Let a study be asked about stored runs."""
+    options.add_argument(
+        "runs",
+        nargs="*",
+        metavar="RUN",
+        help="a journal, a folder, the beginning of a commit, or latest "
+        "(default: the newest run under results/)",
+    )
+
+
+def stored(runs: Sequence[str]) -> list[Path]:
+    """Find the journals of the runs that were named; raises UserError where there is none."""
+    return find(ROOT / "results", runs)
+
+
+def answer(
+    options: argparse.ArgumentParser,
+    words: Sequence[str] | None,
+    study: Callable[[argparse.Namespace], int],
+) -> int:
+    """Run a study; a UserError is one sentence and exit code 1."""
+    asked = options.parse_args(words)
+    try:
+        return study(asked)
+    except UserError as error:
+        sys.stderr.write(f"{options.prog.removeprefix('python -m ')}: {plain(error)}\n")
+        return 1

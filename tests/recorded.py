@@ -1,4 +1,4 @@
-"""Recordings for the tests of rules: simulated contests, and what a rule says of them."""
+"""Recordings for the tests of rules: simulated contests, and the signs that a rule finds."""
 
 import numpy as np
 
@@ -31,7 +31,6 @@ def simulated(ratios, seed=0, scenario=QUIET, **shape):
     return noise.seconds(scenario, shaped, np.log(ratios), np.random.default_rng(seed))
 
 
-def says(rule, seconds):
-    """What a rule says of every twin beside its base."""
-    recording = recorded(seconds)
-    return rule.judge(recording, rule.seats).says.tolist()
+def signs(rule, seconds):
+    """The sign that a rule finds for every twin beside its base."""
+    return rule.judge(recorded(seconds)).sign.tolist()

@@ -29,7 +29,6 @@ SAYS = {
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
     "changes.history": "what is left out of a history is told where its files are read",
     "runs.baseline": "how a run ended, as a journal has it",
-    "selftest.rule": "names of rules in the tables of studies",
 }
 #: Modules of analyse/ that write files, each with why.
 WRITES: dict[str, str] = {}

@@ -20,13 +20,13 @@ from studies import (
     kills,
     ladder,
     noise,
+    other_tools,
     overhead,
     real_noise,
     scaling,
     spread,
     support,
 )
-from studies.other_tools import __main__ as other_tools
 from studies.scoreboard import OF, Column, Scoreboard
 from timelift.analyse.runs.trust import Share
 

@@ -5,15 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
-from studies.other_tools import __main__ as door
-from studies.other_tools import sheet
+from studies import other_tools
+from studies.other_rules import AS_USED, Rule, Seats
 from tests import journals
 from timelift.analyse.runs import results
+from timelift.analyse.runs.trust import Share
 from timelift.analyse.selftest import planted, recording
 from timelift.analyse.selftest.recording import Recording, record
-from timelift.analyse.selftest.rule import Judgement, LadderRule, Seats
-from timelift.analyse.selftest.score import Share, score
+from timelift.analyse.selftest.score import Judgement
 from timelift.errors import UserError
 
 
@@ -30,13 +31,13 @@ def recorded(journal: Path) -> Recording:
     return record(planted.contests(results.load(journal)))
 
 
-def always(word: float, *, says_faster: bool = True) -> LadderRule:
-    """A rule that says the same of everything and looks at one launch."""
+def always(name: str, sign: float, *, knows_faster: bool = True) -> Rule:
+    """A rule that finds the same everywhere and looks at one launch."""
 
-    def judge(of: Recording, seats: Seats) -> Judgement:
-        return Judgement(np.full(len(of.truth), word), np.isfinite(seats.look(of.sides)))
+    def judge(of: Recording) -> Judgement:
+        return Judgement(np.full(len(of.truth), sign), np.isfinite(Seats(1).look(of.sides)))
 
-    return LadderRule("always", Seats(1), judge, says_faster)
+    return Rule(name, Seats(1), judge, knows_faster)
 
 
 def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Recording) -> None:
@@ -78,9 +79,9 @@ def test_a_recording_that_would_fill_the_memory_is_refused(
         record(contests)
 
 
-def test_who_always_says_slower_is_right_and_wrong(recorded: Recording) -> None:
+def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded: Recording) -> None:
     """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
-    found = score(always(1.0), [recorded, recorded])
+    (found,) = other_tools.scored([always("slower", 1.0)], [recorded, recorded]).values()
     assert found.false_alarms == Share(24, 24)
     assert found.sometimes == Share(8, 8)
     assert found.wrong_way == Share(8, 40)
@@ -89,13 +90,15 @@ def test_who_always_says_slower_is_right_and_wrong(recorded: Recording) -> None:
     assert found.tries == 72
 
 
-def test_who_cannot_be_tried_has_no_score_and_no_row(recorded: Recording) -> None:
+def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded: Recording) -> None:
     """Its shares are of nothing; beside it another has its row."""
-    found = score(always(math.nan), [recorded])
-    assert found.tries == 0
-    assert math.isnan(found.false_alarms.value)
-    assert list(sheet.rows([found])) == []
-    assert len(list(sheet.rows([found, score(always(0.0), [recorded])]))) == 2
+    never, nothing = always("never", math.nan), always("nothing", 0.0)
+    scores = other_tools.scored([never], [recorded])
+    assert scores[never].tries == 0
+    assert math.isnan(scores[never].false_alarms.value)
+    assert list(other_tools.rows(scores)) == []
+    both = other_tools.scored([never, nothing], [recorded])
+    assert [row[0] for row in other_tools.rows(both)] == ["comparisons", "nothing"]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +126,9 @@ def test_the_table_is_aligned_and_markdown_has_the_same_cells(
     recorded: Recording, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A rule that knows no faster has a dash where it could only be right by saying it."""
-    scores = [score(always(1.0, says_faster=False), [recorded]), score(always(0.0), [recorded])]
-    board, rows = sheet.board(scores), [list(row) for row in sheet.rows(scores)]
-    for row, name in zip(rows[1:], ("slower", "nothing"), strict=True):
-        row[0] = name
+    rules = [always("slower", 1.0, knows_faster=False), always("nothing", 0.0)]
+    scores = other_tools.scored(rules, [recorded])
+    board, rows = other_tools.board(scores), list(other_tools.rows(scores))
     assert board.show(rows) == 0
     lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     assert [line.split() for line in lines] == [line.split() for line in TABLE.splitlines()]
@@ -138,12 +140,12 @@ def test_the_table_is_aligned_and_markdown_has_the_same_cells(
 
 def test_the_command_prints_every_rule(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On quiet noise ours finds 10 % and raises no false alarm; a run named twice counts twice."""
-    assert door.main([str(journal)]) == 0
+    assert other_tools.main([str(journal)]) == 0
     said = capsys.readouterr().out
     for tool in ("median:5%", "mean:10%", "±2 % at 95 %", "asv, U test", "pyperf compare_to"):
         assert tool in said
-    assert said.endswith(sheet.LEGEND)
-    assert door.main([str(journal), str(journal), "--markdown"]) == 0
+    assert said.endswith(other_tools.LEGEND)
+    assert other_tools.main([str(journal), str(journal), "--markdown"]) == 0
     table = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     ours = dict(zip(table[0], next(row for row in table if row[0] == "| timelift"), strict=True))
     assert ours["false alarms"] == "0 % (0 of 24)"
@@ -166,7 +168,7 @@ def test_a_mistake_is_one_sentence_and_exit_1(
     path = tmp_path / "typo.jsonl"
     if content is not None:
         path.write_text(content)
-    assert door.main([str(path)]) == 1
+    assert other_tools.main([str(path)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("studies.other_tools: ")
@@ -178,7 +180,7 @@ def test_an_ordinary_run_is_refused_with_the_command_that_helps(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It has nobody of whom the truth is known."""
-    assert door.main([str(journals.synthetic(tmp_path / "run.jsonl"))]) == 1
+    assert other_tools.main([str(journals.synthetic(tmp_path / "run.jsonl"))]) == 1
     assert "pytest bench/ --selftest" in capsys.readouterr().err
 
 
@@ -191,8 +193,56 @@ def test_a_wrong_twin_is_named_and_the_others_are_tried(
     cases = [journals.case(name) for name in header["strategies"]]
     lines = [journals.line(case, launch) for case in cases for launch in (1, 2, 3)]
     path = journals.write(tmp_path / "run.jsonl", header, *lines)
-    assert door.main([str(path)]) == 0
+    assert other_tools.main([str(path)]) == 0
     said = capsys.readouterr()
     assert said.err.startswith("warning: planted native@+5%: slower: expected a number")
     assert "+10 %" in said.out
     assert "+5 % " not in said.out.splitlines()[0]
+
+
+# The figure --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scores(recorded: Recording) -> other_tools.Scores:
+    """What the rules as people use them make of it."""
+    return other_tools.scored(AS_USED, [recorded])
+
+
+def test_the_lines_are_the_shares_that_were_found(scores: other_tools.Scores) -> None:
+    """In per cent, from the smallest slow-down to the largest; speed-ups are not drawn."""
+    (axes,) = other_tools.draw(scores).axes
+    assert len(axes.lines) == len(AS_USED) == 5
+    for line, one in zip(axes.lines, scores.values(), strict=True):
+        assert line.get_xdata() == pytest.approx([2, 3, 5, 10])
+        steps = sorted(step for step in one.found if step > 0)
+        assert line.get_ydata() == pytest.approx([100 * one.found[step].value for step in steps])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_name_is_inside_the_figure_and_on_no_other(
+    scores: other_tools.Scores, theme: str
+) -> None:
+    """With the false alarms of its rule."""
+    figure = other_tools.draw(scores, theme)
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    names = [text for text in axes.texts if "false alarms" in text.get_text()]
+    assert len(names) == len(scores)
+    boxes = [text.get_window_extent() for text in names]
+    whole = figure.bbox
+    assert all(whole.x0 <= box.x0 and box.x1 <= whole.x1 for box in boxes)
+    bottoms = sorted(axes.transAxes.transform((0, text.xyann[1]))[1] for text in names)
+    height = max(Text.get_window_extent(text).height for text in names)  # without its pointer
+    assert min(np.diff(bottoms)) >= height
+
+
+def test_the_command_writes_the_figure_or_ends_with_a_sentence(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a folder is not there, and where a format is unknown."""
+    assert other_tools.main([str(journal), "--figure", str(tmp_path / "power.png")]) == 0
+    assert (tmp_path / "power.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("gone/power.png", "power.nonsense"):
+        assert other_tools.main([str(journal), "--figure", str(tmp_path / name)]) == 1
+        assert "--figure: cannot write" in capsys.readouterr().err

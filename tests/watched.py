@@ -279,9 +279,9 @@ def _ending(words: Sequence[str], _: Path) -> None:
 
 
 def _replay(words: Sequence[str], _: Path) -> None:
-    from studies.other_tools import __main__ as replay
+    from studies import other_tools
 
-    replay.main(list(words[1:]))
+    other_tools.main(list(words[1:]))
 
 
 def _watch(words: Sequence[str], _: Path) -> None:

@@ -13,7 +13,6 @@ from timelift.analyse.selftest import planted
 from timelift.analyse.selftest.ladder import ladder
 from timelift.analyse.selftest.planted import TwinGroup
 from timelift.analyse.selftest.recording import record
-from timelift.analyse.selftest.rule import LadderRule, Seats
 from timelift.analyse.selftest.score import score
 
 
@@ -25,7 +24,8 @@ def of_run(path: Path) -> Trust | None:
 
 
 def _trust(run: Run, contests: Sequence[TwinGroup]) -> Trust:
-    found = score(LadderRule("timelift", Seats(None), ladder), [record(contests)])
+    recording = record(contests)
+    found = score([ladder(recording)], [recording])
     launches = [len(rival.launches) for contest in contests for rival in contest.rivals]
     versions = run.header.machine.versions
     return Trust(

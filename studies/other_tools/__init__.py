@@ -1,1 +1,0 @@
-"""Other tools' rules, and ours, applied to the same recorded samples of a self-test."""
