@@ -18,7 +18,7 @@ from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.changes.two_runs import TwoRunFindings, judge
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 
 _SCENARIOS = noise.SCENARIOS[:3]
 _LAUNCHES = (3, 5, 8)

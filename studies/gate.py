@@ -21,7 +21,7 @@ from studies.projects import PLANTED, SLIPS, comment_on, lay_out, slip_into
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, of_run, outcomes
 from timelift.analyse.runs import results
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError

@@ -22,7 +22,7 @@ from timelift.analyse.changes.many_runs import find
 from timelift.analyse.changes.segments import deviation
 from timelift.analyse.changes.states import WORSE
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]

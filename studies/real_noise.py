@@ -19,8 +19,8 @@ from studies.ladder import GRADES, compared
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.selftest import planted
-from timelift.analyse.selftest.planted import TwinGroup
+from timelift.analyse.selftest import recording
+from timelift.analyse.selftest.recording import TwinGroup
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES, Comparison, Verdict
@@ -178,7 +178,7 @@ def _is_false(comparison: Comparison, truth: float) -> bool:
 def contests(words: Sequence[str]) -> list[Samples]:
     """Read the noise of every contest; raises UserError where there is too little of it."""
     runs = [results.load(path) for path in find(RESULTS, words)]
-    found = [equal_rivals(one) for run in runs for one in planted.contests(run)]
+    found = [equal_rivals(one) for run in runs for one in recording.twin_groups(run)]
     rivals = max(len(grades) for grades in LADDERS.values())
     if not usable(found, rivals, None):
         raise UserError(

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 
 #: A word, a figure, hits among tries, or nothing.
 Cell = str | float | Share | None

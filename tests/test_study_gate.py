@@ -10,7 +10,7 @@ from studies.projects import PLANTED, SLIPS, comment_on, slip_into
 from tests import journals
 from timelift.analyse.gate.outcomes import CaseOutcome, Quantity
 from timelift.analyse.gate.rule import SidesFinding
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue

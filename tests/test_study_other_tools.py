@@ -11,10 +11,9 @@ from studies import other_tools
 from studies.other_rules import AS_USED, Rule, Seats
 from tests import journals
 from timelift.analyse.runs import results
-from timelift.analyse.runs.trust import Share
-from timelift.analyse.selftest import planted, recording
+from timelift.analyse.selftest import recording
 from timelift.analyse.selftest.recording import Recording, record
-from timelift.analyse.selftest.score import Judgement
+from timelift.analyse.selftest.score import Judgement, Share
 from timelift.errors import UserError
 
 
@@ -28,7 +27,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recorded(journal: Path) -> Recording:
     """Its samples."""
-    return record(planted.contests(results.load(journal)))
+    return record(recording.twin_groups(results.load(journal)))
 
 
 def always(name: str, sign: float, *, knows_faster: bool = True) -> Rule:
@@ -45,7 +44,7 @@ def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded: Rec
     assert len(recorded.truth) == 4 * 9
     assert (recorded.truth == 0).sum() == 4 * 3
     assert np.isnan(recorded.truth).sum() == 4
-    contest = recorded.contest[recorded.pairs]
+    contest = recorded.group[recorded.pairs]
     assert (contest[:, 0] == contest[:, 1]).all()
     logs = np.log(recorded.sides)
     effect = np.median(logs[:, 1] - logs[:, 0], axis=(1, 2))
@@ -62,7 +61,7 @@ def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path: Path, fact: o
     facts = {"build_seconds": fact, "first_call_seconds": 0.25}
     lines = [journals.line(journals.case(name), facts=facts) for name in names]
     path = journals.write(tmp_path / "run.jsonl", journals.selftest_header(["native"]), *lines)
-    found = record(planted.contests(results.load(path)))
+    found = record(recording.twin_groups(results.load(path)))
     assert found.setup_seconds.tolist() == [[0.25], [0.25]]
 
 
@@ -70,7 +69,7 @@ def test_a_recording_that_would_fill_the_memory_is_refused(
     journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four contests of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
-    contests = planted.contests(results.load(journal))
+    contests = recording.twin_groups(results.load(journal))
     samples = 4 * 36 * 4 * 24
     monkeypatch.setattr(recording, "MOST_SAMPLES", samples)
     assert record(contests).pairs.shape == (36, 2)

@@ -11,9 +11,10 @@ from scipy import stats
 
 from tests import journals
 from timelift import ended
-from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.trust import Share, Trust
-from timelift.analyse.selftest.trust import of_run
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import trust_file
+from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.errors import UserError
 from timelift.present import trust as words
 
@@ -48,7 +49,7 @@ def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
 def test_what_is_saved_is_read_again(tmp_path):
     """Every field, and nothing else is left in the folder."""
     path = ended.save(TRUST, tmp_path)
-    assert trust.load(path) == TRUST
+    assert trust_file.load(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
@@ -58,7 +59,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
         ended.save(dataclasses.replace(TRUST, settings=1), tmp_path)
-    assert trust.load(path) == TRUST
+    assert trust_file.load(path) == TRUST
 
 
 WRONG = [
@@ -81,9 +82,9 @@ def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
     path = ended.save(TRUST, tmp_path)
     good = json.loads(path.read_text())
     path.write_text(json.dumps(good | wrong))
-    assert trust.load(path) is None
+    assert trust_file.load(path) is None
     path.write_text(json.dumps(good))
-    assert trust.load(path) == TRUST
+    assert trust_file.load(path) == TRUST
 
 
 @given(some.binary(max_size=200))
@@ -91,7 +92,7 @@ def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
     """Never a traceback."""
     path = tmp_path_factory.mktemp("trust") / "trust.json"
     path.write_bytes(data)
-    assert trust.load(path) is None
+    assert trust_file.load(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
@@ -106,7 +107,7 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     ]:
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
-        assert trust.of_machine(tmp_path / "results", results.load(path)) == found
+        assert trust_file.of_machine(tmp_path / "results", results.load(path)) == found
 
 
 def test_the_sentence_names_what_has_changed_since():
@@ -121,7 +122,7 @@ def test_the_sentence_names_what_has_changed_since():
 def test_a_self_tests_run_is_judged(tmp_path):
     """On synthetic noise: what is large is found, and what is the same is not called different."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=8)
-    found = of_run(path)
+    found = trust_file.of_run(results.load(path))
     assert found.false_alarms.tries > 0
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
@@ -131,4 +132,4 @@ def test_a_self_tests_run_is_judged(tmp_path):
 
 def test_a_run_without_twins_says_nothing(tmp_path):
     """There is no truth to hold it against."""
-    assert of_run(journals.synthetic(tmp_path / "run.jsonl")) is None
+    assert trust_file.of_run(results.load(journals.synthetic(tmp_path / "run.jsonl"))) is None

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from timelift import arguments as options
 from timelift.analyse.choose.question import ask, carried
-from timelift.analyse.runs import results, trust
+from timelift.analyse.runs import results
 from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
+from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
@@ -146,7 +147,7 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
 
     run = _measured(path)
     say(map(plain, ended.of_gate(gate_findings(run))))
-    found = find_out(run, trust.of_machine(results_folder, run))
+    found = find_out(run, trust_file.of_machine(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     terminal.show_lines(scaling_table.lines(found.scaling), console)
@@ -188,7 +189,7 @@ def choose(arguments: Arguments, root: Path) -> int:
         return NO
     title = dict(notes.titles(run)).get(made.strategy, "")
     used = usage(question.setting.workload, made.strategy, run, root)
-    trusted = head.trust_in_words(run, trust.of_machine(root / "results", run))
+    trusted = head.trust_in_words(run, trust_file.of_machine(root / "results", run))
     say(map(plain, choice.answer(question, made, title, used, trusted)))
     return 0
 

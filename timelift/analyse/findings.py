@@ -6,8 +6,8 @@ from functools import cached_property
 
 from timelift.analyse import across, break_even, costs, execution, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling.both import Scaling, scaling
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking

@@ -44,7 +44,7 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run tells of a strategy.
 
     `differs` says why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` says what it is a twin of and how it differs (`timelift.analyse.selftest.planted`); of
+    `planted` says what it is a twin of and how it differs (`analyse.selftest.recording`); of
     another side `against` holds `of`, the strategy that it is the other side of.
     """
 

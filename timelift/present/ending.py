@@ -5,7 +5,7 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
-from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats.ranking import Ranking
 from timelift.present import prices, quality, recommended, trust
 from timelift.present.styled import Style, StyledLine

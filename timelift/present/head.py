@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.journal import Commit
 from timelift.present.trust import sentence
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest.trust_file import Trust
 
 
 def lines(found: Trust) -> Iterator[str]:

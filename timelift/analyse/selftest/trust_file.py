@@ -1,4 +1,4 @@
-"""How far the figures of a machine may be trusted, as its last self-test found, kept in a file.
+"""How far the figures of a machine may be trusted, by its last self-test, and the file of that.
 
 `results/<machine>/selftest/trust.json` holds one JSON object: `schema`, `measured` (ISO 8601 UTC),
 `versions` (of packages), `settings` and `launches` (mean over rivals), and pairs [hits, tries]:
@@ -9,65 +9,25 @@ different), `wrong_way`, `found` (by planted per cent, each called in the right 
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.selftest.recording import TwinGroup, record, twin_groups
+from timelift.analyse.selftest.score import Share, ladder, score
 from timelift.journal import SELFTEST_FOLDER, differences
 
 SCHEMA = 1
 FILE = "trust.json"
-#: Tail of the bound on a share, one-sided.
-_CHANCE = 0.05
-
-
-@dataclass(frozen=True)
-class Share:
-    """So many hits among so many tries."""
-
-    hits: int
-    tries: int
-
-    @property
-    def value(self) -> float:
-        """The share, NaN of no tries."""
-        return self.hits / self.tries if self.tries else math.nan
-
-    @property
-    def at_most(self) -> float:
-        """The true share's upper bound at 95 % confidence, one-sided and exact.
-
-        Source: Clopper and Pearson 1934, Biometrika 26(4), 404-413; by bisection.
-        """
-        if self.hits >= self.tries:
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (low, middle) if self._tail(middle) < _CHANCE else (middle, high)
-        return high
-
-    def _tail(self, share: float) -> float:
-        """Give the chance of no more hits than these where the true share is `share`."""
-        if not 0 < share < 1:
-            return float(share <= 0)
-        log, rest = math.log(share), math.log1p(-share)
-        ways = (
-            math.lgamma(self.tries + 1)
-            - math.lgamma(k + 1)
-            - math.lgamma(self.tries - k + 1)
-            + k * log
-            + (self.tries - k) * rest
-            for k in range(self.hits + 1)
-        )
-        return math.fsum(math.exp(way) for way in ways)
 
 
 @dataclass(frozen=True)
 class Trust:
-    """What a self-test found; `found` is by planted share, such as 0.05."""
+    """The scores of a self-test; `found` is by planted share, such as 0.05."""
 
     measured: str
     versions: Mapping[str, str]
@@ -88,6 +48,30 @@ class Trust:
         """Return the packages that have another version now, by name."""
         moved = {one.name for one in differences(self.versions, versions)}
         return sorted(moved & self.versions.keys())
+
+
+def of_run(run: Run) -> Trust | None:
+    """Judge a self-test's run; None where it has no comparison whose truth is known."""
+    groups = twin_groups(run)
+    return _of_groups(run, groups) if groups else None
+
+
+def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
+    recording = record(groups)
+    found = score([ladder(recording)], [recording])
+    launches = [len(rival.launches) for group in groups for rival in group.rivals]
+    versions = run.header.machine.versions
+    return Trust(
+        measured=run.header.started or "",
+        versions={str(name): str(one) for name, one in versions.items()},
+        settings=len(groups),
+        launches=float(np.mean(launches)),
+        false_alarms=found.false_alarms,
+        one_in_n=found.sometimes,
+        wrong_way=found.wrong_way,
+        found={round(math.expm1(step), 4): seen for step, seen in found.found.items()},
+        seconds_per_verdict=found.seconds,
+    )
 
 
 def written(trust: Trust) -> str:
