@@ -2,7 +2,7 @@
 
 `python -m studies.old_against_new --old REV` simulates 200 journals from a seed, some of them
 damaged, and reads all of them with the checkout of REV and with this one, through their public
-doors: every number must be equal to 1e-12, relatively, and every text equal but for what `EXPECTED`
+doors: every number must be equal to 1e-9, relatively, and every text equal but for what `EXPECTED`
 names. `--live` lets both measure one small grid in turns, launch by launch, and tells how much more
 a call takes here, in the mean over cases. Exit code 0: alike; 1: not; 2, with --live: not known
 well enough.
@@ -35,8 +35,9 @@ from studies.scoreboard import Column, Scoreboard
 
 ROOT = Path(__file__).resolve().parents[1]
 READER = Path(__file__).with_name("old_against_new_reader.py")
-#: What two numbers may differ by, as a share of the larger one.
-EQUAL = 1e-12
+#: What two numbers may differ by, as a share of the larger one: the digamma of scipy differs by
+#: 1e-10 from the series that variances were fitted with before.
+EQUAL = 1e-9
 #: Differences that are meant: a pattern of the key with the new text behind it, and why.
 EXPECTED: Mapping[str, str] = {
     r"read_run: .*, so it is left out": "a damaged fact is told, and what was received",
