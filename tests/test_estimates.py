@@ -1,4 +1,4 @@
-"""Moderated variances: Smyth's moments, and no degree of freedom that a run does not have."""
+"""Estimates: variances moderated by Smyth's moments, and Student's t."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
@@ -83,3 +83,24 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     share = verdicts.independence(np.zeros(10, dtype=int))
     assert share.sum() == pytest.approx(4)
     assert estimates.estimate(one, share).df.max() <= 8 + 1e-9
+
+
+@pytest.mark.parametrize("x", [0.05, 0.5, 4, 700])
+def test_the_inverse_of_trigamma_undoes_it(x):
+    """There and back."""
+    there = float(special.polygamma(1, x))
+    assert shrink_variances.trigamma_inverse(there) == pytest.approx(x, rel=1e-8)
+
+
+# Student's t --------------------------------------------------------------------------------------
+
+DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
+
+
+@pytest.mark.parametrize("chance", [0.4, 0.05, 0.025, 0.001, 1e-6])
+def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
+    """It keeps the shape of its argument, and the tail undoes it, far out and near."""
+    found = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
+    assert found.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
+    assert estimates.t_tail(found.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
+    assert estimates.t_tail(-found.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)
