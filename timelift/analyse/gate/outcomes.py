@@ -10,7 +10,7 @@ import numpy as np
 
 from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
 from timelift.analyse.runs.fact_changes import FactChange, exact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, seconds_by_launch
 from timelift.analyse.stats.effects import Effects, launch_effects
 from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
@@ -200,20 +200,9 @@ def changes(pairs: Sequence[Sides], quantity: Quantity) -> Effects:
 
 
 def _times(pairs: Sequence[Sides], launches: int) -> Effects:
-    played = [one.seconds_per_call for pair in pairs for side in pair for one in side.launches]
-    rounds = max(map(len, played), default=1)
-    old, new = (
-        np.stack([_rounds(pair[side], launches, rounds) for pair in pairs]) for side in (0, 1)
-    )
+    sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
+    old, new = np.split(seconds_by_launch(sides, range(1, launches + 1)), 2)
     return launch_effects(old, new)
-
-
-def _rounds(side: Measurement, launches: int, rounds: int) -> Samples:
-    seconds = np.full((launches, rounds), np.nan)
-    for one in side.launches:
-        if one.number <= launches:
-            seconds[one.number - 1, : len(one.seconds_per_call)] = one.seconds_per_call
-    return seconds
 
 
 def _fact_ratio(pair: Sides, launches: int, name: str, floor: float) -> Samples:

@@ -1,7 +1,7 @@
 """What analysis reasons about: a run, and its cases with their samples and facts by launch."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,6 +52,27 @@ class Run:
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
+
+
+def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
+    """Return the numbers of all launches of some cases, in their order."""
+    return tuple(sorted({launch.number for one in measurements for launch in one.launches}))
+
+
+def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
+    """Return seconds per call as (cases, launches, rounds), of the launches of these numbers.
+
+    NaN is a round that a rival sat out, or a launch that it missed.
+    """
+    launches = [launch for one in measurements for launch in one.launches]
+    rounds = max((launch.seconds_per_call.size for launch in launches), default=0)
+    seconds = np.full((len(measurements), len(numbers), rounds), np.nan)
+    place = {number: i for i, number in enumerate(numbers)}
+    for row, one in zip(seconds, measurements, strict=True):
+        for launch in one.launches:
+            if launch.number in place:
+                row[place[launch.number], : launch.seconds_per_call.size] = launch.seconds_per_call
+    return seconds
 
 
 def fact(measurement: Measurement, name: str) -> float | None:

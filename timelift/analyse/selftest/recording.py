@@ -22,7 +22,15 @@ import numpy as np
 from msgspec import UNSET
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples, Warnings
+from timelift.analyse.runs.measurement import (
+    LaunchSamples,
+    Measurement,
+    Run,
+    Samples,
+    Warnings,
+    launch_numbers,
+    seconds_by_launch,
+)
 from timelift.case import Case, Setting, Status
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, plain
@@ -191,21 +199,25 @@ class Recording:
 
 def record(groups: Sequence[TwinGroup]) -> Recording:
     """Align the samples of a run; raises UserError where they would not fit into memory."""
-    launches = [[rival.launches for rival in group.rivals] for group in groups]
-    rows = list(itertools.chain.from_iterable(launches))
-    numbers = sorted({launch.number for row in rows for launch in row})
-    rounds = max(len(launch.seconds_per_call) for row in rows for launch in row)
-    _refuse_too_many(sum(math.comb(len(one), 2) for one in launches) * len(numbers) * rounds)
-    seconds = np.full((len(rows), len(numbers), rounds), np.nan)
-    calls, setup = np.ones(seconds.shape[:2]), np.zeros(seconds.shape[:2])
-    place = {number: i for i, number in enumerate(numbers)}
-    for i, launch in ((i, launch) for i, row in enumerate(rows) for launch in row):
-        at = i, place[launch.number]
-        seconds[at][: len(launch.seconds_per_call)] = launch.seconds_per_call
-        calls[at], setup[at] = launch.calls_per_sample, _setup_seconds(launch)
+    sizes = [len(group.rivals) for group in groups]
+    rivals = [rival for group in groups for rival in group.rivals]
+    numbers = launch_numbers(rivals)
+    rounds = max(launch.seconds_per_call.size for rival in rivals for launch in rival.launches)
+    _refuse_too_many(sum(math.comb(size, 2) for size in sizes) * len(numbers) * rounds)
+    calls, setup = np.ones((len(rivals), len(numbers))), np.zeros((len(rivals), len(numbers)))
+    for row, rival in enumerate(rivals):
+        for launch in rival.launches:
+            at = row, numbers.index(launch.number)
+            calls[at], setup[at] = launch.calls_per_sample, _setup_seconds(launch)
     pairs, truth = zip(*_comparisons(groups), strict=True)
-    group = np.repeat(np.arange(len(groups)), [len(one) for one in launches])
-    return Recording(seconds, calls, setup, group, np.array(pairs), np.array(truth))
+    return Recording(
+        seconds_per_call=seconds_by_launch(rivals, numbers),
+        calls_per_sample=calls,
+        setup_seconds=setup,
+        group=np.repeat(np.arange(len(groups)), sizes),
+        pairs=np.array(pairs),
+        truth=np.array(truth),
+    )
 
 
 def _refuse_too_many(samples: int) -> None:

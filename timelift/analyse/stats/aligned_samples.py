@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.runs.measurement import (
+    Measurement,
+    Samples,
+    launch_numbers,
+    seconds_by_launch,
+)
 from timelift.analyse.stats.effects import log_seconds
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting, Status
@@ -69,9 +74,8 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
     """Return the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
-    launches = [launch for rival in rivals for launch in rival.launches]
-    rounds = max(len(launch.seconds_per_call) for launch in launches)
-    return max(1, math.comb(len(rivals), 2)), len({one.number for one in launches}), rounds
+    rounds = max(one.seconds_per_call.size for rival in rivals for one in rival.launches)
+    return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 
 
 def _has_samples(measurement: Measurement) -> bool:
@@ -82,14 +86,9 @@ def _has_samples(measurement: Measurement) -> bool:
 def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:
     ordered = sorted(rivals, key=lambda rival: rival.case)
     _refuse_duplicates([rival.case for rival in ordered])
-    launches = [launch for rival in ordered for launch in rival.launches]
-    place = {number: i for i, number in enumerate(sorted({x.number for x in launches}))}
-    rounds = max(len(launch.seconds_per_call) for launch in launches)
-    seconds = np.full((len(ordered), len(place), rounds), np.nan)
-    for row, rival in zip(seconds, ordered, strict=True):
-        for launch in rival.launches:
-            row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
-    return AlignedSamples(tuple(rival.case for rival in ordered), seconds, tuple(place))
+    numbers = launch_numbers(ordered)
+    cases = tuple(rival.case for rival in ordered)
+    return AlignedSamples(cases, seconds_by_launch(ordered, numbers), numbers)
 
 
 def _refuse_duplicates(cases: Sequence[Case]) -> None:

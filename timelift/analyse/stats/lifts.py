@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
 from timelift.analyse.stats.ranking import UNKNOWN, RankedCase, Ranking
-from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 
 #: Why a strategy is compared although it is no lift, by name.
 LookAlikes = Mapping[str, str]
-_NOT_KNOWN = (math.nan, math.nan, math.nan)
-_SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
 
 
 @dataclass(frozen=True)
@@ -95,28 +92,26 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
         own, letters="", rank_low=0, rank_high=0, p=math.nan, price=UNKNOWN
     )
     if found is None:
-        ratio, low, high = _NOT_KNOWN
-        return dataclasses.replace(unranked, ratio=ratio, low=low, high=high)
+        return dataclasses.replace(unranked, ratio=math.nan, low=math.nan, high=math.nan)
     return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
 
 
 def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> RankedCase:
     """Return a row as it stands beside a lift that takes so many seconds a call."""
     other = next(row for row in rows if row.case != own.case)
-    verdict, detectable = own.verdict, own.detectable
-    ratio, low, high = own.ratio, own.low, own.high
     if other is not rows[0]:
-        ratio, low, high = 1 / other.ratio, 1 / other.high, 1 / other.low
-        verdict, detectable = _SWAPPED.get(other.verdict, other.verdict), other.detectable
-    factor = seconds * ratio / own.seconds_per_call
+        own = dataclasses.replace(
+            own,
+            ratio=1 / other.ratio,
+            low=1 / other.high,
+            high=1 / other.low,
+            verdict=other.verdict.swapped(),
+            detectable=other.detectable,
+        )
+    factor = seconds * own.ratio / own.seconds_per_call
     return dataclasses.replace(
         own,
         seconds_per_call=own.seconds_per_call * factor,
         seconds_low=own.seconds_low * factor,
         seconds_high=own.seconds_high * factor,
-        ratio=ratio,
-        low=low,
-        high=high,
-        verdict=verdict,
-        detectable=detectable,
     )

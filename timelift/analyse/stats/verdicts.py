@@ -46,8 +46,10 @@ class Verdict(StrEnum):
     SAME = "same"
     UNDECIDED = "undecided"
 
-
-_SWAPPED = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+    def swapped(self) -> "Verdict":
+        """Return what a is beside b."""
+        opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+        return opposite.get(self, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Comparison:
         return float(t_quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
-        """Return the comparison of a beside b."""
+        """Return the comparison of a with b."""
         return dataclasses.replace(
             self,
             effect=-self.effect,
@@ -93,7 +95,7 @@ class Comparison:
             high=-self.low,
             family_low=-self.family_high,
             family_high=-self.family_low,
-            verdict=_SWAPPED.get(self.verdict, self.verdict),
+            verdict=self.verdict.swapped(),
         )
 
 
