@@ -1,12 +1,12 @@
 """What a self-test found: exact bounds, sentences, and a file that may hold anything."""
 
-import dataclasses
 import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from msgspec import structs
 from scipy import stats
 
 from tests import journals
@@ -58,7 +58,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     path = ended.save(TRUST, tmp_path)
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        ended.save(dataclasses.replace(TRUST, settings=1), tmp_path)
+        ended.save(structs.replace(TRUST, settings=1), tmp_path)
     assert trust_file.load(path) == TRUST
 
 

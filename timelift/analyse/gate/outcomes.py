@@ -28,16 +28,12 @@ class Quantity(StrEnum):
 
 
 class Sides(NamedTuple):
-    """A case as it was and as it is."""
-
     old: Measurement
     new: Measurement
 
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """The finding of each quantity of a case, and its exact facts that differ."""
-
     case: Case
     findings: Mapping[Quantity, SidesFinding]
     facts: tuple[FactChange, ...]
@@ -79,7 +75,6 @@ class GateFindings:
 
     @property
     def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
-        """What was confirmed to be better, case by case."""
         return tuple(
             (one, quantity)
             for one in self.outcomes
@@ -160,7 +155,6 @@ def _gates(gates: Mapping[str, float]) -> dict[Quantity, float]:
 
 
 def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
-    """Return the pairs of which both sides were played; `sides` has old cases by new ones."""
     played = {one.case: one for one in measurements if one.launches}
     return [
         Sides(played[old], played[new])
@@ -243,7 +237,6 @@ class GateReferee(Referee):
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:
-        """Both sides of every pair that needs fresh launches."""
         pairs = _pairs(self.measurements(), self._sides)
         if not pairs:
             return frozenset()

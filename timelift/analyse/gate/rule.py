@@ -33,19 +33,15 @@ _SUSPICIOUS = 0.5
 
 @dataclass(frozen=True)
 class GateRule:
-    """A margin as a share, and how many launches screen."""
-
     gate: float = GATE_MARGIN
     screening: int = 3
 
     @property
     def margin(self) -> float:
-        """As a log ratio."""
         return float(np.log1p(self.gate))
 
     @property
     def decision_points(self) -> tuple[int, ...]:
-        """The numbers of launches at which something is decided."""
         return (self.screening, *(self.screening + fresh for fresh in FRESH_LEVELS))
 
 
@@ -110,7 +106,6 @@ def judge(effects: Effects, rule: GateRule) -> list[SidesFinding]:
 
 
 def _of_each(function: Callable[..., Samples], *estimates: Estimates) -> Estimates:
-    """Apply a function of arrays to every field of one or more estimates."""
     names = Estimates.__dataclass_fields__
     return Estimates(*(function(*(getattr(one, name) for one in estimates)) for name in names))
 

@@ -37,7 +37,6 @@ _PATH = re.compile(r"[^\s=,;:'\"()]*[/\\~@][^\s=,;'\"()]*")
 
 
 def lines(run: Run) -> Iterator[Line]:
-    """Return the lines of the baseline in the order of a journal."""
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)

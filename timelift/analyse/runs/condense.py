@@ -27,7 +27,6 @@ _Moment = tuple[Setting, int]
 
 
 def condense(run: Run, rounds: int = ROUNDS) -> Run:
-    """Return the run with at most so many rounds a launch."""
     edges = {moment: _edges(played, rounds) for moment, played in _moments(run).items()}
     measurements = tuple(
         dataclasses.replace(

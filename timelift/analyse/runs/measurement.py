@@ -46,8 +46,6 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Run:
-    """One journal: its header, its measurements and what was wrong with the file."""
-
     header: Header
     measurements: tuple[Measurement, ...]
     complete: bool
@@ -55,7 +53,6 @@ class Run:
 
 
 def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
-    """Return the numbers of all launches of some cases, in their order."""
     return tuple(sorted({launch.number for one in measurements for launch in one.launches}))
 
 
@@ -131,7 +128,6 @@ def merge(
 
 
 def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measurement:
-    """Merge the launches of a case; its status is that of the first that was not measured."""
     records = [by_number[number] for number in sorted(by_number)]
     launches = tuple(map(_launch, (one for one in records if one.status is Status.MEASURED)))
     end = next((one for one in records if one.status is not Status.MEASURED), records[0])

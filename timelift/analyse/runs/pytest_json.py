@@ -138,7 +138,6 @@ def _case(benchmark: Mapping[str, Any]) -> Case:
 
 
 def _guessed(benchmark: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a case, from the names of a benchmark of another project."""
     name = str(benchmark.get("name") or "unnamed")
     test = name.split("[", maxsplit=1)[0] if params else name
     mapped = {axis: found for axis in _NAMES if (found := _mapped(axis, params))}
@@ -158,7 +157,6 @@ def _guessed(benchmark: Mapping[str, Any], params: Mapping[str, Any]) -> dict[st
 
 
 def _mapped(axis: str, params: Mapping[str, Any]) -> str | None:
-    """Return the parameter that holds a possible value of `axis`."""
     return next((name for name in _NAMES[axis] if _possible(axis, params.get(name))), None)
 
 

@@ -72,12 +72,10 @@ class TwinGroup:
 
     @property
     def rivals(self) -> tuple[Measurement, ...]:
-        """The base and then its twins."""
         return (self.base, *(twin.measurement for twin in self.twins))
 
     @property
     def truths(self) -> tuple[float | None, ...]:
-        """The truth of each rival beside the base, as `Twin.truth`."""
         return (0.0, *(twin.truth for twin in self.twins))
 
 
@@ -115,7 +113,6 @@ def twin_groups(run: Run) -> list[TwinGroup]:
 
 
 def complaints(run: Run) -> tuple[str, ...]:
-    """Return a sentence for each planted rival that the header is wrong about."""
     warnings = Warnings()
     _planted(run, warnings)
     return warnings.all()
@@ -126,7 +123,6 @@ def _has_samples(measurement: Measurement) -> bool:
 
 
 def _planted(run: Run, warnings: Warnings) -> dict[str, _Planted]:
-    """Read what was planted in every twin, in the header's order."""
     strategies = run.header.strategies
     entries = {name: one.planted for name, one in strategies.items() if one.planted is not UNSET}
     bases = strategies.keys() - entries.keys()

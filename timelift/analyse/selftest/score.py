@@ -4,8 +4,10 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
@@ -19,12 +21,15 @@ _DIGITS = 9
 _SIGN = {Verdict.SLOWER: 1.0, Verdict.FASTER: -1.0}
 
 
-@dataclass(frozen=True)
-class Share:
-    """So many hits among so many tries."""
+class Share(Struct, frozen=True, array_like=True):
+    """So many hits among so many tries; in a file, a list of both."""
 
-    hits: int
-    tries: int
+    hits: Annotated[int, Meta(ge=0)]
+    tries: Annotated[int, Meta(lt=10**7)]
+
+    def __post_init__(self) -> None:
+        if self.hits > self.tries:
+            raise ValueError(f"expected at most {self.tries} hits, received {self.hits}")
 
     @property
     def value(self) -> float:
@@ -72,7 +77,6 @@ class Score:
 
     @property
     def tries(self) -> int:
-        """How many comparisons the rule could be tried on."""
         planted = sum(share.tries for share in self.found.values())
         return self.false_alarms.tries + self.sometimes.tries + planted
 

@@ -40,7 +40,6 @@ class AlignedSamples:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Every pair of rivals once, by position in `cases`."""
         return list(itertools.combinations(range(len(self.cases)), 2))
 
     def launch_medians(self) -> Samples:
@@ -49,7 +48,6 @@ class AlignedSamples:
 
 
 def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]:
-    """Align the measured rivals of every setting, in setting order."""
     groups: dict[Setting, list[Measurement]] = defaultdict(list)
     for measurement in measurements:
         if _has_samples(measurement):
@@ -73,7 +71,6 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    """Return the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
     rounds = max(one.seconds_per_call.size for rival in rivals for one in rival.launches)
     return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 

@@ -76,12 +76,10 @@ def fit_scores(effects: Samples, weights: Samples, rivals: int) -> Samples:
 
 
 def log_seconds(seconds: Samples) -> Samples:
-    """Return logs, NaN for times that are not positive."""
     return np.log(np.where(seconds > 0, seconds, np.nan))
 
 
 def stack(parts: Sequence[Effects]) -> Effects:
-    """Stack the comparisons of several settings, padding the launches with NaN."""
     launches = max(part.effect.shape[1] for part in parts)
     return Effects(
         np.concatenate([_padded(part.effect, launches) for part in parts]),

@@ -22,33 +22,29 @@ LookAlikes = Mapping[str, str]
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """A strategy that is none: why it is no lift, or the strategy of which it is a twin."""
+    """Why a strategy is no lift, or the strategy of which it is a twin."""
 
     why: str = ""
     twin_of: str = ""
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
-    """Return the strategies of a run with a text that they declare."""
     for name, entry in run.header.strategies.items():
         if isinstance(text := getattr(entry, field), str):
             yield name, text
 
 
 def look_alikes(run: Run) -> LookAlikes:
-    """Return the strategies of a run that declare why they are no lifts."""
     return {name: why for name, why in declared(run, "differs") if why}
 
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
-    """Return what each strategy that is no answer is instead."""
     twins = {name: one.twin_of for name, one in run.header.strategies.items()}
     found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
     return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
 
 
 def lifts(run: Run) -> list[Measurement]:
-    """Return the measurements of the strategies that are lifts."""
     others = no_answers(run)
     return [one for one in run.measurements if one.case.strategy not in others]
 
@@ -74,7 +70,6 @@ def rank(run: Run) -> list[Ranking]:
 
 
 def _by_look_alike(run: Run) -> list[list[Measurement]]:
-    """Group the measurements of those that are no lifts, in the order of their names."""
     others = no_answers(run)
     groups: dict[str, list[Measurement]] = defaultdict(list)
     for one in run.measurements:

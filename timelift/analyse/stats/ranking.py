@@ -65,12 +65,10 @@ class RankedCase:
 
     @property
     def has_interval(self) -> bool:
-        """False where too few launches were compared."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def price_is_known(self) -> bool:
-        """False where the rival has one launch alone."""
         return math.isfinite(self.price[1])
 
     @property
@@ -96,7 +94,6 @@ class Ranking:
 
     @property
     def everyone(self) -> tuple[RankedCase, ...]:
-        """The rivals and the look-alikes, sorted by time."""
         if not self.look_alikes:
             return self.rows
         both = (*self.rows, *self.look_alikes)
@@ -153,7 +150,6 @@ def rank(
 def _comparisons(
     settings: Sequence[AlignedSamples], theta: float, confidence: float
 ) -> Iterator[Comparisons]:
-    """Compare all pairs of all settings at once, and yield them by setting."""
     sizes = [len(one.pairs) for one in settings]
     families = np.repeat(np.arange(len(settings)), sizes).tolist()
     effects = stack([all_pairs(one.seconds) for one in settings])
@@ -184,7 +180,6 @@ class _Rivals:
 
     @functools.cached_property
     def order(self) -> list[int]:
-        """The rivals by time and then by name."""
         times = np.round(self.times, _DIGITS)
         return [int(i) for i in np.lexsort((np.arange(len(times)), times))]
 
@@ -240,7 +235,6 @@ class _Rivals:
         )
 
     def _beside(self, i: int) -> dict[str, Any]:
-        """Return the fields of a row that compare its rival with the first."""
         if i == self.best:
             return {"ratio": 1.0, "low": 1.0, "high": 1.0, "verdict": Verdict.SAME}
         seen = self.comparisons[self.best, i]
@@ -272,7 +266,6 @@ class _Rivals:
 
 
 def _exp(log: float) -> float:
-    """Return a ratio, or a time, for its log; what would not fit in a float stays huge."""
     return math.exp(min(log, _LARGEST_LOG))
 
 
@@ -308,7 +301,6 @@ def _insert(groups: Sequence[frozenset[int]], first: int, second: int) -> list[f
 
 
 def _absorb(groups: Sequence[frozenset[int]]) -> list[frozenset[int]]:
-    """Drop groups that another holds entirely."""
     distinct = list(dict.fromkeys(groups))
     return [group for group in distinct if not any(group < other for other in distinct)]
 

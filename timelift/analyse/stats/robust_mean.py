@@ -59,7 +59,6 @@ def _cuts(values: Samples, trim: float) -> tuple[Samples, NDArray[np.int_], NDAr
 
 
 def _batch_means(values: Samples, count: NDArray[np.int_]) -> Samples:
-    """Return the means of the present values in batches of equal size, in their order."""
     present = np.isfinite(values)
     place = (present.cumsum(-1) - 1) * BATCHES // np.maximum(count, 1)
     members = [(place == number) & present for number in range(BATCHES)]

@@ -52,7 +52,6 @@ class Spread:
 
     @property
     def worth(self) -> float:
-        """How many independent comparisons have a variance."""
         return float(self.share[self.known].sum())
 
 

@@ -56,5 +56,4 @@ def _reach(rivals: int, alpha: float) -> tuple[float, ...]:
 
 
 def _tail(reach: float) -> float:
-    """Return the chance that a standard normal error exceeds `reach`."""
     return 0.5 * math.erfc(reach / math.sqrt(2))

@@ -64,7 +64,6 @@ def _launches(samples: AlignedSamples) -> int:
 
 
 def _to_play(samples: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
-    """Return the cases of one setting that another launch should play."""
     if _launches(samples) not in LOOKS:
         return samples.cases
     doubtful = [pair for pair, over in zip(samples.pairs, done, strict=True) if not over]
@@ -73,7 +72,6 @@ def _to_play(samples: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> t
 
 
 def _fastest(samples: AlignedSamples, effect: Samples) -> int:
-    """Return the position of the fastest rival, by the effects (pairs, launches) of all pairs."""
     count = np.isfinite(effect).sum(-1).astype(float)
     scores = fit_scores(mean_and_variance(effect)[0], count, len(samples.cases))
     return int(np.argmin(scores))
@@ -134,7 +132,6 @@ class Referee:
             self._records.append(("", line))
 
     def to_play(self) -> frozenset[Case]:
-        """The cases that need more launches."""
         measured = self.measurements()
         # A twin that is slow in some launches only plays along, and must not inform the variances.
         steady = [one for one in measured if not self._plays_along(one.case)]
