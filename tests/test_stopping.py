@@ -11,7 +11,7 @@ from scipy import special
 
 from studies import ladder, noise
 from tests import journals
-from tests.simulated import LOUD, plain, run
+from tests.simulated import LOUD, QUIET, plain, run
 from timelift.analyse.stats import stopping
 from timelift.analyse.stats.stopping import (
     DIFFERENT_LEVELS,
@@ -68,36 +68,30 @@ def test_the_same_level_at_every_look_would_spend_more():
     assert crossing((0.05,) * 4, 2)[-1] > 0.1
 
 
-def test_a_clear_order_is_settled_at_the_first_look():
-    """Nothing is left to play."""
-    assert playing(run([1, 1.5, 3], LOOKS[0], sizes=3)) == {}
+TWO = ["rival0", "rival1"]
 
 
-def test_a_loud_machine_plays_on_until_the_last_look():
-    """Rivals too close for the noise need launches, up to the last look and no further."""
-    everyone = {1: ["rival0", "rival1"], 2: ["rival0", "rival1"], 3: ["rival0", "rival1"]}
-    for launches in LOOKS[:-1]:
-        assert playing(run([1, 1], launches, sizes=3, scenario=LOUD)) == everyone
-    assert playing(run([1, 1], LOOKS[-1], sizes=3, scenario=LOUD)) == {}
-
-
-def test_a_clear_loser_is_not_played_on():
-    """The rivals in doubt and the fastest are."""
-    mixed = run([1, 1, 40], LOOKS[1], sizes=3, scenario=LOUD)
-    assert playing(mixed) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
-
-
-def test_who_of_the_losers_is_worse_needs_no_launch():
-    """Only the comparisons with the fastest are asked for."""
-    assert playing(run([1, 40, 40], LOOKS[1], sizes=3, scenario=LOUD)) == {}
-
-
-@pytest.mark.parametrize("launches", [1, 2, 4, 6, 11])
-def test_between_looks_every_rival_plays_on(launches):
-    """However clear things are: what is not looked at costs no error."""
-    assert playing(run([1, 9], launches, sizes=3)) == {
-        size: ["rival0", "rival1"] for size in (1, 2, 3)
-    }
+@pytest.mark.parametrize(
+    ("costs", "launches", "noise", "rivals"),
+    [
+        pytest.param([1, 1.5, 3], [LOOKS[0]], QUIET, [], id="a clear order"),
+        pytest.param([1, 1], LOOKS[:-1], LOUD, TWO, id="too close for the noise"),
+        pytest.param([1, 1], [LOOKS[-1]], LOUD, [], id="no further than the last look"),
+        pytest.param([1, 1, 40], [LOOKS[1]], LOUD, TWO, id="but for a clear loser"),
+        pytest.param([1, 40, 40], [LOOKS[1]], LOUD, [], id="whichever loser is worse"),
+        pytest.param([1, 9], [1, 2, 4, 6, 11], QUIET, TWO, id="all between looks"),
+        pytest.param([1], [2], QUIET, ["rival0"], id="a lone rival before the first look"),
+        pytest.param([1], [LOOKS[0]], QUIET, [], id="a lone rival after it"),
+    ],
+)
+def test_those_play_on_that_another_launch_could_teach_something_about(
+    costs, launches, noise, rivals
+):
+    """The fastest and what is in doubt beside it, at looks; between them all, at no error."""
+    for number in launches:
+        found = playing(run(costs, number, sizes=3, scenario=noise))
+        assert found == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
+    assert unsettled([]) == {}
 
 
 def test_settings_are_judged_one_by_one():
@@ -112,42 +106,33 @@ def test_settings_are_judged_one_by_one():
     assert list(unsettled([*rest, *louder])) == [loud]
 
 
-def test_a_lone_rival_needs_no_look_beyond_the_first():
-    """There is nothing to compare it with."""
-    assert playing(run([1], 2, sizes=3)) == {1: ["rival0"], 2: ["rival0"], 3: ["rival0"]}
-    assert playing(run([1], LOOKS[0], sizes=3)) == {}
-    assert unsettled([]) == {}
+@pytest.mark.parametrize(
+    ("effects", "precision", "done"),
+    [
+        pytest.param([0.08, 0.1, 0.12], None, False, id="a bare p under 5 %"),
+        pytest.param([0.0999, 0.1, 0.1001], None, True, id="a p that the look may spend"),
+        pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
+        pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
+        pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
+        pytest.param([0.7, 0.7], None, False, id="nor two launches"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.02, True, id="known to 2 %"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.001, False, id="not to 0.1 %"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], None, False, id="no precision asked for"),
+        pytest.param([0.5], 0.02, False, id="one launch"),
+        pytest.param([0.5, 0.5], 0.02, False, id="before the first look"),
+    ],
+)
+def test_a_comparison_is_settled_by_what_its_look_may_spend_or_by_precision(
+    effects, precision, done
+):
+    """Whatever the verdict where it is known closely; a clear loser at the level of one look."""
+    assert settled(plain([effects]), np.array([0]), precision=precision).tolist() == [done]
 
 
-def test_bare_significance_settles_nothing():
-    """A p under 5 % at the third launch is not under what that look may spend."""
-    tentative = plain([[0.08, 0.1, 0.12]])
-    (found,) = stopping.verdicts.compare(tentative)
+def test_the_p_that_settles_nothing_is_under_five_per_cent():
+    """At the third launch that look may spend far less."""
+    (found,) = stopping.verdicts.compare(plain([[0.08, 0.1, 0.12]]))
     assert found.p < 0.05
-    assert not settled(tentative, np.array([0]), precision=None)[0]
-    assert settled(plain([[0.0999, 0.1, 0.1001]]), np.array([0]), precision=None)[0]
-
-
-def test_a_clear_loser_needs_no_such_care():
-    """Twice as slow at the third launch is enough; 40 % as surely known is not, nor one launch."""
-    for effect, done in ((0.7, True), (0.34, False)):
-        shown = plain([[effect * 0.9, effect, effect * 1.1]])
-        assert settled(shown, np.array([0]), precision=None)[0] is np.bool_(done)
-    assert not settled(plain([[0.1, 0.7, 1.9]]), np.array([0]), precision=None)[0]
-    assert not settled(plain([[0.7, 0.7]]), np.array([0]), precision=None)[0]
-
-
-def test_a_narrow_interval_settles_whatever_it_says():
-    """At 2 % precision a difference known to 1 % is done; at 0.1 % it is not."""
-    straddling = plain([[0.013, 0.018, 0.023, 0.016, 0.02]])
-    for precision, done in ((0.02, True), (0.001, False), (None, False)):
-        assert settled(straddling, np.array([0]), precision=precision)[0] is np.bool_(done)
-
-
-@pytest.mark.parametrize("launches", [1, 2])
-def test_before_the_first_look_nothing_is_settled(launches):
-    """Not even a huge difference known to the last digit."""
-    assert not settled(plain([[0.5] * launches]), np.array([0]))[0]
 
 
 def naive(times):
