@@ -71,13 +71,13 @@ def even(setting, place, launch, _built):
 
 
 def test_the_study_passes_where_the_order_costs_nothing(tmp_path, capsys):
-    """And says over how many settings."""
+    """And prints over how many settings."""
     assert build_order.main([str(run(tmp_path, even, settings=40))]) == 0
     assert "first_call_seconds                  40  1.000" in capsys.readouterr().out
 
 
 def test_the_study_fails_where_the_first_pays_more_or_too_few_settings_tell(tmp_path, capsys):
-    """Ten per cent more for whoever is built first, and 39 settings."""
+    """Ten per cent more for the rival that is built first, and 39 settings."""
     dear = run(tmp_path, lambda *at: even(*at) * (1.1 if at[3] == 1 else 1), settings=40)
     assert build_order.main([str(dear)]) == 1
     assert "expected at least 0.95 and at most 1.05, found 1.100" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A baseline: small, read by everyone, free of secrets, and never overwritten by accident."""
+"""A baseline: small, read by every reader, free of secrets, and never overwritten by accident."""
 
 import gzip
 import json

@@ -183,8 +183,8 @@ def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_pa
     assert left == {name: one for name, one in found.items() if name != "native"}
 
 
-def test_the_referee_sends_the_suspects_to_trial_and_nobody_else(tmp_path):
-    """Both sides of the suspect play on; once it is convicted, nobody does."""
+def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path):
+    """Both sides of the suspect play on; once it is confirmed, none does."""
     screened, tried = run(tmp_path, slow=1.06, launches=3), run(tmp_path, slow=1.06, launches=8)
     suspect = journals.case("fold_time")
     for found, to_play in ((screened, {suspect, other(suspect)}), (tried, set())):

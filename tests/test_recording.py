@@ -1,4 +1,4 @@
-"""Planted rivals: a self-test's header says who is a twin of whom, and lies are left out."""
+"""Planted rivals: a self-test's header names the base of each twin, and what is wrong is left out."""
 
 import dataclasses
 import math
@@ -94,7 +94,7 @@ def test_an_ordinary_run_has_no_contest(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_entry_is_left_out_and_named(run: Run, wrong: dict[str, Any], named: str) -> None:
-    """The other twins stay, and one sentence says which is lost and why."""
+    """The other twins stay, and one sentence names the lost one and why."""
     broken = changed(run, "native@+5%", **wrong)
     names = {
         one.case.strategy for contest in recording.twin_groups(broken) for one in contest.rivals

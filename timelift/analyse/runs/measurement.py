@@ -25,7 +25,7 @@ class LaunchSamples:
 
     `seconds_per_call` holds one value a round, NaN where the rival sat the round out; position `i`
     of every rival of the setting in the same launch is the same moment. A sample is that many
-    seconds times `calls_per_sample`, which is 1 where the file does not tell.
+    seconds times `calls_per_sample`, which is 1 where the file lacks it.
     """
 
     number: int
@@ -89,8 +89,8 @@ def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bo
 
 def device_of(measurement: Measurement) -> dict[str, str]:
     """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
-    told = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
-    pairs = itertools.islice(told.items(), _MOST_SWITCHES)
+    engine = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
+    pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
     return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
 
 

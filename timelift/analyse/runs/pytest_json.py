@@ -3,7 +3,7 @@
 This project's benchmarks carry their case in `params`. Others become cases like this: the
 workload is the benchmark's group, or else its test function if the strategy is a parameter, or
 else its file; the strategy is the parameter that names one, or else the test; parameters that
-sound like an axis become that axis; a size that nothing tells is 1.
+sound like an axis become that axis; a size that nothing names is 1.
 Source: `pytest_benchmark.stats.Metadata.as_dict`, version 5.3.
 """
 
@@ -89,14 +89,14 @@ def _header(whole: Mapping[str, Any]) -> Header:
 
 
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
-    """Return why strategies are no lifts, where the benchmarks of this project tell."""
-    told = [
+    """Return why strategies are no lifts, as benchmarks of this project have it."""
+    pairs = [
         (as_object(one.get("params")), as_object(one.get("extra_info")))
         for one in map(as_object, benchmarks)
     ]
     return {
         str(params["strategy"]): {"differs": extra["differs"]}
-        for params, extra in told
+        for params, extra in pairs
         if isinstance(extra.get("differs"), str) and "strategy" in params
     }
 

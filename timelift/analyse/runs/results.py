@@ -1,6 +1,6 @@
 """A journal, or the JSON of pytest-benchmark, read into a `Run`.
 
-Nothing in a file is trusted: what is not as `timelift.journal` says is named in `Run.warnings` and
+Nothing in a file is trusted: what is not as in `timelift.journal` is named in `Run.warnings` and
 skipped, and what is good is kept. Nothing that a file names is ever executed.
 """
 

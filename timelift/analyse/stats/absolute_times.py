@@ -73,8 +73,8 @@ def first_calls(
 
 
 def _first_call_seconds(measurement: Measurement) -> list[float]:
-    told = [one.facts.number("first_call_seconds") for one in measurement.launches]
-    return [one for one in told if one is not None and 0 < one < math.inf]
+    known = [one.facts.number("first_call_seconds") for one in measurement.launches]
+    return [one for one in known if one is not None and 0 < one < math.inf]
 
 
 def _without_errors(logs: Samples) -> Effects:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
 
-#: With fewer independent comparisons a prior cannot be told from noise.
+#: With fewer independent comparisons a prior is no better than noise.
 MIN_COMPARISONS = 3
 #: With fewer the prior is one variance for all instead of a line over the covariate.
 MIN_FOR_TREND = 30

@@ -137,10 +137,9 @@ class Referee:
         steady = [one for one in measured if not self._plays_along(one.case)]
         anchor = _untouched if self._planted else None
         doubtful = unsettled(steady, precision=self._precision, anchor=anchor)
-        along = {one.case for one in measured if one.case.setting in doubtful} - {
-            one.case for one in steady
-        }
-        return frozenset(along) | {case for cases in doubtful.values() for case in cases}
+        along = [one.case for one in measured if self._plays_along(one.case)]
+        wanted = frozenset(case for case in along if case.setting in doubtful)
+        return wanted.union(*doubtful.values())
 
     def _plays_along(self, case: Case) -> bool:
         return case.strategy in self._aside or (self._planted and _is_unsteady(case))
