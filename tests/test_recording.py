@@ -1,4 +1,4 @@
-"""Planted rivals: a self-test's header names the base of each twin, and what is wrong is left out."""
+"""Planted rivals: a header names the base of each twin, and what is wrong is left out."""
 
 import dataclasses
 import math

@@ -33,11 +33,14 @@ _SUSPICIOUS = 0.5
 
 @dataclass(frozen=True)
 class GateRule:
+    """`gate` is the margin as a share, `screening` how many launches come before a trial."""
+
     gate: float = GATE_MARGIN
     screening: int = 3
 
     @property
     def margin(self) -> float:
+        """As a log ratio."""
         return float(np.log1p(self.gate))
 
     @property

@@ -24,9 +24,10 @@ from timelift.journal import SELFTEST_FOLDER, differences
 FILE = "trust.json"
 
 
-class Trust(Struct, frozen=True):
+class Trust(Struct, frozen=True, kw_only=True):
     """The scores of a self-test; `found` is by planted share, such as 0.05."""
 
+    schema: Literal[1]
     measured: str
     versions: dict[str, str]
     settings: int
@@ -36,7 +37,6 @@ class Trust(Struct, frozen=True):
     wrong_way: Share
     found: dict[float, Share]
     seconds_per_verdict: float
-    schema: Literal[1] = 1
 
     @property
     def tries(self) -> int:
@@ -59,6 +59,7 @@ def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
     launches = [len(rival.launches) for group in groups for rival in group.rivals]
     versions = run.header.machine.versions
     return Trust(
+        schema=1,
         measured=run.header.started or "",
         versions={str(name): str(one) for name, one in versions.items()},
         settings=len(groups),
