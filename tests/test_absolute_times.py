@@ -21,28 +21,32 @@ def run(path, seconds, settings=1, name="run"):
         journals.line(
             journals.case(strategy, seq_len=setting + 1),
             launch,
-            facts={"first_call_seconds": told, "trace_seconds": told / 2, "built": built},
+            facts={"first_call_seconds": first, "trace_seconds": first / 2, "built": built},
         )
         for setting in range(settings)
         for launch in (1, 2, 3)
         for place, strategy in enumerate(NAMES)
         for built in [1 + (place + launch) % len(NAMES)]
-        for told in [seconds(setting, place, launch, built)]
+        for first in [seconds(setting, place, launch, built)]
     ]
     return journals.write(path / f"{name}.jsonl", journals.header(), *lines, journals.END)
 
 
+def measured(path, *launches):
+    """The measurements of a run of launches, each a strategy, a number and its facts."""
+    lines = [
+        journals.line(journals.case(name), number, facts=facts) for name, number, facts in launches
+    ]
+    return load(journals.write(path / "run.jsonl", journals.header(), *lines)).measurements
+
+
 def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
     """One case alone has its own variance and two degrees of freedom."""
-    told = {1: 0.8, 2: 1.0, 3: 1.3}
-    lines = [
-        journals.line(journals.case(), launch, facts={"first_call_seconds": seconds})
-        for launch, seconds in told.items()
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    (measurement,) = load(path).measurements
+    seconds = [0.8, 1.0, 1.3]
+    facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
+    (measurement,) = measured(tmp_path, *facts)
     (found,) = first_calls([measurement]).values()
-    logs = np.log(list(told.values()))
+    logs = np.log(seconds)
     reach = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
     assert found.launches == 3
     assert found.seconds == pytest.approx(math.exp(logs.mean()))
@@ -54,15 +58,10 @@ def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
 
 def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
     """Nothing is claimed that was not seen."""
-    lines = [
-        journals.line(journals.case("native"), 1, facts={"first_call_seconds": 0.5}),
-        journals.line(journals.case("fold_time"), 1, facts={}),
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    (found,) = first_calls(load(path).measurements).values()
+    rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
+    (found,) = first_calls(rivals).values()
     assert found.seconds == pytest.approx(0.5)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    assert np.isnan([found.low, found.high]).all()
 
 
 def even(setting, place, launch, _built):
