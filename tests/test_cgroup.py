@@ -9,7 +9,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
 from timelift.journal import CaseInLaunch, Header
 from timelift.measure import machine
-from timelift.present.differences import in_words
+from timelift.present.changed import differences_in_words
 from timelift.worker import watch
 
 
@@ -95,8 +95,8 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
     assert len({one.name for one in found}) == 3
     assert "1-5quota" in found[0].name
     runs = [Run(Header(machine=one), (), complete=True) for one in found]
-    assert in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
-    assert in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
+    assert differences_in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
+    assert differences_in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
 
 
 def test_two_quotas_are_not_compared(tmp_path, capsys):

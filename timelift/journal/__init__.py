@@ -27,6 +27,7 @@ from timelift.journal.finding import (
     find_run,
     latest,
     of_same_machine,
+    runs_and_baselines,
     runs_under,
     started,
 )
@@ -47,7 +48,15 @@ from timelift.journal.lines import (
     moment,
     utc_now,
 )
-from timelift.journal.machines import Difference, differences, flat
+from timelift.journal.machines import (
+    Difference,
+    Identity,
+    differences,
+    drift_differences,
+    flat,
+    identity_differences,
+    identity_of,
+)
 from timelift.journal.reading import (
     BAD_RECORD,
     LONGEST_SECONDS,
@@ -92,6 +101,7 @@ __all__ = [
     "End",
     "Facts",
     "Header",
+    "Identity",
     "Journal",
     "Line",
     "Machine",
@@ -105,12 +115,15 @@ __all__ = [
     "case_from",
     "case_in_launch_from",
     "differences",
+    "drift_differences",
     "find",
     "find_run",
     "flat",
     "head_of",
     "header_from",
     "header_of",
+    "identity_differences",
+    "identity_of",
     "is_closed",
     "latest",
     "lenient",
@@ -124,6 +137,7 @@ __all__ = [
     "read_line",
     "read_past",
     "replace_text",
+    "runs_and_baselines",
     "runs_under",
     "samples",
     "started",

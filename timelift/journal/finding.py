@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from timelift.errors import UserError, nearest
-from timelift.journal.lines import moment
+from timelift.journal.lines import Machine, moment
+from timelift.journal.machines import identity_of
 from timelift.journal.reading import header_of
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -31,6 +32,11 @@ def runs_under(folder: Path) -> list[Path]:
         inside[:] = [name for name in inside if name not in APART]
         found += [Path(place, name) for name in names if name.endswith(".jsonl")]
     return sorted(path for path in found if path.is_file())
+
+
+def runs_and_baselines(root: Path) -> list[Path]:
+    """Return the journals under the folder of all results, those of its baselines last."""
+    return [*runs_under(root), *runs_under(root / BASELINE_FOLDER)]
 
 
 def latest(paths: Iterable[Path]) -> Path:
@@ -65,23 +71,27 @@ def find_run(root: Path, word: str) -> Path:
     known, baselines = runs_under(root), runs_under(kept)
     found = [path for path in known if _names(path, word)]
     found = found or [path for path in baselines if _names(path, word)]
-    found = found or _of_machine(root, word) or _of_machine(kept, word)
+    found = found or _in_folder_of(root, word) or _in_folder_of(kept, word)
     if not found:
         raise UserError(_unknown(root, word, [*known, *baselines]))
     return latest(found)
 
 
-def of_same_machine(root: Path, machine: str | None, except_for: Iterable[Path] = ()) -> list[Path]:
+def of_same_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
     """Return the runs and baselines of a machine in the order of their times, each time once."""
-    if machine is None:
+    if machine.name is None:
         return []
     seen = {started(path) for path in except_for}
-    runs = [*_of_machine(root, machine), *_of_machine(root / BASELINE_FOLDER, machine)]
+    named = [
+        path for one in (root, root / BASELINE_FOLDER) for path in _in_folder_of(one, machine.name)
+    ]
+    runs = [path for path in named if identity_of(header_of(path).machine) == identity_of(machine)]
     by_time = {started(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
-def _of_machine(folder: Path, word: str) -> list[Path]:
+def _in_folder_of(folder: Path, word: str) -> list[Path]:
+    """Return the runs in the folder of the machine of that name."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
     return runs_under(one) if inside and _is(one.is_dir) else []
