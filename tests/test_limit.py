@@ -12,7 +12,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Lengths, Phase
 from timelift.present.report import report
-from timelift.worker.engines import tensorflow_limits as limits
+from timelift.worker.engines import tensorflow as limits
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
 

@@ -12,7 +12,7 @@ from timelift.measure import against
 from timelift.measure.catalogue import strategies, user_workload, workloads
 from timelift.measure.grid import Catalogue
 from timelift.measure.match_cases import CaseMatcher, file_changes
-from timelift.worker.layer import imports_from
+from timelift.worker.isolation import imports_from
 
 
 def catalogue(root):

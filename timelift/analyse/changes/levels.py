@@ -19,7 +19,7 @@ from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
-from timelift.journal.brief import Exact, Median, medians
+from timelift.journal import Exact, Median, medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
