@@ -22,9 +22,8 @@ from timelift.analyse.selftest.recording import Recording, TwinGroup, record
 from timelift.analyse.selftest.score import Score, Share, score
 from timelift.errors import UserError
 from timelift.escape import plain
-from timelift.present.figures.colour import COLOURS, MARKERS
-from timelift.present.figures.labels import spread
-from timelift.present.figures.style import THEMES, Theme, styled
+from timelift.present.figures.looks import COLOURS, MARKERS, THEMES, Theme, styled
+from timelift.present.figures.plot_length import spread
 
 Scores = Mapping[Rule, Score]
 #: What the ladder may be wrong about among identical rivals, as a share.

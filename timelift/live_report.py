@@ -11,14 +11,15 @@ from timelift.analyse.runs import results
 from timelift.analyse.selftest import trust_file
 from timelift.errors import UserError
 from timelift.journal import is_closed
-from timelift.present.page import files
+from timelift.present import page
 from timelift.present.report import report
 
 
 def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
     """Make the report until the journal is closed or the user interrupts; a line each time."""
     seen = -1
-    os.nice(10)
+    if hasattr(os, "nice"):  # which Windows lacks
+        os.nice(10)
     try:
         while True:
             size, ended = _look(path)
@@ -50,7 +51,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     if not run.measurements:
         return f"{now} no measurement yet"
     found = find_out(run, trust_file.of_machine(results_folder, run))
-    files.write(found, report(found), folder, every)
+    page.write_report(found, report(found), folder, every)
     measured = sum(len(one.everyone) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"
     took = time.monotonic() - begun

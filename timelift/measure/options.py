@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, nearest, read_share
 from timelift.measure import devices
-from timelift.percent import share
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,7 @@ def _bytes(word: str) -> int:
 
 def _growth(word: str) -> float:
     """Read how much more of something is allowed: ten times as much at the most."""
-    return share(word, below=10.0)
+    return read_share(word, below=10.0)
 
 
 #: A range of processors is cut here: no machine has more.
@@ -276,7 +275,7 @@ KNOBS: tuple[Knob, ...] = (
         "precision",
         "2%",
         "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
-        read=share,
+        read=read_share,
     ),
     Knob(
         "budget",
@@ -292,7 +291,7 @@ KNOBS: tuple[Knob, ...] = (
         "gate",
         "3%",
         "how much slower than the other side fails a case, like 3%",
-        read=share,
+        read=read_share,
     ),
     Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
     Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),

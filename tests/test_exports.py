@@ -17,7 +17,8 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.cli import NAMES
-from timelift.present.exports import BINARY, FORMATS, parquet
+from timelift.present import exports
+from timelift.present.exports import BINARY, FORMATS
 
 TEXTS = [name for name in FORMATS if name not in BINARY]
 EVIL = ("=cmd|' /C calc'!A0", "a\n\x1b[31mb", "<b>|x", "\ud800", "../../up")
@@ -126,7 +127,7 @@ def test_parquet_has_a_row_for_every_round(journal, tmp_path, capsys):
 
 def test_parquet_without_pyarrow_is_a_sentence(journal, tmp_path, monkeypatch, capsys):
     """With the command that installs it; nothing is written."""
-    monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(exports.importlib.util, "find_spec", lambda _: None)
     output = tmp_path / "x.parquet"
     assert report.main(["export", "parquet", str(journal), "--output", str(output)]) == 1
     assert "python -m pip install 'pyarrow>=22'" in capsys.readouterr().err
@@ -199,5 +200,5 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
 
 def test_every_command_tells_itself_in_a_line():
     """The help of report.py lists them."""
-    listed = cli.others()
+    listed = cli._other_commands()
     assert all(f"\n  {name}" in listed for name in NAMES)
