@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journals import case
-from timelift.measure.budget import Budget, Pace
+from timelift.measure.campaign_options import Budget, Pace
 
 
 class Clock:

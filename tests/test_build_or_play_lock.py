@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.measure.locks import BuildOrPlayLock
 
 
 def work(turns, log, settings):

@@ -7,14 +7,12 @@ from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
 from timelift.journal import Header, Journal
 from timelift.measure import campaign as campaigns
-from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
-from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.catalogue import Strategy, Workload
-from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
-from timelift.measure.grid import Catalogue
+from timelift.measure.campaign_options import Budget, CampaignOptions
+from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
+from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
 from timelift.planted import Plant
 

@@ -189,7 +189,7 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 
 def test_a_suspect_s_command_selects_that_case_alone():
     """Every axis has its option, and unusual values are named."""
-    assert {option.field: option.flag for option in options.OPTIONS} == dict(OPTIONS)
+    assert {option.axis: option.flag for option in options.AXIS_OPTIONS} == dict(OPTIONS)
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
     said = " ".join(selection(case))
     assert "'--strategies=-fold[k=2]'" in said

@@ -11,7 +11,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import runs_under
-from timelift.measure import resume
+from timelift.measure.header import open_past
 
 
 @pytest.fixture
@@ -72,14 +72,14 @@ def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word:
         journals.write(path, header | {"planned": [], "asked": {}})
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert [resume.open_past(root, word).path] == results.find(root, [word])
+    assert [open_past(root, word).path] == results.find(root, [word])
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
     """To neither of them."""
-    for find in (results.find, resume.open_past):
+    for find in (results.find, open_past):
         with pytest.raises(UserError, match=r"expected a run"):
-            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
+            find(root, "x" * 5000 if find is open_past else ["x" * 5000])
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])

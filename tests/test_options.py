@@ -1,4 +1,4 @@
-"""The knobs: what their words mean, and that a wrong one is a sentence."""
+"""The options that are no axes: what their words mean, and that a wrong one is a sentence."""
 
 import os
 import re
@@ -7,9 +7,9 @@ import pytest
 
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.options import KNOBS, Launches
+from timelift.measure.options import OTHER_OPTIONS, Launches
 
-BY_NAME = {knob.name: knob for knob in KNOBS}
+BY_NAME = {option.name: option for option in OTHER_OPTIONS}
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -76,11 +76,11 @@ def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
         BY_NAME[name].value(word)
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
-def test_every_knob_has_a_default_that_it_can_read(knob):
+@pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda one: one.name)
+def test_every_option_has_a_default_that_it_can_read(option):
     """And a help text that says it."""
-    knob.value("")
-    assert knob.default or knob.otherwise in knob.full_help
+    option.value("")
+    assert option.default or option.otherwise in option.full_help
 
 
 @pytest.mark.parametrize("word", ["-3", "0", "many"])

@@ -11,8 +11,8 @@ import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.messages import (
     Busy,

@@ -18,7 +18,7 @@ from pathlib import Path
 from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER
-from timelift.measure.match_cases import UNCHANGED
+from timelift.measure.sides_gate import UNCHANGED
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4

@@ -16,13 +16,18 @@ import msgspec
 
 from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
-from timelift.measure.budget import Budget, Pace
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee, Observers, Record
-from timelift.measure.events import Display, StageBegun, StillUndecided
-from timelift.measure.grid import Catalogue
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot
-from timelift.measure.peaks import with_peaks
+from timelift.measure.campaign_options import (
+    Budget,
+    CampaignOptions,
+    CampaignReferee,
+    Observers,
+    Pace,
+    Record,
+)
+from timelift.measure.catalogue import Catalogue
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
+from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.progress import Display, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
 from timelift.messages import RivalSpec, Task
 
@@ -57,26 +62,27 @@ class Campaign:
         self,
         cases: Iterable[Case],
         catalogue: Catalogue,
-        plan: CampaignOptions,
+        options: CampaignOptions,
         played: Played | None = None,
     ) -> None:
-        self.plan, self.catalogue = plan, catalogue
+        self.options, self.catalogue = options, catalogue
         self._played: Played = played or {}
         self.results = {case: Result(case) for case in cases}
-        self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
+        self._budget = Budget(options.budget_seconds, options.spare_seconds)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
         self._pool: LaunchPool | None = None
         self.interrupted = False
         self._gauged: set[tuple[str, int, str]] = set()
-        over = sum(number <= plan.fewest for number, _ in self._played)
-        self._pace = Pace(plan.fewest * len(_by_setting(self.results)) - over)
+        self._peaks_read: set[Setting] = set()
+        over = sum(number <= options.fewest for number, _ in self._played)
+        self._pace = Pace(options.fewest * len(_by_setting(self.results)) - over)
 
     @property
     def cut_short(self) -> bool:
         return any(
-            self._open(case) and len(result.launches) < self.plan.fewest
+            self._open(case) and len(result.launches) < self.options.fewest
             for case, result in self.results.items()
         )
 
@@ -90,13 +96,13 @@ class Campaign:
         """Play every launch; each finished case of each launch is recorded before the next."""
         observers = Observers(record, display, referee)
         settings = len(_by_setting(self.results))
-        display.show(self.plan.begun(len(self.results), settings))
-        self._pool = LaunchPool(self.plan, self._first())
+        display.show(self.options.begun(len(self.results), settings))
+        self._pool = LaunchPool(self.options, self._first())
         if self.interrupted:
             self._pool.hurry()
         with self._pool as pool:
             self._budget.import_seconds = pool.import_seconds
-            for numbers in self.plan.groups(referee.decision_points):
+            for numbers in self.options.groups(referee.decision_points):
                 wanted = self._wanted(numbers, observers)
                 if not wanted or self._stopped():
                     break
@@ -105,7 +111,7 @@ class Campaign:
     def _first(self) -> Iterator[tuple[int, Backend]]:
         """Return number and backend of the fewest launches with something left to play."""
         settings = _by_setting(self.results)
-        for number, setting in itertools.product(range(1, 1 + self.plan.fewest), settings):
+        for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
             if (number, setting) not in self._played:
                 yield number, setting.backend
 
@@ -116,7 +122,7 @@ class Campaign:
             self._pool.hurry()
 
     def _beyond(self, numbers: Sequence[int]) -> bool:
-        return numbers[0] > self.plan.fewest
+        return numbers[0] > self.options.fewest
 
     def _wanted(self, numbers: Sequence[int], observers: Observers) -> Wanted:
         """Return the cases that these launches should play; none where no time is left for any."""
@@ -141,14 +147,14 @@ class Campaign:
         self, numbers: tuple[int, ...], wanted: Wanted, pool: LaunchPool, observers: Observers
     ) -> None:
         """Run launches in parallel through the settings, in an order drawn anew."""
-        dice = random.Random(f"{self.plan.seed} {numbers}")
+        dice = random.Random(f"{self.options.seed} {numbers}")
         ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
-        shared = BuildOrPlayLock()
+        lock = BuildOrPlayLock()
         with ThreadPoolExecutor(len(numbers)) as threads:
             try:
                 slots = [
                     threads.submit(
-                        self._launch, LaunchSlot(one, numbers, shared), ordered, pool, observers
+                        self._launch, LaunchSlot(one, numbers, lock), ordered, pool, observers
                     )
                     for one in numbers
                 ]
@@ -161,7 +167,7 @@ class Campaign:
     def _launch(
         self, slot: LaunchSlot, wanted: Wanted, pool: LaunchPool, observers: Observers
     ) -> None:
-        dice = random.Random(f"{self.plan.seed} {slot.number}")
+        dice = random.Random(f"{self.options.seed} {slot.number}")
         for setting, cases in wanted.items():
             task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
             if (slot.number, setting) in self._played:
@@ -184,9 +190,17 @@ class Campaign:
         pool.close(slot)
 
     def _gauges(self, slot: LaunchSlot, setting: Setting) -> bool:
-        tried = self.plan.two_sided and self._beyond(slot.numbers)
-        wanted = self.plan.gauges_memory and (slot.number == 1 or tried)
-        return wanted and setting.device.startswith(CPU) and not self.interrupted
+        """True if peak memory is read now: once for each setting, and wherever a suspect is tried.
+
+        Where launch 1 was interrupted before, that is the next launch of a run that goes on.
+        """
+        on_cpu = setting.device.startswith(CPU)
+        if self.interrupted or not (self.options.gauges_memory and on_cpu):
+            return False
+        with self._lock:
+            first = setting not in self._peaks_read
+            self._peaks_read.add(setting)
+        return first or (self.options.two_sided and self._beyond(slot.numbers))
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
@@ -257,7 +271,7 @@ class Campaign:
             return CaseInLaunch(
                 case=case, launch=slot.number, rivals=rivals, status=status, reason=reason
             )
-        fair = slot.alone or self.plan.two_sided
+        fair = slot.alone or self.options.two_sided
         facts = msgspec.convert(outcome.samples["facts"], Facts)
         return measured(
             case,
@@ -273,6 +287,8 @@ class Campaign:
         for line in lines:
             if line.facts.engine is not None:
                 self._gauged.add(_device(line.case.setting))
+            if (line.facts.peak_bytes, line.facts.peak_bytes_below) != (None, None):
+                self._peaks_read.add(line.case.setting)
             result = self.results.get(line.case)
             if result is None:
                 continue
@@ -294,7 +310,7 @@ class Campaign:
             for case, one in self.results.items()
             if one.status not in _NO_FAULT and not self.catalogue.is_other_side(case)
         }
-        return self.interrupted or 0 < self.plan.stop_after <= len(failed)
+        return self.interrupted or 0 < self.options.stop_after <= len(failed)
 
     def _task(self, setting: Setting, cases: Iterable[Case], slot: LaunchSlot, seed: int) -> Task:
         workload = self.catalogue.workloads[setting.workload]
@@ -305,17 +321,18 @@ class Campaign:
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(slot.numbers) else 1),
+            round_seconds=self.options.round_seconds
+            * (_LONGER if self._beyond(slot.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
-            memory_bytes=self.plan.memory_bytes,
+            memory_bytes=self.options.memory_bytes,
             counts_work=self._bounds(slot),
             gauges_device=self._bounds(slot) and _device(setting) not in self._gauged,
         )
 
     def _bounds(self, slot: LaunchSlot) -> bool:
         """True if this launch reports what bounds calls from below: once in a run is enough."""
-        return slot.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
+        return slot.number == 1 and self.options.round_seconds > 0 and not self.options.two_sided
 
 
 def _device(setting: Setting) -> tuple[str, int, str]:

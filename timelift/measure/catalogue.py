@@ -6,16 +6,20 @@ anything runs.
 
 import ast
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend, Case, Phase, Setting
+from msgspec import structs
+
+from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
+from timelift.planted import Plant
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,66 @@ class Workload:
     input_dtype: str = ""
     input_high: int = 0
     is_users: bool = False
+
+
+@dataclass
+class Catalogue:
+    """What can be measured: every strategy and workload by name.
+
+    It grows while cases are listed: `name[k=8]` adds a strategy, a self-test its twins with their
+    `plants`, a gate the other sides, whose layers differ in `base_workloads`, of the cases in
+    `raced`. `backends` are those that are asked for.
+    """
+
+    strategies: dict[str, Strategy]
+    workloads: dict[str, Workload]
+    base_workloads: dict[str, Workload] = field(default_factory=dict)
+    raced: set[Case] = field(default_factory=set)
+    backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
+    plants: dict[str, Plant] = field(default_factory=dict)
+
+    def rival(self, case: Case, launch: int) -> RivalSpec:
+        strategy = self.strategies[case.strategy]
+        rival = strategy.rival()
+        if plant := self.plants.get(case.strategy):
+            rival = replace(rival, planted=plant.in_launch(launch))
+        other_side = self.is_other_side(case)
+        if other_side or case in self.raced:
+            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
+        theirs = self.base_workloads.get(case.setting.workload)
+        return replace(rival, factory=theirs.factory) if theirs and other_side else rival
+
+    def why_not(self, case: Case) -> str:
+        """Return why a case can never be measured; empty where it can."""
+        workload = self.workloads[case.setting.workload]
+        if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            return (
+                f"inputs of {workload.input_dtype} have no gradient; ask for the weights' alone "
+                "with: --gradients weights"
+            )
+        return ""
+
+    def is_other_side(self, case: Case) -> bool:
+        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
+
+    def described(self, name: str) -> StrategyEntry:
+        """Return a strategy's entry in the header, with the strategy that it is a twin of."""
+        strategy = self.strategies[name]
+        told = strategy.described()
+        if not strategy.twin_of:
+            return told
+        if plant := self.plants.get(name):
+            return structs.replace(told, planted=plant.described(strategy.twin_of))
+        return structs.replace(told, against={"of": strategy.twin_of})
+
+
+def _own_first(case: Case, pair: str, launch: int) -> bool:
+    """True if a case is built before its other side: in every other launch, in turn.
+
+    Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
+    one pays would look like its own.
+    """
+    return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
@@ -222,19 +286,21 @@ def modules(folder: Path) -> list[Path]:
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 
 
-def user_workload(knobs: Mapping[str, Any]) -> Workload | None:
+def user_workload(options: Mapping[str, Any]) -> Workload | None:
     """Return the workload that `--layer` or `--layer-file` names; None where neither is given."""
-    given = {name: knobs[name] for name in ("layer", "layer_file") if knobs[name]}
+    given = {name: options[name] for name in ("layer", "layer_file") if options[name]}
     if not given:
         return None
     if len(given) > 1:
         raise UserError("--layer and --layer-file name two layers; give one of them")
-    if not knobs["features"]:
+    if not options["features"]:
         raise UserError("--features: expected the shape of one step, like 96,96,3; received none")
     factory = (
-        _checked_file(knobs["layer_file"]) if knobs["layer_file"] else _checked(knobs["layer"])
+        _checked_file(options["layer_file"])
+        if options["layer_file"]
+        else _checked(options["layer"])
     )
-    dtype, high = knobs["input_dtype"], knobs["input_high"]
+    dtype, high = options["input_dtype"], options["input_high"]
     if bool(dtype) != bool(high):
         raise UserError(
             "--input-dtype and --input-high go together, like --input-dtype int32 --input-high 99"
@@ -244,7 +310,7 @@ def user_workload(knobs: Mapping[str, Any]) -> Workload | None:
         name,
         factory,
         f"The user's {name}",
-        knobs["features"],
+        options["features"],
         SEQ_LENS,
         BATCH_SIZES,
         default=True,

@@ -17,7 +17,7 @@ from typing import Self
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
     Watch,
@@ -86,7 +86,7 @@ class Launch:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python, self._backend = python, backend
-        self._limits, self._machine, self._ready = limits, BuildOrPlayLock(), False
+        self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
         self._now: WorkerState | None = None
         self._tasks, self.hurried = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
@@ -108,14 +108,14 @@ class Launch:
         )
         os.close(writer)
 
-    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        self._machine, self._limits = machine, limits
+    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
+        self._lock, self._limits = lock, limits
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
         if self._ready or self.hurried:
             return
-        with self._machine.building():
+        with self._lock.building():
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self.hurried:
             return
@@ -145,11 +145,11 @@ class Launch:
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
         worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
-        with self._machine.building():
+        with self._lock.building():
             if not self.hurried:
                 self.build(worker, task)
         if worker.ready:
-            with self._machine.playing():
+            with self._lock.playing():
                 if not self.hurried:
                     self.tell(worker, Go())
                     self.follow(worker)

@@ -1,21 +1,27 @@
 """The launches of a campaign as processes: the first few import together, all end with it.
 
-A launch is one process for each backend that it plays.
+A launch is one process for each backend that it plays, and one more where peak memory is read. What
+is timed runs with the allocator as users have it, whose threads keep memory in arenas of their own,
+where a call's need cannot be seen (see `memory.peak_bytes`).
 """
 
+import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from timelift.case import Backend
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.case import Backend, Status
+from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Launch
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
+from timelift.measure.worker_state import RivalOutcome, Watch
+from timelift.messages import RivalSpec, Task
 
 #: So many launches import the backend together at the start, which costs less than one by one.
 _TOGETHER = 3
@@ -35,7 +41,7 @@ class LaunchSlot:
 
     number: int
     numbers: tuple[int, ...]
-    machine: BuildOrPlayLock
+    lock: BuildOrPlayLock
 
     @property
     def alone(self) -> bool:
@@ -49,8 +55,10 @@ class LaunchPool:
     started at once.
     """
 
-    def __init__(self, plan: CampaignOptions, wanted: Iterable[tuple[int, Backend]] = ()) -> None:
-        self._plan, self._lock = plan, threading.Lock()
+    def __init__(
+        self, options: CampaignOptions, wanted: Iterable[tuple[int, Backend]] = ()
+    ) -> None:
+        self._options, self._lock = options, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[_Key, AnyLaunch] = {}
         self.import_seconds, self._hurried = 0.0, False
@@ -86,16 +94,16 @@ class LaunchPool:
         `there` names the other interpreter, where two are compared. A process ends with the thread
         that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
         """
-        plan = self._plan
-        python = plan.other_python if there else sys.executable
+        options = self._options
+        python = options.other_python if there else sys.executable
         key = slot.number, backend, python
         launch = self._live.get(key) or self._kept(
-            key, Launch(backend, plan.limits, plan.cores, python, GAUGING_ENVIRONMENT)
+            key, Launch(backend, options.limits, options.cores, python, GAUGING_ENVIRONMENT)
         )
         return self._shared(launch, slot)
 
     def _shared(self, launch: AnyLaunch, slot: LaunchSlot) -> AnyLaunch:
-        launch.share_machine(slot.machine, self._plan.limits.times(len(slot.numbers)))
+        launch.share_lock(slot.lock, self._options.limits.times(len(slot.numbers)))
         launch.wait_until_ready()
         return launch
 
@@ -120,10 +128,10 @@ class LaunchPool:
                 launch.kill()
 
     def _new(self, backend: Backend) -> AnyLaunch:
-        plan = self._plan
-        if plan.other_python:
-            return TwoInterpreters(backend, plan.limits, plan.cores, plan.other_python)
-        return Launch(backend, plan.limits, plan.cores)
+        options = self._options
+        if options.other_python:
+            return TwoInterpreters(backend, options.limits, options.cores, options.other_python)
+        return Launch(backend, options.limits, options.cores)
 
     def _started(self, number: int, backend: Backend) -> AnyLaunch:
         return self._kept((number, backend, ""), self._new(backend))
@@ -134,3 +142,52 @@ class LaunchPool:
         if self._hurried:  # the signal came while it was started
             launch.hurry()
         return launch
+
+
+def with_peaks(
+    task: Task,
+    outcomes: Sequence[RivalOutcome],
+    open_gauge: Callable[[bool], AnyLaunch],
+    watch: Watch,
+) -> list[RivalOutcome]:
+    """Add the peak memory to the facts of each measured outcome; a rival that fails here has none.
+
+    `open_gauge` opens the process of this interpreter, or of the other one. None has it where the
+    process itself dies: what was timed counts all the same.
+    """
+    peaks: dict[str, Mapping[str, object]] = {}
+    for there in sorted({one.rival.there for one in outcomes}):
+        chosen = tuple(
+            one.rival
+            for one in outcomes
+            if one.rival.there == there and one.status is Status.MEASURED
+        )
+        if chosen:
+            with contextlib.suppress(UserError):
+                found = open_gauge(there).measure(_reading(task, chosen), watch)
+                peaks |= {one.rival.name: _peak(one) for one in found}
+    return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
+
+
+def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
+    return replace(
+        task,
+        rivals=tuple(rivals),
+        round_seconds=0.0,
+        gauges_memory=True,
+        warms=False,
+        counts_work=False,
+        gauges_device=False,
+    )
+
+
+def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
+    told = outcome.samples["facts"] if outcome.samples else {}
+    return {name: told[name] for name in ("peak_bytes", "peak_bytes_below") if name in told}
+
+
+def _with_peak(outcome: RivalOutcome, peak: Mapping[str, object]) -> RivalOutcome:
+    if outcome.samples is None:
+        return outcome
+    facts = {**outcome.samples["facts"], **peak}
+    return replace(outcome, samples={**outcome.samples, "facts": facts})

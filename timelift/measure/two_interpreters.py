@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from timelift import rounds
 from timelift.case import Status
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
     Watch,
@@ -57,16 +57,16 @@ class TwoInterpreters:
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
         self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
-        self._machine, self._hurried = BuildOrPlayLock(), False
+        self._lock, self._hurried = BuildOrPlayLock(), False
 
-    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        self._machine = machine
+    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
+        self._lock = lock
         for side in self._sides:
-            side.share_machine(BuildOrPlayLock(), limits.times(2))
+            side.share_lock(BuildOrPlayLock(), limits.times(2))
 
     def wait_until_ready(self) -> None:
         """Wait for both imports; raises UserError where one fails."""
-        with self._machine.building():
+        with self._lock.building():
             for side in self._sides:
                 side.wait_until_ready()
 
@@ -91,12 +91,12 @@ class TwoInterpreters:
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
         numbers = sorted({int(one.there) for one in task.rivals})
         sides = [self._side(number, task, watch) for number in numbers]
-        with self._machine.building():
+        with self._lock.building():
             for side in sides:
                 if not self._hurried:
                     side.launch.build(side.worker, side.task)
         if all(side.worker.ready for side in sides) and not self._hurried:
-            with self._machine.playing():
+            with self._lock.playing():
                 outcomes = _perform(sides, task, lambda: self._hurried)
         else:
             outcomes = [one for side in sides for one in side.worker.outcomes]

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from timelift.errors import UserError
-from timelift.measure import lock
+from timelift.measure import locks
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
 import sys, time
 from pathlib import Path
-from timelift.measure import lock
-with lock.held(print, wait=False, path=Path(sys.argv[1])):
+from timelift.measure import locks
+with locks.machine_lock(print, wait=False, path=Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -24,7 +24,7 @@ with lock.held(print, wait=False, path=Path(sys.argv[1])):
 @pytest.fixture
 def path(tmp_path):
     """A lock file of these tests alone."""
-    return tmp_path / lock.NAME
+    return tmp_path / locks.NAME
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
     """And what to type to wait for it."""
     with (
         pytest.raises(UserError, match=rf"\(process {holder.pid}, since '20.*--wait"),
-        lock.held(print, wait=False, path=path),
+        locks.machine_lock(print, wait=False, path=path),
     ):
         pass
 
@@ -55,8 +55,8 @@ def test_a_killed_run_holds_nothing(path, holder):
     holder.kill()
     holder.wait()
     said = []
-    with lock.held(said.append, wait=False, path=path):
-        assert f"process {os.getpid()}, " in lock._holder(path)
+    with locks.machine_lock(said.append, wait=False, path=path):
+        assert f"process {os.getpid()}, " in locks._holder(path)
     assert said == []
 
 
@@ -68,7 +68,7 @@ def test_waiting_ends_with_the_other_run(path, holder):
         holder.kill()
         return False
 
-    with lock.held(said.append, wait=True, stop=stop, path=path):
+    with locks.machine_lock(said.append, wait=True, stop=stop, path=path):
         pass
     assert len(said) == 1
     assert f"waiting for another run (process {holder.pid}" in said[0]
@@ -79,16 +79,16 @@ def test_waiting_can_be_stopped(path, holder):
     del holder
     with (
         pytest.raises(KeyboardInterrupt),
-        lock.held(lambda _: None, wait=True, stop=lambda: True, path=path),
+        locks.machine_lock(lambda _: None, wait=True, stop=lambda: True, path=path),
     ):
         pass
 
 
 def test_the_lock_is_free_again_after_an_error(path):
     """Whatever ends the run."""
-    with pytest.raises(ZeroDivisionError), lock.held(print, wait=False, path=path):
+    with pytest.raises(ZeroDivisionError), locks.machine_lock(print, wait=False, path=path):
         raise ZeroDivisionError
-    with lock.held(print, wait=False, path=path):
+    with locks.machine_lock(print, wait=False, path=path):
         pass
 
 
@@ -96,8 +96,8 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
     """Nor does a link, which is not followed."""
     (tmp_path / "file").write_text("kept")
     (tmp_path / "link").symlink_to(tmp_path / "file")
-    for path in (tmp_path / "file" / lock.NAME, tmp_path / "link"):
-        with lock.held(print, wait=False, path=path):
+    for path in (tmp_path / "file" / locks.NAME, tmp_path / "link"):
+        with locks.machine_lock(print, wait=False, path=path):
             pass
     assert (tmp_path / "file").read_text() == "kept"
 
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
 def test_a_text_that_tells_no_holder_is_no_error(path, text):
     """It is of an unknown process."""
     path.write_text(text)
-    assert lock._holder(path) == "of an unknown process"
+    assert locks._holder(path) == "of an unknown process"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
@@ -116,14 +116,14 @@ def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
-    path = folder / lock.NAME
+    path = folder / locks.NAME
     path.touch()
     path.chmod(mode)
     os.chown(path, 1000, 1000)
     with (
-        lock.held(print, wait=False, path=path),
+        locks.machine_lock(print, wait=False, path=path),
         pytest.raises(UserError, match="another run measures"),
-        lock.held(print, wait=False, path=path),
+        locks.machine_lock(print, wait=False, path=path),
     ):
         pass
 
@@ -134,5 +134,5 @@ def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
     def broken(_text):
         raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError), lock.held(broken, wait=True, path=path):
+    with pytest.raises(BrokenPipeError), locks.machine_lock(broken, wait=True, path=path):
         pytest.fail(f"two runs beside each other, {holder.pid} the first")
