@@ -86,9 +86,9 @@ def both():
         both.stop()
 
 
-def measured(launch, turns, asked):
-    """Measure a setting under these turns: every outcome by the rival's name."""
-    launch.share_machine(turns, LIMITS)
+def measured(launch, lock, asked):
+    """Measure a setting under a lock: every outcome by the rival's name."""
+    launch.share_lock(lock, LIMITS)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
     assert len({one.rival.name for one in outcomes}) == len(outcomes)
@@ -97,8 +97,8 @@ def measured(launch, turns, asked):
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
     """No rival was at work, so all are built again; the next setting is measured as ever."""
-    for turns, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
-        found = measured(launch, turns, task(length))
+    for lock, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
+        found = measured(launch, lock, task(length))
         assert {name: one.status for name, one in found.items()} == dict.fromkeys(
             NAMES, Status.MEASURED
         )
@@ -112,7 +112,7 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
     assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
     assert set(found) == set(NAMES)
-    assert all(one.samples["seconds_per_call"] for one in found.values() if one is not charged)
+    assert all(one.samples.seconds_per_call for one in found.values() if one is not charged)
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -121,7 +121,7 @@ def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, whic
     found = measured(both, Deadly(1, which), task(two_sided=True))
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
-    assert len({len(one.samples["seconds_per_call"]) for one in found.values()}) == 1
+    assert len({len(one.samples.seconds_per_call) for one in found.values()}) == 1
 
 
 #: A strategy whose model ends its process in its twentieth call.

@@ -1,4 +1,4 @@
-"""The options of a campaign: how much to measure, in which time, and what takes part in it."""
+"""The options of a campaign: how much to measure and in which time, and its referee."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,15 +9,13 @@ from typing import Protocol
 from timelift.case import Case, Setting
 from timelift.journal import CaseInLaunch
 from timelift.measure.launch import Limits
-from timelift.measure.progress import CampaignBegun, Display
+from timelift.measure.progress import CampaignBegun
 
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed; a self-test has longer.
 SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
 #: So many launches build with the machine to themselves: their first calls give an interval.
 _UNDISTURBED = 3
-#: Takes the lines of rivals that were played together.
-Record = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -79,13 +77,6 @@ class CampaignReferee(Protocol):
 
     def to_play(self) -> frozenset[Case]:
         """Return the cases that need more launches."""
-
-
-@dataclass(frozen=True)
-class Observers:
-    record: Record
-    display: Display
-    referee: CampaignReferee
 
 
 class Budget:

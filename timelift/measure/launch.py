@@ -23,8 +23,8 @@ from timelift.measure.worker_state import (
     Watch,
     WorkerResult,
     WorkerState,
-    again_without_the_dead,
     kill_group,
+    measure_until_finished,
 )
 from timelift.messages import (
     PLAYING,
@@ -49,7 +49,7 @@ IMPORT_LIMIT = 300.0
 _ENDING_LIMIT = 10.0
 
 
-def _only_us() -> "tempfile.TemporaryDirectory[str]":
+def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     """Make a folder with this package alone, for an interpreter with packages of its own."""
     folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
     (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
@@ -93,7 +93,7 @@ class Launch:
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._printed = b"", 0
-        self._home = None if python == sys.executable else _only_us()
+        self._home = None if python == sys.executable else _package_alone()
         home = self._home.name if self._home else str(_HOME)
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
         pinned = ",".join(map(str, cores))
@@ -141,7 +141,7 @@ class Launch:
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
         worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
@@ -151,7 +151,7 @@ class Launch:
         if worker.ready:
             with self._lock.playing():
                 if not self.hurried:
-                    self.tell(worker, Go())
+                    self.send_order(worker, Go())
                     self.follow(worker)
         if self.hurried and worker.waiting:
             self.end(worker)
@@ -162,16 +162,15 @@ class Launch:
         """Finish the round being played and report; abandon a setting that is not ready."""
         self.hurried = True
         if self._ready:
-            self._pass_on()
+            self._hurry_worker()
         else:
             self._process.kill()
 
-    def _pass_on(self) -> None:
-        """Tell the worker, if there is one, that time is up."""
+    def _hurry_worker(self) -> None:
         worker = self._now
-        if worker is None or worker.gone or worker.told or not worker.pid:
+        if worker is None or worker.gone or worker.hurried or not worker.pid:
             return
-        worker.told = True
+        worker.hurried = True
         with contextlib.suppress(ProcessLookupError):
             if worker.doing == PLAYING:
                 os.kill(worker.pid, signal.SIGUSR1)
@@ -203,7 +202,7 @@ class Launch:
         kill_group(worker)
         self._next_of(worker, Exited)
 
-    def tell(self, worker: WorkerState, order: Order) -> None:
+    def send_order(self, worker: WorkerState, order: Order) -> None:
         """Send an order to a worker, which may have exited."""
         self._send(order_line(worker.number, order))
 
@@ -228,7 +227,7 @@ class Launch:
                 self._printed = event.printed
             worker.take(event)
             if self.hurried:
-                self._pass_on()
+                self._hurry_worker()
 
     def _end_overdue(self, worker: WorkerState) -> None:
         if self._process.poll() is not None or not worker.pid:

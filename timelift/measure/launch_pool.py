@@ -66,7 +66,7 @@ class LaunchPool:
     def __enter__(self) -> Self:
         started = time.monotonic()
         try:
-            for launch in [self._started(*key) for key in self._wanted]:
+            for launch in [self._start((*key, "")) for key in self._wanted]:
                 launch.wait_until_ready()
         except BaseException:
             self._stop_all()
@@ -85,8 +85,7 @@ class LaunchPool:
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
         """Return a launch's process for a backend, ready for tasks, started where needed."""
-        launch = self._live.get((slot.number, backend, "")) or self._started(slot.number, backend)
-        return self._shared(launch, slot)
+        return self._ready((slot.number, backend, ""), slot)
 
     def gauge(self, slot: LaunchSlot, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
         """Return the process that reads a launch's peak memory; `close` ends it with the launch.
@@ -94,17 +93,28 @@ class LaunchPool:
         `there` names the other interpreter, where two are compared. A process ends with the thread
         that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
         """
-        options = self._options
-        python = options.other_python if there else sys.executable
-        key = slot.number, backend, python
-        launch = self._live.get(key) or self._kept(
-            key, Launch(backend, options.limits, options.cores, python, GAUGING_ENVIRONMENT)
-        )
-        return self._shared(launch, slot)
+        python = self._options.other_python if there else sys.executable
+        return self._ready((slot.number, backend, python), slot)
 
-    def _shared(self, launch: AnyLaunch, slot: LaunchSlot) -> AnyLaunch:
+    def _ready(self, key: _Key, slot: LaunchSlot) -> AnyLaunch:
+        launch = self._live.get(key) or self._start(key)
         launch.share_lock(slot.lock, self._options.limits.times(len(slot.numbers)))
         launch.wait_until_ready()
+        return launch
+
+    def _start(self, key: _Key) -> AnyLaunch:
+        options, (_, backend, gauged) = self._options, key
+        launch: AnyLaunch
+        if gauged:
+            launch = Launch(backend, options.limits, options.cores, gauged, GAUGING_ENVIRONMENT)
+        elif options.other_python:
+            launch = TwoInterpreters(backend, options.limits, options.cores, options.other_python)
+        else:
+            launch = Launch(backend, options.limits, options.cores)
+        with self._lock:
+            self._live[key] = launch
+        if self._hurried:  # the signal came while it was started
+            launch.hurry()
         return launch
 
     def close(self, slot: LaunchSlot) -> None:
@@ -127,22 +137,6 @@ class LaunchPool:
             for launch in self._live.values():
                 launch.kill()
 
-    def _new(self, backend: Backend) -> AnyLaunch:
-        options = self._options
-        if options.other_python:
-            return TwoInterpreters(backend, options.limits, options.cores, options.other_python)
-        return Launch(backend, options.limits, options.cores)
-
-    def _started(self, number: int, backend: Backend) -> AnyLaunch:
-        return self._kept((number, backend, ""), self._new(backend))
-
-    def _kept(self, key: _Key, launch: AnyLaunch) -> AnyLaunch:
-        with self._lock:
-            self._live[key] = launch
-        if self._hurried:  # the signal came while it was started
-            launch.hurry()
-        return launch
-
 
 def with_peaks(
     task: Task,
@@ -156,12 +150,12 @@ def with_peaks(
     process itself dies: what was timed counts all the same.
     """
     peaks: dict[str, Mapping[str, object]] = {}
-    for there in sorted({one.rival.there for one in outcomes}):
-        chosen = tuple(
+    for there in (False, True):
+        chosen = [
             one.rival
             for one in outcomes
             if one.rival.there == there and one.status is Status.MEASURED
-        )
+        ]
         if chosen:
             with contextlib.suppress(UserError):
                 found = open_gauge(there).measure(_reading(task, chosen), watch)
@@ -169,7 +163,8 @@ def with_peaks(
     return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
 
 
-def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
+def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
+    """Return the task that reads the peaks of these rivals and nothing else."""
     return replace(
         task,
         rivals=tuple(rivals),
@@ -182,12 +177,12 @@ def _reading(task: Task, rivals: Sequence[RivalSpec]) -> Task:
 
 
 def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
-    told = outcome.samples["facts"] if outcome.samples else {}
-    return {name: told[name] for name in ("peak_bytes", "peak_bytes_below") if name in told}
+    facts = outcome.samples.facts if outcome.samples else {}
+    return {name: facts[name] for name in ("peak_bytes", "peak_bytes_below") if name in facts}
 
 
 def _with_peak(outcome: RivalOutcome, peak: Mapping[str, object]) -> RivalOutcome:
     if outcome.samples is None:
         return outcome
-    facts = {**outcome.samples["facts"], **peak}
-    return replace(outcome, samples={**outcome.samples, "facts": facts})
+    facts = {**outcome.samples.facts, **peak}
+    return replace(outcome, samples=replace(outcome.samples, facts=facts))
