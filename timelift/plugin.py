@@ -192,21 +192,21 @@ def pytest_terminal_summary(
     from timelift.present import styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")
-    say = ended.gate_lines if session.gate else ended.lines
-    say = ended.selftest_lines if session.flags.selftest else say
-    said: list[str] = []
+    summary = ended.gate_lines if session.gate else ended.lines
+    summary = ended.selftest_lines if session.flags.selftest else summary
+    lines: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            said = list(ended.of_gate(GateFindings(session.gate.described(), [])))
+            lines = list(ended.of_gate(GateFindings(session.gate.described(), [])))
         elif session.journal_path:
-            said = list(say(session.journal_path))
-        for line in said:
+            lines = list(summary(session.journal_path))
+        for line in lines:
             terminalreporter.write_line(line, **styled.markup(line))
         if config.getoption("github_summary") and session.journal_path:
-            terminalreporter.write_line(ended.append_summary(said, session.journal_path))
+            terminalreporter.write_line(ended.append_summary(lines, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
-        usual = not (said or session.gate or session.flags.selftest)
+        usual = not (lines or session.gate or session.flags.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
         for line in ended.without_journal(Run(session.described(), measured, complete=True)):
             terminalreporter.write_line(line, **styled.markup(line))

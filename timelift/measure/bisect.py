@@ -35,7 +35,7 @@ _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
 
 @dataclass(frozen=True)
 class CommitVerdict:
-    """What git bisect is told of a commit, `good`, `bad` or `skip`, and why."""
+    """What git bisect is reasons of a commit, `good`, `bad` or `skip`, and why."""
 
     word: str
     text: str
@@ -70,17 +70,17 @@ class Bisection:
 
     def _bisect(self, tree: Path, good: str, bad: str) -> bool:
         try:
-            said = _git(tree, "bisect", "start", "--no-checkout", bad, good)
+            output = _git(tree, "bisect", "start", "--no-checkout", bad, good)
         except subprocess.CalledProcessError as error:
             raise UserError(
                 f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
             ) from None
-        while not (found := _FIRST_BAD.search(said)):
+        while not (found := _FIRST_BAD.search(output)):
             commit, name = _git(tree, "log", "-1", "--format=%H\n%h %s", "BISECT_HEAD").splitlines()
             verdict = self._verdict(tree.parent, commit)
             self.say(f"{verdict.word:4} {name}: {verdict.text}")
             try:
-                said = _git(tree, "bisect", verdict.word)
+                output = _git(tree, "bisect", verdict.word)
             except subprocess.CalledProcessError as error:
                 self.say(f"no commit can be named: {(error.stdout or error.stderr).strip()}")
                 return False
@@ -149,7 +149,6 @@ def _git(root: Path, *words: str) -> str:
 
 @contextmanager
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
-    """Make a work tree in a temporary folder; neither is left behind."""
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name:
         tree = Path(name) / "tree"
         try:
@@ -178,5 +177,5 @@ def _environment() -> dict[str, str]:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
-    return (told or lines or ["nothing was said"])[-1]
+    reasons = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
+    return (reasons or lines or ["nothing was said"])[-1]

@@ -258,7 +258,6 @@ class Campaign:
         )
 
     def _take(self, lines: Iterable[CaseInLaunch]) -> None:
-        """Note how cases ended in one launch."""
         for line in lines:
             facts = line.facts
             if facts.engine is not None:

@@ -126,7 +126,6 @@ class Pace:
 
     @property
     def seconds_left(self) -> float:
-        """Return the seconds for the rest, infinite before the first piece is done."""
         if not self._done:
             return float("inf")
         return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)

@@ -130,12 +130,12 @@ class Catalogue:
     def described(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a twin of."""
         strategy = self.strategies[name]
-        told = strategy.described()
+        entry = strategy.described()
         if not strategy.twin_of:
-            return told
+            return entry
         if plant := self.plants.get(name):
-            return structs.replace(told, planted=plant.described(strategy.twin_of))
-        return structs.replace(told, against={"of": strategy.twin_of})
+            return structs.replace(entry, planted=plant.described(strategy.twin_of))
+        return structs.replace(entry, against={"of": strategy.twin_of})
 
 
 def _own_first(case: Case, pair: str, launch: int) -> bool:
@@ -175,7 +175,6 @@ def _check_name(path: Path) -> None:
 
 
 def variants(path: Path) -> dict[str, Strategy]:
-    """Return one file's default variants by name; raises UserError for what it lacks."""
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
     return {one.name: one for one in bound}
@@ -231,14 +230,9 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
             )
     inside = ",".join(f"{name}={value}" for name, value in parameters.items())
     label = f"{source.name}[{inside}]" if inside else source.name
-    backends = _backends(source)
-    return Strategy(label, source.path, source.title, parameters, source.constants, backends)
-
-
-def _backends(source: Source) -> tuple[Backend, ...]:
-    """Return the backends that a strategy declares, or else those that it imports, or else all."""
     imported = [one for one in Backend if one in source.imports]
-    return tuple(map(Backend, source.constants.get("BACKENDS", imported or list(Backend))))
+    backends = map(Backend, source.constants.get("BACKENDS", imported or list(Backend)))
+    return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 
 
 def workloads(folder: Path) -> dict[str, Workload]:
@@ -246,13 +240,15 @@ def workloads(folder: Path) -> dict[str, Workload]:
 
 
 def read_workload(path: Path) -> Workload:
-    """Read one workload file; raises UserError for what it lacks."""
     _check_name(path)
     source = read_source(path)
     if "make_layer" not in source.functions:
         raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
-    sizes = {name: _sizes(source, name) for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES")}
-    dtype, high = (source.constants.get(name) for name in ("INPUT_DTYPE", "INPUT_HIGH"))
+    constants = source.constants
+    for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES"):
+        if name not in constants:
+            raise UserError(f"{path}: lacks {name}, a tuple of positive whole numbers")
+    dtype, high = constants.get("INPUT_DTYPE"), constants.get("INPUT_HIGH")
     if bool(dtype) != bool(high):
         raise UserError(
             f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
@@ -262,20 +258,13 @@ def read_workload(path: Path) -> Workload:
         name=source.name,
         factory=f"{path}:make_layer",
         title=source.title,
-        features=sizes["FEATURES"],
-        seq_lens=sizes["SEQ_LENS"],
-        batch_sizes=sizes["BATCH_SIZES"],
-        default=source.constants.get("DEFAULT", True),
+        features=constants["FEATURES"],
+        seq_lens=constants["SEQ_LENS"],
+        batch_sizes=constants["BATCH_SIZES"],
+        default=constants.get("DEFAULT", True),
         input_dtype=dtype or "",
         input_high=high or 0,
     )
-
-
-def _sizes(source: Source, name: str) -> tuple[int, ...]:
-    if name not in source.constants:
-        raise UserError(f"{source.path}: lacks {name}, a tuple of positive whole numbers")
-    sizes: tuple[int, ...] = source.constants[name]
-    return sizes
 
 
 def modules(folder: Path) -> list[Path]:
@@ -288,18 +277,15 @@ SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 
 def user_workload(options: Mapping[str, Any]) -> Workload | None:
     """Return the workload that `--layer` or `--layer-file` names; None where neither is given."""
-    given = {name: options[name] for name in ("layer", "layer_file") if options[name]}
+    given = [name for name in ("layer", "layer_file") if options[name]]
     if not given:
         return None
     if len(given) > 1:
         raise UserError("--layer and --layer-file name two layers; give one of them")
     if not options["features"]:
         raise UserError("--features: expected the shape of one step, like 96,96,3; received none")
-    factory = (
-        _checked_file(options["layer_file"])
-        if options["layer_file"]
-        else _checked(options["layer"])
-    )
+    (name,) = given
+    factory = (_layer_in_module if name == "layer" else _layer_in_file)(options[name])
     dtype, high = options["input_dtype"], options["input_high"]
     if bool(dtype) != bool(high):
         raise UserError(
@@ -307,20 +293,20 @@ def user_workload(options: Mapping[str, Any]) -> Workload | None:
         )
     name = factory.rpartition(":")[2]
     return Workload(
-        name,
-        factory,
-        f"The user's {name}",
-        options["features"],
-        SEQ_LENS,
-        BATCH_SIZES,
+        name=name,
+        factory=factory,
+        title=f"The user's {name}",
+        features=options["features"],
+        seq_lens=SEQ_LENS,
+        batch_sizes=BATCH_SIZES,
         default=True,
-        is_users=True,
         input_dtype=dtype,
         input_high=high,
+        is_users=True,
     )
 
 
-def _checked(text: str) -> str:
+def _layer_in_module(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*", text):
         raise UserError(
             f"--layer: expected module:function, like mypkg.models:make_encoder; received {text!r}"
@@ -328,7 +314,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _checked_file(text: str) -> str:
+def _layer_in_file(text: str) -> str:
     where, _, name = text.rpartition(":")
     path = Path(where)
     if not where or not path.is_file():

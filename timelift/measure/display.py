@@ -41,7 +41,6 @@ class CampaignDisplay:
             self._write(f"timelift: {text}\n")
 
     def show(self, event: CampaignEvent) -> None:
-        """Show an event: a stage until the next one, anything else as a line that stays."""
         self._state.take(event)
         if isinstance(event, StageBegun):
             self._show_stage(event)

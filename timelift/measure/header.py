@@ -63,7 +63,6 @@ def _sources(catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
 
 
 def journal_path(folder: Path, header: Header) -> Path:
-    """Return where a new run of this machine is written, below the folder of all machines."""
     stamp = str(header.started).replace(":", "").replace("-", "").removesuffix("+0000")
     commit = (header.commit.id or "nogit")[:8]
     return folder / f"{stamp}Z_{commit}.jsonl"
@@ -81,7 +80,14 @@ def open_past(folder: Path, word: str) -> Past:
             f"--resume: expected a run under {str(folder)!r}, found none for {word!r}; "
             "measure one with: pytest bench/"
         ) from None
-    past = _read(path)
+    try:
+        past = read_past(path)
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+        raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
+    except BAD_RECORD as error:
+        why = f"holds a damaged measurement ({str(error)[:80]})"
+        raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     if past is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
     twins = path.resolve().parent.name in TWINS_FOLDERS
@@ -90,20 +96,6 @@ def open_past(folder: Path, word: str) -> Past:
             f"--resume: {str(path)!r} is no run that can be gone on with; measure it anew"
         )
     return past
-
-
-def _read(path: Path) -> Past | None:
-    try:
-        return read_past(path)
-    except OSError as error:
-        raise UserError(
-            f"--resume: {str(path)!r} cannot be read ({error.strerror}); measure it anew"
-        ) from None
-    except BAD_RECORD as error:
-        raise UserError(
-            f"--resume: {str(path)!r} holds a damaged measurement ({str(error)[:80]}); "
-            "measure it anew"
-        ) from None
 
 
 def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
@@ -121,7 +113,6 @@ def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
 
 
 def refuse_other_cases(past: Past, chosen: Iterable[Case]) -> None:
-    """Raise UserError where cases of the run are not selected now: it would never be complete."""
     missing = sorted(past.cases - {case.label for case in chosen})
     if missing:
         raise UserError(

@@ -159,7 +159,6 @@ class Launch:
         return replace(found, again=found.again and not self.hurried)
 
     def hurry(self) -> None:
-        """Finish the round being played and report; abandon a setting that is not ready."""
         self.hurried = True
         if self._ready:
             self._hurry_worker()
@@ -178,7 +177,6 @@ class Launch:
                 os.killpg(worker.pid, signal.SIGKILL)
 
     def build(self, worker: WorkerState, task: Task) -> None:
-        """Start a worker, and follow it until it is ready to play or gone."""
         self._now, self._tasks = worker, self._tasks + 1
         worker.number = self._tasks
         self._send(task_line(worker.number, task))
@@ -254,9 +252,9 @@ class Launch:
             if exited.signal
             else f"exit code {exited.code}"
         )
-        said = self._last_lines()
-        status = Status.OUT_OF_MEMORY if ran_out_of_memory(said) else Status.CRASHED
-        reason = f"the worker ended with {cause} while {worker.doing}: {said}"
+        printed = self._last_lines()
+        status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
+        reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Event | None:

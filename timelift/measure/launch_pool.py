@@ -37,8 +37,6 @@ _Key = tuple[int, Backend, str]
 
 @dataclass(frozen=True)
 class LaunchSlot:
-    """One launch of a group that runs in parallel."""
-
     number: int
     numbers: tuple[int, ...]
     lock: BuildOrPlayLock
@@ -84,7 +82,6 @@ class LaunchPool:
             launch.stop()
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
-        """Return a launch's process for a backend, ready for tasks, started where needed."""
         return self._ready((slot.number, backend, ""), slot)
 
     def gauge(self, slot: LaunchSlot, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
@@ -125,7 +122,6 @@ class LaunchPool:
             launch.stop()
 
     def hurry(self) -> None:
-        """Let every launch finish the round that it plays; imports end."""
         self._hurried = True
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):

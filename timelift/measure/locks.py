@@ -88,15 +88,15 @@ def _acquire(
 
 def _sign(descriptor: int) -> None:
     with contextlib.suppress(OSError):
-        told = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
+        holder = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(told).encode(), 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
 def _holder(path: Path) -> str:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {int(told['pid'])}, since {str(told['since'])[:25]!r}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {int(holder['pid'])}, since {str(holder['since'])[:25]!r}"
     except (OSError, ValueError, KeyError, TypeError):
         return "of an unknown process"
 

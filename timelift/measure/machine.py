@@ -98,7 +98,6 @@ def usable_cores() -> frozenset[int]:
 
 
 def can_pin() -> bool:
-    """True if this system can pin a process to processors; macOS cannot."""
     return hasattr(os, "sched_setaffinity")
 
 

@@ -49,8 +49,6 @@ class Option:
 
 @dataclass(frozen=True)
 class Launches:
-    """How many launches a case has: `fewest`, and up to `most` where a verdict is open."""
-
     fewest: int
     most: int
 
@@ -177,7 +175,6 @@ def _bytes(word: str) -> int:
 
 
 def _growth(word: str) -> float:
-    """Read how much more of something is allowed: ten times as much at the most."""
     return share(word, below=10.0)
 
 

@@ -72,7 +72,6 @@ class OtherSide:
 def open_other_side(
     root: Path, options: Mapping[str, Any], catalogue: Catalogue
 ) -> OtherSide | None:
-    """Return the other side that the options name; None where they name none."""
     given = [name for name in OTHER_SIDES if options[name]]
     if len(given) > 1:
         flags = " and ".join("--" + name.replace("_", "-") for name in given)
@@ -97,7 +96,6 @@ def _of_revision(revision: str, root: Path, files: Iterable[Path]) -> OtherSide:
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
-    """Return the user's own files on the other side; those outside the project are the same."""
     here = [path.resolve() for path in files]
     there = [
         folder / path.relative_to(root) if path.is_relative_to(root) else path for path in here
@@ -125,19 +123,19 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
         done = subprocess.run(
             [python, "-c", _VERSIONS, *names], capture_output=True, text=True, check=False
         )
-        told: dict[str, str] = json.loads(done.stdout)
+        found: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it does not answer like Python"
         raise UserError(
             f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
             "bin/python of a virtual environment"
         ) from None
-    if "keras" not in told:
+    if "keras" not in found:
         raise UserError(
             f"--against-python: expected an interpreter with keras, {python!r} has none; install "
             f"it there with: {python} -m pip install tensorflow keras"
         )
-    return told
+    return found
 
 
 def of_folder(
@@ -215,9 +213,9 @@ def _git(root: Path, revision: str, *words: str) -> bytes:
             "--against-path"
         ) from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        message = done.stderr.decode(errors="replace").strip()
         raise UserError(
             f"--against: expected a revision that git knows here, received {revision!r}"
-            f"{f' ({said})' if said else ''}; fetch it, or name a folder with --against-path"
+            f"{f' ({message})' if message else ''}; fetch it, or name a folder with --against-path"
         )
     return done.stdout

@@ -111,7 +111,6 @@ class Session:
     def measure(
         self, cases: Iterable[Case], display: Display, referee: CampaignReferee, stop_after: int
     ) -> None:
-        """Measure every case once, whichever items ask for it, into a journal."""
         if not hasattr(os, "fork"):
             raise UserError(
                 "measuring forks its workers, which this system cannot; measure on Linux"
@@ -188,20 +187,17 @@ class Session:
         )
 
     def _seed(self) -> int:
-        """Return the seed of every order: the user's, the resumed run's, or a new one."""
         if self.options["seed"] is not None:
             return int(self.options["seed"])
         before = self.past.header.seed if self.past else None
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
     def interrupt(self) -> None:
-        """End the campaign, if one is running, after the rounds that are being played."""
         self.interrupted = True
         if self.campaign:
             self.campaign.interrupt()
 
     def result(self, case: Case) -> Result | None:
-        """Return how a case ended; None before the campaign has run."""
         return self.campaign.results.get(case) if self.campaign else None
 
     def reports_first(self, case: Case, result: Result) -> bool:

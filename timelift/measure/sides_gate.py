@@ -13,6 +13,7 @@ from timelift.journal import Against
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import Launches
 from timelift.measure.other_side import OtherSide, open_other_side
+from timelift.measure.source import imports_of
 from timelift.planted import MARK
 
 #: How the reason of a case begins whose both sides are the same files.
@@ -58,7 +59,6 @@ class SidesGate:
 
     @classmethod
     def of(cls, root: Path, options: Mapping[str, Any], catalogue: Catalogue) -> "SidesGate | None":
-        """Open the other side that the options name; None where they name none."""
         root = root.resolve()
         side = open_other_side(root, options, catalogue)
         if side is None:
@@ -89,7 +89,6 @@ class SidesGate:
         return self.matched.reasons.get(case, "")
 
     def both_sides(self) -> list[Case]:
-        """Return the cases that have another side, each before it."""
         return [case for pair in self.matched.sides.items() for case in pair]
 
     def described(self) -> Against:
@@ -205,7 +204,10 @@ class CaseMatcher:
         return not _same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        return any(_stands_in(self._root, name) for name in _imports(path))
+        return any(
+            _stands_in(self._root, name)
+            for name in imports_of(ast.parse(path.read_text(encoding="utf-8")))
+        )
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
@@ -238,14 +240,6 @@ def _shape(workload: Workload) -> tuple[object, ...]:
 
 def _same_file(one: Path, other: Path) -> bool:
     return one.read_bytes() == other.read_bytes()
-
-
-def _imports(path: Path) -> set[str]:
-    """Return the top-level packages that a file of Python imports, anywhere in it."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
-    return {name.partition(".")[0] for name in plain | names}
 
 
 def _stands_in(root: Path, name: str) -> bool:

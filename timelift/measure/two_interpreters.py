@@ -73,7 +73,6 @@ class TwoInterpreters:
             side.kill()
 
     def hurry(self) -> None:
-        """Finish the round being played and report; abandon a setting that is not ready."""
         self._hurried = True
         for side in self._sides:
             side.hurry()

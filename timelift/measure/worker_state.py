@@ -78,8 +78,6 @@ Watch = Callable[[str], None]
 
 
 class WorkerState:
-    """What is known of a worker while it works: its process, its stage, how its rivals ended."""
-
     ready = gone = hurried = exhausted = at_work = False
     number = pid = 0
     death: Death | None = None
@@ -138,8 +136,8 @@ class WorkerState:
         elif isinstance(event, Busy):
             self.doing, self.at_work = event.doing, bool(event.rival)
             self.suspect = self.rivals.get(event.rival, self.suspect)
-            whose = "" if self.doing in OF_LAYER else event.rival
-            self._watch(f"{self.doing} {whose}".strip())
+            rival = "" if self.doing in OF_LAYER else event.rival
+            self._watch(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
         elif isinstance(event, Ended):
