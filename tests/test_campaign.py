@@ -296,28 +296,6 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
     assert found.peaks == [(2, 8)]
 
 
-@pytest.mark.parametrize(
-    ("fewest", "most", "two_sided", "groups"),
-    [
-        (3, 5, False, [(1,), (2,), (3,), (4, 5)]),
-        (2, 5, False, [(1,), (2,), (3,), (4, 5)]),
-        (5, 8, False, [(1,), (2,), (3,), (4, 5), (6, 7), (8,)]),
-        (3, 5, True, [(1,), (2, 3), (4, 5)]),
-        (1, 1, False, [(1,)]),
-        (1, 2, False, [(1,), (2,)]),
-        (1, 3, False, [(1,), (2, 3)]),
-        (1, 4, False, [(1,), (2, 3), (4,)]),
-        (1, 10, False, [(1,), (2, 3), (4, 5), (6, 7), (8,), (9, 10)]),
-    ],
-)
-def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
-    fewest, most, two_sided, groups
-):
-    """Three at the most, where two sides suffer alike one; no pair straddles a decision point."""
-    options = CampaignOptions(fewest, most, 0.1, 1, Limits(1, 1), two_sided=two_sided)
-    assert list(options.groups((3, 5, 8, 12))) == groups
-
-
 def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
     """And one in every launch is in all."""
     plant = Plant("one_in_4", slower=0.1, one_launch_in=4)

@@ -1,14 +1,17 @@
-"""The lock of a machine: one run holds it, others are told which; a killed run holds nothing."""
+"""The locks: one run holds a machine, a killed run holds nothing; one launch plays at a time."""
 
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from timelift.errors import UserError
 from timelift.measure import locks
+from timelift.measure.locks import BuildOrPlayLock
 
 ROOT = Path(__file__).parent.parent
 HOLDER = """
@@ -136,3 +139,62 @@ def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
 
     with pytest.raises(BrokenPipeError), locks.machine_lock(broken, wait=True, path=path):
         pytest.fail(f"two runs beside each other, {holder.pid} the first")
+
+
+def run_together(count, target, *arguments):
+    """Run threads side by side; every one ends."""
+    threads = [threading.Thread(target=target, args=arguments, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def work(lock, log, settings):
+    """Build and play some settings, logging who is inside what."""
+    for _ in range(settings):
+        with lock.building():
+            log.append("build")
+            time.sleep(0.001)
+            log.append("built")
+        with lock.playing():
+            log.append("play")
+            time.sleep(0.001)
+            log.append("played")
+
+
+def test_no_launch_builds_or_plays_while_another_plays():
+    """Between `play` and `played` nothing else happens, and every launch finishes."""
+    lock, log = BuildOrPlayLock(), []
+    run_together(3, work, lock, log, 20)
+    starts = [index for index, word in enumerate(log) if word == "play"]
+    assert len(starts) == 60
+    assert all(log[index + 1] == "played" for index in starts)
+
+
+def test_launches_do_build_side_by_side():
+    """Two can be inside `building` at once: the barrier below is passed only together."""
+    lock, meet = BuildOrPlayLock(), threading.Barrier(2)
+
+    def build():
+        with lock.building():
+            meet.wait(timeout=10)
+
+    run_together(2, build)
+    assert not meet.broken
+
+
+def test_a_launch_that_fails_while_playing_frees_the_others():
+    """An exception releases the lock."""
+    lock = BuildOrPlayLock()
+    with pytest.raises(KeyError), lock.playing():
+        raise KeyError
+    entered = threading.Event()
+
+    def build():
+        with lock.building():
+            entered.set()
+
+    threading.Thread(target=build, daemon=True).start()
+    assert entered.wait(timeout=10)
