@@ -36,10 +36,10 @@ class Plant:
     def described(self, base: str) -> dict[str, Any]:
         """Return the plant as the header has it, so that readers know the true difference."""
         fields = asdict(self)
-        return {"of": base} | {name: fields[name] for name in _TOLD}
+        return {"of": base} | {name: fields[name] for name in _RECORDED}
 
 
-_TOLD = ("slower", "one_launch_in", "first_call_seconds")
+_RECORDED = ("slower", "one_launch_in", "first_call_seconds")
 
 #: The twins of every strategy in a self-test.
 PLANTS = (

@@ -275,10 +275,6 @@ class ReplayClock:
         return self._readings.pop()
 
 
-def join(launches: Sequence[Sequence[float | None]]) -> list[float]:
-    return [sample for launch in launches for sample in launch if sample is not None]
-
-
 @pytest.fixture
 def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
     """Return a clock that the case's `benchmark` will read; requested before it is made."""
@@ -327,7 +323,8 @@ def measure(  # noqa: PLR0913, PLR0917
             _end(session, case, result)
         if failure := request.config.stash[FAILURES].get(case):
             pytest.fail(failure, pytrace=False)
-        samples = join([launch.seconds_per_call for launch in result.launches])
+        launches = [launch.seconds_per_call for launch in result.launches]
+        samples = [seconds for launch in launches for seconds in launch if seconds is not None]
         benchmark.extra_info.update(result.launches[0].facts.told())
         if why := session.look_alikes.get(case.strategy):
             benchmark.extra_info["differs"] = why

@@ -6,10 +6,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from timelift.case import OPTIONS as FLAGS
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measure import machine
 from timelift.percent import share
+
+#: Sizes are 32-bit in every backend.
+_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+#: A range of processors is cut here: no machine has more.
+_MOST_CORES = 1 << 16
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -80,10 +88,6 @@ def _list(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_list
 
 
-#: Sizes are 32-bit in every backend.
-_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
-
-
 def _counts(word: str) -> bool:
     """True if a word is a whole number from 1 that any backend has a size for."""
     short = word.isascii() and word.isdecimal() and len(word) <= _MOST_DIGITS
@@ -142,15 +146,12 @@ def _launches(word: str) -> Launches:
     return found
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
 def _duration(word: str) -> float | None:
     """Read `90`, `90s`, `5m` or `1h` as seconds; an empty text is no limit of the user's."""
     if not word:
         return None
-    unit = word[-1] if word[-1] in _UNITS else ""
-    return _seconds(word.removesuffix(unit)) * _UNITS.get(unit, 1)
+    unit = word[-1] if word[-1] in _SECONDS else ""
+    return _seconds(word.removesuffix(unit)) * _SECONDS.get(unit, 1)
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -160,9 +161,6 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return word
 
     return read
-
-
-_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def _bytes(word: str) -> int:
@@ -176,10 +174,6 @@ def _bytes(word: str) -> int:
 
 def _growth(word: str) -> float:
     return share(word, below=10.0)
-
-
-#: A range of processors is cut here: no machine has more.
-_MOST_CORES = 1 << 16
 
 
 def _seed(word: str) -> int | None:
@@ -211,30 +205,31 @@ def _paths(word: str) -> tuple[Path, ...]:
     return tuple(Path(name.strip()) for name in word.split(",") if name.strip())
 
 
-def _axis(name: str, axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
+def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
+    name = FLAGS[axis].removeprefix("--").replace("-", "_")
     otherwise = "what the question and the workload say"
     return Option(name, default, choices, read, axis, "LIST", otherwise)
 
 
-def _choices(name: str, axis: str, default: str, kind: type[StrEnum]) -> Option:
-    return _axis(name, axis, default, ", ".join(kind), _list(_choice(kind)))
+def _choices(axis: str, default: str, kind: type[StrEnum]) -> Option:
+    return _axis(axis, default, ", ".join(kind), _list(_choice(kind)))
 
 
 #: Every axis in the order of the help text.
 AXIS_OPTIONS: tuple[Option, ...] = (
-    _axis("strategies", "strategy", "", "names, families, name[k=8], or all", _list(str)),
-    _axis("workloads", "workload", "", "names of files in workloads/, or all", _list(str)),
-    _axis("seq_lens", "seq_len", "", "numbers of steps", _list(_size)),
-    _axis("batch_sizes", "batch", "", "sequences a call", _list(_size)),
-    _choices("phases", "phase", "", Phase),
-    _choices("modes", "mode", "", Mode),
-    _choices("lengths", "lengths", "full", Lengths),
-    _choices("gradients", "gradients", "weights", Gradients),
-    _choices("time_axes", "time_axis", "static", TimeAxis),
-    _choices("dtypes", "dtype", "float32", Dtype),
-    _axis("devices", "device", "", "cpu, gpu, gpu:1, or all", _devices),
-    _axis("threads", "threads", "default", "numbers of threads, or default", _list(_threads)),
-    _choices("backends", "backend", "tensorflow", Backend),
+    _axis("strategy", "", "names, families, name[k=8], or all", _list(str)),
+    _axis("workload", "", "names of files in workloads/, or all", _list(str)),
+    _axis("seq_len", "", "numbers of steps", _list(_size)),
+    _axis("batch", "", "sequences a call", _list(_size)),
+    _choices("phase", "", Phase),
+    _choices("mode", "", Mode),
+    _choices("lengths", "full", Lengths),
+    _choices("gradients", "weights", Gradients),
+    _choices("time_axis", "static", TimeAxis),
+    _choices("dtype", "float32", Dtype),
+    _axis("device", "", "cpu, gpu, gpu:1, or all", _devices),
+    _axis("threads", "default", "numbers of threads, or default", _list(_threads)),
+    _choices("backend", "tensorflow", Backend),
 )
 #: The options that are no axes.
 OTHER_OPTIONS: tuple[Option, ...] = (
@@ -260,12 +255,7 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option("against", "", "a git revision to race the strategies and workloads against"),
     Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
     Option("against_python", "", "another venv's bin/python to race against"),
-    Option(
-        "gate",
-        "3%",
-        "how much slower than the other side fails a case, like 3%",
-        read=share,
-    ),
+    Option("gate", "3%", "how much slower than the other side fails a case, like 3%", read=share),
     Option("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
     Option("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
     Option(
