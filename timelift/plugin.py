@@ -86,6 +86,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
+    metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `_case` reads them
     metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
 
 
@@ -285,23 +286,8 @@ def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
 
 
 @pytest.fixture
-def measure(  # noqa: PLR0913, PLR0917
-    request: pytest.FixtureRequest,
-    replay_clock: ReplayClock,
-    benchmark: BenchmarkFixture,
-    strategy: str,  # noqa: ARG001 - the axes are listed so that pytest parametrises the items
-    workload: str,  # noqa: ARG001
-    seq_len: int,  # noqa: ARG001
-    batch: int,  # noqa: ARG001
-    phase: str,  # noqa: ARG001
-    mode: str,  # noqa: ARG001
-    lengths: str,  # noqa: ARG001
-    gradients: str,  # noqa: ARG001
-    time_axis: str,  # noqa: ARG001
-    dtype: str,  # noqa: ARG001
-    device: str,  # noqa: ARG001
-    threads: int,  # noqa: ARG001
-    backend: str,  # noqa: ARG001
+def measure(
+    request: pytest.FixtureRequest, replay_clock: ReplayClock, benchmark: BenchmarkFixture
 ) -> Callable[[], None]:
     """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
 
