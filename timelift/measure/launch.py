@@ -144,7 +144,7 @@ class Launch:
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
+        worker = WorkerState(task.rivals, watch)
         with self._lock.building():
             if not self.hurried:
                 self.build(worker, task)

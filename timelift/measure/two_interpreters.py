@@ -54,40 +54,39 @@ class TwoInterpreters:
 
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
-        self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
+        self._launches = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
         self._lock, self._hurried = BuildOrPlayLock(), False
 
     def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
         self._lock = lock
-        for side in self._sides:
-            side.share_lock(BuildOrPlayLock(), limits.times(2))
+        for launch in self._launches:
+            launch.share_lock(BuildOrPlayLock(), limits.times(2))
 
     def wait_until_ready(self) -> None:
         """Wait for both imports; raises UserError where one fails."""
         with self._lock.building():
-            for side in self._sides:
-                side.wait_until_ready()
+            for launch in self._launches:
+                launch.wait_until_ready()
 
     def kill(self) -> None:
-        for side in self._sides:
-            side.kill()
+        for launch in self._launches:
+            launch.kill()
 
     def hurry(self) -> None:
         self._hurried = True
-        for side in self._sides:
-            side.hurry()
+        for launch in self._launches:
+            launch.hurry()
 
     def stop(self) -> None:
-        for side in self._sides:
-            side.stop()
+        for launch in self._launches:
+            launch.stop()
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting on both sides; record rivals that kill a worker, restart the rest."""
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        numbers = sorted({int(one.there) for one in task.rivals})
-        sides = [self._side(number, task, watch) for number in numbers]
+        sides = [self._side(there, task, watch) for there in sorted({r.there for r in task.rivals})]
         with self._lock.building():
             for side in sides:
                 if not self._hurried:
@@ -103,10 +102,10 @@ class TwoInterpreters:
         found = worker_result([side.worker for side in sides], outcomes)
         return replace(found, again=found.again and not self._hurried)
 
-    def _side(self, number: int, task: Task, watch: Watch) -> _OneSide:
-        rivals = tuple(one for one in task.rivals if one.there == bool(number))
+    def _side(self, there: bool, task: Task, watch: Watch) -> _OneSide:  # noqa: FBT001
+        rivals = tuple(one for one in task.rivals if one.there == there)
         mine = replace(task, rivals=rivals, conducted=True)
-        return _OneSide(self._sides[number], mine, WorkerState({r.name: r for r in rivals}, watch))
+        return _OneSide(self._launches[there], mine, WorkerState(rivals, watch))
 
 
 def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:

@@ -83,9 +83,9 @@ class WorkerState:
     death: Death | None = None
     doing = "starting"
 
-    def __init__(self, rivals: Mapping[str, RivalSpec], watch: Watch) -> None:
-        self.rivals, self._watch = rivals, watch
-        self.suspect = next(iter(rivals.values()))
+    def __init__(self, rivals: Sequence[RivalSpec], watch: Watch) -> None:
+        self.rivals, self._watch = {rival.name: rival for rival in rivals}, watch
+        self.suspect = rivals[0]
         self.outcomes: list[RivalOutcome] = []
 
     @property
