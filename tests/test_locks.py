@@ -115,7 +115,7 @@ def test_a_text_that_tells_no_holder_is_no_error(path, text):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
 @pytest.mark.parametrize("mode", [0o644, 0o666])
 def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_path, mode):
-    """The first run on a machine makes it, whoever comes later."""
+    """The first run on a machine makes it, and other users find it."""
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
@@ -152,7 +152,7 @@ def run_together(count, target, *arguments):
 
 
 def work(lock, log, settings):
-    """Build and play some settings, logging who is inside what."""
+    """Build and play some settings, logging what goes on inside."""
     for _ in range(settings):
         with lock.building():
             log.append("build")

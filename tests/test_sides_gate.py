@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
 
 
 def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
-    """Nobody imports from it, and it would lie outside the folder."""
+    """It would lie outside the folder, and nothing there is imported."""
     (sides[0] / "data").symlink_to("/nowhere")
     take_out(commit(sides[0]), "HEAD", tmp_path / "out")
     assert (tmp_path / "out" / "strategies").is_dir()

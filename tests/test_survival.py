@@ -61,7 +61,7 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all have ended within some seconds."""
+    """True if all have ended within some seconds."""
     left = psutil.wait_procs(processes, timeout=10)[1]
     return not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
 
@@ -98,7 +98,7 @@ def test_a_case_that_dies_is_a_row_with_its_own_reason(wild, strategy, sentence)
 
 
 def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
-    """Nobody else loses anything."""
+    """No other rival loses anything."""
     folder, done = wild
     assert "2 passed" in done.stdout, done.stdout
     rows = [one for one in records_of(folder) if one["kind"] == "launch" and "facts" in one]
@@ -183,7 +183,7 @@ def test_an_interrupt_while_the_answer_is_said_costs_nothing(tmp_path, hook, tim
 
 
 def test_an_interrupt_during_the_imports_does_not_wait_for_them(tmp_path):
-    """Nothing is measured, nobody is left, and --resume measures all of it."""
+    """Nothing is measured, no process is left, and --resume measures all of it."""
     folder = project(tmp_path, GOOD)
     run = start(folder, *LONGER)
     while not (children := family(run)):
@@ -202,7 +202,7 @@ def test_an_interrupt_during_the_imports_does_not_wait_for_them(tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    """SIGKILL, then --resume: every case of every launch once, nothing lost, nobody left."""
+    """SIGKILL, then --resume: every case of every launch once, nothing lost, no process left."""
     folder = project(tmp_path, GOOD)
     run = start(folder, *LONGER)
     wait_for_lines(folder, 6)
@@ -226,7 +226,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
 )
 def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
-    """It imports nothing that nobody waits for; another one becomes ready."""
+    """It imports nothing in vain; another one becomes ready."""
     reader, writer = os.pipe()
     launch = subprocess.Popen(
         [sys.executable, "-m", "timelift.worker.server", str(writer), "tensorflow", ""],
