@@ -56,7 +56,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
     twin = f"native{MARK}one_in_4"
-    assert catalogue.described(twin).planted == {
+    assert catalogue.entry(twin).planted == {
         "of": "native",
         "slower": 0.1,
         "one_launch_in": 4,
@@ -69,7 +69,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
 
     assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
     assert told(f"native{MARK}first_call")["first_call_seconds"] > 0
-    assert not catalogue.described("native").is_twin
+    assert not catalogue.entry("native").is_twin
     assert told("native") == told(f"native{MARK}copy") == {}
 
 

@@ -50,10 +50,6 @@ class Strategy:
         """Return why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
 
-    def described(self) -> StrategyEntry:
-        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
-        return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
-
     def rival(self) -> RivalSpec:
         return RivalSpec(
             self.name,
@@ -127,10 +123,15 @@ class Catalogue:
     def is_other_side(self, case: Case) -> bool:
         return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
 
-    def described(self, name: str) -> StrategyEntry:
+    def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a twin of."""
         strategy = self.strategies[name]
-        entry = strategy.described()
+        declared = strategy.constants
+        entry = StrategyEntry(
+            title=strategy.title,
+            differs=strategy.differs,
+            meaning={one: declared[one] for one in MEANING if one in declared},
+        )
         if not strategy.twin_of:
             return entry
         if plant := self.plants.get(name):
@@ -190,10 +191,10 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
         raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
     if not bracket:
         return family
-    return [_bind(_strategy_source(family[0].path), parse_parameters(word, inside))]
+    return [_bind(_strategy_source(family[0].path), _parse_parameters(word, inside))]
 
 
-def parse_parameters(word: str, inside: str) -> dict[str, Any]:
+def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
         assert isinstance(call, ast.Call)
