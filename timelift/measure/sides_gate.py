@@ -37,10 +37,10 @@ class FileChanges:
 class MatchedCases:
     """The other side of every case that has one, and the reason for every one that has none."""
 
-    sides: Mapping[Case, Case]
-    reasons: Mapping[Case, str]
-    file_changes: FileChanges
-    unchanged: tuple[str, ...]
+    sides: Mapping[Case, Case] = field(default_factory=dict)
+    reasons: Mapping[Case, str] = field(default_factory=dict)
+    file_changes: FileChanges = FileChanges()
+    unchanged: tuple[str, ...] = ()
 
 
 @dataclass
@@ -55,7 +55,7 @@ class SidesGate:
     screening: int
     gates: Mapping[str, float]
     undecided: str
-    matched: MatchedCases = field(default_factory=lambda: MatchedCases({}, {}, FileChanges(), ()))
+    matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
     def of(cls, root: Path, options: Mapping[str, Any], catalogue: Catalogue) -> "SidesGate | None":
@@ -65,15 +65,15 @@ class SidesGate:
             return None
         measured = bool(side.python) or options["unchanged"] == "measure"
         return cls(
-            side,
-            CaseMatcher(catalogue, side, root, measure_unchanged=measured),
-            options["launches"].fewest,
-            {
+            other_side=side,
+            matcher=CaseMatcher(catalogue, side, root, measure_unchanged=measured),
+            screening=options["launches"].fewest,
+            gates={
                 "time": options["gate"],
                 "first call": options["gate_first_call"],
                 "peak memory": options["gate_memory"],
             },
-            options["undecided"],
+            undecided=options["undecided"],
         )
 
     @property
