@@ -133,7 +133,6 @@ class Ended:
 
     @classmethod
     def without_result(cls, rival: RivalSpec, status: Status, reason: str) -> "Ended":
-        """Return the event of a rival that was not measured, its reason without colour codes."""
         return cls(rival.name, status, without_codes(reason))
 
 

@@ -28,7 +28,6 @@ class Plant:
     own_path: bool = False
 
     def in_launch(self, launch: int) -> dict[str, float]:
-        """Return what a worker plants in this launch; empty for the plain strategy."""
         slower = self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
         effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
         return {name: effect for name, effect in effects.items() if effect}

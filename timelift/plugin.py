@@ -46,7 +46,6 @@ GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; nee
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add every option to the command line and the ini file."""
     group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
     for option in OPTIONS:
         text = option.full_help.replace("%", "%%")
@@ -182,7 +181,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Write what was found, where the journal is and how to read it."""
     session = config.stash.get(SESSION, None)
     raced = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or raced)):
@@ -268,7 +266,6 @@ class ReplayClock:
         self._readings: list[float] = []
 
     def load(self, seconds_per_call: Sequence[float]) -> None:
-        """Queue one round a sample."""
         self._readings = [reading for sample in seconds_per_call for reading in (0.0, sample)]
         self._readings.reverse()
 

@@ -26,7 +26,8 @@ class CampaignOptions:
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
     A worker may use `memory_bytes`, 0 being no limit. Where it `gauges_memory`, each case's peak of
-    the host's memory is read after launch 1, and again in the launches that try a suspect.
+    the host's memory is read in the first launch of a setting, and again in those that try a
+    suspect.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
     fewest are for suspects.

@@ -149,7 +149,6 @@ def _own_first(case: Case, pair: str, launch: int) -> bool:
 
 
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
-    """Return every default variant of `folder` and of the `extra` files by name."""
     found: dict[str, Strategy] = {}
     for path in (*modules(folder), *extra):
         if any(known.path.stem == path.stem for known in found.values()):

@@ -57,7 +57,6 @@ class CampaignDisplay:
             self._write(f"timelift: {text}{', ' if left else ''}{left}\n")
 
     def done(self) -> None:
-        """Leave a clean line behind."""
         if self._live:
             self._live.done()
             self._live = None

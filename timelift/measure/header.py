@@ -29,7 +29,6 @@ FREE = frozenset({"budget", "results"})
 
 
 def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
-    """Return a header that holds nothing but the strategies of the cases."""
     names = dict.fromkeys(case.strategy for case in cases)
     return Header(strategies={name: catalogue.entry(name) for name in names})
 

@@ -240,7 +240,6 @@ class Launch:
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
     def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
-        """Wait for a worker's exit, ignoring other events."""
         while event := self._next_event(worker.number, deadline):
             if isinstance(event, Exited):
                 return event

@@ -228,7 +228,6 @@ class Session:
         return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
     def described(self) -> Header:
-        """Return a header of the strategies alone, for a run whose journal cannot be read."""
         assert self.campaign is not None
         return strategies_header(self.catalogue, self.campaign.results)
 

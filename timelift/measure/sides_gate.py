@@ -78,7 +78,7 @@ class SidesGate:
 
     @property
     def launches(self) -> Launches:
-        """Screen every case, and give a suspect fresh launches after that."""
+        """Those that screen every case, and fresh ones after that for a suspect."""
         return Launches(self.screening, self.screening + MOST_FRESH)
 
     def match(self, cases: Iterable[Case]) -> None:

@@ -82,7 +82,6 @@ class TwoInterpreters:
             launch.stop()
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
-        """Measure a setting on both sides; record rivals that kill a worker, restart the rest."""
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
