@@ -5,7 +5,6 @@ one there by today's `pytest bench/ --against-path`. A throw-away work tree with
 state of the bisection; the user's is not touched.
 """
 
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,8 @@ from pathlib import Path
 from timelift.case import OPTIONS, Case, Phase
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER
+from timelift.measure.launch import environment
+from timelift.measure.machine import git
 from timelift.measure.other_side import take_out
 from timelift.measure.sides_gate import UNCHANGED
 
@@ -70,21 +71,21 @@ class Bisection:
 
     def _bisect(self, tree: Path, good: str, bad: str) -> bool:
         try:
-            output = _git(tree, "bisect", "start", "--no-checkout", bad, good)
+            output = git(tree, "bisect", "start", "--no-checkout", bad, good)
         except subprocess.CalledProcessError as error:
             raise UserError(
                 f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
             ) from None
         while not (found := _FIRST_BAD.search(output)):
-            commit, name = _git(tree, "log", "-1", "--format=%H\n%h %s", "BISECT_HEAD").splitlines()
+            commit, name = git(tree, "log", "-1", "--format=%H\n%h %s", "BISECT_HEAD").splitlines()
             verdict = self._verdict(tree.parent, commit)
             self.say(f"{verdict.word:4} {name}: {verdict.text}")
             try:
-                output = _git(tree, "bisect", verdict.word)
+                output = git(tree, "bisect", verdict.word)
             except subprocess.CalledProcessError as error:
                 self.say(f"no commit can be named: {(error.stdout or error.stderr).strip()}")
                 return False
-        first = _git(tree, "log", "-1", "--format=%H %an, %ad: %s", found[1])
+        first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", found[1])
         self.say(f"first slower commit: {first}")
         return True
 
@@ -102,7 +103,7 @@ class Bisection:
             capture_output=True,
             text=True,
             check=False,
-            env=_environment(),
+            env=environment(),
         )
         if journals := list(project.glob(f"results/*/{AGAINST_FOLDER}/*.jsonl")):
             return self.read(journals[0])
@@ -132,7 +133,7 @@ class Bisection:
 
 def _commit(root: Path, word: str) -> str:
     try:
-        return _git(root, "rev-parse", "--verify", "--quiet", f"{word}^{{commit}}").strip()
+        return git(root, "rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
     except subprocess.CalledProcessError:
         raise UserError(
             f"expected a revision that git knows here, received {word!r}; fetch it or name another"
@@ -141,22 +142,16 @@ def _commit(root: Path, word: str) -> str:
         raise UserError(f"git cannot be run ({error.strerror}); install it") from None
 
 
-def _git(root: Path, *words: str) -> str:
-    return subprocess.run(
-        ["git", "-C", root, *words], capture_output=True, text=True, check=True
-    ).stdout
-
-
 @contextmanager
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name:
         tree = Path(name) / "tree"
         try:
-            _git(root, "worktree", "add", "--detach", "--no-checkout", str(tree), commit)
+            git(root, "worktree", "add", "--detach", "--no-checkout", str(tree), commit)
             yield tree
         finally:
             shutil.rmtree(tree, ignore_errors=True)
-            _git(root, "worktree", "prune")
+            git(root, "worktree", "prune")
 
 
 def _lay_over(root: Path, project: Path) -> None:
@@ -167,12 +162,6 @@ def _lay_over(root: Path, project: Path) -> None:
     for name in _OURS:
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy
         copy(root / name, project / name)
-
-
-def _environment() -> dict[str, str]:
-    home = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
 
 
 def _last_line(text: str) -> str:

@@ -23,6 +23,7 @@ from timelift.journal import (
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
+from timelift.measure.options import flag_of
 
 #: Options that may be given anew, since they do not change what is measured.
 FREE = frozenset({"budget", "results"})
@@ -102,10 +103,9 @@ def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
     own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
     for name, text in asked.items():
         if text and name not in FREE and text != own.get(name, ""):
-            flag = "--" + name.replace("_", "-")
             raise UserError(
-                f"--resume: the run had {flag} {own.get(name, '')!r}, received {text!r}; leave it "
-                "out, or measure anew without --resume"
+                f"--resume: the run had {flag_of(name)} {own.get(name, '')!r}, received {text!r}; "
+                "leave it out, or measure anew without --resume"
             )
     free = {name: asked[name] for name in FREE if asked.get(name)}
     return {name: own.get(name, "") for name in asked} | free

@@ -56,6 +56,12 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     return folder
 
 
+def environment(home: Path = _HOME) -> dict[str, str]:
+    """Return the variables of a process that imports this package, as it lies in `home`."""
+    path = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
 @dataclass(frozen=True)
 class Limits:
     """Seconds that one rival may take: to trace and call once, and for any other stage."""
@@ -94,8 +100,7 @@ class Launch:
         self._events = reader
         self._pending, self._printed = b"", 0
         self._home = None if python == sys.executable else _package_alone()
-        home = self._home.name if self._home else str(_HOME)
-        path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
+        home = Path(self._home.name) if self._home else _HOME
         pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
             [python, "-m", "timelift.worker.server", str(writer), backend, pinned],
@@ -103,7 +108,7 @@ class Launch:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
-            env={**os.environ, **(variables or {}), "PYTHONPATH": path},
+            env=environment(home) | dict(variables or {}),
             process_group=0,  # Ctrl-C is for the process that decides what it means
         )
         os.close(writer)

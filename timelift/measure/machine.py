@@ -198,12 +198,13 @@ def _frequency() -> float | None:
 def commit(root: Path) -> Commit:
     """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
     try:
-        revision = _git(root, "rev-parse", "HEAD")
-        return Commit(revision, bool(_git(root, "status", "--porcelain", "-uno")))
+        revision = git(root, "rev-parse", "HEAD")
+        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
     except (OSError, subprocess.CalledProcessError):
         return Commit()
 
 
-def _git(root: Path, *words: str) -> str:
+def git(root: Path, *words: str) -> str:
+    """Return what git prints; raises OSError or CalledProcessError."""
     done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True)
     return done.stdout.strip()

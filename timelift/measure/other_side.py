@@ -25,6 +25,7 @@ from timelift.measure.catalogue import (
     read_workload,
     variants,
 )
+from timelift.measure.options import flag_of
 
 Thing = TypeVar("Thing")
 #: The options that name the other side; one of them is enough.
@@ -74,7 +75,7 @@ def open_other_side(
 ) -> OtherSide | None:
     given = [name for name in OTHER_SIDES if options[name]]
     if len(given) > 1:
-        flags = " and ".join("--" + name.replace("_", "-") for name in given)
+        flags = " and ".join(map(flag_of, given))
         raise UserError(f"{flags} name more than one other side; give one of them")
     if options["against_python"]:
         return of_python(options["against_python"], catalogue, root)
