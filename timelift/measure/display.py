@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from timelift.escape import plain
 from timelift.measure.progress import CampaignEvent, ProgressState, StageBegun
 
 #: Columns of the bar; narrower terminals have none.
@@ -87,7 +88,7 @@ class _LiveLines:
         self._console.show_cursor(show=True)
 
     def say(self, text: str) -> None:
-        self._console.print(Text(_printable(text)), soft_wrap=True)
+        self._console.print(Text(plain(text)), soft_wrap=True)
 
     def show(self, state: ProgressState) -> None:
         self._live.update(_drawn(state, self._console.width), refresh=True)
@@ -100,7 +101,7 @@ def _drawn(state: ProgressState, width: int) -> RenderableType:
     """Draw a state in lines that are cut to the width, never wrapped."""
     if state.stage is None:
         return Group()
-    setting, doing = _printable(state.stage.setting), _printable(state.stage.doing)
+    setting, doing = plain(state.stage.setting), plain(state.stage.doing)
     stage = Text.assemble((setting, "bold"), "  ", doing)
     left = state.stage.time_left
     doubt = f"undecided: {state.undecided.how_many}" if state.undecided else ""
@@ -123,8 +124,3 @@ def _first(state: ProgressState, width: int) -> RenderableType:
 def _cut(text: Text) -> Text:
     text.no_wrap, text.overflow = True, "ellipsis"
     return text
-
-
-def _printable(text: str) -> str:
-    """Replace control codes: names are those of files."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
