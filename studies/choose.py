@@ -15,9 +15,8 @@ from studies import parser
 from studies.noise import SCENARIOS, Scenario
 from studies.scaling import GRIDS, LAWS, run
 from studies.scoreboard import Column, Row, Scoreboard
-from timelift.analyse.choose.answers import Choice
 from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import Goal, ask
+from timelift.analyse.choose.question import Choice, Goal, ask
 from timelift.analyse.runs.measurement import Run
 
 BOARD = Scoreboard(

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import TwoRunFindings, judge
+from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Share
 
@@ -63,8 +63,8 @@ def mark(scenario: noise.Scenario, launches: int, tries: int, random: Generator)
 
 def _compare(
     scenario: noise.Scenario, launches: int, random: Generator, planted: float = 0.0
-) -> TwoRunFindings:
-    return judge(_run(scenario, launches, random), _run(scenario, launches, random, planted))
+) -> TwoRuns:
+    return compare_runs(_run(scenario, launches, random), _run(scenario, launches, random, planted))
 
 
 def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: float = 0.0) -> Run:
@@ -75,7 +75,7 @@ def _run(scenario: noise.Scenario, launches: int, random: Generator, planted: fl
     return noise.run(times)
 
 
-def _finds(findings: TwoRunFindings) -> bool:
+def _finds(findings: TwoRuns) -> bool:
     named = [one.case for one in findings.cases if one.state is ChangeState.SUSPECT]
     return any(case.strategy == "rival0" and case.setting.seq_len == 1 for case in named)
 

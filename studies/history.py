@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from studies import noise, parser
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import find
-from timelift.analyse.changes.segments import deviation
+from timelift.analyse.changes.many_runs import find_changes
+from timelift.analyse.changes.segments import sd_of_differences
 from timelift.analyse.changes.states import WORSE
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.runs.trust import Share
@@ -167,7 +167,7 @@ def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samp
 
 def ours(levels: RunLevels) -> Nights:
     """Ask timelift."""
-    return np.array([one.state in WORSE for one in find(levels).cases])
+    return np.array([one.state in WORSE for one in find_changes(levels).cases])
 
 
 def ruptures_alone(levels: RunLevels) -> Nights:
@@ -179,7 +179,7 @@ def _pelt(row: Samples) -> bool:
     from ruptures import KernelCPD  # noqa: PLC0415 - scipy comes with it
 
     search = KernelCPD(kernel="linear", min_size=2, jump=1)
-    penalty = 2 * deviation(row) ** 2 * math.log(len(row))
+    penalty = 2 * sd_of_differences(row) ** 2 * math.log(len(row))
     ends = [0, *search.fit_predict((row - row.mean())[:, None], pen=penalty)]
     if len(ends) < 3:  # noqa: PLR2004 - two levels
         return False

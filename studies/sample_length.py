@@ -31,7 +31,7 @@ from timelift.analyse.stats.robust_mean import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel
-from timelift.worker import worker
+from timelift.worker import setting_under_test
 from timelift.worker.engines import Engine, load, open_engine
 from timelift.worker.prepare import PreparedRival
 
@@ -132,8 +132,8 @@ def _play(inside: tuple[Mapping[str, object], int], many: int) -> dict[str, dict
     known = catalogue.workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
-    stage = worker.SettingUnderTest(engine, task, WorkerChannel(_log))
-    ready = [found for rival in rivals if (found := stage.prepare(rival))]
+    under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))
+    ready = [found for rival in rivals if (found := under_test.prepare(rival))]
     if len(ready) < len(rivals):
         sys.exit(f"studies.sample_length: expected {len(rivals)} rivals, {len(ready)} were built")
     dice = random.Random(seed)

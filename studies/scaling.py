@@ -13,8 +13,8 @@ from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.runs.trust import Share
+from timelift.analyse.scaling.growth import Kind, exponents
 from timelift.analyse.scaling.overtaking import Crossover, crossovers
-from timelift.analyse.scaling.powers import Kind, exponents
 
 
 @dataclass(frozen=True)

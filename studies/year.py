@@ -120,10 +120,10 @@ def _measured(kind: str, results: Path) -> Row:
 
 def _read(results: Path, told: "multiprocessing.connection.Connection") -> None:
     # Its import is part of the price.
-    from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
+    from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
 
     begun = time.perf_counter()
-    history = read(results, Wanted())
+    history = read(results, HistoryOptions())
     assert len(history.cases) == CASES
     used = resource.getrusage(resource.RUSAGE_SELF)
     wall = time.perf_counter() - begun

@@ -47,7 +47,7 @@ def header(**changes: Any) -> dict[str, Any]:
 
 
 def case(strategy: str = "native", workload: str = "tokens", **axes: Any) -> Case:
-    """A case of 16 steps and 8 sequences, forward, unless told otherwise."""
+    """A case of 16 steps and 8 sequences, forward, unless changed."""
     sizes = {"seq_len": 16, "batch": 8, "phase": Phase.FORWARD}
     return Case(Setting(workload=workload, **(sizes | axes)), strategy)
 
@@ -76,20 +76,20 @@ def write(path: Path, head: Mapping[str, Any], *records: Mapping[str, Any]) -> P
 
 
 def go_on(path: Path, *records: Mapping[str, Any]) -> Path:
-    """Append records to a journal, as a run does that goes on."""
+    """Append records to a journal, as a resumed run does."""
     with path.open("a", encoding="utf-8") as file:
         file.write(text(*records))
     return path
 
 
 def played_together(records: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Let neighbouring lines of one setting in one launch say how many they are."""
-    for contest, group in itertools.groupby(records, _contest):
+    """Count neighbouring lines of one setting in one launch in each of them."""
+    for place, group in itertools.groupby(records, _setting_in_launch):
         lines = list(group)
-        yield from (one | {"rivals": len(lines)} if contest else one for one in lines)
+        yield from (one | {"rivals": len(lines)} if place else one for one in lines)
 
 
-def _contest(record: Mapping[str, Any]) -> str:
+def _setting_in_launch(record: Mapping[str, Any]) -> str:
     """The launch and the setting of a line; empty for what is no line of a launch."""
     if record["kind"] != "launch":
         return ""
@@ -163,7 +163,7 @@ TWINS: dict[str, dict[str, Any]] = {
 
 
 def planted(of: str, **differs: Any) -> dict[str, Any]:
-    """What the header of a self-test says of one planted strategy."""
+    """The entry of one planted strategy in the header of a self-test."""
     plain = {"of": of, "slower": 0.0, "one_launch_in": 1, "first_call_seconds": 0.0}
     return {"title": f"A twin of {of}", "differs": "", "meaning": {}, "planted": plain | differs}
 
@@ -194,7 +194,7 @@ def selftest(
     truths[-1] = 0.0
     times = noise.seconds(quiet, shaped, truths, np.random.default_rng(seed))
     times[:, -1, 0] *= 1.1
-    contests = list(itertools.product(bases, range(1, sizes + 1)))
+    settings = list(itertools.product(bases, range(1, sizes + 1)))
     lines = [
         line(
             case(base + twin, seq_len=size),
@@ -203,10 +203,10 @@ def selftest(
             facts={"build_seconds": 0.1, "trace_seconds": 0.1, "first_call_seconds": 0.4},
         )
         for launch in range(shaped.launches)
-        for place, (base, size) in enumerate(contests)
+        for place, (base, size) in enumerate(settings)
         for rival, twin in enumerate(["", *(f"@{name}" for name in TWINS)])
     ]
-    return write(path, selftest_header(bases, cases=len(contests) * shaped.rivals), *lines, END)
+    return write(path, selftest_header(bases, cases=len(settings) * shaped.rivals), *lines, END)
 
 
 def foreign(*benchmarks: Any) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def foreign(*benchmarks: Any) -> dict[str, Any]:
 
 
 def benchmark(**changes: Any) -> dict[str, Any]:
-    """One benchmark of pytest-benchmark, somebody else's unless told otherwise."""
+    """One benchmark of pytest-benchmark, of another project unless changed."""
     return {
         "group": None,
         "name": "test_fold",

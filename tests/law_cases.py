@@ -250,7 +250,7 @@ def held(name: str, backend: str) -> dict[str, Told]:
 def _held(case: LawCase, phase: Phase, backend: Backend, folder: Path) -> Told:
     from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import SettingUnderTest
+    from timelift.worker.setting_under_test import SettingUnderTest
 
     (folder / "layers.py").write_text(LAYERS)
     rivals = []

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 
 from timelift.case import Gradients, Lengths, Mode, Phase, Setting
-from timelift.worker import checks, law
-from timelift.worker.feeds import Feeds
-from timelift.worker.opinion import Calls, Opinion
+from timelift.worker import checks
+from timelift.worker.inputs import Feeds
+from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerance import DtypePrecision
 
 BATCH, TIME, FEATURES, UNITS = 4, 128, 6, 5
@@ -86,7 +86,7 @@ class Rival:
 
 @dataclass
 class Launch:
-    """One launch: a layer, its reference at four drawn steps, and the opinion about the others."""
+    """One launch: a layer, its reference at four drawn steps, and the folded one at all others."""
 
     phase: Phase
     seed: int
@@ -104,22 +104,20 @@ class Launch:
             self.inputs[:, self.nan_at] = np.nan
         steps = (0, *sorted(noise.choice(np.arange(1, TIME - 1), 2, replace=False)), TIME - 1)
         backward = self.phase is Phase.BACKWARD
-        reference = law.reference(
-            Engine(), self.layer, self.inputs, self.valid, steps, noise, gradients=backward
-        )
-        calls = Calls(Engine(), self.layer, self.inputs, self.valid, training=backward)
-        self.side = SimpleNamespace(
+        calls = LayerCalls(Engine(), self.layer, self.inputs, self.valid, training=backward)
+        reference = reference_at(steps, calls, noise, gradients=backward)
+        self.inner = SimpleNamespace(
             layer=self.layer,
             state=SimpleNamespace(restore=lambda: None),
             trains_differently=False,
             precision=DtypePrecision.FLOAT64,
             reference=reference,
-            opinion=Opinion(calls, reference, DtypePrecision.FLOAT64, noise),
+            folded_reference=FoldedReference(calls, reference, DtypePrecision.FLOAT64, noise),
         )
         self.steps = steps
 
     def hold(self, mistake=None, gradients=Gradients.WEIGHTS):
-        """Hold a rival with this mistake to the law; return what `checks.hold` does."""
+        """Hold a rival with this mistake to the law; return what `checks.check_rival` does."""
         lengths = Lengths.FULL if self.valid.all() else Lengths.UNIFORM
         setting = Setting(
             "plain", TIME, BATCH, self.phase, Mode.EAGER, gradients=gradients, lengths=lengths
@@ -128,9 +126,11 @@ class Launch:
         rival = Rival(self.layer, self.phase, mistake)
         if gradients is Gradients.WEIGHTS:
             rival.answer = _by_weights_alone(rival.answer)
-        feed = feeds.feed(self.side.opinion.cotangent if self.phase is Phase.BACKWARD else None)
+        feed = feeds.feed(
+            self.inner.folded_reference.cotangent if self.phase is Phase.BACKWARD else None
+        )
         model = SimpleNamespace(trainable_weights=self.layer.trainable_weights)
-        return checks.hold(self.side, model, rival, feeds, feed)
+        return checks.check_rival(self.inner, model, rival, feeds, feed)
 
 
 def _by_weights_alone(answer):

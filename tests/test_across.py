@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests import journals
+from tests.printed import printed
 from timelift.analyse import across
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
@@ -94,12 +95,14 @@ def test_without_a_common_launch_there_is_no_interval(tmp_path):
 
 def test_the_lines_say_what_each_word_means(backends):
     """`graph` is another thing on each backend."""
-    said = list(across_table.lines(backends))
-    assert said[0].startswith("across backends: times the seconds a call takes with tensorflow")
+    said = printed(across_table, backends)
+    assert said[1].startswith("across backends: times the seconds a call takes with tensorflow")
     words = "graph is tf.function on tensorflow, jax.jit on jax, torch.compile on torch"
-    assert said[1].strip() == words
-    row = next(line for line in said if "fold_time" in line)
-    assert "jax 0.499 [0.498, 0.501] faster" in row
+    assert said[2].strip() == words
+    heading = next(line for line in said if line.startswith("strategy"))
+    row = next(line for line in said if line.startswith("fold_time"))
+    assert heading.split() == ["strategy", "jax", "torch"]
+    assert "   0.499 [0.498, 0.501] faster   " in row
 
 
 def test_the_sheet_has_every_pair(backends):
@@ -107,4 +110,4 @@ def test_the_sheet_has_every_pair(backends):
     (text,) = across_table.sheets(backends).values()
     assert len(text.splitlines()) == 1 + len(backends)
     assert across_table.sheets([]) == {}
-    assert list(across_table.lines([])) == []
+    assert printed(across_table, []) == []

@@ -8,9 +8,9 @@ import pytest
 
 import report
 from tests import journals
-from tests.stored import STRATEGIES, stored
+from tests.stored import STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes.two_runs import judge
+from timelift.analyse.changes.two_runs import compare_runs, identity_differences
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
@@ -74,7 +74,7 @@ def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
     """Nor a change of any fact."""
     keep(root)
     run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
-    findings = judge(base, run)
+    findings = compare_runs(base, run)
     assert not findings.any_suspect
     assert findings.facts == ()
     assert findings.drift == ()
@@ -157,6 +157,15 @@ def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
 def test_a_word_that_looks_like_a_path_is_replaced(text, clean):
     """And no other."""
     assert baseline.scrub(text).replace("file:", "") == clean
+
+
+@pytest.mark.parametrize("cpu", ["Xeon(R) CPU @ 2.20GHz", "Ryzen 5 w/ Graphics"])
+def test_a_baseline_is_of_the_machine_of_its_run(tmp_path, cpu):
+    """Whatever its processor is called: else it could not be compared with any run."""
+    path = stored(tmp_path / "run.jsonl", 1, sizes=1, machine=other_machine(cpu=cpu))
+    run = results.load(path)
+    kept = results.load(baseline.write(run, tmp_path / "base.jsonl"))
+    assert identity_differences(run, kept) == ()
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path):

@@ -61,7 +61,7 @@ def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
     """Whatever a worker tells of a measured case, its line is of the form that is read fast."""
     folder, _, records = run
     slow = summaries.watched(monkeypatch)
-    found = levels.of_run(journal_of(folder))
+    found = levels.summary_of_run(journal_of(folder))
     assert {case.strategy for case in found.log_seconds} == set(GOOD)
     measured = [one for one in records if one.get("status") == "measured"]
     assert any("engine" in one["facts"] for one in measured)

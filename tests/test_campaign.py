@@ -142,7 +142,7 @@ def test_what_a_campaign_writes_is_read_by_the_history_without_a_detour(play, tm
     """Every line of a measured case is of the form that is read fast."""
     with Journal(tmp_path / "run.jsonl", Header()) as journal:
         play(ScriptedReferee(), record=journal.append)
-    found = levels.of_run(journal.path)
+    found = levels.summary_of_run(journal.path)
     assert set(found.log_seconds) == set(CASES)
     assert watched == []
 
@@ -151,7 +151,7 @@ def test_the_check_for_detours_can_fail(tmp_path, watched):
     """A line with a damaged fact is read, and seen to be a detour."""
     line = journals.line(CASES[0], facts={"canary_seconds": "soon"})
     path = journals.write(tmp_path / "run.jsonl", journals.header(), line)
-    assert set(levels.of_run(path).log_seconds) == {CASES[0]}
+    assert set(levels.summary_of_run(path).log_seconds) == {CASES[0]}
     assert len(watched) == 1
 
 

@@ -9,8 +9,8 @@ from timelift.analyse.runs.measurement import Run
 from timelift.cgroup import Groups
 from timelift.journal import CaseInLaunch, Header
 from timelift.measure import machine
-from timelift.present.differences import in_words
-from timelift.worker import watch
+from timelift.present.changed import differences_in_words
+from timelift.worker import system
 
 
 def groups(folder, own, files):
@@ -79,7 +79,7 @@ def test_where_none_is_set_or_told_there_is_none(tmp_path, own, files):
     """And nothing is watched."""
     found = groups(tmp_path, own, files)
     assert found.quota_cores() is None
-    assert "throttled_periods" not in watch.Watch(found).facts()
+    assert "throttled_periods" not in system.Disturbances(found).facts()
     assert "quota_cores" not in machine.describe([], found).identity
 
 
@@ -95,8 +95,8 @@ def test_a_container_with_another_quota_is_another_machine(tmp_path):
     assert len({one.name for one in found}) == 3
     assert "1-5quota" in found[0].name
     runs = [Run(Header(machine=one), (), complete=True) for one in found]
-    assert in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
-    assert in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
+    assert differences_in_words(identity_differences(*runs[:2])) == "quota_cores 1.5 → 2.0"
+    assert differences_in_words(identity_differences(*runs[1:])) == "quota_cores 2.0 → unknown"
 
 
 def test_two_quotas_are_not_compared(tmp_path, capsys):
@@ -114,7 +114,7 @@ def test_periods_in_which_a_group_stood_still_are_counted_from_the_first_look(tm
     """Of the group and of the one above it."""
     files = {"a/cpu.max": "150000 100000", "a/cpu.stat": stat(3), "cpu.stat": stat(40)}
     watched = groups(tmp_path, "0::/a\n", files)
-    watching = watch.Watch(watched)
+    watching = system.Disturbances(watched)
     assert watching.facts()["throttled_periods"] == 0
     groups(tmp_path, "0::/a\n", {"a/cpu.stat": stat(8), "cpu.stat": stat(42)})
     assert watching.facts()["throttled_periods"] == 7
@@ -131,7 +131,7 @@ def test_one_group_under_two_names_is_counted_once(tmp_path):
 def test_a_count_that_falls_or_goes_away_is_no_negative_number(tmp_path):
     """The container was moved to another group meanwhile."""
     watched = groups(tmp_path, "0::/\n", one(5))
-    watching = watch.Watch(watched)
+    watching = system.Disturbances(watched)
     groups(tmp_path, "0::/\n", one(2))
     assert watching.facts()["throttled_periods"] == 0
     (tmp_path / "mounted" / "cpu.stat").unlink()

@@ -11,10 +11,11 @@ import report
 from studies import choose as study
 from studies.noise import SCENARIOS
 from tests import journals
+from tests.printed import printed
 from timelift import case
-from timelift.analyse.choose.question import ask, carried
+from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.scaling.both import scaling
+from timelift.analyse.scaling import scaling_of
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.measure.options import OPTIONS
@@ -36,6 +37,26 @@ def journal(folder, strategies=("native", "fold_time", "loop_slice"), **grid):
     return journals.synthetic(folder / "run.jsonl", cases, **how)
 
 
+def of_facts(folder, facts, sizes=(10, 40), launches=3):
+    """A run of strategies with these facts: those of all sizes, or a pair for the two of them."""
+    lines = [
+        journals.line(
+            journals.case(name, seq_len=size),
+            launch,
+            facts=one[place] if isinstance(one, tuple) else one,
+        )
+        for name, one in facts.items()
+        for place, size in enumerate(sizes)
+        for launch in range(1, launches + 1)
+    ]
+    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
+
+
+def peaks(**at_both):
+    """Facts of strategies by their peaks at both sizes."""
+    return {name: tuple({"peak_bytes": one} for one in both) for name, both in at_both.items()}
+
+
 def choose(capsys, path, *words):
     """What the command says, and its exit code."""
     code = report.main(["choose", "--run", str(path), *words])
@@ -43,10 +64,15 @@ def choose(capsys, path, *words):
     return code, said.out.splitlines(), said.err
 
 
+def at(seq_len, batch=8, *words):
+    """The words of a question."""
+    return ("--seq-len", str(seq_len), "--batch", str(batch), *words)
+
+
 def test_a_measured_setting_is_answered_in_five_lines(tmp_path, capsys):
     """What, how long, at what price, how to use it, how far to trust it."""
     path = journal(tmp_path)
-    code, lines, _ = choose(capsys, path, "--workload", "frames", "--seq-len", "40", "--batch", "8")
+    code, lines, _ = choose(capsys, path, "--workload", "frames", *at(40))
     assert code == 0
     assert lines == [
         "frames, 40 steps, batch 8, forward, graph, cpu: fastest is native",
@@ -57,75 +83,75 @@ def test_a_measured_setting_is_answered_in_five_lines(tmp_path, capsys):
     ]
 
 
-def test_a_size_between_two_with_one_winner_is_interpolated(tmp_path, capsys):
-    """And it says between which, and that the paired curves allow it."""
-    path = journal(tmp_path)
-    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--batch", "8")
-    assert code == 0
-    assert lines[1].startswith("about 601 µs a call")
-    assert (
-        "interpolated between 10 and 40 steps (5 launches each): native is fastest at both"
-        in (lines[1])
-    )
-    assert "(20, 32, 32, 3)" in lines[3]
+TWO = {"strategies": ("native", "loop_slice"), "batches": (1,)}
+ANSWERED = {
+    "between two sizes of one winner": (
+        {},
+        at(20),
+        (
+            "about 601 µs",
+            "interpolated between 10 and 40 steps (5 launches each): native is fastest at both",
+            "(20, 32, 32, 3)",
+        ),
+    ),
+    "between two batches": ({"batches": (4, 16)}, at(40), ("between 4 and 16 sequences",)),
+    "between four settings of one winner, which claims no time": (
+        {"batches": (4, 16)},
+        at(20),
+        ("native is fastest in all four",),
+    ),
+    "before a crossing": (TWO | {"seq_lens": (1, 2, 4, 8)}, at(1, 1), ("fastest is loop_slice",)),
+    "behind a crossing": (TWO | {"seq_lens": (1, 2, 4, 8)}, at(3, 1), ("fastest is native",)),
+    "a strategy that is not told apart": (
+        {"noise": 0.02},
+        at(10),
+        ("costs at most", "not told from it: "),
+    ),
+}
+NOT_DECIDED = {
+    "four settings of different winners": (
+        TWO | {"seq_lens": (1, 16), "batches": (1, 16)},
+        at(8),
+        ("different winners",),
+    ),
+    "near a crossing, far from both sizes": (
+        TWO | {"seq_lens": (1, 64), "noise": 0.1},
+        at(8, 1),
+        (
+            "loop_slice is fastest at 1 and native at 64",
+            "it is one of loop_slice, native",
+            "--strategies loop_slice,native --precision 1% --budget 15m",
+        ),
+    ),
+    "one launch at a size": ({"launches": 1}, at(40), ("one launch is no evidence",)),
+    "one launch between two": ({"launches": 1}, at(20), ("one launch is no evidence",)),
+    "a noisy tie: the dearer may cost a third": (
+        {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4},
+        at(40),
+        ("it is one of ", "--budget 15m"),
+    ),
+}
 
 
-def test_a_batch_between_two_is_interpolated_too(tmp_path, capsys):
-    """Along its own axis."""
-    path = journal(tmp_path, batches=(4, 16))
-    code, lines, _ = choose(capsys, path, "--seq-len", "40", "--batch", "8")
-    assert code == 0
-    assert "between 4 and 16 sequences" in lines[1]
-
-
-def test_a_size_between_four_settings_needs_one_winner_in_all(tmp_path, capsys):
-    """Here there is one; it claims no time."""
-    path = journal(tmp_path, batches=(4, 16))
-    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--batch", "8")
-    assert code == 0
-    assert "native is fastest in all four" in lines[1]
-    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 16), batches=(1, 16))
-    code, lines, _ = choose(capsys, path, "--seq-len", "8", "--batch", "8")
-    assert code == 2
-    assert "different winners" in lines[0]
-
-
-@pytest.mark.parametrize(("steps", "winner"), [(1, "loop_slice"), (3, "native")])
-def test_on_either_side_of_a_crossing_its_winner_is_chosen(tmp_path, capsys, steps, winner):
-    """The sizes around have different winners, and the curve says who is ahead here."""
-    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 2, 4, 8), batches=(1,))
-    code, lines, _ = choose(capsys, path, "--seq-len", str(steps), "--batch", "1")
-    assert code == 0
-    assert lines[0].endswith(f"fastest is {winner}")
-
-
-def test_near_a_crossing_nothing_is_decided_and_the_command_names_the_two(tmp_path, capsys):
-    """Between a winner at 1 and another at 64, far from both."""
-    path = journal(tmp_path, ("native", "loop_slice"), seq_lens=(1, 64), batches=(1,), noise=0.1)
-    code, lines, _ = choose(capsys, path, "--seq-len", "8", "--batch", "1")
-    assert code == 2
-    assert "loop_slice is fastest at 1 and native at 64" in lines[0]
-    assert lines[1] == "it is one of loop_slice, native"
-    assert "--strategies loop_slice,native --precision 1% --budget 15m" in lines[-1]
+@pytest.mark.parametrize(
+    ("code", "question"), [(0, one) for one in ANSWERED] + [(2, one) for one in NOT_DECIDED]
+)
+def test_a_run_decides_what_its_samples_allow(tmp_path, capsys, code, question):
+    """An answer with what it rests on, or why there is none and what would decide it."""
+    grid, words, said = (ANSWERED | NOT_DECIDED)[question]
+    found, lines, _ = choose(capsys, journal(tmp_path, **grid), *words)
+    assert found == code
+    assert [text for text in said if text not in "\n".join(lines)] == []
 
 
 def test_nothing_is_extrapolated(tmp_path, capsys):
     """Beyond the sizes, the one command that would decide it."""
-    code, lines, _ = choose(capsys, journal(tmp_path), "--seq-len", "41", "--batch", "8")
+    code, lines, _ = choose(capsys, journal(tmp_path), *at(41))
     assert code == 2
     assert lines == [
         f"frames, 41 steps, batch 8, forward, graph, cpu: not decided by this run: {MEASURED}",
         f"decide it with: {COMMAND}",
     ]
-
-
-def test_one_launch_decides_nothing(tmp_path, capsys):
-    """Neither at a size nor between two."""
-    path = journal(tmp_path, launches=1)
-    for steps in ("40", "20"):
-        code, lines, _ = choose(capsys, path, "--seq-len", steps, "--batch", "8")
-        assert code == 2
-        assert "one launch is no evidence" in lines[0]
 
 
 def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path, capsys):
@@ -144,36 +170,15 @@ def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path,
 
 def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):
     """Its first launches were measured; the least of the others is the answer."""
-    lines = [
-        journals.line(journals.case(name), launch, facts={"peak_bytes": peak})
-        for name, peak in {"native": 3 << 20, "fold_time": 2 << 20, "loop_slice": 1 << 20}.items()
-        for launch in (1, 2, 3)
-        if name != "loop_slice" or launch < 3
-    ]
-    lost = journals.ended(journals.case("loop_slice"), "crashed", "signal 11", launch=3)
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, lost, journals.END)
+    facts = {"native": {"peak_bytes": 3 << 20}, "fold_time": {"peak_bytes": 2 << 20}}
+    path = of_facts(tmp_path, facts, sizes=(16,))
+    case = journals.case("loop_slice")
+    least = [journals.line(case, launch, facts={"peak_bytes": 1 << 20}) for launch in (1, 2)]
+    journals.go_on(path, *least, journals.ended(case, "crashed", "signal 11", launch=3))
     code, lines, _ = choose(capsys, path, "--goal", "memory")
     assert code == 0
     assert "fold_time" in lines[0]
     assert "loop_slice" not in "".join(lines)
-
-
-def test_a_noisy_tie_is_not_answered_with_a_coin(tmp_path, capsys):
-    """Who may cost a third more is no answer; a longer run of those in question is asked for."""
-    path = journal(tmp_path, ("native", "fold_time"), launches=3, noise=0.4)
-    code, lines, _ = choose(capsys, path, "--seq-len", "40", "--batch", "8")
-    assert code == 2
-    assert lines[1] in {"it is one of native, fold_time", "it is one of fold_time, native"}
-    assert "--budget 15m" in lines[-1]
-
-
-def test_who_cannot_be_told_from_the_answer_is_named(tmp_path, capsys):
-    """With what the answer may cost at most."""
-    path = journal(tmp_path, ("native", "fold_time", "loop_slice"), noise=0.02)
-    code, lines, _ = choose(capsys, path, "--seq-len", "10", "--batch", "8")
-    assert code == 0
-    assert "costs at most" in lines[2]
-    assert "not told from it: " in lines[2]
 
 
 def test_a_look_alike_is_never_the_answer(tmp_path, capsys):
@@ -200,84 +205,60 @@ def test_other_goals_have_their_own_answer(tmp_path, capsys, goal, words):
     assert "not told from it" in lines[2]
 
 
-def test_memory_between_two_sizes_is_decided_by_both(tmp_path, capsys):
-    """Who has nearly the least on both sides is chosen; where they differ, nobody."""
-    peaks = {"a": (100, 410), "b": (102, 400), "c": (300, 900)}
-    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
-    assert code == 0
-    assert lines[0].endswith("least memory is b")
-    assert lines[2] == "not told from it: a; times as much: c 2.57 [2.14, 3.09]"
-    peaks = {"a": (100, 500), "b": (200, 400)}
-    code, lines, _ = choose(capsys, _peaks(tmp_path, peaks), "--seq-len", "20", "--goal", "memory")
-    assert code == 2
-    assert "different winners" in lines[0]
+BOUND, MIB = {"peak_bytes_below": 1 << 17}, {"peak_bytes": 1 << 20}
+MEMORY = {
+    "nearly the least on both sides": (
+        peaks(a=(100, 410), b=(102, 400), c=(300, 900)),
+        20,
+        ("least memory is b", "not told from it: a; times as much: c 2.57 [2.14, 3.09]"),
+    ),
+    "different on both sides": (peaks(a=(100, 500), b=(200, 400)), 20, ("different winners",)),
+    "of one not known at a size, which may be the least": (
+        peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
+        20,
+        ("peak_bytes of a is not known, and may be the least",),
+    ),
+    "of one nothing at a size, which may be the least": (
+        peaks(a=(0, 100), b=(200, 400), c=(300, 900)),
+        20,
+        ("peak_bytes of a is not known, and may be the least",),
+    ),
+    "known at the other size": (
+        peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
+        40,
+        ("least memory is a",),
+    ),
+    "too little to be read, which is less than its bound": (
+        {"a": BOUND, "b": BOUND, "c": MIB},
+        40,
+        (
+            "least memory is a",
+            "less than 128 KiB at the peak of a call, from 3 launches",
+            "not told from it: b; times as much: c at least 7.62",
+        ),
+    ),
+    "too little to be read at both sizes": (
+        {"a": BOUND, "b": BOUND, "c": MIB},
+        20,
+        ("least memory is a",),
+    ),
+    "of one neither size nor bound known": (
+        {"a": {}, "b": BOUND, "c": MIB},
+        40,
+        ("peak_bytes of a is not known",),
+    ),
+    "not known of any": ({"native": {}, "loop_slice": {}}, 40, ("peak_bytes",)),
+}
 
 
-@pytest.mark.parametrize("unknown", [None, 0])
-def test_memory_that_is_not_known_may_be_the_least(tmp_path, capsys, unknown):
-    """What was too little to be told, at one size, is no reason to choose another."""
-    path = _peaks(tmp_path, {"a": (unknown, 100), "b": (200, 400), "c": (300, 900)})
-    code, lines, _ = choose(capsys, path, "--seq-len", "20", "--goal", "memory")
-    assert code == 2
-    assert "peak_bytes of a is not known, and may be the least" in lines[0]
-    assert choose(capsys, path, "--seq-len", "40", "--goal", "memory")[0] == 0
-
-
-def test_memory_too_little_to_be_read_is_less_than_its_bound(tmp_path, capsys):
-    """So it is the least; two of them are not told apart; and what is far above is far above."""
-    bound, words = {"peak_bytes_below": 1 << 17}, ("--seq-len", "40", "--goal", "memory")
-    told = {"a": bound, "b": bound, "c": {"peak_bytes": 1 << 20}}
-    code, lines, _ = choose(capsys, _facts(tmp_path, told), *words)
-    assert code == 0
-    assert lines[0].endswith("least memory is a")
-    assert lines[1] == "less than 128 KiB at the peak of a call, from 3 launches"
-    assert lines[2] == "not told from it: b; times as much: c at least 7.62"
-    code, lines, _ = choose(capsys, _facts(tmp_path, told), "--seq-len", "20", "--goal", "memory")
-    assert code == 0
-    assert lines[0].endswith("least memory is a")
-
-
-def test_memory_of_which_neither_size_nor_bound_is_known_is_still_unknown(tmp_path, capsys):
-    """A bound of one does not tell of another."""
-    told = {"a": {}, "b": {"peak_bytes_below": 1 << 17}, "c": {"peak_bytes": 1 << 20}}
-    words = ("--seq-len", "40", "--goal", "memory")
-    code, lines, _ = choose(capsys, _facts(tmp_path, told), *words)
-    assert code == 2
-    assert "peak_bytes of a is not known" in lines[0]
-
-
-def _facts(folder, told):
-    """A run at two sizes of strategies with these facts."""
-    lines = [
-        journals.line(journals.case(name, seq_len=size), launch, facts=facts)
-        for name, facts in told.items()
-        for size in (10, 40)
-        for launch in (1, 2, 3)
-    ]
-    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
-
-
-def _peaks(folder, peaks):
-    lines = [
-        journals.line(journals.case(name, seq_len=size), launch, facts={"peak_bytes": peak})
-        for name, both in peaks.items()
-        for size, peak in zip((10, 40), both, strict=True)
-        for launch in (1, 2, 3)
-    ]
-    return journals.write(folder / "run.jsonl", journals.header(), *lines, journals.END)
-
-
-def test_a_goal_that_no_fact_tells_of_is_open(tmp_path, capsys):
-    """A run without peaks says nothing of memory."""
-    lines = [
-        journals.line(journals.case(name), launch, facts={})
-        for name in ("native", "loop_slice")
-        for launch in (1, 2, 3)
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    code, lines, _ = choose(capsys, path, "--goal", "memory")
-    assert code == 2
-    assert "peak_bytes" in lines[0]
+@pytest.mark.parametrize("question", MEMORY)
+def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, question):
+    """At a size, or on both sides of it: a bound counts, and what is unknown may be the least."""
+    facts, size, said = MEMORY[question]
+    path = of_facts(tmp_path, facts)
+    code, lines, _ = choose(capsys, path, "--seq-len", str(size), "--goal", "memory")
+    assert code == (0 if said[0].startswith("least memory is") else 2)
+    assert [text for text in said if text not in "\n".join(lines)] == []
 
 
 @pytest.mark.parametrize(
@@ -302,7 +283,7 @@ def test_a_mistake_is_one_sentence_and_exit_1(tmp_path, capsys, words, sentence)
 
 def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
     """It has a file, so it is no mistake."""
-    words = ("--workload", "windows", "--seq-len", "5", "--batch", "8", "--mode", "xla")
+    words = ("--workload", "windows", *at(5), "--mode", "xla")
     code, lines, _ = choose(capsys, journal(tmp_path), *words)
     assert code == 2
     assert "pytest bench/ --workloads windows --seq-lens 5" in lines[-1]
@@ -324,7 +305,7 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     run = results.load(path)
     question = ask({"seq_len": "9", "device": "gpu:1"}, "time", run)
-    words = shlex.split(to_measure(question, carried(run), longer=False))
+    words = shlex.split(to_measure(question, options_to_repeat(run), longer=False))
     assert words[words.index("--layer") + 1] == "my models:make"
     assert words[words.index("--devices") + 1] == "gpu:1"
     assert "--input-high" not in words
@@ -332,14 +313,13 @@ def test_a_user_s_own_layer_is_in_the_command(tmp_path):
 
 def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
     """The keyword of the variant, and no length."""
-    cases = journals.grid(
+    path = journal(
+        tmp_path,
         ("fold_chunks[k=8]", "loop_slice"),
-        ("sentences",),
-        (16,),
-        phases=("forward",),
+        workloads=("sentences",),
+        seq_lens=(16,),
         time_axis="dynamic",
     )
-    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
     code, lines, _ = choose(capsys, path, "--workload", "sentences", "--seq-len", "16")
     assert code == 0
     assert "copy strategies/fold_chunks.py, then: model = build(layer, (None, " in lines[3]
@@ -348,11 +328,11 @@ def test_a_variant_and_a_dynamic_axis_are_in_the_call(tmp_path, capsys):
 
 def test_hostile_names_are_shown_harmless(tmp_path, capsys):
     """No path leaves the folder, no control code reaches the terminal."""
-    names = ("../../etc/passwd\x1b[31m", "b")
-    cases = journals.grid(names, ("../x\x1b]0;y",), (16,), phases=("forward",))
-    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
-    workload = ("--workload", "../x\x1b]0;y", "--seq-len", "16")
-    code, lines, _ = choose(capsys, path, *workload)
+    workload = "../x\x1b]0;y"
+    path = journal(
+        tmp_path, ("../../etc/passwd\x1b[31m", "b"), workloads=(workload,), seq_lens=(16,)
+    )
+    code, lines, _ = choose(capsys, path, "--workload", workload, "--seq-len", "16")
     assert code == 0
     assert "\x1b" not in "".join(lines)
     assert "strategies/../../etc" not in lines[3]
@@ -372,8 +352,7 @@ def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
 def test_an_axis_that_was_measured_one_way_needs_no_option(tmp_path):
     """The usual value is taken where several were measured."""
     cases = journals.grid(("native",), seq_lens=(8,), mode="xla")
-    path = journals.synthetic(tmp_path / "run.jsonl", cases)
-    run = results.load(path)
+    run = results.load(journals.synthetic(tmp_path / "run.jsonl", cases))
     assert ask({"phase": "backward"}, "time", run).setting.mode == "xla"
     assert ask({}, "time", run).setting.phase == "forward"
 
@@ -431,8 +410,8 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
         for launch in random.choice([1, 2, 3, 9], random.integers(1, 5), replace=False)
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    found = scaling(results.load(path))
-    assert len(list(scaling_table.lines(found))) >= 2 or not found.exponents
+    found = scaling_of(results.load(path))
+    assert len(printed(scaling_table, found)) >= 4 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)
         assert choose(capsys, path, *words)[0] in {0, 2}

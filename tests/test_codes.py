@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.projects import SMALL, bench, project, records_of
+from timelift.errors import one_line
 from timelift.escape import without_codes
-from timelift.worker.layer import sentence
 
 HEAD = '"""Colourful."""\nimport os\n'
 BUILD = "def build(layer, shape):\n"
@@ -68,5 +68,5 @@ def test_no_escape_is_left(text):
 
 def test_colours_do_not_count_where_a_long_text_is_cut():
     """The limit is one of words, and cuts no code in half."""
-    found = sentence(ValueError("\x1b[31m" * 500 + "the end"))
+    found = one_line(ValueError("\x1b[31m" * 500 + "the end"))
     assert found == "ValueError: the end"

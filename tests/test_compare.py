@@ -8,9 +8,9 @@ import pytest
 from studies import compare, noise
 from tests import journals
 from tests.stored import STRATEGIES, stored
-from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, sessions, shifts
+from timelift.analyse.changes.shift import ASSUMED_SD, SessionSpread, case_shifts, session_spreads
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import judge
+from timelift.analyse.changes.two_runs import compare_runs
 from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.fact_changes import changes_over_runs, largest
@@ -40,7 +40,7 @@ def suspects(findings):
 def test_identical_code_of_two_moments_raises_no_suspect(write):
     """Twenty pairs of runs, 800 cases, each pair on a machine of another speed."""
     named = [
-        suspects(judge(write(2 * seed, machine_speed=1.3, canary=1.3), write(2 * seed + 1)))
+        suspects(compare_runs(write(2 * seed, machine_speed=1.3, canary=1.3), write(2 * seed + 1)))
         for seed in range(20)
     ]
     assert sum(map(bool, named)) <= 2
@@ -50,7 +50,7 @@ def test_identical_code_of_two_moments_raises_no_suspect(write):
 def test_a_case_that_became_slower_is_the_only_suspect(write):
     """The others of its setting are not moved by it."""
     slow = {("native", 3): 1.15}
-    findings = judge(write(1), write(2, slower=slow))
+    findings = compare_runs(write(1), write(2, slower=slow))
     assert suspects(findings) == {("native", 3)}
     (worst, *_) = findings.cases
     assert worst.change.shift == pytest.approx(math.log(1.15), abs=0.03)
@@ -61,7 +61,7 @@ def test_a_case_that_became_slower_is_the_only_suspect(write):
 
 def test_a_machine_that_became_slower_is_no_case_that_did(write):
     """Everything takes 1.5 times as long, the canary too."""
-    findings = judge(write(3), write(4, machine_speed=1.5, canary=1.5))
+    findings = compare_runs(write(3), write(4, machine_speed=1.5, canary=1.5))
     assert not findings.any_suspect
     assert findings.canary == pytest.approx(math.log(1.5))
 
@@ -69,14 +69,14 @@ def test_a_machine_that_became_slower_is_no_case_that_did(write):
 def test_what_slows_all_rivals_of_a_setting_is_seen_beside_the_canary(write):
     """Ratios cannot see it; the canary stayed as it was."""
     slow = {(strategy, 2): 1.6 for strategy in STRATEGIES}
-    findings = judge(write(5), write(6, slower=slow))
+    findings = compare_runs(write(5), write(6, slower=slow))
     assert not suspects(findings)
     assert [setting.seq_len for setting in findings.suspect_settings] == [2]
 
 
 def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
     """It is last in the order."""
-    findings = judge(write(7), write(8, slower={("loop_slice", 1): 0.8}))
+    findings = compare_runs(write(7), write(8, slower={("loop_slice", 1): 0.8}))
     assert not findings.any_suspect
     assert findings.cases[-1].state is ChangeState.FASTER
 
@@ -84,8 +84,8 @@ def test_a_case_that_became_faster_is_said_and_is_no_suspect(write):
 def test_old_and_new_exchanged_turn_every_change_around(write):
     """A log ratio changes its sign, and its error stays."""
     old, new = write(9), write(10, slower={("native", 1): 1.2})
-    there = {one.case: one for one in shifts(old, new)}
-    back = {one.case: one for one in shifts(new, old)}
+    there = {one.case: one for one in case_shifts(old, new)}
+    back = {one.case: one for one in case_shifts(new, old)}
     assert there.keys() == back.keys()
     for case, shift in there.items():
         assert shift.effect == pytest.approx(-back[case].effect)
@@ -97,12 +97,12 @@ def test_a_smaller_change_than_the_gate_is_no_suspect(write):
     quiet = noise.Scenario("quiet", launch_sd=0.001, round_sd=0.01)
     how = {"scenario": quiet, "session_sd": 0.0, "launches": 12}
     old, new = write(11, **how), write(12, slower={("native", 1): 1.05}, **how)
-    assert not suspects(judge(old, new, gate=0.10))
+    assert not suspects(compare_runs(old, new, gate=0.10))
 
 
 def test_too_few_launches_make_no_suspect(write):
     """Two launches are no evidence, however large the change."""
-    findings = judge(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
+    findings = compare_runs(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
     assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
 
@@ -110,21 +110,21 @@ def test_too_few_launches_make_no_suspect(write):
 def test_of_two_rivals_the_slower_one_is_named(write):
     """One of them changed, and nothing tells which."""
     how = {"strategies": STRATEGIES[:2]}
-    findings = judge(write(15, **how), write(16, slower={("native", 1): 1.3}, **how))
+    findings = compare_runs(write(15, **how), write(16, slower={("native", 1): 1.3}, **how))
     assert suspects(findings) == {("native", 1)}
 
 
 def test_strategies_alone_in_their_settings_have_no_ratio(write):
     """But they are seen beside the canary."""
     how = {"strategies": STRATEGIES[:1]}
-    findings = judge(write(17, **how), write(18, machine_speed=1.5, **how))
+    findings = compare_runs(write(17, **how), write(18, machine_speed=1.5, **how))
     assert findings.cases == ()
     assert len(findings.suspect_settings) == 8
 
 
 def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
     """All is new, or gone."""
-    findings = judge(
+    findings = compare_runs(
         write(19, strategies=STRATEGIES[:2]), write(20, strategies=("other", "another"))
     )
     assert findings.cases == ()
@@ -134,41 +134,32 @@ def test_runs_without_a_case_in_common_are_compared_to_nothing(write):
 @pytest.mark.parametrize(
     ("name", "before", "after", "worse"),
     [
-        ("graph_nodes", 42, 43, True),
-        ("graph_nodes", 43, 42, False),
-        ("traces", 1, 2, True),
-        ("weights", 96, 95, True),
-        ("weights", 95, 96, True),
-        ("first_call_seconds", 0.5, 0.9, True),
-        ("first_call_seconds", 0.9, 0.5, False),
-        ("peak_bytes", 8 << 20, 12 << 20, True),
+        ("graph_nodes", 42, 43, {True}),
+        ("graph_nodes", 43, 42, {False}),
+        ("traces", 1, 2, {True}),
+        ("weights", 96, 95, {True}),
+        ("weights", 95, 96, {True}),
+        ("first_call_seconds", 0.5, 0.9, {True}),
+        ("first_call_seconds", 0.9, 0.5, {False}),
+        ("first_call_seconds", 0.5, 0.7, set()),
+        ("first_call_seconds", 0.01, 0.09, set()),
+        ("peak_bytes", 8 << 20, 12 << 20, {True}),
+        ("peak_bytes", 8, 80, set()),
     ],
 )
 def test_a_fact_that_changed_is_named(write, name, before, after, worse):
-    """Exact facts by one; the noisy ones when they leave their gates."""
+    """Exact facts by one; the noisy ones from a share on, and from an amount that matters."""
     old = write(21, facts={"native": {name: before}}, launches=3)
     new = write(21, facts={"native": {name: after}}, launches=3)
-    changes = judge(old, new).facts
-    assert {change.case.strategy for change in changes} == {"native"}
-    assert {change.name for change in changes} == {name}
-    assert {change.worse for change in changes} == {worse}
-
-
-@pytest.mark.parametrize(
-    ("name", "before", "after"),
-    [("first_call_seconds", 0.5, 0.7), ("first_call_seconds", 0.01, 0.09), ("peak_bytes", 8, 80)],
-)
-def test_a_noisy_fact_may_move_within_its_gate(write, name, before, after):
-    """A share, and an amount below which nothing matters."""
-    old = write(22, facts={"native": {name: before}}, launches=3)
-    new = write(22, facts={"native": {name: after}}, launches=3)
-    assert judge(old, new).facts == ()
+    changes = compare_runs(old, new).facts
+    assert {(change.case.strategy, change.name) for change in changes} <= {("native", name)}
+    assert {change.worse for change in changes} == worse
 
 
 def test_a_slower_machine_makes_no_first_call_suspect(write):
     """All of them take twice as long."""
     twice = {strategy: {"first_call_seconds": 1.0} for strategy in STRATEGIES}
-    assert judge(write(23, launches=3), write(23, facts=twice, launches=3)).facts == ()
+    assert compare_runs(write(23, launches=3), write(23, facts=twice, launches=3)).facts == ()
 
 
 def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
@@ -182,7 +173,7 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
         journals.ended(cases[1], Status.REFUSED, "no gradient"),
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
-    findings = judge(old, results.load(path))
+    findings = compare_runs(old, results.load(path))
     ((case, lost_now),) = findings.lost.items()
     assert (case, lost_now.status, lost_now.reason) == (cases[0], "crashed", "signal 11")
     assert findings.suspects == (cases[0],)
@@ -193,22 +184,22 @@ def test_history_teaches_what_sessions_add(write):
     """Sessions that move by 5 % make an interval wider than the assumption; quiet ones do not."""
     restless = [write(30 + seed, session_sd=0.05, launches=3) for seed in range(5)]
     calm = [write(40 + seed, session_sd=0.0, launches=3) for seed in range(5)]
-    loud = np.median([one.variance for one in sessions(restless).values()])
-    low = np.median([one.variance for one in sessions(calm).values()])
+    loud = np.median([one.variance for one in session_spreads(restless).values()])
+    low = np.median([one.variance for one in session_spreads(calm).values()])
     assert loud > 2 * ASSUMED_SD**2 > low
 
 
 def test_two_runs_are_no_history(write):
     """What is assumed stays."""
-    assert sessions([write(50), write(51)]) == {}
+    assert session_spreads([write(50), write(51)]) == {}
     assert SessionSpread().variance == ASSUMED_SD**2
 
 
 def test_a_condensed_run_has_the_same_ratios_in_fewer_rounds(write):
     """The change of every case stays within a fraction of its own error."""
     old, new = write(60, rounds=60), write(61, rounds=60)
-    full = {one.case: one for one in shifts(old, new)}
-    short = {one.case: one for one in shifts(condense(old), condense(new))}
+    full = {one.case: one for one in case_shifts(old, new)}
+    short = {one.case: one for one in case_shifts(condense(old), condense(new))}
     sizes = {
         launch.seconds_per_call.size
         for one in condense(old).measurements

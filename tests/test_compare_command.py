@@ -9,8 +9,6 @@ from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
 from timelift.analyse.runs import results
-from timelift.case import OPTIONS
-from timelift.measure import options
 from timelift.present.command_lines import selection
 
 GOLDEN = """\
@@ -188,8 +186,7 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 
 
 def test_a_suspect_s_command_selects_that_case_alone():
-    """Every axis has its option, and unusual values are named."""
-    assert {option.axis: option.flag for option in options.AXIS_OPTIONS} == dict(OPTIONS)
+    """Unusual values are named."""
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
     said = " ".join(selection(case))
     assert "'--strategies=-fold[k=2]'" in said
@@ -218,16 +215,21 @@ def test_a_run_without_samples_is_refused(runs, tmp_path, capsys, name):
 
 
 def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
-    """The two compared are no part of it, nor are other machines and broken files."""
+    """Not the two compared, nor another machine of that name, nor what cannot be read."""
     folder = tmp_path / "results" / journals.MACHINE["name"]
     folder.mkdir(parents=True)
+    how = {"sizes": 1, "launches": 3}
     for day in range(1, 6):
-        started = f"2026-01-0{day}T00:00:00+00:00"
-        stored(folder / f"run{day}.jsonl", day, sizes=1, launches=3, started=started)
+        stored(folder / f"run{day}.jsonl", day, started=f"2026-01-0{day}T00:00:00+00:00", **how)
+    for day in range(10, 20):
+        later = {"schema": 9, "started": f"2026-01-{day}T00:00:00+00:00"}
+        journals.write(folder / f"later{day}.jsonl", journals.header(**later))
+    other = {"machine": other_machine(cores=8), "started": "2026-01-06T00:00:00+00:00"}
+    stored(folder / "other.jsonl", 6, **how, **other)
     (folder / "broken.jsonl").write_text("{}\n")
     seen = []
     monkeypatch.setattr(
-        "timelift.analyse.changes.two_runs.sessions", lambda runs: seen.extend(runs) or {}
+        "timelift.analyse.changes.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
     parsed = cli.parser("compare").parse_args(words)

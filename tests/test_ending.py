@@ -13,7 +13,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import rank
 from timelift.journal import Header
-from timelift.present import quality, recommended, styled
+from timelift.present import conditions, recommended, styled
 from timelift.present.ending import SETTINGS, how_to_read
 
 
@@ -93,7 +93,7 @@ def test_each_of_several_workloads_has_its_answer(tmp_path):
         (text([1, 1.5], 1, sizes=2)[-1:], [{"yellow"}]),
         (recommended.everywhere(recommend(rank(run([1, 1.5], sizes=2)))), [{"green", "bold"}]),
         (recommended.everywhere(recommend(rank(run([1, 1.5], 2, sizes=2)))), [{"yellow"}]),
-        (quality.too_noisy(TooNoisy(0.02, 3, 0.1, ())), [{"yellow"}]),
+        (conditions.too_noisy(TooNoisy(0.02, 3, 0.1, ())), [{"yellow"}]),
         ([how_to_read(Path("run.jsonl")), ": fastest: a plain text"], [set(), set()]),
     ],
 )

@@ -186,7 +186,7 @@ def test_arrays_weights_and_results_land_on_the_second_device():
 KEPT = """
 import jax
 engine = open_engine(USUAL)
-put_back = engine.keep()
+put_back = engine.save_switches()
 jax.config.update("jax_disable_jit", True)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
@@ -244,7 +244,8 @@ from pathlib import Path
 import os
 from timelift.measure import catalogue
 from timelift.messages import Task, WorkerChannel
-from timelift.worker import server, worker
+from timelift.worker import server
+from timelift.worker.setting_under_test import measure_setting
 server._import_backend("jax")
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
@@ -257,7 +258,7 @@ rivals = tuple(
 events = []
 setting = changed(workload="sensor", phase=Phase.BACKWARD)
 task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02, counts_work=True)
-worker.run(task, WorkerChannel(events.append))
+measure_setting(task, WorkerChannel(events.append))
 ended = [one.status for one in events if type(one).__name__ == "Ended"]
 print(json.dumps([ended, [name for name in ("tensorflow", "torch") if name in sys.modules]]))
 """

@@ -82,7 +82,7 @@ try:
     backward.bind(Feed(x, None, engine.place(ones(3, 5, 1))))()
 except ValueError as error:
     said["broadcast"] = str(error)
-put_back = engine.keep()
+put_back = engine.save_switches()
 torch.set_grad_enabled(False)
 torch.backends.cudnn.benchmark = True
 torch.set_float32_matmul_precision("medium")

@@ -88,10 +88,11 @@ CLOCKED = """
 import json, random
 from timelift.case import Backend, Phase, Setting
 from pathlib import Path
-from timelift.worker import engines, prepare, worker
+from timelift.worker import engines, prepare
 engines.load("tensorflow")
 from timelift.worker.engines import open_engine
 from timelift.worker.engines.tensorflow import TensorFlowCompiled
+from timelift.worker.setting_under_test import SettingUnderTest
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task, WorkerChannel
 told = []
@@ -114,8 +115,8 @@ setting = Setting("sensor", 3, 2, Phase.BACKWARD)
 known = catalogue.workloads(Path("workloads"))["sensor"]
 rivals = tuple(RivalSpec(one, f"strategies/{one}.py") for one in ("native", "fold_time"))
 task = Task(setting, rivals, known.factory, known.features, 1, 1.0)
-stage = worker.SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
-facts = [stage.prepare(one).facts["built"] for one in rivals]
+under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(lambda _: None))
+facts = [under_test.prepare(one).facts["built"] for one in rivals]
 print(json.dumps([told, facts]))
 """
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +10,13 @@ import pytest
 from studies.history import Scenario, Shape, simulate
 from timelift.analyse.changes import segments
 from timelift.analyse.changes.levels import RunLevels, ratios
-from timelift.analyse.changes.many_runs import HistoryFindings, find
+from timelift.analyse.changes.many_runs import HistoryFindings, find_changes
 from timelift.analyse.changes.states import WORSE, ChangeState
-from timelift.analyse.runs.measurement import Samples
 from timelift.case import Case, Phase, Setting
 
 QUIET = Scenario("quiet", sd=0.005)
 SHAPE = Shape(settings=4, nights=60)
+ALL = slice(None)
 
 
 def _levels(shape: Shape = SHAPE, seed: int = 1) -> RunLevels:
@@ -27,13 +28,28 @@ def _now(found: HistoryFindings) -> list[ChangeState]:
     return [one.state for one in found.cases]
 
 
+def _changed(found: HistoryFindings) -> list[int]:
+    return [place for place, one in enumerate(found.cases) if one.changes]
+
+
+def _worse(found: HistoryFindings) -> list[int]:
+    return [place for place, one in enumerate(found.cases) if one.state in WORSE]
+
+
+def _slower(
+    share: float, rows: Any = 7, nights: slice = slice(31, None), levels: RunLevels | None = None
+) -> RunLevels:
+    """A history in which a case, or some, are slower by a share for some nights."""
+    found = levels or _levels()
+    found.log_seconds[rows, nights] += np.log1p(share)
+    return found
+
+
 def test_a_step_is_found_with_its_size_and_its_place() -> None:
     """Two runs name the place, the interval holds the truth, and the other cases stay."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.08)
-    found = find(levels)
-    assert found.moves == ()
-    assert [place for place, one in enumerate(found.cases) if one.changes] == [7]
+    found = find_changes(_slower(0.08))
+    assert found.common_shifts == ()
+    assert _changed(found) == [7]
     (change,) = found.cases[7].changes
     assert (change.before, change.after) == (30, 31)
     assert change.low < np.log(1.08) < change.high
@@ -42,9 +58,7 @@ def test_a_step_is_found_with_its_size_and_its_place() -> None:
 
 def test_a_case_that_became_faster_is_told_and_is_no_reason_to_fail() -> None:
     """The sign is kept."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] -= np.log(1.08)
-    found = find(levels)
+    found = find_changes(_slower(-0.08))
     assert found.cases[7].state is ChangeState.FASTER
     assert found.worse == []
 
@@ -57,30 +71,28 @@ def test_a_lone_spike_is_never_a_change(share: float) -> None:
     levels.log_seconds[8, 40:42] += np.log1p(share)
     levels.log_seconds[9, -1] += np.log1p(share)
     levels.log_seconds[10, -2:] += np.log1p(share)
-    assert not any(one.changes for one in find(levels).cases)
+    assert not any(one.changes for one in find_changes(levels).cases)
 
 
 def test_a_change_is_told_from_its_third_run_on_and_not_before() -> None:
     """The first two may be a spike."""
-    levels = _levels()
-    levels.log_seconds[7, 40:] += np.log(1.08)
-    told = [find(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
+    levels = _slower(0.08, nights=slice(40, None))
+    told = [find_changes(levels.part(0, runs)).cases[7].state in WORSE for runs in (41, 42, 43)]
     assert told == [False, False, True]
 
 
 def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
     """2 % at a gate of 3 %, and the same at one of 1 %."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.02)
-    assert find(levels).cases[7].state is ChangeState.SAME
-    assert find(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
+    levels = _slower(0.02)
+    assert find_changes(levels).cases[7].state is ChangeState.SAME
+    assert find_changes(levels, gate=0.01).cases[7].state is ChangeState.SLOWER
 
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
     """The latest level is held to the best one, not only to the one before."""
     levels = _levels(Shape(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
-    one = find(levels).cases[7]
+    one = find_changes(levels).cases[7]
     assert one.state in WORSE
     assert one.change is not None
     assert one.change.shift >= np.log(1.03)
@@ -89,26 +101,22 @@ def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
 
 def test_a_slow_down_that_was_mended_is_told_as_past() -> None:
     """Both changes stay in the list, and nothing is slower now."""
-    levels = _levels()
-    levels.log_seconds[7, 20:40] += np.log(1.08)
-    one = find(levels).cases[7]
+    one = find_changes(_slower(0.08, nights=slice(20, 40))).cases[7]
     assert [np.sign(change.shift) for change in one.changes] == [1, -1]
     assert one.state is ChangeState.FASTER
 
 
 def test_a_short_dip_is_nothing_that_later_runs_are_held_to() -> None:
     """Four fast runs long ago do not make the rest slower."""
-    levels = _levels()
-    levels.log_seconds[7, 20:24] -= np.log(1.10)
-    assert find(levels).cases[7].state is ChangeState.SAME
+    found = find_changes(_slower(-0.1, nights=slice(20, 24)))
+    assert found.cases[7].state is ChangeState.SAME
 
 
 def test_a_change_of_one_rival_is_not_a_change_of_the_others() -> None:
     """30 % of two of five moves the reference by less than half the gate, even at a first look."""
-    levels = _levels()
-    levels.log_seconds[[5, 6], 31:] += np.log(1.30)
-    found = find(levels)
-    assert [place for place, one in enumerate(found.cases) if one.changes] == [5, 6]
+    levels = _slower(0.3, [5, 6])
+    found = find_changes(levels)
+    assert _changed(found) == [5, 6]
     steady = np.ones(len(levels.cases), bool)
     table = ratios(levels, steady)[7:10]
     assert np.abs(table[:, 31:].mean(1) - table[:, :31].mean(1)).max() < 0.015
@@ -119,20 +127,17 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
     levels = _levels()
     levels.log_seconds[5, ::2] = np.nan
     levels.log_seconds[6, :30] = np.nan
-    found = find(levels)
+    found = find_changes(levels)
     assert set(_now(found)) == {ChangeState.SAME}
-    assert found.moves == ()
+    assert found.common_shifts == ()
 
 
 def test_of_two_rivals_the_one_that_changed_is_named() -> None:
     """The steadier one is the reference, wherever it stands."""
     for slower in (0, 1):
         levels = _levels(Shape(settings=4, rivals=2, nights=60), seed=slower)
-        levels.log_seconds[2 + slower, 31:] += np.log(1.20)
-        found = find(levels)
-        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [
-            2 + slower
-        ]
+        found = find_changes(_slower(0.2, 2 + slower, levels=levels))
+        assert _worse(found) == [2 + slower]
 
 
 def test_a_case_without_rivals_is_held_to_the_canary() -> None:
@@ -141,14 +146,8 @@ def test_a_case_without_rivals_is_held_to_the_canary() -> None:
     moment = levels.log_seconds.mean(0)
     steady = levels.log_seconds - moment
     drifting = RunLevels(levels.cases, steady + moment, levels.log_canary + moment)
-    drifting.log_seconds[2, 31:] += np.log(1.10)
-    found = find(drifting)
-    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [2]
-
-
-def _moved(levels: RunLevels, rows: Samples, run: int, share: float) -> HistoryFindings:
-    levels.log_seconds[rows, run:] += np.log1p(share)
-    return find(levels)
+    found = find_changes(_slower(0.1, 2, levels=drifting))
+    assert _worse(found) == [2]
 
 
 def test_when_most_cases_move_together_it_is_the_machine() -> None:
@@ -156,11 +155,11 @@ def test_when_most_cases_move_together_it_is_the_machine() -> None:
     random = np.random.default_rng(3)
     levels = _levels()
     levels.log_seconds[:, 31:] += random.normal(0, 0.03, (20, 1))
-    found = _moved(levels, np.arange(20), 31, 0.25)
-    (move,) = found.moves
-    assert (move.before, move.after) == (30, 31)
-    assert move.share > 0.9
-    assert np.exp(move.shift) == pytest.approx(1.25, abs=0.05)
+    found = find_changes(_slower(0.25, ALL, levels=levels))
+    (shift,) = found.common_shifts
+    assert (shift.before, shift.after) == (30, 31)
+    assert shift.share > 0.9
+    assert np.exp(shift.shift) == pytest.approx(1.25, abs=0.05)
     assert found.worse == []
 
 
@@ -168,43 +167,39 @@ def test_when_the_canary_moves_with_them_nothing_moved() -> None:
     """A lower clock frequency is the same for all work."""
     levels = _levels()
     levels.log_canary[31:] += np.log(1.25)
-    assert _moved(levels, np.arange(20), 31, 0.25).moves == ()
+    assert find_changes(_slower(0.25, ALL, levels=levels)).common_shifts == ()
 
 
 def test_when_few_cases_move_together_it_is_the_code() -> None:
     """One strategy of five everywhere, by a lot."""
-    found = _moved(_levels(), np.arange(0, 20, 5), 31, 0.25)
-    assert found.moves == ()
+    found = find_changes(_slower(0.25, slice(0, 20, 5)))
+    assert found.common_shifts == ()
     assert len(found.worse) == 4
 
 
 def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
     """A machine does not choose a strategy."""
     levels = _levels(Shape(settings=4, rivals=2, nights=60))
-    found = _moved(levels, np.arange(0, 8, 2), 31, 0.25)
-    assert found.moves == ()
+    found = find_changes(_slower(0.25, slice(0, 8, 2), levels=levels))
+    assert found.common_shifts == ()
     assert len(found.worse) == 4
 
 
 def test_a_slow_down_after_a_move_of_the_machine_is_still_found() -> None:
     """The history begins anew at the move, and goes on."""
-    levels = _levels()
-    levels.log_seconds[7, 45:] += np.log(1.08)
-    found = _moved(levels, np.arange(20), 31, 0.25)
-    assert len(found.moves) == 1
-    assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == [7]
+    levels = _slower(0.08, nights=slice(45, None))
+    found = find_changes(_slower(0.25, ALL, levels=levels))
+    assert len(found.common_shifts) == 1
+    assert _worse(found) == [7]
 
 
 def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
     """A new kernel is no pardon; a case that is as fast as its rivals again is one."""
     for mended in (False, True):
-        levels = _levels()
-        levels.log_seconds[7, 20 : 45 if mended else 60] += np.log(1.10)
-        found = _moved(levels, np.arange(20), 35, 0.25)
-        assert len(found.moves) == 1
-        assert [place for place, one in enumerate(found.cases) if one.state in WORSE] == (
-            [] if mended else [7]
-        )
+        levels = _slower(0.1, nights=slice(20, 45 if mended else 60))
+        found = find_changes(_slower(0.25, ALL, slice(35, None), levels))
+        assert len(found.common_shifts) == 1
+        assert _worse(found) == ([] if mended else [7])
         if not mended:
             worst = found.cases[7].change
             assert worst is not None
@@ -215,20 +210,18 @@ def test_a_slow_down_stays_when_the_machine_moves_after_it() -> None:
 def test_few_runs_and_vanished_cases_get_no_verdict() -> None:
     """Five runs cannot have three on both sides, and what is gone is not slower *still*."""
     levels = _levels()
-    assert set(_now(find(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
-    levels.log_seconds[7, 31:] += np.log(1.20)
-    levels.log_seconds[7, 50:] = np.nan
-    one = find(levels).cases[7]
+    assert set(_now(find_changes(levels.part(0, 5)))) == {ChangeState.UNKNOWN}
+    _slower(0.2, levels=levels).log_seconds[7, 50:] = np.nan
+    one = find_changes(levels).cases[7]
     assert one.state is ChangeState.GONE
     assert len(one.changes) == 1
 
 
 def test_the_sizes_of_time_do_not_matter() -> None:
     """A machine ten times slower has the same history."""
-    levels = _levels()
-    levels.log_seconds[7, 31:] += np.log(1.08)
+    levels = _slower(0.08)
     slower = dataclasses.replace(levels, log_seconds=levels.log_seconds + np.log(10))
-    one, other = find(levels).cases[7].changes[0], find(slower).cases[7].changes[0]
+    one, other = find_changes(levels).cases[7].changes[0], find_changes(slower).cases[7].changes[0]
     assert (one.before, one.after) == (other.before, other.after)
     assert one.shift == pytest.approx(other.shift)
 
@@ -247,7 +240,7 @@ def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, s
     levels.log_canary[random.random(table.shape[1]) < seed / 5] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = find(levels)
+        found = find_changes(levels)
     assert len(found.cases) == len(table)
 
 
@@ -255,13 +248,13 @@ def test_equal_runs_are_a_history_without_a_change() -> None:
     """No noise at all divides by nothing."""
     cases = tuple(Case(Setting("w", 1, 1, Phase.FORWARD), f"rival{place}") for place in range(5))
     levels = RunLevels(cases, np.full((5, 30), -7.0), np.full(30, -10.0))
-    assert set(_now(find(levels))) == {ChangeState.SAME}
+    assert set(_now(find_changes(levels))) == {ChangeState.SAME}
 
 
 def test_the_place_of_a_change_is_paid_for() -> None:
     """Of 200 series of pure noise, the best split of each is often 'significant', and none told."""
     rows = list(np.random.default_rng(5).normal(0, 0.01, (200, 60)))
-    fitted = segments.fit(rows)
+    fitted = segments.fit_segments(rows)
     assert all(len(one.segments) == 1 for one in fitted)
     naive = [
         min(
@@ -279,7 +272,7 @@ def test_the_place_of_a_change_is_paid_for() -> None:
 def test_no_segment_is_shorter_than_three_runs() -> None:
     """Whatever the values."""
     rows = list(np.random.default_rng(6).standard_t(2, (50, 40)) * 0.05)
-    for one in segments.fit(rows):
+    for one in segments.fit_segments(rows):
         assert min(part.runs for part in one.segments) >= segments.LEAST_RUNS
         assert [part.first for part in one.segments[1:]] == [p.end for p in one.segments[:-1]]
 
@@ -289,5 +282,5 @@ def test_runs_that_resemble_their_neighbours_count_less() -> None:
     alone, _ = simulate(Scenario("x"), Shape(nights=120), np.random.default_rng(1))
     alike, _ = simulate(Scenario("x", memory=0.5), Shape(nights=120), np.random.default_rng(1))
     steady = np.ones(len(alone.cases), bool)
-    assert segments.remembered(list(ratios(alone, steady))) < 1.3
-    assert segments.remembered(list(ratios(alike, steady))) == pytest.approx(3, abs=1)
+    assert segments.variance_inflation(list(ratios(alone, steady))) < 1.3
+    assert segments.variance_inflation(list(ratios(alike, steady))) == pytest.approx(3, abs=1)

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 import report
 from tests import histories, journals
-from timelift.analyse.changes.history import Wanted, read
+from timelift.analyse.changes.history import HistoryOptions, read
 from timelift.case import Case
 from timelift.present.figures import plot_history
 from timelift.present.figures.style import THEMES
@@ -42,11 +42,27 @@ def _slow(results: Path, **how: Any) -> None:
     _nights(results, 16, histories.step("loop_slice", 8), described=described, **how)
 
 
-def test_a_quiet_history_is_zero(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says so."""
-    _nights(results)
+MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100%"
+ZERO: dict[str, tuple[int, Any, str]] = {
+    "quiet": (16, histories.nothing, "nothing is slower than it was by 3 % or more; 5 same"),
+    "a slow-down that was mended": (
+        24,
+        lambda case, night: 0.1 * (case.strategy == "loop_slice" and 8 <= night < 16),
+        "earlier changes",
+    ),
+    "a machine that moved": (16, lambda _, night: 0.26 * (night >= 8), MOVED),
+}
+
+
+@pytest.mark.parametrize("happened", ZERO)
+def test_a_history_without_a_slow_down_that_is_still_there_is_zero(
+    results: Path, capsys: pytest.CaptureFixture[str], happened: str
+) -> None:
+    """And what happened instead is told."""
+    count, slower, text = ZERO[happened]
+    _nights(results, count, slower)
     assert report.main(["history"]) == 0
-    assert "nothing is slower than it was by 3 % or more; 5 same" in capsys.readouterr().out
+    assert text in capsys.readouterr().out
 
 
 def test_a_slow_down_that_is_still_there_is_two_and_named(
@@ -65,36 +81,10 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
     assert "keras 3.14 -> 3.15" in said
 
 
-def test_a_slow_down_that_was_mended_is_zero_and_told_as_past(
-    results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A build is red while it is slow."""
-
-    def slower(case: Case, night: int) -> float:
-        return 0.1 * (case.strategy == "loop_slice" and 8 <= night < 16)
-
-    _nights(results, 24, slower)
-    assert report.main(["history"]) == 0
-    assert "earlier changes" in capsys.readouterr().out
-
-
 def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> None:
     """Only later runs count."""
     _slow(results)
     assert report.main(["history", "--since", histories.day(8)]) == 0
-
-
-def test_a_machine_that_moved_is_told_and_is_no_slow_down(
-    results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """All cases 30 % slower at once."""
-    _nights(results, 16, lambda _, night: 0.26 * (night >= 8))
-    assert report.main(["history"]) == 0
-    said = capsys.readouterr().out
-    assert (
-        f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100%"
-        in said
-    )
 
 
 def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -252,7 +242,7 @@ def test_no_text_of_a_figure_overlaps_another_or_leaves_it(
 ) -> None:
     """The boxes of all texts, as drawn."""
     cases, slower = SHEETS[sheet]
-    history = read(histories.nights(results, 16, slower, cases=cases), Wanted())
+    history = read(histories.nights(results, 16, slower, cases=cases), HistoryOptions())
     for figure in plot_history.figures(history, theme).values():
         boxes = _boxes(figure)
         pairs = itertools.combinations(boxes, 2)
@@ -277,7 +267,7 @@ def _overlap(one: Any, other: Any) -> bool:
 def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
     """One line in colour for the case that changed, grey for the others."""
     _slow(results)
-    history = read(results, Wanted())
+    history = read(results, HistoryOptions())
     figure = plot_history.figures(history)["history-tokens"]
     (axes,) = figure.axes
     assert axes.get_xlabel() == "day of the run (UTC)"

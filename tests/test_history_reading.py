@@ -10,13 +10,13 @@ import pytest
 
 from tests import histories, journals
 from timelift.analyse.changes import history, levels
-from timelift.analyse.changes.history import Wanted
+from timelift.analyse.changes.history import HistoryOptions
 from timelift.analyse.runs import results as reader
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import moment
-from timelift.present.differences import between
+from timelift.journal import Machine, drift_differences, moment
+from timelift.present.changed import between
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
@@ -27,7 +27,7 @@ def _nights(results: Path, count: int = 4, **how: Any) -> Path:
 
 def _summed_up(*lines: dict[str, Any]) -> levels.RunSummary:
     """The summary of lines as the writer writes them."""
-    return levels.of_lines(journals.text(*lines).encode().split(b"\n"))
+    return levels.summary_of_lines(journals.text(*lines).encode().split(b"\n"))
 
 
 def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Pa
 def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
     tmp_path: Path,
 ) -> None:
-    """A baseline that is a copy of a run counts once."""
+    """Of a run and its baseline, which has fewer digits, the run counts."""
     _nights(tmp_path)
     for folder in ("example/selftest", "example/against", "baselines"):
         (tmp_path / folder).mkdir(parents=True)
@@ -51,6 +51,7 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
     names = [one.path.relative_to(tmp_path).as_posix() for one in history.of_machine(tmp_path).runs]
     assert len(names) == 5
     assert names[-1] == "baselines/x.jsonl"
+    assert "example/001.jsonl" in names
     assert not [name for name in names if "selftest" in name or "against" in name]
 
 
@@ -87,26 +88,25 @@ def test_since_forgets_what_was_before(tmp_path: Path) -> None:
 
 def test_what_was_installed_otherwise_is_named() -> None:
     """Versions, and everything else that may drift."""
-    path = Path("x")
 
-    def head(**drift: Any) -> history.RunHead:
-        return history.RunHead(path, "", moment("2026-01-01"), "", "", "", **drift)
+    def machine(keras: str, kernel: str) -> Machine:
+        versions = {"keras": keras, "numpy": "2"}
+        return Machine(drift={"kernel": kernel, "versions": versions})
 
-    one = head(versions={"keras": "3.14", "numpy": "2"}, drift={"kernel": "6.1"})
-    other = head(versions={"keras": "3.15", "numpy": "2"}, drift={"kernel": "6.2"})
-    assert between(history.differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
-    assert between(history.differences(one, one)) == ""
+    one, other = machine("3.14", "6.1"), machine("3.15", "6.2")
+    assert between(drift_differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
+    assert between(drift_differences(one, one)) == ""
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
     """As the careful reader has it; the fast path is only faster."""
     path = _nights(tmp_path, 1) / "example" / "000.jsonl"
-    fast = levels.of_run(path)
+    fast = levels.summary_of_run(path)
     spaced = tmp_path / "spaced.jsonl"
     spaced.write_text(
         "".join(json.dumps(json.loads(line)) + "\n" for line in path.read_text().splitlines())
     )
-    assert levels.of_run(spaced) == fast
+    assert levels.summary_of_run(spaced) == fast
     (board,) = aligned_samples(reader.load(path).measurements)
     middle = np.median(board.launch_medians(), axis=1)
     for case, level in zip(board.cases, middle, strict=True):
@@ -166,7 +166,9 @@ def test_a_damaged_line_costs_itself_alone(bad: str) -> None:
     line, good = journals.text(told, journals.line(FEW[1])).splitlines()
     assert '"seconds_per_call":[0.001]' in line
     broken = line.replace('"seconds_per_call":[0.001]', bad)
-    found = levels.of_lines([broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()])
+    found = levels.summary_of_lines(
+        [broken.encode(), b"\xff\x00{", good.encode(), good[:40].encode()]
+    )
     assert list(found.log_seconds) == [FEW[1]]
 
 
@@ -177,7 +179,7 @@ def test_where_the_median_is_damaged_the_samples_count(damage: str) -> None:
     line = journals.text(journals.line(FEW[0])).strip()
     assert told in line
     broken = line.replace(told, f'"median_seconds_per_call":{damage}')
-    found = levels.of_lines([broken.encode()]).log_seconds
+    found = levels.summary_of_lines([broken.encode()]).log_seconds
     assert found == ({} if damage == "NaN" else {FEW[0]: pytest.approx(math.log(1e-3))})
 
 
@@ -230,12 +232,12 @@ def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -
     )
     head = history.read_head(path)
     assert head.commit == "x"
-    assert head.canary_seconds is None
-    assert head.versions == {}
+    assert math.isnan(head.canary_seconds)
+    assert head.machine.versions == {}
 
 
 def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
     """One sentence."""
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
-        history.read(tmp_path, Wanted())
+        history.read(tmp_path, HistoryOptions())

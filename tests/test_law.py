@@ -10,7 +10,7 @@ from tests import broken
 from timelift.case import Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
-from timelift.worker.worker import LAW_STEPS
+from timelift.worker.setting_under_test import LAW_STEPS
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.strategies(ROOT / "strategies")
@@ -28,7 +28,7 @@ def statuses(
     """
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import SettingUnderTest
+    from timelift.worker.setting_under_test import SettingUnderTest
 
     workload = WORKLOADS[setting.workload]
     sizes = workload.features, 7, 0.0

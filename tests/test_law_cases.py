@@ -10,7 +10,7 @@ from tests.law_cases import CASES, SEED, STEP, TIME
 from timelift.case import Backend, Phase, Status
 from timelift.measure.machine import why_not_installed
 from timelift.worker import law
-from timelift.worker.worker import LAW_STEPS
+from timelift.worker.setting_under_test import LAW_STEPS
 
 #: What is tried on the other backends: each way to ask an engine, once.
 ELSEWHERE = (

@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 
 from tests import journals
-from timelift.analyse import limit
+from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Lengths, Phase
 from timelift.present.report import report
-from timelift.worker.engines import tensorflow_limits as limits
+from timelift.worker.engines import tensorflow as limits
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
 
@@ -86,7 +86,7 @@ def measured(tmp_path, facts, **axes):
 def of_the_limit(run):
     """The share of the first case, as a ratio."""
     one = run.measurements[0]
-    return limit.share(one, 1e-3, limit.attainable(run.measurements))
+    return costs.limit_share(one, 1e-3, costs.attainable(run.measurements))
 
 
 def test_a_share_is_the_least_time_over_the_time(tmp_path):

@@ -13,7 +13,7 @@ from timelift.canary import canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import machine, options
-from timelift.worker import watch
+from timelift.worker import system
 
 ROOT = Path(__file__).parent.parent
 
@@ -47,14 +47,14 @@ def test_stolen_time_is_a_share_of_what_has_passed(monkeypatch):
     """Of 10 s since the start, 2 were stolen."""
     seen = iter([Times((100, 50, 5)), Times((106, 52, 7))])
     monkeypatch.setattr(psutil, "cpu_times", lambda: next(seen))
-    assert watch.Watch().facts()["stolen_share"] == pytest.approx(0.2)
+    assert system.Disturbances().facts()["stolen_share"] == pytest.approx(0.2)
 
 
 def test_where_no_time_has_passed_or_none_is_told_nothing_is_known_of_what_was_stolen(monkeypatch):
     """Systems without the field, and two looks at the same moment."""
     for times in ((100.0, 50.0), Times((100.0, 50.0))):
         monkeypatch.setattr(psutil, "cpu_times", lambda times=times: times)
-        assert "stolen_share" not in watch.Watch().facts()
+        assert "stolen_share" not in system.Disturbances().facts()
 
 
 def test_a_machine_without_a_known_frequency_is_described_all_the_same(monkeypatch):
@@ -73,11 +73,11 @@ def test_what_threads_wait_for_a_processor_is_seen():
     script = (
         "import os, sys, threading, time\n"
         "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-        "from timelift.worker import watch\n"
+        "from timelift.worker import system\n"
         "def spin():\n"
         "    end = time.monotonic() + 0.5\n"
         "    while time.monotonic() < end: pass\n"
-        "seen = watch.Watch()\n"
+        "seen = system.Disturbances()\n"
         "if os.fork() == 0:\n"
         "    spin(); os._exit(0)\n"
         "spin(); print(seen.facts()['waited_share'])\n"

@@ -1,4 +1,4 @@
-"""Peak memory is what a call needs: known sizes read as they are, and anything less is not told."""
+"""Peak memory is what a call needs: known sizes are read, and none below the resolution."""
 
 import pytest
 
@@ -88,15 +88,15 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
         assert max(sizes) <= 1.1 * min(sizes)
 
 
-def test_less_than_can_be_told_is_not_told(files):
+def test_a_size_below_the_resolution_is_left_out(files):
     """16 KiB of outputs are below the resolution."""
     small = Setting("held", 8, 8, Phase.FORWARD, mode=Mode.EAGER)
     with Launch(Backend.TENSORFLOW, Limits(60, 60), variables=GAUGING_ENVIRONMENT) as launch:
         assert set(readings(files, launch, small).values()) == {None}
 
 
-def test_a_run_reads_each_case_once_and_its_report_tells_it(files, tmp_path):
-    """The journal of `pytest bench/` holds it in launch 1 alone, and the table tells it."""
+def test_a_run_reads_each_case_once_and_its_journal_holds_it(files, tmp_path):
+    """In launch 1 alone."""
     done = projects.bench(
         projects.project(tmp_path / "project"),
         "bench/test_forward.py",

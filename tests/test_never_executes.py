@@ -137,7 +137,7 @@ def test_what_lies_beside_the_runs_is_no_program(sprung: Path) -> None:
         f"import {NAME}",
         f"import runpy; runpy.run_path('workloads/{NAME}.py')",
         "import pickle; pickle.load(open('bomb', 'rb'))",
-        f"from timelift.worker import layer; layer.load_module('strategies/{NAME}.py')",
+        f"from timelift.worker import isolation; isolation.load_module('strategies/{NAME}.py')",
     ],
 )
 def test_a_trap_springs_where_it_is_executed(sprung: Path, spring: str) -> None:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from timelift.case import Phase, Setting, Status
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
-from timelift.worker.playing import Playing
 from timelift.worker.prepare import PreparedRival
+from timelift.worker.setting_under_test import Playing
 
 SETTING = Setting("tokens", 4, 2, Phase.FORWARD)
 

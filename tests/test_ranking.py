@@ -18,7 +18,7 @@ from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.present.prices import price_in_words, sentence, sentences
+from timelift.present.recommended import price_in_words, price_sentence, price_sentences
 
 
 def only(measurements, **how):
@@ -206,15 +206,18 @@ def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
 def test_the_price_is_a_sentence():
     """At most for those who may be the best, from and to for the others."""
     ranking = only(run([1, 1.2, 3]))
-    assert sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0.0 % over the best"
+    assert (
+        price_sentence(ranking.row("rival0"))
+        == "choosing `rival0` costs at most 0.0 % over the best"
+    )
     low, high = (100 * (price - 1) for price in ranking.price("rival1"))
     expected = f"`rival1` costs {low:.1f} to {high:.1f} % over the best"
-    assert sentence(ranking.row("rival1")) == expected
+    assert price_sentence(ranking.row("rival1")) == expected
     assert re.fullmatch(
-        r"`rival2` costs 2.9\d to 3.0\d times the best", sentence(ranking.row("rival2"))
+        r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
     )
-    assert "one launch" in sentence(only(run([1, 2], launches=1)).row("rival1"))
-    assert list(sentences(ranking, "rival0")) == [sentence(ranking.row("rival2"))]
+    assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
+    assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
 
 
 @pytest.mark.parametrize(

@@ -219,7 +219,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path: Path, name: str)
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
-    assert of_same_machine(results_folder, name) == []
+    assert of_same_machine(results_folder, Machine(name=name)) == []
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")

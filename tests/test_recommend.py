@@ -14,9 +14,8 @@ from rich.console import Console
 
 from studies import noise
 from tests.simulated import run
-from timelift.analyse.choose.answers import Choice
 from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import ChooseQuestion, Goal
+from timelift.analyse.choose.question import Choice, ChooseQuestion, Goal
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run

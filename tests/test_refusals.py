@@ -12,7 +12,7 @@ import tensorflow as tf
 from tests.precision import floating
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.measure import catalogue
-from timelift.worker.layer import load_module
+from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.strategies(ROOT / "strategies")

@@ -8,7 +8,7 @@ from timelift.analyse import quality
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
-from timelift.present import quality as words
+from timelift.present import conditions
 from timelift.present.report import report
 
 FACTS = {"canary_seconds": 4e-5, "stolen_share": 0.0, "waited_share": 0.03}
@@ -37,12 +37,12 @@ def measured(path, scenario=QUIET, facts=FACTS, canaries=(1, 1, 1), **options):
 
 def seen_in(run):
     """What is said of the machine."""
-    return words.seen(quality.seen(run))
+    return conditions.quiet(quality.machine_activity(run))
 
 
 def sentences(run):
     """What is said of the asked precision."""
-    return list(words.too_noisy(quality.too_noisy(run, rank(run.measurements))))
+    return list(conditions.too_noisy(quality.too_noisy(run, rank(run.measurements))))
 
 
 def test_what_was_seen_is_told_in_shares(tmp_path):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from timelift.analyse.choose.answers import Basis, Doubt
+from timelift.analyse.choose.question import Basis, Doubt
 from timelift.analyse.gate.sides import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
-from timelift.present import choice, gate, quality, recommended
+from timelift.present import choice, conditions, gate, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"
 #: A blank with a word on either side of it.
@@ -39,7 +39,7 @@ READERS = {
     "fact_of": "a fact as one launch tells it",
     "identity": "what a backend told of its device",
     "declared": "what strategies declare in the header",
-    "others": "a setting without one of its axes, a key to group by",
+    "without_size": "a setting without one of its sizes, a key to group by",
     "frame": "the rounds of a run as rows",
 }
 #: Modules of present/ that may do what the others may not, each with why.
@@ -227,7 +227,7 @@ def test_a_right_module_is_not(check, text):
     [
         (choice._DOUBTS, Doubt),
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
-        (quality._REMEDIES, Disturbance),
+        (conditions._REMEDIES, Disturbance),
         (recommended._WHY, Why),
         (gate._COMPARED, Quantity),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from timelift import rounds
 from timelift.rounds import Player
-from timelift.worker.twins import sample_of
+from timelift.worker.twins import plant_in_samples
 
 
 class TickingClock:
@@ -206,7 +206,7 @@ def test_a_long_call_is_not_primed():
 def test_a_planted_effect_is_exact_whatever_n_is(slower, cost):
     """Calls of any length, made and not billed, or billed and not made."""
     clock = TickingClock()
-    player = Player("twin", clock.takes(cost), play_sample=sample_of({"slower": slower}))
+    player = Player("twin", clock.takes(cost), play_sample=plant_in_samples({"slower": slower}))
     rounds.size_samples(player, cost, random.Random(1))
     rounds.play([player], 0.1, random.Random(2), clock)
     for sample in player.seconds_per_call:

@@ -11,12 +11,18 @@ from studies import scaling
 from studies.noise import SCENARIOS, Scenario
 from studies.scaling import Law, crossing, run
 from tests import journals
+from tests.printed import printed
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
-from timelift.analyse.scaling import Kind, both, crossovers, exponents
-from timelift.analyse.scaling.crossing import Curve, crossings, stencil
-from timelift.analyse.scaling.growth import grow, slope
-from timelift.analyse.scaling.overtaking import duels, neighbours
+from timelift.analyse.scaling import Kind, crossovers, exponents, scaling_of
+from timelift.analyse.scaling.growth import fit_power_law, slope
+from timelift.analyse.scaling.overtaking import (
+    Curve,
+    crossings,
+    neighbour_correlation,
+    paired_curves,
+    stencil,
+)
 from timelift.present import scaling_table
 
 SIZES = np.array([8.0, 32, 128, 512, 1024])
@@ -42,7 +48,7 @@ def curve(effect, scale=0.01, sizes=SIZES):
 )
 def test_a_curve_without_noise_gives_its_power_and_its_bend(law):
     """To many digits."""
-    found = grow(SIZES, np.log(law.times(SIZES)))
+    found = fit_power_law(SIZES, np.log(law.times(SIZES)))
     assert found.power.value == pytest.approx(law.power, abs=1e-4)
     assert found.misfit < 1e-4
     if law.overhead:
@@ -57,7 +63,7 @@ def test_a_curve_without_noise_gives_its_power_and_its_bend(law):
 def test_a_power_depends_on_no_unit(noise, level, step):
     """Times in other units, and sizes in other units, have the same power; the bend moves along."""
     logs = np.log(Law(20, 1, 1).times(SIZES)) + noise
-    here, there = grow(SIZES, logs), grow(SIZES * step, logs + level)
+    here, there = fit_power_law(SIZES, logs), fit_power_law(SIZES * step, logs + level)
     assert (here is None) == (there is None)
     if here is not None:
         assert there.power.value == pytest.approx(here.power.value, abs=1e-6)
@@ -69,17 +75,17 @@ def test_a_power_depends_on_no_unit(noise, level, step):
 def test_the_pull_of_a_time_is_the_derivative_of_the_fit():
     """Against moving each time a little."""
     logs = np.log(Law(20, 1, 1.2).times(SIZES))
-    found = grow(SIZES, logs)
+    found = fit_power_law(SIZES, logs)
     for place in range(len(SIZES)):
-        moved = grow(SIZES, logs + 1e-4 * np.eye(len(SIZES))[place])
+        moved = fit_power_law(SIZES, logs + 1e-4 * np.eye(len(SIZES))[place])
         slowly = (moved.power.value - found.power.value) / 1e-4
-        assert found.power.weights[place] == pytest.approx(slowly, abs=0.02)
+        assert found.power.gradient[place] == pytest.approx(slowly, abs=0.02)
 
 
 @pytest.mark.parametrize("logs", [np.zeros(5), -np.log(SIZES), np.log(SIZES) * 9])
 def test_what_is_no_growth_has_no_power(logs):
     """Constant times, falling ones, and ones steeper than any power that is tried."""
-    assert grow(SIZES, logs) is None
+    assert fit_power_law(SIZES, logs) is None
 
 
 def test_a_slope_is_that_of_the_last_two_sizes():
@@ -223,9 +229,9 @@ def test_interpolation_is_exact_at_the_sizes_and_refuses_to_leave_them():
 def test_launches_that_move_neighbouring_sizes_alike_are_noticed():
     """A correlation of 1, of 0, and of nothing known."""
     same = np.random.default_rng(1).normal(size=(200, 1, 5)).repeat(3, axis=1)
-    assert neighbours([same]) == pytest.approx(1)
-    assert neighbours([np.random.default_rng(2).normal(size=(200, 3, 5))]) < 0.15
-    assert neighbours([np.full((2, 3, 5), np.nan)]) == 0
+    assert neighbour_correlation([same]) == pytest.approx(1)
+    assert neighbour_correlation([np.random.default_rng(2).normal(size=(200, 3, 5))]) < 0.15
+    assert neighbour_correlation([np.full((2, 3, 5), np.nan)]) == 0
 
 
 def test_a_run_says_who_overtakes_whom():
@@ -248,7 +254,7 @@ def test_one_launch_shows_no_crossing():
     assert crossovers(measured(laws, launches=1)) == []
     assert crossovers(measured(laws, (8,))) == []
     assert crossovers(measured(laws[:1])) == []
-    assert duels([]) == []
+    assert paired_curves([]) == []
 
 
 def test_between_two_sizes_alone_a_crossing_may_be_anywhere():
@@ -284,7 +290,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
 
 def test_the_check_of_coverage_can_fail(monkeypatch):
     """Half as wide, the intervals miss."""
-    from timelift.analyse.scaling import powers as room
+    from timelift.analyse.scaling import growth as room
 
     monkeypatch.setattr(room, "CONFIDENCE", 0.5)
     marks = scaling.mark(SCENARIOS[2], scaling.GRIDS[1], 5, 20, np.random.default_rng(7))
@@ -304,17 +310,21 @@ def test_the_command_prints_its_marks(capsys, monkeypatch):
 # --- words ---
 
 
-def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
+def test_a_terminal_shows_powers_and_what_overtakes_what(tmp_path):
     """As a reader sees them in the terminal."""
     cases = journals.grid(
         ("native", "loop_slice"), seq_lens=(1, 4, 16, 64), batches=(1,), phases=("forward",)
     )
     path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5, noise=0.001)
-    assert list(scaling_table.lines(both.scaling(results.load(path)))) == [
-        "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches",
+    assert printed(scaling_table, scaling_of(results.load(path))) == [
+        "",
+        "how time grows: p of c0 + c1 n^p, with 95 % intervals over launches",
+        "",
         "tokens-T1…64-B1-forward-graph, by sequence length",
-        "  native      0.99 [0.98, 1.01]",
-        "  loop_slice  1.00 [1.00, 1.00]  overhead until 1.67 [1.66, 1.68] steps",
+        "strategy        p   95 % interval            overhead until   rests on",
+        "──────────────────────────────────────────────────────────────────────",
+        "native       0.99    [0.98, 1.01]                                  fit",
+        "loop_slice   1.00    [1.00, 1.00]   1.67 [1.66, 1.68] steps        fit",
         "  native overtakes loop_slice at 1.72 [1.53, 1.96] steps",
     ]
 
@@ -322,16 +332,16 @@ def test_the_lines_name_powers_and_who_overtakes_whom(tmp_path):
 def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     """Nothing grows."""
     cases = journals.grid(seq_lens=(16,))
-    found = both.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    assert list(scaling_table.lines(found)) == []
+    found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    assert printed(scaling_table, found) == []
     assert scaling_table.sheets(found) == {}
 
 
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
-    found = both.scaling(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     sheets = scaling_table.sheets(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]
-    assert any(line.startswith("@x-T1--T1…64-B8") for line in scaling_table.lines(found))
+    assert any(line.startswith("@x-T1--T1…64-B8") for line in printed(scaling_table, found))

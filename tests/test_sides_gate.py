@@ -11,7 +11,7 @@ from timelift.errors import UserError
 from timelift.measure.catalogue import Catalogue, strategies, user_workload, workloads
 from timelift.measure.other_side import of_folder, of_python, take_out
 from timelift.measure.sides_gate import CaseMatcher, file_changes
-from timelift.worker.layer import imports_from
+from timelift.worker.isolation import imports_from
 
 
 def catalogue(root):

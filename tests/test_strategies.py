@@ -11,7 +11,7 @@ from keras import layers
 
 from tests.precision import floating
 from timelift.measure import catalogue
-from timelift.worker.layer import load_module
+from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.strategies(ROOT / "strategies")

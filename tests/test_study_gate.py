@@ -72,7 +72,7 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
-    from timelift.worker.worker import SettingUnderTest
+    from timelift.worker.setting_under_test import SettingUnderTest
 
     rivals = []
     for word in (*SLIPS, "comment"):

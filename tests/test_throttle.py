@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from timelift.worker import watch
+from timelift.worker import system
 
 
 def library(reasons, seen):
@@ -26,7 +26,7 @@ def library(reasons, seen):
 @pytest.mark.parametrize(("reason", "grows"), [(0x40, 1), (0x08, 1), (0x04, 0), (0x01, 0), (0, 0)])
 def test_heat_and_the_power_brake_count_and_the_usual_power_cap_does_not(reason, grows):
     """The bits are those of nvml.h: 0x01 is idle, 0x04 the software's power cap."""
-    count = watch.held_down("gpu", lambda: library([0, 0, reason], []))
+    count = system.held_down_count("gpu", lambda: library([0, 0, reason], []))
     assert count() == 0
     assert count() == grows
 
@@ -39,7 +39,7 @@ def test_the_device_is_the_one_that_cuda_numbers_so(monkeypatch, device, shown, 
     """NVML numbers all devices, CUDA those that are shown."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
     seen = []
-    watch.held_down(device, lambda: library([0], seen))
+    system.held_down_count(device, lambda: library([0], seen))
     assert seen == [handle]
 
 
@@ -49,5 +49,5 @@ def test_without_the_library_or_a_gpu_nothing_is_ever_throttled():
     def missing():
         raise ImportError
 
-    assert watch.held_down("gpu", missing)() == 0
-    assert watch.held_down("cpu", missing)() == 0
+    assert system.held_down_count("gpu", missing)() == 0
+    assert system.held_down_count("cpu", missing)() == 0

@@ -11,7 +11,6 @@ from timelift.worker import engines
 from timelift.case import Backend, Mode, Phase, Setting
 engines.load("{backend}")
 from timelift.worker.engines import Feed, open_engine
-from timelift.worker import layer as inner
 import keras
 setting = Setting("wait", 64, 64, Phase.FORWARD, mode=Mode.{mode}, backend=Backend("{backend}"))
 engine = open_engine(setting)

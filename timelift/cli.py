@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from timelift import arguments as options
-from timelift.analyse.choose.question import ask, carried
+from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
 from timelift.case import AXES, Case
@@ -149,8 +149,8 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
     found = find_out(run, trust.of_machine(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
-    terminal.show_lines(scaling_table.lines(found.scaling), console)
-    terminal.show_lines(across_table.lines(found.across), console)
+    scaling_table.show(found.scaling, console)
+    across_table.show(found.across, console)
     from timelift.present.page import files  # noqa: PLC0415 - figures are imported once all is said
 
     say(["", str(files.write(found, words, folder))])
@@ -177,14 +177,14 @@ def choose(arguments: Arguments, root: Path) -> int:
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
-    from timelift.analyse.choose.answers import Undecided  # noqa: PLC0415
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
+    from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
     from timelift.present import choice, head, notes  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
 
     made = decide(question, run)
     if isinstance(made, Undecided):
-        say(map(plain, choice.undecided(question, made, carried(run))))
+        say(map(plain, choice.undecided(question, made, options_to_repeat(run))))
         return NO
     title = dict(notes.titles(run)).get(made.strategy, "")
     used = usage(question.setting.workload, made.strategy, run, root)
@@ -207,42 +207,46 @@ def compare(arguments: Arguments, root: Path) -> int:
     2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
     With --across-machines always 0 or 1.
     """
-    from timelift.analyse.changes.two_runs import compared  # noqa: PLC0415
+    from timelift.analyse.changes.two_runs import compare_runs  # noqa: PLC0415
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
-    from timelift.present import comparison, comparison_notes, terminal  # noqa: PLC0415
+    from timelift.present import comparison, terminal  # noqa: PLC0415
 
     paths = results.find(root / "results", [arguments.old, arguments.new])
     old, new = (condense(load_usual(path)) for path in paths)
     advisory = _on_other_machines(old, new, allowed=arguments.across_machines)
-    sessions = [] if advisory else list(_sessions(root / "results", paths, new))
-    found = compared(old, new, sessions, arguments.gate, advisory=advisory)
-    rows = sys.maxsize if arguments.all else comparison_notes.ROWS
+    sessions = [] if advisory else _sessions(root / "results", paths, new)
+    found = compare_runs(old, new, sessions, arguments.gate, advisory=advisory)
+    rows = sys.maxsize if arguments.all else comparison.ROWS
     comparison.show(found, terminal.console(), rows)
     strict = arguments.strict and not arguments.across_machines
-    return NO if strict and found.findings.any_suspect else 0
+    return NO if strict and found.any_suspect else 0
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
     """Whether the machines differ; raises UserError where that is not allowed."""
     from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
-    from timelift.present.differences import in_words  # noqa: PLC0415
+    from timelift.present.changed import differences_in_words  # noqa: PLC0415
 
     differences = identity_differences(old, new)
     if differences and not allowed:
         raise UserError(
-            f"expected two runs of one machine, received others: {in_words(differences)}; "
+            f"expected two runs of one machine, received others: "
+            f"{differences_in_words(differences)}; "
             "compare ratios alone with --across-machines"
         )
     return bool(differences)
 
 
-def _sessions(folder: Path, paths: list[Path], new: "Run") -> Iterator["Run"]:
-    """Yield the machine's other runs, the oldest first; unreadable ones are left out."""
+def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
+    """Return the latest of the machine's other runs that can be read, the oldest first."""
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
-    for path in of_same_machine(folder, new.header.machine.name, paths)[-_SESSIONS:]:
-        with contextlib.suppress(UserError):
-            yield condense(load_usual(path))
+    found: list[Run] = []
+    for path in reversed(of_same_machine(folder, new.header.machine, paths)):
+        if len(found) < _SESSIONS:
+            with contextlib.suppress(UserError):
+                found.append(condense(load_usual(path)))
+    return found[::-1]
 
 
 def history(arguments: Arguments, root: Path) -> int:
@@ -257,19 +261,23 @@ def history(arguments: Arguments, root: Path) -> int:
       1  the runs cannot be read, or what was asked for is not among them
     """
     since = _since(arguments.since)
-    from timelift.analyse.changes.history import Wanted, read  # noqa: PLC0415
-    from timelift.present import history_table, terminal  # noqa: PLC0415
+    from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
+    from timelift.present import history_report, terminal  # noqa: PLC0415
 
     folder = root / "results"
-    wanted = Wanted(arguments.machine, arguments.workload, arguments.case, since, arguments.gate)
-    found = read(folder, wanted)
-    history_table.show(found, terminal.console())
+    found = read(
+        folder,
+        HistoryOptions(
+            arguments.machine, arguments.workload, arguments.case, since, arguments.gate
+        ),
+    )
+    history_report.show(found, terminal.console())
     output = arguments.output or folder / "report"
     from timelift.present.page import history_files  # noqa: PLC0415 - figures take a second
 
     written = history_files.write(found, output)
     say(["", f"{output}: {', '.join(one.name for one in written)}"])
-    return NO if found.found.worse else 0
+    return NO if found.findings.worse else 0
 
 
 def _since(text: str | None) -> "datetime | None":

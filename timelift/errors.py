@@ -4,6 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from timelift.escape import without_codes
+
 #: What is printed or raised where memory runs out, the host's or a device's.
 _EXHAUSTED = re.compile(
     r"bad_alloc|[Oo]ut of memory|(Cannot|can't) allocate memory|[Ff]ailed to allocate"
@@ -28,3 +30,15 @@ def ran_out_of_memory(text: str | Exception) -> bool:
     """True if an exception, or the last lines of a process, say that memory ran out."""
     kinds = {kind.__name__ for kind in type(text).__mro__}
     return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(text)))
+
+
+def one_line(error: Exception, most: int = 400) -> str:
+    """Return the kind of an exception and the start of its text, on one line.
+
+    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
+    """
+    text = without_codes(str(error))
+    if text.startswith("Graph execution error"):
+        text = text.rstrip().rpartition("\n\n")[2]
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")

@@ -77,7 +77,6 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
-    """Give the difference of both locations in every launch that both played."""
     numbers = sorted({launch.number for pair in matched for one in pair for launch in one.launches})
     place = {number: column for column, number in enumerate(numbers)}
     effect = np.full((len(matched), len(numbers)), np.nan)
@@ -92,13 +91,12 @@ def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
 
 
 def _difference(usual: LaunchSamples, other: LaunchSamples) -> tuple[float, float]:
-    """Give the log ratio of two launches' seconds per call, and its error."""
-    both = [log_seconds(one.seconds_per_call) for one in (usual, other)]
-    middles, errors = ([count(one) for one in both] for count in (trimmed_mean, batch_error))
-    return float(middles[1] - middles[0]), float(np.hypot(*errors))
+    first, second = (log_seconds(one.seconds_per_call) for one in (usual, other))
+    error = np.hypot(batch_error(first), batch_error(second))
+    return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
 
 
-#: Axes that tell how a model is executed; a reader may choose one of their values.
+#: Axes of how a model is executed; a reader may choose one of their values.
 EXECUTION = frozenset({"mode", "time_axis", "dtype", "device", "threads", "backend"})
 _ELSEWHERE = tuple(axis for axis in AXES if axis not in EXECUTION)
 

@@ -1,19 +1,30 @@
-"""What follows from the time of a case: per step, over the forward call, of the machine's best."""
+"""What follows from the time of a case: per step, over the forward call, of the machine's best.
+
+The facts `flops` and `least_bytes` of a case, and `attainable_flops_per_second` and
+`attainable_bytes_per_second` of its device, give the roofline (Williams, Waterman and Patterson
+2009, Communications of the ACM 52(4), 65-76).
+"""
 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse import limit
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.records import fact, fact_of
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.case import Case, Lengths, Phase
+from timelift.case import Case, Dtype, Lengths, Phase
+
+#: Less than this stays in a cache, whose speed the copy does not show.
+_CACHED_BYTES = 1 << 26
+#: A device waits for its calls where so much of a call passes before all of it is queued.
+LAUNCH_BOUND = 0.9
 
 Measured = Mapping[Case, Measurement]
+FirstCalls = Mapping[Case, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +40,12 @@ class Costs:
 
 
 def of_rankings(measured: Measured, rankings: Iterable[Ranking]) -> dict[Case, Costs]:
-    """Return the costs of every ranked case."""
-    limits = limit.attainable(measured.values())
+    limits = attainable(measured.values())
     return {
         row.case: Costs(
             per_step(row, measured[row.case]),
             difference_to_forward(row.case, measured),
-            limit.share(measured[row.case], row.seconds_per_call, limits),
+            limit_share(measured[row.case], row.seconds_per_call, limits),
         )
         for ranking in rankings
         for row in ranking.everyone
@@ -70,7 +80,6 @@ def difference_to_forward(case: Case, measured: Measured) -> float:
 
 
 def forward_of(case: Case) -> Case:
-    """Return the forward case of a backward one."""
     return dataclasses.replace(case, setting=dataclasses.replace(case.setting, phase=Phase.FORWARD))
 
 
@@ -85,10 +94,62 @@ def median(seconds: Samples) -> float:
     return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan
 
 
+class Attainable(NamedTuple):
+    """What a device does in a second at best."""
+
+    flops: float
+    bytes_moved: float
+
+
+#: Device, threads and backend, which share a limit.
+_Device = tuple[str, int, str]
+Limits = Mapping[_Device, Attainable]
+
+
+def attainable(measurements: Iterable[Measurement]) -> Limits:
+    """Return what each device attained at best while a run went on."""
+    found: dict[_Device, Attainable] = {}
+    for one in measurements:
+        for launch in one.launches:
+            flops = fact_of(launch, "attainable_flops_per_second") or 0.0
+            moved = fact_of(launch, "attainable_bytes_per_second") or 0.0
+            before = found.get(_device(one), Attainable(0.0, 0.0))
+            found[_device(one)] = Attainable(
+                max(before.flops, flops), max(before.bytes_moved, moved)
+            )
+    return {device: best for device, best in found.items() if best.flops > 0}
+
+
+def limit_share(measurement: Measurement, seconds_per_call: float, limits: Limits) -> float | None:
+    """Return the least seconds that a call needs on its device, as a share of what it takes.
+
+    None where that is not known, and for padded sequences, of which not all steps are work.
+    """
+    setting, flops = measurement.case.setting, fact(measurement, "flops")
+    best = limits.get(_device(measurement))
+    exact = setting.dtype is Dtype.FLOAT32 and setting.lengths is Lengths.FULL
+    if not flops or best is None or not exact or not seconds_per_call > 0:
+        return None
+    moved = fact(measurement, "least_bytes") or 0.0
+    by_memory = moved / best.bytes_moved if best.bytes_moved and moved > _CACHED_BYTES else 0.0
+    return max(flops / best.flops, by_memory) / seconds_per_call
+
+
+def _device(measurement: Measurement) -> _Device:
+    setting = measurement.case.setting
+    return setting.device, setting.threads, setting.backend
+
+
+def launch_bound(ranking: Ranking, measured: Measured) -> tuple[str, ...]:
+    """Return the strategies whose device waits for the next call: its speed is not timed."""
+    shares = ((row.case, fact(measured[row.case], "dispatch_share")) for row in ranking.everyone)
+    return tuple(
+        case.strategy for case, share in shares if share is not None and share >= LAUNCH_BOUND
+    )
+
+
 @dataclass(frozen=True)
 class ForwardAndBackward:
-    """One strategy in one size: seconds of a forward call and of a backward call."""
-
     forward: Case
     backward: Case
     forward_seconds: float
@@ -96,7 +157,6 @@ class ForwardAndBackward:
 
 
 def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward]:
-    """Return every case that was measured backward and forward."""
     seconds = {row.case: row.seconds_per_call for one in rankings for row in one.everyone}
     backward = [case for case in seconds if case.setting.phase is Phase.BACKWARD]
     return [
@@ -114,3 +174,39 @@ def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -
         if not kept or peak_bytes[row.case] < peak_bytes[kept[-1].case]:
             kept.append(row)
     return kept
+
+
+@dataclass(frozen=True)
+class CheapestFrom:
+    """From `calls` calls on, `strategy` has cost the least, the first call included."""
+
+    strategy: str
+    calls: int
+
+
+def cheapest_by_calls(ranking: Ranking, first: FirstCalls) -> tuple[CheapestFrom, ...]:
+    """Return which strategies cost the least in total, from one call to any number of them.
+
+    A strategy takes over only from one that it was shown to be faster than.
+    """
+    known = [row for row in ranking.rows if row.case in first]
+    if not known:
+        return ()
+    now = min(known, key=lambda row: (first[row.case], row.seconds_per_call))
+    found = [CheapestFrom(now.case.strategy, 1)]
+    while nexts := [(_calls(now, row, first), row) for row in known if _shown_faster(row, now)]:
+        calls, now = min(nexts, key=lambda item: (item[0], item[1].seconds_per_call))
+        found.append(CheapestFrom(now.case.strategy, max(calls, found[-1].calls)))
+    return tuple(found)
+
+
+def _shown_faster(row: RankedCase, other: RankedCase) -> bool:
+    shared = set(row.letters) & set(other.letters)
+    return not shared and row.seconds_per_call < other.seconds_per_call
+
+
+def _calls(now: RankedCase, later: RankedCase, first: FirstCalls) -> int:
+    """Return from which call on `later` has cost less, each one's first call being one of them."""
+    dearer = first[later.case] - first[now.case]
+    saved = now.seconds_per_call - later.seconds_per_call
+    return max(1, math.floor(1 + dearer / saved) + 1)

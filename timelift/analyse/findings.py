@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from timelift.analyse import across, break_even, costs, execution, quality, recommend
+from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
-from timelift.analyse.scaling.both import Scaling, scaling
+from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.stats import lifts, pooled
 from timelift.analyse.stats.first_calls import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
@@ -32,42 +32,34 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        """The ranking of every setting, in setting order."""
         return lifts.rank(self.run) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:
-        """The settings in which at least two lifts were measured."""
         return [one for one in self.rankings if len(one.rows) > 1]
 
     @cached_property
     def measured(self) -> Mapping[Case, Measurement]:
-        """The measurements of the run by case."""
         return {one.case: one for one in self.run.measurements}
 
     @cached_property
     def scaling(self) -> Scaling:
-        """How times grow, and where one strategy overtakes another."""
-        return scaling(self.run)
+        return scaling_of(self.run)
 
     @cached_property
     def across(self) -> Sequence[across.ExecutionPair]:
-        """What other ways of execution cost."""
         return across.pairs(self.run.measurements)
 
     @cached_property
     def first_calls(self) -> Mapping[Case, FirstCall]:
-        """The first calls with their intervals."""
         return first_calls(self.run.measurements)
 
     @cached_property
     def first_call_seconds(self) -> Mapping[Case, float]:
-        """The first calls as their launches tell them, in seconds."""
         return costs.positive_facts(self.run, "first_call_seconds")
 
     @cached_property
     def peak_bytes(self) -> Mapping[Case, float]:
-        """The peak memory of a call, in bytes."""
         return costs.positive_facts(self.run, "peak_bytes")
 
     @cached_property
@@ -81,21 +73,17 @@ class RunFindings:
 
     @cached_property
     def forward_and_backward(self) -> Sequence[costs.ForwardAndBackward]:
-        """The cases that were measured forward and backward."""
         return costs.forward_and_backward(self.rankings)
 
     @cached_property
     def costs_of(self) -> Mapping[Case, costs.Costs]:
-        """What follows from the time of each ranked case."""
         return costs.of_rankings(self.measured, self.rankings)
 
     @cached_property
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
-        """The strategies of each setting whose device waits for the next call."""
-        return {one.setting: execution.launch_bound(one, self.measured) for one in self.rankings}
+        return {one.setting: costs.launch_bound(one, self.measured) for one in self.rankings}
 
     def pooled(self, case: Case) -> pooled.Pooled:
-        """Return what pytest-benchmark tells of all samples of a case."""
         return pooled.pooled(self.measured[case].launches)
 
     @cached_property
@@ -114,39 +102,33 @@ class RunFindings:
 
     @cached_property
     def no_answers(self) -> Mapping[str, lifts.NoAnswer]:
-        """What each strategy that is no answer is instead."""
         return lifts.no_answers(self.run)
 
     @cached_property
-    def seen(self) -> quality.Seen:
-        """What was seen of the machine while the run went on."""
-        return quality.seen(self.run)
+    def machine_activity(self) -> quality.MachineActivity:
+        return quality.machine_activity(self.run)
 
     @cached_property
     def too_noisy(self) -> quality.TooNoisy | None:
-        """Where the precision that was asked for was not reached."""
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
     def everywhere(self) -> recommend.Recommendation | None:
-        """The strategy to use for all settings of all workloads together."""
         return recommend.recommend(self.rankings)
 
     @cached_property
     def recommended(self) -> tuple[recommend.ForWorkload, ...]:
-        """The strategy to use for each workload."""
         return recommend.for_workloads(self.rankings, self.first_call_seconds)
 
     @cached_property
     def recommended_at(self) -> Mapping[Setting, recommend.Recommendation]:
-        """The strategy to use in each setting by itself."""
         return recommend.recommend_each(self.rankings)
 
     @cached_property
-    def break_even(self) -> tuple[tuple[Ranking, tuple[break_even.Stage, ...]], ...]:
+    def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
         """From how many calls on which strategy has cost the least, setting by setting."""
         first = self.first_call_seconds
-        return tuple((one, break_even.stages(one, first)) for one in self.rankings)
+        return tuple((one, costs.cheapest_by_calls(one, first)) for one in self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

@@ -1,13 +1,13 @@
 """How quiet the machine was while a run went on, and what disturbed it where it was not."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import LaunchSamples, Run
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
@@ -17,8 +17,6 @@ _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
 class Disturbance(StrEnum):
-    """What kept a run from being precise."""
-
     OTHER_PROGRAMS = "other programs"
     OTHER_GUESTS = "other guests"
     CROWDED_THREADS = "crowded threads"
@@ -27,8 +25,8 @@ class Disturbance(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What was seen of the machine; None where nothing was looked at.
+class MachineActivity:
+    """What was observed of the machine during a run; None where nothing was looked at.
 
     `canary_spread` is the standard deviation of log seconds between launches; the other two are
     shares of the time, and periods in which the container's quota held the run back.
@@ -53,10 +51,9 @@ class TooNoisy:
     disturbances: tuple[Disturbance, ...]
 
 
-def seen(run: Run) -> Seen:
-    """Return what was seen of the machine."""
+def machine_activity(run: Run) -> MachineActivity:
     beats, held_back = _facts(run, "canary_seconds"), _facts(run, "throttled_periods")
-    return Seen(
+    return MachineActivity(
         canary_spread=_spread(beats) if len(beats) > 1 else None,
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
@@ -65,7 +62,6 @@ def seen(run: Run) -> Seen:
 
 
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
-    """Return where the asked precision was not reached; None where it was."""
     asked = _precision(run)
     widths = [
         row.known_to
@@ -102,21 +98,17 @@ def _spread(beats: Sequence[float]) -> float:
 
 def _facts(run: Run, name: str) -> list[float]:
     """Return a fact that all rivals of a setting share, once for each setting and launch."""
-    values = (fact_of(launch, name) for launch in _launches(run))
-    return [value for value in values if value is not None and value >= 0]
-
-
-def _launches(run: Run) -> Iterable[LaunchSamples]:
-    """Return one rival's launch for each setting and launch."""
-    return {
+    launches = {
         (one.case.setting, launch.number): launch
         for one in run.measurements
         for launch in one.launches
-    }.values()
+    }
+    values = (fact_of(launch, name) for launch in launches.values())
+    return [value for value in values if value is not None and value >= 0]
 
 
 def _precision(run: Run) -> float:
-    """Return the precision that was asked for, the default where the file does not tell."""
+    """Return the precision that was asked for, the default where the file has none."""
     try:
         asked = float(run.header.options.get("precision", RANK_MARGIN))
     except (TypeError, ValueError, OverflowError):

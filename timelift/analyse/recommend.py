@@ -14,9 +14,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.break_even import FirstCalls, stages
+from timelift.analyse.costs import FirstCalls, cheapest_by_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict
+from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
 
 #: Axes whose value a reader may miss where there was one.
@@ -24,8 +24,6 @@ _FIXED = ("seq_len", "batch", "phase", "mode", "device")
 
 
 class Why(StrEnum):
-    """What a recommendation rests on."""
-
     NEVER_SLOWER = "never shown slower"
     ONE_LAUNCH = "closest in one launch"
     FEW_LAUNCHES = "closest in few launches"
@@ -51,8 +49,8 @@ class Recommendation:
 
     `prices` are those of all strategies, the recommended one first, then the cheapest. `safe` are
     the strategies never shown slower than the best, in the order of their prices. `lost` are the
-    settings in which the recommended one was shown slower, the dearest first. `judged` is false
-    where no launches sufficed for a verdict.
+    settings in which the recommended one was shown slower, the dearest first. `has_verdict` is
+    false where no launches sufficed for a verdict.
     """
 
     why: Why
@@ -60,26 +58,23 @@ class Recommendation:
     safe: tuple[str, ...]
     lost: tuple[Ranking, ...]
     settings: int
-    judged: bool
+    has_verdict: bool
 
     @property
     def strategy(self) -> str:
-        """The recommended strategy."""
         return self.price.strategy
 
     @property
     def price(self) -> Price:
-        """What the recommended strategy costs at most."""
         return self.prices[0]
 
     @property
     def is_safe(self) -> bool:
-        """Whether the recommended strategy was nowhere shown slower."""
         return self.strategy in self.safe
 
     @property
     def is_answer(self) -> bool:
-        """Whether launches bound its price; else it is only the closest that was seen."""
+        """True if launches bound its price; else it is only the closest that was seen."""
         return self.price.bound
 
 
@@ -97,37 +92,36 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     prices = (first, *others)
     safe = tuple(one.strategy for one in prices if one.strategy in unbeaten)
     is_safe = first.strategy in unbeaten
-    judged = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
+    has_verdict = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
     return Recommendation(
-        why=_why(first, is_safe=is_safe, judged=judged),
+        why=_why(first, is_safe=is_safe, has_verdict=has_verdict),
         prices=prices,
         safe=safe,
         lost=() if is_safe else tuple(_lost(contests, first.strategy)),
         settings=len(contests),
-        judged=judged,
+        has_verdict=has_verdict,
     )
 
 
 def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]:
-    """Recommend a strategy for each setting by itself, where several were measured."""
     found = ((one.setting, recommend([one])) for one in rankings)
     return {setting: one for setting, one in found if one}
 
 
 def _never_slower(contests: Sequence[Ranking]) -> list[str]:
-    """Name the strategies that are nowhere shown slower than the best, in the order of their names.
+    """Return the strategies that are nowhere shown slower than the best, by name.
 
     One setting has its own verdicts, which hold together. Of all findings of slower over several,
-    at most 1 - `CONFIDENCE` are false in expectation (Benjamini and Hochberg 1995, Journal of the
-    Royal Statistical Society B 57(1), 289-300). A strategy that was missing somewhere, or had too
-    few launches to be found slower, is not named.
+    at most 1 - `CONFIDENCE` are false in expectation. A strategy that was missing somewhere, or had
+    too few launches to be found slower, is not named.
     """
     if len(contests) == 1:
         (only,) = contests
         found = [row for row in only.rows if _was_tested(row, only) and row.rank_low == 1]
         return sorted(row.case.strategy for row in found)
     rows = [row for one in contests for row in one.rows]
-    bar = _discovery_bar([row.p for row in rows if not math.isnan(row.p)])
+    p = np.array([row.p for row in rows if not math.isnan(row.p)])
+    bar = discovery_bar(p, 1 - CONFIDENCE)
     safe = [
         row.case.strategy
         for one in contests
@@ -138,16 +132,9 @@ def _never_slower(contests: Sequence[Ranking]) -> list[str]:
 
 
 def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
-    """Whether the row could have been found slower than the first, which is tested itself."""
+    """True if the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))
-
-
-def _discovery_bar(p: Sequence[float]) -> float:
-    """Return the largest p that is still a discovery; below 0 where none is."""
-    ordered = np.sort(np.asarray(p, dtype=float))
-    allowed = (1 - CONFIDENCE) * np.arange(1, len(ordered) + 1) / max(len(ordered), 1)
-    return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
 def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
@@ -160,12 +147,12 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
         yield Price(name, ratio, all(row.price_is_known for row in mine), len(mine))
 
 
-def _why(price: Price, *, is_safe: bool, judged: bool) -> Why:
+def _why(price: Price, *, is_safe: bool, has_verdict: bool) -> Why:
     if is_safe:
         return Why.NEVER_SLOWER
     if not price.bound:
         return Why.ONE_LAUNCH
-    return Why.LEAST_TO_LOSE if judged else Why.FEW_LAUNCHES
+    return Why.LEAST_TO_LOSE if has_verdict else Why.FEW_LAUNCHES
 
 
 def _lost(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
@@ -189,7 +176,6 @@ class ByAxis:
 
     @property
     def values(self) -> tuple[object, ...]:
-        """All values of the axis, in order."""
         return tuple(value for _, values in self.picks for value in values)
 
 
@@ -231,7 +217,6 @@ class ForWorkload:
 
 
 def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
-    """Recommend a strategy for every workload with contests, in order of their names."""
     groups: dict[str, list[Ranking]] = defaultdict(list)
     for ranking in rankings:
         if len(ranking.rows) > 1:
@@ -292,13 +277,12 @@ def _fixed(contests: Sequence[Ranking]) -> dict[str, object]:
 def _first_call(
     contests: Sequence[Ranking], strategy: str, first: FirstCalls
 ) -> FirstCallRange | None:
-    """Return how long the first call takes, and after how many calls a dear one has paid off."""
     cases = (row.case for one in contests for row in one.rows if row.case.strategy == strategy)
     seconds = [first[case] for case in cases if case in first]
     if not seconds:
         return None
-    later = [stage for one in contests for stage in stages(one, first)[1:]]
-    calls = [stage.calls - 1 for stage in later if stage.strategy == strategy]
+    later = [step for one in contests for step in cheapest_by_calls(one, first)[1:]]
+    calls = [step.calls - 1 for step in later if step.strategy == strategy]
     paid = (min(calls), max(calls)) if calls else None
     return FirstCallRange((min(seconds), max(seconds)), paid)
 

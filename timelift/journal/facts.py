@@ -50,7 +50,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     `first_call_seconds` includes the trace. `peak_bytes` of a call, or `peak_bytes_below` where it
     is too little to be read: of the host's memory in the first launch and in those that try a
-    suspect, of a GPU's in all. `valid_steps` are of one call. `steady` tells that the sample length
+    suspect, of a GPU's in all. `valid_steps` are of one call. `steady` is true if the sample length
     was found. `dropped_rounds` were lost since a rival retraced, `held_down_rounds` since a GPU's
     clocks were held down. `waited_share` is what all threads waited for a processor over the time
     of the rounds, `stolen_share` what a hypervisor took of the processors' time meanwhile,

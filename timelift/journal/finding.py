@@ -1,13 +1,23 @@
-"""Which run the user means: `latest`, a file, a folder, a machine, a name or a commit."""
+"""Journal files: which one the user means, what its header says, and where it can go on."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from timelift.case import Setting
 from timelift.errors import UserError, nearest
-from timelift.journal.lines import moment
-from timelift.journal.reading import header_of
+from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, moment
+from timelift.journal.machines import identity_of
+from timelift.journal.reading import (
+    BAD_RECORD,
+    DamagedLaunchError,
+    header_from,
+    parse_object,
+    places,
+    read_line,
+)
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
 #: their rivals are twins, not strategies.
@@ -15,10 +25,14 @@ SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
-#: Folders whose runs are found only where the folder itself is asked for.
+#: Folders whose runs are found only where the folder itself is named.
 APART = TWINS_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
+#: A header is one line; a longer first line is not one.
+_LONGEST_HEADER = 1 << 20
+#: The closing mark is shorter than this.
+_TAIL = 1 << 12
 
 
 def runs_under(folder: Path) -> list[Path]:
@@ -31,6 +45,11 @@ def runs_under(folder: Path) -> list[Path]:
         inside[:] = [name for name in inside if name not in APART]
         found += [Path(place, name) for name in names if name.endswith(".jsonl")]
     return sorted(path for path in found if path.is_file())
+
+
+def runs_and_baselines(root: Path) -> list[Path]:
+    """Return the journals under the folder of all results, those of its baselines last."""
+    return [*runs_under(root), *runs_under(root / BASELINE_FOLDER)]
 
 
 def latest(paths: Iterable[Path]) -> Path:
@@ -47,7 +66,6 @@ def started(path: Path) -> datetime:
 
 
 def find(root: Path, words: Sequence[str] = ()) -> list[Path]:
-    """Return one file for each word, or the newest run under the folder `root` if there is none."""
     return [find_run(root, word) for word in words or ("latest",)]
 
 
@@ -65,32 +83,35 @@ def find_run(root: Path, word: str) -> Path:
     known, baselines = runs_under(root), runs_under(kept)
     found = [path for path in known if _names(path, word)]
     found = found or [path for path in baselines if _names(path, word)]
-    found = found or _of_machine(root, word) or _of_machine(kept, word)
+    found = found or _in_folder_of(root, word) or _in_folder_of(kept, word)
     if not found:
         raise UserError(_unknown(root, word, [*known, *baselines]))
     return latest(found)
 
 
-def of_same_machine(root: Path, machine: str | None, except_for: Iterable[Path] = ()) -> list[Path]:
+def of_same_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
     """Return the runs and baselines of a machine in the order of their times, each time once."""
-    if machine is None:
+    if machine.name is None:
         return []
     seen = {started(path) for path in except_for}
-    runs = [*_of_machine(root, machine), *_of_machine(root / BASELINE_FOLDER, machine)]
+    named = [
+        path for one in (root, root / BASELINE_FOLDER) for path in _in_folder_of(one, machine.name)
+    ]
+    runs = [path for path in named if identity_of(header_of(path).machine) == identity_of(machine)]
     by_time = {started(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
-def _of_machine(folder: Path, word: str) -> list[Path]:
+def _in_folder_of(folder: Path, word: str) -> list[Path]:
+    """Return the runs in the folder of the machine of that name."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
     return runs_under(one) if inside and _is(one.is_dir) else []
 
 
-def _is(asked: Callable[[], bool]) -> bool:
-    """Test a path, whose name may be longer than any file's."""
+def _is(test: Callable[[], bool]) -> bool:
     try:
-        return asked()
+        return test()
     except OSError:
         return False
 
@@ -117,3 +138,86 @@ def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
     names = [path.stem for path in known]
     hint = f"the nearest are {nearest(word, names)}" if names else f"{str(root)!r} holds no run"
     return f"expected a run, a path, a folder or a commit, received {word!r}; {hint}"
+
+
+def head_of(path: Path) -> Header:
+    """Read the header of a file; raises OSError or one of BAD_RECORD where it has none."""
+    with path.open("rb") as file:
+        found = read_line(file.readline(_LONGEST_HEADER), [])
+    if not isinstance(found, Header):
+        raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
+            f"expected a header of journal schema {SCHEMA}, received another line"
+        )
+    return found
+
+
+def header_of(path: Path) -> Header:
+    """Read the header of a file, of whatever schema; an empty one where it has none.
+
+    A run that only a later timelift reads is still the latest, and refused when it is read.
+    """
+    try:
+        with path.open("rb") as file:
+            fields = parse_object(file.readline(_LONGEST_HEADER))
+        return header_from(fields, []) if fields.get("kind") == "run" else Header()
+    except (*BAD_RECORD, OSError):
+        return Header()
+
+
+def is_closed(path: Path) -> bool:
+    """True if the last line of a journal is its closing mark; raises OSError."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL))
+        last = file.read().rstrip().rpartition(b"\n")[2]
+    try:
+        return isinstance(read_line(last, []), End)
+    except BAD_RECORD:
+        return False
+
+
+#: What was played, by number of launch and setting.
+Played = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run to resume: its header, what was played, and how many bytes of its file to keep."""
+
+    path: Path
+    header: Header
+    kept_bytes: int = 0
+    played: Played = field(default_factory=dict)
+
+    @property
+    def cases(self) -> frozenset[str]:
+        """The labels of the cases that it was going to measure."""
+        return frozenset(self.header.planned or ())
+
+
+def read_past(path: Path) -> Past | None:
+    """Read what a run has played; None where the file has no header of this schema.
+
+    Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
+    they were played together and only together mean something.
+
+    Raises OSError where it cannot be read, ValueError where a measurement in it is damaged.
+    """
+    read = places(path.read_bytes())
+    first = next(read, None)
+    if first is None or not isinstance(first.line, Header) or first.torn:
+        return None
+    kept = first.end_bytes
+    played: dict[tuple[int, Setting], list[CaseInLaunch]] = {}
+    group: list[CaseInLaunch] = []
+    for place in read:
+        if place.torn:
+            break
+        if isinstance(place.error, DamagedLaunchError):
+            raise place.error
+        if isinstance(place.line, CaseInLaunch):
+            group.append(place.line)
+        if not group or len(group) >= (group[-1].rivals or 1):
+            for one in group:
+                played.setdefault((one.launch, one.case.setting), []).append(one)
+            group, kept = [], place.end_bytes
+    return Past(path, first.line, kept, played)

@@ -41,11 +41,11 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run tells of a strategy.
+    """What is recorded of a strategy.
 
-    `differs` says why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` says what it is a twin of and how it differs (`timelift.analyse.selftest.planted`); of
-    another side `against` holds `of`, the strategy that it is the other side of.
+    `differs` is why it is no lift, `meaning` holds the constants it declares. In a self-test
+    `planted` holds what it is a twin of and how it differs (`timelift.analyse.selftest.planted`);
+    of another side `against` holds `of`, the strategy that it is the other side of.
     """
 
     title: str | None = None
@@ -61,12 +61,11 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def twin_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
-        told = self.against if self.planted is UNSET else self.planted
-        return str(told.get("of")) if isinstance(told, dict) else ""
+        entry = self.against if self.planted is UNSET else self.planted
+        return str(entry.get("of")) if isinstance(entry, dict) else ""
 
     @property
     def other_side_of(self) -> str | None:
-        """The strategy that this one is the other side of, if any."""
         of = as_object(self.against).get("of")
         return of if isinstance(of, str) else None
 
@@ -100,8 +99,8 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first line of a journal.
 
     `options` and `asked` are the options with their values and as they were written, `cases` how
-    many were asked for, `planned` their labels, `sources` a digest of every file that was measured.
-    `damaged_against` says what is wrong with `against` where it could not be read.
+    many were selected, `planned` their labels, `sources` a digest of every file that was measured.
+    `damaged_against` is what is wrong with `against` where it could not be read.
     """
 
     id: str | None = None
@@ -126,9 +125,9 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return twins or self.against is not None or bool(self.damaged_against)
 
     def fields(self) -> dict[str, Any]:
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        told.setdefault("strategies", {})
-        return {"kind": "run", "schema": SCHEMA, **told}
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        found.setdefault("strategies", {})
+        return {"kind": "run", "schema": SCHEMA, **found}
 
 
 class CaseInLaunch(Struct, frozen=True, kw_only=True):
@@ -137,7 +136,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
     `seconds_per_call` has a value for each round, None where the rival sat it out: position `i` of
     every rival of the setting in the launch is the same moment. `rivals` lines were written
     together. The median is that of the samples that were played, see `median`; None in lines
-    of journals and baselines that do not tell it.
+    of journals and baselines without it.
     """
 
     case: Case
@@ -152,7 +151,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
 
     def fields(self) -> dict[str, Any]:
         """Return JSON-ready fields, the median before the samples, so that it is read soon."""
-        told = {
+        found = {
             "kind": "launch",
             "launch": self.launch,
             "rivals": self.rivals,
@@ -162,12 +161,12 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
             "median_seconds_per_call": self.median_seconds_per_call,
         }
         if self.status is Status.MEASURED:
-            told |= {
+            found |= {
                 "seconds_per_call": list(self.seconds_per_call),
                 "calls_per_sample": self.calls_per_sample,
                 "facts": self.facts.told(),
             }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class End(Struct, frozen=True, kw_only=True):
@@ -184,12 +183,13 @@ class End(Struct, frozen=True, kw_only=True):
 Line = Header | CaseInLaunch | End
 
 
-def median(ordered: Sequence[float]) -> float:
-    """Return the median of times in order.
+def median(seconds: Sequence[float | None]) -> float:
+    """Return the median of the samples that were played; there must be one.
 
     Of an even number it is the geometric mean of the two in the middle, since times are compared by
     their ratios.
     """
+    ordered = sorted(one for one in seconds if one is not None)
     count = len(ordered)
     return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
 
@@ -202,13 +202,13 @@ def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
     calls_per_sample: int,
     facts: Facts,
 ) -> CaseInLaunch:
-    """Return the line of a case that was measured, with its median."""
-    ordered = sorted(one for one in seconds_per_call if one is not None)
+    """Return the line of a measured case, with its median."""
+    was_played = any(one is not None for one in seconds_per_call)
     return CaseInLaunch(
         case=case,
         launch=launch,
         rivals=rivals,
-        median_seconds_per_call=median(ordered) if ordered else None,
+        median_seconds_per_call=median(seconds_per_call) if was_played else None,
         seconds_per_call=seconds_per_call,
         calls_per_sample=calls_per_sample,
         facts=facts,
@@ -221,7 +221,7 @@ def as_object(value: object) -> Mapping[str, Any]:
 
 
 def moment(text: str) -> datetime:
-    """Read a date or a time, in UTC unless it says otherwise; raises ValueError."""
+    """Read a date or a time, in UTC unless it names another zone; raises ValueError."""
     try:
         found = datetime.fromisoformat(text)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)

@@ -2,23 +2,27 @@
 
 Nothing in a file is trusted, and nothing that it names is ever executed. `msgspec` reads the usual
 line; what it refuses is read again by `json`, which takes half a surrogate and a byte order mark.
+
+`read_lines` reads everything. A history needs one number a case and launch, its median: for it
+`read_medians` passes over the samples wherever the line has their median, so that a year of nightly
+runs is read in seconds. Any line but the usual one it reads with the same care as `read_lines`.
 """
 
 import json
 import math
 import re
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
+from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
-from timelift.journal.facts import Facts
-from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line
-from timelift.journal.lines import median as median_of
+from timelift.journal.facts import EXACT, Facts
+from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line, median
 
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
 SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
@@ -27,10 +31,6 @@ BAD_RECORD = (ValueError, OverflowError, RecursionError)
 #: The largest size an axis can have: sizes are 32-bit in every backend.
 LARGEST_SIZE = 2**31 - 1
 _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
-#: A header is one line; a longer first line is not one.
-_LONGEST_HEADER = 1 << 20
-#: The closing mark is shorter than this.
-_TAIL = 1 << 12
 #: What `msgspec` calls the types of JSON.
 _IN_WORDS = {
     "str": "a text",
@@ -42,10 +42,18 @@ _IN_WORDS = {
     "object": "an object",
 }
 _EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+#: How the lines begin that hold no samples.
+_OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
+#: Fields of a header that are read together, for all of them or for none.
+_AGAINST = ("against", "damaged_against")
+_Count = Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
+_PositiveInt = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 
+#: Facts that repeat themselves, in the order of `EXACT_FACTS`.
+Exact = tuple[float | None, ...]
 #: Where what is wrong with single fields is put, in sentences.
 Damage = list[str]
-_Any = TypeVar("_Any", bound=msgspec.Struct)
+_Type = TypeVar("_Type", bound=Struct)
 
 
 class OtherSchemaError(ValueError):
@@ -58,9 +66,9 @@ class DamagedLaunchError(ValueError):
 
 @dataclass(frozen=True)
 class Place:
-    """A line where it stands: its number from 1, and the bytes of the file up to its end.
+    """A line and where it is: its number from 1, and the bytes of the file up to its end.
 
-    `line` is None where nothing of it can be used, and `error` says why; `damage` is what is wrong
+    `line` is None where nothing of it can be used, and `error` is why; `damage` is what is wrong
     with single fields. A line that is `torn` has no end: the run was cut off while it wrote it.
     """
 
@@ -131,46 +139,45 @@ def header_from(fields: Mapping[str, Any], damage: Damage) -> Header:
         return msgspec.structs.replace(found, against=msgspec.convert(against, Against | None))
     except msgspec.ValidationError as error:
         if not isinstance(against, dict):
-            damage.append(_sentence("against", "an object", against))
+            damage.append(_damage_sentence("against", "an object", against))
             return found
         return msgspec.structs.replace(found, damaged_against=str(error).replace("`", ""))
 
 
-_AGAINST = ("against", "damaged_against")
-
-
 def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaunch:
     """Read the fields of a case in a launch; raises ValueError naming the wrong field."""
-    status, median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
+    status, stored_median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
     seconds = samples(fields.get("seconds_per_call")) if measured else ()
-    if measured and isinstance(median, int | float):
-        median = _checked_median(float(median), seconds, damage)
+    if measured and isinstance(stored_median, int | float):
+        stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
         launch=whole("launch", fields.get("launch"), smallest=1),
         rivals=rivals if isinstance(rivals, int) else None,
         status=status,
         reason=str(fields.get("reason") or ""),
-        median_seconds_per_call=median if isinstance(median, float) else None,
+        median_seconds_per_call=stored_median if isinstance(stored_median, float) else None,
         seconds_per_call=seconds,
-        calls_per_sample=_calls(fields) if measured else 1,
+        calls_per_sample=_calls_per_sample(fields) if measured else 1,
         facts=lenient(Facts, fields.get("facts", {}), damage, "facts") if measured else Facts(),
     )
 
 
-def _checked_median(told: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
-    """Return a median that is that of the samples, else None: a history would believe it."""
-    right = median_of(sorted(one for one in seconds if one is not None))
-    if not math.isclose(told, right, rel_tol=1e-9):
-        damage.append(_sentence("median_seconds_per_call", f"that of the samples, {right!r}", told))
-        return None
-    return told
-
-
-def _calls(fields: Mapping[str, Any]) -> int:
+def _calls_per_sample(fields: Mapping[str, Any]) -> int:
     return whole("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
+
+
+def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
+    """Return a median that is that of the samples, else None: a history would believe it."""
+    right = median(seconds)
+    if not math.isclose(stored, right, rel_tol=1e-9):
+        damage.append(
+            _damage_sentence("median_seconds_per_call", f"that of the samples, {right!r}", stored)
+        )
+        return None
+    return stored
 
 
 def case_from(fields: object) -> Case:
@@ -207,28 +214,27 @@ def samples(values: object) -> list[float | None]:
     return values
 
 
-def lenient(kind: type[_Any], fields: object, damage: Damage, within: str = "") -> _Any:
+def lenient(kind: type[_Type], fields: object, damage: Damage, within: str = "") -> _Type:
     """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
         pass
     if not isinstance(fields, dict):
-        damage.append(_sentence(within, "an object", fields))
+        damage.append(_damage_sentence(within, "an object", fields))
         return kind()
     kept = {}
     for one in msgspec.structs.fields(kind):
         if one.name in fields:
             name = f"{within}.{one.name}" if within else one.name
             try:
-                kept[one.name] = _field(one.type, fields[one.name], damage, name)
+                kept[one.name] = _convert_field(one.type, fields[one.name], damage, name)
             except msgspec.ValidationError as error:
-                damage.append(_sentence(name, _expected(error), fields[one.name]))
+                damage.append(_damage_sentence(name, _expected_type(error), fields[one.name]))
     return kind(**kept)
 
 
-def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
-    """Convert a field; a field that holds structs is read field by field."""
+def _convert_field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
     if _has_defaults(kind) and isinstance(value, dict):
         return lenient(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
@@ -240,50 +246,91 @@ def _field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
 
 
 def _has_defaults(kind: Any) -> bool:
-    struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    struct = isinstance(kind, type) and issubclass(kind, Struct)
     return struct and not any(one.required for one in msgspec.structs.fields(kind))
 
 
-def _expected(error: msgspec.ValidationError) -> str:
+def _expected_type(error: msgspec.ValidationError) -> str:
     found = _EXPECTED.fullmatch(str(error))
     kind = found[1].replace("`", "").replace(" | null", "") if found else str(error)
     return _IN_WORDS.get(kind, kind)
 
 
-def _sentence(name: str, expected: str, value: object) -> str:
+def _damage_sentence(name: str, expected: str, value: object) -> str:
     return f"{name}: expected {expected}, received {reprlib.repr(value)}, so it is left out"
 
 
-def head_of(path: Path) -> Header:
-    """Read the header of a file; raises OSError or one of BAD_RECORD where it has none."""
-    with path.open("rb") as file:
-        found = read_line(file.readline(_LONGEST_HEADER), [])
-    if not isinstance(found, Header):
-        raise ValueError(  # noqa: TRY004 - as whatever is wrong with a file
-            f"expected a header of journal schema {SCHEMA}, received another line"
-        )
-    return found
+class Median(NamedTuple):
+    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
 
-
-def header_of(path: Path) -> Header:
-    """Read the header of a file, of whatever schema; an empty one where it has none.
-
-    A run that only a later timelift reads is still the latest, and refused when it is read.
+    `exact` are its facts that repeat themselves.
     """
-    try:
-        with path.open("rb") as file:
-            fields = parse_object(file.readline(_LONGEST_HEADER))
-        return header_from(fields, []) if fields.get("kind") == "run" else Header()
-    except (*BAD_RECORD, OSError):
-        return Header()
+
+    case: Case
+    launch: int
+    log_seconds: float
+    canary_seconds: float | None
+    exact: Exact
 
 
-def is_closed(path: Path) -> bool:
-    """True if the last line of a journal is its closing mark; raises OSError."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        last = file.read().rstrip().rpartition(b"\n")[2]
+class _UsualFacts(Struct, frozen=True, gc=False):
+    canary_seconds: float | None = None
+    traces: _Count | None = None
+    graph_nodes: _Count | None = None
+    weights: _Count | None = None
+
+
+class _UsualLine(Struct, tag_field="kind", tag="launch", gc=False):
+    launch: _PositiveInt
+    case: Raw
+    status: Literal["measured"]
+    seconds_per_call: Raw
+    median_seconds_per_call: Annotated[float, Meta(gt=SHORTEST_SECONDS, lt=LONGEST_SECONDS)] = 0.0
+    calls_per_sample: _PositiveInt = 1
+    facts: _UsualFacts = _UsualFacts()
+
+
+_usual = msgspec.json.Decoder(_UsualLine).decode
+_seconds = msgspec.json.Decoder(list[float | None]).decode
+
+
+def medians(lines: Iterable[bytes]) -> Iterator[Median]:
+    for line in lines:
+        if not line or line.startswith(_OTHER_KINDS):
+            continue
+        try:
+            yield _quick_median(line)
+        except (msgspec.MsgspecError, UnicodeError, *BAD_RECORD):
+            yield from _careful_median(line)
+
+
+def _quick_median(line: bytes) -> Median:
+    one = _usual(line)
+    seconds = one.median_seconds_per_call or median(samples(_seconds(one.seconds_per_call)))
+    facts = one.facts
+    exact = _shared(tuple(getattr(facts, name) for name in EXACT))
+    log = math.log(seconds)
+    return Median(_case_of(bytes(one.case)), one.launch, log, facts.canary_seconds, exact)
+
+
+def _careful_median(line: bytes) -> Iterator[Median]:
     try:
-        return isinstance(read_line(last, []), End)
+        one = read_line(line, [])
     except BAD_RECORD:
-        return False
+        return
+    if isinstance(one, CaseInLaunch):
+        lost = one.status is not Status.MEASURED
+        log = math.nan if lost else math.log(median(one.seconds_per_call))
+        exact = _shared(tuple(one.facts.number(name) for name in EXACT))
+        yield Median(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
+
+
+@lru_cache(maxsize=1 << 14)
+def _shared(exact: Exact) -> Exact:
+    """Return one tuple for all that are equal, since facts hardly change in a year."""
+    return exact
+
+
+@lru_cache(maxsize=1 << 14)
+def _case_of(text: bytes) -> Case:
+    return case_from(json.loads(text))

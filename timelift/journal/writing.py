@@ -16,9 +16,9 @@ from timelift.journal.lines import End, Header, Line, utc_now
 class Journal:
     """An append-only file of JSON lines, each on disk before the next begins.
 
-    With `kept_bytes` a run goes on: its file is cut there, and the header stands in it.
+    With `kept_bytes` a run is resumed: its file, which has a header, is cut there.
 
-    `exit_word` is what the closing mark will say where nothing is raised.
+    `exit_word` is what the closing mark holds where nothing is raised.
     """
 
     def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
@@ -51,7 +51,6 @@ class Journal:
             ) from error
 
     def close(self, exit_word: str) -> None:
-        """Write the closing mark, where the disk still takes it."""
         with contextlib.suppress(UserError):
             self.append(End(exit=exit_word, ended=utc_now()))
         with contextlib.suppress(OSError):
@@ -76,7 +75,6 @@ def as_text(fields: Mapping[str, Any]) -> str:
 
 
 def write_whole(path: Path, lines: Iterable[Line]) -> None:
-    """Write a journal whole or not at all; raises OSError where the folder does not allow it."""
     replace_text(path, "".join(map(written, lines)))
 
 

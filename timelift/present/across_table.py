@@ -1,17 +1,20 @@
-"""What another backend, device or mode costs: lines for the terminal, a table, all of it as CSV.
+"""What another backend, device or mode costs: tables for the terminal and the page, all as CSV.
 
 Names are as the file wrote them: a renderer escapes them for its place.
 """
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter, itemgetter
+
+from rich.console import Console
 
 from timelift.analyse.across import ExecutionPair
 from timelift.analyse.stats.verdicts import Comparison
-from timelift.present.execution import modes
+from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
+from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import three_figures
 
 #: So many settings of an axis are in the terminal; the CSV has the rest.
@@ -19,29 +22,25 @@ SETTINGS = 4
 _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "threads": "threads"}
 
 
-def lines(found: Sequence[ExecutionPair]) -> Iterator[str]:
-    """Return it in a few lines, an axis after the other."""
+def show(found: Sequence[ExecutionPair], console: Console) -> None:
+    """Print a table for the first settings of each axis: a row a strategy, a column a way."""
     for axis, of_axis in itertools.groupby(found, key=lambda pair: pair.axis):
-        yield from _axis(axis, list(of_axis))
-
-
-def _axis(axis: str, found: Sequence[ExecutionPair]) -> Iterator[str]:
-    usual = " or ".join(dict.fromkeys(str(pair.values[0]) for pair in found))
-    yield (
-        f"across {_PLURALS[axis]}: times the seconds a call takes with {usual}, "
-        "with the 95 % interval over launches"
-    )
-    if axis in {"backend", "mode"}:
-        yield f"  {meaning(found)}"
-    by_setting: dict[str, dict[str, list[ExecutionPair]]] = {}
-    for pair in found:
-        strategies = by_setting.setdefault(pair.usual.setting.label, {})
-        strategies.setdefault(pair.usual.strategy, []).append(pair)
-    for label, strategies in itertools.islice(by_setting.items(), SETTINGS):
-        yield f"  {label}"
-        yield from _rows(strategies)
-    if len(by_setting) > SETTINGS:
-        yield f"  and {len(by_setting) - SETTINGS} more settings: see across.csv"
+        pairs = list(of_axis)
+        usual = " or ".join(dict.fromkeys(str(pair.values[0]) for pair in pairs))
+        what = f"times the seconds a call takes with {usual}"
+        show_heading(console, f"across {_PLURALS[axis]}: {what}, with 95 % intervals over launches")
+        if axis in {"backend", "mode"}:
+            show_note(console, meaning(pairs))
+        by_setting: dict[str, list[ExecutionPair]] = {}
+        for pair in pairs:
+            by_setting.setdefault(pair.usual.setting.label, []).append(pair)
+        for label, of_setting in itertools.islice(by_setting.items(), SETTINGS):
+            show_heading(console, label)
+            table = of_one_setting(of_setting)
+            show_table(table, console, [""] * len(table.rows))
+        if len(by_setting) > SETTINGS:
+            more = len(by_setting) - SETTINGS
+            show_note(console, f"and {more} more settings: see across.csv")
 
 
 def meaning(found: Iterable[ExecutionPair]) -> str:
@@ -49,18 +48,20 @@ def meaning(found: Iterable[ExecutionPair]) -> str:
     return modes(case.setting for pair in found for case in (pair.usual, pair.other))
 
 
-def _rows(strategies: dict[str, list[ExecutionPair]]) -> Iterator[str]:
-    widest = max(map(len, strategies))
-    cells = {name: [_cell(pair) for pair in pairs] for name, pairs in strategies.items()}
-    columns = itertools.zip_longest(*cells.values(), fillvalue="")
-    widths = [max(map(len, column)) for column in columns]
-    for name, row in cells.items():
-        padded = (f"{cell:{width}}" for cell, width in zip(row, widths, strict=False))
-        yield f"    {name:{widest}}  {'   '.join(padded)}".rstrip()
+def of_one_setting(found: Iterable[ExecutionPair]) -> Table:
+    """Return one row a strategy, and a column for each other way that any was executed in."""
+    rows: dict[str, dict[str, str]] = {}
+    for pair in found:
+        cells = rows.setdefault(pair.usual.strategy, {})
+        cells[str(pair.values[1])] = f"{ratio(pair.comparison)} {pair.comparison.verdict}"
+    others = dict.fromkeys(way for cells in rows.values() for way in cells)
+    columns = (Column(way, value=_cell(way), right=True) for way in others)
+    strategy = Column("strategy", value=itemgetter(0))
+    return Table("across", "Across", (strategy, *columns), list(rows.items()))
 
 
-def _cell(pair: ExecutionPair) -> str:
-    return f"{pair.values[1]} {ratio(pair.comparison)} {pair.comparison.verdict}"
+def _cell(way: str) -> Callable[[tuple[str, Mapping[str, str]]], str | None]:
+    return lambda row: row[1].get(way)
 
 
 def ratio(found: Comparison) -> str:
@@ -106,10 +107,8 @@ def sheets(found: Sequence[ExecutionPair]) -> dict[str, str]:
     return {"across.csv": csv_of_values(across(found))} if found else {}
 
 
-def page_tables(found: Sequence[ExecutionPair]) -> tuple[Table, ...]:
-    """Return the table as the page shows it, if it has a row."""
-    if not found:
-        return ()
-    axes = varying(pair.usual for pair in found)
-    names = ("strategy", "axis", "usual", "other", *axes, "ratio", "low", "high", "verdict")
-    return (across(found).pick(*names),)
+def page_tables(found: Sequence[ExecutionPair]) -> Iterator[Table]:
+    if found:
+        axes = varying(pair.usual for pair in found)
+        names = ("strategy", "axis", "usual", "other", *axes, "ratio", "low", "high", "verdict")
+        yield across(found).pick(*names)

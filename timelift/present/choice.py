@@ -7,9 +7,16 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.choose.answers import Alternative, Basis, Choice, Doubt, Undecided
 from timelift.analyse.choose.decide import DEAREST
-from timelift.analyse.choose.question import ChooseQuestion, Goal
+from timelift.analyse.choose.question import (
+    Alternative,
+    Basis,
+    Choice,
+    ChooseQuestion,
+    Doubt,
+    Goal,
+    Undecided,
+)
 from timelift.case import Setting, TimeAxis
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE
@@ -85,7 +92,7 @@ _DOUBTS = {
     Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
     Doubt.NOT_SURE: "the settings around it are not sure enough",
     Doubt.FACT_UNKNOWN: "the run does not know it of two strategies: {fact}",
-    Doubt.FACT_SILENT: "{fact} of {names} is not known, and may be the least",
+    Doubt.FACT_MISSING: "{fact} of {names} is not known, and may be the least",
 }
 _BASES = {
     Basis.FASTEST_AT_BOTH: "{best} is fastest at both",
@@ -141,12 +148,12 @@ def _value(goal: Goal, choice: Choice) -> str:
 
 def _basis(choice: Choice) -> str:
     many = f"{choice.launches} launch{'es' if choice.launches > 1 else ''}"
-    if choice.place.measured:
+    if choice.position.measured:
         return f", from {many}"
-    corners = choice.place.corners
-    if choice.place.axis:
-        low, high = (getattr(one, choice.place.axis) for one in corners)
-        where = f"between {low} and {high} {_UNITS[choice.place.axis]}"
+    corners = choice.position.corners
+    if choice.position.axis:
+        low, high = (getattr(one, choice.position.axis) for one in corners)
+        where = f"between {low} and {high} {_UNITS[choice.position.axis]}"
     else:
         first, last = corners[0], corners[-1]
         where = f"between {first.seq_len} and {last.seq_len} steps, batch {first.batch} and "

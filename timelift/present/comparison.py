@@ -5,49 +5,55 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import CaseBetween, ComparedRun, TwoRuns
+from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRuns
+from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
+from timelift.case import Case
 from timelift.escape import plain
-from timelift.present.changed import STYLES, interval, percent
-from timelift.present.comparison_notes import ROWS, case_name, ending, notes, shown
-from timelift.present.differences import in_words
+from timelift.present.changed import (
+    STYLES,
+    differences_in_words,
+    fact_in_words,
+    interval,
+    percent,
+)
+from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
-from timelift.present.terminal import show_line, show_table
+from timelift.present.terminal import show_line, show_note, show_table
 from timelift.present.units import MILLISECONDS
 
-#: What is said of a case on another machine, where nothing can be suspect.
+#: So many rows are printed beside the suspects, and so many cases in a list.
+ROWS, NAMES = 20, 6
+#: What stands for a state where the machines differ, so that nothing can be suspect.
 _ADVISED = {ChangeState.SUSPECT: "slower there"}
 
 
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
-    """Print everything, the worst first; `rows` limits the table beyond the suspects."""
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    judged = shown(compared.findings, rows)
-    if judged:
+    found = shown(compared, rows)
+    if found:
         console.print()
-        styles = [STYLES.get(one.state, "") for one in judged]
-        show_table(cases(judged, compared), console, styles)
+        styles = [STYLES.get(one.state, "") for one in found]
+        show_table(cases(found, compared), console, styles)
     for line in notes(compared, rows):
-        console.print(Padding.indent(Text(plain(line)), 2))
+        show_note(console, line)
     for line in ending(compared, rows):
         console.print(Text(plain(line)), soft_wrap=True)
 
 
 def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
-    """Write which runs, what drifted between them, and what the canary says of the machine."""
-    yield "old", _run(compared.old.run, compared.decision.old)
-    yield "new", _run(compared.new.run, compared.decision.new)
+    yield "old", _run(compared.old, compared.decision.old)
+    yield "new", _run(compared.new, compared.decision.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
-    if compared.findings.drift:
-        yield "drift", in_words(compared.findings.drift)
-    if math.isfinite(compared.findings.canary):
-        yield "canary", f"{percent(compared.findings.canary)} for a fixed piece of work"
+    if compared.drift:
+        yield "drift", differences_in_words(compared.drift)
+    if math.isfinite(compared.canary):
+        yield "canary", f"{percent(compared.canary)} for a fixed piece of work"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -59,39 +65,132 @@ def _run(run: Run, commit: str) -> str:
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
 
 
-def cases(judged: Sequence[CaseBetween], compared: TwoRuns) -> Table:
+def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
+    """Return the rows that are printed: all suspects, and so many more."""
+    return compared.cases[: compared.suspect_rows + rows]
+
+
+def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
-    side = _rank if compared.advisory else _seconds
+    side = _place if compared.advisory else _seconds
     columns = (
-        Column("case", value=lambda one: case_name(one.shift.case)),
+        Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: _state(one, compared)),
         number("change", value=attrgetter("change.shift"), format=percent),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
-        side("old", compared.old),
-        side("new", compared.new),
+        side("old"),
+        side("new"),
         number("beside", value=attrgetter("shift.rivals"), rank=4),
         Column("launches", value=_launches, rank=5, right=True),
     )
-    return Table("cases", "Cases of two runs", columns, judged)
+    return Table("cases", "Cases of two runs", columns, found)
+
+
+def case_name(case: Case) -> str:
+    """Name a case, the strategy first: long names are cut at their end."""
+    return f"{case.strategy}, {case.setting.label}"
 
 
 def _state(one: CaseBetween, compared: TwoRuns) -> str:
     return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
-def _seconds(name: str, side: ComparedRun) -> Column:
-    return number(name, value=lambda one: side.seconds[one.shift.case], unit=MILLISECONDS, rank=3)
+def _seconds(side: str) -> Column:
+    return number(side, None, attrgetter(f"{side}.seconds_per_call"), unit=MILLISECONDS, rank=3)
 
 
-def _rank(name: str, side: ComparedRun) -> Column:
-    return Column(f"{name} rank", value=lambda one: _place(one, side), rank=3, right=True)
-
-
-def _place(one: CaseBetween, side: ComparedRun) -> str:
-    place, rivals = side.rank(one.shift.case)
-    return f"{place} of {rivals}"
+def _place(side: str) -> Column:
+    text = "{0.place} of {0.rivals}".format
+    return Column(f"{side} rank", value=attrgetter(side), format=text, rank=3, right=True)
 
 
 def _launches(one: CaseBetween) -> str:
     before, after = one.shift.launches
     return f"{before} + {after}"
+
+
+def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
+    """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
+    hidden = len(compared.cases) - len(shown(compared, rows))
+    if hidden:
+        yield f"and {hidden} more cases, which became less slow; --all shows them"
+    yield from _listed("new", compared.added)
+    yield from _listed("removed", compared.removed)
+    for case, one in compared.lost.items():
+        why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
+        yield f"no longer measured: {case_name(case)}: {why}"
+    if compared.advisory:
+        return
+    facts = sorted(compared.facts, key=lambda change: not change.worse)
+    yield from map(_fact, facts[:rows])
+    if len(facts) > rows:
+        yield f"and {len(facts) - rows} more facts that changed; --all shows them"
+    yield from _settings(compared)
+
+
+def _listed(what: str, found: Sequence[Case]) -> Iterator[str]:
+    if found:
+        more = f" and {len(found) - NAMES} more" if len(found) > NAMES else ""
+        yield f"{what}: {'; '.join(map(case_name, found[:NAMES]))}{more}"
+
+
+def _fact(change: FactChange) -> str:
+    state = ChangeState.SUSPECT if change.worse else "better"
+    return f"{state}: {case_name(change.case)}: {fact_in_words(change)}"
+
+
+def _settings(compared: TwoRuns) -> Iterator[str]:
+    """Write which settings became slower as a whole; all of them are one sentence."""
+    slower = compared.suspect_settings
+    if compared.all_settings_slower:
+        least = min(shift.shift for shift in slower.values())
+        yield (
+            f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
+            "beside the canary: something that all share, or other work on the machine"
+        )
+        return
+    for setting, shift in slower.items():
+        yield (
+            f"suspect: {shift.share:.0%} of {shift.cases} rivals of {setting.label} moved together,"
+            f" by {percent(shift.shift)} beside the canary"
+        )
+
+
+def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
+    many = len(compared.cases)
+    if compared.advisory:
+        yield f"{many} cases beside each other; advisory, since the machines differ"
+    elif not compared.any_suspect:
+        usual = percent(compared.usually_visible)
+        visible = f"; the median case would be one if it were {usual} slower"
+        yield f"no suspects among {many} cases{visible if compared.cases else ''}"
+    else:
+        yield from _decisions(compared, compared.suspects, rows)
+
+
+def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:
+    settings, many = compared.suspect_settings, len(compared.cases)
+    parts = [f"{len(suspects)} suspects among {many} cases"] if suspects else []
+    parts += [f"{len(settings)} settings as a whole"] if settings else []
+    yield (
+        f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
+        f"slow-down: {_how_to_decide(compared.decision)}"
+    )
+    for case in suspects[:rows]:
+        yield f"  {to_decide(case, compared.decision)}"
+    if len(suspects) > rows:
+        yield f"  and {len(suspects) - rows} more; --all shows them"
+    if compared.packages_drifted:
+        yield (
+            "versions or flags drifted, too, and both sides of a revision run on the same; "
+            "what races another interpreter is: pytest bench/ --against-python PYTHON"
+        )
+
+
+def _how_to_decide(found: Decision) -> str:
+    if found.same_code:
+        return f"both measured commit {found.new}, so it was not the code; measure again with"
+    if not found.old:
+        return "the old run has no commit to race against; measure again with"
+    place = f", with {found.new} checked out," if found.new else ""
+    return f"what decides{place} is"

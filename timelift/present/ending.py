@@ -7,7 +7,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.stats.rival import Ranking
-from timelift.present import prices, quality, recommended, trust
+from timelift.present import conditions, recommended, trust
 from timelift.present.styled import Style, StyledLine
 
 #: So many settings have a line of their own; the report has the rest.
@@ -17,7 +17,7 @@ SETTINGS = 12
 def lines(found: RunFindings, path: Path) -> Iterator[str]:
     """Write what a run that has ended found, and how to read it."""
     yield from answers(found)
-    yield from quality.too_noisy(found.too_noisy)
+    yield from conditions.too_noisy(found.too_noisy)
     yield how_to_read(path)
 
 
@@ -59,5 +59,5 @@ def answers(found: RunFindings) -> Iterator[str]:
 def _answer(found: Ranking, best: Recommendation) -> str:
     if not best.is_answer:
         return f"{best.strategy} was fastest in one launch, which is no verdict"
-    costs = prices.sentences(found, best.strategy)
+    costs = recommended.price_sentences(found, best.strategy)
     return "; ".join([recommended.at_setting(found, best), *costs])

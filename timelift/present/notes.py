@@ -8,7 +8,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.planted import MARK as TWIN
-from timelift.present import prices, recommended
+from timelift.present import recommended
 
 #: What a look-alike's name is followed by in a table.
 MARK = " (no lift)"
@@ -47,7 +47,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
     else:
         yield recommended.at_setting(ranking, best)
         if best.is_answer:
-            yield from prices.sentences(ranking, best.strategy)
+            yield from recommended.price_sentences(ranking, best.strategy)
         yield from undecided(ranking)
 
 

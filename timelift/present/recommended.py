@@ -1,13 +1,13 @@
-"""What is recommended, in the words that page, terminal, Markdown and GitHub's summary share."""
+"""What is recommended and what it costs, in the words that every surface shares."""
 
 from collections.abc import Iterator
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import Recommendation, Why
-from timelift.analyse.stats.rival import Ranking
+from timelift.analyse.recommend import Price, Recommendation, Why
+from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
-from timelift.present import prices
 from timelift.present.styled import Style, StyledLine
+from timelift.present.units import three_figures
 
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
@@ -19,10 +19,11 @@ _WHY = {
 }
 #: What the recommended strategy of a setting is called if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
+#: From this ratio on a price is written as times the best.
+_TIMES = 1.5
 
 
 def why(one: Recommendation) -> str:
-    """Write what a recommendation rests on."""
     where = "its one setting" if one.settings == 1 else f"all {one.settings} settings"
     return _WHY[one.why].format(where)
 
@@ -49,20 +50,66 @@ def over_settings(found: RunFindings) -> Iterator[str]:
 def _for_workload(one: Recommendation) -> str:
     close = [name for name in one.safe if name != one.strategy]
     beside = f"; nor was {', '.join(close)}" if close and one.is_safe else ""
-    costs = f"; costs {prices.worst(one.price)}" if one.is_answer else ""
+    costs = f"; costs {worst_price(one.price)}" if one.is_answer else ""
     return f"{one.strategy}, {why(one)}{beside}{costs}"
 
 
 def everywhere(one: Recommendation | None) -> Iterator[str]:
-    """Write of several settings together which strategies are safe in all of them."""
     if one is None or one.settings == 1:
         return
     if one.safe:
         names = ", ".join(one.safe)
         text = f"never shown slower than the best, in {one.settings} settings: {names}"
         yield StyledLine(text, Style.OVERALL)
-    elif not one.judged:
+    elif not one.has_verdict:
         yield StyledLine(f"fewer than {MIN_LAUNCHES} launches give no verdict", Style.DOUBT)
     else:
         text = f"no strategy stayed unbeaten in all {one.settings} settings"
         yield StyledLine(text, Style.DOUBT)
+
+
+def price_in_words(low: float, high: float) -> str:
+    """Write what is paid over the best: as per cent more while that is little, else as times."""
+    if high < _TIMES:
+        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
+    return f"{low:.3g} to {high:.3g} times the best"
+
+
+def price_sentence(row: RankedCase) -> str:
+    strategy, (low, high) = row.case.strategy, row.price
+    if not row.price_is_known:
+        return f"what choosing `{strategy}` costs over the best is not known from one launch"
+    if row.surely_costs:
+        return f"`{strategy}` costs {price_in_words(low, high)}"
+    return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
+
+
+def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
+    """Write what a strategy costs, if anything, and what the last of the setting does."""
+    row, last = ranking.row(strategy), ranking.rows[-1]
+    if row.may_cost:
+        yield price_sentence(row)
+    if last.surely_costs and last is not row:
+        yield price_sentence(last)
+
+
+def price_at(ranking: Ranking, strategy: str) -> str:
+    """Write what a beaten strategy costs in a setting, and beside which other."""
+    best = ranking.rows[0].case.strategy
+    return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
+
+
+def worst_price(one: Price) -> str:
+    """Write the price of a strategy in its worst setting."""
+    if one.ratio < _TIMES:
+        price = f"at most {100 * (one.ratio - 1):.1f} % over the best"
+    else:
+        price = f"up to {three_figures(one.ratio)} times the best"
+    return price if one.bound else f"{price} (seen, no interval)"
+
+
+def short_price(one: Price) -> str:
+    """Write the same price in a table whose caption tells over what."""
+    if one.ratio < _TIMES:
+        return f"{100 * (one.ratio - 1):.1f} % more"
+    return f"{three_figures(one.ratio)} times"

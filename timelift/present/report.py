@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from timelift.analyse.findings import RunFindings
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.present import case_table, execution, quality, recommended
+from timelift.present import case_table, conditions, recommended
 from timelift.present.head import head, trust_in_words
 from timelift.present.notes import losses, meanings, titles, verdicts
 from timelift.present.tables import Table, markdown_lines
@@ -53,8 +53,7 @@ def report(found: RunFindings) -> Report:
     run = found.run
     top = (
         *head(run),
-        *execution.lines(run),
-        *quality.lines(found),
+        *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("answer", one) for one in recommended.over_settings(found)),
     )
@@ -71,7 +70,7 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            bound = execution.launch_bound(found.launch_bound[setting], setting.device)
+            bound = conditions.launch_bound(found.launch_bound[setting], setting.device)
             best = found.recommended_at.get(setting)
             notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)

@@ -1,4 +1,4 @@
-"""Exponents and crossovers: a few lines in the terminal, all of them on the page and as CSV.
+"""Exponents and crossovers: the largest families in the terminal, all on the page and as CSV.
 
 Names are as the file wrote them: a renderer escapes them for its place.
 """
@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
-from timelift.analyse.scaling.both import Scaling
-from timelift.analyse.scaling.family import others
+from rich.console import Console
+
+from timelift.analyse.scaling import Scaling
+from timelift.analyse.scaling.family import without_size
+from timelift.analyse.scaling.growth import Exponent, Kind
 from timelift.analyse.scaling.overtaking import Crossover
-from timelift.analyse.scaling.powers import Exponent, Kind
 from timelift.case import AXES, Setting
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
+from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import three_figures
 
 #: So many families are in the terminal; the CSV has the rest.
@@ -22,66 +25,43 @@ FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
 _SHORT = {"seq_len": "length", "batch": "batch"}
-
+_BASES = {
+    Kind.FITTED: "fit",
+    Kind.FLAT: "flat: no size costs 5 % more than another",
+    Kind.UNKNOWN: "not known: measured at one size, or never at all sizes in one launch",
+}
 #: What the members of a family share, and the axis in which they differ.
 _Key = tuple[str, Setting]
 
 
-def lines(found: Scaling) -> Iterator[str]:
-    """Return both in a few lines, families of many sizes first."""
+def show(found: Scaling, console: Console) -> None:
+    """Print the families of most sizes as tables, and the sizes at which the fastest changes."""
     grown = _by_family((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
         return
     grown = dict(sorted(grown.items(), key=lambda item: -len(item[1][0].sizes)))
-    turns = _by_family((one.axis, one.setting, one) for one in found.crossovers)
-    yield "how time grows: p of c0 + c1 n^p, with its 95 % interval over launches"
+    turns = _by_family((one.axis, one.setting, one) for one in found.crossovers if one.leads)
+    show_heading(console, "how time grows: p of c0 + c1 n^p, with 95 % intervals over launches")
     for key, members in itertools.islice(grown.items(), FAMILIES):
-        yield from _family(members, turns.get(key, []))
+        show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
+        by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
+        table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
+        show_table(table.told(), console, [""] * len(by_power))
+        for one in turns.get(key, []):
+            show_note(console, crossing_in_words(one))
     rest = list(itertools.islice(grown, FAMILIES, None))
     for key in rest:
-        yield from _leads(turns.get(key, []), prefix=f"{_label(grown[key])}: ")
+        for one in turns.get(key, []):
+            show_note(console, f"{_label(grown[key])}: {crossing_in_words(one)}")
     if rest:
-        yield f"and {len(rest)} more families of sizes: see scaling.csv"
+        show_note(console, f"and {len(rest)} more families of sizes: see scaling.csv")
 
 
 def _by_family(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:
     groups: dict[_Key, list[Any]] = {}
     for axis, setting, one in found:
-        groups.setdefault((axis, others(setting, axis)), []).append(one)
+        groups.setdefault((axis, without_size(setting, axis)), []).append(one)
     return groups
-
-
-def _family(found: Sequence[Exponent], turns: Sequence[Crossover]) -> Iterator[str]:
-    yield f"{_label(found)}, by {_NAMES[found[0].axis]}"
-    widest = max(len(one.case.strategy) for one in found)
-    for one in sorted(found, key=lambda one: (math.isnan(one.p), one.p)):
-        yield f"  {one.case.strategy:{widest}}  {_power(one)}"
-    yield from _leads(turns, prefix="  ")
-
-
-def _leads(turns: Iterable[Crossover], prefix: str) -> Iterator[str]:
-    """Return a line for each size at which the fastest changes."""
-    for one in turns:
-        if one.leads:
-            yield f"{prefix}{crossing_in_words(one)}"
-
-
-def crossing_in_words(one: Crossover) -> str:
-    """Return one crossover as a sentence: which strategy overtakes which, and where."""
-    where = f"{three_figures(one.size)} [{three_figures(one.low)}, {three_figures(one.high)}]"
-    return f"{one.then} overtakes {one.first} at {where} {_UNITS[one.axis]}"
-
-
-def _power(one: Exponent) -> str:
-    if one.kind is Kind.FLAT:
-        return "flat: no size costs 5 % more than another"
-    if one.kind is Kind.UNKNOWN:
-        return "not known: measured at one size, or never at all sizes in one launch"
-    interval = "" if math.isnan(one.low) else f" [{one.low:.2f}, {one.high:.2f}]"
-    slope = f"  slope from {one.sizes[-2]} to {one.sizes[-1]}" if one.kind is Kind.SLOPE else ""
-    ends = f"[{three_figures(one.bend_low)}, {three_figures(one.bend_high)}]"
-    bend = f"  overhead until {three_figures(one.bend)} {ends} {_UNITS[one.axis]}"
-    return f"{one.p:.2f}{interval}{slope}{bend if math.isfinite(one.bend) else ''}"
 
 
 def _label(found: Sequence[Exponent]) -> str:
@@ -93,6 +73,11 @@ def _label(found: Sequence[Exponent]) -> str:
     size = f"-{letter}{getattr(setting, found[0].axis)}-"
     span = f"{sizes[0]}…{sizes[-1]}" if sizes else ""
     return setting.workload + rest.replace(size, f"-{letter}{span}-", 1)
+
+
+def crossing_in_words(one: Crossover) -> str:
+    where = f"{three_figures(one.size)} [{three_figures(one.low)}, {three_figures(one.high)}]"
+    return f"{one.then} overtakes {one.first} at {where} {_UNITS[one.axis]}"
 
 
 def exponents(found: Sequence[Exponent]) -> Table:
@@ -110,15 +95,35 @@ def exponents(found: Sequence[Exponent]) -> Table:
             number("p", format="{:.2f}".format),
             number("low", "p from", format="{:.2f}".format),
             number("high", "p to", format="{:.2f}".format),
+            Column("95 % interval", value=_interval, right=True),
             number("bend", "bends at"),
             number("bend_low", "bend from"),
             number("bend_high", "bend to"),
+            Column("overhead", "overhead until", _overhead, rank=2, right=True),
+            Column("basis", "rests on", _basis, rank=1, right=True),
             number("misfit", format="{:.1%}".format),
         ),
         found,
         "The axes are those of the smallest size. Below the bend the overhead costs more than the "
         "work. Intervals are 95 %, over launches.",
     )
+
+
+def _interval(one: Exponent) -> str | None:
+    return None if math.isnan(one.low) else f"[{one.low:.2f}, {one.high:.2f}]"
+
+
+def _overhead(one: Exponent) -> str | None:
+    """Return the size at which the work has caught up with the overhead, with its interval."""
+    if not math.isfinite(one.bend):
+        return None
+    ends = f"[{three_figures(one.bend_low)}, {three_figures(one.bend_high)}]"
+    return f"{three_figures(one.bend)} {ends} {_UNITS[one.axis]}"
+
+
+def _basis(one: Exponent) -> str:
+    slope = one.kind is Kind.SLOPE
+    return f"slope from {one.sizes[-2]} to {one.sizes[-1]}" if slope else _BASES[one.kind]
 
 
 def crossovers(found: Sequence[Crossover]) -> Table:
@@ -133,7 +138,9 @@ def crossovers(found: Sequence[Crossover]) -> Table:
             number("size", "at"),
             number("low", "from"),
             number("high", "to"),
-            Column("leads", "changes the answer", format=_yes_or_no, asked=True),
+            Column(
+                "leads", "changes the answer", format=lambda leads: ("no", "yes")[leads], asked=True
+            ),
             *axis_columns(attrgetter("setting")),
         ),
         found,
@@ -141,31 +148,32 @@ def crossovers(found: Sequence[Crossover]) -> Table:
     )
 
 
-def _yes_or_no(value: object) -> str:
-    return "yes" if value else "no"
+#: The columns of a CSV file that say in words what the others do in numbers.
+_WORDS = {"95 % interval", "overhead", "basis"}
 
 
 def sheets(found: Scaling) -> dict[str, str]:
     """Return both as CSV, by file name; none where a run has one size of everything."""
     if not found.exponents:
         return {}
+    grown = exponents(found.exponents)
+    numbers = (column.name for column in grown.columns if column.name not in _WORDS)
     return {
-        "scaling.csv": csv_of_values(exponents(found.exponents)),
+        "scaling.csv": csv_of_values(grown.pick(*numbers)),
         "crossovers.csv": csv_of_values(crossovers(found.crossovers)),
     }
 
 
-def page_tables(found: Scaling) -> tuple[Table, ...]:
-    """Return both as the page shows them, if they have a row."""
-    grown, turns = exponents(found.exponents), crossovers(found.crossovers)
+def page_tables(found: Scaling) -> Iterator[Table]:
     ends = ("bend", "bend_low", "bend_high")
     axes = varying(one.case for one in found.exponents)
     several = [axis for axis in AXES if axis not in _SHORT and _vary(found.crossovers, axis)]
-    made = (
-        grown.pick("strategy", "axis", *axes, "kind", "p", "low", "high", *ends),
-        turns.pick("axis", "first", "then", *several, "size", "low", "high", "leads"),
-    )
-    return tuple(table for table in made if table.rows)
+    if found.exponents:
+        grown = exponents(found.exponents)
+        yield grown.pick("strategy", "axis", *axes, "kind", "p", "low", "high", *ends)
+    if found.crossovers:
+        turns = crossovers(found.crossovers)
+        yield turns.pick("axis", "first", "then", *several, "size", "low", "high", "leads")
 
 
 def _vary(found: Iterable[Crossover], axis: str) -> bool:

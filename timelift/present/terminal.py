@@ -56,14 +56,13 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
 
 
 def _show_setting(table: SettingTable, console: Console) -> None:
-    console.print()
-    console.print(Text(plain(table.setting.label), "bold"), no_wrap=True, overflow="ellipsis")
+    show_heading(console, table.setting.label)
     if table.table:
         green = dict.fromkeys(table.fastest, "green")
         styles = [green.get(name, "") for name in table.table.columns[0].values(table.table.rows)]
         show_table(table.table, console, styles)
     for note in table.notes:
-        console.print(Padding.indent(Text(plain(note)), 2))
+        show_note(console, note)
 
 
 @dataclass(frozen=True)
@@ -116,8 +115,12 @@ def _row(name: str, room: int, cells: Iterable[tuple[str, int]]) -> str:
     return set_cell_size(shown, room) + "".join(blank + cell for blank, cell in right)
 
 
-def show_lines(lines: Iterable[str], console: Console) -> None:
-    """Print lines below the tables, the first as their heading."""
-    for place, line in enumerate(lines):
-        text = Text(plain(line), "bold" if place == 0 else "")
-        console.print(Text("\n") + text if place == 0 else text, overflow="fold")
+def show_heading(console: Console, text: str) -> None:
+    """Print the heading of what follows, after a blank line."""
+    console.print()
+    console.print(Text(plain(text), "bold"), no_wrap=True, overflow="ellipsis")
+
+
+def show_note(console: Console, text: str) -> None:
+    """Print a sentence below a table."""
+    console.print(Padding.indent(Text(plain(text)), 2))

@@ -1,8 +1,8 @@
-"""Hold one rival to the law: at drawn steps by the reference, elsewhere by the opinion.
+"""Check that one rival keeps the law: at the drawn steps, and by the folded reference at all.
 
-In the backward phase the compiled function tells its loss and gradients alone. The loss for a
-random cotangent is a sum of outputs weighed at random, so it holds them too, at every step at once;
-where a sum is wrong, halving the steps that have a cotangent finds the step.
+In the backward phase the compiled function returns its loss and gradients alone. The loss for a
+random cotangent is a sum of outputs weighed at random, so it checks them too, at every step at
+once; where a sum is wrong, halving the steps that have a cotangent finds the step.
 """
 
 import math
@@ -15,50 +15,52 @@ import numpy as np
 from timelift.case import Gradients, Phase
 from timelift.worker import law
 from timelift.worker.engines import Array, Compiled, Feed
-from timelift.worker.feeds import Feeds, called
-from timelift.worker.inputs import InnerLayer
-from timelift.worker.opinion import Opinion
+from timelift.worker.inputs import Feeds, call_once
+from timelift.worker.layer import InnerLayer
+from timelift.worker.reference import FoldedReference
 from timelift.worker.tolerance import TOLERANCES, errors, scale_of
 
 #: However many additions round, a gradient off by more than this much of its size is no rounding.
 _MOST_ROUNDING = 0.25
 
 
-def hold(inner: InnerLayer, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed) -> float:
-    """Hold a rival to the law; return its largest relative error.
+def check_rival(
+    inner: InnerLayer, model: Any, compiled: Compiled, feeds: Feeds, feed: Feed
+) -> float:
+    """Check the results of a rival; return its largest relative error.
 
-    `feed` is what will be timed, with the opinion's cotangent in the backward phase. Raises
-    LawBrokenError, and ValueError where the inner layer itself gives NaN or infinity.
+    `feed` is what will be timed, with the folded reference's cotangent in the backward phase.
+    Raises LawBrokenError, and ValueError where the inner layer itself returns NaN or infinity.
     """
     order = law.match_weights(model, inner.layer)
     inner.state.restore()
     if feeds.setting.phase is Phase.FORWARD:
-        outputs = feeds.fetch(called(feeds.engine, compiled, feed))
+        outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
         allowed = TOLERANCES[inner.precision].outputs
-        return max(worst, _check_steps(outputs, inner.opinion, "outputs", allowed))
-    timed = judged = _Backward(inner, compiled, feeds, order)
+        return max(worst, _check_steps(outputs, inner.folded_reference, "outputs", allowed))
+    timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
-        judged = _Backward(inner, inference, feeds, order)
+        checked = _BackwardCalls(inner, inference, feeds, order)
         timed.check_finite(feed)
         inner.state.restore()
-    return max(judged.check_drawn_steps(), judged.check_every_step(feed))
+    return max(checked.check_drawn_steps(), checked.check_every_step(feed))
 
 
-def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> float:
-    """Compare (batch, time, …) at every step, and settle the steps that differ.
+def _check_steps(found: Array, folded: FoldedReference, name: str, allowed: float) -> float:
+    """Compare (batch, time, …) at every step, and once more, recomputed, the steps that differ.
 
-    `name` tells what is compared: "outputs" or "input gradient".
+    `name` is what is compared: "outputs" or "input gradient".
     """
-    wanted = opinion.outputs if name == "outputs" else opinion.by_input
-    scale = scale_of(wanted[opinion.valid])
-    off = law.step_errors(found, wanted, opinion.valid, scale)
+    wanted = folded.outputs if name == "outputs" else folded.by_input
+    scale = scale_of(wanted[folded.valid])
+    off = law.step_errors(found, wanted, folded.valid, scale)
     for step in np.flatnonzero(~(off <= allowed)):
-        opinion.settle(int(step))
-        rows = opinion.valid[:, step]
+        folded.recompute(int(step))
+        rows = folded.valid[:, step]
         again = errors(found[rows, step], wanted[rows, step], scale)
-        off[step] = law.judge(again, scale, f"{name} at step {step}", allowed)
+        off[step] = law.check_errors(again, scale, f"{name} at step {step}", allowed)
     return float(off.max())
 
 
@@ -66,8 +68,8 @@ def _check_steps(found: Array, opinion: Opinion, name: str, allowed: float) -> f
 class BackwardResult:
     """The results of a backward call for a cotangent.
 
-    `by_input`, if it is asked for, is (batch, time, *features); `by_weight` follows the layer's
-    weights and holds None where the loss does not depend on one.
+    `by_input` is (batch, time, *features), None where the setting does not ask for it; `by_weight`
+    follows the layer's weights and holds None where the loss does not depend on one.
     """
 
     loss: float
@@ -76,7 +78,7 @@ class BackwardResult:
 
 
 @dataclass(frozen=True)
-class _Backward:
+class _BackwardCalls:
     """The backward calls of one rival; `order` names its weights in the order of the layer's."""
 
     inner: InnerLayer
@@ -85,99 +87,100 @@ class _Backward:
     order: Sequence[int]
 
     def check_drawn_steps(self) -> float:
-        """Hold gradients and loss to the reference, with no cotangent at other steps."""
+        """Check gradients and loss by the reference, with no cotangent at other steps."""
         reference, precision = self.inner.reference, self.inner.precision
         cotangent = reference.sparse_cotangent()
-        answer = self._answer(self.feeds.feed(cotangent))
+        result = self._call(self.feeds.feed(cotangent))
         worst = 0.0
-        if answer.by_input is not None:
-            worst = law.check_input_gradient(answer.by_input, reference, precision)
-        by_weight, rounding = answer.by_weight, self.inner.opinion.rounding
+        if result.by_input is not None:
+            worst = law.check_input_gradient(result.by_input, reference, precision)
+        by_weight, rounding = result.by_weight, self.inner.folded_reference.rounding
         worst = max(worst, law.check_weight_gradients(by_weight, reference, precision, rounding))
-        self._check_loss(answer.loss, cotangent, reference.steps)
+        self._check_loss(result.loss, cotangent, reference.steps)
         return worst
 
     def check_every_step(self, feed: Feed) -> float:
-        """Hold gradients and loss to the opinion, settled where they differ.
+        """Check gradients and loss by the folded reference, recomputed where they differ.
 
-        `feed` has the opinion's cotangent.
+        `feed` has its cotangent.
         """
-        opinion = self.inner.opinion
-        answer = self._answer(feed)
+        folded = self.inner.folded_reference
+        result = self._call(feed)
         worst = 0.0
-        if answer.by_input is not None:
-            law.check_finite(answer.by_input, "input gradient")
+        if result.by_input is not None:
+            law.check_finite(result.by_input, "input gradient")
             allowed = TOLERANCES[self.inner.precision].gradients
-            worst = _check_steps(answer.by_input, opinion, "input gradient", allowed)
-        worst = max(worst, self._check_sums(answer))
-        self._check_loss(answer.loss, opinion.cotangent, opinion.steps)
+            worst = _check_steps(result.by_input, folded, "input gradient", allowed)
+        worst = max(worst, self._check_weight_gradients(result))
+        self._check_loss(result.loss, folded.cotangent, folded.steps)
         return worst
 
     def check_finite(self, feed: Feed) -> None:
-        """Check that gradients are finite; all that can be said where the layer draws noise."""
-        answer = self._answer(feed)
-        if answer.by_input is not None:
-            law.check_finite(answer.by_input, "input gradient")
-        law.check_finite_sums(answer.by_weight)
+        result = self._call(feed)
+        if result.by_input is not None:
+            law.check_finite(result.by_input, "input gradient")
+        law.check_finite_weight_gradients(result.by_weight)
 
-    def _check_sums(self, answer: BackwardResult) -> float:
-        opinion = self.inner.opinion
+    def _check_weight_gradients(self, result: BackwardResult) -> float:
+        folded = self.inner.folded_reference
         try:
-            return self._sums_error(answer, opinion.by_weight, opinion.steps)
+            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
         except law.LawBrokenError:
-            opinion.settle_sums()
+            folded.recompute_weight_gradients()
         try:
-            return self._sums_error(answer, opinion.by_weight, opinion.steps)
+            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
         except law.LawBrokenError:
-            step = _halve(opinion.steps, lambda part: not self._sums_agree(part))
-            self._sums_agree([step], raises=True)
+            step = _halve(folded.steps, lambda part: not self._weight_gradients_agree(part))
+            self._weight_gradients_agree([step], raises=True)
             raise
 
-    def _sums_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
-        opinion = self.inner.opinion
-        answer = self._answer(self.feeds.feed(_only(opinion.cotangent, steps)))
+    def _weight_gradients_agree(self, steps: Sequence[int], *, raises: bool = False) -> bool:
+        folded = self.inner.folded_reference
+        result = self._call(self.feeds.feed(_only(folded.cotangent, steps)))
         try:
-            self._sums_error(answer, opinion.sums_at(steps), steps)
+            self._weight_gradients_error(result, folded.weight_gradients_at(steps), steps)
         except law.LawBrokenError as error:
             if raises:
                 raise law.LawBrokenError(f"at step {steps[0]}, {error}") from None
             return False
         return True
 
-    def _sums_error(
-        self, answer: BackwardResult, wanted: Sequence[Array], steps: Sequence[int]
+    def _weight_gradients_error(
+        self, result: BackwardResult, wanted: Sequence[Array], steps: Sequence[int]
     ) -> float:
         """Compare gradients by weights, allowing each of the additions to round."""
         tolerance = TOLERANCES[self.inner.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
-        additions = rows * self.inner.opinion.places
+        additions = rows * self.inner.folded_reference.values_per_feature
         rounding = 2 * tolerance.roundoff * math.sqrt(additions)
         allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
-        return law.check_sums(answer.by_weight, wanted, rows, [allowed] * len(wanted))
+        return law.check_each_weight_gradient(
+            result.by_weight, wanted, rows, [allowed] * len(wanted)
+        )
 
     def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:
-        """Hold a loss to the outputs at `steps`, those of the cotangent; name the one that errs."""
-        opinion = self.inner.opinion
+        """Check a loss by the outputs at the cotangent's `steps`; name the step that errs."""
+        folded = self.inner.folded_reference
 
         def is_off(part: Sequence[int]) -> bool:
-            found = self._answer(self.feeds.feed(_only(cotangent, part))).loss
+            found = self._call(self.feeds.feed(_only(cotangent, part))).loss
             return not self._loss(found, cotangent, part).agrees
 
         while not (overall := self._loss(loss, cotangent, steps)).agrees:
             step = _halve(steps, is_off)
-            settled = opinion.settle(step)
-            alone = self._answer(self.feeds.feed(_only(cotangent, [step]))).loss
-            self._loss(alone, cotangent, [step]).judge(f"outputs at step {step}")
-            if not settled:
-                overall.judge("outputs")
+            was_folded = folded.recompute(step)
+            alone = self._call(self.feeds.feed(_only(cotangent, [step]))).loss
+            self._loss(alone, cotangent, [step]).check(f"outputs at step {step}")
+            if not was_folded:
+                overall.check("outputs")
 
     def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.Loss:
-        opinion, at = self.inner.opinion, list(steps)
-        wanted = opinion.outputs[:, at], cotangent[:, at]
-        return law.compare_loss(found, *wanted, opinion.scale, self.inner.precision)
+        folded, at = self.inner.folded_reference, list(steps)
+        wanted = folded.outputs[:, at], cotangent[:, at]
+        return law.compare_loss(found, *wanted, folded.scale, self.inner.precision)
 
-    def _answer(self, feed: Feed) -> BackwardResult:
-        loss, found, *_ = called(self.feeds.engine, self.compiled, feed)
+    def _call(self, feed: Feed) -> BackwardResult:
+        loss, found, *_ = call_once(self.feeds.engine, self.compiled, feed)
         gradients, by_input = list(found), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
             by_input = self.feeds.fetch(gradients.pop(0))
@@ -189,7 +192,6 @@ class _Backward:
 
 
 def _only(cotangent: Array, steps: Sequence[int]) -> Array:
-    """Return the cotangent (batch, time, …) at `steps`, and zero at all others."""
     only = np.zeros_like(cotangent)
     only[:, list(steps)] = cotangent[:, list(steps)]
     return only

@@ -1,10 +1,9 @@
 """The law: `model(x)[:, t] == layer(x[:, t])` for every valid step, gradients included.
 
-The reference is the inner layer called eagerly, one step at a time, by no strategy's code. To keep
-the price bounded at many steps, some are drawn anew in every launch; in the backward phase the
+Here results of a model are compared with those of the inner layer (`timelift.worker.reference`). To
+keep the price bounded at many steps, some are drawn anew in every launch; in the backward phase the
 cotangent is zero elsewhere, so the weights' gradients are the drawn steps' alone, and an input
-gradient at any other step betrays a model that mixes time. At the other steps a second opinion
-says where to ask the reference too (`timelift.worker.opinion`).
+gradient at any other step betrays a model that mixes time.
 """
 
 import math
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.worker.engines import Array, Engine
+from timelift.worker.engines import Array
 from timelift.worker.tolerance import (
     FEW_VALUES,
     LEAST_SHARE_OF_WEIGHTS,
@@ -25,9 +24,6 @@ from timelift.worker.tolerance import (
     scale_of,
     widened,
 )
-
-#: The least scale of a feature where a cotangent makes small features count as much as large ones.
-_LEAST_COUNTED = 0.01
 
 
 class LawBrokenError(Exception):
@@ -69,56 +65,7 @@ def draw_steps(seq_len: int, most: int, dice: random.Random) -> tuple[int, ...]:
     return (0, *sorted(dice.sample(range(1, seq_len - 1), most - 2)), seq_len - 1)
 
 
-def reference(  # noqa: PLR0913, PLR0917 - the law needs all of these and nothing bundles them
-    engine: Engine,
-    layer: Any,
-    inputs: Array,
-    valid: Array,
-    steps: Sequence[int],
-    noise: np.random.Generator,
-    *,
-    gradients: bool,
-    training: bool = False,
-) -> Reference:
-    """Call the inner layer at each step; `inputs` is (batch, time, *features).
-
-    Raises ValueError where the layer itself gives NaN or infinity: nothing can be held to that.
-    """
-    placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
-    outputs = np.stack([engine.apply(layer, one, training=training) for one in placed], axis=1)
-    there = valid[:, list(steps)]
-    check_layer(outputs[there], "outputs")
-    cotangent = draw_cotangent(outputs, there, noise)
-    if not gradients:
-        return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
-    weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
-    found, by_weight = engine.differentiate(layer, placed, weighed, training=training)
-    by_step = np.stack(found, axis=1)
-    for one in (by_step[there], *by_weight):
-        check_layer(one, "gradients")
-    return Reference(tuple(steps), valid, outputs, cotangent, by_step, tuple(by_weight))
-
-
-def check_layer(values: Array, name: str) -> None:
-    if not np.isfinite(widened(values)).all():
-        raise ValueError(
-            f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
-            "can be held to them; choose a layer, weights or inputs that give finite ones"
-        )
-
-
-def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
-    """Draw weights of outputs (batch, steps, *outputs), zero at invalid steps.
-
-    Small features have larger ones, so that a mistake in them shows in the loss.
-    """
-    scale = scale_of(outputs[valid], _LEAST_COUNTED)
-    drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
-    cotangent: Array = (drawn * _over(valid, outputs)).astype(outputs.dtype)
-    return cotangent
-
-
-def _over(valid: Array, outputs: Array) -> Array:
+def over_steps(valid: Array, outputs: Array) -> Array:
     """Shape a (batch, steps) mask to multiply (batch, steps, *outputs)."""
     return valid.reshape(*valid.shape, *[1] * (outputs.ndim - 2))
 
@@ -147,7 +94,7 @@ def check_input_gradient(gradient: Array, expected: Reference, precision: DtypeP
     others = np.ones_like(expected.valid)
     others[:, expected.steps] = ~expected.valid[:, expected.steps]
     largest = float(np.abs(widened(expected.by_step)).max(initial=0.0))
-    leaks = np.abs(widened(gradient)) * _over(others, gradient)
+    leaks = np.abs(widened(gradient)) * over_steps(others, gradient)
     if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
         step = int(_by_step(leaks).argmax())
         raise LawBrokenError(
@@ -165,7 +112,7 @@ def check_finite(gradient: Array, name: str) -> None:
         raise LawBrokenError(f"{name} at step {_by_step(bad).argmax()} is NaN or infinite")
 
 
-def check_finite_sums(gradients: Sequence[Array | None]) -> None:
+def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
     for index, one in enumerate(gradients):
         if one is not None and not np.isfinite(widened(one)).all():
             raise LawBrokenError(f"gradient of weight {index} is NaN or infinite")
@@ -186,27 +133,27 @@ def check_weight_gradients(
     allowed = [TOLERANCES[precision].gradients] * len(expected.by_weight)
     if rounding:
         allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
-    return check_sums(gradients, expected.by_weight, rows, allowed)
+    return check_each_weight_gradient(gradients, expected.by_weight, rows, allowed)
 
 
-def check_sums(
+def check_each_weight_gradient(
     found: Sequence[Array | None], wanted: Sequence[Array], rows: int, allowed: Sequence[float]
 ) -> float:
     for index, one in enumerate(found):
         if one is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
     there = [one for one in found if one is not None]
-    off = sum_errors(there, wanted, rows)
+    off = weight_gradient_errors(there, wanted, rows)
     return max(
         (
-            judge(errors_of_one, scale, f"gradient of weight {index}", most)
+            check_errors(errors_of_one, scale, f"gradient of weight {index}", most)
             for index, ((errors_of_one, scale), most) in enumerate(zip(off, allowed, strict=True))
         ),
         default=0.0,
     )
 
 
-def sum_errors(
+def weight_gradient_errors(
     found: Sequence[Array], wanted: Sequence[Array], rows: int
 ) -> list[tuple[Array, Array]]:
     """Return errors of gradients by the weights in units of their scales, each with its scale.
@@ -236,8 +183,8 @@ class Loss:
         """True if rounding explains the difference; NaN agrees with nothing."""
         return self.off <= self.allowed
 
-    def judge(self, name: str) -> None:
-        """Raise LawBrokenError where it does not agree; `name` says whose loss it is."""
+    def check(self, name: str) -> None:
+        """Raise LawBrokenError where it does not agree; `name` is what the loss sums up."""
         if not self.agrees:
             raise LawBrokenError(
                 f"{name} differ from the inner layer's: weighed at random, their sum is "
@@ -306,11 +253,11 @@ def _check_steps(
     for index, step in enumerate(expected.steps):
         rows = valid[:, index]
         off = errors(found[rows, step], wanted[rows, index], scale)
-        worst = max(worst, judge(off, scale, f"{name} at step {step}", allowed))
+        worst = max(worst, check_errors(off, scale, f"{name} at step {step}", allowed))
     return worst
 
 
-def judge(off: Array, scale: Array, name: str, allowed: float) -> float:
+def check_errors(off: Array, scale: Array, name: str, allowed: float) -> float:
     """Return the largest of errors in units of the scale; raises LawBrokenError if not allowed."""
     worst = float(off.max(initial=0.0))
     if worst <= allowed:

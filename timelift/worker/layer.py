@@ -1,77 +1,112 @@
-"""The inner layer: its file loaded, its global state set, its weights drawn."""
+"""The inner layer: made once for all rivals that lift it, with what it must compute.
 
-import contextlib
+Usually all rivals lift the same layer and there is one of them. Where two revisions are compared, a
+revision whose workload differs brings a layer of its own, drawn from the same seed.
+"""
+
 import importlib
-import importlib.util
-import os
-import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import ModuleType
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
-from timelift.case import Setting
-from timelift.escape import without_codes
-from timelift.worker.engines import Engine
+import numpy as np
 
-#: The modules that were found in each other tree, so that its files share them.
-_FOUND_IN: dict[str, dict[str, ModuleType]] = {}
-
-
-def load_module(path: str) -> ModuleType:
-    """Import a Python file by its path, under a name that no package and no other path has."""
-    name = f"timelift_file_{Path(path).stem}_{zlib.crc32(path.encode()):08x}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+from timelift.case import Phase, Setting
+from timelift.errors import one_line, ran_out_of_memory
+from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
+from timelift.worker.engines import Array, Engine
+from timelift.worker.inputs import SharedInputs
+from timelift.worker.isolation import load_module
+from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
+from timelift.worker.tolerance import TOLERANCES, errors, precision, scale_of
 
 
-@contextmanager
-def imports_from(home: str) -> Iterator[None]:
-    """Search another tree first for imports; an empty `home` changes nothing.
+class InnerLayerError(Exception):
+    """Why there is no inner layer to lift, in a sentence.
 
-    What this process imported under such names is put aside meanwhile, so that two revisions of one
-    package live side by side. timelift itself is never taken from the other tree.
+    `exhausted` where memory ran out, `at_all` where it cannot be made, whatever the sizes.
     """
-    if not home:
-        yield
-        return
-    aside = _standing_in(home)
-    _replace(aside, _FOUND_IN.get(home, {}))
-    places = [str(place) for place in _places(Path(home))]
-    sys.path[:0] = places
-    try:
-        yield
-    finally:
-        sys.path[:] = [place for place in sys.path if place not in places]
-        _FOUND_IN[home] = _standing_in(home)
-        _replace(_FOUND_IN[home], aside)
+
+    def __init__(self, reason: str, *, exhausted: bool, at_all: bool) -> None:
+        super().__init__(reason)
+        self.exhausted, self.at_all = exhausted, at_all
 
 
-def _standing_in(home: str) -> dict[str, ModuleType]:
-    """Return the imported modules whose top-level package or file is also in the tree `home`."""
-    found = {path.stem for place in _places(Path(home)) for path in place.iterdir()}
-    tops = found - {"timelift"}
-    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
+class InnerLayers:
+    """The inner layers of a setting by the rivals that lift them, each made at its first use."""
+
+    def __init__(self, engine: Engine, task: Task, shared: SharedInputs, emit: Emit) -> None:
+        self._engine, self._task, self._shared, self._emit = engine, task, shared, emit
+        self._made: dict[tuple[str, str], InnerLayer | InnerLayerError] = {}
+
+    def of(self, rival: RivalSpec) -> "InnerLayer":
+        if rival.layer not in self._made:
+            self._made[rival.layer] = self._make(rival)
+        inner = self._made[rival.layer]
+        if isinstance(inner, InnerLayerError):
+            raise inner
+        return inner
+
+    def _make(self, rival: RivalSpec) -> "InnerLayer | InnerLayerError":
+        task, layer = self._task, None
+        try:
+            self._emit(Busy(MAKING_LAYER, rival.name))
+            _set_global_state(self._engine, task.setting, task.seed)
+            factory = rival.factory or task.factory
+            layer = make_layer(factory, task.features, task.seed % 2**31)
+            self._emit(Busy(CALLING_LAYER, rival.name))
+            return InnerLayer(self._engine, task, layer, self._shared)
+        except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
+            traceback.print_exc()
+            exhausted = ran_out_of_memory(error)
+            return InnerLayerError(one_line(error), exhausted=exhausted, at_all=layer is None)
 
 
-def _places(root: Path) -> list[Path]:
-    return [place for place in (root, root / "src") if place.is_dir()]
+class InnerLayer:
+    """One inner layer: what it computes, and its state to be restored.
+
+    `reference` holds its results at the steps of the law, `folded_reference` at all of them. Both
+    are in the mode that is timed, or in inference where training adds noise or batch statistics to
+    what the layer computes (`trains_differently`).
+    """
+
+    def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
+        setting, self.layer, self.state = task.setting, layer, LayerState(layer)
+        backward = setting.phase is Phase.BACKWARD
+        self.precision = precision(setting.dtype, setting.device, engine.identity())
+        self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
+        training = backward and not self.trains_differently
+        calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
+        noise = np.random.default_rng([task.seed, 1])
+        self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
+        self._folded_reference: FoldedReference | None = None
+        if not task.gauges_memory:
+            self._folded_reference = FoldedReference(calls, self.reference, self.precision, noise)
+        self.state.restore()
+
+    @property
+    def folded_reference(self) -> FoldedReference:
+        """The results at every step; there are none where memory is read and no law is checked."""
+        assert self._folded_reference is not None
+        return self._folded_reference
+
+    def _trains_differently(self, engine: Engine, inputs: Array) -> bool:
+        """True if training changes what the layer computes, as dropout or batch statistics do.
+
+        It does where a state changes, or outputs do by more than rounding, between two calls in
+        training or between training and inference.
+        """
+        step = engine.place(np.ascontiguousarray(inputs[:, 0]))
+        as_used = engine.apply(self.layer, step, training=False)
+        as_trained = [engine.apply(self.layer, step, training=True) for _ in range(2)]
+        changed = self.state.has_changed()
+        self.state.restore()
+        scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
+        off = [errors(one, as_used, scale).max(initial=0.0) for one in as_trained]
+        return changed or not max(off) <= allowed
 
 
-def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
-    for name in old:
-        del sys.modules[name]
-    sys.modules.update(new)
-
-
-def set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
+def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     engine.seed(seed % 2**31)
@@ -117,23 +152,8 @@ def _check_one_tensor(layer: Any, factory: str) -> None:
             )
 
 
-def warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
-    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
-
-    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps, and two again.
-    """
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    inputs = keras.Input(tuple(shape), dtype=str(dtype))
-    folded = layer(keras.ops.reshape(inputs, (-1, *shape[1:])))
-    first, *_, last = keras.ops.unstack(inputs, shape[0], axis=1) * 2
-    steps = keras.ops.stack([layer(first), layer(last)], axis=1)
-    unfolded = keras.ops.reshape(steps, (-1, *steps.shape[2:]))
-    return keras.Model(inputs, keras.ops.concatenate([folded, unfolded], axis=0))
-
-
 class LayerState:
-    """The inner layer's weights that training changes without gradients, to be put back."""
+    """The inner layer's weights that training changes without gradients, to be restored."""
 
     def __init__(self, layer: Any) -> None:
         self._kept = [(weight, weight.numpy()) for weight in layer.non_trainable_variables]
@@ -145,55 +165,3 @@ class LayerState:
         """Undo the changes of later calls to batch statistics and random seeds."""
         for weight, value in self._kept:
             weight.assign(value)
-
-
-def sentence(error: Exception, most: int = 400) -> str:
-    """Return the kind of an exception and the start of its text, on one line.
-
-    TensorFlow puts a stack before the text of an error in a graph: there the last paragraph counts.
-    """
-    text = without_codes(str(error))
-    if text.startswith("Graph execution error"):
-        text = text.rstrip().rpartition("\n\n")[2]
-    text = " ".join(text.split())
-    return f"{type(error).__name__}: {text[:most]}" + ("…" if len(text) > most else "")
-
-
-@contextlib.contextmanager
-def restore_process_state(engine: Engine) -> Iterator[None]:
-    """Put back folder, environment and search path, and Keras's and the backend's switches.
-
-    Seeds need no guard: everything that is drawn has a generator of its own.
-    """
-    folder, variables, path = Path.cwd(), dict(os.environ), list(sys.path)
-    put_back = (_keras(), engine.keep())
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            os.chdir(folder)
-        if dict(os.environ) != variables:  # writing it is not safe beside the backend's threads
-            os.environ.clear()
-            os.environ.update(variables)
-        sys.path[:] = path
-        for action in put_back:
-            action()
-
-
-def _keras() -> Callable[[], None]:
-    """Note Keras's defaults; calling the result puts them back."""
-    import keras  # noqa: PLC0415 - the backend is chosen by now
-
-    config = keras.config
-    kept = (
-        (config.set_floatx, config.floatx()),
-        (config.set_dtype_policy, config.dtype_policy()),
-        (config.set_image_data_format, config.image_data_format()),
-        (config.set_epsilon, config.epsilon()),
-    )
-
-    def put_back() -> None:
-        for setter, value in kept:
-            setter(value)
-
-    return put_back

@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -11,11 +11,11 @@ import numpy as np
 
 from timelift.case import CPU, Phase, Setting
 from timelift.messages import Busy, Emit, RivalSpec, Task
-from timelift.worker import checks, law, memory, twins
+from timelift.worker import checks, law, system, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
-from timelift.worker.feeds import Feeds, called
-from timelift.worker.inputs import InnerLayer, SharedInputs
-from timelift.worker.layer import load_module, warming_model
+from timelift.worker.inputs import Feeds, SharedInputs, call_once
+from timelift.worker.isolation import load_module
+from timelift.worker.layer import InnerLayer
 
 #: So many steps warm the tracer: as many kernels as a fold of all, at a bounded price in memory.
 _WARMING_STEPS = 16
@@ -65,16 +65,18 @@ class Preparation:
             law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=training)
-        compiled = twins.compiled_of(rival.planted, compiled, self.engine.wait)
+        compiled = twins.plant_in_first_call(rival.planted, compiled, self.engine.wait)
         ragged = getattr(module, "TAKES", "padded") == "ragged"
         feeds = Feeds(self.engine, self.task.setting, self.inputs, self.valid, ragged)
-        cotangent = inner.opinion.cotangent if is_checked else self._cotangent_of(model, inner)
+        cotangent = (
+            inner.folded_reference.cotangent if is_checked else self._cotangent_of(model, inner)
+        )
         feed = feeds.feed(cotangent if training else None)
         facts.update(self._first_call(rival, compiled, feed))
         if is_checked:
             self.emit(Busy("checking the law", rival.name))
-            facts["law_error"] = checks.hold(inner, model, compiled, feeds, feed)
-        facts.update(self._peak_bytes(rival, lambda: called(self.engine, compiled, feed)))
+            facts["law_error"] = checks.check_rival(inner, model, compiled, feeds, feed)
+        facts.update(self._peak_bytes(rival, lambda: call_once(self.engine, compiled, feed)))
         return PreparedRival(rival, compiled, feed, facts)
 
     def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Preparation:
         self.emit(Busy("reading the peak memory", rival.name))
         self.engine.release()
         if on_cpu:
-            return memory.facts(memory.peak_bytes(call, self.engine.pooled_peak_bytes))
+            return system.host_peak_facts(call, self.engine.pooled_peak_bytes)
         return {"peak_bytes": self.engine.device_peak_bytes(call)}
 
     def warm_tracer(self, inner: InnerLayer) -> None:
@@ -97,7 +99,7 @@ class Preparation:
         """
         self.emit(Busy("warming the tracer"))
         inputs = np.ascontiguousarray(self.inputs[:, :_WARMING_STEPS])
-        model = warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
+        model = _warming_model(inner.layer, inputs.shape[1:], inputs.dtype)
         backward = self.task.setting.phase is Phase.BACKWARD
         compiled = self.engine.compile(model, self.task.setting, training=backward)
         shape = (inputs.shape[0] * (inputs.shape[1] + 2), *inner.reference.outputs.shape[2:])
@@ -106,17 +108,16 @@ class Preparation:
         feed = Feed(place(inputs), None, place(cotangent) if backward else None)
         try:
             compiled.trace(feed)
-            called(self.engine, compiled, feed)
+            call_once(self.engine, compiled, feed)
         finally:
             inner.state.restore()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        """Trace, then call once: the wait before a user's first result."""
         self.emit(Busy("tracing", rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()
-        called(self.engine, compiled, feed)
+        call_once(self.engine, compiled, feed)
         ended = time.perf_counter()
         self._built += 1
         facts = {
@@ -150,3 +151,18 @@ def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
     shape = (task.setting.seq_len if static else None, *task.features)
     extra = {"dtype": task.input_dtype} if task.input_dtype else {}
     return module.build(layer, shape, **extra, **rival.parameters)
+
+
+def _warming_model(layer: Any, shape: Sequence[int], dtype: Any) -> Any:
+    """Make a model that lifts the layer as rivals do: folded into the batch, and step by step.
+
+    (batch, time, *features) to ((time + 2) * batch, *outputs): all steps, and two again.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    inputs = keras.Input(tuple(shape), dtype=str(dtype))
+    folded = layer(keras.ops.reshape(inputs, (-1, *shape[1:])))
+    first, *_, last = keras.ops.unstack(inputs, shape[0], axis=1) * 2
+    steps = keras.ops.stack([layer(first), layer(last)], axis=1)
+    unfolded = keras.ops.reshape(steps, (-1, *steps.shape[2:]))
+    return keras.Model(inputs, keras.ops.concatenate([folded, unfolded], axis=0))

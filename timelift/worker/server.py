@@ -15,6 +15,7 @@ import select
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import TextIO
 
@@ -62,7 +63,7 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
 def _import_backend(backend: str) -> None:
     import keras  # noqa: F401, PLC0415
 
-    import timelift.worker.worker  # noqa: F401, PLC0415
+    import timelift.worker.setting_under_test  # noqa: F401, PLC0415
     from timelift.worker import engines  # noqa: PLC0415
 
     engines.load(backend)
@@ -72,7 +73,7 @@ def _serve_one(number: int, task: Task, events: TextIO) -> Exited:
     _note_playing(0)
     pid = os.fork()
     if pid == 0:
-        _be_a_worker(number, task, events)
+        _run_worker(number, task, events)
     _, status = os.waitpid(pid, 0)
     _end_group(pid)
     code = os.waitstatus_to_exitcode(status)
@@ -90,19 +91,20 @@ def _end_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
+def _run_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
-    from timelift.worker import worker  # noqa: PLC0415
+    from timelift.worker.setting_under_test import measure_setting  # noqa: PLC0415
 
-    code, hurry, emit = 1, _Hurry(), partial(_emit, events, number)
+    hurried = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
+    code, emit = 1, partial(_emit, events, number)
     try:
         os.setsid()
         _die_with_parent()
         emit(Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurry.asked)
-        worker.run(task, channel)
+        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurried)
+        measure_setting(task, channel)
         code = 0
-    except BaseException:  # noqa: BLE001 - the process ends here, and its last lines say why
+    except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
         traceback.print_exc()
     finally:
         sys.stdout.flush()
@@ -110,22 +112,17 @@ def _be_a_worker(number: int, task: Task, events: TextIO) -> None:
         os._exit(code)
 
 
-class _Hurry:
-    """Notes that SIGUSR1 asked this worker to play no further round."""
+def _note_signal(wanted: signal.Signals) -> Callable[[], bool]:
+    """Return a function that is true once this process has received the signal.
 
-    def __init__(self) -> None:
-        self._heard = False
-        signal.signal(signal.SIGUSR1, self._hear)
-
-    def _hear(self, _number: int, _frame: object) -> None:
-        self._heard = True
-
-    def asked(self) -> bool:
-        return self._heard
+    A worker that has plays no further round.
+    """
+    received = []
+    signal.signal(wanted, lambda *_: received.append(wanted))
+    return lambda: bool(received)
 
 
 def _listen(number: int) -> Order | None:
-    """Wait for the next order to the worker of this task; None once nothing more can come."""
     while line := _next_line():
         if order := read_order(line, number):
             return order
@@ -150,15 +147,15 @@ def _die_with_parent() -> None:
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is not None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if _abandoned():
+    if _parent_is_gone():
         os._exit(1)
 
 
-def _abandoned() -> bool:
+def _parent_is_gone() -> bool:
     """True if the parent exited before prctl was called."""
-    told = select.poll()
-    told.register(0, select.POLLHUP)
-    return any(seen & select.POLLHUP for _, seen in told.poll(0))
+    parent = select.poll()
+    parent.register(0, select.POLLHUP)
+    return any(seen & select.POLLHUP for _, seen in parent.poll(0))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ FEW_VALUES = 32
 LEAST_SHARE = 0.1
 #: The same among the weights of a layer.
 LEAST_SHARE_OF_WEIGHTS = 0.01
-#: How `jax_default_matmul_precision` says that a GPU shall multiply float32 as it is.
+#: Values of `jax_default_matmul_precision` by which a GPU multiplies float32 as it is.
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 

@@ -14,7 +14,7 @@ from timelift.rounds import Clock, Player, PlaySample, play_sample
 from timelift.worker.engines import Compiled, Feed
 
 
-def sample_of(planted: Mapping[str, float]) -> PlaySample:
+def plant_in_samples(planted: Mapping[str, float]) -> PlaySample:
     slower = planted.get("slower", 0.0)
     if not slower:
         return play_sample
@@ -22,11 +22,7 @@ def sample_of(planted: Mapping[str, float]) -> PlaySample:
 
 
 def _made_and_not_billed(slower: float, player: Player, clock: Clock) -> float:
-    """Make more calls than are billed.
-
-    The whole ones, and then a wait that lasts as long as the rest of a call would have in this very
-    sample.
-    """
+    """Make the whole calls, and then wait as long as the rest of a call would have lasted."""
     calls, start = player.calls_per_sample * (1 + slower), clock()
     end = start + player.sample(math.floor(calls), clock) * calls / math.floor(calls)
     while clock() < end:
@@ -38,7 +34,7 @@ def _billed_and_not_made(slower: float, player: Player, clock: Clock) -> float:
     return play_sample(player, clock) * (1 + slower)
 
 
-def compiled_of(
+def plant_in_first_call(
     planted: Mapping[str, float], compiled: Compiled, wait: Callable[[Any], None]
 ) -> Compiled:
     seconds = planted.get("first_call_seconds", 0.0)

@@ -1,4 +1,4 @@
-"""What a run tells of every case, and what a case's level is compared with in its own run.
+"""The level of every case in a run, and what it is compared with in its own run.
 
 A run gives each case one level, so that a year of nightly runs is read in seconds. A machine is
 never as fast as yesterday, so a case is compared with its rivals of the same run and setting. That
@@ -19,7 +19,7 @@ from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
-from timelift.journal.brief import Exact, Median, medians
+from timelift.journal import Exact, Median, medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
@@ -44,14 +44,12 @@ class RunSummary:
 
 @dataclass
 class _Reading:
-    """A journal while it is read: log medians by case and launch."""
-
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
     exact: dict[Case, Exact] = field(default_factory=dict)
 
-    def take(self, one: Median) -> None:
+    def add(self, one: Median) -> None:
         if math.isnan(one.log_seconds):
             self.lost.add(one.case)
             return
@@ -61,7 +59,6 @@ class _Reading:
             self.beats.append(one.canary_seconds)
 
     def summary(self) -> RunSummary:
-        """Bring the launches together, setting by setting."""
         by_setting: dict[Setting, list[Case]] = defaultdict(list)
         for case in self.medians:
             if self.medians[case] and case not in self.lost:
@@ -90,30 +87,30 @@ class _Reading:
         return table
 
 
-def of_run(path: Path) -> RunSummary:
+def summary_of_run(path: Path) -> RunSummary:
     """Sum up a journal; raises OSError where it cannot be read."""
-    return of_lines(path.read_bytes().split(b"\n"))
+    return summary_of_lines(path.read_bytes().split(b"\n"))
 
 
-def of_lines(lines: Iterable[bytes]) -> RunSummary:
-    """Sum up the lines of a journal."""
+def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     reading = _Reading()
     for one in medians(lines):
-        reading.take(one)
+        reading.add(one)
     return reading.summary()
 
 
 def over_launches(table: Samples) -> Samples:
-    """Return each rival's level over launches, as (settings, rivals).
+    """Return the level of each rival over launches, as (settings, rivals).
 
-    `table` is (settings, rivals, launches) in log seconds. What a launch did to all rivals alike is
-    taken out first, so a rival that was dropped after three launches still compares with others.
+    `table` is (settings, rivals, launches) in log seconds. The effect of a launch on all rivals
+    alike is taken out first, so a rival that was dropped after three launches still compares with
+    the others.
     """
     if not table.size:
         return np.empty(table.shape[:2])
     own = _median(table)
-    shared = _median(np.swapaxes(table - own[..., None], -1, -2))
-    return _median(table - shared[..., None, :]) + _median(shared)[..., None]
+    common = _median(np.swapaxes(table - own[..., None], -1, -2))
+    return _median(table - common[..., None, :]) + _median(common)[..., None]
 
 
 def _median(values: Samples) -> Samples:
@@ -132,25 +129,23 @@ class RunLevels:
     log_canary: Samples
 
     def part(self, first: int, end: int) -> "RunLevels":
-        """Return the runs from `first` to before `end`."""
         return RunLevels(self.cases, self.log_seconds[:, first:end], self.log_canary[first:end])
 
     @property
     def settings(self) -> dict[Setting, NDArray[np.int_]]:
-        """The rows of each setting."""
         rows: dict[Setting, list[int]] = defaultdict(list)
         for row, case in enumerate(self.cases):
             rows[case.setting].append(row)
         return {setting: np.array(places) for setting, places in rows.items()}
 
     @property
-    def against_canary(self) -> Samples:
+    def over_canary(self) -> Samples:
         """Log seconds over the canary's, or as they are where most runs have no canary."""
         known = np.isfinite(self.log_canary)
         return self.log_seconds - (self.log_canary if known.mean() > HALF else 0.0)
 
 
-def levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLevels:
+def run_levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLevels:
     """Lay summaries out as a table; `canaries` stand in where a run timed none beside its cases."""
     cases = sorted({case for one in summaries for case in one.log_seconds})
     row = {case: place for place, case in enumerate(cases)}
@@ -163,49 +158,45 @@ def levels(summaries: Sequence[RunSummary], canaries: Sequence[float]) -> RunLev
     return RunLevels(tuple(cases), table, np.log(both))
 
 
-def shared(table: Samples) -> Samples:
-    """Return what each run did to the median row, as (runs,), by median polish.
+def median_polish(table: Samples) -> Samples:
+    """Return the effect of each run on the median row, as (runs,).
 
     Source: Tukey 1977, Exploratory Data Analysis, chapter 11.
     """
-    moment = np.zeros(table.shape[1])
+    effect = np.zeros(table.shape[1])
     for _ in range(_ROUNDS_OF_POLISH):
-        own = trimmed_mean(table - moment, HALF)
-        moment = trimmed_mean((table - own[:, None]).T, HALF)
-    return moment
+        own = trimmed_mean(table - effect, HALF)
+        effect = trimmed_mean((table - own[:, None]).T, HALF)
+    return effect
 
 
 def ratios(levels: RunLevels, steady: NDArray[np.bool_]) -> Samples:
     """Return each case's log ratio to the reference of its setting and run, as (cases, runs).
 
-    `steady` says which cases may be in the reference, if two of a setting are.
+    `steady` are the cases that may be in the reference, if two of a setting are.
     """
     found = np.full_like(levels.log_seconds, np.nan)
-    beside = levels.against_canary
+    over_canary = levels.over_canary
     for rows in levels.settings.values():
-        rivals = levels.log_seconds[rows]
-        found[rows] = _ratios(rivals, beside[rows], steady[rows])
+        found[rows] = _ratios(levels.log_seconds[rows], over_canary[rows], steady[rows])
     return found
 
 
-def _ratios(rivals: Samples, beside: Samples, steady: NDArray[np.bool_]) -> Samples:
+def _ratios(rivals: Samples, over_canary: Samples, steady: NDArray[np.bool_]) -> Samples:
     """Compare rivals with their median; two with the steadier one, and one with the canary."""
     if len(rivals) == 1:
-        return beside
+        return over_canary
     if len(rivals) < ENOUGH_RIVALS:
-        return np.asarray(rivals - rivals[_steadier(beside)])
+        return np.asarray(rivals - rivals[int(np.argmin(_spreads(over_canary)))])
     few = steady.sum() < _LEAST_STEADY
-    judges = rivals if few else rivals[steady]
-    enough = np.isfinite(judges).sum(0) >= (
-        ENOUGH_RIVALS if few else min(len(judges), ENOUGH_RIVALS)
+    reference = rivals if few else rivals[steady]
+    enough = np.isfinite(reference).sum(0) >= (
+        ENOUGH_RIVALS if few else min(len(reference), ENOUGH_RIVALS)
     )
-    return np.where(enough, rivals - shared(judges), np.nan)
+    return np.where(enough, rivals - median_polish(reference), np.nan)
 
 
-def _steadier(beside: Samples) -> int:
-    """Choose the row that wanders least: a step moves a row's quantiles apart, a spike does not."""
-    return int(np.argmin([_wandering(row[np.isfinite(row)]) for row in beside]))
-
-
-def _wandering(row: Samples) -> float:
-    return float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf
+def _spreads(rows: Samples) -> list[float]:
+    """Return how far each row moves: a step moves its quantiles apart, a spike does not."""
+    known = (row[np.isfinite(row)] for row in rows)
+    return [float(np.ptp(np.percentile(row, [10, 90]))) if len(row) else np.inf for row in known]

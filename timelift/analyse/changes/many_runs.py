@@ -1,4 +1,4 @@
-"""What became of every case over many runs: its levels, its changes, and how it stands now."""
+"""What became of every case over many runs: its levels, its changes, and its state now."""
 
 import dataclasses
 import math
@@ -10,16 +10,22 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from timelift.analyse.changes.common_shifts import changed_apart, common_shifts
 from timelift.analyse.changes.levels import ENOUGH_RIVALS, RunLevels, ratios
-from timelift.analyse.changes.machine_moves import apart, moves
-from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Fitted, Segment, fit
+from timelift.analyse.changes.segments import (
+    LASTING_RUNS,
+    LEAST_RUNS,
+    FittedSeries,
+    Segment,
+    fit_segments,
+)
 from timelift.analyse.changes.states import (
     WORSE,
     CaseState,
     ChangeState,
+    CommonShift,
     Level,
     LevelChange,
-    MachineMove,
 )
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import student
@@ -27,7 +33,7 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 
 _TAIL = 0.025
-#: What the cases tell of the machine is looked at so often.
+#: So often cases and machine are looked at in turn.
 _LOOKS = 3
 #: How the cases that changed are sorted.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
@@ -41,8 +47,10 @@ class LatestVersusBest:
     worst: LevelChange | None = None
     since: LevelChange | None = None
 
-    def carried(self, passed: float, later: "LatestVersusBest", gate: float) -> "LatestVersusBest":
-        """Return the standing after a move of the machine, in which the case changed by `passed`.
+    def after_common_shift(
+        self, passed: float, later: "LatestVersusBest", gate: float
+    ) -> "LatestVersusBest":
+        """Return what holds after a shift of the machine, in which the case changed by `passed`.
 
         A slow-down that was confirmed is still there until the case is as fast as it was beside its
         rivals; only then, or where something else is wrong, `later` holds.
@@ -63,19 +71,13 @@ class LatestVersusBest:
 
 @dataclass(frozen=True)
 class Era:
-    """A case between two moves of the machine: its log ratios, and where they have which level."""
+    """A case between two shifts of the machine: its log ratios, and where they have which level."""
 
     ratio: Samples
     places: NDArray[np.int_]
-    fitted: Fitted
-
-    def level(self, one: Segment) -> Level:
-        """Return a segment by its place in the history."""
-        first, last = self.places[one.first], self.places[one.end - 1]
-        return Level(int(first), int(last), one.runs, one.mean)
+    fitted: FittedSeries
 
     def change(self, one: Segment, other: Segment) -> LevelChange:
-        """Return the difference of two levels with its interval."""
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(student.quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         reach *= noise.error(one, other)
@@ -84,28 +86,20 @@ class Era:
 
     @property
     def levels(self) -> tuple[Level, ...]:
-        """Return the levels in order."""
-        return tuple(self.level(one) for one in self.fitted.segments if one.runs)
-
-    @property
-    def first_level(self) -> float:
-        """The first log ratio, NaN where there is none."""
-        return self.fitted.segments[0].mean
-
-    @property
-    def end_level(self) -> float:
-        """The last log ratio, NaN where there is none."""
-        return self.fitted.segments[-1].mean
+        return tuple(
+            Level(int(self.places[one.first]), int(self.places[one.end - 1]), one.runs, one.mean)
+            for one in self.fitted.segments
+            if one.runs
+        )
 
     def changes(self, gate: float) -> Iterator[LevelChange]:
-        """Yield the changes from one level to the next that are large enough to tell."""
         for pair in pairwise(self.fitted.segments):
             found = self.change(*pair)
             if abs(found.shift) >= math.log1p(gate):
                 yield found
 
-    def standing(self, end: int, gate: float) -> LatestVersusBest:
-        """Judge the latest level against the best earlier one; `end` is the run after the last."""
+    def latest_versus_best(self, end: int, gate: float) -> LatestVersusBest:
+        """Compare the latest level with the best earlier one; `end` is the run after the last."""
         if not len(self.places) or self.places[-1] < end - LEAST_RUNS:
             return LatestVersusBest(ChangeState.GONE)
         *earlier, last = self.fitted.segments
@@ -118,13 +112,12 @@ class Era:
         if worst.shift >= math.log1p(gate) and self.fitted.differ(best, last):
             return self._worse(worst, gate)
         before = self.change(earlier[-1], last)
-        faster = before.shift <= -math.log1p(gate)
-        if faster:
+        if before.shift <= -math.log1p(gate):
             return LatestVersusBest(ChangeState.FASTER, None, before)
         return LatestVersusBest(ChangeState.SAME)
 
     def _worse(self, worst: LevelChange, gate: float) -> LatestVersusBest:
-        """Tell a step from a creep: a creep has no step that is large enough by itself."""
+        """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
         steps = [one for one in self.changes(gate) if one.shift > 0 and one.before >= worst.before]
         if not steps:
             return LatestVersusBest(ChangeState.CREPT, worst, worst)
@@ -132,7 +125,7 @@ class Era:
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
-    """Return the fastest of the levels that lasted; a short dip is nothing to be held to."""
+    """Return the fastest of the levels that lasted; a short dip is nothing to be compared with."""
     lasting = min(LASTING_RUNS, max(one.runs for one in earlier))
     return min((one for one in earlier if one.runs >= lasting), key=lambda one: one.mean)
 
@@ -141,7 +134,7 @@ def _best(earlier: Sequence[Segment]) -> Segment:
 class CaseHistory(CaseState):
     """One case over many runs: its log ratio to the reference by run, NaN where absent.
 
-    `eras` holds its levels between moves of the machine. `change` is the latest level beside the
+    `eras` holds its levels between shifts of the machine. `change` is the latest level beside the
     best earlier one of the last era, where it is slower; `since` is the change most of it came by.
     """
 
@@ -152,7 +145,6 @@ class CaseHistory(CaseState):
 
     @property
     def runs(self) -> int:
-        """How many runs measured it."""
         return int(np.isfinite(self.ratio).sum())
 
     @property
@@ -162,29 +154,23 @@ class CaseHistory(CaseState):
 
     @property
     def past(self) -> tuple[LevelChange, ...]:
-        """The changes that do not tell how it stands now."""
+        """The changes other than the one that its state rests on."""
         return tuple(change for change in self.changes if change != self.since)
 
 
 @dataclass(frozen=True)
 class HistoryFindings:
-    """What a history shows: its cases in order, and the moves of the machine."""
-
     cases: tuple[CaseHistory, ...]
-    moves: tuple[MachineMove, ...]
+    common_shifts: tuple[CommonShift, ...]
 
     @property
     def worse(self) -> list[CaseHistory]:
-        """The cases with a slow-down that is still there."""
         return [one for one in self.cases if one.state in WORSE]
 
     @property
-    def changed(self) -> list[tuple[CaseHistory, LevelChange]]:
-        """The cases that became slower or faster, each with its change, the worst first."""
-        told = [(one, one.change) for one in self.cases if one.state in _WORST_FIRST and one.change]
-        return sorted(
-            told, key=lambda it: (_WORST_FIRST.index(it[0].state), -abs(it[1].shift), it[0].case)
-        )
+    def changed(self) -> list[CaseHistory]:
+        changed = [one for one in self.cases if one.state in _WORST_FIRST and one.change]
+        return sorted(changed, key=_worst_first)
 
     @property
     def worse_by_place(self) -> list[tuple[tuple[int, int], int]]:
@@ -193,25 +179,24 @@ class HistoryFindings:
         return places.most_common()
 
     @property
-    def too_few_runs(self) -> int:
-        """How many cases have too few runs for any change."""
-        return self.counts.get(ChangeState.UNKNOWN, 0)
-
-    @property
     def counts(self) -> dict[ChangeState, int]:
-        """How many cases are in each state that any of them is in."""
         counts = Counter(one.state for one in self.cases)
         return {state: counts[state] for state in ChangeState if counts[state]}
 
 
-def find(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
+def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
+    size = abs(one.change.shift) if one.change else 0.0
+    return _WORST_FIRST.index(one.state), -size, one.case
+
+
+def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
     runs = levels.log_seconds.shape[1]
-    cases, common = _cases(levels, [], gate), list[MachineMove]()
+    cases, common = _cases(levels, [], gate), list[CommonShift]()
     for _ in range(_LOOKS):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
-        more = common or moves(levels, gate, places)
-        new = _apart([*more, *apart(levels.cases, places, runs)])
+        more = common or common_shifts(levels, gate, places)
+        new = _spaced([*more, *changed_apart(levels.cases, places, runs)])
         if new == common:
             break
         common = new
@@ -219,53 +204,51 @@ def find(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     return HistoryFindings(tuple(cases), tuple(common))
 
 
-def _apart(found: Sequence[MachineMove]) -> list[MachineMove]:
-    """Return the moves in order, of those that are close to each other the first that is given."""
-    new: list[MachineMove] = []
+def _spaced(found: Sequence[CommonShift]) -> list[CommonShift]:
+    """Return the shifts in order, of those that are close to each other the first of `found`."""
+    new: list[CommonShift] = []
     for one in found:
         if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
             new.append(one)
-    return sorted(new, key=lambda move: move.after)
+    return sorted(new, key=lambda shift: shift.after)
 
 
-def _cases(levels: RunLevels, common: Sequence[MachineMove], gate: float) -> list[CaseHistory]:
-    """Cut the history where the machine moved, and judge every case between the cuts."""
+def _cases(levels: RunLevels, common: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
+    """Cut the history where the machine shifted, and find the state of every case."""
     runs = levels.log_seconds.shape[1]
-    bounds = [0, *(move.after for move in common), runs]
+    bounds = [0, *(shift.after for shift in common), runs]
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
-    standings = _standings(levels, eras, bounds[1:], gate)
-    by_case = zip(levels.cases, zip(*eras, strict=True), standings, strict=True)
+    latest = _latest_versus_best(levels, eras, bounds[1:], gate)
+    by_case = zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
     return [_case(*one, gate) for one in by_case]
 
 
-def _standings(
+def _latest_versus_best(
     levels: RunLevels, eras: Sequence[Sequence[Era]], ends: Sequence[int], gate: float
 ) -> list[LatestVersusBest]:
-    """Judge every case era by era; what was slower stays so until it is shown to be mended."""
-    standings = [one.standing(ends[0], gate) for one in eras[0]]
+    """Go era by era; what was slower stays so until it is shown to be mended."""
+    found = [one.latest_versus_best(ends[0], gate) for one in eras[0]]
     for (before, after), end in zip(pairwise(eras), ends[1:], strict=True):
-        passed = _passed(levels, before, after)
-        fresh = [one.standing(end, gate) for one in after]
-        standings = [
-            old.carried(float(jump), new, gate)
-            for old, jump, new in zip(standings, passed, fresh, strict=True)
+        found = [
+            old.after_common_shift(float(jump), one.latest_versus_best(end, gate), gate)
+            for old, jump, one in zip(found, _passed(levels, before, after), after, strict=True)
         ]
-    return standings
+    return found
 
 
 def _passed(levels: RunLevels, before: Sequence[Era], after: Sequence[Era]) -> Samples:
     """Return what each case changed by from one era's end to the next one's, beside its rivals."""
-    pairs = zip(before, after, strict=True)
-    ends = np.array([(one.end_level, other.end_level, other.first_level) for one, other in pairs])
-    jumps, within = ends[:, 2] - ends[:, 0], ends[:, 1] - ends[:, 2]
+    old, new = ([one.fitted.segments for one in era] for era in (before, after))
+    first, last = (np.array([segments[place].mean for segments in new]) for place in (0, -1))
+    jumps = first - [segments[-1].mean for segments in old]
     for rows in levels.settings.values():
         enough = np.isfinite(jumps[rows]).sum() >= ENOUGH_RIVALS
         jumps[rows] -= np.nanmedian(jumps[rows]) if enough else np.nan
-    return np.asarray(jumps + within)
+    return np.asarray(jumps + (last - first))
 
 
 def _era(levels: RunLevels, first: int, end: int, gate: float) -> list[Era]:
-    """Fit all cases between two moves, the second time beside those rivals that did not change."""
+    """Fit all cases between two shifts, the second time beside those rivals that did not change."""
     part = levels.part(first, end)
     found = _fitted(part, np.ones(len(levels.cases), bool))
     steady = np.array([not any(one.changes(gate)) for one in found])
@@ -278,16 +261,17 @@ def _fitted(levels: RunLevels, steady: NDArray[np.bool_]) -> list[Era]:
     places = [np.flatnonzero(np.isfinite(row)) for row in table]
     rows = [row[place] for row, place in zip(table, places, strict=True)]
     tested = sum(len(row) >= 2 * LEAST_RUNS for row in rows)
-    return [Era(*one) for one in zip(table, places, fit(rows, max(tested, 1)), strict=True)]
+    fitted = fit_segments(rows, max(tested, 1))
+    return [Era(*one) for one in zip(table, places, fitted, strict=True)]
 
 
-def _case(case: Case, eras: Sequence[Era], standing: LatestVersusBest, gate: float) -> CaseHistory:
+def _case(case: Case, eras: Sequence[Era], latest: LatestVersusBest, gate: float) -> CaseHistory:
     return CaseHistory(
         case,
-        standing.state,
-        standing.worst or standing.since,
+        latest.state,
+        latest.worst or latest.since,
         ratio=np.concatenate([one.ratio for one in eras]),
         eras=tuple(one.levels for one in eras),
         changes=tuple(change for one in eras for change in one.changes(gate)),
-        since=standing.since,
+        since=latest.since,
     )

@@ -44,35 +44,28 @@ class Segment:
 
     @property
     def runs(self) -> int:
-        """How many runs it has."""
         return self.end - self.first
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What one run may differ from the next: a variance of log ratios, and its degrees."""
+    """What one run may differ from the next by: a variance of log ratios, and its degrees."""
 
     variance: float
     df: float
 
     def error(self, one: Segment, other: Segment) -> float:
-        """Return the standard error of the difference of two levels."""
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
-        """Return the two-sided chance of so large a difference where there is none."""
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
         return 2 * float(student.tail(distance, np.asarray(self.df)))
 
-    def chances(self, segments: Sequence[Segment]) -> Samples:
-        """Return the chance of every difference of neighbours."""
-        return np.array([self.chance(*pair) for pair in pairwise(segments)])
-
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedSeries:
     """A series in segments; `tries` is what a p is multiplied by, since places were chosen."""
 
     segments: tuple[Segment, ...]
@@ -84,31 +77,27 @@ class Fitted:
         return self.noise.chance(one, other) * self.tries <= CHANCE
 
 
-def fit(rows: Sequence[Samples], families: int | None = None) -> list[Fitted]:
+def fit_segments(rows: Sequence[Samples], families: int | None = None) -> list[FittedSeries]:
     """Cut every series into segments; the runs of a series are those where it has a value.
 
     The noise of each is moderated over all of them. `families` is how many series were looked at.
     """
-    usual = [deviation(row) for row in rows]
-    memory = remembered(rows)
-    clean = [cleaned(row, one) for row, one in zip(rows, usual, strict=True)]
-    proposals = [proposed(row, one * memory**0.5) for row, one in zip(clean, usual, strict=True)]
-    noises = _noises(clean, proposals, memory)
+    noise = [sd_of_differences(row) for row in rows]
+    inflation = variance_inflation(rows)
+    clean = [_without_outliers(row, sd) for row, sd in zip(rows, noise, strict=True)]
+    proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, noise, strict=True)]
+    noises = _noises(clean, proposals, inflation)
     many = len(rows) if families is None else families
     return [_pruned(*one, many) for one in zip(clean, proposals, noises, strict=True)]
 
 
-def deviation(values: Samples) -> float:
-    """Return the sd of the noise from first differences, which a change enters only once."""
-    return _lagged(values, 1)
-
-
-def _lagged(values: Samples, lag: int) -> float:
+def sd_of_differences(values: Samples, lag: int = 1) -> float:
+    """Return the sd of the noise from differences of runs, which a change enters `lag` times."""
     steps = values[lag:] - values[:-lag]
-    return max(noise_of(steps), RESOLUTION) if len(steps) else RESOLUTION
+    return max(sd_of_steps(steps), RESOLUTION) if len(steps) else RESOLUTION
 
 
-def noise_of(steps: Samples) -> float:
+def sd_of_steps(steps: Samples) -> float:
     """Return the sd of the noise of a run, of which each step from one to another has two.
 
     It is that of the median step: real changes are rare, and a median forgives them.
@@ -116,8 +105,8 @@ def noise_of(steps: Samples) -> float:
     return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 
 
-def remembered(rows: Sequence[Samples]) -> float:
-    """Return the factor by which runs that resemble their neighbours tell less than they seem to.
+def variance_inflation(rows: Sequence[Samples]) -> float:
+    """Return the variance of a mean over runs, as a multiple of that of independent runs.
 
     With a correlation r of neighbours the mean of many runs varies (1 + r) / (1 - r) times as much;
     r is what differences of neighbours lack beside those of runs far apart, over all series.
@@ -125,17 +114,20 @@ def remembered(rows: Sequence[Samples]) -> float:
     long = [row for row in rows if len(row) >= 2 * LEAST_RUNS]
     if not long:
         return 1.0
-    shares = [(_lagged(row, 1) / _lagged(row, min(_FAR_LAG, len(row) // 2))) ** 2 for row in long]
+    shares = [
+        (sd_of_differences(row) / sd_of_differences(row, min(_FAR_LAG, len(row) // 2))) ** 2
+        for row in long
+    ]
     doubt = 2 / math.sqrt(sum(map(len, long)))
     correlation = min(max(0.0, 1 - float(np.median(shares)) - doubt), 0.9)
     return (1 + correlation) / (1 - correlation)
 
 
-def cleaned(values: Samples, sd: float) -> Samples:
-    """Pull what lies far from the median of five neighbours to where it is believable.
+def _without_outliers(values: Samples, sd: float) -> Samples:
+    """Clip what lies far from the median of five neighbours.
 
-    That median keeps a step of three runs where it is, and does not feel a spike of two. What lies
-    twice as far tells nothing of the level, and is put on it.
+    That median keeps a step of three runs where it is, and ignores a spike of two. What lies twice
+    as far tells nothing of the level, and is put on it.
     """
     if len(values) < _WINDOW:
         return values
@@ -148,8 +140,7 @@ def cleaned(values: Samples, sd: float) -> Samples:
     )
 
 
-def proposed(values: Samples, sd: float) -> list[int]:
-    """Return the ends of the segments that PELT sees, the last one included."""
+def _pelt(values: Samples, sd: float) -> list[int]:
     count = len(values)
     if count < 2 * LEAST_RUNS:
         return [count]
@@ -162,7 +153,7 @@ def proposed(values: Samples, sd: float) -> list[int]:
 
 
 def _noises(
-    clean: Sequence[Samples], proposals: Sequence[Sequence[int]], memory: float
+    clean: Sequence[Samples], proposals: Sequence[Sequence[int]], inflation: float
 ) -> list[Noise]:
     """Return the variance around the proposed levels, drawn towards what is usual here."""
     squares = np.array([_squares(*one) for one in zip(clean, proposals, strict=True)])
@@ -175,7 +166,8 @@ def _noises(
     with np.errstate(invalid="ignore", divide="ignore"):
         variance, degrees = moderate(Spread(squares / df, df, ones * np.nan, ones))
     return [
-        Noise(float(one) * memory, float(many)) for one, many in zip(variance, degrees, strict=True)
+        Noise(float(one) * inflation, float(many))
+        for one, many in zip(variance, degrees, strict=True)
     ]
 
 
@@ -184,15 +176,16 @@ def _squares(values: Samples, ends: Sequence[int]) -> float:
     return float(sum(((part - part.mean()) ** 2).sum() for part in parts if len(part)))
 
 
-def _pruned(values: Samples, ends: Sequence[int], noise: Noise, families: int) -> Fitted:
-    """Take back the least certain change until every one that is left is certain."""
+def _pruned(values: Samples, ends: Sequence[int], noise: Noise, families: int) -> FittedSeries:
+    """Drop the least certain change until every one that is left is certain."""
     bounds = [0, *ends]
     tries = families * max(len(values) - 2 * LEAST_RUNS + 1, 1)
     while True:
         segments = [_segment(values, *pair) for pair in pairwise(bounds)]
-        chances = noise.chances(segments) * _excursions(segments)
+        chances = np.array([noise.chance(*pair) for pair in pairwise(segments)])
+        chances *= _excursions(segments)
         if not len(chances) or chances.max() * tries <= CHANCE:
-            return Fitted(tuple(segments), noise, tries)
+            return FittedSeries(tuple(segments), noise, tries)
         del bounds[1 + int(np.argmax(chances))]
 
 

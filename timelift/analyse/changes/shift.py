@@ -3,46 +3,51 @@
 The runs were made at different times, and between them the whole machine may have become slower. So
 a case is not compared with itself but with its rivals: in each run it has a ratio to every other
 rival, from rounds milliseconds apart, and the change of a case is the median of how these ratios
-changed. The median is why a single case that changed moves itself and none of the others; where
-half of a setting or more changed, it cannot tell which half, and `together` is there to see it. Of
-two rivals one has changed, and nothing says which: the slower one is named.
+changed. The median is why a single case that changed moves itself and none of the others. Where
+half of a setting or more changed, it is not known which half; `setting_shifts` shows it, by seconds
+over the canary's behind a wide gate. Of two rivals one has changed, and it is not known which: the
+slower one is named.
 
 Launches of one run share the hour, the machine's temperature and its other guests, so the interval
 over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
-runs tell how much is missing; real changes between them are rare, and a median forgives one. Where
+runs show how much is missing; real changes between them are rare, and a median forgives one. Where
 there is no such history a value is assumed: ratios of the reference grid, measured several times on
-a shared machine, differed between runs by little more than their intervals over launches say.
+a shared machine, differed between runs by little more than their intervals over launches.
 """
 
 import itertools
+import statistics
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.changes.segments import noise_of
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
+from timelift.analyse.changes.levels import ENOUGH_RIVALS
+from timelift.analyse.changes.segments import sd_of_steps
+from timelift.analyse.changes.states import CommonShift
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import independence
 from timelift.case import Case, Setting, Status
 
-#: From so many rivals on, a case's own absence of change is one of the values of the median.
-_ENOUGH_RIVALS = 3
 #: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
 ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
-#: From so many runs with a case on, history has a say.
+#: From so many runs with a case on, the sd is learnt.
 FEWEST_RUNS = 3
+#: A shared machine's times moved by up to 12 % between launches without any cause of ours.
+SETTING_GATE = float(np.log(1.2))
 
 
 @dataclass(frozen=True)
-class Shift:
+class CaseShift:
     """How a case changed, as a log ratio: positive is slower than before beside its rivals.
 
     `variance` is that of `effect` over the launches of both runs, worth `df` degrees of freedom;
-    `launches` are those of the old and of the new run, `rivals` how many it was held against.
+    `launches` are those of the old and of the new run, `rivals` how many it was compared with.
     """
 
     case: Case
@@ -63,29 +68,33 @@ def measured(run: Run) -> dict[Case, Measurement]:
     }
 
 
-def shifts(old: Run, new: Run) -> list[Shift]:
+def _shared_by_setting(
+    old: Mapping[Case, object], new: Mapping[Case, object]
+) -> dict[Setting, list[Case]]:
+    found: dict[Setting, list[Case]] = defaultdict(list)
+    for case in old:
+        if case in new:
+            found[case.setting].append(case)
+    return found
+
+
+def case_shifts(old: Run, new: Run) -> list[CaseShift]:
     """Return the change of every case that both runs measured beside a rival that both measured."""
     before, after = measured(old), measured(new)
-    shared = before.keys() & after.keys()
-    rivals: dict[Setting, list[Case]] = defaultdict(list)
-    for case in shared:
-        rivals[case.setting].append(case)
-    usable = [case for some in rivals.values() if len(some) > 1 for case in some]
+    settings = _shared_by_setting(before, after)
+    usable = [case for rivals in settings.values() if len(rivals) > 1 for case in rivals]
     if not usable:
         return []
-    return list(
-        _shifts(
-            aligned_samples(before[case] for case in usable),
-            aligned_samples(after[case] for case in usable),
-        )
-    )
+    first, second = (aligned_samples(one[case] for case in usable) for one in (before, after))
+    return list(_shifts(first, second))
 
 
-def _shifts(before: Sequence[AlignedSamples], after: Sequence[AlignedSamples]) -> Iterator[Shift]:
-    """Go through the settings; both runs' boards hold the same cases in the same order."""
-    first, second = _pairs(before), _pairs(after)
+def _shifts(
+    before: Sequence[AlignedSamples], after: Sequence[AlignedSamples]
+) -> Iterator[CaseShift]:
+    """Yield the shifts of every setting; both runs hold the same cases in the same order."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        change, variance, df = _difference(first, second)
+        change, variance, df = _difference(_pairs(before), _pairs(after))
     start = 0
     for old, new in zip(before, after, strict=True):
         rows = slice(start, start + len(old.pairs))
@@ -95,8 +104,8 @@ def _shifts(before: Sequence[AlignedSamples], after: Sequence[AlignedSamples]) -
 
 def _pairs(settings: Sequence[AlignedSamples]) -> Estimates:
     """Estimate every pair of rivals of one run, variances moderated over all of them."""
-    families = np.repeat(np.arange(len(settings)), [len(board.pairs) for board in settings])
-    effects = stack([all_pairs(board.seconds) for board in settings])
+    families = np.repeat(np.arange(len(settings)), [len(one.pairs) for one in settings])
+    effects = stack([all_pairs(one.seconds) for one in settings])
     return estimate(effects, independence(families))
 
 
@@ -110,21 +119,22 @@ def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Sampl
 
 def _of_setting(
     old: AlignedSamples, new: AlignedSamples, change: Samples, variance: Samples, df: Samples
-) -> Iterator[Shift]:
+) -> Iterator[CaseShift]:
     rivals = len(old.cases)
-    own = 0.0 if rivals >= _ENOUGH_RIVALS else np.nan
+    # Of enough rivals the case's own absence of change is one of the values of the median.
+    own = 0.0 if rivals >= ENOUGH_RIVALS else np.nan
     changes = _square(change, rivals, sign=-1, own=own)
     variances, degrees = (_square(part, rivals, sign=1, own=np.nan) for part in (variance, df))
+    played = [np.isfinite(one.seconds).any(-1).sum(-1).tolist() for one in (old, new)]
     for place, case in enumerate(old.cases):
-        played = tuple(_launches(board, place) for board in (old, new))
         known = np.isfinite(variances[place])
         if known.any():
-            yield Shift(
+            yield CaseShift(
                 case,
                 float(np.nanmedian(changes[place])),
                 float(np.median(variances[place][known])),
                 float(np.median(degrees[place][known])),
-                (played[0], played[1]),
+                (played[0][place], played[1][place]),
                 int(known.sum()),
             )
 
@@ -137,10 +147,6 @@ def _square(pairs: Samples, rivals: int, sign: int, own: float) -> Samples:
     return square
 
 
-def _launches(board: AlignedSamples, place: int) -> int:
-    return int(np.isfinite(board.seconds[place]).any(-1).sum())
-
-
 @dataclass(frozen=True)
 class SessionSpread:
     """The variance that one session adds to a log ratio, worth `df` degrees of freedom."""
@@ -150,20 +156,59 @@ class SessionSpread:
     runs: int = 0
 
 
-def sessions(history: Sequence[Run]) -> Mapping[Case, SessionSpread]:
+def session_spreads(history: Sequence[Run]) -> Mapping[Case, SessionSpread]:
     """Learn from runs in the order of their times; a case in too few of them is left out."""
-    steps: dict[Case, list[Shift]] = defaultdict(list)
+    steps: dict[Case, list[CaseShift]] = defaultdict(list)
     for before, after in itertools.pairwise(history):
-        for shift in shifts(before, after):
+        for shift in case_shifts(before, after):
             steps[shift.case].append(shift)
     return {case: _learnt(some) for case, some in steps.items() if len(some) >= FEWEST_RUNS - 1}
 
 
-def _learnt(steps: Sequence[Shift]) -> SessionSpread:
+def _learnt(steps: Sequence[CaseShift]) -> SessionSpread:
     """Average what history shows with what is assumed, weighted by degrees of freedom."""
-    noise = noise_of(np.array([step.effect for step in steps])) ** 2
+    noise = sd_of_steps(np.array([step.effect for step in steps])) ** 2
     explained = float(np.median([step.variance for step in steps])) / 2
     excess = max(0.0, noise - explained)
     df = ASSUMED_DF + len(steps)
     variance = (ASSUMED_DF * ASSUMED_SD**2 + len(steps) * excess) / df
     return SessionSpread(variance, df, len(steps) + 1)
+
+
+def setting_shifts(old: Run, new: Run) -> dict[Setting, CommonShift]:
+    """Return how the rivals of each setting changed, the median one, beside the canary.
+
+    That is NaN where a run has no canary.
+    """
+    before, after = measured(old), measured(new)
+    settings = _shared_by_setting(before, after)
+    return {
+        setting: _setting_shift([(before[case], after[case]) for case in settings[setting]])
+        for setting in sorted(settings)
+    }
+
+
+def _setting_shift(pairs: Sequence[tuple[Measurement, Measurement]]) -> CommonShift:
+    canary = _log_canary(new for _, new in pairs) - _log_canary(old for old, _ in pairs)
+    moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in pairs]
+    share = statistics.fmean(one > SETTING_GATE for one in moved)
+    return CommonShift(0, 1, statistics.median(moved), share, len(pairs))
+
+
+def canary_change(old: Run, new: Run) -> float:
+    return _log_canary(new.measurements) - _log_canary(old.measurements)
+
+
+def _log_seconds(one: Measurement) -> float:
+    played = [launch for launch in one.launches if np.isfinite(launch.seconds_per_call).any()]
+    return statistics.fmean(map(_log_median, played))
+
+
+def _log_median(launch: LaunchSamples) -> float:
+    return float(np.log(np.nanmedian(launch.seconds_per_call)))
+
+
+def _log_canary(measurements: Iterable[Measurement]) -> float:
+    beats = [fact_of(launch, "canary_seconds") for one in measurements for launch in one.launches]
+    known = [beat for beat in beats if beat is not None and beat > 0]
+    return float(np.log(statistics.median(known))) if known else float("nan")

@@ -11,7 +11,7 @@ class ChangeState(StrEnum):
 
     #: Slower in one run than in another; only a measurement side by side can confirm it.
     SUSPECT = "suspect"
-    #: What runs have confirmed, by a step or by many that are each too small to tell.
+    #: What runs have confirmed, by a step or by many that are each too small to count.
     SLOWER = "slower"
     CREPT = "crept slower"
     FASTER = "faster"
@@ -47,7 +47,7 @@ class LevelChange:
 
 @dataclass(frozen=True)
 class CaseState:
-    """A case, how it stands, and the change that tells how much, if any does."""
+    """A case, its state, and the change behind it, if there is any."""
 
     case: Case
     state: ChangeState
@@ -55,11 +55,11 @@ class CaseState:
 
 
 @dataclass(frozen=True)
-class MachineMove:
-    """Between two runs, by position, `share` of the cases moved by `shift` (a log ratio) at once.
+class CommonShift:
+    """Between two runs, by position, `share` of the cases changed by `shift` (a log ratio) at once.
 
-    The cases are the rivals of a setting, or all of a machine. `apart` says that they moved against
-    each other, so that no common shift tells of it.
+    The cases are the rivals of a setting, or all of a machine. `apart` is true where they changed
+    against each other, so that `shift` is none.
     """
 
     before: int

@@ -1,29 +1,37 @@
 """Two stored runs: whether they may be compared, what changed, and what would decide about it.
 
 A case is suspect where it became slower by at least the gate, the chance of that much without a
-cause is below `LEVEL`, and it also holds among all cases: of the named ones at most 5 % are false
-in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons
-(Benjamini and Hochberg 1995, Journal of the Royal Statistical Society B 57(1), 289-300).
+cause is below `LEVEL`, and it is a discovery among all cases: of the named ones at most 5 % are
+false in expectation, and where nothing changed at all, any is named in at most 1 of 20 comparisons.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.changes.machine_moves import SETTING_GATE, canary_change, together
-from timelift.analyse.changes.shift import SessionSpread, Shift, measured, sessions, shifts
-from timelift.analyse.changes.states import CaseState, ChangeState, LevelChange, MachineMove
+from timelift import journal
+from timelift.analyse.changes.shift import (
+    SETTING_GATE,
+    CaseShift,
+    SessionSpread,
+    canary_change,
+    case_shifts,
+    measured,
+    session_spreads,
+    setting_shifts,
+)
+from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats import student
-from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES
+from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
-from timelift.journal import Difference, differences, flat
+from timelift.journal import Difference
 
 #: Options that change what is measured without being an axis of a setting.
 _OPTIONS = ("pin", "round_seconds")
@@ -39,15 +47,15 @@ _DIGITS = 9
 
 
 def identity_differences(old: Run, new: Run) -> tuple[Difference, ...]:
-    """Name what makes the runs incomparable; a run that does not tell its machine is another's."""
-    before, after = _engines(old), _engines(new)
-    engines = [one for one in differences(before, after) if None not in (one.old, one.new)]
-    sides = [flat(run.header.machine.identity) for run in (old, new)]
-    return *(differences(*sides) if any(sides) else [Difference("machine", None, None)]), *engines
+    """Name what makes the runs incomparable: of their machines, and of the backends' devices."""
+    engines = journal.differences(_engines(old), _engines(new))
+    return (
+        *journal.identity_differences(old.header.machine, new.header.machine),
+        *(one for one in engines if None not in (one.old, one.new)),
+    )
 
 
 def _engines(run: Run) -> dict[str, str]:
-    """Return what each backend told of its device: names and switches such as tf32."""
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
@@ -57,17 +65,12 @@ def _engines(run: Run) -> dict[str, str]:
 
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
-    return tuple(differences(_drift(old), _drift(new)))
-
-
-def versions_drifted(found: Sequence[Difference]) -> bool:
-    """True if other packages or another interpreter were measured, which no revision explains."""
-    return any(one.name not in _NOT_INSTALLED for one in found)
-
-
-def _drift(run: Run) -> dict[str, str]:
-    asked = {name: run.header.options[name] for name in _OPTIONS if name in run.header.options}
-    return flat(run.header.machine.drift) | flat(asked)
+    asked = [
+        journal.flat({name: run.header.options.get(name) for name in _OPTIONS})
+        for run in (old, new)
+    ]
+    machines = journal.drift_differences(old.header.machine, new.header.machine)
+    return (*machines, *journal.differences(*asked))
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,26 @@ class Decision:
 
 
 def decision(old: Run, new: Run) -> Decision:
-    """Return what would decide between two runs.
-
-    Where both measured one commit without changes, no revision is to blame.
-    """
-    before, after = commit(old), commit(new)
+    """Return what would decide between two runs: nothing where both are of one clean commit."""
+    before, after = _commit(old), _commit(new)
     dirty = old.header.commit.dirty or new.header.commit.dirty
     same = bool(before) and before == after and not dirty
     return Decision(before, after, same)
 
 
-def commit(run: Run) -> str:
+def _commit(run: Run) -> str:
     """Return the commit of a run, shortened; nothing where it is unknown or no commit's name."""
     found = run.header.commit.id or ""
     return found[:_COMMIT] if found.isalnum() and found.isascii() else ""
+
+
+@dataclass(frozen=True)
+class CaseInRun:
+    """A case in one of the runs: its place among so many rivals, the fastest first."""
+
+    seconds_per_call: float
+    place: int
+    rivals: int
 
 
 @dataclass(frozen=True)
@@ -110,27 +119,36 @@ class CaseBetween(CaseState):
     """
 
     change: LevelChange
-    shift: Shift
+    old: CaseInRun
+    new: CaseInRun
+    shift: CaseShift
     session: SessionSpread
     visible: float
 
 
 @dataclass(frozen=True)
-class TwoRunFindings:
-    """All that was found between two runs; `lost` are cases that were measured and now fail."""
+class TwoRuns:
+    """Two runs and all that was found between them; `advisory` where they are of two machines.
 
+    `lost` are cases that were measured and now fail.
+    """
+
+    old: Run
+    new: Run
+    decision: Decision
     cases: tuple[CaseBetween, ...]
-    settings: Mapping[Setting, MachineMove]
+    settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
     lost: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
+    advisory: bool
 
     @property
     def suspect_rows(self) -> int:
-        """How many of the judged cases are suspect by their times; they come first."""
+        """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
     @property
@@ -141,8 +159,7 @@ class TwoRunFindings:
         return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
 
     @property
-    def suspect_settings(self) -> dict[Setting, MachineMove]:
-        """The settings that became slower by more than a machine does by itself."""
+    def suspect_settings(self) -> dict[Setting, CommonShift]:
         return {setting: one for setting, one in self.settings.items() if one.shift > SETTING_GATE}
 
     @property
@@ -157,35 +174,42 @@ class TwoRunFindings:
 
     @property
     def packages_drifted(self) -> bool:
-        """True if other packages or another interpreter were measured."""
-        return versions_drifted(self.drift)
+        """True if other packages or another interpreter were measured, which no revision undoes."""
+        return any(one.name not in _NOT_INSTALLED for one in self.drift)
 
     @property
     def any_suspect(self) -> bool:
-        """True if anything is suspect."""
         return bool(self.suspects or self.suspect_settings)
 
 
-def judge(
-    old: Run, new: Run, history: Sequence[Run] = (), gate: float = GATE_MARGIN
-) -> TwoRunFindings:
-    """Compare two runs of one machine; `history` are its other runs in the order of their times."""
+def compare_runs(
+    old: Run,
+    new: Run,
+    history: Sequence[Run] = (),
+    gate: float = GATE_MARGIN,
+    *,
+    advisory: bool = False,
+) -> TwoRuns:
+    """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = measured(old), measured(new)
     lost = _lost(before, new)
-    return TwoRunFindings(
-        cases=_judged(shifts(old, new), sessions(history), float(np.log1p(gate))),
-        settings=together(old, new),
+    return TwoRuns(
+        old,
+        new,
+        decision(old, new),
+        cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
+        settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
         lost=lost,
         drift=drift(old, new),
         canary=canary_change(old, new),
+        advisory=advisory,
     )
 
 
 def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
-    """Return the cases that the new run tried and failed, each as it ended."""
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
@@ -193,10 +217,12 @@ def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     }
 
 
-def _judged(
-    found: Sequence[Shift], learnt: Mapping[Case, SessionSpread], margin: float
+def _cases(
+    old: Run, new: Run, learnt: Mapping[Case, SessionSpread], margin: float
 ) -> tuple[CaseBetween, ...]:
-    """Judge every case, suspects first and then by how much slower they became."""
+    """Return every case, suspects first and then by how much slower they became."""
+    found = case_shifts(old, new)
+    before, after = _places(old), _places(new)
     if not found:
         return ()
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
@@ -209,6 +235,8 @@ def _judged(
         [shift.case for shift in found],
         _states(found, effect, scale, df, margin),
         [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        [before[shift.case] for shift in found],
+        [after[shift.case] for shift in found],
         found,
         known,
         np.maximum(alone, margin).tolist(),
@@ -217,13 +245,27 @@ def _judged(
     return tuple(sorted(rows, key=_worst_first))
 
 
+def _places(run: Run) -> dict[Case, CaseInRun]:
+    seconds = {
+        case: float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
+        for case, one in measured(run).items()
+    }
+    by_setting: dict[Setting, list[float]] = defaultdict(list)
+    for case, one in seconds.items():
+        by_setting[case.setting].append(one)
+    return {
+        case: CaseInRun(one, 1 + sum(other < one for other in rivals), len(rivals))
+        for case, one in seconds.items()
+        for rivals in [by_setting[case.setting]]
+    }
+
+
 def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
     """Return what a case is sorted by; the names decide where changes agree but for rounding."""
     return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
 
 
-def _spread(found: Sequence[Shift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
-    """Return each change's standard error, both sessions included, and its degrees of freedom."""
+def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
     launches = np.array([shift.variance for shift in found])
     session = 2 * np.array([one.variance for one in known])
     spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
@@ -231,74 +273,18 @@ def _spread(found: Sequence[Shift], known: Sequence[SessionSpread]) -> tuple[Sam
 
 
 def _states(
-    found: Sequence[Shift], effect: Samples, scale: Samples, df: Samples, margin: float
+    found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    """Name each change; with too few launches on either side none is known."""
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, student.tail(effect / scale, df), 1.0)
     faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
     alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
-    states = np.where(_found(faster) & (effect <= -margin), ChangeState.FASTER, states)
-    states = np.where(_found(slower) & (effect >= margin), ChangeState.SUSPECT, states)
+    states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
+    states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)
     return [ChangeState(state) for state in states.tolist()]
 
 
-def _found(p: Samples) -> NDArray[np.bool_]:
+def _discovered(p: Samples) -> NDArray[np.bool_]:
     """Return where a chance is below `LEVEL` and a discovery among all of them."""
-    ordered = np.sort(p)
-    allowed = _FALSE_SHARE * np.arange(1, len(p) + 1) / len(p)
-    bar = float(ordered[ordered <= allowed].max(initial=-1.0))
-    return np.asarray((p < LEVEL) & (p <= bar))
-
-
-@dataclass(frozen=True)
-class ComparedRun:
-    """One of the two runs: its commit, and the seconds per call of its measured cases."""
-
-    run: Run
-    seconds: Mapping[Case, float]
-
-    @cached_property
-    def _by_setting(self) -> dict[Setting, list[float]]:
-        found: dict[Setting, list[float]] = {}
-        for case, seconds in self.seconds.items():
-            found.setdefault(case.setting, []).append(seconds)
-        return found
-
-    def rank(self, case: Case) -> tuple[int, int]:
-        """Return the place of a case among its rivals, the fastest first, and how many they are."""
-        rivals = self._by_setting[case.setting]
-        return 1 + sum(one < self.seconds[case] for one in rivals), len(rivals)
-
-
-@dataclass(frozen=True)
-class TwoRuns:
-    """Two runs and what was found between them; `advisory` where they are of two machines."""
-
-    old: ComparedRun
-    new: ComparedRun
-    findings: TwoRunFindings
-    decision: Decision
-    advisory: bool = False
-
-
-def compared(
-    old: Run,
-    new: Run,
-    history: Sequence[Run] = (),
-    gate: float = GATE_MARGIN,
-    *,
-    advisory: bool = False,
-) -> TwoRuns:
-    """Compare two runs; `history` are the machine's other runs in the order of their times."""
-    findings = judge(old, new, history, gate)
-    return TwoRuns(_side(old), _side(new), findings, decision(old, new), advisory)
-
-
-def _side(run: Run) -> ComparedRun:
-    return ComparedRun(run, {case: _seconds(one) for case, one in measured(run).items()})
-
-
-def _seconds(one: Measurement) -> float:
-    return float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
+    return np.asarray((p < LEVEL) & (p <= discovery_bar(p, _FALSE_SHARE)))

@@ -1,4 +1,4 @@
-"""The decision: which strategy a run says to use for a question, and when it does not say.
+"""The decision: which strategy to use for a question, where a run decides that.
 
 A setting that was measured has the recommendation that every report has. Between two along an axis
 the paired curves decide, among four around it their winners. Other goals are facts of the cases.
@@ -6,25 +6,25 @@ the paired curves decide, among four around it their winners. Other goals are fa
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from timelift.analyse.choose.answers import (
+from timelift.analyse.choose.question import (
     Alternative,
     Basis,
     Choice,
+    ChooseQuestion,
     Doubt,
+    Goal,
     Position,
     Undecided,
-    alike,
-    place,
 )
-from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.records import fact_or_bound
-from timelift.analyse.scaling.crossing import Curve
-from timelift.analyse.scaling.overtaking import Duels, duels
+from timelift.analyse.scaling.family import SIZES, without_size
+from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.rival import RankedCase
@@ -42,24 +42,63 @@ _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
 def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
-    """Answer a question from what was measured of lifts."""
     ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
-    where = place(question.setting, ranked)
-    if where is None:
+    position = position_of(question.setting, ranked)
+    if position is None:
         return _outside(question.setting, ranked)
-    if any(len(ranked[corner].rows) == 1 for corner in where.corners):
+    if any(len(ranked[corner].rows) == 1 for corner in position.corners):
         return Undecided(Doubt.ALONE)
-    if question.goal is Goal.TIME:
-        return _by_time(where, ranked, lifts.lifts(run), question.setting)
-    return _by_fact(question.goal, where, lifts.lifts(run))
+    if question.goal is not Goal.TIME:
+        return _by_fact(question.goal, position, lifts.lifts(run))
+    contests = [ranked[corner] for corner in position.corners]
+    if position.measured:
+        return _at(position, contests[0])
+    if not position.axis:
+        return _among(position, contests)
+    size = float(getattr(question.setting, position.axis))
+    return _between(position, contests, _curves(position, lifts.lifts(run)), size)
+
+
+def position_of(asked: Setting, measured: Iterable[Setting]) -> Position | None:
+    """Find the nearest measured settings on every side; None where a side has none."""
+    known = {one for one in measured if _differ_in_sizes_alone(one, asked)}
+    if asked in known:
+        return Position((asked,))
+    for axis in SIZES:
+        line = {one for one in known if without_size(one, axis) == without_size(asked, axis)}
+        if ends := _neighbours(asked, axis, line):
+            return Position(ends, axis)
+    return _corners(asked, known)
+
+
+def _differ_in_sizes_alone(one: Setting, other: Setting) -> bool:
+    first, second = (without_size(without_size(each, "seq_len"), "batch") for each in (one, other))
+    return first == second
+
+
+def _neighbours(asked: Setting, axis: str, line: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Return the neighbours of a size along a line of settings; none where it lies outside."""
+    ordered = sorted(line, key=lambda one: int(getattr(one, axis)))
+    size = getattr(asked, axis)
+    before = [one for one in ordered if getattr(one, axis) < size]
+    after = [one for one in ordered if getattr(one, axis) > size]
+    return (before[-1], after[0]) if before and after else ()
+
+
+def _corners(asked: Setting, known: set[Setting]) -> Position | None:
+    """Return the four settings around a question that is between sizes in both axes."""
+    batches = _neighbours(asked, "batch", {replace(one, seq_len=asked.seq_len) for one in known})
+    lines = [{one for one in known if one.batch == end.batch} for end in batches]
+    corners = [_neighbours(asked, "seq_len", line) for line in lines]
+    same = len({tuple(one.seq_len for one in ends) for ends in corners}) == 1
+    return Position(tuple(one for ends in corners for one in ends)) if same and corners[0] else None
 
 
 def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
-    """Return what was measured instead."""
-    near = [one for one in known if alike(one, asked)]
+    near = [one for one in known if _differ_in_sizes_alone(one, asked)]
     if not near:
         return Undecided(Doubt.NOT_MEASURED)
-    lengths, batches = ([getattr(one, axis) for one in near] for axis in ("seq_len", "batch"))
+    lengths, batches = ([getattr(one, axis) for one in near] for axis in SIZES)
     return Undecided(
         Doubt.OUTSIDE,
         lengths=(min(lengths), max(lengths)),
@@ -67,23 +106,7 @@ def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
     )
 
 
-def _by_time(
-    where: Position,
-    ranked: Mapping[Setting, Ranking],
-    measured: Sequence[Measurement],
-    asked: Setting,
-) -> Choice | Undecided:
-    contests = [ranked[corner] for corner in where.corners]
-    if where.measured:
-        return _at(where, contests[0])
-    if where.axis:
-        size = float(getattr(asked, where.axis))
-        return _between(where, contests, _curves(where, measured), size)
-    return _among(where, contests)
-
-
-def _at(where: Position, found: Ranking) -> Choice | Undecided:
-    """Answer with what is recommended for the very setting."""
+def _at(position: Position, found: Ranking) -> Choice | Undecided:
     best = recommend([found])
     if best is None or not best.is_answer:
         return Undecided(Doubt.ONE_LAUNCH)
@@ -94,7 +117,7 @@ def _at(where: Position, found: Ranking) -> Choice | Undecided:
     own = found.row(name)
     return Choice(
         name,
-        where,
+        position,
         own.launches,
         own.seconds_per_call,
         own.seconds_low,
@@ -115,56 +138,54 @@ def _alternative(row: RankedCase, own: RankedCase, close: Sequence[str]) -> Alte
     return Alternative(name, row.ratio / own.ratio, min(low, 1.0) if name in close else low, high)
 
 
-def _curves(where: Position, measured: Sequence[Measurement]) -> Duels:
-    """Find the paired curves along the line on which a question lies."""
+def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves:
     return next(
         one
-        for one in duels(measured, (where.axis,))
-        if {board.setting for board in one.family.boards} >= set(where.corners)
+        for one in paired_curves(measured, (position.axis,))
+        if {member.setting for member in one.family.members} >= set(position.corners)
     )
 
 
 def _between(
-    where: Position, contests: Sequence[Ranking], curves: Duels, size: float
+    position: Position, contests: Sequence[Ranking], curves: PairedCurves, size: float
 ) -> Choice | Undecided:
-    """Answer between two sizes, by the paired curves."""
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
-    if lost := [name for name in names if not all(_played(name, one) for one in contests)]:
+    played = [{row.case.strategy for row in one.rows} for one in contests]
+    if lost := [name for name in names if not all(name in one for one in played)]:
         return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(lost))
-    beside = {name: _beside_curve(name, contests, curves, size) for name in names}
+    rivals = played[0] & played[1]
+    beside = {name: _alternatives(name, rivals - {name}, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
     best = min(names, key=lambda name: prices[name])
     if not all(beside.values()):
         return Undecided(Doubt.ONE_LAUNCH)
-    ahead = first == last or any(one.apart for one in beside[best] if one.strategy in names)
+    ahead = first == last or any(one.costs_more for one in beside[best] if one.strategy in names)
+    low, high = (int(getattr(corner, position.axis)) for corner in position.corners)
     if prices[best] > (DEAREST if ahead else _TIED):
         doubt = Doubt.DEAR_BETWEEN if first == last else Doubt.TOO_NEAR
-        sizes = _ends(where)
-        return Undecided(doubt, tuple(names), longer=True, strategies=(first, last), sizes=sizes)
-    value = _interpolated(best, where, contests, size)
-    launches = min(one.row(best).launches for one in contests)
+        return Undecided(
+            doubt, tuple(names), longer=True, strategies=(first, last), sizes=(low, high)
+        )
+    rows = [one.row(best) for one in contests]
+    seconds = _interpolated([row.seconds_per_call for row in rows], (low, high), size)
+    launches = min(row.launches for row in rows)
+    value = (seconds, math.nan, math.nan, prices[best])
     basis = _basis(first, last, ahead=ahead)
-    known = (value, math.nan, math.nan, prices[best])
-    return Choice(best, where, launches, *known, beside[best], basis, (first, last))
+    return Choice(best, position, launches, *value, beside[best], basis, (first, last))
 
 
-def _played(name: str, contest: Ranking) -> bool:
-    return any(row.case.strategy == name for row in contest.rows)
-
-
-def _beside_curve(
-    name: str, contests: Sequence[Ranking], curves: Duels, size: float
+def _alternatives(
+    name: str, rivals: Iterable[str], curves: PairedCurves, size: float
 ) -> tuple[Alternative, ...]:
-    """Return what every other strategy of both ends takes beside `name`, at a size between them."""
-    ends = [{row.case.strategy for row in one.rows} for one in contests]
-    rivals = sorted(ends[0] & ends[1] - {name})
-    found = [
-        _ratio(other, curves.between(name, other), size)
-        for other in rivals
-        if curves.known(name, other)
-    ]
-    if len(found) < len(rivals) or any(math.isnan(one.low) for one in found):
+    """Return what `rivals` take beside `name` at a size; nothing where one of them is not known."""
+    found = []
+    for other in sorted(rivals):
+        curve = curves.between(name, other)
+        if curve is None:
+            return ()
+        found.append(_ratio(other, curve, size))
+    if any(math.isnan(one.low) for one in found):
         return ()
     return tuple(sorted(found, key=lambda one: one.ratio))
 
@@ -174,26 +195,21 @@ def _ratio(other: str, curve: Curve, size: float) -> Alternative:
     return Alternative(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
 
 
-def _ends(where: Position) -> tuple[int, int]:
-    low, high = (int(getattr(corner, where.axis)) for corner in where.corners)
-    return low, high
-
-
 def _basis(first: str, last: str, *, ahead: bool) -> Basis:
     if first == last:
         return Basis.FASTEST_AT_BOTH
     return Basis.AHEAD if ahead else Basis.TIED
 
 
-def _interpolated(name: str, where: Position, contests: Sequence[Ranking], size: float) -> float:
+def _interpolated(seconds: Sequence[float], ends: tuple[int, int], size: float) -> float:
     """Interpolate a time as a straight line over the log of the size."""
-    low, high = (math.log(getattr(corner, where.axis)) for corner in where.corners)
-    times = [math.log(one.row(name).seconds_per_call) for one in contests]
+    low, high = map(math.log, ends)
+    before, after = map(math.log, seconds)
     way = (math.log(size) - low) / (high - low)
-    return math.exp(times[0] + way * (times[1] - times[0]))
+    return math.exp(before + way * (after - before))
 
 
-def _among(where: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
+def _among(position: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
     """Answer between four settings, only if one strategy is fastest in all of them."""
     firsts = {one.rows[0].case.strategy for one in contests}
     prices = [one.rows[0].price[1] for one in contests]
@@ -204,60 +220,79 @@ def _among(where: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
     (name,) = firsts
     launches = min(one.rows[0].launches for one in contests)
     unknown = (math.nan,) * 3
-    return Choice(name, where, launches, *unknown, max(prices), (), Basis.FASTEST_IN_ALL)
+    return Choice(name, position, launches, *unknown, max(prices), (), Basis.FASTEST_IN_ALL)
 
 
-def _by_fact(goal: Goal, where: Position, measured: Sequence[Measurement]) -> Choice | Undecided:
+def _by_fact(goal: Goal, position: Position, measured: Sequence[Measurement]) -> Choice | Undecided:
     """Answer by a fact of each case: the same strategy must have the least at every corner.
 
     One that is too little to be read counts as the bound that it is below.
     """
-    facts = [_facts(goal, corner, measured) for corner in where.corners]
+    corners = [
+        [
+            one
+            for one in measured
+            if one.case.setting == corner and one.launches and one.status is Status.MEASURED
+        ]
+        for corner in position.corners
+    ]
+    facts = [_values(_FACTS[goal], corner) for corner in corners]
     if not all(len(one) > 1 for one in facts):
         return Undecided(Doubt.FACT_UNKNOWN, fact=_FACTS[goal])
-    if silent := _silent(facts, where, measured):
-        return Undecided(Doubt.FACT_SILENT, fact=_FACTS[goal], strategies=tuple(silent))
+    missing = {
+        one.case.strategy
+        for corner, known in zip(corners, facts, strict=True)
+        for one in corner
+        if one.case.strategy not in known
+    }
+    if missing:
+        return Undecided(Doubt.FACT_MISSING, fact=_FACTS[goal], strategies=tuple(sorted(missing)))
     everywhere = sorted(set.intersection(*(set(one) for one in facts)))
     behind = {name: max(one[name] / min(one.values()) for one in facts) for name in everywhere}
     name = min(behind, key=lambda one: behind[one], default="")
     if not name or behind[name] > _ALIKE[goal]:
         firsts = {min(one, key=lambda other: one[other]) for one in facts}
         return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
+    own = [one for corner in corners for one in corner if one.case.strategy == name]
     shared = [{other: one[other] for other in everywhere} for one in facts]
-    return _least(goal, name, where, measured, shared)
+    return _least(goal, name, position, own, shared)
+
+
+def _values(fact: str, measured: Iterable[Measurement]) -> dict[str, float]:
+    """Return the fact of every strategy that has one, or its bound."""
+    values = {one.case.strategy: fact_or_bound(one, fact)[0] for one in measured}
+    return {name: value for name, value in values.items() if value and value > 0}
 
 
 def _least(
     goal: Goal,
     name: str,
-    where: Position,
-    measured: Sequence[Measurement],
+    position: Position,
+    own: Sequence[Measurement],
     facts: Sequence[Mapping[str, float]],
 ) -> Choice:
-    """Return the choice of a strategy that has the least; `facts` are those of every corner."""
-    own = [one for one in _at_corners(where, measured) if one.case.strategy == name]
+    """Return the choice of a strategy that has the least.
+
+    `own` are its measurements, `facts` those of every corner.
+    """
     is_bound = any(fact_or_bound(one, _FACTS[goal])[1] for one in own)
-    others = (
+    others = [
         _beside_fact(other, name, facts, _ALIKE[goal], is_bound=is_bound)
         for other in facts[0]
         if other != name
-    )
+    ]
     return Choice(
         name,
-        where,
+        position,
         min(_launches_with(_FACTS[goal], one) for one in own),
-        facts[0][name] if where.measured else math.nan,
+        facts[0][name] if position.measured else math.nan,
         low=math.nan,
         high=math.nan,
         price=math.nan,
         others=tuple(sorted(others, key=lambda one: one.ratio)),
-        basis=Basis.MEASURED if where.measured else Basis.LEAST_ON_EVERY_SIDE,
+        basis=Basis.MEASURED if position.measured else Basis.LEAST_ON_EVERY_SIDE,
         is_bound=is_bound,
     )
-
-
-def _at_corners(where: Position, measured: Sequence[Measurement]) -> list[Measurement]:
-    return [one for one in measured if one.case.setting in where.corners]
 
 
 def _beside_fact(
@@ -265,7 +300,7 @@ def _beside_fact(
 ) -> Alternative:
     """Return how many times as much another has: its range at the corners, and what is alike.
 
-    Beside a bound there is no telling how many times it is at most.
+    Beside a bound it is not known how many times it is at most.
     """
     ratios = [one[other] / one[name] for one in facts]
     middle = math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
@@ -274,31 +309,4 @@ def _beside_fact(
 
 
 def _launches_with(name: str, measurement: Measurement) -> int:
-    """Count the launches that tell a fact, or a bound of it."""
     return sum(one.facts.number_or_bound(name) is not None for one in measurement.launches)
-
-
-def _silent(
-    facts: Sequence[Mapping[str, float]], where: Position, measured: Sequence[Measurement]
-) -> list[str]:
-    """Name the strategies that were measured at a corner at which their fact is not known."""
-    known = dict(zip(where.corners, facts, strict=True))
-    return sorted(
-        {
-            one.case.strategy
-            for one in _at_corners(where, measured)
-            if one.status is Status.MEASURED
-            and one.launches
-            and one.case.strategy not in known[one.case.setting]
-        }
-    )
-
-
-def _facts(goal: Goal, setting: Setting, measured: Sequence[Measurement]) -> dict[str, float]:
-    """Return the fact of every measured strategy of a setting that has one, or its bound."""
-    values = {
-        one.case.strategy: fact_or_bound(one, _FACTS[goal])[0]
-        for one in measured
-        if one.case.setting == setting and one.launches and one.status is Status.MEASURED
-    }
-    return {name: value for name, value in values.items() if value and value > 0}

@@ -1,5 +1,6 @@
-"""The question: which setting is meant, and what for."""
+"""A question is a setting and a goal; the answer is a choice, or that it is undecided."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,15 +11,13 @@ from timelift.case import AXES, Phase, Setting
 from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
-_CARRIED = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
+_TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
 #: What an option is where nothing was asked for.
-_USUAL = frozenset({"", "0"})
+_NOT_ASKED = frozenset({"", "0"})
 _LARGEST_SIZE, _MOST_DIGITS = 2**31 - 1, 12
 
 
 class Goal(StrEnum):
-    """What the choice should make small."""
-
     TIME = "time"
     MEMORY = "memory"
     FIRST_CALL = "first-call"
@@ -26,17 +25,16 @@ class Goal(StrEnum):
 
 @dataclass(frozen=True)
 class ChooseQuestion:
-    """A setting, measured or not, and a goal."""
-
     setting: Setting
     goal: Goal
 
 
-def carried(run: Run) -> dict[str, str]:
+def options_to_repeat(run: Run) -> dict[str, str]:
     """Return the options of a run without which its workload or strategies would be others."""
-    options = run.header.options
-    told = {name: options.get(name) for name in _CARRIED}
-    return {name: one for name, one in told.items() if isinstance(one, str) and one not in _USUAL}
+    values = {name: run.header.options.get(name) for name in _TO_REPEAT}
+    return {
+        name: one for name, one in values.items() if isinstance(one, str) and one not in _NOT_ASKED
+    }
 
 
 def ask(
@@ -47,50 +45,46 @@ def ask(
     An axis that is not asked about has its usual value, or the only one that was measured.
     `workloads` are those that could be measured. Raises UserError naming the option that is wrong.
     """
-    told = {name: _read(name, asked[name]) for name in AXES if asked.get(name)}
-    wanted = _choice("goal", goal, Goal)
+    given = {name: _read(name, asked[name]) for name in AXES if asked.get(name)}
+    wanted = _member("goal", goal, Goal)
     known = [one.case.setting for one in run.measurements if one.launches]
     known = known or [one.case.setting for one in run.measurements]
-    if "workload" in told:
-        _check_workload(told["workload"], known, workloads)
+    if "workload" in given:
+        _check_workload(given["workload"], known, workloads)
     values: dict[str, Any] = {}
     for name in AXES:
-        values[name] = told[name] if name in told else _usual(name, known)
+        values[name] = given[name] if name in given else _usual(name, known)
         known = [one for one in known if getattr(one, name) == values[name]] or known
     return ChooseQuestion(Setting(**values), wanted)
 
 
-def _read(name: str, told: str) -> Any:
+def _read(name: str, text: str) -> Any:
     kind = AXES[name]
     if kind is int:
         least = 0 if name == "threads" else 1
-        short = told.isascii() and told.isdecimal() and len(told) <= _MOST_DIGITS
-        if short and least <= int(told) <= _LARGEST_SIZE:
-            return int(told)
+        short = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+        if short and least <= int(text) <= _LARGEST_SIZE:
+            return int(text)
         raise UserError(
-            f"{_flag(name)}: expected a whole number from {least}, received {told!r:.40}"
+            f"{_flag(name)}: expected a whole number from {least}, received {text!r:.40}"
         )
-    return told if kind is str else _choice(name, told, kind)
+    return text if kind is str else _member(name, text, kind)
 
 
-def _choice(name: str, told: str, kind: Any) -> Any:
+def _member(name: str, text: str, kind: Any) -> Any:
     try:
-        return kind(told)
+        return kind(text)
     except ValueError:
         raise UserError(
-            f"{_flag(name)}: unknown value {told!r}; nearest: {nearest(told, kind)}"
+            f"{_flag(name)}: unknown value {text!r}; nearest: {nearest(text, kind)}"
         ) from None
 
 
 def _usual(name: str, known: Sequence[Setting]) -> Any:
-    """Return the value of an axis that was not asked about."""
     measured = sorted({getattr(one, name) for one in known})
-    if name in {"workload", "seq_len", "batch"}:
-        usual = None
-    elif name == "gradients":
-        usual = getattr(Setting("", 1, 1, Phase.BACKWARD), name)
-    else:
-        usual = getattr(Setting("", 1, 1, Phase.FORWARD), name)
+    phase = Phase.BACKWARD if name == "gradients" else Phase.FORWARD
+    sized = name in {"workload", "seq_len", "batch"}
+    usual = None if sized else getattr(Setting("", 1, 1, phase), name)
     if usual in measured or len(measured) == 1:
         return usual if usual in measured else measured[0]
     raise UserError(
@@ -106,3 +100,115 @@ def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+@dataclass(frozen=True)
+class Position:
+    """The measured settings around a question: one, two along `axis`, or four."""
+
+    corners: tuple[Setting, ...]
+    axis: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return len(self.corners) == 1
+
+
+class Basis(StrEnum):
+    MEASURED = "measured"
+    FASTEST_AT_BOTH = "fastest at both ends"
+    AHEAD = "ahead of the winner of the other end"
+    TIED = "tied with the winner of the other end"
+    FASTEST_IN_ALL = "fastest in all four"
+    LEAST_ON_EVERY_SIDE = "least on every side"
+
+
+class Doubt(StrEnum):
+    NOT_MEASURED = "no size measured"
+    OUTSIDE = "outside what was measured"
+    ALONE = "measured alone"
+    ONE_LAUNCH = "one launch"
+    DEAR = "the first may be dear"
+    ONE_SIDE = "measured on one side"
+    DEAR_BETWEEN = "the winner of both ends may be dear"
+    TOO_NEAR = "the winners of both ends are too near"
+    DIFFERENT_WINNERS = "different winners"
+    NOT_SURE = "not sure enough"
+    FACT_UNKNOWN = "a fact of fewer than two strategies"
+    FACT_MISSING = "a fact of some strategy is unknown"
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """How many times the chosen strategy's value another one takes, and its interval."""
+
+    strategy: str
+    ratio: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def costs_more(self) -> bool:
+        """True if it is known to cost more than the chosen one."""
+        return self.low > 1
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answer: a strategy, its value with an interval, and what the others take.
+
+    `value` is in seconds or bytes; it is below that where `is_bound`. `price` is the most that it
+    costs over the best, as a ratio; NaN where nothing is claimed. `winners` are the fastest at both
+    ends, the smaller size first, of a size that was not measured. `is_fastest` is false where
+    another strategy took less time and this one has less to lose.
+    """
+
+    strategy: str
+    position: Position
+    launches: int
+    value: float
+    low: float
+    high: float
+    price: float
+    others: tuple[Alternative, ...]
+    basis: Basis = Basis.MEASURED
+    winners: tuple[str, ...] = ()
+    is_fastest: bool = True
+    is_bound: bool = False
+
+    @property
+    def price_is_known(self) -> bool:
+        return math.isfinite(self.price)
+
+    @property
+    def may_cost(self) -> bool:
+        return self.price_is_known and self.price > 1
+
+    @property
+    def not_told_apart(self) -> tuple[Alternative, ...]:
+        """The alternatives that are not known to cost more."""
+        return tuple(one for one in self.others if not one.costs_more)
+
+    @property
+    def slower(self) -> tuple[Alternative, ...]:
+        return tuple(one for one in self.others if one.costs_more)
+
+
+@dataclass(frozen=True)
+class Undecided:
+    """No answer: why, and between which strategies, if that is known.
+
+    `longer` if only a long run may decide. `strategies` are those that the doubt is about, `price`
+    what the first of them may cost, `fact` what is not known; `sizes` are the ends between which
+    the question lies, `lengths` and `batches` the ranges that were measured.
+    """
+
+    doubt: Doubt
+    between: tuple[str, ...] = ()
+    longer: bool = False
+    strategies: tuple[str, ...] = ()
+    price: float = math.nan
+    fact: str = ""
+    sizes: tuple[int, int] = (0, 0)
+    lengths: tuple[int, int] = (0, 0)
+    batches: tuple[int, int] = (0, 0)

@@ -8,7 +8,7 @@ stand: in the command, the options, the flags and the reasons.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +86,20 @@ def _header(header: Header) -> Header:
             for name, one in header.strategies.items()
         },
     )
-    return header_from(_clean(kept.fields()), [])
+    clean = header_from(_clean(kept.fields()), [])
+    # A processor's name may hold an @ or a slash, and without it the machine would be another.
+    identity = _clean(header.machine.identity, of_text=str)
+    return structs.replace(clean, machine=structs.replace(clean.machine, identity=identity))
 
 
-def _clean(value: Any) -> Any:
+def _clean(value: Any, of_text: Callable[[str], str] = scrub) -> Any:
     """Scrub every text in a JSON value; names of fields are ours, but values are anyone's."""
     if isinstance(value, str):
-        return scrub(value)
+        return of_text(value)
     if isinstance(value, list):
-        return [_clean(one) for one in value]
+        return [_clean(one, of_text) for one in value]
     if isinstance(value, dict):
-        return {str(name): _clean(one) for name, one in value.items()}
+        return {str(name): _clean(one, of_text) for name, one in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

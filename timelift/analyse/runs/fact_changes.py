@@ -13,8 +13,7 @@ import numpy as np
 from timelift.analyse.runs.measurement import Measurement
 from timelift.analyse.runs.records import fact
 from timelift.case import Case
-from timelift.journal import ABOUT, EXACT
-from timelift.journal.brief import Exact
+from timelift.journal import ABOUT, EXACT, Exact
 
 #: Another layer, or one that is traced again: such a change fails a gate by itself.
 _BREAKING = frozenset({"weights", "traces"})

@@ -1,6 +1,25 @@
 """How times grow with length and batch, and where one strategy overtakes another."""
 
-from timelift.analyse.scaling.overtaking import Crossover, crossovers
-from timelift.analyse.scaling.powers import Exponent, Kind, exponents
+import dataclasses
+from dataclasses import dataclass
 
-__all__ = ["Crossover", "Exponent", "Kind", "crossovers", "exponents"]
+from timelift.analyse.runs.measurement import Run
+from timelift.analyse.scaling.growth import Exponent, Kind, exponents
+from timelift.analyse.scaling.overtaking import Crossover, crossovers
+from timelift.analyse.stats.lifts import lifts
+
+__all__ = ["Crossover", "Exponent", "Kind", "Scaling", "crossovers", "exponents", "scaling_of"]
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Exponents and crossovers of a run; empty where everything has one size."""
+
+    exponents: tuple[Exponent, ...]
+    crossovers: tuple[Crossover, ...]
+
+
+def scaling_of(run: Run) -> Scaling:
+    """Find both; look-alikes grow too, but crossovers are of lifts alone."""
+    known = dataclasses.replace(run, measurements=tuple(lifts(run)))
+    return Scaling(tuple(exponents(run)), tuple(crossovers(known)))

@@ -1,6 +1,16 @@
-"""Crossovers: the length, or the batch, at which one strategy of a run overtakes another."""
+"""Crossovers: the length, or the batch, at which one strategy of a run overtakes another.
+
+Between sizes the curve of log ratios of two strategies is a cubic over the log of the size, through
+the four nearest. What it and a straight line disagree about is added to the curve's interval, for
+nothing was measured there. A crossing's interval holds the sizes at which the curve's own interval
+holds zero (after Fieller 1954, Journal of the Royal Statistical Society B 16(2), 175-185). It must
+end inside what was measured, with one strategy shown faster on one side and the other on the other.
+"""
 
 import dataclasses
+import functools
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,36 +18,140 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.scaling.crossing import Curve, crossings
 from timelift.analyse.scaling.family import SIZES, Family, families
 from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
-from timelift.analyse.stats.verdicts import CONFIDENCE, independence
+from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, independence
 from timelift.case import Setting
 
-
-@dataclass(frozen=True, slots=True)
-class Crossover:
-    """From `size` on, with a 95 % interval over launches, `then` is faster than `first` was.
-
-    `setting` is that of the smallest size; `leads` says whether nobody else is clearly faster on
-    either side, so that the answer changes here.
-    """
-
-    setting: Setting
-    axis: str
-    first: str
-    then: str
-    size: float
-    low: float
-    high: float
-    leads: bool = False
+#: So many steps from one measured size to the next.
+STEPS = 128
+#: On both sides of a crossing one strategy must have been ahead by a difference that counts.
+_MARGIN = math.log1p(RANK_MARGIN)
+#: What a logarithm may be off by, as a share of a step between sizes.
+_ROUNDING = 1e-9
+_LINE, _CUBIC = 2, 4
+#: No fourth size checks a curve through three, so that its doubt counts so many times.
+_UNCHECKED = 3
 
 
 @dataclass(frozen=True)
-class Duels:
-    """The paired curve of every two strategies of a family: the log of second over first.
+class Curve:
+    """Log ratios by size, two sizes at least: `effect`, with the errors `scale`.
+
+    `reach` is how many errors a 95 % interval reaches to each side, and `correlation` that of the
+    errors of neighbouring sizes.
+    """
+
+    sizes: Samples
+    effect: Samples
+    scale: Samples
+    reach: Samples
+    correlation: float = 0.0
+
+    def at(self, sizes: Samples) -> tuple[Samples, Samples]:
+        """Interpolate the log ratio and the half-width of its 95 % interval; NaN outside."""
+        logs, asked = np.log(self.sizes), np.log(sizes)
+        cubic, line = (stencil(logs, asked, points) for points in (_CUBIC, _LINE))
+        bent = cubic @ self.effect
+        return bent, self._half_width(cubic) + self._doubt(line, bent)
+
+    def _doubt(self, line: Samples, bent: Samples) -> Samples:
+        """Return how far the curve may be from where it is drawn; nothing at measured sizes.
+
+        Of two sizes it is not known how the curve bends, only that it goes from the one to the
+        other.
+        """
+        if len(self.sizes) > _LINE:
+            unsure = 1 if len(self.sizes) >= _CUBIC else _UNCHECKED
+            return np.asarray(unsure * np.abs(bent - line @ self.effect))
+        ends = np.abs(np.subtract.outer(bent, self.effect)).max(-1)
+        return np.where((line == 1).any(-1), 0.0, ends)
+
+    def _half_width(self, weights: Samples) -> Samples:
+        """Return the half-width of sums of the effects, as sure as the least sure of them."""
+        apart = np.abs(np.subtract.outer(np.arange(len(self.sizes)), np.arange(len(self.sizes))))
+        weighted = weights * self.scale
+        scale = np.sqrt(((weighted @ self.correlation**apart) * weighted).sum(-1))
+        return np.asarray(np.where(weights != 0, self.reach, 0.0).max(-1) * scale)
+
+
+def stencil(logs: Samples, asked: Samples, points: int) -> Samples:
+    """Return the weights (asked, logs) of Lagrange's interpolation through the nearest points.
+
+    NaN outside the range of `logs`, for nothing is extrapolated. All pairs of a family ask for the
+    same weights, so they are kept.
+    """
+    kinds = (np.asarray(one, dtype=float).tobytes() for one in (logs, asked))
+    return _kept_stencil(*kinds, points)
+
+
+@functools.lru_cache(maxsize=512)
+def _kept_stencil(logs_bytes: bytes, asked_bytes: bytes, points: int) -> Samples:
+    logs, asked = np.frombuffer(logs_bytes), np.frombuffer(asked_bytes)
+    many = min(points, len(logs))
+    left = np.clip(np.searchsorted(logs, asked, side="right") - 1, 0, len(logs) - 2)
+    first = np.clip(left - (many // 2 - 1), 0, len(logs) - many)
+    places = first[:, None] + np.arange(many)
+    nodes, weights = logs[places], np.zeros((len(asked), len(logs)))
+    for one in range(many):
+        others = np.delete(nodes, one, axis=1)
+        share = (asked[:, None] - others) / (nodes[:, [one]] - others)
+        weights[np.arange(len(asked)), places[:, one]] = share.prod(-1)
+    slack = _ROUNDING * (logs[-1] - logs[0])
+    weights[(asked < logs[0] - slack) | (asked > logs[-1] + slack)] = np.nan
+    weights[np.abs(weights) < _ROUNDING] = 0.0
+    weights.setflags(write=False)  # every caller gets the same array
+    return weights
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The size at which a log ratio changes its sign, with its 95 % interval; `rising` or not."""
+
+    size: float
+    low: float
+    high: float
+    rising: bool
+
+
+def crossings(curve: Curve) -> list[Crossing]:
+    if curve.effect.min() >= 0 or curve.effect.max() <= 0:
+        return []
+    places = np.arange((len(curve.sizes) - 1) * STEPS + 1) / STEPS
+    logs = np.interp(places, np.arange(len(curve.sizes)), np.log(curve.sizes))
+    sizes = np.asarray(np.exp(logs))
+    effect, width = curve.at(sizes)
+    shown = np.where(np.abs(effect) > width, np.sign(effect), 0.0)
+    clear = [one for one in _stretches(shown) if shown[one.start] != 0]
+    found = []
+    for before, after in itertools.pairwise(clear):
+        between = slice(before.stop - 1, after.start + 1)
+        large = all(np.abs(effect[one]).max() >= _MARGIN for one in (before, after))
+        if shown[before.start] != shown[after.start] and large:
+            low, high = float(sizes[between.start]), float(sizes[between.stop - 1])
+            middle = _zero(sizes[between], effect[between])
+            found.append(Crossing(middle, low, high, rising=bool(shown[after.start] > 0)))
+    return found
+
+
+def _stretches(shown: Samples) -> list[slice]:
+    edges = [0, *(np.flatnonzero(np.diff(shown) != 0) + 1).tolist(), len(shown)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _zero(sizes: Samples, effect: Samples) -> float:
+    """Interpolate the size at which the effect is zero: the middle one of several."""
+    turns = np.flatnonzero(np.diff(np.sign(effect)) != 0)
+    place = turns[len(turns) // 2]
+    way = effect[place] / (effect[place] - effect[place + 1])
+    return float(np.exp((1 - way) * np.log(sizes[place]) + way * np.log(sizes[place + 1])))
+
+
+@dataclass(frozen=True)
+class PairedCurves:
+    """The curve of every two strategies of a family: the log of second over first.
 
     Pairs that played together in several launches of fewer than two sizes have none.
     """
@@ -45,37 +159,29 @@ class Duels:
     family: Family
     curves: dict[tuple[str, str], Curve]
 
-    def known(self, first: str, second: str) -> bool:
-        """Say whether the two have a curve."""
-        return (first, second) in self.curves or (second, first) in self.curves
-
-    def between(self, first: str, second: str) -> Curve:
-        """Give the curve of log(second / first), whichever way round it is kept."""
+    def between(self, first: str, second: str) -> Curve | None:
+        """Return the curve of log(second / first), whichever way round it is kept."""
         if (first, second) in self.curves:
             return self.curves[first, second]
-        kept = self.curves[second, first]
-        return dataclasses.replace(kept, effect=-kept.effect)
+        kept = self.curves.get((second, first))
+        return dataclasses.replace(kept, effect=-kept.effect) if kept else None
 
-    def ahead(self, strategy: str, size: float) -> bool:
-        """Say whether nobody is shown faster than `strategy` at a size."""
-        others = (one for one in self.family.strategies if self.known(strategy, one))
-        curves = [self.between(strategy, other) for other in others]
-        beside = [curve.at(np.array([size])) for curve in curves]
+    def leads(self, strategy: str, size: float) -> bool:
+        """True if no other strategy is shown faster than `strategy` at a size."""
+        curves = (self.between(strategy, other) for other in self.family.strategies)
+        beside = [curve.at(np.array([size])) for curve in curves if curve]
         return not any(effect[0] + width[0] < 0 for effect, width in beside)
 
 
-def crossovers(run: Run, axes: Sequence[str] = SIZES) -> list[Crossover]:
-    """Find who overtakes whom inside the measured sizes of a run, along each axis."""
-    return [found for one in duels(run.measurements, axes) for found in _crossovers(one)]
-
-
-def duels(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> list[Duels]:
-    """Give the paired curves of every family, their variances moderated over all of them."""
+def paired_curves(
+    measurements: Iterable[Measurement], axes: Sequence[str] = SIZES
+) -> list[PairedCurves]:
+    """Return the curves of every family, their variances moderated over all of them."""
     known = families(measurements, axes)
     paired = [family.paired() for family in known]
     if not any(effects.effect.size for effects in paired):
-        return [Duels(family, {}) for family in known]
-    correlation = neighbours([effects.effect for effects in paired])
+        return [PairedCurves(family, {}) for family in known]
+    correlation = neighbour_correlation([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
     found = estimate(stack(flat), independence(_numbers(paired)))
     reach = student.quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
@@ -85,12 +191,11 @@ def duels(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> l
         rows = np.arange(start, start := start + pairs * sizes).reshape(pairs, sizes)
         curves = [_curve(family, found, reach, row, correlation) for row in rows]
         named = zip(family.pairs, curves, strict=True)
-        made.append(Duels(family, {pair: curve for pair, curve in named if curve}))
+        made.append(PairedCurves(family, {pair: curve for pair, curve in named if curve}))
     return made
 
 
 def _numbers(paired: Sequence[Effects]) -> NDArray[np.int_]:
-    """Number the setting of each row, in which the pairs are compared."""
     numbers, start = [], 0
     for effects in paired:
         pairs, sizes = effects.effect.shape[:2]
@@ -106,16 +211,16 @@ def _flat(effects: Effects) -> Effects:
 def _curve(
     family: Family, found: Estimates, reach: Samples, rows: NDArray[np.int_], correlation: float
 ) -> Curve | None:
-    """Give the curve through the sizes of which launches tell an interval."""
+    """Return the curve through the sizes whose launches give an interval."""
     known = (found.launches[rows] > 1) & (found.df[rows] > 0)
-    told = rows[known]
-    if len(told) < 2:  # noqa: PLR2004 - a curve has two ends
+    kept = rows[known]
+    if len(kept) < _LINE:
         return None
     sizes = np.array(family.sizes, dtype=float)[known]
-    return Curve(sizes, found.effect[told], found.scale[told], reach[told], correlation)
+    return Curve(sizes, found.effect[kept], found.scale[kept], reach[kept], correlation)
 
 
-def neighbours(effects: Sequence[Samples]) -> float:
+def neighbour_correlation(effects: Sequence[Samples]) -> float:
     """Estimate how alike a launch's effects at neighbouring sizes are, over all pairs: 0 to 1.
 
     Each of `effects` is (pairs, sizes, launches).
@@ -134,13 +239,37 @@ def neighbours(effects: Sequence[Samples]) -> float:
     return float(np.clip(both / (before * after) ** 0.5, 0.0, 1.0)) if before and after else 0.0
 
 
-def _crossovers(one: Duels) -> list[Crossover]:
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """From `size` on, with a 95 % interval over launches, `then` is faster than `first` was.
+
+    `setting` is that of the smallest size; `leads` is true where no third strategy is clearly
+    faster on either side, so that the answer changes here.
+    """
+
+    setting: Setting
+    axis: str
+    first: str
+    then: str
+    size: float
+    low: float
+    high: float
+    leads: bool = False
+
+
+def crossovers(run: Run, axes: Sequence[str] = SIZES) -> list[Crossover]:
+    """Find which strategy overtakes which inside the measured sizes of a run, along each axis."""
+    known = paired_curves(run.measurements, axes)
+    return [found for one in known for found in _crossovers(one)]
+
+
+def _crossovers(one: PairedCurves) -> list[Crossover]:
     found = []
     for (a, b), curve in one.curves.items():
         for crossing in crossings(curve):
             first, then = (a, b) if not crossing.rising else (b, a)
             # The log of b over a falls below zero where b overtakes a.
-            leads = one.ahead(first, crossing.low) and one.ahead(then, crossing.high)
+            leads = one.leads(first, crossing.low) and one.leads(then, crossing.high)
             place = (first, then, crossing.size, crossing.low, crossing.high, leads)
             found.append(Crossover(one.family.setting, one.family.axis, *place))
     return sorted(found, key=lambda crossover: crossover.size)

@@ -49,7 +49,7 @@ _ROOM = 1.25
 def figures(history: History, theme: str = "light") -> dict[str, Figure]:
     """Draw the history of every workload, by the name that its files get."""
     groups: dict[str, list[CaseHistory]] = defaultdict(list)
-    for one in history.found.cases:
+    for one in history.findings.cases:
         groups[one.case.setting.workload].append(one)
     names = _names(groups)
     with warnings.catch_warnings(), styled(THEMES[theme]):
@@ -104,7 +104,9 @@ def _subtitle(history: History, left_out: int) -> str:
         "grey: not shown to change",
         f"band: ±{100 * history.gate:g} %",
     ]
-    words += ["dashed: the machine moved, and all begin anew"] if history.found.moves else []
+    words += (
+        ["dashed: the machine moved, and all begin anew"] if history.findings.common_shifts else []
+    )
     words += [f"{left_out} settings with fewer changes are not drawn"] if left_out else []
     return "; ".join(words)
 
@@ -114,8 +116,8 @@ def _draw(
 ) -> None:
     gate = 100 * history.gate
     axes.axhspan(-gate, gate, color=theme.grid, alpha=0.4, linewidth=0)
-    for move in history.found.moves:
-        middle = (days[move.before] + days[move.after]) / 2
+    for shift in history.findings.common_shifts:
+        middle = (days[shift.before] + days[shift.after]) / 2
         axes.axvline(middle, color=theme.muted, linestyle=(0, (4, 3)), linewidth=0.9)
     for one in sorted(cases, key=lambda case: bool(case.changes)):
         _draw_case(axes, one, days, history, theme)
@@ -138,7 +140,7 @@ def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, th
 
 def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples]]:
     """Give each era's runs and levels in per cent of its first level, NaN outside of it."""
-    bounds = [0, *(move.after for move in history.found.moves), len(history.runs)]
+    bounds = [0, *(shift.after for shift in history.findings.common_shifts), len(history.runs)]
     for levels, first, end in zip(one.eras, bounds[:-1], bounds[1:], strict=True):
         if not levels:
             continue

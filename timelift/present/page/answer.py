@@ -12,7 +12,7 @@ from timelift.analyse.recommend import (
     PricePrecision,
     Recommendation,
 )
-from timelift.present import prices, recommended
+from timelift.present import recommended
 from timelift.present.units import three_figures
 
 #: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
@@ -59,7 +59,7 @@ class Card:
     @property
     def price(self) -> str:
         """What the recommended strategy costs at most."""
-        return prices.worst(self.found.price)
+        return recommended.worst_price(self.found.price)
 
     @property
     def others(self) -> tuple[Price, ...]:
@@ -95,7 +95,7 @@ def _beaten(one: Recommendation) -> str:
         return ""
     most = one.lost[0]
     where = f"shown slower in {len(one.lost)} of {one.settings} settings"
-    price = prices.costs(most, one.strategy)
+    price = recommended.price_at(most, one.strategy)
     return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
 

@@ -31,8 +31,8 @@ def write(found: RunFindings, report: Report, folder: Path, every: int | None = 
     sheets |= scaling_table.sheets(found.scaling) | across_table.sheets(found.across)
     written += [write_file(folder / name, text) for name, text in sheets.items()]
     more = {
-        "length": scaling_table.page_tables(found.scaling),
-        "execution": across_table.page_tables(found.across),
+        "length": tuple(scaling_table.page_tables(found.scaling)),
+        "execution": tuple(across_table.page_tables(found.across)),
     }
     page = render.page(found, report, svgs, more)
     saved = list(render.save(page, folder, every))

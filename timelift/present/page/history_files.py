@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
-from timelift.present import history_table
+from timelift.present import history_report
 from timelift.present.figures import plot, plot_history
 from timelift.present.folder import clear
 from timelift.present.folder import write as write_file
@@ -14,9 +14,9 @@ def write(history: History, folder: Path) -> list[Path]:
     pictures = plot.save(plot_history.figures(history), folder)
     names = [picture.name for picture in pictures if picture.suffix == ".svg"]
     texts = {
-        "history.md": history_table.markdown_history(history, names),
-        "history.csv": history_table.csv_history(history),
-        "changes.csv": history_table.csv_changes(history),
+        "history.md": history_report.markdown_history(history, names),
+        "history.csv": history_report.csv_history(history),
+        "changes.csv": history_report.csv_changes(history),
     }
     written = [write_file(folder / name, text) for name, text in texts.items()] + pictures
     clear(folder, "history", written)

@@ -11,7 +11,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import prices
+from timelift.present import recommended
 from timelift.present.folder import write
 from timelift.present.page.answer import Card, answers
 from timelift.present.page.drawing import sample
@@ -93,7 +93,7 @@ def _environment() -> Any:
     environment.filters["plain"] = plain
     environment.filters["name"] = lambda name: plain(name, NAME_LIMIT)
     environment.filters["sample"] = sample
-    environment.filters["short"] = prices.short
+    environment.filters["short"] = recommended.short_price
     return environment
 
 

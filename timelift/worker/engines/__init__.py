@@ -1,17 +1,20 @@
 """Engines: the only code that knows a framework. One module a backend, all with one interface.
 
-A module bears its backend's name and has `open_engine(setting)`. Importing it runs no operation, so
+A module has its backend's name and an `open_engine(setting)`. Importing it runs no operation, so
 that a process may import it and fork.
 """
 
+import gc
 import importlib
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from timelift.case import Backend, Setting
+from timelift.case import Backend, Phase, Setting
 
 Array = NDArray[Any]
 
@@ -31,6 +34,11 @@ class Feed:
     inputs: Any
     mask: Any = None
     cotangent: Any = None
+
+    @property
+    def arguments(self) -> list[Any]:
+        arguments = [self.inputs, self.mask]
+        return arguments if self.cotangent is None else [*arguments, self.cotangent]
 
 
 class Compiled(Protocol):
@@ -52,20 +60,27 @@ class Compiled(Protocol):
     def bind(self, feed: Feed) -> Callable[[], Any]:
         """Make the call that is timed, with no detour.
 
-        It gives the outputs; or the loss, its gradients by the inputs, if asked for, and by the
+        It returns the outputs; or the loss, its gradients by the inputs, if asked for, and by the
         weights, and whatever else a training step changes.
         """
 
 
 class Engine(Protocol):
-    """One backend on one device; it is `warm` if opening it has compiled something already."""
+    """One backend on one device with a number of threads; made before any operation runs.
 
-    warm: bool
+    It is `warm` if opening it has compiled something already.
+    """
+
+    warm: bool = False
 
     def place(self, array: Array) -> Any: ...
 
-    def place_ragged(self, array: Array, valid: Array) -> Any:
+    def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
         """Put the valid steps of (batch, time, …) on the device as a ragged tensor."""
+        raise TypeError("Keras has ragged tensors on TensorFlow alone")
+
+    def to_numpy(self, value: Any) -> Array:
+        """Fetch a tensor; a sparse gradient becomes dense."""
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled: ...
 
@@ -77,38 +92,47 @@ class Engine(Protocol):
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight."""
+        """Return gradients of sum(layer(step) * cotangent) by each step and trainable weight.
+
+        Those by whole numbers are zeros.
+        """
 
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        """Count what the inner layer must do for `rows` steps; empty where that is not known."""
+        """Count an inner layer's `flops` for `rows` steps, and the `least_bytes` that it moves.
 
-    def attainable(self) -> dict[str, float]: ...
+        Empty where that is not known.
+        """
+
+    def attainable(self) -> dict[str, float]:
+        """Measure a float32 product of squares and a copy; return what a second does at best."""
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
 
-    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Return the bytes of the backend's own pool in host memory that `call` holds at most."""
+    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
+        """Return the bytes of the backend's own pool in host memory that `call` holds at most.
+
+        0 where the backend takes the host's memory from the system, block by block.
+        """
+        return 0
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         """Return the device's bytes that `call` adds at its peak; None in the host's memory.
 
-        None as well where the backend does not tell.
+        None as well where the backend does not report it.
         """
 
     def identity(self) -> Mapping[str, str]:
         """Return the device, and the switches that change how exactly and how fast it computes."""
 
     def release(self) -> None:
-        """Return what the device holds unused to the system."""
+        """Drop unreferenced tensors, and return what the device holds unused to the system."""
+        gc.collect()
 
-    def keep(self) -> Callable[[], None]:
-        """Note the backend's own switches; calling the result puts them back."""
-
-    def to_numpy(self, value: Any) -> Array:
-        """Fetch a tensor; a sparse gradient becomes dense."""
+    def save_switches(self) -> Callable[[], None]:
+        """Note the backend's own switches; calling the result restores them."""
 
 
 def open_engine(setting: Setting) -> Engine:
@@ -118,7 +142,7 @@ def open_engine(setting: Setting) -> Engine:
 
 
 def load(backend: str) -> Any:
-    """Import the module of a backend; Keras must be told of it first (`KERAS_BACKEND`).
+    """Import the module of a backend, which `KERAS_BACKEND` must name already.
 
     On other backends Keras would import TensorFlow too where it copies a layer or seeds, to see
     whether something is one of TensorFlow's types: there it is made to believe that there is none.
@@ -128,3 +152,42 @@ def load(backend: str) -> Any:
 
         module_utils.tensorflow._available = False  # noqa: SLF001
     return importlib.import_module(f"timelift.worker.engines.{backend}")
+
+
+#: The side of the square product, and the floats that are copied, by kind of device.
+SIZES = {"cpu": (1024, 1 << 24), "gpu": (4096, 1 << 28)}
+_TRIES = 3
+_FLOAT_BYTES = 4
+
+
+def attainable_rates(
+    side: int,
+    floats: int,
+    product: Callable[[], Any],
+    copy: Callable[[], Any],
+    wait: Callable[[Any], object],
+) -> dict[str, float]:
+    """Time a float32 product of squares and a copy of `floats`; return what a second does."""
+    return {
+        "attainable_flops_per_second": 2 * side**3 / _fastest(product, wait),
+        "attainable_bytes_per_second": 2 * _FLOAT_BYTES * floats / _fastest(copy, wait),
+    }
+
+
+def _fastest(call: Callable[[], Any], wait: Callable[[Any], object]) -> float:
+    """Return the seconds of the fastest of some calls, the first, which traces, excluded."""
+    seconds = []
+    for _ in range(1 + _TRIES):
+        started = time.perf_counter()
+        wait(call())
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
+
+
+def least_floats(layer: Any, inputs: Sequence[int], outputs: Sequence[int], phase: Phase) -> int:
+    """Return how many floats a call moves at least: inputs, outputs and weights by their shapes.
+
+    A backward call moves all of them twice.
+    """
+    shapes = [inputs, outputs, *(weight.shape for weight in layer.weights)]
+    return (1 if phase is Phase.FORWARD else 2) * sum(map(math.prod, shapes))

@@ -6,22 +6,32 @@ call takes would depend threefold on how many are made before the wait. So the C
 thread that calls (`jax_cpu_enable_async_dispatch` is off), and a call takes what it takes alone.
 """
 
-import gc
+import functools
 import os
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import keras
 import numpy as np
 from jax import numpy as jnp
 
-from timelift.case import BACKEND_THREADS, Dtype, Mode, Setting, TimeAxis
-from timelift.worker.engines import Array, UnavailableError, jax_limits
-from timelift.worker.engines.jax_compiled import JaxCompiled, called, held
+from timelift.case import BACKEND_THREADS, Dtype, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker.engines import (
+    SIZES,
+    Array,
+    Engine,
+    Feed,
+    UnavailableError,
+    attainable_rates,
+    least_floats,
+)
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
+#: Loops, whose body XLA counts once however often it runs.
+_UNCOUNTED = frozenset({"while", "scan"})
 #: The switches that a strategy might turn.
 _SWITCHES = (
     "jax_disable_jit",
@@ -31,11 +41,8 @@ _SWITCHES = (
 )
 
 
-class JaxEngine:
-    """JAX on one device with a number of threads; made before any op runs."""
-
+class JaxEngine(Engine):
     def __init__(self, setting: Setting) -> None:
-        self.warm = False
         _check_compiles(setting)
         self._kind, _, number = setting.device.partition(":")
         _prepare(self._kind, setting)
@@ -49,14 +56,14 @@ class JaxEngine:
     def place(self, array: Array) -> Any:
         return jax.device_put(array, self.device)
 
-    def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
-        raise TypeError("JAX has no ragged tensors")
+    def to_numpy(self, value: Any) -> Array:
+        return np.asarray(value)
 
-    def compile(self, model: Any, setting: Setting, *, training: bool) -> JaxCompiled:
+    def compile(self, model: Any, setting: Setting, *, training: bool) -> "JaxCompiled":
         return JaxCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:
-        """Block until the result is there; a device works in the order in which it was asked.
+        """Block until the result is there; a device works in the order of the calls.
 
         On a CPU every call has ended when it returns, since it works in the thread that calls.
         """
@@ -69,10 +76,12 @@ class JaxEngine:
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        weights, state = held(layer)
+        weights, state = _values_of(layer)
 
         def loss(weights: Any, steps: Any) -> Any:
-            outputs = [called(layer, weights, state, one, training=training)[0] for one in steps]
+            outputs = [
+                _call_with(layer, weights, state, one, training=training)[0] for one in steps
+            ]
             pairs = zip(outputs, cotangents, strict=True)
             return sum(jnp.sum(output * cotangent) for output, cotangent in pairs)
 
@@ -84,10 +93,33 @@ class JaxEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        return jax_limits.work(layer, rows, features, setting)
+        """Count by XLA, before it optimises: what it makes of a product it may not count.
+
+        Nothing is claimed of layers that loop over an axis of their own.
+        """
+        forward = setting.phase is Phase.FORWARD
+        shape = (rows, *features)
+        body = functools.partial(_outputs if forward else _loss, layer)
+        counted = jax.jit(body if forward else jax.value_and_grad(body))
+        traced = counted.trace(*_values_of(layer), jax.ShapeDtypeStruct(shape, setting.dtype))
+        outputs = layer.compute_output_shape(shape)
+        if _loops(traced.jaxpr) or None in outputs:
+            return {}
+        moved = least_floats(layer, shape, outputs, setting.phase)
+        return {
+            "flops": int(traced.lower().cost_analysis()["flops"]),
+            "least_bytes": moved * jnp.dtype(setting.dtype).itemsize,
+        }
 
     def attainable(self) -> dict[str, float]:
-        return jax_limits.attainable(self.device, self._kind)
+        side, floats = SIZES["cpu" if self._kind == "cpu" else "gpu"]
+        square, long = (
+            jax.device_put(jnp.ones(shape, "float32"), self.device)
+            for shape in ((side, side), (floats,))
+        )
+        product = functools.partial(jax.jit(jnp.matmul), square, square)
+        copy = functools.partial(jax.jit(lambda x: x + 1), long)
+        return attainable_rates(side, floats, product, copy, jax.block_until_ready)
 
     def seed(self, number: int) -> None:
         """Seed Python, which Keras's initialisers draw from on JAX, and numpy.
@@ -96,10 +128,6 @@ class JaxEngine:
         """
         random.seed(number)
         np.random.seed(number)  # noqa: NPY002 - a user's layer may draw from the global generator
-
-    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
-        """Return 0: JAX takes the host's memory from the system, block by block."""
-        return 0
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> None:
         """Return None: JAX keeps the highest peak of its process and cannot reset it."""
@@ -111,30 +139,21 @@ class JaxEngine:
             "matmul_precision": str(jax.config.jax_default_matmul_precision),
         }
 
-    def release(self) -> None:
-        """Drop unreferenced arrays; the allocator keeps its pool for the next call."""
-        gc.collect()
-
-    def keep(self) -> Callable[[], None]:
+    def save_switches(self) -> Callable[[], None]:
         kept = {switch: getattr(jax.config, switch) for switch in _SWITCHES}
 
-        def put_back() -> None:
+        def restore() -> None:
             for switch, value in kept.items():
                 jax.config.update(switch, value)
 
-        return put_back
-
-    def to_numpy(self, value: Any) -> Array:
-        return np.asarray(value)
+        return restore
 
 
 def open_engine(setting: Setting) -> JaxEngine:
-    """Start JAX; raises UnavailableError where it has no such device, mode or time axis."""
     return JaxEngine(setting)
 
 
 def _check_compiles(setting: Setting) -> None:
-    """Refuse what `jax.jit` cannot express."""
     if setting.mode is Mode.XLA:
         raise UnavailableError("jax.jit compiles by XLA: measure mode graph")
     if setting.mode is Mode.GRAPH and setting.time_axis is TimeAxis.DYNAMIC:
@@ -153,3 +172,110 @@ def _prepare(kind: str, setting: Setting) -> None:
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # noqa: FBT003 - JAX's own signature
     if setting.dtype is Dtype.FLOAT64:
         jax.config.update("jax_enable_x64", True)  # noqa: FBT003
+
+
+class JaxCompiled:
+    """One model in one phase and mode; counts its traces from inside the traced Python.
+
+    Weights are arguments of the function, or XLA would fold them as constants, and all that a
+    training step changes is among its results, or XLA would leave it out.
+    """
+
+    def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
+        self.traces = 0
+        self._program: Any = None
+        self._model, self._training, self._setting = model, training, setting
+        body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
+        self._function: Any = jax.jit(body) if self._compiles else body
+
+    @property
+    def _compiles(self) -> bool:
+        return self._setting.mode is not Mode.EAGER
+
+    def _called(self, weights: Any, state: Any, inputs: Any, mask: Any) -> tuple[Any, Any]:
+        self.traces += self._compiles
+        masked = {} if mask is None else {"mask": mask}
+        outputs, after = _call_with(
+            self._model, weights, state, inputs, training=self._training, **masked
+        )
+        pairs = zip(after, state, strict=True)
+        return outputs, [new for new, old in pairs if new is not old]
+
+    def _forward(self, weights: Any, state: Any, inputs: Any, mask: Any) -> Any:
+        return self._called(weights, state, inputs, mask)[0]
+
+    def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
+        def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
+            outputs, changed = self._called(weights, state, inputs, mask)
+            _check_shapes(outputs, cotangent)
+            return jnp.sum(outputs * cotangent), changed
+
+        both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
+        differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
+        (value, changed), (by_weight, *by_inputs) = differentiated(weights, inputs)
+        self._check_no_tracer(changed)
+        return value, [*by_inputs, *by_weight], changed
+
+    def _check_no_tracer(self, changed: list[Any]) -> None:
+        """Refuse eagerly what `jax.jit` refuses by itself: a value of no use outside of a loop."""
+        if not self._compiles and any(isinstance(one, jax.core.Tracer) for one in changed):
+            raise ValueError("what the layer assigns inside a transformed function is lost")
+
+    def trace(self, feed: Feed) -> None:
+        if self._compiles:
+            self._program = self._function.trace(*_values_of(self._model), *feed.arguments).jaxpr
+
+    @functools.cached_property
+    def nodes(self) -> int | None:
+        return None if self._program is None else _count_equations(self._program)
+
+    def bind(self, feed: Feed) -> Callable[[], Any]:
+        return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
+
+
+def _values_of(layer: Any) -> tuple[list[Any], list[Any]]:
+    trained = [variable.value for variable in layer.trainable_variables]
+    return trained, [variable.value for variable in layer.non_trainable_variables]
+
+
+def _call_with(
+    layer: Any, weights: Sequence[Any], state: Sequence[Any], inputs: Any, **how: Any
+) -> tuple[Any, list[Any]]:
+    """Call a layer with values in place of its variables; return the outputs and the state after.
+
+    Keras's own `stateless_call` leaves out what `layer(...)` does around the call: the casts, and
+    the arguments that the layer has no use for.
+    """
+    trained, others = layer.trainable_variables, layer.non_trainable_variables
+    values = zip([*trained, *others], [*weights, *state], strict=True)
+    with keras.StatelessScope(list(values)) as scope:
+        outputs = layer(inputs, **how)
+    now = [(other, scope.get_current_value(other)) for other in others]
+    return outputs, [other.value if value is None else value for other, value in now]
+
+
+def _check_shapes(outputs: Any, cotangent: Any) -> None:
+    if outputs.shape != cotangent.shape:  # or they would broadcast
+        raise ValueError(f"outputs have shape {outputs.shape}, their weights {cotangent.shape}")
+
+
+def _count_equations(program: Any) -> int:
+    return len(program.eqns) + sum(map(_count_equations, _inner_programs(program)))
+
+
+def _inner_programs(program: Any) -> list[Any]:
+    found = jax.tree_util.tree_leaves([equation.params for equation in program.eqns])
+    return [one for one in found if hasattr(one, "eqns")]
+
+
+def _loops(program: Any) -> bool:
+    looped = any(equation.primitive.name in _UNCOUNTED for equation in program.eqns)
+    return looped or any(map(_loops, _inner_programs(program)))
+
+
+def _outputs(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
+    return _call_with(layer, weights, state, inputs, training=False)[0]
+
+
+def _loss(layer: Any, weights: Any, state: Any, inputs: Any) -> Any:
+    return jnp.sum(_call_with(layer, weights, state, inputs, training=True)[0])

@@ -1,9 +1,10 @@
 """TensorFlow: eager calls, `tf.function`, and `tf.function(jit_compile=True)` for xla."""
 
 import functools
-import gc
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,19 +13,26 @@ import tensorflow as tf
 
 from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import (
+    SIZES,
     Array,
+    Engine,
     Feed,
     UnavailableError,
-    tensorflow_limits,
-    tensorflow_pool,
+    attainable_rates,
+    least_floats,
 )
 
+#: What the profiler does not look into, or counts as nothing although it is work.
+_UNCOUNTED = frozenset(
+    {"While", "StatelessWhile", "If", "StatelessIf", "Case", "StatelessCase", "Einsum"}
+    | {"PartitionedCall", "StatefulPartitionedCall", "Conv3D", "CudnnRNN", "CudnnRNNV3"}
+)
+#: The events of the pool of host memory.
+_ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
 
-class TensorFlowEngine:
-    """TensorFlow on one device with a number of threads; made before any op runs."""
 
+class TensorFlowEngine(Engine):
     def __init__(self, setting: Setting) -> None:
-        self.warm = False
         device, threads = setting.device, setting.threads
         if threads != BACKEND_THREADS:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -47,6 +55,9 @@ class TensorFlowEngine:
     def place_ragged(self, array: Array, valid: Array) -> Any:
         with tf.device(self.device):
             return tf.RaggedTensor.from_row_lengths(array[valid], valid.sum(axis=1))
+
+    def to_numpy(self, value: Any) -> Array:
+        return np.asarray(tf.convert_to_tensor(value).numpy())
 
     def compile(self, model: Any, setting: Setting, *, training: bool) -> "TensorFlowCompiled":
         return TensorFlowCompiled(model, setting, self.device, training=training)
@@ -85,20 +96,18 @@ class TensorFlowEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        return tensorflow_limits.work(layer, rows, features, setting.dtype, setting.phase)
+        return work(layer, rows, features, setting.dtype, setting.phase)
 
     def attainable(self) -> dict[str, float]:
-        return tensorflow_limits.attainable(self.device)
+        return attainable(self.device)
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        """Return the bytes that `call` holds at most of the CPU's pool; 0 where there is none."""
-        return tensorflow_pool.peak_bytes(call)
+        return pool_peak_bytes(call)
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the bytes that `call` adds to TensorFlow's own on the GPU; None on a CPU."""
         if self._kind == "cpu":
             return None
         tf.config.experimental.reset_memory_stats(self._name)
@@ -109,31 +118,43 @@ class TensorFlowEngine:
 
     def identity(self) -> dict[str, str]:
         (physical, *_) = tf.config.get_visible_devices(self._kind.upper())
-        told = tf.config.experimental.get_device_details(physical)
+        details = tf.config.experimental.get_device_details(physical)
         return {
-            "name": str(told.get("device_name", self._kind)),
+            "name": str(details.get("device_name", self._kind)),
             "tf32": str(tf.config.experimental.tensor_float_32_execution_enabled()),
             "soft_placement": str(tf.config.get_soft_device_placement()),
         }
 
-    def release(self) -> None:
-        """Drop unreferenced tensors; the allocator keeps its pool for the next call."""
-        gc.collect()
-
-    def keep(self) -> Callable[[], None]:
-        """Note whether functions run eagerly and synchronously; the result puts that back."""
+    def save_switches(self) -> Callable[[], None]:
         eagerly = tf.config.functions_run_eagerly()
         waits = tf.config.experimental.get_synchronous_execution()
 
-        def put_back() -> None:
+        def restore() -> None:
             tf.config.run_functions_eagerly(eagerly)
             if tf.config.experimental.get_synchronous_execution() != waits:
                 tf.config.experimental.set_synchronous_execution(waits)
 
-        return put_back
+        return restore
 
-    def to_numpy(self, value: Any) -> Array:
-        return np.asarray(tf.convert_to_tensor(value).numpy())
+
+def _show_only(kind: str, number: int) -> int:
+    """Hide every GPU but the chosen one, and let its memory grow; return its number from then on.
+
+    TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus or (kind == "gpu" and number >= len(gpus)):
+        return number
+    shown = [gpus[number]] if kind == "gpu" else []
+    if tf.config.get_visible_devices("GPU") != shown:
+        tf.config.set_visible_devices(shown, "GPU")
+    for one in shown:
+        tf.config.experimental.set_memory_growth(one, True)  # noqa: FBT003 - TensorFlow's signature
+    return 0 if kind == "gpu" else number
+
+
+def open_engine(setting: Setting) -> TensorFlowEngine:
+    return TensorFlowEngine(setting)
 
 
 class TensorFlowCompiled:
@@ -171,15 +192,11 @@ class TensorFlowCompiled:
             loss = tf.reduce_sum(outputs * cotangent)
         return loss, tape.gradient(loss, sources)
 
-    def _arguments(self, feed: Feed) -> list[Any]:
-        arguments = [feed.inputs, feed.mask]
-        return arguments if feed.cotangent is None else [*arguments, feed.cotangent]
-
     def trace(self, feed: Feed) -> None:
         """Trace the function for the feed's shapes, with time unknown on a dynamic time axis."""
         if self._setting.mode is Mode.EAGER:
             return
-        specs = [self._spec(one) for one in self._arguments(feed)]
+        specs = [self._spec(one) for one in feed.arguments]
         self._concrete = self._function.get_concrete_function(*specs)
 
     @functools.cached_property
@@ -199,29 +216,133 @@ class TensorFlowCompiled:
         return tf.TensorSpec(shape, tensor.dtype)
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
-        return functools.partial(self._function, *self._arguments(feed))
-
-
-def _show_only(kind: str, number: int) -> int:
-    """Hide every GPU but the chosen one, and let its memory grow; return its number from then on.
-
-    TensorFlow would start all of them, and take nearly all of their memory, even for the CPU.
-    """
-    gpus = tf.config.list_physical_devices("GPU")
-    if not gpus or (kind == "gpu" and number >= len(gpus)):
-        return number
-    shown = [gpus[number]] if kind == "gpu" else []
-    if tf.config.get_visible_devices("GPU") != shown:
-        tf.config.set_visible_devices(shown, "GPU")
-    for one in shown:
-        tf.config.experimental.set_memory_growth(one, True)  # noqa: FBT003 - TensorFlow's signature
-    return 0 if kind == "gpu" else number
-
-
-def open_engine(setting: Setting) -> TensorFlowEngine:
-    """Start TensorFlow; raises UnavailableError where it has no such device."""
-    return TensorFlowEngine(setting)
+        return functools.partial(self._function, *feed.arguments)
 
 
 def _flat(value: Any) -> Any:
     return value.flat_values if isinstance(value, tf.RaggedTensor) else value
+
+
+def attainable(device: str) -> dict[str, float]:
+    """Do what `Engine.attainable` does, on TensorFlow's name of a device."""
+    side, floats = SIZES["gpu" if "gpu" in device else "cpu"]
+    with tf.device(device):
+        square, long = tf.ones((side, side)), tf.ones((floats,))
+        product = tf.function(lambda: tf.matmul(square, square))
+        copy = tf.function(lambda: long + 1.0)
+        return attainable_rates(
+            side, floats, product, copy, lambda _: tf.test.experimental.sync_devices()
+        )
+
+
+def work(
+    layer: Any, rows: int, features: Sequence[int], dtype: str, phase: Phase
+) -> dict[str, int]:
+    """Do what `Engine.work` does, by TensorFlow's profiler.
+
+    Nothing is claimed of integer inputs, or of layers whose graph the profiler does not see whole,
+    such as loops over an axis of their own and einsum.
+    """
+    if not tf.as_dtype(dtype).is_floating:
+        return {}
+    shape = (rows, *features)
+    body = _outputs if phase is Phase.FORWARD else _gradients
+    graph = _needed_graph(functools.partial(body, layer), tf.TensorSpec(shape, dtype))
+    outputs = layer.compute_output_shape(shape)
+    unseen = any(operation.type in _UNCOUNTED for operation in graph.get_operations())
+    if unseen or None in outputs:
+        return {}
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    found = tf.compat.v1.profiler.profile(graph, options=options | {"output": "none"})
+    floats = least_floats(layer, shape, outputs, phase)
+    return {
+        "flops": int(found.total_float_ops),
+        "least_bytes": floats * tf.as_dtype(dtype).size,
+    }
+
+
+def _needed_graph(body: Callable[..., Any], inputs: Any) -> Any:
+    """Trace a function and keep what its outputs need, as the executor does before anything runs.
+
+    Unused gradients are traced too.
+    """
+    traced = tf.function(body).get_concrete_function(inputs).graph
+    names = [output.op.name for output in traced.outputs]
+    kept = tf.compat.v1.graph_util.extract_sub_graph(traced.as_graph_def(add_shapes=True), names)
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(kept, name="")
+    return graph
+
+
+def _outputs(layer: Any, inputs: Any) -> Any:
+    return layer(inputs, training=False)
+
+
+def _gradients(layer: Any, inputs: Any) -> Any:
+    values = [weight.value for weight in layer.trainable_weights]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(layer(inputs, training=True))
+    return loss, tape.gradient(loss, values)
+
+
+def pool_peak_bytes(call: Callable[[], object]) -> int:
+    """Return the bytes of the CPU's pool that `call` holds at most at once; 0 without a pool.
+
+    With oneDNN, which is how TensorFlow comes for x86, blocks of 256 KiB and more are taken from a
+    pool (BFC) that returns nothing to the system, so the resident set of a process does not show
+    them. The pool reports each allocation and release to TensorFlow's profiler, with the bytes
+    asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
+    tensorflow/core/common_runtime.
+    """
+    if not _has_pool():
+        return 0
+    held, live, peak = 0, dict[int, int](), 0
+    for event, place, asked in _pool_events(call):
+        if event == _ALLOCATED:
+            live[place], held = asked, held + asked
+        else:
+            held -= live.pop(place, 0)
+        peak = max(peak, held)
+    return peak
+
+
+def _has_pool() -> bool:
+    """True if the CPU's allocator is the pool: no other one counts (`get_memory_info` raises)."""
+    try:
+        tf.config.experimental.get_memory_info("CPU:0")
+    except ValueError:
+        return False
+    return True
+
+
+def _pool_events(call: Callable[[], object]) -> Iterator[tuple[str, int, int]]:
+    """Yield (event, address, bytes asked for) of each block while `call` runs, in order of time."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2  # noqa: PLC0415 - no public module
+
+    options = tf.profiler.experimental.ProfilerOptions(
+        host_tracer_level=2, python_tracer_level=0, device_tracer_level=0
+    )
+    with tempfile.TemporaryDirectory(prefix="timelift-") as folder:
+        tf.profiler.experimental.start(folder, options)
+        try:
+            call()
+        finally:
+            tf.profiler.experimental.stop()
+        for path in Path(folder).rglob("*.xplane.pb"):
+            space = xplane_pb2.XSpace()
+            space.ParseFromString(path.read_bytes())
+            found = [event for plane in space.planes for event in _plane_events(plane)]
+            for _, name, place, asked in sorted(found):
+                yield name, place, asked
+
+
+def _plane_events(plane: Any) -> Iterator[tuple[int, str, int, int]]:
+    """Yield (picoseconds, event, address, bytes) of a plane of the profile."""
+    stats = {number: one.name for number, one in plane.stat_metadata.items()}
+    for line in plane.lines:
+        for event in line.events:
+            name = plane.event_metadata[event.metadata_id].name
+            if name in {_ALLOCATED, _RELEASED}:
+                values = {stats[one.metadata_id]: one.int64_value for one in event.stats}
+                when = line.timestamp_ns * 1000 + event.offset_ps
+                yield when, name, values["addr"], values["requested_bytes"]

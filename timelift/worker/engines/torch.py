@@ -15,22 +15,31 @@ import keras
 import numpy as np
 import torch
 from torch._inductor import config as inductor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
-from timelift.case import BACKEND_THREADS, Mode, Setting, TimeAxis
-from timelift.worker.engines import Array, UnavailableError, torch_limits
+from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.worker.engines import (
+    SIZES,
+    Array,
+    Engine,
+    Feed,
+    UnavailableError,
+    attainable_rates,
+    least_floats,
+)
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
 
-from timelift.worker.engines.torch_compiled import (  # noqa: E402
-    TorchCompiled,
-    prepare_compiler,
-)
+from torch._inductor import cpu_vec_isa  # noqa: E402
+from torch._inductor.compile_fx import compile_fx  # noqa: E402
+
+#: Parts of the names of kernels that do a whole recurrence or attention.
+_UNCOUNTED = ("rnn", "lstm", "gru", "attention")
 
 
-class TorchEngine:
-    """PyTorch on one device with a number of threads; made before any op runs."""
-
+class TorchEngine(Engine):
     def __init__(self, setting: Setting) -> None:
         self.warm = setting.mode is Mode.GRAPH
         _check_mode(setting)
@@ -45,15 +54,17 @@ class TorchEngine:
         self._scope = ExitStack()  # held for good: no call pays for a scope
         self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
-            prepare_compiler(self.device, setting.phase)
+            _prepare_compiler(self.device, setting.phase)
 
     def place(self, array: Array) -> Any:
         return keras.ops.convert_to_tensor(array).clone()
 
-    def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
-        raise TypeError("Keras has no ragged tensors on PyTorch")
+    def to_numpy(self, value: Any) -> Array:
+        dense = value.to_dense() if value.is_sparse else value
+        fetched: Array = keras.ops.convert_to_numpy(dense)
+        return fetched
 
-    def compile(self, model: Any, setting: Setting, *, training: bool) -> TorchCompiled:
+    def compile(self, model: Any, setting: Setting, *, training: bool) -> "TorchCompiled":
         return TorchCompiled(model, setting, training=training)
 
     def wait(self, result: Any) -> None:  # noqa: ARG002 - the device is waited for whole
@@ -68,7 +79,6 @@ class TorchEngine:
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
-        """Return the gradients by each step and each trainable weight; zeros by whole numbers."""
         leaves = [one.detach().requires_grad_(one.is_floating_point()) for one in steps]
         outputs = [layer(leaf, training=training) for leaf in leaves]
         pairs = zip(outputs, cotangents, strict=True)
@@ -84,10 +94,29 @@ class TorchEngine:
     def work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        return torch_limits.work(layer, (rows, *features), setting, self.device)
+        """Count products and convolutions one by one while the layer runs.
+
+        Nothing is claimed where there are none, and where a kernel whose products are not known
+        does more than one.
+        """
+        dtype = getattr(torch, setting.dtype)
+        inputs = torch.zeros((rows, *features), dtype=dtype, device=self.device)
+        run = _outputs if setting.phase is Phase.FORWARD else _outputs_and_gradients
+        with _Names() as names, FlopCounterMode(display=False) as counter:
+            outputs = run(layer, inputs)
+        flops = 0 if names.unknown else int(counter.get_total_flops())
+        moved = least_floats(layer, inputs.shape, outputs.shape, setting.phase) * dtype.itemsize
+        return {"flops": flops, "least_bytes": moved} if flops else {}
 
     def attainable(self) -> dict[str, float]:
-        return torch_limits.attainable(self.device, self.wait)
+        side, floats = SIZES["gpu" if self._gpu else "cpu"]
+        square, long = (
+            torch.ones(shape, dtype=torch.float32, device=self.device)
+            for shape in ((side, side), (floats,))
+        )
+        return attainable_rates(
+            side, floats, lambda: square @ square, lambda: long + 1.0, self.wait
+        )
 
     def seed(self, number: int) -> None:
         """Seed Python, numpy and PyTorch; Keras's own function would import TensorFlow."""
@@ -95,12 +124,7 @@ class TorchEngine:
         np.random.seed(number)  # noqa: NPY002 - layers may draw from the old generator
         torch.manual_seed(number)
 
-    def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:  # noqa: ARG002
-        """Return 0: PyTorch takes the host's memory from the system, block by block."""
-        return 0
-
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
-        """Return the bytes that `call` adds to PyTorch's own on the GPU; None on a CPU."""
         if not self._gpu:
             return None
         torch.cuda.reset_peak_memory_stats(self.device)
@@ -122,12 +146,11 @@ class TorchEngine:
         return {"name": name, **{switch: str(value) for switch, value in switches.items()}}
 
     def release(self) -> None:
-        """Drop unreferenced tensors, and return the GPU's pool to the system."""
         gc.collect()
         if self._gpu:
             torch.cuda.empty_cache()
 
-    def keep(self) -> Callable[[], None]:
+    def save_switches(self) -> Callable[[], None]:
         cudnn = torch.backends.cudnn
         flags = ("enabled", "allow_tf32", "benchmark", "deterministic")
         kept = [
@@ -140,20 +163,18 @@ class TorchEngine:
             *((partial(setattr, cudnn, flag), getattr(cudnn, flag)) for flag in flags),
         ]
 
-        def put_back() -> None:
+        def restore() -> None:
             for setter, value in kept:
                 setter(value)
 
-        return put_back
+        return restore
 
-    def to_numpy(self, value: Any) -> Array:
-        dense = value.to_dense() if value.is_sparse else value
-        fetched: Array = keras.ops.convert_to_numpy(dense)
-        return fetched
+
+def open_engine(setting: Setting) -> TorchEngine:
+    return TorchEngine(setting)
 
 
 def _check_mode(setting: Setting) -> None:
-    """Refuse what PyTorch cannot do on any machine."""
     if setting.mode is Mode.XLA:
         raise UnavailableError("PyTorch has no XLA here: measure mode graph, which is its compiler")
     dynamic = setting.time_axis is TimeAxis.DYNAMIC and setting.mode is Mode.GRAPH
@@ -173,6 +194,129 @@ def _use_threads(number: int) -> None:
         torch.set_num_interop_threads(number)
 
 
-def open_engine(setting: Setting) -> TorchEngine:
-    """Start PyTorch; raises UnavailableError where it lacks the device, the mode or a compiler."""
-    return TorchEngine(setting)
+def _prepare_compiler(device: Any, phase: Phase) -> None:
+    """Compile something tiny, and its gradient; raises UnavailableError where that fails.
+
+    So no rival pays for what the first compilation of a process or of a machine costs: imports,
+    and finding out what vectors the processor and the C++ compiler have, which is kept on disk.
+    """
+    try:
+        if device.type == "cpu":
+            cpu_vec_isa.pick_vec_isa()
+        tiny = torch.ones(2, device=device, requires_grad=phase is Phase.BACKWARD)
+        found = torch.compile(lambda x: x.tanh() + 1, backend=compile_fx)(tiny)
+        if tiny.requires_grad:
+            found.sum().backward()
+    except Exception as error:
+        raise UnavailableError(
+            f"torch.compile does not work here: {_cause(error)}; it needs a C++ compiler and "
+            "Python's headers, on Debian: apt-get install g++ python3-dev"
+        ) from error
+
+
+def _cause(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {text[:200]}"
+
+
+class TorchCompiled:
+    """One model in one phase and mode; counts the graphs that are handed to the compiler.
+
+    A model whose Python cannot be captured whole becomes several graphs with Python between them:
+    `traces` is the number of graphs, and `nodes` that of the nodes in all of them.
+    """
+
+    def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
+        self.traces = 0
+        self.nodes: int | None = None
+        self._model, self._setting = model, setting
+        self._function = self._wrapped(_outputs_of(model, training))
+
+    def _wrapped(self, body: Callable[..., Any]) -> Any:
+        if self._setting.mode is Mode.EAGER:
+            return body
+        varies = self._setting.time_axis is TimeAxis.DYNAMIC
+        return torch.compile(
+            body,
+            backend=self._compile,
+            isolate_recompiles=True,
+            dynamic=None if varies else False,  # or the parts of one model share their shapes
+        )
+
+    def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
+        self.traces += 1
+        self.nodes = (self.nodes or 0) + len(graph.graph.nodes)
+        return compile_fx(graph, examples)
+
+    def trace(self, feed: Feed) -> None:
+        """Do nothing: PyTorch traces while it runs, and `nodes` is known after the first call."""
+
+    def bind(self, feed: Feed) -> Callable[[], Any]:
+        inputs = feed.inputs.detach()
+        if self._setting.time_axis is TimeAxis.DYNAMIC and self._setting.mode is Mode.GRAPH:
+            _let_time_vary(inputs, feed.mask)
+        if feed.cotangent is None:
+            return partial(_forward, self._function, inputs, feed.mask)
+        sources = [weight.value for weight in self._model.trainable_weights]
+        if self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            sources = [inputs.requires_grad_(), *sources]
+        arguments = inputs, feed.mask, feed.cotangent
+        return partial(_backward, self._function, sources, *arguments)
+
+
+def _outputs_of(model: Any, training: bool) -> Callable[..., Any]:  # noqa: FBT001
+    def outputs(inputs: Any, mask: Any) -> Any:
+        return model(inputs, training=training, mask=mask)
+
+    return outputs
+
+
+def _forward(outputs: Callable[..., Any], inputs: Any, mask: Any) -> Any:
+    with torch.no_grad():
+        return outputs(inputs, mask)
+
+
+def _backward(
+    outputs_of: Callable[..., Any], sources: Sequence[Any], inputs: Any, mask: Any, cotangent: Any
+) -> Any:
+    """Weigh the outputs outside the compiled part, as a training loop computes its loss."""
+    outputs = outputs_of(inputs, mask)
+    if outputs.shape != cotangent.shape:  # or they would broadcast
+        shapes = tuple(outputs.shape), tuple(cotangent.shape)
+        raise ValueError(f"Shapes {shapes[0]} and {shapes[1]} are incompatible")
+    loss = (outputs * cotangent).sum()
+    return loss, torch.autograd.grad(loss, sources, allow_unused=True) if sources else ()
+
+
+def _let_time_vary(*tensors: Any) -> None:
+    """Forbid the compiler to specialise on the length; it raises where a model does."""
+    for tensor in tensors:
+        if tensor is not None:
+            torch._dynamo.mark_dynamic(tensor, 1)  # noqa: SLF001 - PyTorch documents it so
+
+
+class _Names(TorchDispatchMode):  # type: ignore[misc]
+    """Notes whether an operation ran whose products are not counted."""
+
+    unknown = False
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, arguments: Any = (), named: Any = None
+    ) -> Any:
+        self.unknown |= any(part in str(operation) for part in _UNCOUNTED)
+        return operation(*arguments, **(named or {}))
+
+
+def _outputs(layer: Any, inputs: Any) -> Any:
+    with torch.no_grad():
+        return layer(inputs, training=False)
+
+
+def _outputs_and_gradients(layer: Any, inputs: Any) -> Any:
+    outputs = layer(inputs, training=True)
+    weights = [weight.value for weight in layer.trainable_weights]
+    if weights:
+        torch.autograd.grad(outputs.sum(), weights, allow_unused=True)
+    return outputs

@@ -1,16 +1,14 @@
-"""The journal as types: what is written is read back, and what is damaged is told and left out."""
+"""Lines of a journal: what is written is read back, what is damaged is reported and left out."""
 
 import json
 import re
 
-import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import journals
 from timelift import journal
-from timelift.case import Status
 from timelift.journal import Facts, Header
 from timelift.journal.facts import ABOUT, Merge
 from timelift.journal.lines import median
@@ -31,12 +29,14 @@ AGAINST = {
 
 
 def read(line):
-    """A line read as it is in a file, with what is told of it."""
+    """A line read as it is in a file, and what is damaged in it."""
     damage = []
     text = line if isinstance(line, str) else json.dumps(line)
     return journal.read_line(text.encode(), damage), damage
 
 
+#: The first draws may take a second on a machine that is busy otherwise.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seconds=st.lists(st.floats(1e-6, 1e3) | st.none(), min_size=1, max_size=9).filter(any),
     facts=st.dictionaries(
@@ -166,7 +166,12 @@ def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_th
     """So that a new fact is one line."""
     names = set(Facts.__struct_fields__)
     assert ABOUT.keys() == names
-    for some in (journal.SHOWN, journal.KEPT, journal.EXACT, journal.WAITED):
+    for some in (
+        journal.SHOWN,
+        journal.KEPT,
+        journal.EXACT,
+        journal.WAITED,
+    ):
         assert set(some) < names
         assert len(set(some)) == len(some)
     assert {ABOUT[name].bound for name in names} <= {*names, ""}
@@ -200,35 +205,6 @@ def test_what_differs_is_named_in_the_order_of_the_files():
         ("c", None, 4),
     ]
     assert list(journal.differences({"a": [1]}, {"a": [1]})) == []
-
-
-def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
-    """What no JSON can hold leaves no half of a file."""
-    path = tmp_path / "run.jsonl"
-    good = journal.CaseInLaunch(case=CASE, launch=1, status=Status.FAILED)
-    journal.write_whole(path, [Header(), good])
-    before = path.read_bytes()
-    bad = msgspec.structs.replace(good, status=Status.MEASURED, seconds_per_call=[float("nan")])
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        journal.write_whole(path, [Header(), bad])
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-@pytest.mark.parametrize(
-    ("damage", "goes_on"),
-    [({"facts": {"weights": "many"}}, True), ({"seconds_per_call": ["x"]}, False)],
-)
-def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
-    """What was measured is known or it is not; a fact may be unknown."""
-    head = journals.header(planned=[CASE.label], asked={})
-    path = journals.write(tmp_path / "run.jsonl", head, journals.line(CASE, **damage))
-    if goes_on:
-        ((line,),) = journal.read_past(path).played.values()
-        assert line.facts == Facts()
-    else:
-        with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
-            journal.read_past(path)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,24 @@
-"""Which run the user means, by everything that one can type."""
+"""Journal files: which run the user means, written whole or not at all, and where one goes on."""
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests import journals
+from timelift import journal
 from timelift.analyse.runs import results
+from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import runs_under
+from timelift.journal import Facts, Header
 from timelift.measure.header import open_past
+
+RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
+HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
 
 
 @pytest.fixture
@@ -61,11 +68,11 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> No
     (root / "gone").symlink_to(root / "nowhere")
     assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
     assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
-    assert runs_under(root / "gone") == []
+    assert journal.runs_under(root / "gone") == []
 
 
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])
-def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word: str) -> None:
+def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str) -> None:
     """The latest is the one that was started last, whichever file was touched last."""
     for path in root.glob("*/2026*.jsonl"):
         header = json.loads(path.read_text())
@@ -76,7 +83,7 @@ def test_who_reads_a_run_and_who_goes_on_with_it_mean_the_same(root: Path, word:
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
-    """To neither of them."""
+    """Neither to read nor to go on with."""
     for find in (results.find, open_past):
         with pytest.raises(UserError, match=r"expected a run"):
             find(root, "x" * 5000 if find is open_past else ["x" * 5000])
@@ -115,3 +122,52 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
     assert found.name == "new.jsonl"
     with pytest.raises(UserError, match="expected journal schema 1, received 2"):
         results.load(found)
+
+
+def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
+    """What no JSON can hold leaves no half of a file."""
+    path = tmp_path / "run.jsonl"
+    good = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
+    journal.write_whole(path, [Header(), good])
+    before = path.read_bytes()
+    bad = msgspec.structs.replace(good, status=Status.MEASURED, seconds_per_call=[float("nan")])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        journal.write_whole(path, [Header(), bad])
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
+    """Each line tells how many they are, as `--resume` counts them."""
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+    played = open_past(tmp_path, str(path)).played
+    assert len(played) == 2 * len({case.setting for case in RIVALS})
+    assert {one.rivals for lines in played.values() for one in lines} == {3}
+    assert set(Counter(map(len, played.values()))) == {3}
+
+
+def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_path):
+    """They were played together, and only together mean something."""
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]))
+    past = open_past(tmp_path, str(path))
+    assert past.kept_bytes == len(b"".join(lines[:-3]))
+    again = journals.go_on(path, journals.END)
+    assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "goes_on"),
+    [({"facts": {"weights": "many"}}, True), ({"seconds_per_call": ["x"]}, False)],
+)
+def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
+    """What was measured is known or it is not; a fact may be unknown."""
+    head = journals.header(planned=[journals.case().label], asked={})
+    path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
+    if goes_on:
+        ((line,),) = journal.read_past(path).played.values()
+        assert line.facts == Facts()
+    else:
+        with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
+            journal.read_past(path)

@@ -1,9 +1,11 @@
-"""The second opinion: the inner layer's results at every step, for the price of a few calls.
+"""What a rival must compute: the inner layer's own results, called by no strategy's code.
 
-Valid steps are folded into the batch, and the layer is called on chunks of them. That is an opinion
-and no judge: a layer may mix its batch or refuse another size. Where a rival disagrees, the layer
-is asked at that single step, which settles it for the rivals that follow; and where the fold errs
-at a step of the reference already, the layer is asked at every single step.
+At the drawn steps of the law the layer is called eagerly, one step at a time. At all others its
+results come for the price of a few calls: valid steps are folded into the batch, and the layer is
+called on chunks of them. Such results condemn no rival, since a layer may mix its batch or refuse
+another size. Where a rival differs from them, the layer is called at that single step, and the
+result replaces that of the fold for the rivals that follow; where the fold errs at a drawn step
+already, the layer is called at every single step.
 """
 
 import math
@@ -16,24 +18,20 @@ from typing import Any, TypeVar
 import numpy as np
 
 from timelift.worker.engines import Array, Engine
-from timelift.worker.law import (
-    Reference,
-    check_layer,
-    draw_cotangent,
-    step_errors,
-    sum_errors,
-)
+from timelift.worker.law import Reference, over_steps, step_errors, weight_gradient_errors
 from timelift.worker.tolerance import TOLERANCES, DtypePrecision, scale_of, widened
 
 #: Bytes of inputs that are folded into one call, so that what the layer needs inside stays small.
 CHUNK_BYTES = 2**22
+#: The least scale of a feature where a cotangent makes small features count as much as large ones.
+_LEAST_COUNTED = 0.01
 #: Gradients by the inputs, (batch, time, *features), and by each weight.
 Gradients = tuple[Array, tuple[Array, ...]]
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Calls:
+class LayerCalls:
     """The inner layer called on steps folded into the batch, or at each step alone.
 
     `inputs` is (batch, time, *features), `valid` (batch, time) of booleans.
@@ -93,7 +91,51 @@ class Calls:
         return found
 
 
-class Opinion:
+def reference_at(
+    steps: Sequence[int], calls: LayerCalls, noise: np.random.Generator, *, gradients: bool
+) -> Reference:
+    """Call the inner layer at each single step, and differentiate it if `gradients`.
+
+    Raises ValueError where the layer itself returns NaN or infinity: nothing can be held to that.
+    """
+    engine, layer, inputs, valid = calls.engine, calls.layer, calls.inputs, calls.valid
+    placed = [engine.place(np.ascontiguousarray(inputs[:, step])) for step in steps]
+    outputs = np.stack(
+        [engine.apply(layer, one, training=calls.training) for one in placed], axis=1
+    )
+    there = valid[:, list(steps)]
+    check_layer(outputs[there], "outputs")
+    cotangent = draw_cotangent(outputs, there, noise)
+    if not gradients:
+        return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
+    weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
+    found, by_weight = engine.differentiate(layer, placed, weighed, training=calls.training)
+    by_step = np.stack(found, axis=1)
+    for one in (by_step[there], *by_weight):
+        check_layer(one, "gradients")
+    return Reference(tuple(steps), valid, outputs, cotangent, by_step, tuple(by_weight))
+
+
+def check_layer(values: Array, name: str) -> None:
+    if not np.isfinite(widened(values)).all():
+        raise ValueError(
+            f"the {name} of the layer called at a single step hold NaN or infinity, so no strategy "
+            "can be held to them; choose a layer, weights or inputs that give finite ones"
+        )
+
+
+def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> Array:
+    """Draw weights of outputs (batch, steps, *outputs), zero at invalid steps.
+
+    Small features have larger ones, so that a mistake in them shows in the loss.
+    """
+    scale = scale_of(outputs[valid], _LEAST_COUNTED)
+    drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
+    cotangent: Array = (drawn * over_steps(valid, outputs)).astype(outputs.dtype)
+    return cotangent
+
+
+class FoldedReference:
     """Outputs and, in the backward phase, gradients for one cotangent, at every valid step.
 
     `outputs` and `cotangent` are (batch, time, *outputs), zero at invalid steps, and agree with the
@@ -104,7 +146,7 @@ class Opinion:
 
     def __init__(
         self,
-        calls: Calls,
+        calls: LayerCalls,
         reference: Reference,
         precision: DtypePrecision,
         noise: np.random.Generator,
@@ -116,9 +158,9 @@ class Opinion:
         self.outputs = self._fold(
             calls.outputs, lambda found: found, reference.outputs, tolerance.outputs
         )
-        self._settled = set(reference.steps) if self._folds else set(self.steps)
+        self._final = set(reference.steps) if self._folds else set(self.steps)
         self.outputs[:, reference.steps] = reference.outputs
-        self._settle_infinite(self.outputs)
+        self._recompute_infinite(self.outputs)
         self.scale = scale_of(self.outputs[self.valid])
         self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
         self.cotangent[:, reference.steps] = reference.cotangent
@@ -129,26 +171,26 @@ class Opinion:
                 reference.by_step,
                 tolerance.gradients,
             )
-            self._settle_infinite(self.by_input)
-        if not self._folds:  # the gradients told what the outputs did not
-            self._settle_outputs()
-        self._sums_settled = not self._folds
+            self._recompute_infinite(self.by_input)
+        if not self._folds:  # the gradients showed what the outputs did not
+            self._recompute_outputs()
+        self._weight_gradients_are_final = not self._folds
         rounds = precision is DtypePrecision.BFLOAT16 and self._folds
-        self.rounding = self._rounding() if rounds and reference.by_weight else ()
+        self.rounding = self._measure_rounding() if rounds and reference.by_weight else ()
 
     @property
-    def places(self) -> int:
+    def values_per_feature(self) -> int:
         """The values of each feature in a step's output, such as the pixels of a convolution."""
         return math.prod(self.outputs.shape[2:-1])
 
-    def settle(self, step: int) -> bool:
-        """Call the layer at a single step, once; False where that was settled before.
+    def recompute(self, step: int) -> bool:
+        """Replace the results at a step by those of that single step; False if they are already.
 
-        Raises ValueError where the layer has no finite answer.
+        Raises ValueError where the layer's own are not finite.
         """
-        if step in self._settled:
+        if step in self._final:
             return False
-        self._settled.add(step)
+        self._final.add(step)
         self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
         check_layer(self.outputs[:, step], "outputs")
         if self.by_input.size:
@@ -157,63 +199,62 @@ class Opinion:
             check_layer(self.by_input[:, step], "gradients")
         return True
 
-    def _settle_infinite(self, found: Array) -> None:
-        """Settle the steps of (batch, time, …) with NaN or infinity before the others are judged.
+    def _recompute_infinite(self, found: Array) -> None:
+        """Recompute the steps of (batch, time, …) with NaN or infinity.
 
-        Raises ValueError where the layer itself gives them.
+        Raises ValueError where the layer itself returns them.
         """
         finite = np.isfinite(widened(found)).all(axis=(0, *range(2, found.ndim)))
         for step in np.flatnonzero(~finite):
-            if not self.settle(int(step)):
+            if not self.recompute(int(step)):
                 check_layer(found[:, step], "outputs")
 
-    def _settle_outputs(self) -> None:
-        """Call the layer at every step that is not settled; its gradients there are known."""
-        for step in set(self.steps) - self._settled:
+    def _recompute_outputs(self) -> None:
+        """Call the layer at every single step that is left; its gradients there are known."""
+        for step in set(self.steps) - self._final:
             self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
             check_layer(self.outputs[:, step], "outputs")
-        self._settled = set(self.steps)
+        self._final = set(self.steps)
 
-    def settle_sums(self) -> None:
-        """Call the layer at every single step for its gradients by the weights."""
-        if not self._sums_settled:
-            self._sums_settled = True
+    def recompute_weight_gradients(self) -> None:
+        if not self._weight_gradients_are_final:
+            self._weight_gradients_are_final = True
             self.by_weight = self._calls.gradients(self.steps, self.cotangent, folded=False)[1]
             for one in self.by_weight:
                 check_layer(one, "gradients")
 
-    def sums_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
-        """Return gradients by the weights with cotangents at `steps` alone; one step is settled."""
+    def weight_gradients_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
         folded = self._folds and len(steps) > 1
         return self._calls.gradients(steps, self.cotangent, folded=folded)[1]
 
     def _fold(
         self,
-        ask: Callable[..., Found],
-        each_step: Callable[[Found], Array],
+        compute: Callable[..., Found],
+        per_step: Callable[[Found], Array],
         wanted: Array,
         allowed: float,
     ) -> Found:
         """Call the layer on all steps at once; one by one if that fails or differs."""
         if self._folds:
             try:
-                found = ask(self.steps, folded=True)
-                if self._agrees(each_step(found), wanted, allowed):
+                found = compute(self.steps, folded=True)
+                if self._agrees(per_step(found), wanted, allowed):
                     return found
             except Exception:  # noqa: BLE001 - a layer may refuse another size of the batch
                 traceback.print_exc()
             self._folds = False
-        return ask(self.steps, folded=False)
+        return compute(self.steps, folded=False)
 
-    def _rounding(self) -> tuple[float, ...]:
+    def _measure_rounding(self) -> tuple[float, ...]:
         steps, wanted = self._reference.steps, self._reference.by_weight
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]
         rows = int(self.valid[:, list(steps)].sum())
-        return tuple(float(one.max(initial=0.0)) for one, _ in sum_errors(found, wanted, rows))
+        return tuple(
+            float(one.max(initial=0.0)) for one, _ in weight_gradient_errors(found, wanted, rows)
+        )
 
     def _agrees(self, found: Array, wanted: Array, allowed: float) -> bool:
-        """True if (batch, time, …) matches the reference at its steps."""
         steps = list(self._reference.steps)
         valid = self.valid[:, steps]
         off = step_errors(found[:, steps], wanted, valid, scale_of(wanted[valid]))

@@ -1,0 +1,12 @@
+"""What a terminal shows, for tests of what is printed."""
+
+import io
+
+from rich.console import Console
+
+
+def printed(module, found, width=100):
+    """The lines that a module of present/ prints of findings."""
+    console = Console(file=io.StringIO(), width=width)
+    module.show(found, console)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]

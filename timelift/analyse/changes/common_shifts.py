@@ -1,0 +1,128 @@
+"""What the cases of a machine did together over many runs, which is the machine and not the code.
+
+Ratios between rivals cannot see what slows all of them, such as another backend. Seconds over the
+canary's can. Half of all cases or more that went the same way at once are the machine.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.changes.levels import RunLevels, median_polish
+from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit_segments
+from timelift.analyse.changes.states import CommonShift
+from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
+from timelift.case import Case
+
+#: Of fewer cases half is one or two, and that may well be the code.
+LEAST_CASES = 4
+#: The chance of a shift at a place that cases named, where there is none.
+_LIKELY = 0.01
+#: A place is named by this share of the cases, and by so many.
+_NAMED, _LEAST_NAMING = 0.1, 3
+#: The changes of a case, each as the runs before and after it.
+Places = Sequence[tuple[int, int]]
+
+
+def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[CommonShift]:
+    """Return the shifts of a machine whose size is at least `gate`, a share, in order.
+
+    Where many cases changed at once, by `changes`, the machine is looked at more closely.
+    """
+    over_canary = levels.over_canary
+    places = np.flatnonzero(np.isfinite(over_canary).sum(0) >= LEAST_CASES)
+    if len(places) < 2 * LEAST_RUNS:
+        return []
+    named = [after for after, _ in _crowded(changes, len(levels.log_canary), _NAMED)]
+    bounds = _bounds(
+        median_polish(over_canary)[places], [int(np.searchsorted(places, one)) for one in named]
+    )
+    found = []
+    ends = [*places, len(levels.log_canary)]
+    for (first, middle), (_, end) in pairwise(pairwise(bounds)):
+        earlier = slice(int(places[first]), int(places[middle - 1]) + 1)
+        later = slice(int(places[middle]), int(ends[end]))
+        shift = _shift(levels, (earlier, later), gate)
+        found += [shift] if shift else []
+    return found
+
+
+def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
+    """Return where the level of all cases together changed, at places that cases name if it can.
+
+    The cases know the place better, and since it was not chosen for what all did there together,
+    its p need not pay for a choice.
+    """
+    (fitted,) = fit_segments([everything])
+    bounds = [0, len(everything)]
+    for place in named:
+        first = max((one for one in bounds if one <= place), default=0)
+        end = min((one for one in bounds if one > place), default=place)
+        if min(place - first, end - place) >= LEAST_RUNS:
+            parts = (
+                Segment(*ends, float(everything[slice(*ends)].mean()))
+                for ends in ((first, place), (place, end))
+            )
+            certain = fitted.noise.chance(*parts) * len(named) <= _LIKELY
+            bounds = sorted([*bounds, place]) if certain else bounds
+    far = [
+        one.end
+        for one in fitted.segments[:-1]
+        if all(abs(one.end - other) > LASTING_RUNS for other in bounds[1:-1])
+    ]
+    return sorted([*bounds, *far])
+
+
+def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> CommonShift | None:
+    """Return what the median case did, if half of the cases went that way and that far."""
+    before, after = (trimmed_mean(levels.over_canary[:, one], HALF) for one in sides)
+    known = np.isfinite(after - before)
+    if known.sum() < LEAST_CASES:
+        return None
+    shift = float(np.median((after - before)[known]))
+    moved = (after - before) * np.sign(shift) >= math.log1p(gate)
+    share = float(moved[known].mean())
+    if share < HALF or not _several_strategies(levels.cases, moved):
+        return None
+    return CommonShift(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
+
+
+def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -> bool:
+    """True if no single strategy moved alone: one of two is half of all cases, and is the code."""
+    by_strategy: dict[str, list[bool]] = defaultdict(list)
+    for case, one in zip(cases, moved, strict=True):
+        by_strategy[case.strategy].append(bool(one))
+    many = sum(bool(np.mean(one) >= HALF) for one in by_strategy.values())
+    return many > 1 or len(by_strategy) == 1
+
+
+def changed_apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[CommonShift]:
+    found = []
+    for after, share in _crowded(changes, runs, HALF):
+        moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]
+        if _several_strategies(cases, moved):
+            found.append(CommonShift(after - 1, after, 0.0, share, len(changes), apart=True))
+    return found
+
+
+def _crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[int, float]]:
+    """Return the runs before which a share of `least` of the cases changed, the fullest first."""
+    if len(changes) < LEAST_CASES:
+        return []
+    exact, near = np.zeros(runs), np.zeros(runs)
+    for one in changes:
+        exact[[after for _, after in one]] += 1
+        near[
+            list({place for _, after in one for place in range(after - 1, after + 2)} - {runs})
+        ] += 1
+    found = []
+    while runs and near.max() >= max(least * len(changes), _LEAST_NAMING):
+        place = int((near + exact / runs).argmax())
+        found.append((place, float(near[place] / len(changes))))
+        near[max(place - LEAST_RUNS, 0) : place + LEAST_RUNS + 1] = 0
+    return found

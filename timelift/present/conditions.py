@@ -1,0 +1,112 @@
+"""The conditions of a run in words: modes, devices, how quiet the machine was."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from timelift.analyse.costs import LAUNCH_BOUND
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
+from timelift.analyse.runs.engines import identity
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.case import Backend, Mode, Setting
+from timelift.present.styled import Style, StyledLine
+
+#: What the modes are called by each backend's own users.
+MODES = {
+    (Mode.EAGER, Backend.TENSORFLOW): "eager calls",
+    (Mode.GRAPH, Backend.TENSORFLOW): "tf.function",
+    (Mode.XLA, Backend.TENSORFLOW): "tf.function(jit_compile=True)",
+    (Mode.EAGER, Backend.JAX): "calls without jax.jit",
+    (Mode.GRAPH, Backend.JAX): "jax.jit",
+    (Mode.EAGER, Backend.TORCH): "eager calls",
+    (Mode.GRAPH, Backend.TORCH): "torch.compile",
+}
+_REMEDIES = {
+    Disturbance.OTHER_PROGRAMS: "other programs ran or the clock rate changed, so end them or wait",
+    Disturbance.OTHER_GUESTS: (
+        "the host gave time to other guests, so try another hour or machine"
+    ),
+    Disturbance.CROWDED_THREADS: "the backend's threads crowd each other, which --threads 1 ends",
+    Disturbance.QUOTA: (
+        "the container's processor quota held it back, so raise it (docker run --cpus) or "
+        "measure fewer threads (--threads 1)"
+    ),
+    Disturbance.HEAT: ("heat or the power supply held the GPU down, so cool it or lower its load"),
+}
+
+
+def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
+    """Write the lines of a report's head about them, as pairs of a label and a text."""
+    yield from execution(found.run)
+    if text := quiet(found.machine_activity):
+        yield "quiet", text
+    for sentence in too_noisy(found.too_noisy):
+        yield "noise", sentence
+
+
+def execution(run: Run) -> Iterator[tuple[str, str]]:
+    measured = [one for one in run.measurements if one.launches]
+    if words := modes(one.case.setting for one in measured):
+        yield "modes", words
+    elsewhere = [one for one in measured if not one.case.setting.device.startswith("cpu")]
+    if words := "; ".join(dict.fromkeys(_engines(elsewhere))):
+        yield "engines", words
+
+
+def modes(settings: Iterable[Setting]) -> str:
+    found = {(one.mode, one.backend) for one in settings}
+    known = [key for key in itertools.product(Mode, Backend) if key in found & MODES.keys()]
+    return "; ".join(
+        f"{mode} is " + ", ".join(f"{MODES[key]} on {key[1]}" for key in keys)
+        for mode, keys in itertools.groupby(known, key=lambda key: key[0])
+    )
+
+
+def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
+    for one in measured:
+        setting = one.case.setting
+        if words := ", ".join(f"{name} {value}" for name, value in identity(one).items()):
+            yield f"{setting.backend} on {setting.device}: {words}"
+
+
+def launch_bound(names: Sequence[str], device: str) -> Iterator[str]:
+    """Name the strategies whose device waits for the next call, if there are any."""
+    if names:
+        yield (
+            f"launch-bound: {', '.join(names)}; {LAUNCH_BOUND:.0%} or more of a call passes before "
+            f"the {device} has all of it"
+        )
+
+
+def quiet(found: MachineActivity) -> str:
+    return "; ".join(_observed(found))
+
+
+def _observed(found: MachineActivity) -> Iterator[str]:
+    if found.canary_spread is not None:
+        yield f"a fixed piece of work moved {found.canary_spread:.1%} between launches (sd)"
+    if found.stolen_share is not None:
+        yield f"{found.stolen_share:.1%} of the time was stolen"
+    if found.waited_share is not None:
+        yield f"threads waited {found.waited_share:.1%} of the time for a processor"
+    if found.throttled_periods is not None:
+        quota = "the container's processor quota"
+        periods = f"{found.throttled_periods:,.0f} periods"
+        yield (
+            f"{quota} held it back in {periods}"
+            if found.throttled_periods
+            else (f"{quota} never held it back")
+        )
+
+
+def too_noisy(found: TooNoisy | None) -> Iterator[str]:
+    """Write where the asked precision was not reached, and what would help."""
+    if found is None:
+        return
+    remedies = [_REMEDIES[one] for one in found.disturbances]
+    remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
+    text = (
+        f"too noisy for ±{found.asked:.1%}: {found.comparisons} comparisons with the fastest are "
+        f"undecided, known to ±{found.known_to:.1%} in the median; {'; '.join(remedies)}"
+    )
+    yield StyledLine(text, Style.DOUBT)

@@ -1,0 +1,106 @@
+"""What keeps the files of strategies and layers apart: their modules, imports and switches."""
+
+import contextlib
+import importlib.util
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from timelift.worker.engines import Engine
+
+#: The modules that were found in each other tree, so that its files share them.
+_FOUND_IN: dict[str, dict[str, ModuleType]] = {}
+
+
+def load_module(path: str) -> ModuleType:
+    """Import a Python file by its path, under a name that no package and no other path has."""
+    name = f"timelift_file_{Path(path).stem}_{zlib.crc32(path.encode()):08x}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def imports_from(home: str) -> Iterator[None]:
+    """Search another tree first for imports; an empty `home` changes nothing.
+
+    What this process imported under such names is set aside meanwhile, so that two revisions of one
+    package live side by side. timelift itself is never taken from the other tree.
+    """
+    if not home:
+        yield
+        return
+    aside = _modules_in(home)
+    _replace(aside, _FOUND_IN.get(home, {}))
+    folders = [str(folder) for folder in _import_folders(home)]
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        sys.path[:] = [place for place in sys.path if place not in folders]
+        _FOUND_IN[home] = _modules_in(home)
+        _replace(_FOUND_IN[home], aside)
+
+
+def _modules_in(home: str) -> dict[str, ModuleType]:
+    """Return the imported modules whose top-level package or file is also in the tree `home`."""
+    found = {path.stem for folder in _import_folders(home) for path in folder.iterdir()}
+    tops = found - {"timelift"}
+    return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
+
+
+def _import_folders(home: str) -> list[Path]:
+    return [folder for folder in (Path(home), Path(home, "src")) if folder.is_dir()]
+
+
+def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:
+    for name in old:
+        del sys.modules[name]
+    sys.modules.update(new)
+
+
+@contextmanager
+def restore_process_state(engine: Engine) -> Iterator[None]:
+    """Restore folder, environment and search path, and Keras's and the backend's switches.
+
+    Seeds need no guard: everything that is drawn has a generator of its own.
+    """
+    folder, variables, path = Path.cwd(), dict(os.environ), list(sys.path)
+    restore = (_save_keras_defaults(), engine.save_switches())
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+        if dict(os.environ) != variables:  # writing it is not safe beside the backend's threads
+            os.environ.clear()
+            os.environ.update(variables)
+        sys.path[:] = path
+        for action in restore:
+            action()
+
+
+def _save_keras_defaults() -> Callable[[], None]:
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    config = keras.config
+    kept = (
+        (config.set_floatx, config.floatx()),
+        (config.set_dtype_policy, config.dtype_policy()),
+        (config.set_image_data_format, config.image_data_format()),
+        (config.set_epsilon, config.epsilon()),
+    )
+
+    def restore() -> None:
+        for setter, value in kept:
+            setter(value)
+
+    return restore

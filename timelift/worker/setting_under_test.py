@@ -1,0 +1,243 @@
+"""One setting in a worker: its rivals are built, held to the law, played and reported.
+
+This runs in a child forked for one setting of one launch, and reports in events (see `messages`),
+so that whatever kills it is charged to the rival it was busy with.
+"""
+
+import gc
+import os
+import random
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from timelift import rounds
+from timelift.case import CPU, Status
+from timelift.errors import one_line, ran_out_of_memory
+from timelift.messages import (
+    PLAYING,
+    Busy,
+    Ended,
+    Exhausted,
+    Play,
+    Ready,
+    RivalSpec,
+    Sampled,
+    Task,
+    Warm,
+    WorkerChannel,
+)
+from timelift.worker import law, system, twins
+from timelift.worker.engines import Engine, UnavailableError, open_engine
+from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
+from timelift.worker.isolation import imports_from, restore_process_state
+from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
+from timelift.worker.prepare import Preparation, PreparedRival, Refused
+
+#: Steps at which a timing run checks the law; the test suite checks every step.
+LAW_STEPS = 4
+
+
+def measure_setting(task: Task, channel: WorkerChannel) -> None:
+    """Measure one setting in this process, reporting by events; play once the order comes."""
+    emit = channel.emit
+    system.limit_memory(task.memory_bytes)
+    try:
+        engine = open_engine(task.setting)
+    except UnavailableError as error:
+        for rival in task.rivals:
+            emit(Ended.without_result(rival, Status.UNAVAILABLE, str(error)))
+        return
+    try:
+        under_test = SettingUnderTest(engine, task, channel)
+    except Exception as error:  # noqa: BLE001 - sizes may be anything
+        for rival in task.rivals:
+            emit(Ended.without_result(rival, _status_of(error), f"the inputs: {one_line(error)}"))
+        return
+    prepared = []
+    for rival in _build_order(task.rivals, under_test.dice):
+        ready = under_test.prepare(rival)
+        prepared += [ready] if ready else []
+        if under_test.exhausted:
+            emit(Exhausted())
+            return
+    if prepared:
+        inner = under_test.layers.of(prepared[0].rival)
+        Playing(engine, task, channel, under_test.dice).run(prepared, inner)
+
+
+def _build_order(rivals: Sequence[RivalSpec], dice: random.Random) -> list[RivalSpec]:
+    """Draw a build order; the two sides of a pair stay adjacent, `built_first` first."""
+    drawn = dice.sample(rivals, len(rivals))
+    place: dict[str, int] = {}
+    for rival in drawn:
+        place.setdefault(rival.pair or rival.name, len(place))
+    return sorted(drawn, key=lambda one: (place[one.pair or one.name], not one.built_first))
+
+
+class SettingUnderTest:
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        channel: WorkerChannel,
+        law_steps: int = LAW_STEPS,
+    ) -> None:
+        self.engine, self.emit, self.exhausted = engine, channel.emit, False
+        self._warm = engine.warm or not task.warms
+        self.dice, noise = random.Random(task.seed), np.random.default_rng(task.seed)
+        self.emit(Busy("drawing the inputs"))
+        valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
+        shared = SharedInputs(
+            inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice)
+        )
+        self.layers = InnerLayers(engine, task, shared, self.emit)
+        self._preparation = Preparation(engine, task, self.emit, shared, noise)
+
+    def prepare(self, rival: RivalSpec) -> PreparedRival | None:
+        """Build, trace, call once and check one rival; report it and return None if it fails."""
+        try:
+            with imports_from(rival.home):
+                printed = os.fstat(1).st_size
+                inner = self.layers.of(rival)
+                self._warm_tracer(inner)
+                self.emit(Busy("building", rival.name, printed))
+                with restore_process_state(self.engine):
+                    return self._preparation.prepare(rival, inner)
+        except InnerLayerError as error:
+            self.exhausted = error.exhausted
+            self.emit(_without_layer(rival, error))
+        except Refused as refusal:
+            self.emit(Ended.without_result(rival, Status.REFUSED, str(refusal)))
+        except law.LawBrokenError as error:
+            self.emit(Ended.without_result(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
+        except Exception as error:  # noqa: BLE001 - any strategy may raise anything
+            traceback.print_exc()
+            self.exhausted = ran_out_of_memory(error)
+            self.emit(Ended.without_result(rival, _status_of(error), one_line(error)))
+        return None
+
+    def _warm_tracer(self, inner: InnerLayer) -> None:
+        """Warm the tracer before the first rival; no rival is charged where that fails."""
+        if self._warm:
+            return
+        self._warm = True
+        try:
+            self._preparation.warm_tracer(inner)
+        except Exception:  # noqa: BLE001 - the rivals meet the same, and report it themselves
+            traceback.print_exc()
+
+
+def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
+    if error.at_all and not error.exhausted:
+        return Ended.without_result(rival, Status.NO_LAYER, str(error))
+    status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
+    return Ended.without_result(rival, status, f"the inner layer: {error}")
+
+
+def _status_of(error: Exception) -> Status:
+    return Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
+
+
+class Playing:
+    """The rounds of one setting, played alone or as the coordinator of two workers orders."""
+
+    def __init__(
+        self, engine: Engine, task: Task, channel: WorkerChannel, dice: random.Random
+    ) -> None:
+        self.engine, self.task, self.dice = engine, task, dice
+        self.emit, self.listen = channel.emit, channel.listen
+        self._note_playing, self._hurried = channel.note_playing, channel.hurried
+        self._held_down = system.held_down_count(task.setting.device)
+
+    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
+        """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
+        self.emit(Ready())
+        self.listen()
+        players = [self._player_of(one) for one in prepared]
+        shared = self._bounds_of_a_call(inner)
+        shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
+        for one, player in zip(prepared, players, strict=True):
+            self._report(one, player, shared)
+
+    def _bounds_of_a_call(self, inner: InnerLayer) -> dict[str, Any]:
+        """Return what bounds a call from below: the layer's work, and what the device attains."""
+        task, work = self.task, dict[str, Any]()
+        rows = task.setting.batch * task.setting.seq_len
+        if task.counts_work:
+            self.emit(Busy("counting the layer's work"))
+            try:
+                work = self.engine.work(inner.layer, rows, task.features, task.setting)
+            except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
+                traceback.print_exc()
+        return work | (self._device_facts() if task.gauges_device else {})
+
+    def _device_facts(self) -> dict[str, Any]:
+        self.emit(Busy("gauging the device"))
+        try:
+            return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
+        except Exception:  # noqa: BLE001 - no rival's fault
+            traceback.print_exc()
+            return {}
+
+    def _report(self, one: PreparedRival, player: rounds.Player, shared: Mapping[str, Any]) -> None:
+        timed = self.task.round_seconds > 0 and not self.task.conducted
+        if timed and (why := player.why_lost):
+            self.emit(Ended.without_result(one.rival, Status.FAILED, why))
+            return
+        traces = getattr(one.compiled, "traces", 0)
+        facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
+        if player.dispatch_share is not None:
+            facts["dispatch_share"] = round(player.dispatch_share, 3)
+        seconds, calls = player.seconds_per_call, player.calls_per_sample
+        self.emit(Ended(one.rival.name, Status.MEASURED, "", seconds, calls, facts))
+
+    def _player_of(self, one: PreparedRival) -> rounds.Player:
+        return rounds.Player(
+            one.rival.name,
+            call=one.compiled.bind(one.feed),
+            wait=self.engine.wait,
+            traces=lambda: one.compiled.traces,
+            play_sample=twins.plant_in_samples(one.rival.planted),
+            pair=one.rival.pair or one.rival.name,
+            note_playing=partial(self._note_playing, 1 + self.task.rivals.index(one.rival)),
+        )
+
+    def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
+        for player in players:
+            self.emit(Busy("warming up", player.name))
+            seconds = rounds.warm_up(player)
+            if not self.task.setting.device.startswith(CPU):
+                rounds.measure_queue(player)
+            rounds.size_samples(player, seconds, self.dice)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self.emit(Busy(PLAYING))
+        disturbances = system.Disturbances()
+        play = self._play_as_ordered if self.task.conducted else self._play_alone
+        played = play(players)
+        self._note_playing(0)
+        held_down = self._held_down()
+        return {**played, **disturbances.facts(), **({"throttled": held_down} if held_down else {})}
+
+    def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        seconds = self.task.round_seconds * len(players)
+        return rounds.play(
+            players, seconds, self.dice, held_down=self._held_down, stop=self._hurried
+        ).facts()
+
+    def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
+        by_name = {player.name: player for player in players}
+        self.emit(Warm())
+        while isinstance(order := self.listen(), Play):
+            player = by_name[order.rival]
+            seconds = player.take_turn(time.perf_counter)
+            calls, traces = player.calls_per_sample, player.traces()
+            self.emit(Sampled(seconds, calls, traces, self._held_down()))
+        return {}

@@ -1,0 +1,200 @@
+"""What the operating system and a GPU's driver report: disturbances of a launch, and its memory.
+
+Nothing is judged here: observations go into the journal, and its readers interpret them.
+"""
+
+import contextlib
+import ctypes
+import os
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from timelift.canary import canary
+from timelift.case import GPU
+from timelift.cgroup import HERE, Groups
+
+#: Where Linux describes the threads of this process.
+_THREADS = Path("/proc/self/task")
+#: NVML's bits for the reasons that no round should be timed under (nvml.h, nvmlClocksEventReasons):
+#: slowed by hardware, by heat as software or hardware sees it, by the power brake. The software's
+#: power cap is none of them: that is how a board under load always is.
+HELD_DOWN = 0x08 | 0x20 | 0x40 | 0x80
+#: Smaller readings mean nothing: a call touches some 100 KiB of small blocks again that were
+#: returned just before it.
+RESOLUTION_BYTES = 1 << 17
+_READINGS = 3
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class Disturbances:
+    """What disturbs the machine from now on: stolen time, a container's quota, the canary's pace.
+
+    What the system does not report is no fact.
+    """
+
+    def __init__(self, groups: Groups = HERE) -> None:
+        self._groups = groups if groups.quota_cores() else None
+        self._canary = canary().seconds
+        self._throttled_before = self._count_throttled()
+        self._before = _processor_seconds()
+        self._started, self._waited = time.monotonic(), _waited_seconds()
+
+    def facts(self) -> dict[str, float]:
+        found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
+        return {**found, "canary_seconds": min(self._canary, canary().seconds)}
+
+    def _delayed(self) -> dict[str, float]:
+        """Return what all threads waited over the time that passed; it may exceed 1."""
+        seconds, now = time.monotonic() - self._started, _waited_seconds()
+        if now is None or self._waited is None or seconds <= 0:
+            return {}
+        return {"waited_share": round(max(0.0, now - self._waited) / seconds, 4)}
+
+    def _stolen(self) -> dict[str, float]:
+        now = _processor_seconds()
+        if now is None or self._before is None:
+            return {}
+        stolen, passed = (one - before for one, before in zip(now, self._before, strict=True))
+        return {"stolen_share": round(max(0.0, stolen / passed), 4)} if passed > 0 else {}
+
+    def _throttled_periods(self) -> dict[str, float]:
+        now = self._count_throttled()
+        if now is None or self._throttled_before is None:
+            return {}
+        return {"throttled_periods": max(0, now - self._throttled_before)}
+
+    def _count_throttled(self) -> int | None:
+        return self._groups.throttled_periods() if self._groups else None
+
+
+def _processor_seconds() -> tuple[float, float] | None:
+    """Return seconds stolen and in all; None where the system does not report them.
+
+    An interpreter that was made for something else, and is only compared with, has no psutil.
+    """
+    try:
+        import psutil  # noqa: PLC0415
+    except ImportError:
+        return None
+    times = psutil.cpu_times()
+    return (times.steal, sum(times)) if hasattr(times, "steal") else None
+
+
+def _waited_seconds() -> float | None:
+    """Return the seconds that this process's threads waited for a processor, all together.
+
+    Linux counts it by thread: the second number of `schedstat` (scheduler/sched-stats in the
+    kernel's documentation). None where it does not.
+    """
+    waited = []
+    for thread in _THREADS.glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # threads end meanwhile
+            waited.append(int(thread.read_text().split()[1]))
+    return sum(waited) * 1e-9 if waited else None
+
+
+def _import_nvml() -> Any:
+    import pynvml  # noqa: PLC0415 - an extra, for machines with a GPU
+
+    return pynvml
+
+
+def held_down_count(
+    device: str, import_nvml: Callable[[], Any] = _import_nvml
+) -> Callable[[], int]:
+    """Return a function that reads a device's clocks, and how often they were found held down.
+
+    Those of a device that NVML does not know never are.
+    """
+    kind, _, number = device.partition(":")
+    if kind != GPU:
+        return lambda: 0
+    try:
+        nvml = import_nvml()
+        nvml.nvmlInit()
+        handle = _handle(nvml, int(number or 0), os.environ)
+    except Exception:  # noqa: BLE001 - absent, or without a driver: NVML has an error of its own
+        return lambda: 0
+    found = 0
+
+    def count() -> int:
+        nonlocal found
+        with contextlib.suppress(Exception):  # the driver may not answer now
+            reasons = nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
+            found += bool(reasons & HELD_DOWN)
+        return found
+
+    count()
+    return count
+
+
+def _handle(nvml: Any, number: int, variables: Mapping[str, str]) -> Any:
+    shown = [one.strip() for one in variables.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    name = shown[number] if number < len(shown) and shown[number] else str(number)
+    if name.isdecimal():
+        return nvml.nvmlDeviceGetHandleByIndex(int(name))
+    return nvml.nvmlDeviceGetHandleByUUID(name)
+
+
+def limit_memory(most: int) -> None:
+    """Let this process use at most so many bytes of data; 0 is no limit.
+
+    Linux counts private writable memory against RLIMIT_DATA (getrlimit(2), since 4.7), so what is
+    reserved and never touched, of which TensorFlow has plenty, is counted as well.
+    """
+    if most:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def host_peak_facts(
+    call: Callable[[], object], pooled: Callable[[Callable[[], object]], int]
+) -> dict[str, int]:
+    """Return `peak_bytes`, what `call` holds at its peak beyond those before, or a bound above it.
+
+    The bytes of the system's own blocks come from the high-water mark of the resident set: free
+    memory is returned first and the mark reset (proc(5): writing 5 to `clear_refs` resets
+    VmHWM). That is exact only where all threads share one arena (MALLOC_ARENA_MAX=1, mallopt(3)),
+    which `malloc_trim` empties: what threads keep in arenas of their own would be used again
+    unseen. `pooled` counts what the backend takes from a pool of its own. The two peaks are added,
+    so where they lie at different moments of the call the sum is an upper bound.
+
+    It is the median of some readings; below `RESOLUTION_BYTES` they mean nothing. No fact where
+    the system does not report it.
+    """
+    try:
+        readings = [_resident_peak_bytes(call) + pooled(call) for _ in range(_READINGS)]
+    except (OSError, LookupError):
+        return {}
+    peak = int(statistics.median(readings))
+    if peak < RESOLUTION_BYTES:
+        return {"peak_bytes_below": RESOLUTION_BYTES}
+    return {"peak_bytes": peak}
+
+
+def _resident_peak_bytes(call: Callable[[], object]) -> int:
+    call()
+    _return_free_memory()
+    _CLEAR.write_text("5")
+    before = _status_bytes("VmRSS")
+    call()
+    return max(0, _status_bytes("VmHWM") - before)
+
+
+def _return_free_memory() -> None:
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _status_bytes(name: str) -> int:
+    found = re.search(rf"^{name}:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    if found is None:
+        raise LookupError(name)
+    return int(found[1]) * 1024
