@@ -40,6 +40,9 @@ EQUAL = 1e-12
 #: Differences that are meant: a pattern of the key with the new text behind it, and why.
 EXPECTED: Mapping[str, str] = {
     r"read_run: .*, so it is left out": "a damaged fact is told, and what was received",
+    r"/fastest\S*\.svg: ": "the map of the fastest says that it shows the shortest time",
+    r"/index\.html: +<p>The shortest time": "as its figure does",
+    r" export pytest-benchmark \S+: +\"stddev\": 0.0": "pytest-benchmark's own sum is exact",
     r"/index\.html: +<p class=\"lead\">never shown slower": "the recommended one is named first",
     r"^\d+ compare ": "`compare` has the words and the columns of the history",
     r"^machine\d+ history( \S+/history\.(md|csv))?: ": "the history has the words of `compare`",

@@ -76,7 +76,8 @@ def _library(path: Path) -> Iterator[Answer]:
         except Exception as error:  # noqa: BLE001 - what is raised is an answer as well
             yield f"load {level}", f"{type(error).__name__}: {error}"
             continue
-        yield f"load {level}", f"{table.shape} {sorted(table.attrs.items())}"
+        units = sorted(table.attrs.pop("units").items())
+        yield f"load {level}", f"{table.shape} {units} {sorted(table.attrs.items())}"
         for name, column in table.items():
             yield _column(f"load {level} {name}", column.tolist())
     try:

@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.projects import SMALL, bench, project
@@ -12,7 +11,7 @@ from tests.watched import Readers, measured
 _COMMANDS = 40
 
 
-def real(folder: Path) -> tuple[bytes, bytes]:
+def real(folder):
     """Run `pytest bench/` once; give its journal, and its JSON of pytest-benchmark."""
     made = project(folder, ("native", "fold_time"))
     done = bench(made, "bench/test_forward.py", *SMALL, "--benchmark-json", "run.json")
@@ -21,7 +20,7 @@ def real(folder: Path) -> tuple[bytes, bytes]:
     return path.read_bytes(), (made / "run.json").read_bytes()
 
 
-def everywhere() -> Iterator[tuple[str, int, list[tuple[str, str]]]]:
+def everywhere():
     """Cut a real file of each kind at every byte; give a name, the number of cuts, and the harm."""
     with tempfile.TemporaryDirectory(prefix="timelift-cut-") as name:
         folder = Path(name)
@@ -36,7 +35,7 @@ def everywhere() -> Iterator[tuple[str, int, list[tuple[str, str]]]]:
             )
 
 
-def cut(readers: Readers, data: bytes, at: int) -> list[tuple[str, str]]:
+def cut(readers, data, at):
     """Read the first bytes of a file; give the harm that is done, and what is lost in silence."""
     harm = readers.read(data[:at], every=False) if at % _COMMANDS == 0 else []
     try:
@@ -51,7 +50,7 @@ def cut(readers: Readers, data: bytes, at: int) -> list[tuple[str, str]]:
     return harm
 
 
-def whole_lines(data: bytes) -> set[str] | None:
+def whole_lines(data):
     """What a journal's whole lines measured; None for what is no journal, or has no whole line."""
     if not data.startswith(b'{"kind"'):
         return None
@@ -66,13 +65,13 @@ def whole_lines(data: bytes) -> set[str] | None:
     return found
 
 
-def _label(line: dict) -> str:
+def _label(line):
     from timelift.case import Case
 
     return f"{Case.from_fields(line['case']).label} {line['launch']}"
 
 
-def torn(data: bytes) -> bool:
+def torn(data):
     """Whether the last line is no whole one."""
     try:
         json.loads(data.rpartition(b"\n")[2] or b"0")

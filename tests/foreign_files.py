@@ -7,13 +7,12 @@ has, `damaged` breaks either as disks and editors do, `anything` is no file of o
 import json
 import math
 import re
-from typing import Any
 
 from hypothesis import strategies as st
 
 from tests import journals as honest
 from timelift.case import AXES, Case, Phase, Setting, Status
-from timelift.journal import as_text
+from timelift.journal import ABOUT, as_text
 
 #: Names that would do harm where they are not escaped, by what they would harm.
 NASTY = {
@@ -62,7 +61,7 @@ names = st.sampled_from([*USUAL, *_NASTY]) | st.text(max_size=8)
 _WHOLE = [0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**63, -(2**63), 10**40]
 _REAL = [0.0, -0.0, 1e-320, 1e-12, 1e-9, 0.5, 1e9, 1e300, -1e300, math.nan, math.inf, -math.inf]
 numbers = st.sampled_from([*_WHOLE, *_REAL]) | st.floats(width=32)
-values: st.SearchStrategy[Any] = st.recursive(
+values = st.recursive(
     st.none() | st.booleans() | numbers | names,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=5,
@@ -73,7 +72,7 @@ _sizes = st.sampled_from([1, 2, 3, 8, 16, 100, 2**31 - 1])
 
 
 @st.composite
-def settings(draw: st.DrawFn) -> dict[str, Any]:
+def settings(draw):
     """A setting as a file names it, mostly usual."""
     fields = {"seq_len": draw(_sizes), "batch": draw(_sizes), "phase": draw(st.sampled_from(Phase))}
     fields["workload"] = draw(names.filter(bool))
@@ -89,7 +88,7 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def launch_lines(draw: st.DrawFn) -> list[dict[str, Any]]:
+def launch_lines(draw):
     """All launches of some rivals in some settings, each a line that a reader takes."""
     rivals = draw(st.lists(names.filter(bool), min_size=1, max_size=3, unique=True))
     lines = []
@@ -103,15 +102,10 @@ def launch_lines(draw: st.DrawFn) -> list[dict[str, Any]]:
 _launches = st.sampled_from([1, 1, 2, 3, 3])
 _samples = st.lists(times, min_size=1, max_size=4)
 _lost = st.sampled_from([status for status in Status if status is not Status.MEASURED])
-_FACTS = (
-    "build_seconds trace_seconds first_call_seconds traces graph_nodes peak_bytes weights "
-    "valid_steps law_error steady dropped_rounds waited_share stolen_share "
-    "canary_seconds flops least_bytes attainable_flops_per_second attainable_bytes_per_second"
-).split()
-_facts = st.dictionaries(st.sampled_from(_FACTS), values | numbers, max_size=2)
+_facts = st.dictionaries(st.sampled_from(sorted(ABOUT)), values | numbers, max_size=2)
 
 
-def _launch(draw: st.DrawFn, case: Case, number: int) -> dict[str, Any]:
+def _launch(draw, case, number):
     if draw(st.integers(0, 7)) == 7:
         return honest.ended(case, draw(_lost), draw(names), number)
     seconds = draw(_samples)
@@ -135,7 +129,7 @@ _against = {
 
 
 @st.composite
-def headers(draw: st.DrawFn, rivals: list[str]) -> dict[str, Any]:
+def headers(draw, rivals):
     """A header whose names are anyone's and whose fields may be anything."""
     header = honest.header(
         id=draw(names),
@@ -152,7 +146,7 @@ def headers(draw: st.DrawFn, rivals: list[str]) -> dict[str, Any]:
 
 
 @st.composite
-def machines(draw: st.DrawFn) -> dict[str, Any]:
+def machines(draw):
     """A machine as a header describes it."""
     texts = st.dictionaries(names, names | values, max_size=2)
     return {
@@ -164,11 +158,11 @@ def machines(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def told(draw: st.DrawFn, rivals: list[str]) -> Any:
+def told(draw, rivals):
     """What a header tells of a strategy: a title, what it means, of whom it is a twin."""
     of = draw(st.sampled_from(rivals) | names)
     plant = honest.planted(of, slower=draw(st.just(0.05) | numbers))["planted"]
-    every: dict[str, Any] = {
+    every = {
         "title": draw(names),
         "differs": draw(st.lists(names, max_size=2) | values),
         "meaning": draw(st.dictionaries(names, names, max_size=2) | values),
@@ -181,7 +175,7 @@ def told(draw: st.DrawFn, rivals: list[str]) -> Any:
 
 
 @st.composite
-def journals(draw: st.DrawFn) -> bytes:
+def journals(draw):
     """A journal, of which at most one line is not as a reader expects."""
     lines = draw(launch_lines())
     rivals = sorted({line["case"]["strategy"] for line in lines})
@@ -194,7 +188,7 @@ def journals(draw: st.DrawFn) -> bytes:
     return b"".join(as_line(one).encode() for one in [header, *lines, *end])
 
 
-def as_line(record: dict[str, Any]) -> str:
+def as_line(record):
     """A record as it is in a file, even where the writer refuses a number that is no JSON."""
     try:
         return as_text(record)
@@ -208,7 +202,7 @@ _data = st.lists(times.filter(bool) | numbers, max_size=5) | values
 
 
 @st.composite
-def pytest_jsons(draw: st.DrawFn) -> bytes:
+def pytest_jsons(draw):
     """The JSON of pytest-benchmark, ours or anyone's."""
     some = [
         honest.benchmark(
@@ -243,7 +237,7 @@ _WORD = re.compile(rb'(?<=[\[: ,])(-?\d[\d.e+-]*|"[^"\\]*"|null)')
 
 
 @st.composite
-def damaged(draw: st.DrawFn) -> bytes:
+def damaged(draw):
     """A file that was cut, overwritten in places, shuffled or written in another encoding."""
     data = draw(journals() | pytest_jsons())
     for _ in range(draw(st.integers(1, 3))):
@@ -255,7 +249,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return data.decode(errors="replace").encode("utf-16") if other else data
 
 
-def _place(draw: st.DrawFn, data: bytes) -> tuple[int, int]:
+def _place(draw, data):
     """Choose where damage begins and ends: around a word, or anywhere."""
     words = list(_WORD.finditer(data))
     if words and draw(st.booleans()):

@@ -2,13 +2,11 @@
 
 import re
 from html.parser import HTMLParser
-from pathlib import Path
-from typing import Any
 
 from tests import journals
-from timelift.analyse.findings import RunFindings, find_out
+from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
-from timelift.present.page import files
+from timelift.present import page
 from timelift.present.report import report
 
 FEW = ("native", "loop_slice", "time_distributed")
@@ -24,47 +22,47 @@ HOSTILE = (
 )
 
 
-def found(path: Path, *records: dict[str, Any]) -> RunFindings:
+def found(path, *records):
     """What is found in a journal of these records."""
     return find_out(results.load(journals.write(path, *records)))
 
 
-def made(folder: Path, *records: dict[str, Any]) -> str:
+def made(folder, *records):
     """The page of these records, whose report is in `folder`."""
     seen = found(folder / "run.jsonl", *records)
-    files.write(seen, report(seen), folder / "report")
+    page.write_report(seen, report(seen), folder / "report")
     return (folder / "report" / "index.html").read_text()
 
 
 class Elements(HTMLParser):
     """The tags of a page with their attributes, and its visible words."""
 
-    def __init__(self, html: str) -> None:
+    def __init__(self, html):
         super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
+        self.tags = []
+        self.words = []
         self._silent = 0
         self.feed(html)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
         self._silent += tag in ("script", "style", "title")
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, tag):
         self._silent -= tag in ("script", "style", "title")
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         if not self._silent and data.strip():
             self.words.append(" ".join(data.split()))
 
 
-def section(html: str, anchor: str) -> str:
+def section(html, anchor):
     """The HTML of one section."""
     begun = html.index(f'<section id="{anchor}"')
     return html[begun : html.index("</section>", begun)]
 
 
-def loads(html: str) -> list[str]:
+def loads(html):
     """Whatever a browser would fetch, or follow to another host."""
     named = [
         value
@@ -77,7 +75,7 @@ def loads(html: str) -> list[str]:
     return named + [one for style in styles for one in re.findall(r"url\([^#]|@import", style)]
 
 
-def harm(html: str) -> list[str]:
+def harm(html):
     """Elements and attributes that no page of ours has."""
     tags = Elements(html).tags
     scripts = [tag for tag, _ in tags if tag == "script"][1:]

@@ -8,8 +8,9 @@ import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
+from timelift.analyse.changes.two_runs import Decision
 from timelift.analyse.runs import results
-from timelift.present.command_lines import selection
+from timelift.present.command_lines import to_decide
 
 GOLDEN = """\
       old  2026-01-02T03:04:05+00:00, commit aaaa1111bbbb
@@ -188,7 +189,7 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 def test_a_suspect_s_command_selects_that_case_alone():
     """Unusual values are named."""
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    said = " ".join(selection(case))
+    said = to_decide(case, Decision("", "", same_code=False))
     assert "'--strategies=-fold[k=2]'" in said
     assert "--dtypes bfloat16" in said
     assert "--threads 2" in said

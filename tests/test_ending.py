@@ -23,7 +23,7 @@ def text(costs, launches=5, **how):
 
 
 def test_every_setting_has_its_answer():
-    """The fastest, who cannot be told from it, and what the last costs."""
+    """The fastest, what cannot be told from it, and what the last costs."""
     first, second, everywhere = text([1, 1.2, 3], sizes=2)
     assert first.startswith("simulated-T1-B1-forward-graph: fastest: rival0; ")
     assert "`rival2` costs 2.98 to 3.02 times the best" in first
@@ -34,7 +34,7 @@ def test_every_setting_has_its_answer():
     )
 
 
-def test_who_cannot_be_told_apart_is_named():
+def test_what_cannot_be_told_apart_is_named():
     """With what choosing the first may cost."""
     (line,) = text([1, 1, 3], scenario=LOUD)
     assert "not shown slower: rival" in line
@@ -45,6 +45,16 @@ def test_one_launch_is_no_verdict():
     """It says so instead of a price."""
     (line,) = text([1, 1.5], launches=1)
     assert line.endswith("was fastest in one launch, which is no verdict")
+
+
+def test_a_rival_of_one_launch_does_not_make_the_answer_one_of_one_launch(tmp_path):
+    """The reason of the recommendation decides, not whether its price is known."""
+    lines = [journals.line(journals.case("native"), launch, [1e-3] * 3) for launch in range(1, 6)]
+    slower = journals.line(journals.case("loop_slice"), 1, [2e-3] * 3)
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, slower, journals.END)
+    answer, *_ = ended.lines(path)
+    assert answer.endswith(": fastest: native; not shown slower: loop_slice")
+    assert styled.markup(answer) == {"green": True}
 
 
 def test_a_large_grid_is_not_repeated_line_by_line():
@@ -59,15 +69,15 @@ def test_a_lone_strategy_has_no_answer():
     assert text([1], sizes=3) == []
 
 
-def test_where_nobody_is_safe_it_says_so():
+def test_where_no_strategy_is_safe_it_says_so():
     """Each is slower somewhere."""
     mixed = [*rank(run([1, 1.5])), *rank(run([1.5, 1]))]
     (said,) = recommended.everywhere(recommend(mixed))
     assert said == "no strategy stayed unbeaten in all 2 settings"
 
 
-def test_two_launches_beat_nobody():
-    """They say nothing of all settings together, instead of that somebody was beaten."""
+def test_two_launches_beat_no_strategy():
+    """They say nothing of all settings together, instead of that a strategy was beaten."""
     (said,) = recommended.everywhere(recommend(rank(run([1, 1.5], 2, sizes=2))))
     assert said == "fewer than 3 launches give no verdict"
 

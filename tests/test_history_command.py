@@ -16,7 +16,7 @@ from tests import histories, journals
 from timelift.analyse.changes.history import HistoryOptions, read
 from timelift.case import Case
 from timelift.present.figures import plot_history
-from timelift.present.figures.style import THEMES
+from timelift.present.figures.looks import THEMES
 
 SIX = journals.grid(histories.STRATEGIES, seq_lens=(16,), phases=("forward",))
 

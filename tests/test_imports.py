@@ -14,7 +14,7 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {"case", "errors", "escape", "percent", "canary", "cgroup"}
+GROUND = {"case", "errors", "escape", "canary", "cgroup"}
 #: Every room of the product, with the rooms and modules beside them that it imports.
 ARROWS = {
     **dict.fromkeys(GROUND, GROUND),
@@ -22,7 +22,7 @@ ARROWS = {
     "messages": GROUND,
     "rounds": set(),
     "journal": GROUND,
-    "worker": GROUND - {"percent"} | {"messages", "rounds"},
+    "worker": GROUND | {"messages", "rounds"},
     "analyse": GROUND | {"journal", "planted"},
     "measure": GROUND | {"journal", "planted", "messages", "rounds"},
     "present": GROUND | {"journal", "analyse", "planted"},

@@ -14,7 +14,7 @@ import timelift
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.errors import UserError
-from timelift.present.notebook.frames import RowLevel
+from timelift.present.notebook import RowLevel
 
 ROOT = Path(timelift.__file__).parent.parent
 PAGE = ROOT / "docs" / "library.md"

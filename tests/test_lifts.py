@@ -18,8 +18,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.referee import Referee
 from timelift.journal import CaseInLaunch
-from timelift.present import github
-from timelift.present.exports import pytest_benchmark
+from timelift.present import exports, github
 
 ROOT = Path(report.__file__).parent
 WHY = "it computes something else"
@@ -185,7 +184,7 @@ def test_pytest_benchmarks_json_keeps_who_is_no_lift(journal, tmp_path):
     """As this project writes it, so that what it names is the same."""
     run = results.load(journal(*lines(0.2), journals.END))
     path = tmp_path / "run.json"
-    path.write_bytes(pytest_benchmark.export(RunFindings(run)))
+    path.write_bytes(exports.pytest_benchmark(RunFindings(run)))
     assert lifts.look_alikes(results.load(path)) == {"fake": WHY}
     assert not [line for line in ended.lines(path) if "fake" in line]
 

@@ -5,8 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -32,15 +30,15 @@ print("CODES", *map(report.main, json.loads(sys.argv[1])))
 class Bomb:
     """Opens a file for writing when it is unpickled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path):
         self.path = path
 
-    def __reduce__(self) -> object:
+    def __reduce__(self):
         return open, (str(self.path), "a")
 
 
 @pytest.fixture
-def sprung(tmp_path: Path) -> Path:
+def sprung(tmp_path):
     """A project in which whatever a run names is a trap; the file that a trap leaves."""
     left = tmp_path / "sprung"
     for folder in ("strategies", "workloads", "."):
@@ -51,7 +49,7 @@ def sprung(tmp_path: Path) -> Path:
     return left
 
 
-def _journal(project: Path) -> Path:
+def _journal(project):
     """A run that names traps wherever a name, a file or a command can stand."""
     cases = journals.grid((NAME, "native"), (NAME,), seq_lens=(8, 16), device=NAME)
     told = {"title": NAME, "module": NAME, "differs": [NAME], "meaning": {NAME: "trap:build"}}
@@ -74,7 +72,7 @@ def _journal(project: Path) -> Path:
     return journals.write(path, header, *lines, journals.END)
 
 
-def _codes(project: Path, *commands: Sequence[object], spring: str = "") -> list[str]:
+def _codes(project, *commands, spring=""):
     """Run commands in one process; give their exit codes, none where it broke off."""
     words = json.dumps([[*map(str, command)] for command in commands])
     done = subprocess.run(
@@ -89,7 +87,7 @@ def _codes(project: Path, *commands: Sequence[object], spring: str = "") -> list
     return said[0].split()[1:] if said else []
 
 
-def test_no_command_executes_what_a_journal_names(sprung: Path) -> None:
+def test_no_command_executes_what_a_journal_names(sprung):
     """The report with its page, the choice with its usage, and every other reader."""
     project = sprung.parent
     path = _journal(project)
@@ -102,7 +100,7 @@ def test_no_command_executes_what_a_journal_names(sprung: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a pickle", "a pickle among the lines", "a program"])
-def test_what_is_no_journal_is_not_executed_either(sprung: Path, kind: str) -> None:
+def test_what_is_no_journal_is_not_executed_either(sprung, kind):
     """It is refused, or what is whole of it is read."""
     project = sprung.parent
     path = _journal(project)
@@ -119,7 +117,7 @@ def test_what_is_no_journal_is_not_executed_either(sprung: Path, kind: str) -> N
     assert not sprung.exists()
 
 
-def test_what_lies_beside_the_runs_is_no_program(sprung: Path) -> None:
+def test_what_lies_beside_the_runs_is_no_program(sprung):
     """The self-test's file."""
     project = sprung.parent
     _journal(project)
@@ -140,7 +138,7 @@ def test_what_lies_beside_the_runs_is_no_program(sprung: Path) -> None:
         f"from timelift.worker import isolation; isolation.load_module('strategies/{NAME}.py')",
     ],
 )
-def test_a_trap_springs_where_it_is_executed(sprung: Path, spring: str) -> None:
+def test_a_trap_springs_where_it_is_executed(sprung, spring):
     """So that a trap which did not spring means something: here are four ways to do it."""
     project = sprung.parent
     (project / "bomb").write_bytes(pickle.dumps(Bomb(sprung)))

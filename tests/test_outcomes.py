@@ -16,7 +16,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import measured
-from timelift.present import gate as words
+from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
 AGAINST = {

@@ -5,7 +5,6 @@ import csv
 import hashlib
 import io
 import re
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +17,10 @@ from timelift.present.tables import Column, Table, csv_as_shown
 CASES = journals.grid(FEW)
 
 
-def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path: Path) -> None:
+def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path):
     """Where lengths vary, those of a whole batch would be a false count."""
     cases = [journals.case(name, lengths=Lengths.SKEWED) for name in FEW]
-    told: list[tuple[dict[str, int], bool]] = [({}, False), ({"valid_steps": 40}, True)]
+    told = [({}, False), ({"valid_steps": 40}, True)]
     for facts, known in told:
         lines = [journals.line(case, launch, facts=facts) for case in cases for launch in (1, 2, 3)]
         made(tmp_path, journals.header(), *lines, journals.END)
@@ -30,7 +29,7 @@ def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def page(tmp_path_factory):
     """The page of a small run in which native is the best everywhere but at few steps."""
     lost = journals.ended(journals.case("gru"), Status.REFUSED, "no gradient of this layer")
     folder = tmp_path_factory.mktemp("page")
@@ -40,7 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return made(folder, header, *journals.campaign(CASES), lost, journals.END)
 
 
-def test_the_first_screen_is_the_answer(page: str) -> None:
+def test_the_first_screen_is_the_answer(page):
     """The strategy, why, its price, the alternatives', where it changes, and how far to trust."""
     words = " ".join(Elements(section(page, "answers")).words)
     words = re.sub(r"\d+(?:[.,]\d+)*", "0", words)
@@ -57,7 +56,7 @@ def test_the_first_screen_is_the_answer(page: str) -> None:
     )
 
 
-def test_every_question_has_its_section(page: str) -> None:
+def test_every_question_has_its_section(page):
     """In this order; modes and devices only where there are several."""
     anchors = re.findall(r'<section id="([\w-]+)"', page)
     assert anchors == [
@@ -80,14 +79,14 @@ def test_every_question_has_its_section(page: str) -> None:
     assert "pytest bench/ --seq-len 10,100" in section(page, "machine")
 
 
-def test_modes_are_compared_where_there_are_several(tmp_path: Path) -> None:
+def test_modes_are_compared_where_there_are_several(tmp_path):
     """With the best of them, at the same sizes."""
     cases = CASES + journals.grid(FEW, mode=Mode.XLA)
     page = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
     assert "times the best" in section(page, "execution")
 
 
-def test_a_run_without_a_measurement_says_so(tmp_path: Path) -> None:
+def test_a_run_without_a_measurement_says_so(tmp_path):
     """The page has its losses all the same."""
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
     page = made(tmp_path, journals.header(), lost, journals.END)
@@ -95,7 +94,7 @@ def test_a_run_without_a_measurement_says_so(tmp_path: Path) -> None:
     assert "signal 11" in section(page, "not-run")
 
 
-def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path: Path) -> None:
+def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
     """A million operations in 1 ms, where a second holds ten thousand million of them."""
     facts = {
         "flops": 1e6,
@@ -109,7 +108,7 @@ def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path: Path) -> 
     assert float(row["of the limit (%)"]) == pytest.approx(10)
 
 
-def test_two_launches_are_called_no_verdict(tmp_path: Path) -> None:
+def test_two_launches_are_called_no_verdict(tmp_path):
     """Nobody was beaten by them."""
     page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=2), journals.END)
     first = section(page, "answers")
@@ -117,7 +116,7 @@ def test_two_launches_are_called_no_verdict(tmp_path: Path) -> None:
     assert "unbeaten" not in first
 
 
-def test_one_launch_is_called_no_verdict(tmp_path: Path) -> None:
+def test_one_launch_is_called_no_verdict(tmp_path):
     """Its prices are what was seen."""
     page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=1), journals.END)
     first = section(page, "answers")
@@ -126,7 +125,7 @@ def test_one_launch_is_called_no_verdict(tmp_path: Path) -> None:
     assert "no interval: play at least three" in first
 
 
-def test_the_page_loads_nothing(page: str) -> None:
+def test_the_page_loads_nothing(page):
     """No network, and no file either."""
     assert loads(page) == []
     assert "default-src 'none'" in page
@@ -141,12 +140,12 @@ def test_the_page_loads_nothing(page: str) -> None:
         "<style>a{background:url(x.png)}</style>",
     ],
 )
-def test_the_check_of_loading_sees_what_is_loaded(page: str, loaded: str) -> None:
+def test_the_check_of_loading_sees_what_is_loaded(page, loaded):
     """So that an empty list means something."""
     assert loads(page + loaded) != []
 
 
-def test_hostile_names_are_text(tmp_path: Path) -> None:
+def test_hostile_names_are_text(tmp_path):
     """As strategy, workload, device, reason, title, meaning, command and version."""
     evil = HOSTILE[1]
     cases = journals.grid(HOSTILE, [evil, "tokens"], device=HOSTILE[0])
@@ -167,13 +166,13 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "added", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
 )
-def test_the_check_of_harm_sees_it(page: str, added: str) -> None:
+def test_the_check_of_harm_sees_it(page, added):
     """So that an empty list means something."""
     assert harm(page) == []
     assert harm(page + added) != []
 
 
-def test_the_only_script_that_may_run_is_the_pages_own(page: str) -> None:
+def test_the_only_script_that_may_run_is_the_pages_own(page):
     """The policy names it by its hash; another script has another."""
     script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
     hashes = [
@@ -183,7 +182,7 @@ def test_the_only_script_that_may_run_is_the_pages_own(page: str) -> None:
     assert [f"script-src 'sha256-{one}'" in page for one in hashes] == [True, False]
 
 
-def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path: Path) -> None:
+def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path):
     """Figures, tables and all."""
     strategies = [f"strategy_{place}" for place in range(25)]
     cases = journals.grid(strategies, seq_lens=(8, 16, 32, 64, 128), batches=(1, 8, 32, 128))
@@ -192,7 +191,7 @@ def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path: Path) -> None:
     assert len(page.encode()) < 3_000_000
 
 
-def test_ids_are_unique_and_what_is_referred_to_exists(page: str) -> None:
+def test_ids_are_unique_and_what_is_referred_to_exists(page):
     """Across all figures, whose own ids would clash."""
     tags = Elements(page).tags
     ids = [attributes["id"] for _, attributes in tags if attributes.get("id")]
@@ -201,7 +200,7 @@ def test_ids_are_unique_and_what_is_referred_to_exists(page: str) -> None:
     assert {link[1:] for link in links if link and link.startswith("#")} <= set(ids)
 
 
-def test_every_figure_and_table_is_a_file_beside_the_page(page: str, tmp_path: Path) -> None:
+def test_every_figure_and_table_is_a_file_beside_the_page(page, tmp_path):
     """Each is linked."""
     made(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
     files = {
@@ -214,7 +213,7 @@ def test_every_figure_and_table_is_a_file_beside_the_page(page: str, tmp_path: P
     assert {"figures/forward_backward.png", "tables/measurements.csv"} <= files
 
 
-def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
+def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
     """Commas of thousands go, a formula becomes text."""
     columns = (
         Column("who", value=lambda row: row[0]),
@@ -224,7 +223,7 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula() -> None:
     assert list(csv.reader(io.StringIO(text))) == [["who", "n"], ["'=1+1", "1234.5"]]
 
 
-def test_a_filter_offers_the_values_of_a_column_in_their_order() -> None:
+def test_a_filter_offers_the_values_of_a_column_in_their_order():
     """Sizes by size; nothing where there is no choice."""
     columns = (
         Column("size", value=lambda row: row[0], format="{:,}".format, number=True, asked=True),
@@ -235,7 +234,7 @@ def test_a_filter_offers_the_values_of_a_column_in_their_order() -> None:
     assert Table("t", "T", columns, rows).choices == {0: ("8", "16", "1,024")}
 
 
-def test_a_figure_becomes_small_and_themed_but_its_text_stays() -> None:
+def test_a_figure_becomes_small_and_themed_but_its_text_stays():
     """Numbers are rounded in tags alone, colours of the theme follow the page's."""
     svg = (
         '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><metadata>x</metadata>'

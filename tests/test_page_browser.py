@@ -5,8 +5,6 @@ import re
 import shutil
 import subprocess
 from html import escape
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -55,7 +53,7 @@ top.document.title = JSON.stringify(seen);
 """
 
 
-def browse(html: str, folder: Path, *flags: str) -> tuple[str, str]:
+def browse(html, folder, *flags):
     """The page after its scripts ran, as HTML, and what the console said."""
     path = folder / "browsed.html"
     path.write_text(html)
@@ -71,7 +69,7 @@ def browse(html: str, folder: Path, *flags: str) -> tuple[str, str]:
     return done.stdout, "\n".join(console)
 
 
-def asked(html: str, folder: Path, *flags: str, width: int = 1200) -> dict[str, Any]:
+def asked(html, folder, *flags, width=1200):
     """What `ASK` saw on a copy of the page whose policy allows that one more script.
 
     The copy is in a frame of this width, since a window has a least one.
@@ -82,19 +80,18 @@ def asked(html: str, folder: Path, *flags: str, width: int = 1200) -> dict[str, 
     dom, console = browse(f"<!doctype html><title></title>{frame}</iframe>", folder, *flags)
     assert console == ""
     title = re.findall(r"<title>(.*?)</title>", dom)[0]
-    seen: dict[str, Any] = json.loads(title.replace("&amp;", "&"))
-    return seen
+    return json.loads(title.replace("&amp;", "&"))
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def page(tmp_path_factory):
     """The page of a small run."""
     folder = tmp_path_factory.mktemp("page")
     records = journals.campaign(journals.grid((*FEW, "x" * 60)))
     return made(folder, journals.header(), *records, journals.END)
 
 
-def test_a_heading_sorts_and_says_so_and_filters_count(page: str, tmp_path: Path) -> None:
+def test_a_heading_sorts_and_says_so_and_filters_count(page, tmp_path):
     """Up, then down; by name; by a part of a name in any case, and by an axis as well."""
     seen = asked(page, tmp_path)
     assert seen["up"] == sorted(seen["up"])
@@ -110,7 +107,7 @@ def test_a_heading_sorts_and_says_so_and_filters_count(page: str, tmp_path: Path
     assert seen["hidden"] == "flex"
 
 
-def test_a_phone_scrolls_the_page_in_one_direction_only(page: str, tmp_path: Path) -> None:
+def test_a_phone_scrolls_the_page_in_one_direction_only(page, tmp_path):
     """Wide figures and tables scroll inside themselves; a wide element is noticed."""
     width, needed = asked(page, tmp_path, width=390)["wide"]
     assert (width, needed) == (390, 390)
@@ -119,7 +116,7 @@ def test_a_phone_scrolls_the_page_in_one_direction_only(page: str, tmp_path: Pat
     assert needed > width
 
 
-def test_figures_and_page_are_dark_where_the_reader_is(page: str, tmp_path: Path) -> None:
+def test_figures_and_page_are_dark_where_the_reader_is(page, tmp_path):
     """The text of a figure is light on dark, and dark on light."""
     light = asked(page, tmp_path, "--blink-settings=preferredColorScheme=1")
     dark = asked(page, tmp_path, DARK)
@@ -127,7 +124,7 @@ def test_figures_and_page_are_dark_where_the_reader_is(page: str, tmp_path: Path
     assert (dark["paper"], dark["line"]) == ("rgb(20, 23, 26)", "rgb(163, 172, 181)")
 
 
-def test_the_console_is_silent_and_smuggled_scripts_do_not_run(page: str, tmp_path: Path) -> None:
+def test_the_console_is_silent_and_smuggled_scripts_do_not_run(page, tmp_path):
     """Hostile names do nothing; a script that got in somehow is refused by the policy, and said."""
     cases = journals.grid(HOSTILE)
     hostile = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
@@ -138,7 +135,7 @@ def test_the_console_is_silent_and_smuggled_scripts_do_not_run(page: str, tmp_pa
     assert "Content Security Policy" in console
 
 
-def test_without_a_script_the_tables_are_whole(page: str, tmp_path: Path) -> None:
+def test_without_a_script_the_tables_are_whole(page, tmp_path):
     """And no filter that does nothing is shown."""
     bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
     dom, _ = browse(bare, tmp_path)

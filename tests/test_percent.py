@@ -5,8 +5,7 @@ import pytest
 import report
 from tests import journals
 from tests.stored import stored
-from timelift import percent
-from timelift.errors import UserError
+from timelift.errors import UserError, read_share
 from timelift.measure.options import OPTIONS
 
 PERCENTAGES = [one for one in OPTIONS if one.default.endswith("%")]
@@ -65,6 +64,6 @@ def test_what_is_no_share_is_refused_with_both_spellings(command, word, capsys):
 def test_a_bare_number_from_one_on_is_refused(word, instead):
     """It may be meant as per cent or as a share; the sentence spells the likelier one."""
     with pytest.raises(UserError, match=f"write it like {instead}, which are the same"):
-        percent.share(word)
+        read_share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):
         next(one for one in OPTIONS if one.name == "gate_memory").value(word)

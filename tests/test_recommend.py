@@ -77,11 +77,11 @@ def surfaces(found):
     console = Console(width=400, file=io.StringIO())
     terminal.show(words, console)
     return {
-        "page": render.html(render.page(found, words, {})),
+        "page": render.html(found, words, []),
         "ending": "\n".join(answers),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "github": github.summary(answers, "", words),
+        "github": github.summary(answers, words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
     }
 

@@ -8,7 +8,10 @@ import pytest
 
 import report
 from tests import journals
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
 from timelift.case import Status
+from timelift.present.report import report as in_words
 
 ROOT = Path(report.__file__).parent
 SMALL = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
@@ -24,18 +27,16 @@ LOST = {"tables/not_run.csv"}
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Path:
+def journal(tmp_path):
     """A small run."""
     return journals.synthetic(tmp_path / "run.jsonl", SMALL, launches=2)
 
 
-def _files(folder: Path) -> set[str]:
+def _files(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_report_is_printed_and_written(
-    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
     """Text on the terminal; Markdown, CSV and figures in the folder, which is named."""
     output = tmp_path / "made" / "here"
     assert report.main([str(journal), "--output", str(output)]) == 0
@@ -48,15 +49,6 @@ def test_a_report_is_printed_and_written(
     assert "tokens-T8-B8-forward-graph" in text
 
 
-def test_several_runs_have_a_folder_each(journal: Path, tmp_path: Path) -> None:
-    """Even where the files have one name."""
-    (tmp_path / "other").mkdir()
-    other = journals.synthetic(tmp_path / "other" / "run.jsonl", SMALL)
-    output = tmp_path / "report"
-    assert report.main([str(journal), str(other), "--output", str(output)]) == 0
-    assert {path.name for path in output.iterdir()} == {"1-run", "2-run"}
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
@@ -66,9 +58,7 @@ def test_several_runs_have_a_folder_each(journal: Path, tmp_path: Path) -> None:
         (journals.text(journals.header()), "expected measurements"),
     ],
 )
-def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, sentence: str
-) -> None:
+def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, content, sentence):
     """Nothing is written and nothing else is printed."""
     path, output = tmp_path / "typo.jsonl", tmp_path / "report"
     if content is not None:
@@ -82,25 +72,13 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(
     assert not output.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(
-    journal: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written_is_a_sentence(journal, capsys):
     """Here the journal itself is named as the folder."""
     assert report.main([str(journal), "--output", str(journal)]) == 1
     assert "name another folder with --output" in capsys.readouterr().err
 
 
-def test_bad_usage_is_answered_by_argparse(capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 2, as everywhere."""
-    with pytest.raises(SystemExit) as end:
-        report.main(["--outptu", "x"])
-    assert end.value.code == 2
-    assert "usage:" in capsys.readouterr().err
-
-
-def test_names_inside_a_file_never_become_paths(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_names_inside_a_file_never_become_paths(tmp_path, capsys):
     """Two hostile devices give figures of their own, in the folder all the same."""
     cases = journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="../../up")
     cases += journals.grid(["../../evil"], ["/etc/passwd"], phases=("forward",), device="/x")
@@ -114,15 +92,43 @@ def test_names_inside_a_file_never_become_paths(
     assert "../../evil" in capsys.readouterr().out
 
 
-def test_a_run_whose_cases_all_failed_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     """Words and tables without a figure."""
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
     assert "no result for native: crashed: signal 11" in capsys.readouterr().out
     assert _files(tmp_path / "report") == TEXTS | LOST
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"machine": {}}, "machine"),
+        ({"machine": {"identity": {"cpu": {"deep": []}}}}, "machine"),
+        ({"commit": {"id": None, "dirty": True}}, "commit"),
+        ({"command": []}, "command"),
+    ],
+)
+def test_the_head_leaves_out_what_the_file_does_not_tell(tmp_path, changes, missing):
+    """Nothing reads None, and nesting is no error."""
+    whole = dict(in_words(RunFindings(_with_header(tmp_path), given=[])).head)
+    poor = dict(in_words(RunFindings(_with_header(tmp_path, **changes), given=[])).head)
+    assert missing in whole
+    assert missing not in poor
+
+
+def _with_header(folder, **changes):
+    header = journals.header(**changes)
+    return results.load(journals.write(folder / "run", header, journals.line(journals.case())))
+
+
+def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path):
+    """Two things that a reader must know first."""
+    run = _with_header(tmp_path, commit={"id": "ab", "dirty": True})
+    head = dict(in_words(RunFindings(run, given=[])).head)
+    assert head["state"].startswith("incomplete")
+    assert head["commit"] == "ab with uncommitted changes"
 
 
 #: Runs report.py where some packages cannot be imported, then tells which ones are loaded.
@@ -141,9 +147,7 @@ sys.exit(status)
 """
 
 
-def _probe(
-    *words: object, blocked: tuple[str, ...] = (), **environment: str
-) -> subprocess.CompletedProcess[str]:
+def _probe(*words, blocked=(), **environment):
     return subprocess.run(
         [sys.executable, "-c", PROBE.format(blocked=blocked), *map(str, words)],
         cwd=ROOT,
@@ -154,11 +158,11 @@ def _probe(
     )
 
 
-def _loaded(done: subprocess.CompletedProcess[str]) -> list[str]:
+def _loaded(done):
     return done.stderr.splitlines()[-1].split()[1:]
 
 
-def test_a_report_needs_no_framework_and_no_pytest(journal: Path, tmp_path: Path) -> None:
+def test_a_report_needs_no_framework_and_no_pytest(journal, tmp_path):
     """It is made where TensorFlow, Keras and pytest cannot be imported at all.
 
     Its copy of seaborn is its own, and not the one that others find.
@@ -170,14 +174,14 @@ def test_a_report_needs_no_framework_and_no_pytest(journal: Path, tmp_path: Path
     assert _files(tmp_path / "report") >= FIGURES
 
 
-def test_the_probe_does_block_what_it_says(journal: Path, tmp_path: Path) -> None:
+def test_the_probe_does_block_what_it_says(journal, tmp_path):
     """Without seaborn there is no report, so a block is no empty promise."""
     done = _probe(journal, "--output", tmp_path / "report", blocked=("seaborn",))
     assert done.returncode != 0
     assert "blocked: seaborn" in done.stderr
 
 
-def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path):
     """Neither pandas nor matplotlib is loaded to say that a file is missing."""
     done = _probe(tmp_path / "typo")
     assert done.returncode == 1
@@ -185,7 +189,7 @@ def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path: Path) ->
     assert _loaded(done) == []
 
 
-def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal: Path, tmp_path: Path) -> None:
+def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal, tmp_path):
     """What the encoding lacks is replaced, and no colour code is in it."""
     done = _probe(journal, "--output", tmp_path / "report", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ from timelift.analyse.choose.question import Basis, Doubt
 from timelift.analyse.gate.sides import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
-from timelift.present import choice, conditions, gate, recommended
+from timelift.present import choice, conditions, gate_words, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"
 #: A blank with a word on either side of it.
@@ -44,7 +44,7 @@ READERS = {
 }
 #: Modules of present/ that may do what the others may not, each with why.
 EXCEPTIONS = {
-    "notebook.frames": "timelift.load is a door: it finds and reads the run that it is asked for",
+    "notebook.__init__": "timelift.load is a door: it finds and reads the run that it is asked for",
     "figures.plot_history": "the range of an axis, without the farthest points",
 }
 
@@ -229,7 +229,7 @@ def test_a_right_module_is_not(check, text):
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
         (conditions._REMEDIES, Disturbance),
         (recommended._WHY, Why),
-        (gate._COMPARED, Quantity),
+        (gate_words._COMPARED, Quantity),
     ],
 )
 def test_whatever_may_be_found_has_its_words(words, meant):

@@ -12,10 +12,13 @@ from scipy import stats
 from tests import journals
 from timelift import ended
 from timelift.analyse.runs import results, trust
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Share, Trust
 from timelift.analyse.selftest.trust import of_run
 from timelift.errors import UserError
-from timelift.present import trust as words
+from timelift.journal import Header, Machine
+from timelift.present import ending
+from timelift.present.report import trust_in_words
 
 TRUST = Trust(
     measured="2026-01-02T03:04:05+00:00",
@@ -111,11 +114,17 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
 
 def test_the_sentence_names_what_has_changed_since():
     """A self-test under another Keras says less."""
-    same = words.sentence(TRUST, TRUST.versions)
+
+    def sentence(versions):
+        return trust_in_words(
+            Run(Header(machine=Machine(drift={"versions": versions})), (), complete=True), TRUST
+        )
+
+    same = sentence(TRUST.versions)
     assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
     assert "+2% found in 10%, +5% found in 99%" in same
     assert "since" not in same
-    assert "since then other keras" in words.sentence(TRUST, {**TRUST.versions, "keras": "3.16"})
+    assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
 
 
 def test_a_self_tests_run_is_judged(tmp_path):
@@ -126,7 +135,8 @@ def test_a_self_tests_run_is_judged(tmp_path):
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
     assert found.wrong_way.hits == 0
-    assert any("identical code was called different in" in line for line in words.lines(found))
+    lines = ending.selftest(found, None, path)
+    assert any("identical code was called different in" in line for line in lines)
 
 
 def test_a_run_without_twins_says_nothing(tmp_path):

@@ -1,8 +1,5 @@
 """Seconds, bytes and facts as a reader sees them."""
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from tests import journals
@@ -16,7 +13,7 @@ from timelift.present.units import human_bytes, three_figures, unit_for
     ("times", "unit"),
     [([2e-6], "µs"), ([5e-4, 9e-4], "µs"), ([1e-3, 2e-3], "ms"), ([1e-4, 1.0], "ms"), ([3], "s")],
 )
-def test_the_unit_fits_the_middle_of_the_times(times: list[float], unit: str) -> None:
+def test_the_unit_fits_the_middle_of_the_times(times, unit):
     """One unit serves a whole table."""
     assert unit_for(times).name == unit
 
@@ -34,7 +31,7 @@ def test_the_unit_fits_the_middle_of_the_times(times: list[float], unit: str) ->
         (float("nan"), ""),
     ],
 )
-def test_numbers_have_three_figures_and_no_exponent(value: float, text: str) -> None:
+def test_numbers_have_three_figures_and_no_exponent(value, text):
     """NaN is nothing."""
     assert three_figures(value) == text
 
@@ -43,13 +40,13 @@ def test_numbers_have_three_figures_and_no_exponent(value: float, text: str) -> 
     ("count", "text"),
     [(512, "512 B"), (1536, "1.50 KiB"), (3 << 20, "3.00 MiB"), (5 << 40, "5.00 TiB")],
 )
-def test_bytes_have_binary_units(count: int, text: str) -> None:
+def test_bytes_have_binary_units(count, text):
     """Powers of 1,024."""
     assert human_bytes(count) == text
 
 
 @pytest.mark.parametrize("bad", ["42", True, None, [1], 10**400, float("inf")])
-def test_a_fact_that_is_no_number_is_unknown(tmp_path: Path, bad: Any) -> None:
+def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
     """Sizes are the largest over the launches that know one."""
     lines = [
         journals.line(journals.case(), 1, facts={"graph_nodes": 40}),

@@ -27,11 +27,9 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import case_table, scaling_table, styled
+from timelift.present import case_table, figures, page, scaling_table, styled
 from timelift.present.exports import BINARY, FORMATS
-from timelift.present.figures import plot
 from timelift.present.folder import write as write_file
-from timelift.present.page import files
 from timelift.present.report import in_markdown
 from timelift.present.tables import csv_of_values
 
@@ -250,19 +248,19 @@ def _tables(words: Sequence[str], home: Path) -> None:
             write_file(folder / name, text)
         return "written"
 
-    with mock.patch.object(files, "write", write):
+    with mock.patch.object(page, "write_report", write):
         _report(words[1:], home)
 
 
 def _page(words: Sequence[str], home: Path) -> None:
     """Make the report without its figures, which take most of the time."""
-    with mock.patch.object(plot, "figures", return_value={}):
+    with mock.patch.object(figures, "of_run", return_value={}):
         _report(words, home)
 
 
 def _changes(words: Sequence[str], home: Path) -> None:
     """Report the history without its figures."""
-    with mock.patch.object(plot, "save", return_value=[]):
+    with mock.patch.object(figures, "save", return_value=[]):
         _report(["history", *words[1:]], home)
 
 

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from timelift.analyse import scaling
-    from timelift.present.notebook import plot
-    from timelift.present.notebook.frames import load, read_run
+    from timelift.present.notebook import load, plot, read_run
 
 __all__ = ["load", "plot", "read_run", "scaling"]
 
 #: Where each name lives; a module of its own name is meant itself.
 _HOMES = {
-    "load": "timelift.present.notebook.frames",
-    "read_run": "timelift.present.notebook.frames",
+    "load": "timelift.present.notebook",
+    "read_run": "timelift.present.notebook",
     "plot": "timelift.present.notebook.plot",
     "scaling": "timelift.analyse.scaling",
 }

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from timelift import percent
 from timelift.analyse.choose.question import Goal
 from timelift.case import AXES
-from timelift.errors import UserError
+from timelift.errors import UserError, read_share
 from timelift.present.exports import FORMATS
 
 _LONGEST_WAIT = 86_400
@@ -45,12 +44,11 @@ def report(parser: Parser) -> None:
     parser.add_argument(
         "--github-summary",
         action="store_true",
-        help="append the answer to the file that GITHUB_STEP_SUMMARY names",
+        help="append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token",
     )
 
 
 def _seconds(word: str) -> int:
-    """Read a waiting time; raises argparse's error for what is none."""
     if not word.isdecimal() or not 1 <= int(word) <= _LONGEST_WAIT:
         raise argparse.ArgumentTypeError(
             f"expected whole seconds from 1 to {_LONGEST_WAIT:,}, received {word!r}"
@@ -141,16 +139,16 @@ def _gate(parser: Parser, what: str) -> None:
     """Add the one threshold that changes are judged by."""
     parser.add_argument(
         "--gate",
-        type=share,
+        type=_share,
         default="3%",
         metavar="SHARE",
         help=f"{what}, such as 3%% or 0.03 (default: 3%%)",
     )
 
 
-def share(text: str) -> float:
+def _share(text: str) -> float:
     """Read a percentage for argparse, whose message names the option."""
     try:
-        return percent.share(text)
+        return read_share(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

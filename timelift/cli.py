@@ -7,7 +7,6 @@ imported inside, so that a typo is answered at once.
 
 import argparse
 import contextlib
-import importlib
 import inspect
 import io
 import re
@@ -17,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from timelift import arguments as options
+from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results, trust
 from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, moment, of_same_machine
+from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, moment, of_same_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -39,7 +38,7 @@ _LONGEST_NAME = 120
 #: What `compare` reads at the most to learn what moves between sessions.
 _SESSIONS = 6
 
-Arguments = argparse.Namespace
+Asked = argparse.Namespace
 Parser = argparse.ArgumentParser
 
 
@@ -47,7 +46,7 @@ Parser = argparse.ArgumentParser
 class Command:
     """What a word on the command line does; `usage_exit` is the exit code for bad usage."""
 
-    run: Callable[[Arguments, Path], int]
+    run: Callable[[Asked, Path], int]
     arguments: Callable[[Parser], None]
     usage_exit: int = 2
 
@@ -69,19 +68,6 @@ def main(words: Sequence[str] | None, root: Path) -> int:
         return 1
 
 
-def parser(name: str) -> Parser:
-    command = COMMANDS[name]
-    made = _Parser(
-        prog="report.py" if name == DEFAULT else f"report.py {name}",
-        description=command.help,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=others() if name == DEFAULT else None,
-    )
-    made.usage_exit = command.usage_exit
-    command.arguments(made)
-    return made
-
-
 class _Parser(argparse.ArgumentParser):
     """A parser whose exit code for bad usage is the command's own, where 2 already means more."""
 
@@ -92,31 +78,39 @@ class _Parser(argparse.ArgumentParser):
         self.exit(self.usage_exit, f"{self.prog}: error: {message}\n")
 
 
-def others() -> str:
-    """Return the commands beside the report, each with the first line of its help."""
+def parser(name: str) -> Parser:
+    command = COMMANDS[name]
+    made = _Parser(
+        prog="report.py" if name == DEFAULT else f"report.py {name}",
+        description=command.help,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=_other_commands() if name == DEFAULT else None,
+    )
+    made.usage_exit = command.usage_exit
+    command.arguments(made)
+    return made
+
+
+def _other_commands() -> str:
     first = {name: COMMANDS[name].help.partition("\n")[0] for name in NAMES}
     return "other commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in first.items())
 
 
-def say(lines: Iterable[str]) -> None:
+def write_lines(lines: Iterable[str]) -> None:
     for line in lines:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
 
-def report(arguments: Arguments, root: Path) -> int:
+def report(asked: Asked, root: Path) -> int:
     """Say which way of applying a layer to every step was fastest, in words and figures."""
     folder = root / "results"
-    paths = results.find(folder, arguments.runs)
-    outputs = _report_folders(paths, arguments.output or folder / "report")
-    if arguments.watch:
-        return _watch(paths, outputs, folder, arguments.every)
+    paths = results.find(folder, asked.runs)
+    outputs = _report_folders(paths, asked.output or folder / "report")
+    if asked.watch:
+        return _watch(paths, outputs, folder, asked.every)
     for path, output in zip(paths, outputs, strict=True):
-        _report_one(path, output, folder)
-        if arguments.github_summary:
-            from timelift import ended  # noqa: PLC0415
-
-            say([ended.append_summary(list(ended.lines(path)), path, folder)])
+        _report_one(path, output, folder, github_summary=asked.github_summary)
     return 0
 
 
@@ -133,11 +127,11 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
     with contextlib.suppress(KeyboardInterrupt):
-        say(live_report.lines(paths[0], outputs[0], folder, every))
+        write_lines(live_report.lines(paths[0], outputs[0], folder, every))
     return 0
 
 
-def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
+def _report_one(path: Path, output: Path, results_folder: Path, *, github_summary: bool) -> None:
     from timelift import ended  # noqa: PLC0415
     from timelift.analyse.findings import find_out  # noqa: PLC0415
     from timelift.analyse.gate.outcomes import gate_findings  # noqa: PLC0415
@@ -145,15 +139,24 @@ def _report_one(path: Path, folder: Path, results_folder: Path) -> None:
     from timelift.present.report import report as in_words  # noqa: PLC0415
 
     run = _measured(path)
-    say(map(plain, ended.of_gate(gate_findings(run))))
+    of_gate = list(ended.of_gate(gate_findings(run)))
+    write_lines(map(plain, of_gate))
     found = find_out(run, trust.of_machine(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     scaling_table.show(found.scaling, console)
     across_table.show(found.across, console)
-    from timelift.present.page import files  # noqa: PLC0415 - figures are imported once all is said
+    from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
 
-    say(["", str(files.write(found, words, folder))])
+    write_lines(["", str(page.write_report(found, words, output))])
+    if github_summary:
+        from timelift.present import ending, github  # noqa: PLC0415
+
+        # of twins, which are two sides of each other, none is an answer
+        twins = bool(of_gate) or path.parent.name in TWINS_FOLDERS
+        answers = of_gate if twins else list(ending.lines(found, path))
+        github.append(github.summary(answers, words, with_tables=not twins))
+        write_lines([github.WRITTEN])
 
 
 def _measured(path: Path) -> "Run":
@@ -165,35 +168,36 @@ def _measured(path: Path) -> "Run":
     return run
 
 
-def choose(arguments: Arguments, root: Path) -> int:
+def choose(asked: Asked, root: Path) -> int:
     """Answer one question in five lines: which strategy to use for a workload at a size.
 
     The answer is measured, or interpolated between measured sizes where the paired curves allow it.
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
     this run; 1: a mistake in the question.
     """
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = results.find(root / "results", [asked.run])
     run = _measured(path)
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
-    question = ask({name: getattr(arguments, name) for name in AXES}, arguments.goal, run, known)
+    question = ask({name: getattr(asked, name) for name in AXES}, asked.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
-    from timelift.present import choice, head, notes  # noqa: PLC0415
+    from timelift.present import choice  # noqa: PLC0415
+    from timelift.present.report import titles, trust_in_words  # noqa: PLC0415
     from timelift.usage import usage  # noqa: PLC0415
 
     made = decide(question, run)
     if isinstance(made, Undecided):
-        say(map(plain, choice.undecided(question, made, options_to_repeat(run))))
+        write_lines(map(plain, choice.undecided(question, made, options_to_repeat(run))))
         return NO
-    title = dict(notes.titles(run)).get(made.strategy, "")
+    title = dict(titles(run)).get(made.strategy, "")
     used = usage(question.setting.workload, made.strategy, run, root)
-    trusted = head.trust_in_words(run, trust.of_machine(root / "results", run))
-    say(map(plain, choice.answer(question, made, title, used, trusted)))
+    trusted = trust_in_words(run, trust.of_machine(root / "results", run))
+    write_lines(map(plain, choice.answer(question, made, title, used, trusted)))
     return 0
 
 
-def compare(arguments: Arguments, root: Path) -> int:
+def compare(asked: Asked, root: Path) -> int:
     """Compare two stored runs: which cases became suspect, and what would decide about each.
 
     The runs were made at different times, so times are not compared. Each case is held against the
@@ -211,19 +215,19 @@ def compare(arguments: Arguments, root: Path) -> int:
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, terminal  # noqa: PLC0415
 
-    paths = results.find(root / "results", [arguments.old, arguments.new])
+    paths = results.find(root / "results", [asked.old, asked.new])
     old, new = (condense(load_usual(path)) for path in paths)
-    advisory = _on_other_machines(old, new, allowed=arguments.across_machines)
+    advisory = _on_other_machines(old, new, allowed=asked.across_machines)
     sessions = [] if advisory else _sessions(root / "results", paths, new)
-    found = compare_runs(old, new, sessions, arguments.gate, advisory=advisory)
-    rows = sys.maxsize if arguments.all else comparison.ROWS
+    found = compare_runs(old, new, sessions, asked.gate, advisory=advisory)
+    rows = sys.maxsize if asked.all else comparison.ROWS
     comparison.show(found, terminal.console(), rows)
-    strict = arguments.strict and not arguments.across_machines
+    strict = asked.strict and not asked.across_machines
     return NO if strict and found.any_suspect else 0
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
-    """Whether the machines differ; raises UserError where that is not allowed."""
+    """True if the machines differ; raises UserError where that is not allowed."""
     from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
     from timelift.present.changed import differences_in_words  # noqa: PLC0415
 
@@ -249,7 +253,7 @@ def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
     return found[::-1]
 
 
-def history(arguments: Arguments, root: Path) -> int:
+def history(asked: Asked, root: Path) -> int:
     """Say what became slower over all runs of a machine, since when, and whether the machine moved.
 
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
@@ -260,23 +264,19 @@ def history(arguments: Arguments, root: Path) -> int:
       2  a slow-down that runs have confirmed is still there
       1  the runs cannot be read, or what was asked for is not among them
     """
-    since = _since(arguments.since)
+    since = _since(asked.since)
     from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
     from timelift.present import history_report, terminal  # noqa: PLC0415
 
     folder = root / "results"
-    found = read(
-        folder,
-        HistoryOptions(
-            arguments.machine, arguments.workload, arguments.case, since, arguments.gate
-        ),
-    )
+    wanted = HistoryOptions(asked.machine, asked.workload, asked.case, since, asked.gate)
+    found = read(folder, wanted)
     history_report.show(found, terminal.console())
-    output = arguments.output or folder / "report"
-    from timelift.present.page import history_files  # noqa: PLC0415 - figures take a second
+    output = asked.output or folder / "report"
+    from timelift.present import page  # noqa: PLC0415 - figures take a second
 
-    written = history_files.write(found, output)
-    say(["", f"{output}: {', '.join(one.name for one in written)}"])
+    written = page.write_history(found, output)
+    write_lines(["", f"{output}: {', '.join(one.name for one in written)}"])
     return NO if found.findings.worse else 0
 
 
@@ -289,7 +289,7 @@ def _since(text: str | None) -> "datetime | None":
         ) from None
 
 
-def baseline(arguments: Arguments, root: Path) -> int:
+def baseline(asked: Asked, root: Path) -> int:
     """Keep a run as a baseline small enough to commit: results/baselines/<machine>/<name>.jsonl.
 
     It keeps every case, launch and fact that `compare` and the history need, and nothing that tells
@@ -298,27 +298,23 @@ def baseline(arguments: Arguments, root: Path) -> int:
     """
     from timelift.analyse.runs import baseline  # noqa: PLC0415
 
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = results.find(root / "results", [asked.run])
     run = load_usual(path)
-    folder = root / "results" / BASELINE_FOLDER / _file_name(_machine(run))
-    name = _file_name(path.stem if arguments.name is None else arguments.name)
-    written = baseline.write(run, folder / f"{name}.jsonl", replace=arguments.replace)
-    say(_kept(run, written, root))
-    return 0
-
-
-def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
-
-
-def _machine(run: "Run") -> str:
     machine = run.header.machine
     if not machine.name or not machine.identity:
         raise UserError(
             "expected a run that tells its machine, received one without; "
             "measure it with: pytest bench/"
         )
-    return machine.name
+    folder = root / "results" / BASELINE_FOLDER / _file_name(machine.name)
+    name = _file_name(path.stem if asked.name is None else asked.name)
+    written = baseline.write(run, folder / f"{name}.jsonl", replace=asked.replace)
+    write_lines(_kept(run, written, root))
+    return 0
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
 
 
 def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:
@@ -331,7 +327,7 @@ def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:
     yield from ("commit it with:", f"  git add {shown}")
 
 
-def export(arguments: Arguments, root: Path) -> int:
+def export(asked: Asked, root: Path) -> int:
     """Write a run in the format of another tool.
 
     formats:
@@ -341,19 +337,18 @@ def export(arguments: Arguments, root: Path) -> int:
       parquet                  a row per case, launch and round; needs pyarrow and --output
       csv                      a row per case with its rank and facts, times in s
     """
-    if arguments.format in BINARY and arguments.output is None:
+    if asked.format in BINARY and asked.output is None:
         raise UserError(
-            f"{arguments.format}: expected --output FILE, since it is no text for a terminal"
+            f"{asked.format}: expected --output FILE, since it is no text for a terminal"
         )
-    (path,) = results.find(root / "results", [arguments.run])
+    (path,) = results.find(root / "results", [asked.run])
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
-    module = importlib.import_module(f"timelift.present.exports.{FORMATS[arguments.format]}")
-    data: bytes = module.export(RunFindings(load_measured(path)))
-    if arguments.output is None:
+    data = FORMATS[asked.format](RunFindings(load_measured(path)))
+    if asked.output is None:
         sys.stdout.write(data.decode())
     else:
-        _write(data, arguments.output)
+        _write(data, asked.output)
     return 0
 
 
@@ -367,7 +362,7 @@ def _write(data: bytes, path: Path) -> None:
         ) from error
 
 
-def bisect(arguments: Arguments, root: Path) -> int:
+def bisect(asked: Asked, root: Path) -> int:
     """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
 
     Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
@@ -375,12 +370,12 @@ def bisect(arguments: Arguments, root: Path) -> int:
     that remain cannot be measured. 1: something has to be done first.
     """
     try:
-        case = Case.from_label(arguments.case)
+        case = Case.from_label(asked.case)
     except ValueError as error:
         raise UserError(f"--case: {error}") from None
-    gate = f"{100 * arguments.gate:.6g}%"
-    ends = arguments.good, arguments.bad
-    found = Bisection(root, *ends, case, gate, _raced, lambda line: say([line])).run()
+    gate = f"{100 * asked.gate:.6g}%"
+    ends = asked.good, asked.bad
+    found = Bisection(root, *ends, case, gate, _raced, lambda line: write_lines([line])).run()
     return 0 if found else NO
 
 
@@ -388,7 +383,7 @@ def _raced(journal: Path) -> CommitVerdict:
     from timelift.analyse.gate.against import of_run  # noqa: PLC0415
     from timelift.analyse.gate.outcomes import outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
-    from timelift.present import gate  # noqa: PLC0415
+    from timelift.present import gate_words  # noqa: PLC0415
 
     run = results.load(journal)
     against = of_run(run)
@@ -398,9 +393,9 @@ def _raced(journal: Path) -> CommitVerdict:
         return CommitVerdict("skip", "; ".join(reasons) or "not measured")
     found = judged[0]
     if found.fails("pass"):
-        return CommitVerdict("bad", gate.failure(found, against))
+        return CommitVerdict("bad", gate_words.failure(found, against))
     doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
-    said = gate.undecided(found.time, against) if doubtful else str(found.time.verdict)
+    said = gate_words.undecided(found.time, against) if doubtful else str(found.time.verdict)
     return CommitVerdict("skip" if doubtful else "good", said)
 
 
@@ -408,12 +403,12 @@ def _raced(journal: Path) -> CommitVerdict:
 DEFAULT = "report"
 #: Every command by its word, in the order of the help text.
 COMMANDS = {
-    DEFAULT: Command(report, options.report),
-    "choose": Command(choose, options.choose),
-    "compare": Command(compare, options.compare),
-    "history": Command(history, options.history, usage_exit=1),
-    "baseline": Command(baseline, options.baseline),
-    "export": Command(export, options.export),
-    "bisect": Command(bisect, options.bisect, usage_exit=1),
+    DEFAULT: Command(report, arguments.report),
+    "choose": Command(choose, arguments.choose),
+    "compare": Command(compare, arguments.compare),
+    "history": Command(history, arguments.history, usage_exit=1),
+    "baseline": Command(baseline, arguments.baseline),
+    "export": Command(export, arguments.export),
+    "bisect": Command(bisect, arguments.bisect, usage_exit=1),
 }
 NAMES = tuple(name for name in COMMANDS if name != DEFAULT)

@@ -1,7 +1,6 @@
 """The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
@@ -11,10 +10,8 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.runs.trust import Trust
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.journal import TWINS_FOLDERS, replace_text
-from timelift.present import ending, gate, github
-from timelift.present.head import trust_in_words
-from timelift.present.report import report
+from timelift.journal import replace_text
+from timelift.present import ending, gate_words
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -32,7 +29,7 @@ def gate_lines(path: Path) -> Iterator[str]:
 
 def of_gate(found: GateFindings | None) -> Iterator[str]:
     if found:
-        yield from gate.lines(found)
+        yield from gate_words.lines(found)
 
 
 def failures(path: Path) -> dict[Case, str]:
@@ -40,7 +37,7 @@ def failures(path: Path) -> dict[Case, str]:
     found = gate_findings(results.load(path))
     if found is None:
         return {}
-    return {one.case: gate.failure(one, found.against) for one in found.failed}
+    return {one.case: gate_words.failure(one, found.against) for one in found.failed}
 
 
 def selftest_lines(path: Path) -> Iterator[str]:
@@ -65,27 +62,3 @@ def save(found: Trust, folder: Path) -> Path:
             f"cannot write {path}: {error.strerror}; make the folder writable"
         ) from error
     return path
-
-
-def append_summary(
-    answers: Sequence[str],
-    journal: Path,
-    results_folder: Path | None = None,
-    environment: Mapping[str, str] = os.environ,
-) -> str:
-    path = github.file_of(environment)
-    text = summary(answers, journal, results_folder or results_folder_of(journal))
-    return github.append(text, path)
-
-
-def summary(answers: Sequence[str], journal: Path, results_folder: Path) -> str:
-    run = results.load(journal)
-    words = trust_in_words(run, trust.of_machine(results_folder, run))
-    usual = journal.parent.name not in TWINS_FOLDERS
-    return github.summary(answers, words, report(RunFindings(run)) if usual else None)
-
-
-def results_folder_of(journal: Path) -> Path:
-    """Return the folder of all machines: that of twins lies one deeper."""
-    machine = journal.parent.parent if journal.parent.name in TWINS_FOLDERS else journal.parent
-    return machine.parent

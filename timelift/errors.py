@@ -1,4 +1,4 @@
-"""Errors whose text is for the user, and how running out of memory is recognised."""
+"""Errors whose text is for the user, shares that users type, and how lost memory is recognised."""
 
 import difflib
 import re
@@ -14,6 +14,9 @@ _EXHAUSTED = re.compile(
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
+#: A larger number is no percentage that anyone meant.
+_FAR = 1000.0
+
 
 class UserError(Exception):
     """A sentence for the user: what was expected, what was received, what to do."""
@@ -24,6 +27,27 @@ def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=limit, cutoff=0.5)
     return ", ".join(close or names)
+
+
+def read_share(text: str, below: float = 1.0) -> float:
+    """Read a percentage as a share above 0 and under `below`; raises UserError.
+
+    With the sign a number is per cent, without it the share itself. A number without the sign from
+    1 on could be meant either way, so it is refused.
+    """
+    word = text.strip()
+    signed = word.endswith("%")
+    try:
+        found = float(word.removesuffix("%")) / (100 if signed else 1)
+    except ValueError:
+        found = -1.0
+    if 0 < found < below and (signed or found < 1):
+        return found
+    number = word if 1 <= found < _FAR and not signed else "3"
+    raise UserError(
+        f"expected a share between 0 and {below:.0%}, received {text!r}; write it like {number}% "
+        f"or {float(number) / 100:g}, which are the same"
+    )
 
 
 def ran_out_of_memory(text: str | Exception) -> bool:

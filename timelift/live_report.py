@@ -10,14 +10,15 @@ from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results, trust
 from timelift.errors import UserError
 from timelift.journal import is_closed
-from timelift.present.page import files
+from timelift.present import page
 from timelift.present.report import report
 
 
 def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
     """Make the report until the journal is closed or the user interrupts; a line each time."""
     seen = -1
-    os.nice(10)
+    if hasattr(os, "nice"):  # which Windows lacks
+        os.nice(10)
     try:
         while True:
             size, ended = _look(path)
@@ -49,7 +50,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     if not run.measurements:
         return f"{now} no measurement yet"
     found = find_out(run, trust.of_machine(results_folder, run))
-    files.write(found, report(found), folder, every)
+    page.write_report(found, report(found), folder, every)
     measured = sum(len(one.everyone) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"
     took = time.monotonic() - begun

@@ -42,7 +42,6 @@ SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
     "say how far to trust the figures of this machine"
 )
-GITHUB_HELP = "append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +53,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", nargs="?", const="latest", metavar="RUN", help=RESUME_HELP)
     group.addoption("--wait", action="store_true", help=WAIT_HELP)
     group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
-    group.addoption("--github-summary", action="store_true", help=GITHUB_HELP)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -201,8 +199,6 @@ def pytest_terminal_summary(
             lines = list(summary(session.journal_path))
         for line in lines:
             terminalreporter.write_line(line, **styled.markup(line))
-        if config.getoption("github_summary") and session.journal_path:
-            terminalreporter.write_line(ended.append_summary(lines, session.journal_path))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
         usual = not (lines or session.gate or session.flags.selftest)

@@ -15,12 +15,12 @@ def usage(workload: str, strategy: str, run: Run, root: Path) -> Usage:
     stem = strategy.partition("[")[0]
     own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
     given = run.header.options.get("strategy_file") or "where you keep it"
-    told = _constants(root / "workloads", workload)
-    features = told.get("FEATURES")
+    constants = _constants(root / "workloads", workload)
+    features = constants.get("FEATURES")
     return Usage(
         f"strategies/{stem}.py" if own else f"{stem}.py ({given})",
         features if isinstance(features, tuple) else None,
-        told.get("INPUT_DTYPE"),
+        constants.get("INPUT_DTYPE"),
     )
 
 
@@ -42,11 +42,7 @@ def _constants(folder: Path, workload: str) -> dict[str, Any]:
 
 def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
     for node in body:
-        if isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
-        elif isinstance(node, ast.AnnAssign) and node.value:
-            target, value = node.target, node.value
-        else:
-            continue
-        if isinstance(target, ast.Name) and target.id in {"FEATURES", "INPUT_DTYPE"}:
-            yield target.id, value
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id in {"FEATURES", "INPUT_DTYPE"}:
+                yield target.id, node.value

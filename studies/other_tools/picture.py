@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 from timelift.analyse.selftest.score import Score
 from timelift.errors import UserError
-from timelift.present.figures.colour import COLOURS, MARKERS
-from timelift.present.figures.labels import spread
-from timelift.present.figures.style import THEMES, Theme, styled
+from timelift.present.figures.looks import COLOURS, MARKERS, THEMES, Theme, styled
+from timelift.present.figures.plot_length import spread
 
 #: Inches of the figure, of the panel's left, bottom, width and height; points between two names.
 _SIZE, _PANEL, _APART = (7.8, 3.6), (0.65, 0.55, 3.6, 2.4), 11.0

@@ -23,7 +23,7 @@ REPORTS = {
     "baseline-usual": "baseline",
     "report": "--output OUT",
     "report-of-a-history-night": "night0 --output OUT",
-    "report-against": "results/golden/against --output OUT",
+    "report-against": "results/golden/against --output OUT --github-summary",
     "report-cut-short": "cut_short --output OUT --github-summary",
     "report-two": "night0 night7 --output OUT",
     "report-of-a-baseline": "kept --output OUT",

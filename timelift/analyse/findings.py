@@ -8,7 +8,7 @@ from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling import Scaling, scaling_of
-from timelift.analyse.stats import lifts, pooled
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.first_calls import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
@@ -82,9 +82,6 @@ class RunFindings:
     @cached_property
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
         return {one.setting: costs.launch_bound(one, self.measured) for one in self.rankings}
-
-    def pooled(self, case: Case) -> pooled.Pooled:
-        return pooled.pooled(self.measured[case].launches)
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:

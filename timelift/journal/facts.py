@@ -26,6 +26,7 @@ class About:
 
     One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
     of weights in whichever direction, since others are another layer; of the rest `more_is_worse`.
+    `unit` is what notebooks call its unit.
     """
 
     merge: Merge = Merge.MEDIAN
@@ -35,13 +36,14 @@ class About:
     #: The fact that holds a bound where this one is too small to be read.
     bound: str = ""
     more_is_worse: bool = True
+    unit: str = ""
 
 
-_WAITED = About(Merge.WAITED, shown=True)
+_WAITED = About(Merge.WAITED, shown=True, unit="seconds")
 _EXACT = About(Merge.LARGEST, shown=True, exact=True)
 _WEIGHTS = replace(_EXACT, more_is_worse=False)
-_LARGEST = About(Merge.LARGEST, shown=True)
-_MEMORY = replace(_LARGEST, bound="peak_bytes_below")
+_MEMORY = About(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
+_ERROR = About(Merge.LARGEST, shown=True, unit="largest relative difference")
 _SHOWN, _KEPT, _ELSE = About(shown=True), About(), About(kept=False)
 
 
@@ -72,7 +74,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     peak_bytes: Annotated[Number | None, _MEMORY] = None
     weights: Annotated[Number | None, _WEIGHTS] = None
     valid_steps: Annotated[Number | None, _SHOWN] = None
-    law_error: Annotated[Number | None, _LARGEST] = None
+    law_error: Annotated[Number | None, _ERROR] = None
     peak_bytes_below: Annotated[Number | None, _KEPT] = None
     steady: Annotated[bool | Number | None, _KEPT] = None
     dropped_rounds: Annotated[Number | None, _KEPT] = None

@@ -8,9 +8,8 @@ from typing import Any
 
 from timelift.case import OPTIONS as FLAGS
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, nearest, read_share
 from timelift.measure import machine
-from timelift.percent import share
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
@@ -177,7 +176,7 @@ def _bytes(word: str) -> int:
 
 
 def _growth(word: str) -> float:
-    return share(word, below=10.0)
+    return read_share(word, below=10.0)
 
 
 def _seed(word: str) -> int | None:
@@ -247,7 +246,7 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         "precision",
         "2%",
         "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
-        read=share,
+        read=read_share,
     ),
     Option(
         "budget",
@@ -259,7 +258,9 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option("against", "", "a git revision to race the strategies and workloads against"),
     Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
     Option("against_python", "", "another venv's bin/python to race against"),
-    Option("gate", "3%", "how much slower than the other side fails a case, like 3%", read=share),
+    Option(
+        "gate", "3%", "how much slower than the other side fails a case, like 3%", read=read_share
+    ),
     Option("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
     Option("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
     Option(

@@ -4,7 +4,7 @@ Names inside are as the file wrote them until a renderer escapes them for its pl
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
@@ -17,7 +17,7 @@ from timelift.analyse.stats.first_calls import FirstCall
 from timelift.analyse.stats.rival import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN
-from timelift.present import notes
+from timelift.planted import MARK as TWIN
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
@@ -34,7 +34,7 @@ _TIMES = 2.0
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
     *("rival", "seconds_per_call", "ratio", "interval", "per_valid_step", "ties", "over_forward"),
-    *("first_call_in_words", "graph_nodes", "peak_in_words", "launches_ranked", "limit_in_words"),
+    *("first_call", "graph_nodes", "peak_bytes", "launches_ranked", "limit_share"),
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
@@ -52,7 +52,7 @@ _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches", *_RANKED),
     *(*SHOWN, *FIRST_CALL, "reason", "differs"),
 )
-#: The column whose values tell the unit of a column of times.
+#: The column whose values choose the unit of a column of times.
 _UNIT_OF = {
     **dict.fromkeys(("seconds_per_call", "over_forward"), "seconds_per_call"),
     **dict.fromkeys(("per_step", "per_valid_step"), "per_step"),
@@ -79,19 +79,21 @@ class Row:
 
     @property
     def costs(self) -> Costs:
-        """What follows from its time."""
         return self.found.costs_of[self.measurement.case]
 
     @property
     def first_call(self) -> FirstCall | None:
-        """Its first call with an interval, if it was recorded."""
         return self.found.first_calls.get(self.measurement.case)
 
 
 def of_setting(ranking: Ranking, found: RunFindings) -> Table:
     """Return the rivals of one setting, sorted by time, without columns that are empty."""
-    rows = _rows(ranking, found)
-    return _table(ranking.setting.label, rows, _OF_SETTING).told()
+    table = _table(ranking.setting.label, _rows(ranking, found), _OF_SETTING)
+    columns = (
+        replace(one, unit=None, **_IN_WORDS[one.name]) if one.name in _IN_WORDS else one
+        for one in table.columns
+    )
+    return replace(table, columns=tuple(columns)).without_empty_columns()
 
 
 def of_page(found: RunFindings) -> Table:
@@ -138,7 +140,7 @@ def _first_call(row: Row, name: str) -> float | None:
 
 
 def _first_call_in_words(found: FirstCall) -> str:
-    """Write the seconds, and how far their 95 % interval reaches where launches tell it."""
+    """Write the seconds, and how far their 95 % interval reaches where launches bound it."""
     reach = found.high / found.seconds
     if math.isnan(reach):
         return three_figures(found.seconds)
@@ -162,7 +164,6 @@ def _interval(row: Row) -> str | None:
 
 
 def _ratio(ratio: float) -> str:
-    """Write a ratio: three decimals where a per mille matters, three figures beyond."""
     return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
 
 
@@ -183,9 +184,10 @@ def _ranks(name: str) -> Callable[[Row], Any]:
 
 
 def _shown(row: Row) -> str:
-    if row.rival is None or row.ranking is None:
-        return row.measurement.case.strategy
-    return notes.shown(row.rival, row.ranking)
+    """Name a strategy, a look-alike with its mark; a twin has one in its name."""
+    name = row.measurement.case.strategy
+    no_lift = row.ranking is not None and row.rival in row.ranking.look_alikes
+    return f"{name} (no lift)" if no_lift and TWIN not in name else name
 
 
 def _more_than_one(name: str, which: int | None = None) -> Callable[[Row], float | None]:
@@ -226,38 +228,20 @@ _EVERY = (
     number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
     number("per_step", "per step", attrgetter("costs.per_step")),
     number("over_forward", "over forward", attrgetter("costs.over_forward"), rank=5),
-    number("first_call", "first call", lambda row: _first_call(row, "seconds"), unit=SECONDS),
+    number(
+        "first_call",
+        "first call",
+        lambda row: _first_call(row, "seconds"),
+        unit=SECONDS,
+        rank=3,
+    ),
     number("first_call_low", "first call from", lambda row: _first_call(row, "low")),
     number("first_call_high", "first call to", lambda row: _first_call(row, "high")),
-    Column(
-        "first_call_in_words",
-        "first call (s)",
-        attrgetter("first_call"),
-        _first_call_in_words,
-        rank=3,
-        right=True,
-    ),
     *map(_fact, _OTHER_FACTS),
     _fact("graph_nodes", "graph nodes", format="{:,.0f}".format, rank=6),
-    _fact("peak_bytes", "peak", unit=MEBIBYTES),
-    Column(
-        "peak_in_words",
-        "peak memory",
-        lambda row: fact(row.measurement, "peak_bytes"),
-        human_bytes,
-        rank=4,
-        right=True,
-    ),
+    _fact("peak_bytes", "peak", unit=MEBIBYTES, rank=4),
     number("launches_ranked", "launches", _of_rival("launches"), rank=7),
-    number("limit_share", "of the limit", attrgetter("costs.limit_share"), unit=PER_CENT),
-    Column(
-        "limit_in_words",
-        "of the limit",
-        attrgetter("costs.limit_share"),
-        "{:.1%}".format,
-        rank=8,
-        right=True,
-    ),
+    number("limit_share", "of the limit", attrgetter("costs.limit_share"), unit=PER_CENT, rank=8),
     Column("reason", value=attrgetter("measurement.reason")),
     Column(
         "differs",
@@ -265,3 +249,13 @@ _EVERY = (
     ),
 )
 _COLUMNS = {column.name: column for column in _EVERY}
+#: How the table of a setting writes columns that the page, where rows are sorted, has in one unit.
+_IN_WORDS: Mapping[str, dict[str, Any]] = {
+    "first_call": {
+        "title": "first call (s)",
+        "value": attrgetter("first_call"),
+        "format": _first_call_in_words,
+    },
+    "peak_bytes": {"title": "peak memory", "format": human_bytes},
+    "limit_share": {"format": "{:.1%}".format},
+}

@@ -104,7 +104,6 @@ _BASES = {
 
 
 def why_undecided(found: Undecided) -> str:
-    """Write why a run does not decide."""
     first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
@@ -125,7 +124,6 @@ def _range(least: int, most: int) -> str:
 
 
 def _why(choice: Choice) -> str:
-    """Write how a size that was not measured was decided."""
     first, last = (choice.winners or ("",))[0], (choice.winners or ("",))[-1]
     other = last if choice.strategy == first else first
     words = _BASES[choice.basis]
@@ -163,7 +161,6 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    """Write what it costs, and what the others do."""
     close = [one.strategy for one in choice.not_told_apart]
     parts = []
     if choice.may_cost:
@@ -177,7 +174,6 @@ def _price(choice: Choice) -> str:
 
 
 def _slower(others: Sequence[Alternative]) -> str:
-    """Name the nearest alternatives and the dearest, as times the chosen one."""
     shown = others if len(others) <= _NAMED else [*others[: _NAMED - 1], others[-1]]
     return "times as much: " + ", ".join(f"{one.strategy} {_times(one)}" for one in shown)
 
@@ -194,7 +190,6 @@ def _ratio(ratio: float) -> str:
 
 
 def how_to_use(question: ChooseQuestion, strategy: str, found: Usage) -> str:
-    """Write which file to copy and how to call it."""
     inside = strategy.partition("[")[2]
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
     sizes = "*features" if found.features is None else ", ".join(map(str, found.features))

@@ -1,14 +1,14 @@
 """Commands to type: what would measure a setting, or decide about a suspect."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.changes.two_runs import Decision
 from timelift.analyse.choose.question import ChooseQuestion
 from timelift.case import AXES, OPTIONS, Case, Setting
 
 #: Axes that are named even where they have their usual value.
-_ALWAYS = ("strategy", "workload", "seq_len", "batch", "phase", "mode")
+_ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
 
 
 def to_measure(
@@ -22,40 +22,32 @@ def to_measure(
 
     `longer` where a run of usual length was not enough.
     """
-    words = ["pytest", "bench/", *_asked(question)]
-    words += ["--strategies", ",".join(strategies)] if strategies else []
-    words += ["--precision", "1%", "--budget", "15m"] if longer else []
-    for name, value in options.items():
-        words += [f"--{name.replace('_', '-')}", value]
-    return shlex.join(words)
-
-
-def _asked(question: ChooseQuestion) -> Iterator[str]:
-    usual = Setting("", 1, 1, question.setting.phase)
-    for name in AXES:
-        value = getattr(question.setting, name)
-        asked = name in {"workload", "seq_len", "batch", "phase", "mode"}
-        if asked or value != getattr(usual, name):
-            yield from (OPTIONS[name], str(value))
+    asked = [*_axes(question.setting)]
+    asked += [(OPTIONS["strategy"], ",".join(strategies))] if strategies else []
+    asked += [("--precision", "1%"), ("--budget", "15m")] if longer else []
+    asked += [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+    return _bench(asked)
 
 
 def to_decide(case: Case, decision: Decision) -> str:
     """Write what decides about a suspect, or looks at it again where no revision is to blame."""
-    against = ["--against", decision.against] if decision.against else []
-    return " ".join(["pytest", "bench/", *against, *selection(case)])
+    against = [("--against", decision.against)] if decision.against else []
+    return _bench([*against, (OPTIONS["strategy"], case.strategy), *_axes(case.setting)])
 
 
-def selection(case: Case) -> Iterator[str]:
-    """Write the options that select a case alone, quoted for a shell."""
-    fields = case.fields()
-    usual = Setting(*(fields[name] for name in ("workload", "seq_len", "batch", "phase")))
-    for name in ("strategy", *AXES):
-        if name in _ALWAYS or fields[name] != getattr(usual, name):
-            yield from _words(OPTIONS[name], str(fields[name]))
+def _axes(setting: Setting) -> Iterator[tuple[str, str]]:
+    """Yield the options that select a setting alone, with their values."""
+    usual = Setting(setting.workload, setting.seq_len, setting.batch, setting.phase)
+    for name in AXES:
+        value = getattr(setting, name)
+        if name in _ALWAYS or value != getattr(usual, name):
+            yield OPTIONS[name], str(value)
 
 
-def _words(option: str, value: str) -> tuple[str, ...]:
-    """Quote a value for a shell; one that looks like an option is tied to its own."""
-    if value.startswith("-"):
-        return (shlex.quote(f"{option}={value}"),)
-    return option, shlex.quote(value)
+def _bench(options: Iterable[tuple[str, str]]) -> str:
+    """Quote options for a shell; a value that looks like an option is tied to its own."""
+    words = (
+        shlex.quote(f"{option}={value}") if value.startswith("-") else shlex.join((option, value))
+        for option, value in options
+    )
+    return " ".join(["pytest", "bench/", *words])

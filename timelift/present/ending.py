@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import Recommendation
+from timelift.analyse.recommend import Recommendation, Why
 from timelift.analyse.runs.trust import Trust
 from timelift.analyse.stats.rival import Ranking
-from timelift.present import conditions, recommended, trust
+from timelift.present import conditions, recommended
 from timelift.present.styled import Style, StyledLine
 
 #: So many settings have a line of their own; the report has the rest.
@@ -22,7 +22,6 @@ def lines(found: RunFindings, path: Path) -> Iterator[str]:
 
 
 def how_to_read(path: Path) -> str:
-    """Write where a journal is, and the command that reads it."""
     return f"{shown(path)}; read it with: python report.py {shown(path)}"
 
 
@@ -31,12 +30,31 @@ def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[st
     if found is None:
         yield "the self-test measured no strategy beside a twin, so it says nothing"
         return
-    yield from trust.lines(found)
+    yield from _selftest(found)
     if kept:
         yield f"reports go on to quote the self-test of {kept.measured[:10]}, which tells more"
     else:
         yield "every report of this machine says so from now on"
     yield f"other tools' rules on the same samples: python -m studies.other_tools {shown(path)}"
+
+
+def _selftest(found: Trust) -> Iterator[str]:
+    false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
+    yield (
+        f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
+        f"(at most {false.at_most:.2%} with 95 % confidence)"
+    )
+    planted = sorted(found.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
+    seen = (f"{share:+.0%} in {one.hits} of {one.tries}" for share, one in planted)
+    yield f"found where planted: {', '.join(seen)}"
+    yield (
+        f"10 % slower in one launch of four was called in {rare.hits} of {rare.tries}; "
+        f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
+    )
+    yield (
+        f"{found.settings} settings, {found.launches:.1f} launches a rival, "
+        f"{found.seconds_per_verdict:.1f} s a comparison"
+    )
 
 
 def shown(path: Path) -> Path:
@@ -45,11 +63,10 @@ def shown(path: Path) -> Path:
 
 
 def answers(found: RunFindings) -> Iterator[str]:
-    """Write the answer of each setting, and then of all together."""
     contests = found.contests
     for one in contests[:SETTINGS]:
         best = found.recommended_at[one.setting]
-        style = Style.ANSWER if best.is_answer else Style.DOUBT
+        style = Style.DOUBT if best.why is Why.ONE_LAUNCH else Style.ANSWER
         yield StyledLine(f"{one.setting.label}: {_answer(one, best)}", style)
     if len(contests) > SETTINGS:
         yield f"and {len(contests) - SETTINGS} more settings: see the report"
@@ -57,7 +74,7 @@ def answers(found: RunFindings) -> Iterator[str]:
 
 
 def _answer(found: Ranking, best: Recommendation) -> str:
-    if not best.is_answer:
+    if best.why is Why.ONE_LAUNCH:
         return f"{best.strategy} was fastest in one launch, which is no verdict"
     costs = recommended.price_sentences(found, best.strategy)
     return "; ".join([recommended.at_setting(found, best), *costs])

@@ -59,11 +59,11 @@ def _read(path: Path) -> dict[str, Mapping[str, str]]:
     except (*BAD_RECORD, OSError):
         return {}
     commands = fields.items() if isinstance(fields, dict) else ()
-    return {str(name): _files(told) for name, told in commands if isinstance(told, dict)}
+    return {str(name): _files(noted) for name, noted in commands if isinstance(noted, dict)}
 
 
-def _files(told: Mapping[str, Any]) -> dict[str, str]:
-    return {name: digest for name, digest in told.items() if isinstance(digest, str)}
+def _files(noted: Mapping[str, Any]) -> dict[str, str]:
+    return {name: digest for name, digest in noted.items() if isinstance(digest, str)}
 
 
 def _remove(folder: Path, name: str, digest: str) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from timelift.errors import UserError
 from timelift.escape import markdown
-from timelift.present.report import Report, SettingTable
+from timelift.present.report import Report
 from timelift.present.tables import markdown_lines
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
+WRITTEN = "the answer is in the summary of this GitHub Actions step"
 #: Bytes that GitHub shows of one step's summary.
 LIMIT = 1 << 20
 #: Columns of a table beyond this rank are left to the report.
@@ -24,52 +25,39 @@ _CUT = (
 )
 
 
-def append(text: str, path: Path) -> str:
-    """Append a text to the step's summary; return where it went, in words.
-
-    Raises UserError where the file cannot be written.
-    """
-    try:
-        before = path.stat().st_size if path.exists() else 0
-        with path.open("ab") as file:
-            file.write(shortened(text, LIMIT - before))
-    except OSError as error:
-        raise UserError(
-            f"cannot write the summary {str(path)!r}: {error.strerror}; "
-            f"make the file that {VARIABLE} names writable, or leave out --github-summary"
-        ) from error
-    return "the answer is in the summary of this GitHub Actions step"
-
-
-def file_of(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the file of the step's summary; raises UserError where the variable is unset."""
+def append(text: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Append a text to the step's summary; raises UserError where that cannot be done."""
     name = environment.get(VARIABLE)
     if not name:
         raise UserError(
             f"expected {VARIABLE} to name a file, found it unset; GitHub Actions sets it in every "
             "step, so use --github-summary there"
         )
-    return Path(name)
+    path = Path(name)
+    try:
+        before = path.stat().st_size if path.exists() else 0
+        with path.open("ab") as file:
+            file.write(shortened(text, LIMIT - before))
+    except OSError as error:
+        raise UserError(
+            f"cannot write the summary {name!r}: {error.strerror}; "
+            f"make the file that {VARIABLE} names writable, or leave out --github-summary"
+        ) from error
 
 
-def summary(answers: Sequence[str], trusted: str, report: Report | None) -> str:
+def summary(answers: Sequence[str], report: Report, *, with_tables: bool = True) -> str:
     """Return the answers, how far to trust them, and a short table of every setting."""
+    trusted = markdown(dict(report.head)["trust"])
     top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
-    lines = [*top, "", f"**trust:** {markdown(trusted)}", ""]
-    return "\n".join([*lines, *(_tables(report) if report else ()), ""])
+    tables = _tables(report) if with_tables else ()
+    return "\n".join([*top, "", f"**trust:** {trusted}", "", *tables, ""])
 
 
-def _tables(found: Report) -> Iterator[str]:
-    for table in found.tables:
-        yield from _table(table)
-
-
-def _table(found: SettingTable) -> Iterator[str]:
-    yield f"### {markdown(found.setting.label)}"
-    yield ""
-    if found.table:
-        yield from markdown_lines(found.table.up_to(_RANK))
-        yield ""
+def _tables(report: Report) -> Iterator[str]:
+    for one in report.tables:
+        yield from (f"### {markdown(one.setting.label)}", "")
+        if one.table:
+            yield from (*markdown_lines(one.table.up_to(_RANK)), "")
 
 
 def shortened(text: str, room: int) -> bytes:

@@ -51,7 +51,9 @@ def show(history: History, console: Console) -> None:
     if found:
         console.print()
         styles = [STYLES.get(one.state, "") for one in found[:_ROWS]]
-        show_table(cases(found[:_ROWS], history).pick(*_CHANGED).told(), console, styles)
+        show_table(
+            cases(found[:_ROWS], history).pick(*_CHANGED).without_empty_columns(), console, styles
+        )
     _show_more(len(found), console)
     earlier = list(past(history))
     if earlier:

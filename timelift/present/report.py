@@ -3,21 +3,26 @@
 Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
+import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.recommend import Recommendation
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.trust import Trust
+from timelift.analyse.stats.lifts import NoAnswer, declared
+from timelift.analyse.stats.rival import Ranking
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
+from timelift.journal import Commit
 from timelift.present import case_table, conditions, recommended
-from timelift.present.head import head, trust_in_words
-from timelift.present.notes import losses, meanings, titles, verdicts
 from timelift.present.tables import Table, markdown_lines
 
-if TYPE_CHECKING:
-    from timelift.analyse.runs.measurement import Measurement
+_SCALARS = (str, int, float)
+ONE_LAUNCH = "within one launch: no interval"
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,71 @@ class Report:
 
 
 def report(found: RunFindings) -> Report:
-    """Return what was found in a run, in words."""
     run = found.run
     top = (
-        *head(run),
+        *_head(run),
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("answer", one) for one in recommended.over_settings(found)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
+
+
+def _head(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return the lines of the head; what the file lacks is left out."""
+    header, machine = run.header, run.header.machine
+    drift = {name: value for name, value in machine.drift.items() if name != "versions"}
+    lines = {
+        "machine": _pairs(machine.identity) or machine.name or "",
+        "versions": _pairs(machine.versions),
+        "drift": _pairs(drift),
+        "commit": _commit(header.commit),
+        "launches": _launches(run),
+        "when": header.started or "",
+        "seed": "" if header.seed is None else str(header.seed),
+        "command": shlex.join(map(str, header.command or ())),
+        "state": "" if run.complete else "incomplete: the run was interrupted or is going on",
+    }
+    return tuple((label, text) for label, text in lines.items() if text)
+
+
+def trust_in_words(run: Run, trust: Trust | None) -> str:
+    """Write how far the figures of a run's machine may be trusted, or how to find out."""
+    if trust is None:
+        return "not known for this machine; find out with: pytest bench/ --selftest"
+    false = trust.false_alarms
+    found = ", ".join(
+        f"{share:+.0%} found in {seen.value:.0%}"
+        for share, seen in sorted(trust.found.items())
+        if share > 0 and seen.tries
+    )
+    moved = trust.moved(run.header.machine.versions)
+    since = f"; since then other {', '.join(moved)}" if moved else ""
+    return (
+        f"self-test of {trust.measured[:10]}: {false.hits} false alarms in {false.tries:,} "
+        f"comparisons of identical code (at most {false.at_most:.2%}); {found}{since}"
+    )
+
+
+def _pairs(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in _scalars(fields))
+
+
+def _scalars(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if isinstance(value, dict):
+            yield from ((key, one) for key, one in value.items() if isinstance(one, _SCALARS))
+        elif isinstance(value, _SCALARS):
+            yield name, value
+
+
+def _commit(commit: Commit) -> str:
+    return f"{commit.id or ''}{' with uncommitted changes' if commit.id and commit.dirty else ''}"
+
+
+def _launches(run: Run) -> str:
+    counts = {len(one.launches) for one in run.measurements if one.launches}
+    return " to ".join(str(count) for count in sorted({min(counts), max(counts)})) if counts else ""
 
 
 def _tables(found: RunFindings) -> Iterator[SettingTable]:
@@ -77,6 +138,85 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
             yield SettingTable(setting, table, notes, ranked[setting].fastest_set)
         else:
             yield SettingTable(setting, None, ("nothing measured", *below), ())
+
+
+def verdicts(
+    ranking: Ranking, best: Recommendation | None, no_answers: Mapping[str, NoAnswer]
+) -> Iterator[str]:
+    yield from _contest(ranking, best)
+    if ranking.rows and not all(row.has_interval for row in ranking.everyone):
+        yield ONE_LAUNCH
+    for row in ranking.look_alikes:
+        name = row.case.strategy
+        yield f"{name} {_instead(no_answers[name])}"
+
+
+def _instead(one: NoAnswer) -> str:
+    return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
+
+
+def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
+    if not ranking.rows:
+        yield "no lift was measured"
+    elif best is None:
+        only = ranking.rows[0].case.strategy
+        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {only}"
+    else:
+        yield recommended.at_setting(ranking, best)
+        if best.is_answer:
+            yield from recommended.price_sentences(ranking, best.strategy)
+        yield from undecided(ranking)
+
+
+def undecided(ranking: Ranking) -> Iterator[str]:
+    """Name the strategies not told from the first, and the difference that would have been seen."""
+    seen = [
+        f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in ranking.undecided
+    ]
+    if seen:
+        yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
+
+
+def losses(lost: Iterable[Measurement]) -> Iterator[str]:
+    """Name the cases without a result, those with one reason in one line."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for one in lost:
+        before = f" after {len(one.launches)} launches" if one.launches else ""
+        why = f": {one.reason}" if one.reason else ""
+        names[f"{one.status}{before}{why}"].append(one.case.strategy)
+    for why, strategies in names.items():
+        yield f"no result for {', '.join(sorted(strategies))}: {why}"
+
+
+def titles(run: Run) -> tuple[tuple[str, str], ...]:
+    return tuple(declared(run, "title"))
+
+
+def meanings(run: Run) -> tuple[tuple[str, str], ...]:
+    """Return the strategies of a run with what they declare to mean."""
+    return tuple(
+        (
+            name,
+            "; ".join(
+                f"{in_lower_case(key)} {declared_in_words(one.meaning[key])}" for key in one.meaning
+            ),
+        )
+        for name, one in run.header.strategies.items()
+        if one.meaning
+    )
+
+
+def in_lower_case(text: object) -> str:
+    return str(text).lower().replace("_", " ")
+
+
+def declared_in_words(value: object) -> str:
+    """Write a declared value, or one for each time axis."""
+    if not isinstance(value, dict):
+        return in_lower_case(value)
+    return " or ".join(
+        f"{in_lower_case(one)} (time {in_lower_case(axis)})" for axis, one in value.items()
+    )
 
 
 def in_markdown(report: Report, figures: Iterable[str] = ()) -> str:

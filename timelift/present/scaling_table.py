@@ -46,7 +46,7 @@ def show(found: Scaling, console: Console) -> None:
         show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
         by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
         table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
-        show_table(table.told(), console, [""] * len(by_power))
+        show_table(table.without_empty_columns(), console, [""] * len(by_power))
         for one in turns.get(key, []):
             show_note(console, crossing_in_words(one))
     rest = list(itertools.islice(grown, FAMILIES, None))

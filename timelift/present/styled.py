@@ -21,7 +21,6 @@ class StyledLine(str):
     style: Style
 
     def __new__(cls, text: str, style: Style) -> Self:
-        """Make a line of a text and a style."""
         line = super().__new__(cls, text)
         line.style = style
         return line

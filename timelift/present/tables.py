@@ -48,7 +48,6 @@ class Column:
 
     @property
     def heading(self) -> str:
-        """The title with the unit."""
         title = self.name if self.title is None else self.title
         return f"{title} ({self.unit.name})" if self.unit else title
 
@@ -57,11 +56,9 @@ class Column:
         return map(self.value or attrgetter(self.name), rows)
 
     def cells(self, rows: Iterable[Any], limit: int = NAME_LIMIT) -> list[str]:
-        """Return the value of each row as text on one line; nothing where it is not known."""
         return [plain(self._text(value), self.limit or limit) for value in self.values(rows)]
 
     def is_empty(self, rows: Iterable[Any]) -> bool:
-        """True if no row has anything to show."""
         return not any(map(self._text, self.values(rows)))
 
     def _text(self, value: Any) -> str:
@@ -81,7 +78,6 @@ class Table:
     note: str = ""
 
     def pick(self, *names: str) -> "Table":
-        """Return the table with these columns alone, in this order."""
         by_name = {column.name: column for column in self.columns}
         return replace(self, columns=tuple(by_name[name] for name in names))
 
@@ -89,7 +85,7 @@ class Table:
         """Return the table without the columns of a higher rank."""
         return replace(self, columns=tuple(one for one in self.columns if one.rank <= rank))
 
-    def told(self) -> "Table":
+    def without_empty_columns(self) -> "Table":
         """Return the table without the columns that are empty."""
         return replace(
             self, columns=tuple(one for one in self.columns if not one.is_empty(self.rows))
@@ -100,7 +96,6 @@ class Table:
 
     @cached_property
     def cells(self) -> list[tuple[str, ...]]:
-        """The rows as they are shown."""
         return [*zip(*map(self._cells, self.columns), strict=True)]
 
     @property
@@ -134,7 +129,6 @@ def number(
     format: Callable[[Any], str] = figures,  # noqa: A002 - the field of a column
     **how: Any,
 ) -> Column:
-    """Return a column of numbers."""
     return Column(name, title, value, format, number=True, **how)
 
 

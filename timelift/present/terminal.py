@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
@@ -65,44 +63,33 @@ def _show_setting(table: SettingTable, console: Console) -> None:
         show_note(console, note)
 
 
-@dataclass(frozen=True)
-class _Laid:
-    """A column as it is shown, with its width in the terminal."""
-
-    heading: str
-    rank: int
-    cells: list[str]
-
-    @cached_property
-    def width(self) -> int:
-        return max(map(cell_len, (self.heading, *self.cells)))
-
-
 def show_table(table: Table, console: Console, styles: Sequence[str]) -> None:
     """Print a table as one text, each row in its style, without columns that have no room.
 
     Rich's own tables take longer than everything else here.
     """
     width, line = console.width, "-" if console.options.ascii_only else "─"
-    laid = [_Laid(one.heading, one.rank, one.cells(table.rows)) for one in table.columns]
-    names, *numbers = _fitting(laid, width)
-    widths = [column.width for column in numbers]
-    room = min(names.width, max(_LEAST_NAME, width - sum(_GAP + one for one in widths)))
-    headings = zip((column.heading for column in numbers), widths, strict=True)
-    text = Text(_row(names.heading, room, headings), "bold")
-    text.append(f"\n{line * cell_len(text.plain)}", "dim")
-    for place, (name, style) in enumerate(zip(names.cells, styles, strict=True)):
-        cells = zip((column.cells[place] for column in numbers), widths, strict=True)
-        text.append(f"\n{_row(name, room, cells)}", f"not bold {style}")
+    fitting = _fitting(table, width)
+    longest, *widths = (wide for _, wide, _ in fitting)
+    room = min(longest, max(_LEAST_NAME, width - sum(_GAP + wide for wide in widths)))
+    rows = zip(*(texts for _, _, texts in fitting), strict=True)
+    heading, *lines = (_row(name, room, zip(cells, widths, strict=True)) for name, *cells in rows)
+    text = Text(heading, "bold")
+    text.append(f"\n{line * cell_len(heading)}", "dim")
+    for shown, style in zip(lines, styles, strict=True):
+        text.append(f"\n{shown}", f"not bold {style}")
     console.print(text, no_wrap=True, overflow="ellipsis")
 
 
-def _fitting(columns: Sequence[_Laid], width: int) -> list[_Laid]:
-    """Return the columns that the width has room for, without the least important."""
-    left = list(columns)
-    while sum(_GAP + column.width for column in left) - _GAP > width:
-        least = max(left, key=lambda column: column.rank)
-        if least.rank == 0:
+def _fitting(table: Table, width: int) -> list[tuple[int, int, list[str]]]:
+    """Return rank, width and texts of the columns that have room, without the least important."""
+    left = []
+    for one in table.columns:
+        texts = [one.heading, *one.cells(table.rows)]
+        left.append((one.rank, max(map(cell_len, texts)), texts))
+    while sum(_GAP + wide for _, wide, _ in left) - _GAP > width:
+        least = max(left, key=lambda column: column[0])
+        if least[0] == 0:
             break
         left.remove(least)
     return left

@@ -8,11 +8,9 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import Setting
-from timelift.present.figures.colour import look
-from timelift.present.figures.facets import Key, columns_for, described, panels, phase
-from timelift.present.figures.panels import Panel, Sheet, name_axes, shown, text_inches
-from timelift.present.figures.style import Theme, sns
+from timelift.present.figures.facets import by_workload, columns_for, described, panels
+from timelift.present.figures.looks import Theme, look, shown, sns
+from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
 
 _SIZE = 7
 _CELL_HEIGHT = 0.5
@@ -20,37 +18,27 @@ _CELL_HEIGHT = 0.5
 TINT = 0.3
 
 
-def key(setting: Setting) -> Key:
-    """Give the panel of a setting: its workload and phase."""
-    return setting.workload, 0, *phase(setting)
-
-
 def fastest(rankings: Sequence[Ranking], theme: Theme) -> Figure:
     """Draw which strategy is fastest where, which ties with it, and how far behind the next is."""
-    grouped = panels(rankings, key)
+    grouped = panels(rankings, by_workload)
     texts = {ranking.setting: cell_text(ranking) for ranking in rankings}
     lines = [line for text in texts.values() for line in text.split("\n")]
     width = max(text_inches(line, _SIZE) for line in lines) + 0.15
     across = max(len(_lengths(group)) for group in grouped.values())
     down = max(len(_batches(group)) for group in grouped.values())
-    panel = Panel(across * width, down * _CELL_HEIGHT, left=0.7, below=0.55).under(
-        map(titled, grouped)
-    )
+    titles = [one.title for one in grouped]
+    panel = Panel(across * width, down * _CELL_HEIGHT, left=0.7, below=0.55).wide_enough(titles)
     columns = columns_for(list(grouped), max(1, min(4, int(14 / panel.width))))
     one_launch = all(row.launches < 2 for ranking in rankings for row in ranking.rows)  # noqa: PLR2004
-    about = "one launch: nothing is shown slower" if one_launch else "tied: not shown slower"
-    subtitle = f"{described(rankings[0].setting)}; {about}; next: ratio of the runner-up"
+    tied = "tied: not shown slower, so any of them may be the recommended one"
+    about = "one launch: nothing is shown slower" if one_launch else tied
+    setting = described(rankings[0].setting)
+    subtitle = f"{setting}; first: the shortest time; {about}; next: ratio of the runner-up"
     sheet = Sheet("Fastest strategy", subtitle, theme, panel, columns)
-    for axes, (one, group) in zip(sheet.draw(len(grouped)), grouped.items(), strict=True):
+    for axes, group in zip(sheet.draw(titles), grouped.values(), strict=True):
         _draw_map(axes, group, theme)
-        axes.set_title(titled(one), loc="left")
         _shrink(axes, len(_lengths(group)) / across, len(_batches(group)) / down)
     return sheet.figure
-
-
-def titled(one: Key) -> str:
-    """Write the title of a panel."""
-    return f"{shown(one[0])}, {one[2]}{one[3]}"
 
 
 def _shrink(axes: Axes, width: float, height: float) -> None:
@@ -113,7 +101,6 @@ def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
 
 
 def tint(colour: str, theme: Theme) -> tuple[float, float, float]:
-    """Mix a colour into the background."""
     red, green, blue = (
         TINT * front + (1 - TINT) * back
         for front, back in zip(to_rgb(colour), to_rgb(theme.background), strict=True)

@@ -1,7 +1,6 @@
 """A history as a figure for each workload: how far each case went from where it began."""
 
 import math
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,19 +15,8 @@ from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Setting
 from timelift.escape import slug
-from timelift.present.figures.colour import look
-from timelift.present.figures.facets import columns_for
-from timelift.present.figures.panels import (
-    Panel,
-    Sheet,
-    legend_order,
-    name_axes,
-    shown,
-    stroke,
-    text_inches,
-)
-from timelift.present.figures.plot import GLYPHS
-from timelift.present.figures.style import THEMES, Theme, styled
+from timelift.present.figures.looks import THEMES, Theme, legend_order, look, shown, styled
+from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
 
 #: More settings than these are not drawn; those with a change come first.
 _PANELS = 12
@@ -51,19 +39,13 @@ def figures(history: History, theme: str = "light") -> dict[str, Figure]:
     groups: dict[str, list[CaseHistory]] = defaultdict(list)
     for one in history.findings.cases:
         groups[one.case.setting.workload].append(one)
-    names = _names(groups)
-    with warnings.catch_warnings(), styled(THEMES[theme]):
-        warnings.filterwarnings("ignore", GLYPHS, UserWarning)
-        return {names[one]: _figure(one, groups[one], history, THEMES[theme]) for one in groups}
-
-
-def _names(workloads: Sequence[str] | dict[str, list[CaseHistory]]) -> dict[str, str]:
-    """Name the files; two workloads never share one."""
-    found: dict[str, str] = {}
-    for one in workloads:
-        name = f"history-{slug(one)}"
-        found[one] = name if name not in found.values() else f"{name}-{len(found) + 1}"
-    return found
+    drawn: dict[str, Figure] = {}
+    with styled(THEMES[theme]):
+        for workload, cases in groups.items():
+            name = f"history-{slug(workload)}"  # two workloads may have one
+            name = name if name not in drawn else f"{name}-{len(drawn) + 1}"
+            drawn[name] = _figure(workload, cases, history, THEMES[theme])
+    return drawn
 
 
 def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme: Theme) -> Figure:
@@ -75,14 +57,14 @@ def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme
         one.case.strategy for setting in drawn for one in by_setting[setting] if one.changes
     )
     title = f"{shown(workload)}: change over all runs"
-    columns = columns_for([(workload, 0, "", "")] * len(drawn), _COLUMNS)
+    columns = min(len(drawn), _COLUMNS)
     panel = Panel(max(2.7, text_inches(title, _TITLE) / columns), 1.6, left=0.65)
     subtitle = _subtitle(history, len(by_setting) - len(drawn))
-    sheet = Sheet(title, subtitle, theme, panel.under(map(titled, drawn)), columns, changed)
+    titles = [shown(setting.label.removeprefix(f"{workload}-")) for setting in drawn]
+    sheet = Sheet(title, subtitle, theme, panel.wide_enough(titles), columns, changed)
     days = np.array([run.started.timestamp() / _DAY for run in history.runs])
-    for axes, setting in zip(sheet.draw(len(drawn)), drawn, strict=True):
+    for axes, setting in zip(sheet.draw(titles), drawn, strict=True):
         _draw(axes, by_setting[setting], days, history, theme)
-        axes.set_title(titled(setting), loc="left")
     return sheet.figure
 
 
@@ -90,11 +72,6 @@ def _drawn(by_setting: dict[Setting, list[CaseHistory]]) -> list[Setting]:
     """Choose the settings that there is room for, in their order."""
     most = sorted(by_setting, key=lambda one: -sum(len(case.changes) for case in by_setting[one]))
     return sorted(most[:_PANELS])
-
-
-def titled(setting: Setting) -> str:
-    """Write the title of a panel."""
-    return shown(setting.label.removeprefix(f"{setting.workload}-"))
 
 
 def _subtitle(history: History, left_out: int) -> str:
@@ -135,11 +112,11 @@ def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, th
         drawn = look(one.case.strategy)
         area = float(np.clip(_INK / len(days), 3, 14))
         axes.scatter(days[there], points[there], area, drawn.colour, alpha=0.7, linewidths=0)
-        axes.plot(days, levels, color=drawn.colour, drawstyle="steps-mid", **stroke(drawn))
+        axes.plot(days, levels, color=drawn.colour, drawstyle="steps-mid", **drawn.stroke)
 
 
 def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples]]:
-    """Give each era's runs and levels in per cent of its first level, NaN outside of it."""
+    """Yield each era's runs and levels in per cent of its first level, NaN outside of it."""
     bounds = [0, *(shift.after for shift in history.findings.common_shifts), len(history.runs)]
     for levels, first, end in zip(one.eras, bounds[:-1], bounds[1:], strict=True):
         if not levels:
@@ -153,7 +130,7 @@ def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples
 
 
 def _scale_up(axes: Axes, cases: Sequence[CaseHistory], history: History) -> None:
-    """Give the vertical axis room for every level and almost every run."""
+    """Make room on the vertical axis for every level and almost every run."""
     eras = [era for one in cases for era in _eras(one, history)]
     points = np.concatenate([points[np.isfinite(points)] for points, _ in eras] or [np.zeros(1)])
     levels = np.concatenate([line[np.isfinite(line)] for _, line in eras] or [np.zeros(1)])

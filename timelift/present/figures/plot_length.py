@@ -3,45 +3,44 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.case import Setting
-from timelift.present.figures.colour import look
-from timelift.present.figures.facets import Key, columns_for, described, panels, phase
-from timelift.present.figures.labels import Labels
-from timelift.present.figures.logscale import limits, scale_x, scale_y, thin, ticks
-from timelift.present.figures.panels import (
+from timelift.present.figures.facets import PanelKey, by_batch, columns_for, described, panels
+from timelift.present.figures.looks import Theme, legend_order, look, shown
+from timelift.present.figures.sheet import (
     Panel,
     Sheet,
-    legend_order,
+    limits,
     name_axes,
-    shown,
-    stroke,
+    scale,
+    scale_to,
     text_inches,
+    thin,
+    ticks,
 )
-from timelift.present.figures.style import Theme
 from timelift.present.units import Unit, unit_for
 
 #: More strategies than this are told apart by a legend, in any case.
 _LABELLED = 8
 _DOT_HEIGHT = 0.19
+_LABEL_SIZE = 7
+#: Points from one label's middle to the next, and points that a label may stand off its line.
+_APART, _OFF = 9.5, 22.0
+#: Points from the edge of a panel to its labels.
+_LEAD = 12
 
 #: The rivals of each strategy in one panel, by sequence length.
 Lines = Mapping[str, list[RankedCase]]
 
 
-def key(setting: Setting) -> Key:
-    """Return the panel of a setting: its workload, batch and phase."""
-    return setting.workload, setting.batch, *phase(setting)
-
-
 def time_by_length(rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figure]:
     """Draw the panels with several lengths as lines and the others as dots, by name."""
-    grouped = panels(rankings, key)
+    grouped = panels(rankings, by_batch)
     several = {one: group for one, group in grouped.items() if len(group) > 1}
     single = {one: group[0] for one, group in grouped.items() if len(group) == 1}
     lines = {"time_by_length": _line_sheet(several, theme)} if several else {}
@@ -50,14 +49,15 @@ def time_by_length(rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figur
     return lines | dots
 
 
-def _line_sheet(grouped: Mapping[Key, list[Ranking]], theme: Theme) -> Figure:
+def _line_sheet(grouped: Mapping[PanelKey, list[Ranking]], theme: Theme) -> Figure:
     every = [row for group in grouped.values() for one in group for row in one.everyone]
     unit = unit_for(row.seconds_per_call for row in every)
     lines = {one: _lines(group) for one, group in grouped.items()}
     names = legend_order(row.case.strategy for row in every)
     ranges = _ranges(lines, unit)
-    panel, columns = Panel(2.6, 2.2).under(map(titled, grouped)), columns_for(list(grouped))
-    labels = Labels(panel, {one: _ends(lines[one], unit) for one in lines}, ranges)
+    titles = [one.title for one in grouped]
+    panel, columns = Panel(2.6, 2.2).wide_enough(titles), columns_for(list(grouped))
+    labels = LineLabels(panel, {one: _ends(lines[one], unit) for one in lines}, ranges)
     direct = len(names) <= _LABELLED and columns <= 2 and labels.fit  # noqa: PLR2004
     sheet = Sheet(
         "Time per call by sequence length",
@@ -67,10 +67,9 @@ def _line_sheet(grouped: Mapping[Key, list[Ranking]], theme: Theme) -> Figure:
         columns,
         () if direct else names,
     )
-    for axes, one in zip(sheet.draw(len(grouped)), grouped, strict=True):
+    for axes, one in zip(sheet.draw(titles), grouped, strict=True):
         _draw_lines(axes, lines[one], unit, theme)
         _scale(axes, lines[one], ranges[one], unit)
-        axes.set_title(titled(one), loc="left")
         if direct:
             labels.draw(axes, one, theme)
     return sheet.figure
@@ -85,19 +84,18 @@ def _lines(group: Sequence[Ranking]) -> dict[str, list[RankedCase]]:
     return {name: lines[name] for name in legend_order(lines)}
 
 
-def _ranges(lines: Mapping[Key, Lines], unit: Unit) -> dict[Key, tuple[float, float]]:
+def _ranges(lines: Mapping[PanelKey, Lines], unit: Unit) -> dict[PanelKey, tuple[float, float]]:
     """Return the vertical range of each panel, one for all panels of a workload."""
-    ranges: dict[Key, tuple[float, float]] = {}
-    for _, keys in itertools.groupby(lines, key=lambda one: one[0]):
-        mine = list(keys)
-        rows = [row for one in mine for rivals in lines[one].values() for row in rivals]
+    ranges: dict[PanelKey, tuple[float, float]] = {}
+    for _, keys in itertools.groupby(lines, key=lambda one: one.workload):
+        own = list(keys)
+        rows = [row for one in own for rivals in lines[one].values() for row in rivals]
         both = [end for row in rows for end in (*_band(row), row.seconds_per_call)]
-        ranges |= dict.fromkeys(mine, limits(end / unit.size for end in both))
+        ranges |= dict.fromkeys(own, limits(end / unit.size for end in both))
     return ranges
 
 
 def _ends(lines: Lines, unit: Unit) -> dict[str, tuple[float, float]]:
-    """Return the last point of each line."""
     return {
         name: (rivals[-1].case.setting.seq_len, rivals[-1].seconds_per_call / unit.size)
         for name, rivals in lines.items()
@@ -119,7 +117,7 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
             markeredgecolor=theme.background,
             markeredgewidth=0.4,
             label=shown(name),
-            **stroke(drawn),
+            **drawn.stroke,
         )
 
 
@@ -132,14 +130,9 @@ def _band(row: RankedCase) -> tuple[float, float]:
 
 def _scale(axes: Axes, lines: Lines, ends: tuple[float, float], unit: Unit) -> None:
     lengths = sorted({row.case.setting.seq_len for rivals in lines.values() for row in rivals})
-    scale_x(axes, *limits(lengths, 1.15), thin(lengths, 7))
-    scale_y(axes, *ends, ticks(*ends, 7))
+    scale(axes, "x", limits(lengths, 1.15), thin(lengths, 7))
+    scale(axes, "y", ends, ticks(*ends, 7))
     name_axes(axes, "sequence length (steps)", f"time per call ({unit.name})")
-
-
-def titled(one: Key) -> str:
-    """Write the title of a panel."""
-    return f"{shown(one[0])}, batch {one[1]}, {one[2]}{one[3]}"
 
 
 def _subtitle(rows: Sequence[RankedCase]) -> str:
@@ -148,20 +141,18 @@ def _subtitle(rows: Sequence[RankedCase]) -> str:
     return f"{described(rows[0].case.setting)}; {band}"
 
 
-def _dot_sheet(single: Mapping[Key, Ranking], theme: Theme) -> Figure:
+def _dot_sheet(single: Mapping[PanelKey, Ranking], theme: Theme) -> Figure:
     every = [row for ranking in single.values() for row in ranking.everyone]
     unit = unit_for(row.seconds_per_call for row in every)
     most = max(len(ranking.everyone) for ranking in single.values())
     widest = max(text_inches(shown(row.case.strategy), 7) for row in every)
-    titles = [f"{titled(one)}, {group.setting.seq_len} steps" for one, group in single.items()]
-    panel = Panel(2.4, _DOT_HEIGHT * (most + 1), left=widest + 0.25).under(titles)
+    titles = [f"{one.title}, {group.setting.seq_len} steps" for one, group in single.items()]
+    panel = Panel(2.4, _DOT_HEIGHT * (most + 1), left=widest + 0.25).wide_enough(titles)
     columns = columns_for(list(single), 3)
     sheet = Sheet("Time per call", _subtitle(every), theme, panel, columns)
-    everything = zip(sheet.draw(len(single)), single.values(), titles, strict=True)
-    for axes, ranking, title in everything:
+    for axes, ranking in zip(sheet.draw(titles), single.values(), strict=True):
         _draw_dots(axes, ranking, unit, theme)
         axes.set_ylim(most - 0.25, -0.75)
-        axes.set_title(title, loc="left")
     return sheet.figure
 
 
@@ -182,6 +173,73 @@ def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
         )
     names = [shown(row.case.strategy) for row in ranking.everyone]
     axes.set_yticks(range(len(names)), names)
-    ends = limits(end / unit.size for row in ranking.everyone for end in _band(row))
-    scale_x(axes, *ends, ticks(*ends, 6))
+    ends = (end / unit.size for row in ranking.everyone for end in _band(row))
+    scale_to(axes, "x", ends, 6)
     name_axes(axes, f"time per call ({unit.name})")
+
+
+@dataclass(frozen=True)
+class LineLabels:
+    """The last point of each line, and the vertical range, by panel."""
+
+    bare: Panel
+    ends: Mapping[PanelKey, Mapping[str, tuple[float, float]]]
+    ranges: Mapping[PanelKey, tuple[float, float]]
+
+    @property
+    def panel(self) -> Panel:
+        """The panel with room for the widest label on its right."""
+        names = [shown(name) for ends in self.ends.values() for name in ends]
+        widest = max(text_inches(name, _LABEL_SIZE) for name in names)
+        return replace(self.bare, right=widest + (_LEAD + 6) / 72)
+
+    @property
+    def fit(self) -> bool:
+        """True if every label finds a place near the end of its line."""
+        return all(self._fits(one) for one in self.ends)
+
+    def _fits(self, one: PanelKey) -> bool:
+        wanted = self._heights(one)
+        placed = spread(wanted, _APART)
+        inside = min(placed) >= 0 and max(placed) <= self.bare.height * 72
+        return inside and bool(np.max(np.abs(np.subtract(placed, wanted))) <= _OFF)
+
+    def _heights(self, one: PanelKey) -> list[float]:
+        """Return the heights of the ends of the lines, in points above the panel's floor."""
+        low, high = (math.log(end) for end in self.ranges[one])
+        points = self.bare.height * 72 / (high - low)
+        return [(math.log(y) - low) * points for _, y in self.ends[one].values()]
+
+    def draw(self, axes: Axes, one: PanelKey, theme: Theme) -> None:
+        placed = spread(self._heights(one), _APART)
+        for (name, end), height in zip(self.ends[one].items(), placed, strict=True):
+            axes.annotate(
+                shown(name),
+                end,
+                (1 + _LEAD / 72 / self.bare.width, height / 72 / self.bare.height),
+                textcoords="axes fraction",
+                va="center",
+                size=_LABEL_SIZE,
+                color=theme.text,
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": theme.muted, "lw": 0.5, "shrinkB": 3},
+            )
+
+
+def spread(wanted: Sequence[float], apart: float) -> list[float]:
+    """Move places as little as needed to be `apart` from each other; their order stays.
+
+    Neighbours that are too close become one group around their mean, until no two groups touch:
+    the pool-adjacent-violators solution of least squares.
+    """
+    order = np.argsort(wanted, kind="stable")
+    groups: list[tuple[float, int]] = []
+    for rank, place in enumerate(np.asarray(wanted)[order]):
+        groups.append((place - rank * apart, 1))
+        while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
+            (low, few), (high, more) = groups[-2:]
+            groups[-2:] = [((low * few + high * more) / (few + more), few + more)]
+    pooled = np.repeat([base for base, _ in groups], [count for _, count in groups])
+    placed = np.empty(len(wanted))
+    placed[order] = pooled + apart * np.arange(len(wanted))
+    return [float(place) for place in placed]

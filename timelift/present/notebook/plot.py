@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
 from timelift.errors import UserError
-from timelift.present.figures import plot
-from timelift.present.figures.style import THEMES
-from timelift.present.notebook.frames import RESULTS, Named, read_run
+from timelift.present.figures import of_run
+from timelift.present.figures.looks import THEMES
+from timelift.present.notebook import RESULTS, Named, read_run
 
 
 def figures(
@@ -22,7 +22,7 @@ def figures(
     found = RunFindings(read_run(run, results_folder))
     if not found.rankings:
         raise UserError("expected a measured case to draw, found none; name another run")
-    return {name: _shown(one) for name, one in plot.figures(found, theme).items()}
+    return {name: _shown(one) for name, one in of_run(found, theme).items()}
 
 
 def time_by_length(
@@ -47,7 +47,7 @@ def first_call(
 
 
 def _only(kind: str, drawn: dict[str, Figure]) -> Figure:
-    """Give the one figure of a kind; a run of several devices or modes has several."""
+    """Return the one figure of a kind; a run of several devices or modes has several."""
     names = [name for name in drawn if name.startswith(kind)]
     if len(names) == 1:
         return drawn[names[0]]

@@ -1,1 +1,66 @@
-"""The page that people open: one file with the answer first, then every figure and table."""
+"""What `report.py` writes: the folder of a report with its page, and that of a history."""
+
+from pathlib import Path
+
+from timelift.analyse.changes.history import History
+from timelift.analyse.findings import RunFindings
+from timelift.present import across_table, case_table, figures, history_report, scaling_table
+from timelift.present.figures import plot_history
+from timelift.present.folder import clear, write
+from timelift.present.page import render
+from timelift.present.report import Report, in_markdown
+from timelift.present.tables import csv_as_shown, csv_of_values
+
+FIGURES = "figures"
+
+
+def write_report(found: RunFindings, report: Report, folder: Path, every: int | None = None) -> str:
+    """Write everything, `report` in words, and return a sentence on where it is.
+
+    With `every` the page looks again after so many seconds, and PNG is left to the last time. What
+    an earlier report wrote there and this one does not is removed.
+    Raises UserError where the folder does not allow it.
+    """
+    drawn = figures.of_run(found)
+    formats = figures.FORMATS if every is None else ("svg",)
+    pictures = figures.save(drawn, folder / FIGURES, formats) if drawn else []
+    svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
+    sections = render.sections(found, svgs)
+    tables = {
+        f"tables/{table.name}.csv": csv_as_shown(table)
+        for section in sections
+        for table in section.tables
+        if table.rows
+    }
+    texts = {
+        "report.md": in_markdown(report, [f"{FIGURES}/{name}.svg" for name in svgs]),
+        "measurements.csv": csv_of_values(case_table.for_programs(found)),
+        **scaling_table.sheets(found.scaling),
+        **across_table.sheets(found.across),
+        **tables,
+    }
+    written = [write(folder / name, text) for name, text in texts.items()]
+    page = folder / "index.html"
+    write(folder / "index.html.new", render.html(found, report, sections, every)).replace(page)
+    clear(folder, "report", [*pictures, *written, page])
+    return (
+        f"{page} is the page; beside it: report.md, measurements.csv, "
+        f"tables/ ({len(tables)}), figures/ ({len(svgs)}, as SVG and PNG)"
+    )
+
+
+def write_history(history: History, folder: Path) -> list[Path]:
+    """Write Markdown, CSV of cases and of changes, and a figure a workload; return the paths.
+
+    Raises UserError where the folder does not allow it.
+    """
+    pictures = figures.save(plot_history.figures(history), folder)
+    names = [picture.name for picture in pictures if picture.suffix == ".svg"]
+    texts = {
+        "history.md": history_report.markdown_history(history, names),
+        "history.csv": history_report.csv_history(history),
+        "changes.csv": history_report.csv_changes(history),
+    }
+    written = [write(folder / name, text) for name, text in texts.items()] + pictures
+    clear(folder, "history", written)
+    return written

@@ -1,21 +1,14 @@
 """The first screen: for each workload what to write, what it costs, where it changes, how sure."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from timelift.analyse.recommend import (
-    ByAxis,
-    FirstCallRange,
-    ForWorkload,
-    Price,
-    PricePrecision,
-    Recommendation,
-)
+from timelift.analyse.recommend import ByAxis, ForWorkload, Price, Recommendation
 from timelift.present import recommended
 from timelift.present.units import three_figures
 
-#: Axes in the words of a sentence; a forward call has no gradients, so they are told apart.
+#: Axes in the words of a sentence.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
 #: Axes that a reader may miss where they had one value, in words.
 _FIXED = {
@@ -42,23 +35,26 @@ class AxisNote:
 class Card:
     """The answer for one workload in words."""
 
-    workload: str
-    found: Recommendation
-    why: str
-    changes: tuple[AxisNote, ...]
-    fixed: str
-    beaten: str
-    first: str
-    trust: str
+    answer: ForWorkload
+
+    @property
+    def workload(self) -> str:
+        return self.answer.workload
+
+    @property
+    def found(self) -> Recommendation:
+        return self.answer.found
 
     @property
     def strategy(self) -> str:
-        """The recommended strategy."""
         return self.found.strategy
 
     @property
+    def why(self) -> str:
+        return recommended.why(self.found)
+
+    @property
     def price(self) -> str:
-        """What the recommended strategy costs at most."""
         return recommended.worst_price(self.found.price)
 
     @property
@@ -72,44 +68,54 @@ class Card:
         """How many strategies the card has no room for."""
         return len(self.found.prices) - 1 - len(self.others)
 
+    @property
+    def beaten(self) -> str:
+        """Where the recommended strategy was shown slower, if anywhere."""
+        if not self.found.lost:
+            return ""
+        most = self.found.lost[0]
+        where = f"shown slower in {len(self.found.lost)} of {self.found.settings} settings"
+        price = recommended.price_at(most, self.strategy)
+        return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
-def answers(found: Iterable[ForWorkload]) -> tuple[Card, ...]:
-    """Write the answer of every workload."""
-    return tuple(
-        Card(
-            workload=one.workload,
-            found=one.found,
-            why=recommended.why(one.found),
-            changes=tuple(_change(axis) for axis in one.by_axis),
-            fixed=_fixed(one.fixed),
-            beaten=_beaten(one.found),
-            first=_first(one.first_call),
-            trust=_trust(one.precision),
-        )
-        for one in found
-    )
+    @property
+    def changes(self) -> tuple[AxisNote, ...]:
+        return tuple(map(_axis_note, self.answer.by_axis))
+
+    @property
+    def fixed(self) -> str:
+        """The sizes and the execution that were asked at one value alone."""
+        return ", ".join(_FIXED[axis].format(value) for axis, value in self.answer.fixed.items())
+
+    @property
+    def first(self) -> str:
+        """How long the first call takes, and after how many calls a dear one has paid off."""
+        first = self.answer.first_call
+        if first is None:
+            return ""
+        calls = first.pays_off_after
+        paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
+        return f"{_ends([three_figures(one) for one in first.seconds])} s{paid}"
+
+    @property
+    def trust(self) -> str:
+        """How many launches stand behind the prices, how wide intervals are, what is open."""
+        found = self.answer.precision
+        launches = _ends([str(count) for count in found.launches])
+        plural = "launch" if found.launches == (1, 1) else "launches"
+        if found.half_width is None:
+            return f"{launches} {plural}, so no interval: play at least three"
+        wide = f"95 % intervals of ±{math.expm1(found.half_width):.1%} in the median"
+        still = f"{found.undecided} of {found.comparisons} comparisons undecided"
+        return f"{launches} {plural}; {wide}; {still}"
 
 
-def _beaten(one: Recommendation) -> str:
-    if not one.lost:
-        return ""
-    most = one.lost[0]
-    where = f"shown slower in {len(one.lost)} of {one.settings} settings"
-    price = recommended.price_at(most, one.strategy)
-    return f"{where}, most at {', '.join(most.setting.words)}: {price}"
-
-
-def _change(one: ByAxis) -> AxisNote:
+def _axis_note(one: ByAxis) -> AxisNote:
     word = _WORDS.get(one.axis, one.axis)
     if not one.changes:
         return AxisNote(word, f"the same at {_span(one.values)}", changes=False)
     text = "; ".join(f"{name} at {_span(values)}" for name, values in one.picks)
     return AxisNote(word, text, changes=True)
-
-
-def _fixed(values: Mapping[str, object]) -> str:
-    """Name the sizes and the execution that were asked at one value alone."""
-    return ", ".join(_FIXED[axis].format(value) for axis, value in values.items())
 
 
 def _span(values: Sequence[object]) -> str:
@@ -119,25 +125,5 @@ def _span(values: Sequence[object]) -> str:
     return " and ".join(f"{value:,}" if isinstance(value, int) else str(value) for value in values)
 
 
-def _first(found: FirstCallRange | None) -> str:
-    """Write how long the first call takes, and after how many calls a dear one has paid off."""
-    if found is None:
-        return ""
-    calls = found.pays_off_after
-    paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
-    return f"{_ends(list(map(three_figures, found.seconds)))} s{paid}"
-
-
 def _ends(ends: Sequence[str]) -> str:
     return " to ".join(dict.fromkeys(ends))
-
-
-def _trust(found: PricePrecision) -> str:
-    """Write how many launches stand behind the prices, how wide intervals are, what is open."""
-    launches = _ends(list(map(str, found.launches)))
-    plural = "launch" if found.launches == (1, 1) else "launches"
-    if found.half_width is None:
-        return f"{launches} {plural}, so no interval: play at least three"
-    wide = f"95 % intervals of ±{math.expm1(found.half_width):.1%} in the median"
-    still = f"{found.undecided} of {found.comparisons} comparisons undecided"
-    return f"{launches} {plural}; {wide}; {still}"

@@ -7,9 +7,8 @@ from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.present.figures.colour import COLOURS, Look, look
+from timelift.present.figures.looks import COLOURS, THEMES, Look, look
 from timelift.present.figures.plot_fastest import TINT, tint
-from timelift.present.figures.style import THEMES
 
 _LIGHT = THEMES["light"]
 #: What is drawn in a colour of the light theme takes its counterpart of the page's theme.

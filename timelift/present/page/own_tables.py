@@ -8,14 +8,12 @@ from collections.abc import Iterable, Mapping
 from operator import attrgetter
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import Price
+from timelift.analyse.recommend import ForWorkload
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
-from timelift.present.figures.panels import legend_order
-from timelift.present.page.answer import Card
+from timelift.present.report import declared_in_words, in_lower_case
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import Unit, unit_for
 
@@ -66,30 +64,22 @@ def execution(found: RunFindings) -> Table:
         "The fastest in each",
         (
             *axis_columns(
-                lambda row: _fastest(row).case.setting,
+                lambda row: row[0].case.setting,
                 varying(row.case for one in answered for row in one.rows),
             ),
-            Column("fastest", value=lambda row: _fastest(row).case.strategy, asked=True),
-            number("time", None, _fastest_seconds, unit=unit),
+            Column("fastest", value=lambda row: row[0].case.strategy, asked=True),
+            number("time", None, lambda row: row[0].seconds_per_call, unit=unit),
             number(
                 "times the best",
-                value=lambda row: _fastest_seconds(row) / row[1],
+                value=lambda row: row[0].seconds_per_call / row[1],
                 format="{:.2f}".format,
             ),
         ),
-        found.fastest_elsewhere,
+        [(ranking.rows[0], best) for ranking, best in found.fastest_elsewhere],
     )
 
 
-def _fastest(row: tuple[Ranking, float]) -> RankedCase:
-    return row[0].rows[0]
-
-
-def _fastest_seconds(row: tuple[Ranking, float]) -> float:
-    return _fastest(row).seconds_per_call
-
-
-def prices(answers: Iterable[Card]) -> Table:
+def prices(recommended: Iterable[ForWorkload]) -> Table:
     """Return what every strategy costs at most, the recommended one of each workload first."""
     return Table(
         "prices",
@@ -100,21 +90,19 @@ def prices(answers: Iterable[Card]) -> Table:
             number(
                 "times the best, at most", value=lambda row: row[1].ratio, format="{:.3f}".format
             ),
-            Column("never shown slower", value=_is_safe, asked=True),
+            Column(
+                "never shown slower",
+                value=lambda row: "yes" if row[1].strategy in row[0].found.safe else "no",
+                asked=True,
+            ),
             number("settings", value=lambda row: row[1].settings),
         ),
-        [(answer, one) for answer in answers for one in answer.found.prices],
+        [(answer, one) for answer in recommended for one in answer.found.prices],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",
     )
 
 
-def _is_safe(row: tuple[Card, Price]) -> str:
-    answer, one = row
-    return "yes" if one.strategy in answer.found.safe else "no"
-
-
 def losses(run: Run) -> Table:
-    """Return the cases without a result, and why."""
     lost = [one for one in run.measurements if one.status is not Status.MEASURED]
     return Table(
         "not_run",
@@ -167,7 +155,7 @@ def meanings(found: RunFindings) -> Table:
                 value=lambda row: _title_of(row[1], others.get(row[0])),
                 limit=3 * _TITLE,
             ),
-            *map(_meaning, keys),
+            *(_meaning(key) for key in keys),
         ),
         list(declared.items()),
     )
@@ -179,20 +167,9 @@ def _title_of(entry: StrategyEntry, differs: str | None) -> str:
 
 
 def _meaning(key: str) -> Column:
-    return Column(key, _word(key), lambda row: _meant(row[1], key), limit=3 * _TITLE)
-
-
-def _meant(entry: StrategyEntry, key: str) -> str:
-    value = entry.meaning.get(key, "")
-    if isinstance(value, dict):
-        return "; ".join(f"{_word(axis)} time: {_word(one)}" for axis, one in value.items())
-    return _word(value)
-
-
-def _word(text: object) -> str:
-    return plain(text, NAME_LIMIT).lower().replace("_", " ")
-
-
-def names(rankings: Iterable[Ranking]) -> list[str]:
-    """Return every measured strategy in the order of the legends."""
-    return legend_order(row.case.strategy for one in rankings for row in one.everyone)
+    return Column(
+        key,
+        plain(in_lower_case(key), NAME_LIMIT),
+        lambda row: declared_in_words(row[1].meaning.get(key, "")),
+        limit=3 * _TITLE,
+    )

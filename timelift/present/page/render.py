@@ -1,83 +1,143 @@
-"""The page as one HTML file that loads nothing, and its tables as CSV files beside it."""
+"""The page as one HTML file that loads nothing: the answer, then a section for each question."""
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import recommended
-from timelift.present.folder import write
-from timelift.present.page.answer import Card, answers
-from timelift.present.page.drawing import sample
-from timelift.present.page.own_tables import names
-from timelift.present.page.sections import Section, left_out, sections, tables_of
+from timelift.present import across_table, case_table, recommended, scaling_table
+from timelift.present.figures.facets import comparable, leading
+from timelift.present.figures.looks import legend_order
+from timelift.present.page import own_tables
+from timelift.present.page.answer import Card
+from timelift.present.page.drawing import inline, sample
 from timelift.present.recommended import everywhere
 from timelift.present.report import Report
-from timelift.present.tables import Table, csv_as_shown
+from timelift.present.tables import Table
 
 
 @dataclass(frozen=True)
-class Page:
-    """All that the page shows; `strategies` are named with whether they are look-alikes."""
+class Picture:
+    """A figure: the name of its files, what it shows, and its SVG made for the page."""
 
+    name: str
+    alt: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question with the figures and tables that answer it."""
+
+    anchor: str
     title: str
-    answers: tuple[Card, ...]
-    together: tuple[str, ...]
-    head: Mapping[str, str]
-    sections: tuple[Section, ...]
-    warnings: tuple[str, ...]
-    strategies: tuple[tuple[str, bool], ...]
-    left_out: str
-    counts: str
+    words: str
+    pictures: tuple[Picture, ...]
+    tables: tuple[Table, ...]
 
 
-def page(
-    found: RunFindings,
-    report: Report,
-    svgs: Mapping[str, str],
-    more: Mapping[str, Sequence[Table]] | None = None,
-) -> Page:
-    """Gather what the page shows; `svgs` and `more` are those of `sections`."""
-    answered = answers(found.recommended)
-    head = dict(report.head)
-    return Page(
-        title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
-        answers=answered,
-        together=tuple(everywhere(found.everywhere)),
-        head=head,
-        sections=sections(found, answered, svgs, more),
-        warnings=report.warnings,
-        strategies=tuple((name, name in found.look_alikes) for name in names(found.rankings)),
-        left_out=left_out(found.rankings),
-        counts=_counts(found.run, found.rankings),
-    )
+#: The title of each section and its first sentence, by its anchor, in the order of the page.
+_SECTIONS = {
+    "winners": (
+        "Who wins where",
+        (
+            "The shortest time at every length and batch, what ties with it, how far the next is. "
+            "Of those that tie, the answer above may name another."
+        ),
+    ),
+    "length": (
+        "Time against length",
+        "Time per call as sequences grow. A band is the 95 % interval over launches.",
+    ),
+    "phases": (
+        "Forward against backward",
+        "What the gradients cost: the higher above its neighbours, the dearer to train.",
+    ),
+    "first-call": (
+        "First call against steady time",
+        "The first call builds, traces and compiles. A dear one pays off only after many calls.",
+    ),
+    "memory": (
+        "Peak memory against time",
+        "Ringed is the Pareto front: no other whose memory is known is both faster and smaller.",
+    ),
+    "prices": (
+        "What choosing each costs",
+        "In the worst of a workload's settings, beside the best there.",
+    ),
+    "steps": ("Time per step", "What one step costs, at every length."),
+    "execution": (
+        "Modes, devices and backends",
+        "The fastest in each, beside the best of them at the same sizes.",
+    ),
+    "meanings": (
+        "What each strategy means",
+        (
+            "For layers that are more than a function a fast strategy may compute something else: "
+            "the noise of Dropout, the statistics of BatchNormalization, losses, masks, padded "
+            "steps."
+        ),
+    ),
+    "measurements": (
+        "Every measurement",
+        "Sort by a heading; filter by strategy, workload and axes.",
+    ),
+    "not-run": (
+        "Cases without a result",
+        "What was refused, failed or was not available, and why.",
+    ),
+}
+#: The figures of a section, by what their names begin with.
+_FIGURES = {
+    "winners": "fastest",
+    "length": "time_by_length",
+    "phases": "forward_backward",
+    "first-call": "first_call",
+    "memory": "memory",
+}
 
 
-def _counts(run: Run, rankings: Sequence[Ranking]) -> str:
-    measured = sum(len(one.everyone) for one in rankings)
-    lost = len(run.measurements) - measured
-    without = f", {lost:,} without a result" if lost else ""
-    return f"{measured:,} measurements in {len(rankings):,} settings{without}"
-
-
-def html(shown: Page, every: int | None = None) -> str:
+def html(
+    found: RunFindings, report: Report, sections: Sequence[Section], every: int | None = None
+) -> str:
     """Render the page; it loads itself again after `every` seconds where that is given."""
-    environment = _environment()
     script = _source("page.js")
-    rendered: str = environment.get_template("page.html").render(
-        page=shown,
-        every=every,
-        style=_source("page.css"),
-        script=script,
-        script_hash=_hash(script),
+    head = dict(report.head)
+    names = legend_order(row.case.strategy for one in found.rankings for row in one.everyone)
+    rendered: str = (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
+            every=every,
+            counts=_counts(found),
+            head=head,
+            warnings=report.warnings,
+            answers=[Card(one) for one in found.recommended],
+            together=list(everywhere(found.everywhere)),
+            strategies=[(name, name in found.look_alikes) for name in names],
+            left_out=left_out(found.rankings),
+            sections=sections,
+            style=_source("page.css"),
+            script=script,
+            script_hash=_hash(script),
+        )
     )
     return rendered
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """Name the only script that the page may run: one that a journal smuggles in does not."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _environment() -> Any:
@@ -97,19 +157,52 @@ def _environment() -> Any:
     return environment
 
 
-def _source(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+def _counts(found: RunFindings) -> str:
+    measured = sum(len(one.everyone) for one in found.rankings)
+    lost = len(found.run.measurements) - measured
+    without = f", {lost:,} without a result" if lost else ""
+    return f"{measured:,} measurements in {len(found.rankings):,} settings{without}"
 
 
-def _hash(script: str) -> str:
-    """Name the only script that the page may run: one that a journal smuggles in does not."""
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def left_out(rankings: Sequence[Ranking]) -> str:
+    """Write how many settings the figures have no room for; nothing where they show all."""
+    drawn = sum(len(group) for group in leading(comparable(rankings)).values())
+    if drawn == len(rankings):
+        return ""
+    return (
+        f"figures show {drawn:,} of {len(rankings):,} settings, the largest batches of each "
+        "workload; the tables have all"
+    )
 
 
-def save(shown: Page, folder: Path, every: int | None = None) -> Iterator[Path]:
-    """Write the page, whole or not at all, and its tables."""
-    for table in tables_of(shown.sections):
-        if table.rows:
-            yield write(folder / "tables" / f"{table.name}.csv", csv_as_shown(table))
-    draft = write(folder / "index.html.new", html(shown, every))
-    yield draft.replace(folder / "index.html")
+def sections(found: RunFindings, svgs: Mapping[str, str]) -> list[Section]:
+    """Return the sections that have something to show; `svgs` are the figures by their names."""
+    tables = _tables(found)
+    every = [
+        Section(anchor, title, words, _pictures(anchor, title, svgs), tables.get(anchor, ()))
+        for anchor, (title, words) in _SECTIONS.items()
+    ]
+    return [one for one in every if one.pictures or any(table.rows for table in one.tables)]
+
+
+def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
+    return {
+        "length": tuple(scaling_table.page_tables(found.scaling)),
+        "first-call": (own_tables.pays_off(found),),
+        "prices": (own_tables.prices(found.recommended),),
+        "steps": (own_tables.steps(found),),
+        "execution": (own_tables.execution(found), *across_table.page_tables(found.across)),
+        "meanings": (own_tables.meanings(found),),
+        "measurements": (case_table.of_page(found),),
+        "not-run": (own_tables.losses(found.run),),
+    }
+
+
+def _pictures(anchor: str, title: str, svgs: Mapping[str, str]) -> tuple[Picture, ...]:
+    """Return the figures of a section: those of its name, with any ending."""
+    name = _FIGURES.get(anchor)
+    names = [one for one in svgs if name and (one == name or one.startswith(f"{name}-"))]
+    return tuple(
+        Picture(one, f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
+        for place, one in enumerate(names)
+    )

@@ -1,30 +1,34 @@
-"""Sheets of small panels: sizes in inches decided before drawing, so that nothing can overlap.
+"""Sheets of small panels, and their logarithmic axes with few, plainly written ticks.
 
-Figures are made without pyplot's state, so no window system is touched and nothing leaks.
+Sizes in inches are decided before drawing, so that nothing can overlap. Figures are made without
+pyplot's state, so no window system is touched and nothing leaks.
 """
 
 import math
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.lines import Line2D
 from matplotlib.textpath import text_to_path
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from timelift.escape import plain
-from timelift.present.figures.colour import Look, look, place
-from timelift.present.figures.style import FONT, Theme, sns
+from timelift.present.figures.looks import FONT, Theme, legend_line, shown, sns
 
-#: Characters of a name in a figure.
-NAME_LIMIT = 40
 #: Inches from a panel to the names of its axes.
 _LABEL_BELOW, _LABEL_LEFT = 0.28, 0.4
 _TITLE, _LINE, _EDGE, _LEAST_WIDTH = 0.32, 0.17, 0.12, 4.6
+
+#: Any axis this much longer than its beginning has two of 1, 2, 5 in it.
+_LEAST_SPAN = 5.5
+#: Round numbers within a decade, most first.
+_DIGITS = ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,))
+_PLAIN_FROM, _PLAIN_TO = 1e-3, 1e5
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,7 @@ class Panel:
     above: float = 0.3
     below: float = 0.5
 
-    def under(self, titles: Iterable[str]) -> "Panel":
-        """Give the panel, wide enough for the titles."""
+    def wide_enough(self, titles: Iterable[str]) -> "Panel":
         widest = max(text_inches(title, 8) for title in titles)
         return replace(self, width=max(self.width, widest - self.right))
 
@@ -56,17 +59,19 @@ class Sheet:
     legend: Sequence[str] = ()
     figure: Figure = field(init=False)
 
-    def draw(self, count: int) -> list[Axes]:
-        """Make the figure with `count` empty panels, and return them row by row."""
-        self.figure = Figure(figsize=self._size(count))
+    def draw(self, titles: Sequence[str], pad: float | None = None) -> Iterator[Axes]:
+        """Make the figure, and yield an empty panel for each title, row by row."""
+        self.figure = Figure(figsize=self._size(len(titles)))
         self._write_head()
         if self.legend:
             self._write_legend()
-        return [self._place(number) for number in range(count)]
+        for place, title in enumerate(titles):
+            axes = self._place(place)
+            axes.set_title(title, loc="left", pad=pad)
+            yield axes
 
     @property
     def width(self) -> float:
-        """The width of the figure in inches."""
         panels = self.columns * (self.panel.left + self.panel.width + self.panel.right)
         return max(_LEAST_WIDTH, panels + 2 * _EDGE)
 
@@ -102,7 +107,7 @@ class Sheet:
     def _write_legend(self) -> None:
         width, height = self.figure.get_size_inches()
         self.figure.legend(
-            [handle(name) for name in self.legend],
+            [legend_line(name) for name in self.legend],
             [shown(name) for name in self.legend],
             loc="lower left",
             bbox_to_anchor=(_EDGE / width, _EDGE / height),
@@ -114,9 +119,9 @@ class Sheet:
             labelspacing=0.45,
         )
 
-    def _place(self, number: int) -> Axes:
+    def _place(self, place: int) -> Axes:
         width, height = self.figure.get_size_inches()
-        row, column = divmod(number, self.columns)
+        row, column = divmod(place, self.columns)
         panel = self.panel
         x = _EDGE + column * (panel.left + panel.width + panel.right) + panel.left
         below_top = self._head + row * (panel.above + panel.height + panel.below) + panel.above
@@ -138,42 +143,58 @@ def name_axes(axes: Axes, across: str, up: str = "") -> None:
 
 @cache
 def text_inches(text: str, points: float) -> float:
-    """Measure the width of a text, in inches."""
     font = FontProperties(family=FONT, size=points)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
 
 
-def dotted(name: str, theme: Theme) -> dict[str, Any]:
-    """How a strategy's dots look in a scatter, and what the legend calls them."""
-    drawn = look(name)
-    return {
-        "color": drawn.colour,
-        "marker": drawn.marker,
-        "edgecolor": theme.background,
-        "linewidth": 0.5,
-        "alpha": 0.9,
-        "label": shown(name),
-        "zorder": 3,
-    }
+def limits(values: Iterable[float], room: float = 1.3) -> tuple[float, float]:
+    """Return the ends of an axis that has `room`, a factor, on both sides of the values."""
+    finite = [value for value in values if math.isfinite(value) and value > 0]
+    low, high = min(finite), max(finite)
+    wider = max(room, math.sqrt(_LEAST_SPAN * low / high))
+    return low / wider, high * wider
 
 
-def shown(name: str) -> str:
-    """Show a strategy's name in a figure."""
-    return plain(name, NAME_LIMIT)
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Choose at most `most` round numbers from `low` to `high`, as dense as they can be."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    decades = range(first, last + 1)
+    for digits in _DIGITS:
+        found = [digit * 10.0**power for power in decades for digit in digits]
+        inside = [value for value in found if low <= value <= high]
+        if len(inside) <= most:
+            return inside
+    return thin(inside, most)
 
 
-def legend_order(names: Iterable[str]) -> list[str]:
-    """Put strategies in the order that every legend has."""
-    return sorted(set(names), key=place)
+def thin(values: Sequence[float], most: int) -> list[float]:
+    """Keep at most `most` of the values, evenly by their place, the last one always."""
+    step = math.ceil(len(values) / most)
+    return list(values[::-1][::step][::-1])
 
 
-def stroke(drawn: Look) -> dict[str, Any]:
-    """Give the line of a look, in every figure the same."""
-    return {"linestyle": drawn.dash, "linewidth": 1.4, "markersize": 4.5}
+def written(value: float) -> str:
+    """Write a tick's number, by a power of ten where it would be long."""
+    if _PLAIN_FROM <= value < _PLAIN_TO:
+        return f"{value:,g}"
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
 
 
-def handle(name: str) -> Line2D:
-    """Draw a strategy's line and marker for a legend."""
-    drawn = look(name)
-    return Line2D([], [], color=drawn.colour, marker=drawn.marker, **stroke(drawn))
+def scale(
+    axes: Axes, which: Literal["x", "y"], ends: tuple[float, float], places: Sequence[float]
+) -> None:
+    """Make an axis logarithmic between its ends, with ticks at `places`."""
+    axes.set(**{f"{which}scale": "log", f"{which}lim": ends})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set(
+        major_locator=FixedLocator(places),
+        major_formatter=FixedFormatter([written(place) for place in places]),
+        minor_locator=NullLocator(),
+    )
+
+
+def scale_to(axes: Axes, which: Literal["x", "y"], values: Iterable[float], most: int) -> None:
+    """Make an axis logarithmic around values, with at most `most` ticks."""
+    ends = limits(values)
+    scale(axes, which, ends, ticks(*ends, most))

@@ -11,7 +11,7 @@ from timelift.journal import Against
 
 #: So many cases are named on a line of their own; the journal has the rest.
 NAMED = 12
-#: How a quantity that became worse is said.
+#: A quantity that became worse, and one that became better.
 _COMPARED = {
     Quantity.TIME: ("slower than", "faster than"),
     Quantity.FIRST_CALL: ("more first-call seconds than", "less first-call seconds than"),
@@ -20,7 +20,6 @@ _COMPARED = {
 
 
 def failure(outcome: CaseOutcome, against: Against) -> str:
-    """Write why a case fails the gate."""
     reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
     reasons += [
         f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
@@ -37,7 +36,6 @@ def name(case: Case) -> str:
 
 
 def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
-    """Say by how much a quantity differs, with its 95 % interval in per cent."""
     less = finding.effect < 0
     ends = sorted(abs(_percent(end)) for end in (finding.low, finding.high))
     return (
@@ -47,7 +45,7 @@ def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
 
 
 def undecided(finding: SidesFinding, against: Against) -> str:
-    """Say what is not known of a case, and what would have been seen."""
+    """Write what is not known of a case, and what would have been seen."""
     seen = (
         f"a change of {_percent(finding.detectable):.1f} % would have been seen"
         if math.isfinite(finding.detectable)
@@ -95,7 +93,7 @@ def _count(found: GateFindings) -> str:
 
 
 def _names(against: Against) -> Iterator[str]:
-    told = {
+    differing = {
         "new": against.new,
         "removed": against.removed,
         "renamed": [f"{old} is {new} now" for new, old in against.renamed.items()],
@@ -104,7 +102,7 @@ def _names(against: Against) -> Iterator[str]:
             f"{package} {there} and {here}" for package, (there, here) in against.versions.items()
         ],
     }
-    for word, names in told.items():
+    for word, names in differing.items():
         if names:
             yield f"{word}: {', '.join(names)}"
 

@@ -1,8 +1,6 @@
-"""What is recommended: who is never shown slower, else the least to lose; and no look-alike."""
+"""What is recommended: what is never shown slower, else the least to lose; and no look-alike."""
 
 import itertools
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,17 +13,16 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
-from timelift.present.figures.facets import MOST_PANELS, comparable, leading
-from timelift.present.figures.plot_length import key
-from timelift.present.page.answer import Card, answers
+from timelift.present.figures.facets import MOST_PANELS, by_batch, comparable, leading
+from timelift.present.page.answer import Card
 from timelift.present.page.own_tables import prices
-from timelift.present.page.sections import left_out
+from timelift.present.page.render import left_out
 
 #: Seconds per call at 16 and at 128 steps.
 CROSSING = {"steady": (1.2e-3, 1.2e-3), "short": (1e-3, 3e-3), "long": (3e-3, 1e-3)}
 
 
-def _lines(times: dict[str, tuple[float, float]], **axes: Any) -> list[dict[str, Any]]:
+def _lines(times, **axes):
     """Five launches of these strategies at two lengths, with a little noise."""
     wobble = (1.0, 1.003, 0.998, 1.001, 0.999)
     sizes = [
@@ -39,13 +36,13 @@ def _lines(times: dict[str, tuple[float, float]], **axes: Any) -> list[dict[str,
     ]
 
 
-def _answer(path: Path, *lines: dict[str, Any], **header: Any) -> Card:
+def _answer(path, *lines, **header):
     seen = found(path, journals.header(**header), *lines, journals.END)
-    (answer,) = answers(for_workloads(seen.contests, {}))
-    return answer
+    (answer,) = for_workloads(seen.contests, {})
+    return Card(answer)
 
 
-def test_who_is_never_shown_slower_is_recommended(tmp_path: Path) -> None:
+def test_what_is_never_shown_slower_is_recommended(tmp_path):
     """And nothing changes with the length."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
     assert answer.strategy == "best"
@@ -56,7 +53,7 @@ def test_who_is_never_shown_slower_is_recommended(tmp_path: Path) -> None:
     ]
 
 
-def test_else_who_has_the_least_to_lose_and_who_is_better_where(tmp_path: Path) -> None:
+def test_else_what_has_the_least_to_lose_and_what_is_better_where(tmp_path):
     """Neither the winner at few steps nor the one at many."""
     answer = _answer(tmp_path / "run", *_lines(CROSSING))
     assert answer.strategy == "steady"
@@ -69,8 +66,8 @@ def test_else_who_has_the_least_to_lose_and_who_is_better_where(tmp_path: Path) 
     assert all(2.8 < one.ratio < 3.2 for one in answer.others)
 
 
-def test_a_look_alike_is_never_recommended(tmp_path: Path) -> None:
-    """However fast, and nobody's price is measured by it."""
+def test_a_look_alike_is_never_recommended(tmp_path):
+    """However fast, and no price is measured by it."""
     lines = _lines({"fake": (1e-4, 1e-4), "best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})
     declared = {"fake": {"title": "A fake", "differs": "it computes something else"}}
     answer = _answer(tmp_path / "run", *lines, strategies=declared)
@@ -80,7 +77,7 @@ def test_a_look_alike_is_never_recommended(tmp_path: Path) -> None:
     assert _answer(tmp_path / "undeclared", *lines).strategy == "fake"
 
 
-def test_who_was_not_measured_everywhere_comes_after_who_was(tmp_path: Path) -> None:
+def test_what_was_not_measured_everywhere_comes_after_what_was(tmp_path):
     """A strategy that refuses the hard settings has no worst case there."""
     lines = _lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3), "rare": (5e-4, 5e-4)})
     kept = [one for one in lines if (one["case"]["strategy"], one["case"]["seq_len"]) != RARE]
@@ -92,7 +89,7 @@ def test_who_was_not_measured_everywhere_comes_after_who_was(tmp_path: Path) -> 
 RARE = ("rare", 128)
 
 
-def _ranking(*rows: tuple[str, float, str]) -> Ranking:
+def _ranking(*rows):
     """A ranking of strategies with their seconds per call and tie letters."""
     setting = journals.case().setting
     rivals = [
@@ -119,9 +116,7 @@ _SAME = Verdict.SAME
         ([("quick", 1.0, "a"), ("useless", 2.0, "b")], (5.0, 5.0), [("quick", 1)]),
     ],
 )
-def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(
-    rows: list[tuple[str, float, str]], first: tuple[float, ...], steps: list[tuple[str, int]]
-) -> None:
+def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(rows, first, steps):
     """Never over one that it was not shown to be faster than."""
     found = _ranking(*rows)
     known = {row.case: cost for row, cost in zip(found.rows, first, strict=True)}
@@ -129,7 +124,7 @@ def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(
     assert cheapest_by_calls(found, {}) == ()
 
 
-def test_the_totals_agree_with_the_number_of_calls() -> None:
+def test_the_totals_agree_with_the_number_of_calls():
     """One call earlier the other has still cost less, or as much."""
     found = _ranking(("quick", 1.0, "a"), ("slow", 1.3, "b"))
     known = dict(zip((row.case for row in found.rows), (7.0, 2.0), strict=True))
@@ -139,14 +134,14 @@ def test_the_totals_agree_with_the_number_of_calls() -> None:
     assert totals[1][0] < totals[1][1]
 
 
-def test_the_front_has_who_is_beaten_in_neither_time_nor_memory() -> None:
+def test_the_front_has_what_is_beaten_in_neither_time_nor_memory():
     """As fast but larger is beaten, too."""
     found = _ranking(("a", 1.0, "a"), ("b", 1.0, "a"), ("c", 2.0, "b"), ("d", 3.0, "c"))
     peak = dict(zip((row.case for row in found.rows), (8.0, 9.0, 8.0, 2.0), strict=True))
     assert [row.case.strategy for row in pareto_front(found.rows, peak)] == ["a", "d"]
 
 
-def test_backward_is_paired_with_its_own_forward(tmp_path: Path) -> None:
+def test_backward_is_paired_with_its_own_forward(tmp_path):
     """A case without one has no pair."""
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
@@ -154,13 +149,13 @@ def test_backward_is_paired_with_its_own_forward(tmp_path: Path) -> None:
     assert [one.backward.strategy for one in seen.forward_and_backward] == ["loop_slice"]
 
 
-def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) -> None:
+def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path):
     """Every workload keeps its largest batches."""
     batches = tuple(2**power for power in range(8))
     cases = journals.grid(("native",), ("a", "b"), (8,), batches)
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(cases, launches=1))
     (group,) = leading(comparable(seen.rankings)).values()
-    panels = {key(ranking.setting) for ranking in group}
+    panels = {by_batch(ranking.setting) for ranking in group}
     assert len(panels) == MOST_PANELS < len(seen.rankings)
     assert {one[0] for one in panels} == {"a", "b"}
     assert {one[1] for one in panels} == set(batches[4:])
@@ -168,17 +163,17 @@ def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path: Path) 
     assert left_out(group) == ""
 
 
-def test_nothing_is_chosen_from_a_run_without_rivals() -> None:
+def test_nothing_is_chosen_from_a_run_without_rivals():
     """There is no answer, not a wrong one."""
-    assert answers(for_workloads([], {})) == ()
+    assert for_workloads([], {}) == ()
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
     assert recommend([_ranking(("a", 1.0, "a"))]) is None
     assert recommend([_ranking(("a", 1.0, "a"), ("b", 2.0, "b"))]) is not None
 
 
-def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path: Path) -> None:
+def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
     """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([answer]).cells]
+    rows = [(name, safe) for name, _, _, safe, _ in prices([answer.answer]).cells]
     assert rows == [("best", "yes"), ("other", "no")]

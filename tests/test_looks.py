@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from timelift.present.figures.colour import CATALOGUE, COLOURS, MARKERS, look
-from timelift.present.figures.style import THEMES
+from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, THEMES, look
 
 
-def test_every_known_strategy_has_its_own_look() -> None:
+def test_every_known_strategy_has_its_own_look():
     """Colour, marker and dash together."""
     assert len({look(name) for name in CATALOGUE}) == len(CATALOGUE)
     assert len({look(name).colour for name in CATALOGUE[: len(COLOURS)]}) == len(COLOURS)
@@ -33,13 +31,13 @@ LOOKS = {
 
 
 @pytest.mark.parametrize(("name", "expected"), LOOKS.items())
-def test_a_strategy_keeps_its_look_for_ever(name: str, expected: tuple[str, str]) -> None:
+def test_a_strategy_keeps_its_look_for_ever(name, expected):
     """In every run and every process."""
     assert (look(name).colour, look(name).marker) == expected
 
 
 @given(st.sampled_from(CATALOGUE), st.text(max_size=12))
-def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base: str, inside: str) -> None:
+def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
     """Marker and dash say which variant it is."""
     variant, plain = look(f"{base}[{inside}]"), look(base)
     assert variant.colour == plain.colour
@@ -48,7 +46,7 @@ def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base: str, ins
 
 
 @given(st.text())
-def test_an_unknown_strategy_never_looks_like_a_known_one(name: str) -> None:
+def test_an_unknown_strategy_never_looks_like_a_known_one(name):
     """Any text at all has a look, drawn from the same colours and markers."""
     if name not in CATALOGUE:
         assert look(name) not in {look(known) for known in CATALOGUE}
@@ -81,13 +79,13 @@ VISIONS = {
 APART = 0.08
 
 
-def _linear(colours: tuple[str, ...]) -> Any:
+def _linear(colours):
     """Give linear RGB, (colours, 3)."""
     values = np.array([to_rgb(colour) for colour in colours])
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def _least_distance(colours: tuple[str, ...], vision: Any) -> float:
+def _least_distance(colours, vision):
     """Give the distance of the two most similar colours in Oklab (Ottosson 2020)."""
     seen = np.clip(_linear(colours) @ np.array(vision).T, 0, 1)
     cones = [
@@ -105,26 +103,26 @@ def _least_distance(colours: tuple[str, ...], vision: Any) -> float:
 
 
 @pytest.mark.parametrize("vision", VISIONS.values(), ids=VISIONS)
-def test_the_colours_are_apart_for_every_reader(vision: Any) -> None:
+def test_the_colours_are_apart_for_every_reader(vision):
     """The eight colours, whichever cones see them."""
     assert _least_distance(COLOURS, vision) > APART
 
 
-def test_the_check_of_colours_rejects_red_and_green() -> None:
+def test_the_check_of_colours_rejects_red_and_green():
     """A pair that deuteranopes cannot tell apart, though others can."""
     pair = ("#c31e0f", "#5f6400")
     assert _least_distance(pair, VISIONS["all cones"]) > APART
     assert _least_distance(pair, VISIONS["deuteranopia"]) < APART
 
 
-def _contrast(colour: str, background: str) -> float:
+def _contrast(colour, background):
     """Give the contrast ratio of WCAG 2.2."""
     light = _linear((colour, background)) @ [0.2126, 0.7152, 0.0722]
     return float((light.max() + 0.05) / (light.min() + 0.05))
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
-def test_lines_and_words_stand_out_on_both_backgrounds(theme: Any) -> None:
+def test_lines_and_words_stand_out_on_both_backgrounds(theme):
     """Graphics need a contrast of 3, words of 4.5; pale yellow has neither on white."""
     assert min(_contrast(colour, theme.background) for colour in COLOURS) > 2.95
     assert min(_contrast(word, theme.background) for word in (theme.text, theme.muted)) > 4.5

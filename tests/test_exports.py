@@ -3,25 +3,22 @@
 import csv
 import io
 import json
-import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from pytest_benchmark.stats import Stats
 
 import report
 from tests import journals
 from tests.stored import stored
 from timelift import cli
 from timelift.analyse.runs import results
-from timelift.analyse.stats.pooled import pooled_samples
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.cli import NAMES
-from timelift.present.exports import BINARY, FORMATS, parquet
-from timelift.present.exports.pytest_benchmark import stats
+from timelift.present import exports
+from timelift.present.exports import BINARY, FORMATS
 
 TEXTS = [name for name in FORMATS if name not in BINARY]
 EVIL = ("=cmd|' /C calc'!A0", "a\n\x1b[31mb", "<b>|x", "\ud800", "../../up")
@@ -83,17 +80,6 @@ def test_pytest_benchmark_compares_two_of_them(journal, tmp_path, capsys):
     assert len(rows) == 30
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 20, 41])
-def test_the_statistics_are_those_of_pytest_benchmark(count):
-    """Every field, for every way that it takes quartiles."""
-    data = np.random.default_rng(count).lognormal(size=count)
-    expected = Stats()
-    expected.data = data.tolist()
-    ours = stats(pooled_samples(np.append(data, math.nan)))
-    for field in Stats.fields:
-        assert ours[field] == pytest.approx(getattr(expected, field)), field
-
-
 def test_github_action_benchmark_gets_what_it_asks_for(journal, tmp_path, capsys):
     """A list of name, unit and value, times in milliseconds."""
     entries = json.loads(export("github-action-benchmark", journal, tmp_path, capsys))
@@ -141,7 +127,7 @@ def test_parquet_has_a_row_for_every_round(journal, tmp_path, capsys):
 
 def test_parquet_without_pyarrow_is_a_sentence(journal, tmp_path, monkeypatch, capsys):
     """With the command that installs it; nothing is written."""
-    monkeypatch.setattr(parquet.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(exports.importlib.util, "find_spec", lambda _: None)
     output = tmp_path / "x.parquet"
     assert report.main(["export", "parquet", str(journal), "--output", str(output)]) == 1
     assert "python -m pip install 'pyarrow>=22'" in capsys.readouterr().err
@@ -214,5 +200,5 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
 
 def test_every_command_tells_itself_in_a_line():
     """The help of report.py lists them."""
-    listed = cli.others()
+    listed = cli._other_commands()
     assert all(f"\n  {name}" in listed for name in NAMES)
