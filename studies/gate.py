@@ -26,8 +26,8 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
-from timelift.measure.events import CampaignEvent
-from timelift.measure.options import KNOBS, OPTIONS
+from timelift.measure.options import OPTIONS
+from timelift.measure.progress import CampaignEvent
 from timelift.measure.session import Session
 
 REGRESSIONS = (*PLANTED, *SLIPS)
@@ -126,7 +126,7 @@ def _git(folder: Path, *words: str) -> None:
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
     """Race the project's last commit against the one before, with what was planted."""
     started = time.monotonic()
-    every = {option.name: asked.get(option.name, "") for option in (*OPTIONS, *KNOBS)}
+    every = {option.name: asked.get(option.name, "") for option in OPTIONS}
     session = Session(folder, {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
