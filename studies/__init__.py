@@ -12,9 +12,9 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.journal import find
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,7 +60,7 @@ def add_runs(options: argparse.ArgumentParser) -> None:
 
 def stored(runs: Sequence[str]) -> list[Path]:
     """Find the journals of the runs that were named; raises UserError where there is none."""
-    return results.find(ROOT / "results", runs)
+    return find(ROOT / "results", runs)
 
 
 def answer(

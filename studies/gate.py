@@ -20,15 +20,13 @@ from studies import answer, collect, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
-from timelift.analyse.gate.against import of_run
-from timelift.analyse.gate.outcomes import CaseOutcome, outcomes
-from timelift.analyse.gate.referee import GateReferee
+from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, of_run, outcomes
 from timelift.analyse.runs import results
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
-from timelift.measure.events import CampaignEvent
-from timelift.measure.options import KNOBS, OPTIONS
+from timelift.measure.options import OPTIONS
+from timelift.measure.progress import CampaignEvent
 from timelift.measure.session import Session
 from timelift.planted import Plant
 
@@ -173,7 +171,7 @@ def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, 
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
     """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
-    every = {option.name: asked.get(option.name, "") for option in (*OPTIONS, *KNOBS)}
+    every = {option.name: asked.get(option.name, "") for option in OPTIONS}
     session = Session(folder, {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]

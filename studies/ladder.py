@@ -19,8 +19,7 @@ from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import Effects, all_pairs
-from timelift.analyse.stats.ranking import Ranking, rank
-from timelift.analyse.stats.rival import RankedCase
+from timelift.analyse.stats.ranking import RankedCase, Ranking, rank
 from timelift.analyse.stats.stopping import LOOKS, unsettled
 from timelift.analyse.stats.verdicts import Comparison, Verdict
 

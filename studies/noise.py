@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
-from timelift.analyse.selftest.planted import Twin, TwinGroup
+from timelift.analyse.selftest.recording import Twin, TwinGroup, truth_of
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.planted import PLANTS
@@ -135,7 +135,7 @@ def selftest(
     found = []
     for row in np.array(measurements(times), object).reshape(times.shape[:2]):
         twins = [
-            Twin(one, plant.slower, plant.one_launch_in, plant.first_call_seconds)
+            Twin(one, truth_of(plant.slower, plant.one_launch_in))
             for one, plant in zip(row[1:], PLANTS, strict=True)
         ]
         found.append(TwinGroup(row[0], tuple(twins)))

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.selftest.ladder import ladder
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.score import Judgement
+from timelift.analyse.selftest.score import Judgement, ladder
 from timelift.analyse.stats.robust_mean import HALF, mean_and_variance, trimmed_mean
 
 #: Calls two samples different, 1 or 0, NaN where they are too few.

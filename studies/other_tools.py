@@ -17,11 +17,14 @@ from studies import add_runs, answer, noise, parser, stored
 from studies.other_rules import AS_USED, OURS, RULES, Rule
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
-from timelift.analyse.runs.trust import Share
-from timelift.analyse.selftest import planted
-from timelift.analyse.selftest.planted import TwinGroup
-from timelift.analyse.selftest.recording import Recording, record
-from timelift.analyse.selftest.score import Score, score
+from timelift.analyse.selftest.recording import (
+    Recording,
+    TwinGroup,
+    complaints,
+    record,
+    twin_groups,
+)
+from timelift.analyse.selftest.score import Score, Share, score
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.present.figures.looks import COLOURS, MARKERS, THEMES, Theme, styled
@@ -94,9 +97,9 @@ def _contests(asked: argparse.Namespace) -> list[list[TwinGroup]]:
 
 def _of_run(path: Path) -> list[TwinGroup]:
     run = results.load(path)
-    for complaint in planted.complaints(run):
+    for complaint in complaints(run):
         sys.stderr.write(f"warning: {plain(complaint)}\n")
-    found = planted.contests(run)
+    found = twin_groups(run)
     if not found:
         raise UserError(
             f"{str(path)!r}: expected strategies beside planted twins of themselves, found none; "

@@ -15,7 +15,7 @@ from studies import parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.case import Backend, Phase, Setting
-from timelift.measure.backends import why_not
+from timelift.measure.machine import why_not_installed
 from timelift.worker.engines import Engine, UnavailableError, open_engine
 
 #: Calls in a sample, as for calls of 2 ms, 0.2 ms and 20 µs.
@@ -36,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options.add_argument("--device", default="cpu")
     asked = options.parse_args(words)
     backend = Backend(asked.backend)
-    if reason := why_not(backend):
+    if reason := why_not_installed(backend):
         sys.exit(reason)
     os.environ["KERAS_BACKEND"] = backend
     setting = Setting("none", 1, 1, Phase.FORWARD, device=asked.device, backend=backend)

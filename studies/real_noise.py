@@ -19,8 +19,7 @@ from studies.ladder import EQUAL, GRADES, PairMarks, fastest_sets, mark_pairs
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.selftest import planted
-from timelift.analyse.selftest.planted import TwinGroup
+from timelift.analyse.selftest.recording import TwinGroup, twin_groups
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.errors import UserError
@@ -172,7 +171,7 @@ def _cells(found: Marks, costs: Samples) -> Row:
 def contests(runs: Sequence[str]) -> list[Samples]:
     """Read the noise of every contest; raises UserError where there is too little of it."""
     read = [results.load(path) for path in stored(runs)]
-    found = [equal_rivals(one) for run in read for one in planted.contests(run)]
+    found = [equal_rivals(one) for run in read for one in twin_groups(run)]
     rivals = max(len(costs) for costs in LADDERS.values())
     if not usable(found, rivals, None):
         raise UserError(

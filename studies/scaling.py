@@ -13,9 +13,9 @@ from studies import noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.runs.trust import Share
 from timelift.analyse.scaling.growth import Kind, exponents
 from timelift.analyse.scaling.overtaking import crossovers
+from timelift.analyse.selftest.score import Share
 
 
 @dataclass(frozen=True)

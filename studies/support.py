@@ -22,8 +22,8 @@ from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.errors import UserError, nearest
 from timelift.measure import catalogue
-from timelift.measure.backends import why_not
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.machine import why_not_installed
 from timelift.measure.options import split
 from timelift.messages import RivalSpec, Task
 
@@ -213,7 +213,7 @@ def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
 def _installed(words: str) -> Iterable[Backend]:
     """Read a list of backends, or all; raises UserError where one is not installed."""
     backends = named({str(one): one for one in Backend}, words).values()
-    if missing := next(filter(None, map(why_not, backends)), ""):
+    if missing := next(filter(None, map(why_not_installed, backends)), ""):
         raise UserError(missing)
     return backends
 

@@ -1,5 +1,6 @@
 """Projects of their own for the whole-program tests, and `pytest bench/` run in them."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,18 @@ def project(folder, strategies=GOOD, extra=None):
 def environment(folder):
     """A project's environment: this checkout's timelift, and a lock that no other run holds."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder.parent)}
+
+
+def journal_of(folder, apart=""):
+    """The only journal of a project, or of its runs that are kept `apart`."""
+    (path,) = folder.glob(str(Path("results/*", apart, "*.jsonl")))
+    return path
+
+
+def records_of(folder, apart=""):
+    """The lines of the project's only journal, a torn last one left out."""
+    *lines, _ = journal_of(folder, apart).read_text().split("\n")
+    return [json.loads(line) for line in lines]
 
 
 def bench(folder, *words):

@@ -18,7 +18,7 @@ def recorded(seconds, calls=1, setup=0.0):
         seconds_per_call=rows,
         calls_per_sample=np.full(shape, float(calls)),
         setup_seconds=np.full(shape, setup),
-        contest=np.repeat(np.arange(contests), rivals),
+        group=np.repeat(np.arange(contests), rivals),
         pairs=np.column_stack([base, twins]),
         truth=np.zeros(len(base)),
     )

@@ -57,8 +57,8 @@ def commit(root: Path) -> Path:
 
 def git(root: Path, *words: str) -> str:
     """Run git in a repository; what it prints."""
-    who = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     done = subprocess.run(
-        ["git", *who, *words], cwd=root, check=True, capture_output=True, text=True
+        ["git", *author, *words], cwd=root, check=True, capture_output=True, text=True
     )
     return done.stdout

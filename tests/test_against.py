@@ -1,13 +1,12 @@
 """`pytest bench/ --against` as its users meet it: the last commit made one case slow."""
 
-import json
 import sys
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from studies.gate import comment_on, slip_into
-from tests.projects import SMALL, bench, project
+from tests.projects import SMALL, bench, project, records_of
 from tests.repositories import commit, git
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
@@ -60,8 +59,7 @@ def test_the_work_tree_is_not_touched(slowed):
 def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
     """The newest run is not one of twins."""
     folder, *_ = slowed
-    (journal,) = folder.glob("results/*/against/*.jsonl")
-    header = json.loads(journal.read_text().splitlines()[0])
+    header, *_ = records_of(folder, "against")
     assert header["against"]["label"] == "HEAD"
     assert header["against"]["commit"] == git(folder, "rev-parse", "HEAD").strip()
     assert header["strategies"]["fold_time@HEAD"]["against"] == {"of": "fold_time"}
@@ -80,9 +78,8 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     words = (*FORWARD, "--launches", "2", "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
-    (journal,) = folder.glob("results/*/against/*.jsonl")
-    records = [json.loads(line) for line in journal.read_text().splitlines()]
-    found = [one for one in records if one["kind"] == "launch" and one["launch"] == 1]
+    lines = records_of(folder, "against")
+    found = [one for one in lines if one["kind"] == "launch" and one["launch"] == 1]
     assert len(found) == 4
     assert len({len(one["seconds_per_call"]) for one in found}) == 1
     assert all(one["status"] == "measured" for one in found)

@@ -1,4 +1,4 @@
-"""A baseline: small, read by everyone, free of secrets, and never overwritten by accident."""
+"""A baseline: small, read by every reader, free of secrets, and never overwritten by accident."""
 
 import gzip
 import json
@@ -33,6 +33,13 @@ def root(tmp_path):
     return tmp_path
 
 
+def run_and_baseline(root):
+    """The run of a project and its baseline, as they are read."""
+    keep(root)
+    (run,) = (root / "results" / MACHINE).iterdir()
+    return results.load(run), results.load(kept(root))
+
+
 def kept(root, name="20260102T030405Z_aaaa1111"):
     """Where the baseline lies."""
     return root / "results" / "baselines" / MACHINE / f"{name}.jsonl"
@@ -57,8 +64,7 @@ def test_git_does_not_ignore_it():
 
 def test_every_reader_reads_it_and_says_the_same(root):
     """Cases, facts, launches, and ratios within a fraction of their intervals."""
-    keep(root)
-    run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
+    run, base = run_and_baseline(root)
     assert base.complete
     assert not base.warnings
     assert [one.case for one in base.measurements] == [one.case for one in run.measurements]
@@ -72,8 +78,7 @@ def test_every_reader_reads_it_and_says_the_same(root):
 
 def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
     """Nor a change of any fact."""
-    keep(root)
-    run, base = results.load(next((root / "results" / MACHINE).iterdir())), results.load(kept(root))
+    run, base = run_and_baseline(root)
     findings = compare_runs(base, run)
     assert not findings.any_suspect
     assert findings.facts == ()
@@ -82,13 +87,10 @@ def test_a_run_and_its_baseline_have_nothing_suspect_between_them(root):
 
 def test_the_launches_of_a_baseline_pair_by_position(root):
     """Every rival of a setting has its rounds at the same places, at most 20 of them."""
-    keep(root)
-    sizes = {
-        launch.seconds_per_call.size
-        for one in results.load(kept(root)).measurements
-        for launch in one.launches
-    }
-    assert sizes == {20}
+    _, base = run_and_baseline(root)
+    assert {
+        launch.seconds_per_call.size for one in base.measurements for launch in one.launches
+    } == {20}
 
 
 def test_a_large_run_stays_small(tmp_path):
@@ -103,20 +105,11 @@ def test_nothing_of_a_person_or_a_path_is_kept(tmp_path):
     """Wherever in the file it stands."""
     secrets = {
         "command": [
-            "pytest",
-            "bench/test_forward.py",
-            "--strategy-file",
-            "/home/alice/mine.py",
-            "--junitxml=/home/alice/j.xml",
-            "--layer-file=../alice/layer.py",
-            "~alice/x",
+            *("pytest", "bench/test_forward.py", "--strategy-file", "/home/alice/mine.py"),
+            *("--junitxml=/home/alice/j.xml", "--layer-file=../alice/layer.py", "~alice/x"),
             "C:\\Users\\alice",
         ],
-        "options": {
-            "results": "/home/alice/results",
-            "seq_lens": "4,8",
-            "strategy_file": "a/alice",
-        },
+        "options": {"results": "/home/a/alice", "seq_lens": "4,8", "strategy_file": "a/alice"},
         "machine": journals.MACHINE
         | {
             "drift": {"flags": {"XLA_FLAGS": "--xla_dump_to=/home/alice/dump --xla_on"}},
@@ -226,27 +219,27 @@ def test_a_machine_s_name_never_climbs_out_either(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["results", "run.jsonl"]
 
 
-def test_a_run_that_tells_no_machine_is_refused(tmp_path):
-    """It could never be compared."""
-    run = stored(tmp_path / "run.jsonl", 1, sizes=1, machine={})
-    with pytest.raises(UserError, match="expected a run that tells its machine"):
+def unmeasured(path):
+    """A run that ended before its first launch."""
+    return journals.write(path, journals.header(), journals.END)
+
+
+@pytest.mark.parametrize(
+    ("make", "how", "sentence"),
+    [
+        (stored, {"seed": 1, "sizes": 1, "machine": {}}, "expected a run that tells its machine"),
+        (stored, {"seed": 1, "sizes": 1, "against": {"label": "main"}}, "one against twins"),
+        (journals.selftest, {"sizes": 1, "launches": 1}, "received one against twins"),
+        (unmeasured, {}, "expected measurements in"),
+    ],
+    ids=["no machine", "another side", "a self-test", "nothing measured"],
+)
+def test_a_run_that_could_never_be_compared_is_refused(tmp_path, make, how, sentence):
+    """In one sentence, and nothing is written."""
+    run = make(tmp_path / "run.jsonl", **how)
+    with pytest.raises(UserError, match=sentence):
         keep(tmp_path, str(run))
-
-
-def test_a_run_against_twins_is_refused(tmp_path):
-    """A self-test, or a gate: their rivals are no strategies."""
-    twins = [journals.selftest(tmp_path / "selftest.jsonl", sizes=1, launches=1)]
-    twins += [stored(tmp_path / "gate.jsonl", 1, sizes=1, against={"label": "main"})]
-    for run in twins:
-        with pytest.raises(UserError, match="expected a usual run, received one against twins"):
-            keep(tmp_path, str(run))
-
-
-def test_a_run_without_measurements_is_refused(tmp_path):
-    """There is nothing to keep."""
-    run = journals.write(tmp_path / "run.jsonl", journals.header(), journals.END)
-    with pytest.raises(UserError, match="expected measurements in"):
-        keep(tmp_path, str(run))
+    assert list(tmp_path.iterdir()) == [run]
 
 
 def test_a_run_that_was_cut_short_says_so(tmp_path, capsys):

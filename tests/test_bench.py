@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile, summaries
-from tests.projects import GOOD, SMALL, bench, project
+from tests.projects import GOOD, SMALL, bench, journal_of, project, records_of
 from timelift.analyse.changes import levels
 from timelift.planted import PLANTS
 
@@ -23,9 +23,7 @@ def run(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("project"), extra=hostile.STRATEGIES)
     words = "--benchmark-json out.json --junitxml out.xml --case-timeout 8 --seed 5".split()
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
-    journal = next(folder.glob("results/*/*.jsonl"))
-    records = [json.loads(line) for line in journal.read_text().splitlines()]
-    return folder, done, records
+    return folder, done, records_of(folder)
 
 
 def launches(records, strategy):
@@ -63,7 +61,7 @@ def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
     """Whatever a worker tells of a measured case, its line is of the form that is read fast."""
     folder, _, records = run
     slow = summaries.watched(monkeypatch)
-    found = levels.summary_of_run(next(folder.glob("results/*/*.jsonl")))
+    found = levels.summary_of_run(journal_of(folder))
     assert {case.strategy for case in found.log_seconds} == set(GOOD)
     measured = [one for one in records if one.get("status") == "measured"]
     assert any("engine" in one["facts"] for one in measured)
@@ -191,8 +189,7 @@ def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
     done = bench(folder, "bench/test_forward.py", "-rs", *SMALL, "--budget", "0.001s")
     assert "2 skipped" in done.stdout
     assert "its --budget spent before it" in done.stdout
-    journal = next(folder.glob("results/*/*.jsonl"))
-    assert '"exit":"cut short"' in journal.read_text().splitlines()[-1]
+    assert records_of(folder)[-1]["exit"] == "cut short"
 
 
 def test_pinned_launches_run_on_those_processors(tmp_path):
@@ -202,8 +199,7 @@ def test_pinned_launches_run_on_those_processors(tmp_path):
     folder = project(tmp_path, ("native",), {"counts": where})
     done = bench(folder, "bench/test_forward.py", *SMALL, "--pin", str(core))
     assert f"failed: OSError: {{{core}}}" in done.stdout
-    journal = next(folder.glob("results/*/*.jsonl"))
-    assert json.loads(journal.read_text().splitlines()[0])["options"]["pin"] == str(core)
+    assert records_of(folder)[0]["options"]["pin"] == str(core)
 
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
@@ -213,8 +209,7 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     assert f"{1 + len(PLANTS)} passed" in done.stdout
     assert "identical code was called different in 0 of 3 comparisons" in done.stdout
     assert not list(folder.glob("results/*/*.jsonl"))
-    (journal,) = folder.glob("results/*/selftest/*.jsonl")
-    header = json.loads(journal.read_text().splitlines()[0])
+    header, *_ = records_of(folder, "selftest")
     assert header["strategies"]["native@+5%"]["planted"]["slower"] == 0.05
     assert "planted" not in header["strategies"]["native"]
     (kept,) = folder.glob("results/*/selftest/trust.json")
@@ -303,8 +298,7 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(tmp_path, kind):
     assert sentence in told[0]
     assert "no inner layer: the first case of make says why" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    (journal,) = folder.glob("results/*/*.jsonl")
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    lines = records_of(folder)
     lost = [one for one in lines if one.get("status") == "no inner layer"]
     assert len({(one["case"]["seq_len"], one["case"]["strategy"]) for one in lost}) == 4
     assert lines[-1]["exit"] == "complete"

@@ -1,6 +1,7 @@
 """`report.py bisect`: among commits that change nothing, one that made a case slow is named."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import pytest
 import report
 from studies.gate import comment_on, slip_into
 from tests.projects import project
-from tests.repositories import commit, git
+from tests.repositories import commit, git, write
+from timelift.case import Case
+from timelift.measure.bisect import Bisection, CommitVerdict
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 
@@ -40,6 +43,35 @@ def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
     assert "% slower than" in said
     assert git(history, "worktree", "list").count("\n") == 1
     assert not git(history, "status", "--porcelain", "--", "strategies")
+
+
+def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_path, monkeypatch):
+    """Its own timelift and bench/ are left out, and the first slow one of many is named."""
+    ours = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": "today"}
+    root = write(tmp_path / "project", ours)
+    for number in range(6):
+        write(root, {"strategies/native.py": f"{number}", "timelift/__init__.py": f"{number}"})
+        commit(root)
+
+    def race(words, cwd, **_):
+        assert (cwd / "bench" / "test_forward.py").read_text() == "today"
+        assert not (cwd / "timelift").exists()
+        (journal := cwd / "results" / "machine" / "against" / "run.jsonl").parent.mkdir(
+            parents=True
+        )
+        journal.write_text((cwd / "strategies" / "native.py").read_text())
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    def judge(journal):
+        return CommitVerdict("bad" if int(journal.read_text()) >= 3 else "good", "as scripted")
+
+    run, said = subprocess.run, []
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, **how: (race if "pytest" in words else run)(words, **how)
+    )
+    asked = Bisection(root, "HEAD~5", "HEAD", Case.from_label(CASE), "3%", judge, said.append)
+    assert asked.run()
+    assert said[-1].startswith(f"first slower commit: {git(root, 'rev-parse', 'HEAD~2').strip()}")
 
 
 def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypatch, capsys):

@@ -1,21 +1,19 @@
-"""The campaign's choices, with launches that are scripted: who plays, in what order, until when."""
+"""The campaign's choices, with launches that are scripted: which rivals play, and until when."""
 
 import pytest
 
 from tests import journals, summaries
 from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
-from timelift.journal import Header, Journal
+from timelift.journal import Facts, Header, Journal, measured
 from timelift.measure import campaign as campaigns
-from timelift.measure.budget import Budget
 from timelift.measure.campaign import Campaign
-from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.catalogue import Strategy, Workload
-from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
-from timelift.measure.grid import Catalogue
+from timelift.measure.campaign_options import Budget, CampaignOptions
+from timelift.measure.catalogue import Catalogue, Strategy, Workload
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchSlot
-from timelift.measure.worker_state import RivalOutcome
+from timelift.measure.progress import CampaignBegun, StageBegun, StillUndecided
+from timelift.measure.worker_state import RivalOutcome, RivalSamples
 from timelift.planted import Plant
 
 SECONDS_A_SETTING = 10.0
@@ -40,6 +38,9 @@ class ScriptedLaunch:
 
     def measure(self, task, watch):
         watch("playing rounds")
+        if task.gauges_memory:
+            self.pool.peaks.append((self.slot.number, task.setting.seq_len))
+            return []
         self.pool.clock.now += SECONDS_A_SETTING
         self.pool.seconds[self.slot.number] = task.round_seconds
         self.pool.played.append(
@@ -52,8 +53,7 @@ class ScriptedLaunch:
         if status is not Status.MEASURED:
             return RivalOutcome(rival, status, "as scripted")
         facts = {"build_seconds": 1.0, "traces": 1}
-        samples = {"seconds_per_call": [1e-3], "calls_per_sample": 2, "facts": facts}
-        return RivalOutcome(rival, status, "", samples)
+        return RivalOutcome(rival, status, "", RivalSamples([1e-3], 2, facts))
 
 
 class ScriptedPool:
@@ -61,9 +61,9 @@ class ScriptedPool:
 
     def __init__(self, clock, script=None):
         self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
-        self.seconds = {}
+        self.seconds, self.peaks = {}, []
 
-    def __call__(self, _plan, wanted):
+    def __call__(self, _options, wanted):
         self.wanted = list(wanted)
         return self
 
@@ -75,6 +75,9 @@ class ScriptedPool:
 
     def open(self, slot: LaunchSlot, _backend):
         return ScriptedLaunch(self, slot)
+
+    def gauge(self, slot, backend, _there):
+        return self.open(slot, backend)
 
     def close(self, slot):
         pass
@@ -115,21 +118,21 @@ class Heard:
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals; what was played, heard and found."""
 
-    def run(referee, script=None, record=lambda *_: None, **plan):
+    def run(referee, script=None, record=lambda *_: None, played=None, **options):
         clock = Clock()
         pool = ScriptedPool(clock, script)
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
         fields = {"fewest": 3, "most": 8, "round_seconds": 0.1, "seed": 1, "limits": Limits(1, 1)}
-        chosen = CampaignOptions(**(fields | plan))
+        chosen = CampaignOptions(**(fields | options))
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
             {"tokens": Workload("tokens", "x.py:make_layer", "t", (3,), (4,), (1,))},
         )
-        found = Campaign(CASES, catalogue, chosen)
+        found = Campaign(CASES, catalogue, chosen, played)
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
-        found.seconds = pool.seconds
+        found.seconds, found.peaks = pool.seconds, pool.peaks
         return pool.played, heard, found
 
     return run
@@ -170,7 +173,7 @@ def test_without_doubt_the_fewest_launches_are_all(play):
     assert not found.cut_short
 
 
-def test_only_who_is_wanted_plays_beyond_the_fewest(play):
+def test_only_wanted_rivals_play_beyond_the_fewest(play):
     """The clear loser is dropped; the others go on until the most."""
     played, heard, _ = play(ScriptedReferee("fast", "close"))
     assert launches(played, "fast") == launches(played, "close") == list(range(1, 9))
@@ -180,17 +183,17 @@ def test_only_who_is_wanted_plays_beyond_the_fewest(play):
     assert set(heard.said[1].undecided) == labels
 
 
-def test_between_looks_nobody_comes_back(play):
-    """The referee is asked at decision points alone: elsewhere its answer would be everybody."""
+def test_between_decision_points_no_rival_comes_back(play):
+    """The referee is asked at decision points alone: elsewhere its answer would be all of them."""
 
-    class AsksEverybodyBack(ScriptedReferee):
+    class WantsAllBack(ScriptedReferee):
         def to_play(self):
             last = max(line.launch for line in self.lines)
             if last not in self.decision_points:
                 self.wanted = NAMES
             return super().to_play()
 
-    played, _, _ = play(AsksEverybodyBack("fast", "close"))
+    played, _, _ = play(WantsAllBack("fast", "close"))
     assert launches(played, "slow") == [1, 2, 3]
     assert launches(played, "close") == list(range(1, 9))
 
@@ -207,8 +210,8 @@ def test_a_verdict_ends_a_setting(play):
     assert launches(played, "fast") == [1, 2, 3, 4, 5]
 
 
-def test_a_fixed_number_of_launches_asks_nobody(play):
-    """Fewest and most are one number, and it is not a look."""
+def test_a_fixed_number_of_launches_asks_no_referee(play):
+    """Fewest and most are one number, and it is no decision point."""
     played, _, _ = play(ScriptedReferee(*NAMES), fewest=4, most=4)
     assert launches(played, "slow") == [1, 2, 3, 4]
 
@@ -235,7 +238,7 @@ def test_launches_of_a_group_play_the_same_settings(play):
     assert fourth == fifth
 
 
-def test_who_failed_plays_no_more_and_the_others_do(play):
+def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
     """A crash in the first launch is one outcome, not three."""
     played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED})
     assert launches(played, "slow") == [1]
@@ -271,45 +274,26 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     assert all(one.at_most for one in heard.shown if one.launch == 5)
 
 
-def test_launches_are_alone_while_their_first_calls_are_facts():
-    """Three of them, however many are asked for; where two sides suffer alike, one."""
-    limits = Limits(1, 1)
-    points = (3, 5, 8, 12)
-    assert list(CampaignOptions(3, 5, 0.1, 1, limits).groups(points)) == [
-        (1,),
-        (2,),
-        (3,),
-        (4, 5),
-    ]
-    assert list(CampaignOptions(2, 5, 0.1, 1, limits).groups(points)) == [
-        (1,),
-        (2,),
-        (3,),
-        (4, 5),
-    ]
-    assert list(CampaignOptions(12, 12, 0.1, 1, limits).groups(points))[2:4] == [
-        (3,),
-        (4, 5),
-    ]
-    raced = CampaignOptions(3, 5, 0.1, 1, limits, two_sided=True)
-    assert list(raced.groups(points)) == [(1,), (2, 3), (4, 5)]
+def test_peak_memory_is_read_once_in_every_setting(play):
+    """After launch 1."""
+    _, _, found = play(ScriptedReferee(*NAMES), gauges_memory=True)
+    assert sorted(found.peaks) == [(1, 4), (1, 8)]
 
 
-@pytest.mark.parametrize(
-    ("most", "groups"),
-    [
-        (1, [(1,)]),
-        (2, [(1,), (2,)]),
-        (3, [(1,), (2, 3)]),
-        (4, [(1,), (2, 3), (4,)]),
-        (8, [(1,), (2, 3), (4, 5), (6, 7), (8,)]),
-        (10, [(1,), (2, 3), (4, 5), (6, 7), (8,), (9, 10)]),
-    ],
-)
-def test_launches_come_in_pairs_that_end_at_a_look(most, groups):
-    """The first alone, and no pair straddles a look."""
-    plan = CampaignOptions(1, most, 0.1, 1, Limits(1, 1))
-    assert list(plan.groups((3, 5, 8, 12))) == groups
+def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):
+    """Of one setting it was read before, of the other it was not, and none is read twice."""
+    before = {
+        (1, case.setting): [
+            measured(
+                one, 1, 3, [1e-3], 2, Facts(peak_bytes=9 if one.setting.seq_len == 4 else None)
+            )
+            for one in CASES
+            if one.setting == case.setting
+        ]
+        for case in CASES
+    }
+    _, _, found = play(ScriptedReferee(*NAMES), played=before, gauges_memory=True)
+    assert found.peaks == [(2, 8)]
 
 
 def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
@@ -321,13 +305,13 @@ def test_a_plant_in_one_launch_of_four_is_in_one_of_four():
 
 
 def test_only_launches_in_which_something_is_left_are_started():
-    """A run that goes on imports the backend for nobody in vain."""
+    """A run that goes on imports no backend in vain."""
     settings = list(dict.fromkeys(case.setting for case in CASES))
-    plan = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
+    options = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}
-        return set(Campaign(CASES, Catalogue({}, {}), plan, past)._first())
+        return set(Campaign(CASES, Catalogue({}, {}), options, past)._first())
 
     assert first() == {(1, Backend.TENSORFLOW), (2, Backend.TENSORFLOW)}
     assert first(1) == {(2, Backend.TENSORFLOW)}

@@ -18,7 +18,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.scaling import scaling_of
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.measure.options import KNOBS, OPTIONS
+from timelift.measure.options import OPTIONS
 from timelift.present import scaling_table
 from timelift.present.command_lines import to_measure
 
@@ -292,8 +292,8 @@ def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
     """A command that is printed can be pasted."""
-    assert {option.field: option.flag for option in OPTIONS} == dict(case.OPTIONS)
-    flags = {option.flag for option in (*OPTIONS, *KNOBS)}
+    assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.OPTIONS)
+    flags = {option.flag for option in OPTIONS}
     assert {"--strategies", "--precision", "--budget", "--layer-file", "--features"} <= flags
 
 

@@ -1,12 +1,10 @@
 """What a framework says is kept word for word, without the codes that colour it."""
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.projects import SMALL, bench, project
+from tests.projects import SMALL, bench, project, records_of
 from timelift.errors import one_line
 from timelift.escape import without_codes
 
@@ -28,9 +26,8 @@ def test_a_strategys_colours_reach_neither_the_journal_nor_pytests_failures(tmp_
     """Its words do: of an exception, of what was printed last, of a refusal."""
     folder = project(tmp_path, ("native",), COLOURFUL)
     done = bench(folder, "bench/test_forward.py", "-rs", *SMALL, "--launches", "1")
-    (journal,) = folder.glob("results/*/*.jsonl")
-    lines = [json.loads(line) for line in journal.read_text().splitlines()]
-    reasons = {one["case"]["strategy"]: one.get("reason", "") for one in lines if "case" in one}
+    lines = [one for one in records_of(folder) if "case" in one]
+    reasons = {one["case"]["strategy"]: one.get("reason", "") for one in lines}
     assert reasons["raises"] == "ValueError: too red"
     assert reasons["prints"].endswith("while building: last words")
     assert reasons["refuses_all"] == "it never lifts."

@@ -10,6 +10,7 @@ from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
 from timelift.analyse.changes.two_runs import Decision
 from timelift.analyse.runs import results
+from timelift.journal import find
 from timelift.present.command_lines import to_decide
 
 GOLDEN = """\
@@ -249,6 +250,6 @@ def test_a_run_is_found_by_its_machine_and_by_its_baseline_s_name(tmp_path):
     base = stored(kept / "main.jsonl", 1, sizes=1, launches=1, started=late)
     lone = stored(other / "lone.jsonl", 1, sizes=1, launches=1, started=late)
     words = ["latest", "my-machine", "main", "other", "aaaa1111", "baselines/../main"]
-    assert results.find(tmp_path, words[:5]) == [run, run, base, lone, run]
+    assert find(tmp_path, words[:5]) == [run, run, base, lone, run]
     with pytest.raises(results.UserError):
-        results.find(tmp_path, words[5:])
+        find(tmp_path, words[5:])

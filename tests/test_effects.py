@@ -130,7 +130,7 @@ def variances(fitted):
 
 @pytest.mark.parametrize("burst", [0.0, 0.5])
 def test_rivals_that_sit_out_make_the_others_no_less_sure(burst):
-    """A pair that played every round is known as well as if nobody else had been there."""
+    """A pair that played every round is known as well as if it had been alone."""
     scenario = noise.Scenario("rounds alone", launch_sd=0.0, burst=burst)
     times = sitting_out(scenario)
     fitted = variances(effects.all_pairs(times).effect[..., 0])

@@ -7,7 +7,7 @@ import pytest
 from timelift.case import AXES, Case, Gradients, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure import grid, options
-from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.catalogue import Catalogue, Strategy, Workload
 
 
 def catalogue():
@@ -17,7 +17,7 @@ def catalogue():
         "small": Workload("small", "f", "Small", (3,), (5, 10), (1, 2), default=True),
         "large": Workload("large", "f", "Large", (3,), (50,), (9,), default=False),
     }
-    return grid.Catalogue(strategies, workloads)
+    return Catalogue(strategies, workloads)
 
 
 def cases(asked=None, compares="", sizes="all", **question):

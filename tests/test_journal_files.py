@@ -14,8 +14,8 @@ from timelift import journal
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Facts, Header
-from timelift.measure import resume
+from timelift.journal import Facts, Header, find
+from timelift.measure.header import open_past
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
 HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
@@ -55,7 +55,7 @@ def test_what_the_user_types_finds_its_run(
     root: Path, words: list[str], expected: list[str]
 ) -> None:
     """Nothing, latest, a folder, a file, a name, a commit or its beginning."""
-    found = results.find(root, [word.format(root=root) for word in words])
+    found = find(root, [word.format(root=root) for word in words])
     assert [path.stem for path in found] == expected
 
 
@@ -66,8 +66,8 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> No
     late = journals.header(started="2026-02-01T00:00:00+00:00")
     journals.write(twins / "twins.jsonl", late)
     (root / "gone").symlink_to(root / "nowhere")
-    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
-    assert [path.stem for path in results.find(root, [str(twins)])] == ["twins"]
+    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in find(root, [str(twins)])] == ["twins"]
     assert journal.runs_under(root / "gone") == []
 
 
@@ -79,35 +79,35 @@ def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str)
         journals.write(path, header | {"planned": [], "asked": {}})
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert [resume.open_past(root, word).path] == results.find(root, [word])
+    assert [open_past(root, word).path] == find(root, [word])
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
     """Neither to read nor to go on with."""
-    for find in (results.find, resume.open_past):
+    for seek in (find, open_past):
         with pytest.raises(UserError, match=r"expected a run"):
-            find(root, "x" * 5000 if find is resume.open_past else ["x" * 5000])
+            seek(root, "x" * 5000 if seek is open_past else ["x" * 5000])
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
 def test_a_run_that_cannot_say_when_it_began_is_never_the_latest(root: Path, started: Any) -> None:
     """Nor does it end in a traceback."""
     journals.write(root / "a/zzz.jsonl", journals.header(started=started))
-    assert [path.stem for path in results.find(root)] == ["20260101T000000Z_aaaa111"]
+    assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
 
 
 @pytest.mark.parametrize("word", ["bb", "aaaa112", "20260105T000000Z_bbbb22", "nowhere.jsonl"])
 def test_an_unknown_run_is_refused_with_the_nearest_names(root: Path, word: str) -> None:
     """Too short a commit is unknown, too."""
     with pytest.raises(UserError, match="20260105T000000Z_bbbb222"):
-        results.find(root, [word])
+        find(root, [word])
 
 
 @pytest.mark.parametrize("words", [[], ["latest"], ["abcd"]])
 def test_no_run_at_all_is_a_sentence(tmp_path: Path, words: list[str]) -> None:
     """An empty folder of results."""
     with pytest.raises(UserError, match=r"found none|holds no run"):
-        results.find(tmp_path, words)
+        find(tmp_path, words)
 
 
 def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
@@ -118,7 +118,7 @@ def test_the_latest_run_is_refused_where_a_later_timelift_wrote_it(tmp_path):
     journals.write(folder / "old.jsonl", old, journals.line(journals.case()), journals.END)
     new = {"kind": "run", "schema": 2, "started": "2026-02-01T00:00:00+00:00"}
     (folder / "new.jsonl").write_text(json.dumps(new) + "\n")
-    (found,) = results.find(tmp_path / "results")
+    (found,) = find(tmp_path / "results")
     assert found.name == "new.jsonl"
     with pytest.raises(UserError, match="expected journal schema 1, received 2"):
         results.load(found)
@@ -140,7 +140,7 @@ def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
 def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
     """Each line tells how many they are, as `--resume` counts them."""
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
-    played = resume.open_past(tmp_path, str(path)).played
+    played = open_past(tmp_path, str(path)).played
     assert len(played) == 2 * len({case.setting for case in RIVALS})
     assert {one.rivals for lines in played.values() for one in lines} == {3}
     assert set(Counter(map(len, played.values()))) == {3}
@@ -151,7 +151,7 @@ def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_pa
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
-    past = resume.open_past(tmp_path, str(path))
+    past = open_past(tmp_path, str(path))
     assert past.kept_bytes == len(b"".join(lines[:-3]))
     again = journals.go_on(path, journals.END)
     assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]

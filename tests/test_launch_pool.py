@@ -3,12 +3,12 @@
 import pytest
 
 from timelift.case import Backend
-from timelift.measure import launch_pool as fleets
+from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchPool
 
-PLAN = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
+OPTIONS = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 WANTED = [(1, Backend.JAX), (2, Backend.JAX), (9, Backend.JAX)]
 
 
@@ -40,21 +40,21 @@ def launch(monkeypatch):
     """Stands in for the processes."""
     monkeypatch.setattr(ScriptedLaunch, "made", [])
     monkeypatch.setattr(ScriptedLaunch, "signal", None)
-    monkeypatch.setattr(fleets, "Launch", ScriptedLaunch)
+    monkeypatch.setattr(launch_pool, "Launch", ScriptedLaunch)
     return ScriptedLaunch
 
 
 def test_the_first_launches_start_together_and_all_end(launch):
     """One process for each number and backend among the first three."""
-    with LaunchPool(PLAN, WANTED):
+    with LaunchPool(OPTIONS, WANTED):
         assert [one.backend for one in launch.made] == [Backend.JAX] * 2
         assert not any(one.stopped or one.hurries for one in launch.made)
     assert all(one.stopped for one in launch.made)
 
 
 def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):
-    """Nobody imports for a run that is to end."""
-    pool = LaunchPool(PLAN, WANTED)
+    """No process imports for a run that is to end."""
+    pool = LaunchPool(OPTIONS, WANTED)
     monkeypatch.setattr(launch, "signal", staticmethod(pool.hurry))
     with pool:
         assert all(one.hurries for one in launch.made)

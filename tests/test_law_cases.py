@@ -8,7 +8,7 @@ import pytest
 from tests import engines
 from tests.law_cases import CASES, SEED, STEP, TIME
 from timelift.case import Backend, Phase, Status
-from timelift.measure.backends import why_not
+from timelift.measure.machine import why_not_installed
 from timelift.worker import law
 from timelift.worker.setting_under_test import LAW_STEPS
 
@@ -27,7 +27,7 @@ TRIED = {Backend.TENSORFLOW: tuple(CASES), Backend.JAX: ELSEWHERE, Backend.TORCH
 @functools.cache
 def found(backend):
     """What becomes of the cases on a backend, in one process of its own."""
-    if reason := why_not(backend):
+    if reason := why_not_installed(backend):
         pytest.skip(reason)
     script = (
         "import json\nfrom tests.law_cases import held\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import projects
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure.launch import Launch, Limits
@@ -69,7 +69,7 @@ def readings(files, launch, setting):
     )
     outcomes = launch.measure(task)
     assert {one.status for one in outcomes} == {Status.MEASURED}, outcomes
-    return {one.rival.name: one.samples["facts"].get("peak_bytes") for one in outcomes}
+    return {one.rival.name: one.samples.facts.get("peak_bytes") for one in outcomes}
 
 
 @pytest.mark.parametrize("backend", list(Backend))

@@ -1,15 +1,17 @@
-"""The knobs: what their words mean, and that a wrong one is a sentence."""
+"""The options that are no axes: what their words mean, and that a wrong one is a sentence."""
 
 import os
 import re
 
 import pytest
 
+from tests.repositories import strategy, workload, write
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.options import KNOBS, Launches
+from timelift.measure.options import OPTIONS, OTHER_OPTIONS, Launches
+from timelift.measure.session import Session
 
-BY_NAME = {knob.name: knob for knob in KNOBS}
+BY_NAME = {option.name: option for option in OTHER_OPTIONS}
 CORES = sorted(os.sched_getaffinity(0))
 
 
@@ -76,11 +78,11 @@ def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
         BY_NAME[name].value(word)
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.name)
-def test_every_knob_has_a_default_that_it_can_read(knob):
+@pytest.mark.parametrize("option", OTHER_OPTIONS, ids=lambda one: one.name)
+def test_every_option_has_a_default_that_it_can_read(option):
     """And a help text that says it."""
-    knob.value("")
-    assert knob.default or knob.otherwise in knob.full_help
+    option.value("")
+    assert option.default or option.otherwise in option.full_help
 
 
 @pytest.mark.parametrize("word", ["-3", "0", "many"])
@@ -99,3 +101,12 @@ def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypat
     sentence = "--pin: this system holds no process to some processors; leave it out"
     with pytest.raises(UserError, match=re.escape(sentence)):
         BY_NAME["pin"].value("0")
+
+
+def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
+    """As Windows; reading works there."""
+    write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
+    session = Session(tmp_path, {option.name: "" for option in OPTIONS})
+    monkeypatch.delattr(os, "fork")
+    with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
+        session.measure([], None, None, 0)

@@ -6,9 +6,9 @@ import report
 from tests import journals
 from tests.stored import stored
 from timelift.errors import UserError, read_share
-from timelift.measure.options import KNOBS
+from timelift.measure.options import OPTIONS
 
-PERCENTAGES = [knob for knob in KNOBS if knob.default.endswith("%")]
+PERCENTAGES = [one for one in OPTIONS if one.default.endswith("%")]
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def runs(tmp_path, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize("knob", PERCENTAGES, ids=lambda knob: knob.name)
-def test_pytest_reads_both_spellings_alike(knob):
-    """Every knob that is a percentage."""
-    assert knob.value("7%") == knob.value("0.07") == knob.value("7 %") == pytest.approx(0.07)
+@pytest.mark.parametrize("option", PERCENTAGES, ids=lambda one: one.name)
+def test_pytest_reads_both_spellings_alike(option):
+    """Every option that is a percentage."""
+    assert option.value("7%") == option.value("0.07") == option.value("7 %") == pytest.approx(0.07)
 
 
 @pytest.mark.parametrize(("three", "fifty"), [("3%", "50%"), ("0.03", "0.5")])
@@ -66,4 +66,4 @@ def test_a_bare_number_from_one_on_is_refused(word, instead):
     with pytest.raises(UserError, match=f"write it like {instead}, which are the same"):
         read_share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):
-        next(knob for knob in KNOBS if knob.name == "gate_memory").value(word)
+        next(one for one in OPTIONS if one.name == "gate_memory").value(word)

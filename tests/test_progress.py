@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from timelift.measure.events import CampaignBegun, StageBegun, StillUndecided
-from timelift.measure.progress import Progress
-from timelift.measure.progress_state import ProgressState
-from timelift.measure.progress_words import begun, still_undecided
+from timelift.measure.display import CampaignDisplay
+from timelift.measure.progress import CampaignBegun, ProgressState, StageBegun, StillUndecided
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,14 +49,14 @@ def undecided(*names):
 def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
     """And absent where it is not known."""
     stream = io.StringIO()
-    Progress(stream).show(stage(seconds=seconds, at_most=at_most))
+    CampaignDisplay(stream).show(stage(seconds=seconds, at_most=at_most))
     assert stream.getvalue() == f"timelift: launch 2: {SETTING}: warming up native{words}"
 
 
 def test_a_log_is_not_flooded():
     """Elsewhere than on a terminal a stage is a line, and only now and then."""
     stream = io.StringIO()
-    progress = Progress(stream)
+    progress = CampaignDisplay(stream)
     for _ in range(5):
         progress.show(stage())
     progress.show(undecided("a"))
@@ -83,14 +81,14 @@ def test_a_log_is_not_flooded():
 )
 def test_what_is_going_to_happen_is_one_line(event, words):
     """Launches beyond the fewest and the budget are named where there are any."""
-    assert begun(event) == words
+    assert event.words == words
 
 
 def test_three_undecided_settings_are_named_and_the_rest_is_counted():
     """A run may have hundreds."""
     start = "undecided after 3 launches: "
-    assert still_undecided(undecided("a", "b", "c")) == start + "3 of 8 settings (a, b, c)"
-    assert still_undecided(undecided(*"abcde")) == start + "5 of 8 settings (a, b, c and 2 more)"
+    assert undecided("a", "b", "c").words == start + "3 of 8 settings (a, b, c)"
+    assert undecided(*"abcde").words == start + "5 of 8 settings (a, b, c and 2 more)"
 
 
 @pytest.fixture
@@ -110,7 +108,7 @@ def plain(written):
 
 def last_drawn(stream, *events):
     """The lines of the display after these were shown and one stage."""
-    progress = Progress(stream)
+    progress = CampaignDisplay(stream)
     for event in events:
         progress.show(event)
     start = len(stream.getvalue())
@@ -130,7 +128,7 @@ def test_a_terminal_shows_launch_setting_stage_time_and_what_is_undecided(termin
 
 def test_what_stays_is_printed_above_the_display(terminal):
     """Whole, however long."""
-    progress = Progress(terminal)
+    progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=1))
     progress.say("x" * 300)
     assert f"timelift: {'x' * 300}\n" in plain(terminal.getvalue())
@@ -148,7 +146,7 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch
 
 def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
     """As many lines are taken away as were drawn, and the cursor is there all the time."""
-    progress = Progress(terminal)
+    progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=1))
     hidden, shown = (terminal.getvalue().rfind(f"\x1b[?25{end}") for end in "lh")
     assert shown > hidden
@@ -175,7 +173,7 @@ def test_a_dumb_terminal_has_plain_lines(monkeypatch):
     """As a file has."""
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
-    Progress(stream).show(stage(1, "x", "y", 1))
+    CampaignDisplay(stream).show(stage(1, "x", "y", 1))
     assert stream.getvalue() == "timelift: launch 1: x: y, about 1 s left\n"
 
 
@@ -196,7 +194,7 @@ def test_the_bar_counts_launches_of_settings():
 
 def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
     """A campaign that has not said how much there is has no numbers to count to."""
-    progress = Progress(terminal)
+    progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=math.inf))
     assert plain(terminal.getvalue()).splitlines() == [
         "launch 2 · setting 1",
@@ -207,7 +205,7 @@ def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
 
 def test_names_cannot_move_the_cursor(terminal):
     """A file may have any name."""
-    progress = Progress(terminal)
+    progress = CampaignDisplay(terminal)
     progress.show(stage(setting="\x1b]0;evil\x07-T1", doing="build\x1b[2J"))
     progress.say("\x1b[2J")
     assert "\x1b]" not in terminal.getvalue()

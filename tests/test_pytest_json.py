@@ -1,4 +1,4 @@
-"""pytest-benchmark's JSON, this project's and anyone's, becomes a run of one launch."""
+"""pytest-benchmark's JSON, this project's and others', becomes a run of one launch."""
 
 import json
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_this_projects_pytest_benchmark_json_gives_its_cases_and_facts(path: Pat
         ),
     ],
 )
-def test_somebody_elses_benchmark_becomes_a_case(
+def test_a_benchmark_of_another_project_becomes_a_case(
     path: Path, changes: dict[str, Any], expected: tuple[str, str, int, int]
 ) -> None:
     """Workload, strategy, length and batch by the names of group, test and parameters."""

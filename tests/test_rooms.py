@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from timelift.analyse.choose.question import Basis, Doubt
-from timelift.analyse.gate.sides import Quantity
+from timelift.analyse.gate.outcomes import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
 from timelift.present import choice, conditions, gate_words, recommended
@@ -24,7 +24,7 @@ _WRITERS = {"write_text", "write_bytes", "mkdir", "unlink", "touch", "rmtree"}
 
 #: Modules of analyse/ with sentences, each with why.
 SAYS = {
-    "runs.records": "what is wrong with a file is told where the file is read",
+    "runs.measurement": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
     "changes.history": "what is left out of a history is told where its files are read",
@@ -35,8 +35,7 @@ WRITES: dict[str, str] = {}
 #: What present/ takes from analyse/ beside types and constants: it reads a run, and finds nothing.
 READERS = {
     "fact": "a fact as the launches of a case tell it",
-    "fact_of": "a fact as one launch tells it",
-    "identity": "what a backend told of its device",
+    "device_of": "what a backend told of its device",
     "declared": "what strategies declare in the header",
     "without_size": "a setting without one of its sizes, a key to group by",
     "frame": "the rounds of a run as rows",
@@ -212,7 +211,7 @@ def test_a_wrong_module_of_each_kind_is_found(check, text):
         (sentences, "key = f'{backend} {device}'"),
         (writes, "open('file', 'rb').read()"),
         (decides, "from timelift.analyse.stats.ranking import CONFIDENCE, Ranking"),
-        (decides, "from timelift.analyse.runs.records import fact"),
+        (decides, "from timelift.analyse.runs.measurement import fact"),
         (decides, "_WORDS = {Verdict.FASTER: 'faster'}"),
     ],
 )

@@ -174,7 +174,7 @@ def test_a_device_that_is_always_held_down_ends_without_a_figure():
     assert "clocks were held down" in made.why_lost
 
 
-def test_a_sample_is_primed_by_calls_that_nobody_times():
+def test_a_sample_is_primed_by_untimed_calls():
     """Every rival comes to its sample cold; what that costs is not in it."""
     clock, heat = ScriptedClock(), {"a": 0, "b": 0}
 

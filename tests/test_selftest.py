@@ -6,9 +6,8 @@ import pytest
 
 from tests import journals
 from timelift.case import Case
-from timelift.measure import selftest
-from timelift.measure.catalogue import strategies
-from timelift.measure.grid import Catalogue
+from timelift.measure import grid as grids
+from timelift.measure.catalogue import Catalogue, strategies
 from timelift.planted import MARK, PLANTS
 
 ROOT = Path(__file__).parent.parent
@@ -20,7 +19,7 @@ def planted(tmp_path):
     """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
     catalogue = Catalogue(strategies(ROOT / "strategies"), {})
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
-    return list(selftest.cases(grid, catalogue, tmp_path)), catalogue
+    return list(grids.selftest_cases(grid, catalogue, tmp_path)), catalogue
 
 
 def test_every_setting_has_one_strategy_and_all_its_twins(planted):
@@ -38,7 +37,7 @@ def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(plan
     """Whatever stands before it: else two strategies and all their twins would race at once."""
     cases, catalogue = planted
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
-    again = list(selftest.cases(grid[2:], catalogue, tmp_path))
+    again = list(grids.selftest_cases(grid[2:], catalogue, tmp_path))
     assert set(again) < set(cases)
 
 
@@ -57,7 +56,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
     twin = f"native{MARK}one_in_4"
-    assert catalogue.described(twin).planted == {
+    assert catalogue.entry(twin).planted == {
         "of": "native",
         "slower": 0.1,
         "one_launch_in": 4,
@@ -70,13 +69,13 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
 
     assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
     assert told(f"native{MARK}first_call")["first_call_seconds"] > 0
-    assert not catalogue.described("native").is_twin
+    assert not catalogue.entry("native").is_twin
     assert told("native") == told(f"native{MARK}copy") == {}
 
 
 def test_what_a_self_test_measures_by_default_exists():
     """Its axes are values that the options take."""
     known = strategies(ROOT / "strategies")
-    assert set(selftest.AXES["strategies"].split(",")) <= set(known)
-    for name in selftest.AXES["workloads"].split(","):
+    assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
+    for name in grids.SELFTEST_AXES["workloads"].split(","):
         assert (ROOT / "workloads" / f"{name}.py").exists()

@@ -10,15 +10,20 @@ import pytest
 from scipy import special
 
 from studies import ladder, noise
-from tests.simulated import LOUD, plain, run
+from tests import journals
+from tests.simulated import LOUD, QUIET, plain, run
 from timelift.analyse.stats import stopping
 from timelift.analyse.stats.stopping import (
     DIFFERENT_LEVELS,
     LOOKS,
     SAME_LEVELS,
+    Referee,
     settled,
     unsettled,
 )
+from timelift.case import Case, Status
+from timelift.journal import CaseInLaunch, case_in_launch_from
+from timelift.planted import MARK, PLANTS
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,36 +68,30 @@ def test_the_same_level_at_every_look_would_spend_more():
     assert crossing((0.05,) * 4, 2)[-1] > 0.1
 
 
-def test_a_clear_order_is_settled_at_the_first_look():
-    """Nothing is left to play."""
-    assert playing(run([1, 1.5, 3], LOOKS[0], sizes=3)) == {}
+TWO = ["rival0", "rival1"]
 
 
-def test_a_loud_machine_plays_on_until_the_last_look():
-    """Rivals too close for the noise need launches, up to the last look and no further."""
-    everyone = {1: ["rival0", "rival1"], 2: ["rival0", "rival1"], 3: ["rival0", "rival1"]}
-    for launches in LOOKS[:-1]:
-        assert playing(run([1, 1], launches, sizes=3, scenario=LOUD)) == everyone
-    assert playing(run([1, 1], LOOKS[-1], sizes=3, scenario=LOUD)) == {}
-
-
-def test_a_clear_loser_is_not_played_on():
-    """The rivals in doubt and the fastest are."""
-    mixed = run([1, 1, 40], LOOKS[1], sizes=3, scenario=LOUD)
-    assert playing(mixed) == {size: ["rival0", "rival1"] for size in (1, 2, 3)}
-
-
-def test_who_of_the_losers_is_worse_needs_no_launch():
-    """Only the comparisons with the fastest are asked for."""
-    assert playing(run([1, 40, 40], LOOKS[1], sizes=3, scenario=LOUD)) == {}
-
-
-@pytest.mark.parametrize("launches", [1, 2, 4, 6, 11])
-def test_between_looks_every_rival_plays_on(launches):
-    """However clear things are: what is not looked at costs no error."""
-    assert playing(run([1, 9], launches, sizes=3)) == {
-        size: ["rival0", "rival1"] for size in (1, 2, 3)
-    }
+@pytest.mark.parametrize(
+    ("costs", "launches", "noise", "rivals"),
+    [
+        pytest.param([1, 1.5, 3], [LOOKS[0]], QUIET, [], id="a clear order"),
+        pytest.param([1, 1], LOOKS[:-1], LOUD, TWO, id="too close for the noise"),
+        pytest.param([1, 1], [LOOKS[-1]], LOUD, [], id="no further than the last look"),
+        pytest.param([1, 1, 40], [LOOKS[1]], LOUD, TWO, id="but for a clear loser"),
+        pytest.param([1, 40, 40], [LOOKS[1]], LOUD, [], id="whichever loser is worse"),
+        pytest.param([1, 9], [1, 2, 4, 6, 11], QUIET, TWO, id="all between looks"),
+        pytest.param([1], [2], QUIET, ["rival0"], id="a lone rival before the first look"),
+        pytest.param([1], [LOOKS[0]], QUIET, [], id="a lone rival after it"),
+    ],
+)
+def test_those_play_on_that_another_launch_could_teach_something_about(
+    costs, launches, noise, rivals
+):
+    """The fastest and what is in doubt beside it, at looks; between them all, at no error."""
+    for number in launches:
+        found = playing(run(costs, number, sizes=3, scenario=noise))
+        assert found == (dict.fromkeys((1, 2, 3), rivals) if rivals else {})
+    assert unsettled([]) == {}
 
 
 def test_settings_are_judged_one_by_one():
@@ -107,42 +106,33 @@ def test_settings_are_judged_one_by_one():
     assert list(unsettled([*rest, *louder])) == [loud]
 
 
-def test_a_lone_rival_needs_no_look_beyond_the_first():
-    """There is nothing to compare it with."""
-    assert playing(run([1], 2, sizes=3)) == {1: ["rival0"], 2: ["rival0"], 3: ["rival0"]}
-    assert playing(run([1], LOOKS[0], sizes=3)) == {}
-    assert unsettled([]) == {}
+@pytest.mark.parametrize(
+    ("effects", "precision", "done"),
+    [
+        pytest.param([0.08, 0.1, 0.12], None, False, id="a bare p under 5 %"),
+        pytest.param([0.0999, 0.1, 0.1001], None, True, id="a p that the look may spend"),
+        pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
+        pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
+        pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
+        pytest.param([0.7, 0.7], None, False, id="nor two launches"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.02, True, id="known to 2 %"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], 0.001, False, id="not to 0.1 %"),
+        pytest.param([0.013, 0.018, 0.023, 0.016, 0.02], None, False, id="no precision asked for"),
+        pytest.param([0.5], 0.02, False, id="one launch"),
+        pytest.param([0.5, 0.5], 0.02, False, id="before the first look"),
+    ],
+)
+def test_a_comparison_is_settled_by_what_its_look_may_spend_or_by_precision(
+    effects, precision, done
+):
+    """Whatever the verdict where it is known closely; a clear loser at the level of one look."""
+    assert settled(plain([effects]), np.array([0]), precision=precision).tolist() == [done]
 
 
-def test_bare_significance_settles_nothing():
-    """A p under 5 % at the third launch is not under what that look may spend."""
-    tentative = plain([[0.08, 0.1, 0.12]])
-    (found,) = stopping.verdicts.compare(tentative)
+def test_the_p_that_settles_nothing_is_under_five_per_cent():
+    """At the third launch that look may spend far less."""
+    (found,) = stopping.verdicts.compare(plain([[0.08, 0.1, 0.12]]))
     assert found.p < 0.05
-    assert not settled(tentative, np.array([0]), precision=None)[0]
-    assert settled(plain([[0.0999, 0.1, 0.1001]]), np.array([0]), precision=None)[0]
-
-
-def test_a_clear_loser_needs_no_such_care():
-    """Twice as slow at the third launch is enough; 40 % as surely known is not, nor one launch."""
-    for effect, done in ((0.7, True), (0.34, False)):
-        shown = plain([[effect * 0.9, effect, effect * 1.1]])
-        assert settled(shown, np.array([0]), precision=None)[0] is np.bool_(done)
-    assert not settled(plain([[0.1, 0.7, 1.9]]), np.array([0]), precision=None)[0]
-    assert not settled(plain([[0.7, 0.7]]), np.array([0]), precision=None)[0]
-
-
-def test_a_narrow_interval_settles_whatever_it_says():
-    """At 2 % precision a difference known to 1 % is done; at 0.1 % it is not."""
-    straddling = plain([[0.013, 0.018, 0.023, 0.016, 0.02]])
-    for precision, done in ((0.02, True), (0.001, False), (None, False)):
-        assert settled(straddling, np.array([0]), precision=precision)[0] is np.bool_(done)
-
-
-@pytest.mark.parametrize("launches", [1, 2])
-def test_before_the_first_look_nothing_is_settled(launches):
-    """Not even a huge difference known to the last digit."""
-    assert not settled(plain([[0.5] * launches]), np.array([0]))[0]
 
 
 def naive(times):
@@ -181,3 +171,76 @@ def test_importing_it_needs_neither_scipy_nor_pandas():
         [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+# The referee --------------------------------------------------------------------------------------
+
+TWINS = [f"native{MARK}{plant.word}" for plant in PLANTS]
+
+
+def referee_of(costs, launches, spread=0.003, **how):
+    """A referee that has read so many launches of these rivals, by name."""
+    referee, noise = Referee(**how), np.random.default_rng(11)
+    for launch in range(1, launches + 1):
+        for name, cost in costs.items():
+            moved = cost * np.exp(noise.normal(0, spread) + noise.normal(0, 0.01, 20))
+            line = journals.line(journals.case(name), launch, (1e-3 * moved).tolist())
+            referee.take(case_in_launch_from(line, []))
+    return referee
+
+
+def names(cases):
+    """The strategies of some cases."""
+    return {case.strategy for case in cases}
+
+
+def test_a_clear_run_needs_no_more_launches():
+    """All is known at the first look."""
+    assert referee_of({"a": 1, "b": 1.5}, LOOKS[0]).to_play() == frozenset()
+
+
+def test_rivals_that_cannot_be_told_apart_play_on_and_clear_losers_do_not():
+    """The fastest and the one beside it."""
+    loud = referee_of({"a": 1, "b": 1.0, "c": 60}, LOOKS[0], spread=0.08)
+    assert names(loud.to_play()) == {"a", "b"}
+
+
+@pytest.mark.parametrize(("precision", "more"), [(0.2, False), (0.002, True)])
+def test_the_precision_asked_for_decides(precision, more):
+    """A difference of 3 % known to about 2 %: enough for 20 %, not for 0.2 %."""
+    seen = referee_of({"a": 1, "b": 1.03}, LOOKS[0], spread=0.01, precision=precision)
+    assert bool(seen.to_play()) is more
+
+
+def test_what_was_not_measured_teaches_nothing():
+    """A refusal is no reason to play on, and no reason to stop the others."""
+    referee = referee_of({"a": 1, "b": 1.5}, LOOKS[0])
+    referee.take(CaseInLaunch(case=journals.case("c"), launch=1, status=Status.REFUSED))
+    referee.take(CaseInLaunch(case=journals.case("d"), launch=1))
+    assert referee.to_play() == frozenset()
+    assert names(one.case for one in referee.measurements()) == {"a", "b", "c"}
+
+
+def test_in_a_self_test_twins_are_compared_with_their_strategy():
+    """A faster twin must not draw all launches to itself, as the fastest rival would."""
+    costs = {"native": 1.0, "native@-5%": 0.5, "native@copy": 1.0}
+    playing = referee_of(costs, LOOKS[0], spread=0.03, planted=True).to_play()
+    assert names(playing) >= {"native", "native@copy"}
+    usual = referee_of(costs, LOOKS[0], spread=0.03).to_play()
+    assert "native@copy" not in names(usual)
+
+
+def test_a_twin_that_is_slow_in_some_launches_plays_along_and_teaches_nothing():
+    """It is never the reason for another launch, and never left out of one."""
+    costs = {"native": 1.0, "native@copy": 1.0, "native@one_in_4": 1.0}
+    open_ones = referee_of(costs, LOOKS[0], spread=0.05, planted=True).to_play()
+    assert names(open_ones) == set(costs)
+    done = referee_of({"native": 1.0, "native@one_in_4": 9.0}, LOOKS[0], planted=True).to_play()
+    assert done == frozenset()
+
+
+def test_every_twin_of_the_catalogue_can_be_told_from_its_strategy():
+    """The names that the self-test gives are those that the referee knows."""
+    setting = journals.case().setting
+    assert all(Case(setting, name).strategy.partition(MARK)[0] == "native" for name in TWINS)
+    assert len(set(TWINS)) == len(PLANTS)

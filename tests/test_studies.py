@@ -30,7 +30,7 @@ from studies import (
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.selftest.score import Share
 
 ROOT = Path(__file__).parent.parent
 #: Programs that another study starts for itself, or that are none to name.

@@ -7,10 +7,9 @@ import pytest
 from studies import gate
 from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
 from tests import journals
-from timelift.analyse.gate.judge import SidesFinding
-from timelift.analyse.gate.outcomes import CaseOutcome
-from timelift.analyse.gate.sides import Quantity
-from timelift.analyse.runs.trust import Share
+from timelift.analyse.gate.outcomes import CaseOutcome, Quantity
+from timelift.analyse.gate.rule import SidesFinding
+from timelift.analyse.selftest.score import Share
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue

@@ -47,11 +47,11 @@ def test_a_checkout_with_another_word_differs(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("doctored", "key"),
     [
-        ({"0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-11)]}, "0001 load ratio"),
+        ({"0001 load ratio": [1.0, math.nan, 2.5 * (1 + 1e-8)]}, "0001 load ratio"),
         ({"0001 load ratio": [1.0, 1.0, 2.5]}, "0001 load ratio"),
         ({"0001 load ratio": [1.0, math.nan]}, "0001 load ratio"),
         ({"0001 load ratio": "1.0"}, "0001 load ratio"),
-        ({"0001 export csv": "0.1234567890223456,same\n"}, "0001 export csv"),
+        ({"0001 export csv": "0.1234567990123456,same\n"}, "0001 export csv"),
         ({"0001 export csv": "0.1234567890123456,same\r\n"}, "0001 export csv"),
         ({"0001 export csv": "0.1234567890123456,same\nmore\n"}, "0001 export csv"),
         ({"0002 compare": "1 suspect, +3.00 %\n"}, "0002 compare"),

@@ -10,10 +10,9 @@ from studies import other_tools
 from studies.other_rules import AS_USED, Rule, Seats
 from tests import journals
 from timelift.analyse.runs import results
-from timelift.analyse.runs.trust import Share
-from timelift.analyse.selftest import planted, recording
+from timelift.analyse.selftest import recording
 from timelift.analyse.selftest.recording import record
-from timelift.analyse.selftest.score import Judgement
+from timelift.analyse.selftest.score import Judgement, Share
 from timelift.errors import UserError
 
 
@@ -27,7 +26,7 @@ def journal(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recorded(journal):
     """Its samples."""
-    return record(planted.contests(results.load(journal)))
+    return record(recording.twin_groups(results.load(journal)))
 
 
 def always(name, sign, *, knows_faster=True):
@@ -61,13 +60,13 @@ def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path, fact):
     facts = {"build_seconds": fact, "first_call_seconds": 0.25}
     lines = [journals.line(journals.case(name), facts=facts) for name in names]
     path = journals.write(tmp_path / "run.jsonl", journals.selftest_header(["native"]), *lines)
-    found = record(planted.contests(results.load(path)))
+    found = record(recording.twin_groups(results.load(path)))
     assert found.setup_seconds.tolist() == [[0.25], [0.25]]
 
 
 def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch):
     """Four contests of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
-    contests = planted.contests(results.load(journal))
+    contests = recording.twin_groups(results.load(journal))
     samples = 4 * 36 * 4 * 24
     monkeypatch.setattr(recording, "MOST_SAMPLES", samples)
     assert record(contests).pairs.shape == (36, 2)

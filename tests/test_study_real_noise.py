@@ -12,7 +12,7 @@ from studies.real_noise import LADDERS, deal, dealt, equal_rivals, mark, usable
 from tests import journals
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
-from timelift.analyse.selftest import planted
+from timelift.analyse.selftest import recording
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def simulated(scenario=QUIET, contests=60, launches=5):
 
 def test_what_was_planted_is_taken_out_of_the_noise(journal):
     """Eight rivals are left whose times agree; the one that is slow in some launches is out."""
-    contests = planted.contests(results.load(journal))
+    contests = recording.twin_groups(results.load(journal))
     seconds = np.array([equal_rivals(contest) for contest in contests])
     assert seconds.shape == (8, 8, 5, 20)
     logs = np.log(seconds).mean((0, 2, 3))
@@ -39,7 +39,7 @@ def test_what_was_planted_is_taken_out_of_the_noise(journal):
 
 def test_a_launch_that_one_rival_missed_is_left_out(journal):
     """The others' samples of it pair with nothing; the one-in-four twin's miss matters not."""
-    contest = planted.contests(results.load(journal))[0]
+    contest = recording.twin_groups(results.load(journal))[0]
 
     def missing(twin, number):
         kept = tuple(one for one in twin.measurement.launches if one.number != number)

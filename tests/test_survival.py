@@ -14,7 +14,7 @@ import pytest
 
 from studies import remains
 from tests import hostile
-from tests.projects import SMALL, bench, environment, project
+from tests.projects import SMALL, bench, environment, journal_of, project, records_of
 from timelift.journal import as_text
 
 GOOD = ("native", "fold_time")
@@ -26,26 +26,9 @@ LONGER = (
 ).split()
 
 
-def journal(folder: Path) -> Path:
-    """The project's only journal."""
-    (found,) = folder.glob("results/*/*.jsonl")
-    return found
-
-
-def records(folder: Path) -> list[dict]:
-    """The lines of the project's journal, a torn last one left out."""
-    found = []
-    for line in journal(folder).read_text().splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            continue
-    return found
-
-
 def played(folder: Path) -> Counter:
     """How often each case of each launch stands in the journal."""
-    lines = [one for one in records(folder) if one["kind"] == "launch"]
+    lines = [one for one in records_of(folder) if one["kind"] == "launch"]
     return Counter((one["launch"], *map(str, one["case"].values())) for one in lines)
 
 
@@ -78,7 +61,7 @@ def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def gone(processes: list[psutil.Process]) -> bool:
-    """Whether all have ended within some seconds."""
+    """True if all have ended within some seconds."""
     left = psutil.wait_procs(processes, timeout=10)[1]
     return not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
 
@@ -107,7 +90,7 @@ def test_a_case_that_dies_is_a_row_with_its_own_reason(wild, strategy, sentence)
     folder, done = wild
     (row,) = [
         one
-        for one in records(folder)
+        for one in records_of(folder)
         if one["kind"] == "launch" and one["case"]["strategy"] == strategy
     ]
     assert sentence in f"{row['status']}: {row['reason']}"
@@ -115,10 +98,10 @@ def test_a_case_that_dies_is_a_row_with_its_own_reason(wild, strategy, sentence)
 
 
 def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
-    """Nobody else loses anything."""
+    """No other rival loses anything."""
     folder, done = wild
     assert "2 passed" in done.stdout, done.stdout
-    rows = [one for one in records(folder) if one["kind"] == "launch" and "facts" in one]
+    rows = [one for one in records_of(folder) if one["kind"] == "launch" and "facts" in one]
     assert Counter((one["launch"], one["case"]["strategy"]) for one in rows) == {
         (launch, name): 1 for launch in (1, 2) for name in GOOD
     }
@@ -133,7 +116,7 @@ def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path, monkeypatch)
     assert remains.end_orphans(str(folder)) == 0
     nodes = {
         one["case"]["strategy"]: one["facts"]["graph_nodes"]
-        for one in records(folder)
+        for one in records_of(folder)
         if one["kind"] == "launch" and one["case"]["strategy"] in {"native", "moves", "seeds"}
     }
     assert len(set(nodes.values())) == 1
@@ -150,7 +133,7 @@ def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(t
     assert run.returncode == 2, said
     assert "finishing the round" in said
     assert "fastest" in said
-    assert records(folder)[-1]["exit"] == "interrupted"
+    assert records_of(folder)[-1]["exit"] == "interrupted"
     assert gone(children)
 
 
@@ -196,11 +179,11 @@ def test_an_interrupt_while_the_answer_is_said_costs_nothing(tmp_path, hook, tim
     assert done.returncode == code, said
     assert "Traceback" not in said
     assert ("fastest in one launch" in said) == (times == 1)
-    assert records(folder)[-1]["exit"] == "complete"
+    assert records_of(folder)[-1]["exit"] == "complete"
 
 
 def test_an_interrupt_during_the_imports_does_not_wait_for_them(tmp_path):
-    """Nothing is measured, nobody is left, and --resume measures all of it."""
+    """Nothing is measured, no process is left, and --resume measures all of it."""
     folder = project(tmp_path, GOOD)
     run = start(folder, *LONGER)
     while not (children := family(run)):
@@ -219,7 +202,7 @@ def test_an_interrupt_during_the_imports_does_not_wait_for_them(tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path):
-    """SIGKILL, then --resume: every case of every launch once, nothing lost, nobody left."""
+    """SIGKILL, then --resume: every case of every launch once, nothing lost, no process left."""
     folder = project(tmp_path, GOOD)
     run = start(folder, *LONGER)
     wait_for_lines(folder, 6)
@@ -228,7 +211,7 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     run.communicate(timeout=60)
     assert gone(children)
     before = played(folder)
-    with journal(folder).open("a") as file:
+    with journal_of(folder).open("a") as file:
         file.write('{"kind":"launch","launch":3,"torn')
     done = bench(folder, "bench/", "--resume")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -236,14 +219,14 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert set(after.values()) == {1}
     assert before.keys() <= after.keys()
     assert len(after) == 4 * 2 * 3
-    assert records(folder)[-1]["exit"] == "complete"
+    assert records_of(folder)[-1]["exit"] == "complete"
 
 
 @pytest.mark.parametrize(
     ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
 )
 def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
-    """It imports nothing that nobody waits for; another one becomes ready."""
+    """It imports nothing in vain; another one becomes ready."""
     reader, writer = os.pipe()
     launch = subprocess.Popen(
         [sys.executable, "-m", "timelift.worker.server", str(writer), "tensorflow", ""],
@@ -263,7 +246,7 @@ def test_a_run_of_other_versions_or_options_does_not_go_on(tmp_path):
     """One sentence that names what differs."""
     folder = project(tmp_path, GOOD)
     bench(folder, *FORWARD, "--launches", "1")
-    path = journal(folder)
+    path = journal_of(folder)
     done = bench(folder, "bench/", "--resume", "--seq-lens", "9")
     assert done.returncode == 4
     assert "--resume: the run had --seq-lens '3', received '9'" in done.stderr
@@ -311,7 +294,7 @@ def test_a_results_folder_that_goes_away_costs_no_answer(tmp_path):
     folder = project(tmp_path, GOOD)
     run = start(folder, *LONGER)
     wait_for_lines(folder, 12)
-    path = journal(folder)
+    path = journal_of(folder)
     path.unlink()
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 1, said

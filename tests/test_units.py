@@ -4,7 +4,7 @@ import pytest
 
 from tests import journals
 from timelift.analyse.runs import results
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import fact
 from timelift.journal import Facts
 from timelift.present.units import human_bytes, three_figures, unit_for
 

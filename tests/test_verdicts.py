@@ -150,23 +150,6 @@ def test_swapping_a_pair_changes_the_sign_and_nothing_else(effect):
         assert other.swapped().verdict is one.verdict
 
 
-def test_swapping_turns_faster_into_slower():
-    """And back."""
-    a, b = pair(1.2)
-    assert (verdict(a, b), verdict(b, a)) == (Verdict.SLOWER, Verdict.FASTER)
-
-
-@given(st.floats(1e-6, 1e6), st.integers(0, 1000))
-@settings(max_examples=20)
-def test_the_unit_of_time_does_not_matter(unit, seed):
-    """Seconds or hours, the ratio is the ratio."""
-    a, b = pair(1.05, seed=seed)
-    seconds = verdicts.compare(effects.launch_effects(a[None], b[None]))[0]
-    hours = verdicts.compare(effects.launch_effects(unit * a[None], unit * b[None]))[0]
-    assert as_tuple(hours) == pytest.approx(as_tuple(seconds), rel=1e-6, abs=1e-9)
-    assert hours.verdict is seconds.verdict
-
-
 @given(rows, st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random):

@@ -9,7 +9,7 @@ import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.measure import backends, catalogue
+from timelift.measure import catalogue, machine
 from timelift.measure.launch import Launch, Limits
 from timelift.messages import Task
 
@@ -39,7 +39,7 @@ def hiding(folder, *names):
 @pytest.mark.parametrize("backend", Backend)
 def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend, phase):
     """A layer is lifted, held to the law and played, forward and backward."""
-    if reason := backends.why_not(backend):
+    if reason := machine.why_not_installed(backend):
         pytest.skip(reason)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))

@@ -1,6 +1,6 @@
 """The reader's commands in this process, with everything watched that a file must not bring about.
 
-`Readers.read` hands a file's bytes to commands as a user would, and gives what went wrong: an
+`Readers.read` passes a file's bytes to commands as a user would, and returns what went wrong: an
 exception that is no sentence, a file written outside of the folders that are named, a control code
 on the output, a script or a formula in what was written, a process or a pickle.
 """
@@ -113,7 +113,7 @@ class Readers:
             self.read(self.honest.read_bytes(), every=True)
 
     def read(self, data: bytes, *, every: bool = False) -> list[tuple[str, str]]:
-        """Hand over a file; give each kind of harm done, and what it was.
+        """Return each kind of harm that commands do with a file, and what it was.
 
         The commands, but for the first, are those that its bytes choose, unless `every` is asked.
         """
@@ -128,7 +128,7 @@ class Readers:
         return found
 
     def _commands(self, chance: random.Random) -> list[tuple[float, Sequence[str]]]:
-        """Give commands, each with the share of files that it is tried on."""
+        """Commands, each with the share of files that it is tried on."""
         path, out, honest = str(self.path), str(self.home / "out"), str(self.honest)
         format_ = chance.choice(sorted(FORMATS))
         sizes = [str(chance.choice((1, 5, 16, 100))) for _ in "ab"]
@@ -156,13 +156,13 @@ class Readers:
         ]
 
     def _play(self, words: Sequence[str]) -> list[tuple[str, str]]:
-        """Run one command; give what went wrong."""
+        """Run one command; return what went wrong."""
         door = _DOORS.get(words[0], _report)
         found = self.watched(lambda: door(words, self.home))
         return [(kind, f"{' '.join(words)!a}: {what}") for kind, what in found]
 
     def watched(self, call: Callable[[], object]) -> list[tuple[str, str]]:
-        """Call something that may write into `out` and beside the runs; give what went wrong."""
+        """Call something that may write into `out` and beside the runs; return what went wrong."""
         out = self.home / "out"
         kept = [self.home / "results" / one for one in (BASELINE_FOLDER,)]
         said, complained = (_stream() for _ in "ab")
@@ -177,7 +177,7 @@ class Readers:
 
 
 def _ended(call: Callable[[], object]) -> list[tuple[str, str]]:
-    """Call something; give its traceback, unless it ended in a sentence."""
+    """Call something; return its traceback, unless it ended in a sentence."""
     try:
         call()
     except UserError as error:
@@ -204,7 +204,7 @@ def _codes(text: str) -> list[tuple[str, str]]:
 
 
 def _written(out: Path) -> Iterator[Path]:
-    """Give the files that a command wrote, each only once."""
+    """Yield the files that a command wrote, each only once."""
     for path in sorted(out.rglob("*")):
         if path.is_file():
             yield path
@@ -298,7 +298,7 @@ _DOORS = {
 
 
 def measured(data: bytes, path: Path) -> tuple[set[str], tuple[str, ...]]:
-    """Give the labels of what was read of a file, and its warnings; nothing where it is refused."""
+    """The labels of what was read of a file, and its warnings; nothing where it is refused."""
     path.write_bytes(data)
     try:
         run = results.load(path)

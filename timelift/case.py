@@ -193,7 +193,7 @@ class Case:
     def from_label(cls, label: str) -> "Case":
         """Rebuild a case from its `label`; raises ValueError where it is none.
 
-        Names may have dashes; `has_label_of_its_own` tells those that would be taken for an axis.
+        Names may have dashes; those that would be taken for an axis have no label of their own.
         """
         found = _LABEL.fullmatch(label)
         case = _from_words(found.groupdict()) if found else None

@@ -2,7 +2,7 @@
 
 A control group may have so many microseconds of processor time in each period, and stands still for
 the rest of a period in which it took more. The group is that of this process, and every group above
-it limits it too. All of it is read from files; where they tell nothing, nothing is known.
+it limits it too. All of it is read from files; where they hold nothing, nothing is known.
 Source: https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu-interface-files and, for version 1,
 https://docs.kernel.org/scheduler/sched-bwc.html
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-#: Where control groups are mounted, and what tells those of this process.
+#: Where control groups are mounted, and the file with those of this process.
 MOUNTED, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -76,8 +76,8 @@ def _quota(folder: Path) -> float | None:
 def _throttled(folder: Path) -> int | None:
     """Return the periods in which one group was throttled; None where it does not report them."""
     pairs = (line.split() for line in _text(folder / "cpu.stat").splitlines())
-    told = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
-    count = told.get("nr_throttled", "")
+    counts = {pair[0]: pair[1] for pair in pairs if len(pair) == 2}  # noqa: PLR2004 - name, number
+    count = counts.get("nr_throttled", "")
     return int(count) if count.isdecimal() else None
 
 

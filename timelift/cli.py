@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
-from timelift.analyse.runs import results, trust
-from timelift.analyse.runs.measured import load_measured, load_usual, refuse_twins
+from timelift.analyse.runs import results
+from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
+from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, moment, of_same_machine
+from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, moment, of_same_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -105,7 +106,7 @@ def write_lines(lines: Iterable[str]) -> None:
 def report(asked: Asked, root: Path) -> int:
     """Say which way of applying a layer to every step was fastest, in words and figures."""
     folder = root / "results"
-    paths = results.find(folder, asked.runs)
+    paths = find(folder, asked.runs)
     outputs = _report_folders(paths, asked.output or folder / "report")
     if asked.watch:
         return _watch(paths, outputs, folder, asked.every)
@@ -141,7 +142,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
     run = _measured(path)
     of_gate = list(ended.of_gate(gate_findings(run)))
     write_lines(map(plain, of_gate))
-    found = find_out(run, trust.of_machine(results_folder, run))
+    found = find_out(run, trust_file.of_machine(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     scaling_table.show(found.scaling, console)
@@ -175,7 +176,7 @@ def choose(asked: Asked, root: Path) -> int:
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
     this run; 1: a mistake in the question.
     """
-    (path,) = results.find(root / "results", [asked.run])
+    (path,) = find(root / "results", [asked.run])
     run = _measured(path)
     refuse_twins(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
@@ -192,7 +193,7 @@ def choose(asked: Asked, root: Path) -> int:
         return NO
     title = dict(titles(run)).get(made.strategy, "")
     used = usage(question.setting.workload, made.strategy, run, root)
-    trusted = trust_in_words(run, trust.of_machine(root / "results", run))
+    trusted = trust_in_words(run, trust_file.of_machine(root / "results", run))
     write_lines(map(plain, choice.answer(question, made, title, used, trusted)))
     return 0
 
@@ -215,7 +216,7 @@ def compare(asked: Asked, root: Path) -> int:
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, terminal  # noqa: PLC0415
 
-    paths = results.find(root / "results", [asked.old, asked.new])
+    paths = find(root / "results", [asked.old, asked.new])
     old, new = (condense(load_usual(path)) for path in paths)
     advisory = _on_other_machines(old, new, allowed=asked.across_machines)
     sessions = [] if advisory else _sessions(root / "results", paths, new)
@@ -298,7 +299,7 @@ def baseline(asked: Asked, root: Path) -> int:
     """
     from timelift.analyse.runs import baseline  # noqa: PLC0415
 
-    (path,) = results.find(root / "results", [asked.run])
+    (path,) = find(root / "results", [asked.run])
     run = load_usual(path)
     machine = run.header.machine
     if not machine.name or not machine.identity:
@@ -341,7 +342,7 @@ def export(asked: Asked, root: Path) -> int:
         raise UserError(
             f"{asked.format}: expected --output FILE, since it is no text for a terminal"
         )
-    (path,) = results.find(root / "results", [asked.run])
+    (path,) = find(root / "results", [asked.run])
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
     data = FORMATS[asked.format](RunFindings(load_measured(path)))
@@ -380,8 +381,7 @@ def bisect(asked: Asked, root: Path) -> int:
 
 
 def _raced(journal: Path) -> CommitVerdict:
-    from timelift.analyse.gate.against import of_run  # noqa: PLC0415
-    from timelift.analyse.gate.outcomes import outcomes  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import of_run, outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.present import gate_words  # noqa: PLC0415
 

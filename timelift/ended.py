@@ -5,9 +5,10 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
-from timelift.analyse.runs import results, trust
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest import trust_file
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import replace_text
@@ -42,11 +43,9 @@ def failures(path: Path) -> dict[Case, str]:
 
 def selftest_lines(path: Path) -> Iterator[str]:
     """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
-    from timelift.analyse.selftest.trust import of_run  # noqa: PLC0415 - scipy, for this alone
-
-    found = of_run(path)
-    before = trust.load(path.parent / trust.FILE)
-    kept = before if found and trust.tells_more(before, found) else None
+    found = trust_file.of_run(results.load(path))
+    before = trust_file.load(path.parent / trust_file.FILE)
+    kept = before if found and trust_file.tells_more(before, found) else None
     if found and not kept:
         save(found, path.parent)
     yield from ending.selftest(found, kept, path)
@@ -54,9 +53,9 @@ def selftest_lines(path: Path) -> Iterator[str]:
 
 def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
-    path = folder / trust.FILE
+    path = folder / trust_file.FILE
     try:
-        replace_text(path, trust.written(found))
+        replace_text(path, trust_file.written(found))
     except OSError as error:
         raise UserError(
             f"cannot write {path}: {error.strerror}; make the folder writable"

@@ -50,10 +50,10 @@ def read_share(text: str, below: float = 1.0) -> float:
     )
 
 
-def ran_out_of_memory(said: str | Exception) -> bool:
+def ran_out_of_memory(text: str | Exception) -> bool:
     """True if an exception, or the last lines of a process, say that memory ran out."""
-    kinds = {kind.__name__ for kind in type(said).__mro__}
-    return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(said)))
+    kinds = {kind.__name__ for kind in type(text).__mro__}
+    return bool(kinds & _EXHAUSTED_KINDS or _EXHAUSTED.search(str(text)))
 
 
 def one_line(error: Exception, most: int = 400) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import find_out
-from timelift.analyse.runs import results, trust
+from timelift.analyse.runs import results
+from timelift.analyse.selftest import trust_file
 from timelift.errors import UserError
 from timelift.journal import is_closed
 from timelift.present import page
@@ -49,7 +50,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     now = time.strftime("%H:%M:%S")
     if not run.measurements:
         return f"{now} no measurement yet"
-    found = find_out(run, trust.of_machine(results_folder, run))
+    found = find_out(run, trust_file.of_machine(results_folder, run))
     page.write_report(found, report(found), folder, every)
     measured = sum(len(one.everyone) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"

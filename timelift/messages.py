@@ -60,8 +60,8 @@ class Task:
 
     `factory` makes the inner layer: `path.py:function` or `module:function`. `round_seconds` is
     each rival's share of the timing; 0 asks for one call and no timing. A worker that is
-    `conducted` plays one sample whenever it is told to, since another interpreter's play between.
-    One that `counts_work` tells what the inner layer asks of the device, and one that
+    `conducted` plays one sample at each order, since another interpreter's play between.
+    One that `counts_work` reports what the inner layer asks of the device, and one that
     `gauges_device` what that does at best. One that `gauges_memory` reads what a call of each rival
     needs of the host's memory, and checks no law, which all have kept by then. Where
     it `warms`, the tracer is warmed before the first rival. It may use `memory_bytes`, 0 being no
@@ -133,7 +133,6 @@ class Ended:
 
     @classmethod
     def without_result(cls, rival: RivalSpec, status: Status, reason: str) -> "Ended":
-        """Return the event of a rival that was not measured, its reason without colour codes."""
         return cls(rival.name, status, without_codes(reason))
 
 

@@ -28,7 +28,6 @@ class Plant:
     own_path: bool = False
 
     def in_launch(self, launch: int) -> dict[str, float]:
-        """Return what a worker plants in this launch; empty for the plain strategy."""
         slower = self.slower if launch % self.one_launch_in == self.one_launch_in // 2 else 0.0
         effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
         return {name: effect for name, effect in effects.items() if effect}
@@ -36,10 +35,10 @@ class Plant:
     def described(self, base: str) -> dict[str, Any]:
         """Return the plant as the header has it, so that readers know the true difference."""
         fields = asdict(self)
-        return {"of": base} | {name: fields[name] for name in _TOLD}
+        return {"of": base} | {name: fields[name] for name in _RECORDED}
 
 
-_TOLD = ("slower", "one_launch_in", "first_call_seconds")
+_RECORDED = ("slower", "one_launch_in", "first_call_seconds")
 
 #: The twins of every strategy in a self-test.
 PLANTS = (

@@ -5,9 +5,12 @@ that it finds there: with `--against-path ../other-checkout` that would be anoth
 pyproject.toml names this plugin with `-p`, which adds the options before any conftest.py is read.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, NoReturn
+from types import FrameType, TracebackType
+from typing import Any, NoReturn, Self
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -16,9 +19,7 @@ from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import Result
 from timelift.measure.campaign_options import CampaignReferee
-from timelift.measure.interrupts import Interrupts
-from timelift.measure.options import KNOBS, OPTIONS, Option
-from timelift.measure.progress import Progress
+from timelift.measure.options import OPTIONS
 from timelift.measure.session import Flags, Session
 
 SESSION = pytest.StashKey[Session]()
@@ -32,7 +33,6 @@ INTERRUPTED = pytest.StashKey[int]()
 ENDING = pytest.StashKey[ExitStack]()
 PARAMETERS = ("strategy", *AXES)
 
-ALL_OPTIONS: tuple[Option, ...] = (*OPTIONS, *KNOBS)
 RESUME_HELP = (
     "go on with a run that was cut off, with its own options: a journal, a run's name, or latest "
     "(default: latest; write it after bench/)"
@@ -45,9 +45,8 @@ SELFTEST_HELP = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add every axis and every knob of the protocol to the command line and the ini file."""
     group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
-    for option in ALL_OPTIONS:
+    for option in OPTIONS:
         text = option.full_help.replace("%", "%%")
         group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
@@ -60,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
     config.stash[ENDING] = ExitStack()
     config.add_cleanup(config.stash[ENDING].close)
-    names = [option.name for option in ALL_OPTIONS]
+    names = [option.name for option in OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
     flags = Flags(
         once=bool(config.getoption("benchmark_disable", default=False)),
@@ -84,6 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
     rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
+    metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `_case` reads them
     metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
 
 
@@ -108,33 +108,34 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 
 
 def _measure(config: pytest.Config, cases: list[Case]) -> None:
+    from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
+
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    progress = Progress(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
+    display = CampaignDisplay(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
     session = config.stash[SESSION]
 
     def gently() -> None:
         session.interrupt()
-        progress.say("finishing the round that is being played; once more stops at once")
+        display.say("finishing the round that is being played; once more stops at once")
 
     try:
         if session.gate:
             session.gate.match(cases)
         referee = config.stash[REFEREE] = _referee(session)
         with Interrupts(gently) as interrupts:
-            session.measure(cases, progress, referee, config.option.maxfail or 0)
+            session.measure(cases, display, referee, config.option.maxfail or 0)
         config.stash[INTERRUPTED] = interrupts.count
         config.stash[FAILURES] = _failures(session)
     except UserError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
     finally:
-        progress.done()
+        display.done()
 
 
 def _referee(session: Session) -> CampaignReferee:
-    from timelift.analyse.gate.referee import (  # noqa: PLC0415 - collecting needs no numpy
-        GateReferee,
-    )
-    from timelift.analyse.stats import referee  # noqa: PLC0415
+    # collecting needs no numpy
+    from timelift.analyse.gate.outcomes import GateReferee  # noqa: PLC0415
+    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
 
     if session.gate:
         gate = session.gate
@@ -142,7 +143,7 @@ def _referee(session: Session) -> CampaignReferee:
         sides = gate.matched.sides
         return GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
     copies = session.look_alikes
-    return referee.Referee(session.knobs["precision"], planted=session.selftest, aside=copies)
+    return Referee(session.options["precision"], planted=session.flags.selftest, aside=copies)
 
 
 def _failures(session: Session) -> dict[Case, str]:
@@ -175,7 +176,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Write what was found, where the journal is and how to read it."""
     session = config.stash.get(SESSION, None)
     raced = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or raced)):
@@ -186,19 +186,19 @@ def pytest_terminal_summary(
     from timelift.present import styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")
-    say = ended.gate_lines if session.gate else ended.lines
-    say = ended.selftest_lines if session.selftest else say
-    said: list[str] = []
+    summary = ended.gate_lines if session.gate else ended.lines
+    summary = ended.selftest_lines if session.flags.selftest else summary
+    lines: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            said = list(ended.of_gate(GateFindings(session.gate.described(), [])))
+            lines = list(ended.of_gate(GateFindings(session.gate.described(), [])))
         elif session.journal_path:
-            said = list(say(session.journal_path))
-        for line in said:
+            lines = list(summary(session.journal_path))
+        for line in lines:
             terminalreporter.write_line(line, **styled.markup(line))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
-        usual = not (said or session.gate or session.selftest)
+        usual = not (lines or session.gate or session.flags.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
         for line in ended.without_journal(Run(session.described(), measured, complete=True)):
             terminalreporter.write_line(line, **styled.markup(line))
@@ -209,12 +209,41 @@ def _end(session: Session, case: Case, result: Result) -> NoReturn:
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
         name = case.setting.workload
-        if session.told_first(case, result):
+        if session.reports_first(case, result):
             pytest.fail(f"{name}: {why}", pytrace=False)
         pytest.skip(f"{result.status}: the first case of {name} says why")
     if result.status in SKIPPED:
         pytest.skip(why)
     pytest.fail(f"{case.label}: {why}", pytrace=False)
+
+
+#: What a person or a system sends to end a run.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Call `gently` at the first signal, and raise KeyboardInterrupt at the next."""
+
+    def __init__(self, gently: Callable[[], None]) -> None:
+        self._gently, self.count = gently, 0
+        self._before: dict[signal.Signals, object] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._before = {one: signal.signal(one, self._take) for one in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)  # type: ignore[arg-type]
+
+    def _take(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > 1:
+            raise KeyboardInterrupt
+        self._gently()
 
 
 class ReplayClock:
@@ -230,16 +259,11 @@ class ReplayClock:
         self._readings: list[float] = []
 
     def load(self, seconds_per_call: Sequence[float]) -> None:
-        """Queue one round a sample."""
         self._readings = [reading for sample in seconds_per_call for reading in (0.0, sample)]
         self._readings.reverse()
 
     def __call__(self) -> float:
         return self._readings.pop()
-
-
-def join(launches: Sequence[Sequence[float | None]]) -> list[float]:
-    return [sample for launch in launches for sample in launch if sample is not None]
 
 
 @pytest.fixture
@@ -252,23 +276,8 @@ def replay_clock(request: pytest.FixtureRequest) -> ReplayClock:
 
 
 @pytest.fixture
-def measure(  # noqa: PLR0913, PLR0917
-    request: pytest.FixtureRequest,
-    replay_clock: ReplayClock,
-    benchmark: BenchmarkFixture,
-    strategy: str,  # noqa: ARG001 - the axes are listed so that pytest parametrises the items
-    workload: str,  # noqa: ARG001
-    seq_len: int,  # noqa: ARG001
-    batch: int,  # noqa: ARG001
-    phase: str,  # noqa: ARG001
-    mode: str,  # noqa: ARG001
-    lengths: str,  # noqa: ARG001
-    gradients: str,  # noqa: ARG001
-    time_axis: str,  # noqa: ARG001
-    dtype: str,  # noqa: ARG001
-    device: str,  # noqa: ARG001
-    threads: int,  # noqa: ARG001
-    backend: str,  # noqa: ARG001
+def measure(
+    request: pytest.FixtureRequest, replay_clock: ReplayClock, benchmark: BenchmarkFixture
 ) -> Callable[[], None]:
     """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
 
@@ -280,7 +289,7 @@ def measure(  # noqa: PLR0913, PLR0917
             pytest.skip(reason)
         result = session.result(case)
         lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
-        if lost and session.knobs["undecided"] == "fail":
+        if lost and session.options["undecided"] == "fail":
             pytest.fail(f"{case.label}: {lost}", pytrace=False)
         if lost:
             pytest.skip(lost)
@@ -290,7 +299,8 @@ def measure(  # noqa: PLR0913, PLR0917
             _end(session, case, result)
         if failure := request.config.stash[FAILURES].get(case):
             pytest.fail(failure, pytrace=False)
-        samples = join([launch.seconds_per_call for launch in result.launches])
+        launches = [launch.seconds_per_call for launch in result.launches]
+        samples = [seconds for launch in launches for seconds in launch if seconds is not None]
         benchmark.extra_info.update(result.launches[0].facts.told())
         if why := session.look_alikes.get(case.strategy):
             benchmark.extra_info["differs"] = why

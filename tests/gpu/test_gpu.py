@@ -11,7 +11,7 @@ import pytest
 
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import backends, catalogue, devices
+from timelift.measure import catalogue, machine
 from timelift.measure.launch import Launch, Limits
 from timelift.messages import Task
 
@@ -41,9 +41,9 @@ def probe(backend, device="gpu"):
 @pytest.fixture(params=list(Backend))
 def backend(request):
     """Each backend that sees a GPU."""
-    if reason := backends.why_not(request.param):
+    if reason := machine.why_not_installed(request.param):
         pytest.skip(reason)
-    if len(devices.present()) == 1:
+    if len(machine.device_names()) == 1:
         pytest.skip("this machine has no GPU with a driver")
     found = probe(request.param)
     if isinstance(found, str) and "UnavailableError" in found:
@@ -123,7 +123,7 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
 @pytest.mark.parametrize("name", list(Backend))
 def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
     """So that the suite does not rot where there is no GPU."""
-    if reason := backends.why_not(name):
+    if reason := machine.why_not_installed(name):
         pytest.skip(reason)
     found = probe(name, "cpu")
     assert not isinstance(found, str), found

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.runs.records import fact, fact_of
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, fact
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
@@ -111,8 +110,8 @@ def attainable(measurements: Iterable[Measurement]) -> Limits:
     found: dict[_Device, Attainable] = {}
     for one in measurements:
         for launch in one.launches:
-            flops = fact_of(launch, "attainable_flops_per_second") or 0.0
-            moved = fact_of(launch, "attainable_bytes_per_second") or 0.0
+            flops = launch.facts.number("attainable_flops_per_second") or 0.0
+            moved = launch.facts.number("attainable_bytes_per_second") or 0.0
             before = found.get(_device(one), Attainable(0.0, 0.0))
             found[_device(one)] = Attainable(
                 max(before.flops, flops), max(before.bytes_moved, moved)

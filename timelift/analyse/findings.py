@@ -6,10 +6,10 @@ from functools import cached_property
 
 from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.trust import Trust
 from timelift.analyse.scaling import Scaling, scaling_of
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.first_calls import FirstCall, first_calls
+from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError

@@ -8,7 +8,6 @@ from enum import StrEnum
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 
@@ -103,7 +102,7 @@ def _facts(run: Run, name: str) -> list[float]:
         for one in run.measurements
         for launch in one.launches
     }
-    values = (fact_of(launch, name) for launch in launches.values())
+    values = (launch.facts.number(name) for launch in launches.values())
     return [value for value in values if value is not None and value >= 0]
 
 

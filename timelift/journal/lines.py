@@ -44,8 +44,8 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is recorded of a strategy.
 
     `differs` is why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` holds what it is a twin of and how it differs (`timelift.analyse.selftest.planted`);
-    of another side `against` holds `of`, the strategy that it is the other side of.
+    `planted` holds what it is a twin of and how it differs (`analyse.selftest.recording`); of
+    another side `against` holds `of`, the strategy that it is the other side of.
     """
 
     title: str | None = None

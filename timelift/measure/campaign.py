@@ -16,25 +16,25 @@ import msgspec
 
 from timelift.case import CPU, Backend, Case, Setting, Status
 from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
-from timelift.measure.budget import Budget, Pace
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
-from timelift.measure.campaign_options import CampaignOptions, CampaignReferee, Observers, Record
-from timelift.measure.events import Display, StageBegun, StillUndecided
-from timelift.measure.grid import Catalogue
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot
-from timelift.measure.peaks import with_peaks
+from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
+from timelift.measure.catalogue import Catalogue
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
+from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.progress import Display, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
 from timelift.messages import RivalSpec, Task
 
 #: Seeds fit the generators of every library involved.
 _SEEDS = 2**31
-
 #: Launches beyond the fewest play rounds for so many times as long: few rivals are left in them,
 #: and building those is paid for already. Twice is near what the measured spreads make cheapest.
 _LONGER = 2
+_NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
+#: Takes the lines of rivals that were played together.
+Record = Callable[..., None]
 
 
 @dataclass
@@ -57,26 +57,27 @@ class Campaign:
         self,
         cases: Iterable[Case],
         catalogue: Catalogue,
-        plan: CampaignOptions,
+        options: CampaignOptions,
         played: Played | None = None,
     ) -> None:
-        self.plan, self.catalogue = plan, catalogue
-        self._played: Played = played or {}
+        self.options, self.catalogue, self.interrupted = options, catalogue, False
         self.results = {case: Result(case) for case in cases}
-        self._budget = Budget(plan.budget_seconds, plan.spare_seconds)
+        self._played: Played = played or {}
+        self._settings = len(_by_setting(self.results))
+        self._budget = Budget(options.budget_seconds, options.spare_seconds)
+        over = sum(number <= options.fewest for number, _ in self._played)
+        self._pace = Pace(options.fewest * self._settings - over)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
+        self._devices_gauged: set[tuple[str, int, str]] = set()
+        self._peaks_read: set[Setting] = set()
         self._pool: LaunchPool | None = None
-        self.interrupted = False
-        self._gauged: set[tuple[str, int, str]] = set()
-        over = sum(number <= plan.fewest for number, _ in self._played)
-        self._pace = Pace(plan.fewest * len(_by_setting(self.results)) - over)
 
     @property
     def cut_short(self) -> bool:
         return any(
-            self._open(case) and len(result.launches) < self.plan.fewest
+            self._is_open(case) and len(result.launches) < self.options.fewest
             for case, result in self.results.items()
         )
 
@@ -86,107 +87,109 @@ class Campaign:
             return "interrupted"
         return "cut short" if self.cut_short else "complete"
 
-    def run(self, record: Record, display: Display, referee: CampaignReferee) -> None:
-        """Play every launch; each finished case of each launch is recorded before the next."""
-        observers = Observers(record, display, referee)
-        settings = len(_by_setting(self.results))
-        display.show(self.plan.begun(len(self.results), settings))
-        self._pool = LaunchPool(self.plan, self._first())
-        if self.interrupted:
-            self._pool.hurry()
-        with self._pool as pool:
-            self._budget.import_seconds = pool.import_seconds
-            for numbers in self.plan.groups(referee.decision_points):
-                wanted = self._wanted(numbers, observers)
-                if not wanted or self._stopped():
-                    break
-                self._side_by_side(numbers, wanted, pool, observers)
-
-    def _first(self) -> Iterator[tuple[int, Backend]]:
-        """Return number and backend of the fewest launches with something left to play."""
-        settings = _by_setting(self.results)
-        for number, setting in itertools.product(range(1, 1 + self.plan.fewest), settings):
-            if (number, setting) not in self._played:
-                yield number, setting.backend
-
     def interrupt(self) -> None:
         """End after the rounds that are being played; what is being built is abandoned."""
         self.interrupted = True
         if self._pool:
             self._pool.hurry()
 
-    def _beyond(self, numbers: Sequence[int]) -> bool:
-        return numbers[0] > self.plan.fewest
+    def run(self, record: Record, display: Display, referee: CampaignReferee) -> None:
+        """Play every launch; each finished case of each launch is recorded before the next."""
+        self._record, self._display, self._referee = record, display, referee
+        display.show(self.options.begun(len(self.results), self._settings))
+        self._pool = LaunchPool(self.options, self._first())
+        if self.interrupted:
+            self._pool.hurry()
+        with self._pool as pool:
+            self._budget.import_seconds = pool.import_seconds
+            for numbers in self.options.groups(referee.decision_points):
+                wanted = self._wanted(numbers)
+                if not wanted or self._stopped():
+                    break
+                self._play_side_by_side(pool, numbers, wanted)
 
-    def _wanted(self, numbers: Sequence[int], observers: Observers) -> Wanted:
+    def _first(self) -> Iterator[tuple[int, Backend]]:
+        """Yield number and backend of the fewest launches with something left to play."""
+        settings = _by_setting(self.results)
+        for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
+            if (number, setting) not in self._played:
+                yield number, setting.backend
+
+    def _beyond(self, numbers: Sequence[int]) -> bool:
+        return numbers[0] > self.options.fewest
+
+    def _wanted(self, numbers: Sequence[int]) -> Wanted:
         """Return the cases that these launches should play; none where no time is left for any."""
-        left = [case for case in self.results if self._open(case)]
+        left = [case for case in self.results if self._is_open(case)]
         if not self._beyond(numbers):
             return _by_setting(left)
         before = numbers[0] - 1
-        if self._doubtful is None or before in observers.referee.decision_points:
-            self._doubtful = observers.referee.to_play()
+        decides = before in self._referee.decision_points
+        if self._doubtful is None or decides:
+            self._doubtful = self._referee.to_play()
         doubtful = self._doubtful
         wanted = _by_setting(case for case in left if case in doubtful)
-        self._show_doubt(before, wanted, observers)
+        if decides and wanted:
+            labels = tuple(setting.label for setting in wanted)
+            self._display.show(StillUndecided(before, labels, self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
-    def _show_doubt(self, launches: int, wanted: Wanted, observers: Observers) -> None:
-        if launches in observers.referee.decision_points and wanted:
-            names = tuple(setting.label for setting in wanted)
-            settings = len(_by_setting(self.results))
-            observers.display.show(StillUndecided(launches, names, settings))
-
-    def _side_by_side(
-        self, numbers: tuple[int, ...], wanted: Wanted, pool: LaunchPool, observers: Observers
+    def _play_side_by_side(
+        self, pool: LaunchPool, numbers: tuple[int, ...], wanted: Wanted
     ) -> None:
         """Run launches in parallel through the settings, in an order drawn anew."""
-        dice = random.Random(f"{self.plan.seed} {numbers}")
+        dice = random.Random(f"{self.options.seed} {numbers}")
         ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
-        shared = BuildOrPlayLock()
-        with ThreadPoolExecutor(len(numbers)) as threads:
+        lock = BuildOrPlayLock()
+        slots = [LaunchSlot(number, numbers, lock) for number in numbers]
+        with ThreadPoolExecutor(len(slots)) as threads:
             try:
-                slots = [
-                    threads.submit(
-                        self._launch, LaunchSlot(one, numbers, shared), ordered, pool, observers
-                    )
-                    for one in numbers
-                ]
-                for slot in slots:
-                    slot.result()
+                launches = [threads.submit(self._launch, pool, slot, ordered) for slot in slots]
+                for launch in launches:
+                    launch.result()
             except BaseException:
                 pool.kill()
                 raise
 
-    def _launch(
-        self, slot: LaunchSlot, wanted: Wanted, pool: LaunchPool, observers: Observers
-    ) -> None:
-        dice = random.Random(f"{self.plan.seed} {slot.number}")
+    def _launch(self, pool: LaunchPool, slot: LaunchSlot, wanted: Wanted) -> None:
+        dice = random.Random(f"{self.options.seed} {slot.number}")
         for setting, cases in wanted.items():
             task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
             if (slot.number, setting) in self._played:
                 with self._lock:
-                    self._take(self._played[slot.number, setting], observers)
+                    self._take(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
-                launch = pool.open(slot, setting.backend)
-                watch = self._watch(slot, setting, observers)
-                with self._budget.paying(setting):
-                    outcomes = launch.measure(task, watch)
-                if self._gauges(slot, setting):
-                    gauge = partial(pool.gauge, slot, setting.backend)
-                    outcomes = with_peaks(task, outcomes, gauge, watch)
+                outcomes = self._measure(pool, slot, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._take_all(setting, slot, outcomes, observers)
-                self._take_lost(slot, setting, outcomes, observers)
+                self._take_all(setting, slot, outcomes)
+                self._take_lost(setting, slot, outcomes)
             self._pace.step()
         pool.close(slot)
 
-    def _gauges(self, slot: LaunchSlot, setting: Setting) -> bool:
-        tried = self.plan.two_sided and self._beyond(slot.numbers)
-        wanted = self.plan.gauges_memory and (slot.number == 1 or tried)
-        return wanted and setting.device.startswith(CPU) and not self.interrupted
+    def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
+        setting = task.setting
+        launch = pool.open(slot, setting.backend)
+        watch = partial(self._show_stage, slot, setting)
+        with self._budget.paying(setting):
+            outcomes = launch.measure(task, watch)
+        if not self._reads_peaks(slot, setting):
+            return outcomes
+        return with_peaks(task, outcomes, partial(pool.gauge, slot, setting.backend), watch)
+
+    def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
+        """True if peak memory is read now: once for each setting, and wherever a suspect is tried.
+
+        Where launch 1 was interrupted before, that is the next launch of a run that goes on.
+        """
+        on_cpu = setting.device.startswith(CPU)
+        if self.interrupted or not (self.options.gauges_memory and on_cpu):
+            return False
+        with self._lock:
+            first = setting not in self._peaks_read
+            self._peaks_read.add(setting)
+        return first or (self.options.two_sided and self._beyond(slot.numbers))
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
@@ -194,40 +197,25 @@ class Campaign:
             fits = self._budget.fits(setting, beyond_fewest=self._beyond(slot.numbers))
             return self._decided.setdefault((slot.numbers[0], setting), fits)
 
-    def _watch(
-        self, slot: LaunchSlot, setting: Setting, observers: Observers
-    ) -> Callable[[str], None]:
-        def watch(doing: str) -> None:
-            with self._lock:
-                beyond = self._beyond(slot.numbers)
-                limit = self._budget.left(beyond_fewest=beyond)
-                left = limit if beyond else min(self._pace.seconds_left, limit)
-                at_most = left == limit
-                stage = StageBegun(slot.number, setting.label, doing, left, at_most)
-                observers.display.show(stage)
-
-        return watch
+    def _show_stage(self, slot: LaunchSlot, setting: Setting, doing: str) -> None:
+        with self._lock:
+            beyond = self._beyond(slot.numbers)
+            limit = self._budget.left(beyond_fewest=beyond)
+            left = limit if beyond else min(self._pace.seconds_left, limit)
+            stage = StageBegun(slot.number, setting.label, doing, left, at_most=left == limit)
+            self._display.show(stage)
 
     def _take_all(
-        self,
-        setting: Setting,
-        slot: LaunchSlot,
-        outcomes: Iterable[RivalOutcome],
-        observers: Observers,
+        self, setting: Setting, slot: LaunchSlot, outcomes: Sequence[RivalOutcome]
     ) -> None:
-        ended = list(outcomes)
-        lines = [self._line(setting, slot, outcome, len(ended)) for outcome in ended]
+        lines = [self._line(setting, slot, outcome, len(outcomes)) for outcome in outcomes]
         with self._lock:
-            self._take(lines, observers)
+            self._take(lines)
             if lines:
-                observers.record(*lines)
+                self._record(*lines)
 
     def _take_lost(
-        self,
-        slot: LaunchSlot,
-        setting: Setting,
-        outcomes: Iterable[RivalOutcome],
-        observers: Observers,
+        self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[RivalOutcome]
     ) -> None:
         """End the cases of other settings that have the same inner layer, if there is none at all.
 
@@ -240,39 +228,42 @@ class Campaign:
             return
         lost: dict[Setting, list[RivalOutcome]] = {}
         with self._lock:
-            for case in filter(self._unseen, self.results):
+            for case in filter(self._is_unseen, self.results):
                 rival = self.catalogue.rival(case, slot.number)
                 found = none.get(_layer(case.setting, rival))
                 if found:
                     lost.setdefault(case.setting, []).append(replace(found, rival=rival))
             for other, ended in lost.items():
-                self._take_all(other, slot, ended, observers)
+                self._take_all(other, slot, ended)
 
     def _line(
         self, setting: Setting, slot: LaunchSlot, outcome: RivalOutcome, rivals: int
     ) -> CaseInLaunch:
         case = Case(setting, outcome.rival.name)
-        if not outcome.samples:
+        samples = outcome.samples
+        if samples is None:
             status, reason = outcome.status, outcome.reason
             return CaseInLaunch(
                 case=case, launch=slot.number, rivals=rivals, status=status, reason=reason
             )
-        fair = slot.alone or self.plan.two_sided
-        facts = msgspec.convert(outcome.samples["facts"], Facts)
+        undisturbed = slot.alone or self.options.two_sided
+        facts = msgspec.convert(samples.facts, Facts)
         return measured(
             case,
             slot.number,
             rivals,
-            outcome.samples["seconds_per_call"],
-            outcome.samples["calls_per_sample"],
-            facts if fair else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
+            samples.seconds_per_call,
+            samples.calls_per_sample,
+            facts if undisturbed else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
         )
 
-    def _take(self, lines: Iterable[CaseInLaunch], observers: Observers) -> None:
-        """Note how cases ended in one launch."""
+    def _take(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
-            if line.facts.engine is not None:
-                self._gauged.add(_device(line.case.setting))
+            facts = line.facts
+            if facts.engine is not None:
+                self._devices_gauged.add(_device(line.case.setting))
+            if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
+                self._peaks_read.add(line.case.setting)
             result = self.results.get(line.case)
             if result is None:
                 continue
@@ -280,12 +271,12 @@ class Campaign:
                 result.launches.append(line)
             else:
                 result.status, result.reason = line.status, line.reason
-            observers.referee.take(line)
+            self._referee.take(line)
 
-    def _unseen(self, case: Case) -> bool:
-        return self._open(case) and not self.results[case].launches
+    def _is_unseen(self, case: Case) -> bool:
+        return self._is_open(case) and not self.results[case].launches
 
-    def _open(self, case: Case) -> bool:
+    def _is_open(self, case: Case) -> bool:
         return self.results[case].status is Status.MEASURED
 
     def _stopped(self) -> bool:
@@ -294,28 +285,26 @@ class Campaign:
             for case, one in self.results.items()
             if one.status not in _NO_FAULT and not self.catalogue.is_other_side(case)
         }
-        return self.interrupted or 0 < self.plan.stop_after <= len(failed)
+        return self.interrupted or 0 < self.options.stop_after <= len(failed)
 
     def _task(self, setting: Setting, cases: Iterable[Case], slot: LaunchSlot, seed: int) -> Task:
-        workload = self.catalogue.workloads[setting.workload]
-        chosen = [case for case in cases if self._open(case)]
+        workload, options = self.catalogue.workloads[setting.workload], self.options
+        chosen = [case for case in cases if self._is_open(case)]
+        # what bounds calls from below: once in a run is enough
+        bounds = slot.number == 1 and options.round_seconds > 0 and not options.two_sided
         return Task(
             setting=setting,
             rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=self.plan.round_seconds * (_LONGER if self._beyond(slot.numbers) else 1),
+            round_seconds=options.round_seconds * (_LONGER if self._beyond(slot.numbers) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
-            memory_bytes=self.plan.memory_bytes,
-            counts_work=self._bounds(slot),
-            gauges_device=self._bounds(slot) and _device(setting) not in self._gauged,
+            memory_bytes=options.memory_bytes,
+            counts_work=bounds,
+            gauges_device=bounds and _device(setting) not in self._devices_gauged,
         )
-
-    def _bounds(self, slot: LaunchSlot) -> bool:
-        """True if this launch reports what bounds calls from below: once in a run is enough."""
-        return slot.number == 1 and self.plan.round_seconds > 0 and not self.plan.two_sided
 
 
 def _device(setting: Setting) -> tuple[str, int, str]:
@@ -342,6 +331,3 @@ def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
     for case in cases:
         found.setdefault(case.setting, []).append(case)
     return found
-
-
-_NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Status.TRACING_LIMIT})

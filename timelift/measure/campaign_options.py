@@ -1,19 +1,21 @@
-"""The options of a campaign: how much to measure, which referee judges, where progress is shown."""
+"""The options of a campaign: how much to measure and in which time, and its referee."""
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from timelift.case import Case
+from timelift.case import Case, Setting
 from timelift.journal import CaseInLaunch
-from timelift.measure.budget import SPARE_SECONDS
-from timelift.measure.events import CampaignBegun, Display
 from timelift.measure.launch import Limits
+from timelift.measure.progress import CampaignBegun
 
+#: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
+#: passed; a self-test has longer.
+SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
 #: So many launches build with the machine to themselves: their first calls give an interval.
 _UNDISTURBED = 3
-#: Takes the lines of rivals that were played together.
-Record = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class CampaignOptions:
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
     A worker may use `memory_bytes`, 0 being no limit. Where it `gauges_memory`, each case's peak of
-    the host's memory is read after launch 1, and again in the launches that try a suspect.
+    the host's memory is read in the first launch of a setting, and again in those that try a
+    suspect.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
     fewest are for suspects.
@@ -77,8 +80,53 @@ class CampaignReferee(Protocol):
         """Return the cases that need more launches."""
 
 
-@dataclass(frozen=True)
-class Observers:
-    record: Record
-    display: Display
-    referee: CampaignReferee
+class Budget:
+    """Seconds from now on: `seconds` for everything, or `spare` for launches beyond the fewest."""
+
+    def __init__(
+        self, seconds: float | None, spare: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock, self._started = clock, clock()
+        self._all = float("inf") if seconds is None else seconds
+        self._more = spare if seconds is None else seconds
+        self._prices: dict[Setting, float] = {}
+        self.import_seconds = 0.0
+
+    @property
+    def spent(self) -> float:
+        return self._clock() - self._started
+
+    def left(self, *, beyond_fewest: bool) -> float:
+        """Return the seconds left, infinite where nothing limits them."""
+        return (self._more if beyond_fewest else self._all) - self.spent
+
+    @contextmanager
+    def paying(self, setting: Setting) -> Iterator[None]:
+        started = self._clock()
+        yield
+        self._prices[setting] = self._clock() - started
+
+    def fits(self, setting: Setting, *, beyond_fewest: bool) -> bool:
+        return self._prices.get(setting, 0.0) <= self.left(beyond_fewest=beyond_fewest)
+
+    def fits_any(self, settings: Iterable[Setting], *, beyond_fewest: bool) -> bool:
+        """True if new launches could import the backend and play one of the settings in time."""
+        left = self.left(beyond_fewest=beyond_fewest) - self.import_seconds
+        return any(self._prices.get(setting, 0.0) < left for setting in settings)
+
+
+class Pace:
+    """Predict the time for the rest of some equal pieces of work from those that are done."""
+
+    def __init__(self, pieces: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._started = clock, clock()
+        self._pieces, self._done = pieces, 0
+
+    def step(self) -> None:
+        self._done += 1
+
+    @property
+    def seconds_left(self) -> float:
+        if not self._done:
+            return float("inf")
+        return (self._clock() - self._started) / self._done * max(0, self._pieces - self._done)

@@ -6,16 +6,20 @@ anything runs.
 
 import ast
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from timelift.case import Backend, Case, Phase, Setting
+from msgspec import structs
+
+from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
+from timelift.planted import Plant
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,6 @@ class Strategy:
     def differs(self) -> str:
         """Return why this look-alike is not a lift; empty for a lift."""
         return str(self.constants.get("DIFFERS", ""))
-
-    def described(self) -> StrategyEntry:
-        meaning = {name: self.constants[name] for name in MEANING if name in self.constants}
-        return StrategyEntry(title=self.title, differs=self.differs, meaning=meaning)
 
     def rival(self) -> RivalSpec:
         return RivalSpec(
@@ -83,8 +83,72 @@ class Workload:
     is_users: bool = False
 
 
+@dataclass
+class Catalogue:
+    """What can be measured: every strategy and workload by name.
+
+    It grows while cases are listed: `name[k=8]` adds a strategy, a self-test its twins with their
+    `plants`, a gate the other sides, whose layers differ in `base_workloads`, of the cases in
+    `raced`. `backends` are those that are asked for.
+    """
+
+    strategies: dict[str, Strategy]
+    workloads: dict[str, Workload]
+    base_workloads: dict[str, Workload] = field(default_factory=dict)
+    raced: set[Case] = field(default_factory=set)
+    backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
+    plants: dict[str, Plant] = field(default_factory=dict)
+
+    def rival(self, case: Case, launch: int) -> RivalSpec:
+        strategy = self.strategies[case.strategy]
+        rival = strategy.rival()
+        if plant := self.plants.get(case.strategy):
+            rival = replace(rival, planted=plant.in_launch(launch))
+        other_side = self.is_other_side(case)
+        if other_side or case in self.raced:
+            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
+        theirs = self.base_workloads.get(case.setting.workload)
+        return replace(rival, factory=theirs.factory) if theirs and other_side else rival
+
+    def why_not(self, case: Case) -> str:
+        """Return why a case can never be measured; empty where it can."""
+        workload = self.workloads[case.setting.workload]
+        if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
+            return (
+                f"inputs of {workload.input_dtype} have no gradient; ask for the weights' alone "
+                "with: --gradients weights"
+            )
+        return ""
+
+    def is_other_side(self, case: Case) -> bool:
+        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
+
+    def entry(self, name: str) -> StrategyEntry:
+        """Return a strategy's entry in the header, with the strategy that it is a twin of."""
+        strategy = self.strategies[name]
+        declared = strategy.constants
+        entry = StrategyEntry(
+            title=strategy.title,
+            differs=strategy.differs,
+            meaning={one: declared[one] for one in MEANING if one in declared},
+        )
+        if not strategy.twin_of:
+            return entry
+        if plant := self.plants.get(name):
+            return structs.replace(entry, planted=plant.described(strategy.twin_of))
+        return structs.replace(entry, against={"of": strategy.twin_of})
+
+
+def _own_first(case: Case, pair: str, launch: int) -> bool:
+    """True if a case is built before its other side: in every other launch, in turn.
+
+    Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
+    one pays would look like its own.
+    """
+    return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
+
+
 def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
-    """Return every default variant of `folder` and of the `extra` files by name."""
     found: dict[str, Strategy] = {}
     for path in (*modules(folder), *extra):
         if any(known.path.stem == path.stem for known in found.values()):
@@ -111,7 +175,6 @@ def _check_name(path: Path) -> None:
 
 
 def variants(path: Path) -> dict[str, Strategy]:
-    """Return one file's default variants by name; raises UserError for what it lacks."""
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
     return {one.name: one for one in bound}
@@ -127,10 +190,10 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
         raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
     if not bracket:
         return family
-    return [_bind(_strategy_source(family[0].path), parse_parameters(word, inside))]
+    return [_bind(_strategy_source(family[0].path), _parse_parameters(word, inside))]
 
 
-def parse_parameters(word: str, inside: str) -> dict[str, Any]:
+def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
         assert isinstance(call, ast.Call)
@@ -167,14 +230,9 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
             )
     inside = ",".join(f"{name}={value}" for name, value in parameters.items())
     label = f"{source.name}[{inside}]" if inside else source.name
-    backends = _backends(source)
-    return Strategy(label, source.path, source.title, parameters, source.constants, backends)
-
-
-def _backends(source: Source) -> tuple[Backend, ...]:
-    """Return the backends that a strategy declares, or else those that it imports, or else all."""
     imported = [one for one in Backend if one in source.imports]
-    return tuple(map(Backend, source.constants.get("BACKENDS", imported or list(Backend))))
+    backends = map(Backend, source.constants.get("BACKENDS", imported or list(Backend)))
+    return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 
 
 def workloads(folder: Path) -> dict[str, Workload]:
@@ -182,13 +240,15 @@ def workloads(folder: Path) -> dict[str, Workload]:
 
 
 def read_workload(path: Path) -> Workload:
-    """Read one workload file; raises UserError for what it lacks."""
     _check_name(path)
     source = read_source(path)
     if "make_layer" not in source.functions:
         raise UserError(f"{path}: lacks the function make_layer() that makes the inner layer")
-    sizes = {name: _sizes(source, name) for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES")}
-    dtype, high = (source.constants.get(name) for name in ("INPUT_DTYPE", "INPUT_HIGH"))
+    constants = source.constants
+    for name in ("FEATURES", "SEQ_LENS", "BATCH_SIZES"):
+        if name not in constants:
+            raise UserError(f"{path}: lacks {name}, a tuple of positive whole numbers")
+    dtype, high = constants.get("INPUT_DTYPE"), constants.get("INPUT_HIGH")
     if bool(dtype) != bool(high):
         raise UserError(
             f"{path}: INPUT_DTYPE and INPUT_HIGH go together, like 'int32' and 1000; received "
@@ -198,20 +258,13 @@ def read_workload(path: Path) -> Workload:
         name=source.name,
         factory=f"{path}:make_layer",
         title=source.title,
-        features=sizes["FEATURES"],
-        seq_lens=sizes["SEQ_LENS"],
-        batch_sizes=sizes["BATCH_SIZES"],
-        default=source.constants.get("DEFAULT", True),
+        features=constants["FEATURES"],
+        seq_lens=constants["SEQ_LENS"],
+        batch_sizes=constants["BATCH_SIZES"],
+        default=constants.get("DEFAULT", True),
         input_dtype=dtype or "",
         input_high=high or 0,
     )
-
-
-def _sizes(source: Source, name: str) -> tuple[int, ...]:
-    if name not in source.constants:
-        raise UserError(f"{source.path}: lacks {name}, a tuple of positive whole numbers")
-    sizes: tuple[int, ...] = source.constants[name]
-    return sizes
 
 
 def modules(folder: Path) -> list[Path]:
@@ -222,39 +275,38 @@ def modules(folder: Path) -> list[Path]:
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
 
 
-def user_workload(knobs: Mapping[str, Any]) -> Workload | None:
+def user_workload(options: Mapping[str, Any]) -> Workload | None:
     """Return the workload that `--layer` or `--layer-file` names; None where neither is given."""
-    given = {name: knobs[name] for name in ("layer", "layer_file") if knobs[name]}
+    given = [name for name in ("layer", "layer_file") if options[name]]
     if not given:
         return None
     if len(given) > 1:
         raise UserError("--layer and --layer-file name two layers; give one of them")
-    if not knobs["features"]:
+    if not options["features"]:
         raise UserError("--features: expected the shape of one step, like 96,96,3; received none")
-    factory = (
-        _checked_file(knobs["layer_file"]) if knobs["layer_file"] else _checked(knobs["layer"])
-    )
-    dtype, high = knobs["input_dtype"], knobs["input_high"]
+    (name,) = given
+    factory = (_layer_in_module if name == "layer" else _layer_in_file)(options[name])
+    dtype, high = options["input_dtype"], options["input_high"]
     if bool(dtype) != bool(high):
         raise UserError(
             "--input-dtype and --input-high go together, like --input-dtype int32 --input-high 99"
         )
     name = factory.rpartition(":")[2]
     return Workload(
-        name,
-        factory,
-        f"The user's {name}",
-        knobs["features"],
-        SEQ_LENS,
-        BATCH_SIZES,
+        name=name,
+        factory=factory,
+        title=f"The user's {name}",
+        features=options["features"],
+        seq_lens=SEQ_LENS,
+        batch_sizes=BATCH_SIZES,
         default=True,
-        is_users=True,
         input_dtype=dtype,
         input_high=high,
+        is_users=True,
     )
 
 
-def _checked(text: str) -> str:
+def _layer_in_module(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*", text):
         raise UserError(
             f"--layer: expected module:function, like mypkg.models:make_encoder; received {text!r}"
@@ -262,7 +314,7 @@ def _checked(text: str) -> str:
     return text
 
 
-def _checked_file(text: str) -> str:
+def _layer_in_file(text: str) -> str:
     where, _, name = text.rpartition(":")
     path = Path(where)
     if not where or not path.is_file():

@@ -1,81 +1,26 @@
-"""From axes to cases: the grid of one bench module."""
+"""From axes to cases: the grid of a bench module, and that of the self-test."""
 
 import itertools
+import shutil
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from msgspec import structs
-
-from timelift.case import Backend, Case, Gradients, Setting
+from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
-from timelift.journal import StrategyEntry
-from timelift.measure import options
-from timelift.measure.catalogue import Strategy, Workload, choose_strategy
-from timelift.measure.options import OPTIONS
-from timelift.messages import RivalSpec
-from timelift.planted import Plant
+from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
+from timelift.measure.options import AXIS_OPTIONS
+from timelift.planted import MARK, PLANTS, Plant
 
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What can be measured: every strategy and workload by name.
-
-    `base_workloads` are those whose layer differs on the other side of a gate, and `raced` the
-    cases that have one. `backends` are those that are asked for. `plants` are what a self-test has
-    planted, by strategy.
-    """
-
-    strategies: dict[str, Strategy]
-    workloads: dict[str, Workload]
-    base_workloads: dict[str, Workload] = field(default_factory=dict)
-    raced: set[Case] = field(default_factory=set)
-    backends: tuple[Backend, ...] = (Backend.TENSORFLOW,)
-    plants: dict[str, Plant] = field(default_factory=dict)
-
-    def rival(self, case: Case, launch: int) -> RivalSpec:
-        strategy = self.strategies[case.strategy]
-        rival = strategy.rival()
-        if plant := self.plants.get(case.strategy):
-            rival = replace(rival, planted=plant.in_launch(launch))
-        other_side = self.is_other_side(case)
-        if other_side or case in self.raced:
-            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
-        theirs = self.base_workloads.get(case.setting.workload)
-        return replace(rival, factory=theirs.factory) if theirs and other_side else rival
-
-    def why_not(self, case: Case) -> str:
-        """Return why a case can never be measured; empty where it can."""
-        workload = self.workloads[case.setting.workload]
-        if workload.input_dtype and case.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            return (
-                f"inputs of {workload.input_dtype} have no gradient; ask for the weights' alone "
-                "with: --gradients weights"
-            )
-        return ""
-
-    def is_other_side(self, case: Case) -> bool:
-        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
-
-    def described(self, name: str) -> StrategyEntry:
-        """Return a strategy's entry in the header, with the strategy that it is a twin of."""
-        strategy = self.strategies[name]
-        told = strategy.described()
-        if not strategy.twin_of:
-            return told
-        if plant := self.plants.get(name):
-            return structs.replace(told, planted=plant.described(strategy.twin_of))
-        return structs.replace(told, against={"of": strategy.twin_of})
-
-
-def _own_first(case: Case, pair: str, launch: int) -> bool:
-    """True if a case is built before its other side: in every other launch, in turn.
-
-    Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
-    one pays would look like its own.
-    """
-    return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
+#: What a self-test measures where the user names nothing else: calls short enough to plant in.
+SELFTEST_AXES = {
+    "workloads": "sensor,tokens",
+    "strategies": "native,fold_time,loop_unstack,vectorized_map,time_distributed",
+    "seq_lens": "8",
+    "batch_sizes": "1,16",
+}
 
 
 @dataclass(frozen=True)
@@ -93,7 +38,10 @@ class Question:
 
 def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
     """Return the cases of a question; `asked` holds the user's options by name."""
-    values = {option.name: _values(option.name, question, asked) for option in OPTIONS}
+    values = {
+        option.name: option.value(asked.get(option.name) or question.axes.get(option.name) or "")
+        for option in AXIS_OPTIONS
+    }
     if question.compares and len(values[question.compares]) < 2:  # noqa: PLR2004
         return []
     strategies = _strategies(values.pop("strategies"), catalogue)
@@ -104,10 +52,6 @@ def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) ->
         for setting in _settings(workload, values, smallest=question.sizes == "smallest")
     ]
     return [Case(setting, name) for setting in dict.fromkeys(settings) for name in strategies]
-
-
-def _values(name: str, question: Question, asked: Mapping[str, str]) -> tuple[Any, ...]:
-    return options.values(name, asked.get(name) or question.axes.get(name) or "")
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:
@@ -139,8 +83,30 @@ def _settings(
         "seq_lens": values["seq_lens"] or workload.seq_lens[: 1 if smallest else None],
         "batch_sizes": values["batch_sizes"] or workload.batch_sizes[: 1 if smallest else None],
     }
-    axes = [option for option in OPTIONS if option.name not in {"strategies", "workloads"}]
+    axes = [option for option in AXIS_OPTIONS if option.name not in {"strategies", "workloads"}]
     columns = [sizes.get(option.name, values[option.name]) for option in axes]
     for row in itertools.product(*columns):
-        fields = dict(zip((option.field for option in axes), row, strict=True))
+        fields = dict(zip((option.axis for option in axes), row, strict=True))
         yield Setting(workload=workload.name, **fields)
+
+
+def selftest_cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> Iterator[Case]:
+    """Return a self-test's cases: in each setting of `grid` one strategy and its planted twins.
+
+    Which strategy it is depends on the setting alone: questions that share a setting share its
+    rivals, all strategies have their turn, and rivals stay as many as in a usual run. The twins
+    join the catalogue; `copies` is a folder for the files that are loaded from another path.
+    """
+    for setting, group in itertools.groupby(grid, key=lambda case: case.setting):
+        names = [case.strategy for case in group]
+        base = catalogue.strategies[names[zlib.crc32(setting.label.encode()) % len(names)]]
+        yield Case(setting, base.name)
+        for plant in PLANTS:
+            twin = _twin(base, plant, copies)
+            catalogue.strategies[twin.name], catalogue.plants[twin.name] = twin, plant
+            yield Case(setting, twin.name)
+
+
+def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
+    path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
+    return replace(base, name=f"{base.name}{MARK}{plant.word}", path=path, twin_of=base.name)

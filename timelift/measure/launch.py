@@ -17,14 +17,14 @@ from typing import Self
 from timelift.case import Status
 from timelift.errors import UserError, ran_out_of_memory
 from timelift.escape import without_codes
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
     Watch,
     WorkerResult,
     WorkerState,
-    again_without_the_dead,
     kill_group,
+    measure_until_finished,
 )
 from timelift.messages import (
     PLAYING,
@@ -49,11 +49,17 @@ IMPORT_LIMIT = 300.0
 _ENDING_LIMIT = 10.0
 
 
-def _only_us() -> "tempfile.TemporaryDirectory[str]":
+def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     """Make a folder with this package alone, for an interpreter with packages of its own."""
     folder = tempfile.TemporaryDirectory(prefix="timelift-home-")
     (Path(folder.name) / "timelift").symlink_to(_HOME / "timelift")
     return folder
+
+
+def environment(home: Path = _HOME) -> dict[str, str]:
+    """Return the variables of a process that imports this package, as it lies in `home`."""
+    path = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 @dataclass(frozen=True)
@@ -86,16 +92,15 @@ class Launch:
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._python, self._backend = python, backend
-        self._limits, self._machine, self._ready = limits, BuildOrPlayLock(), False
+        self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
         self._now: WorkerState | None = None
         self._tasks, self.hurried = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
         self._pending, self._printed = b"", 0
-        self._home = None if python == sys.executable else _only_us()
-        home = self._home.name if self._home else str(_HOME)
-        path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH", "")]))
+        self._home = None if python == sys.executable else _package_alone()
+        home = Path(self._home.name) if self._home else _HOME
         pinned = ",".join(map(str, cores))
         self._process = subprocess.Popen(
             [python, "-m", "timelift.worker.server", str(writer), backend, pinned],
@@ -103,19 +108,19 @@ class Launch:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
-            env={**os.environ, **(variables or {}), "PYTHONPATH": path},
+            env=environment(home) | dict(variables or {}),
             process_group=0,  # Ctrl-C is for the process that decides what it means
         )
         os.close(writer)
 
-    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        self._machine, self._limits = machine, limits
+    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
+        self._lock, self._limits = lock, limits
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
         if self._ready or self.hurried:
             return
-        with self._machine.building():
+        with self._lock.building():
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self.hurried:
             return
@@ -141,17 +146,17 @@ class Launch:
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        worker = WorkerState({rival.name: rival for rival in task.rivals}, watch)
-        with self._machine.building():
+        worker = WorkerState(task.rivals, watch)
+        with self._lock.building():
             if not self.hurried:
                 self.build(worker, task)
         if worker.ready:
-            with self._machine.playing():
+            with self._lock.playing():
                 if not self.hurried:
-                    self.tell(worker, Go())
+                    self.send_order(worker, Go())
                     self.follow(worker)
         if self.hurried and worker.waiting:
             self.end(worker)
@@ -159,19 +164,17 @@ class Launch:
         return replace(found, again=found.again and not self.hurried)
 
     def hurry(self) -> None:
-        """Finish the round being played and report; abandon a setting that is not ready."""
         self.hurried = True
         if self._ready:
-            self._pass_on()
+            self._hurry_worker()
         else:
             self._process.kill()
 
-    def _pass_on(self) -> None:
-        """Tell the worker, if there is one, that time is up."""
+    def _hurry_worker(self) -> None:
         worker = self._now
-        if worker is None or worker.gone or worker.told or not worker.pid:
+        if worker is None or worker.gone or worker.hurried or not worker.pid:
             return
-        worker.told = True
+        worker.hurried = True
         with contextlib.suppress(ProcessLookupError):
             if worker.doing == PLAYING:
                 os.kill(worker.pid, signal.SIGUSR1)
@@ -179,7 +182,6 @@ class Launch:
                 os.killpg(worker.pid, signal.SIGKILL)
 
     def build(self, worker: WorkerState, task: Task) -> None:
-        """Start a worker, and follow it until it is ready to play or gone."""
         self._now, self._tasks = worker, self._tasks + 1
         worker.number = self._tasks
         self._send(task_line(worker.number, task))
@@ -203,7 +205,7 @@ class Launch:
         kill_group(worker)
         self._next_of(worker, Exited)
 
-    def tell(self, worker: WorkerState, order: Order) -> None:
+    def send_order(self, worker: WorkerState, order: Order) -> None:
         """Send an order to a worker, which may have exited."""
         self._send(order_line(worker.number, order))
 
@@ -228,7 +230,7 @@ class Launch:
                 self._printed = event.printed
             worker.take(event)
             if self.hurried:
-                self._pass_on()
+                self._hurry_worker()
 
     def _end_overdue(self, worker: WorkerState) -> None:
         if self._process.poll() is not None or not worker.pid:
@@ -243,7 +245,6 @@ class Launch:
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
 
     def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
-        """Wait for a worker's exit, ignoring other events."""
         while event := self._next_event(worker.number, deadline):
             if isinstance(event, Exited):
                 return event
@@ -255,9 +256,9 @@ class Launch:
             if exited.signal
             else f"exit code {exited.code}"
         )
-        said = self._last_lines()
-        status = Status.OUT_OF_MEMORY if ran_out_of_memory(said) else Status.CRASHED
-        reason = f"the worker ended with {cause} while {worker.doing}: {said}"
+        printed = self._last_lines()
+        status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
+        reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
         worker.die(status, reason, exited)
 
     def _next_event(self, number: int, deadline: float) -> Event | None:

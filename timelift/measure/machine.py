@@ -1,23 +1,35 @@
-"""The machine: its identity, what may drift on it, and what is only worth knowing."""
+"""The machine: its backends and devices, found without importing any, and what else a run tells.
+
+A device has the name that every backend understands: `cpu`, `gpu`, `gpu:1` and so on, in the
+driver's order, as many as CUDA_VISIBLE_DEVICES shows.
+"""
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from timelift.canary import canary
-from timelift.case import Backend
+from timelift.case import CPU, GPU, Backend
 from timelift.cgroup import HERE, Groups
+from timelift.errors import UserError
 from timelift.journal import Commit, Machine
-from timelift.measure import devices
-from timelift.measure.backends import packages
 
+#: The packages of a backend whose versions change what is measured.
+PACKAGES = {
+    Backend.TENSORFLOW: ("tensorflow",),
+    Backend.JAX: ("jax", "jaxlib"),
+    Backend.TORCH: ("torch",),
+}
+#: Those of every backend.
+COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
 #: Environment variables that change how fast the backend runs.
 FLAGS = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TF_CUDNN_USE_AUTOTUNE"),
@@ -26,6 +38,67 @@ FLAGS = (
     *("NVIDIA_TF32_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDA_VISIBLE_DEVICES"),
     "CUDA_DEVICE_ORDER",
 )
+_NVIDIA_SMI = [
+    "nvidia-smi",
+    "--query-gpu=name,memory.total,driver_version",
+    "--format=csv,noheader",
+]
+
+
+def packages(backends: Iterable[Backend]) -> tuple[str, ...]:
+    return (*(name for one in backends for name in PACKAGES[one]), *COMMON_PACKAGES)
+
+
+def why_not_installed(
+    backend: Backend, find: Callable[[str], object] = importlib.util.find_spec
+) -> str:
+    """Return that a backend is not installed, and how to install it; empty where it is."""
+    if find(backend):
+        return ""
+    return f"{backend} is not installed; install it with: pip install -e '.[{backend}]'"
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for package in names:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device_names(
+    folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ
+) -> list[str]:
+    many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
+    shown = variables.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        many = min(many, len([one for one in shown.split(",") if one.strip() not in {"", "-1"}]))
+    return [CPU, *(_device_name(GPU, number) for number in range(many))]
+
+
+def _device_name(kind: str, number: int) -> str:
+    return f"{kind}:{number}" if number else kind
+
+
+def read_device(word: str) -> str:
+    """Read a device's name; raises UserError where it is none."""
+    kind, colon, number = word.partition(":")
+    if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
+        raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
+    return _device_name(kind, int(number or 0))
+
+
+def usable_cores() -> frozenset[int]:
+    """Return the processors that this process may use, by number; all where it cannot be pinned."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def can_pin() -> bool:
+    return hasattr(os, "sched_setaffinity")
 
 
 def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
@@ -34,7 +107,7 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
     Its name holds no host name. A container with another quota of the processors, which its
     `groups` tell, is another machine.
     """
-    gpus = devices.describe()
+    gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(
         name=_name(identity),
@@ -44,7 +117,7 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
             "python": platform.python_version(),
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
-            "governor": _first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+            "governor": _governor(),
             "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
         },
         information={
@@ -55,12 +128,24 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
     )
 
 
+def describe_gpus() -> dict[str, list[str]]:
+    """Return each GPU with its memory, and the driver's version; empty where there is none."""
+    if len(device_names(variables={})) == 1:
+        return {}
+    try:
+        done = subprocess.run(_NVIDIA_SMI, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return {"gpus": ["a GPU that nvidia-smi does not tell of"]}
+    rows = [line.rpartition(", ") for line in done.stdout.splitlines() if line.strip()]
+    return {"gpus": [name for name, _, _ in rows], "drivers": sorted({last for _, _, last in rows})}
+
+
 def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
         "cpu": _cpu_info("model name") or platform.processor() or "unknown",
-        "cores": len(devices.usable()),
+        "cores": len(usable_cores()),
         **({"quota_cores": quota} if quota else {}),
         "memory_gib": round(psutil.virtual_memory().total / 2**30),
         **({"gpus": ", ".join(gpus)} if gpus else {}),
@@ -74,30 +159,6 @@ def _name(identity: dict[str, Any]) -> str:
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
 
 
-def versions(names: Iterable[str]) -> dict[str, str]:
-    found = {}
-    for package in names:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def commit(root: Path) -> Commit:
-    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
-    try:
-        revision = _git(root, "rev-parse", "HEAD")
-        return Commit(revision, bool(_git(root, "status", "--porcelain", "-uno")))
-    except (OSError, subprocess.CalledProcessError):
-        return Commit()
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
 def _cpu_info(field: str) -> str:
     try:
         text = Path("/proc/cpuinfo").read_text()
@@ -107,9 +168,9 @@ def _cpu_info(field: str) -> str:
     return found[1].strip() if found else ""
 
 
-def _first_line(path: str) -> str | None:
+def _governor() -> str | None:
     try:
-        return Path(path).read_text().strip()
+        return Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").read_text().strip()
     except OSError:
         return None
 
@@ -132,3 +193,18 @@ def _frequency() -> float | None:
     except (OSError, NotImplementedError):
         return None
     return round(found.current) if found else None
+
+
+def commit(root: Path) -> Commit:
+    """Return the commit of `root` and whether tracked files differ from it; no git gives no id."""
+    try:
+        revision = git(root, "rev-parse", "HEAD")
+        return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
+    except (OSError, subprocess.CalledProcessError):
+        return Commit()
+
+
+def git(root: Path, *words: str) -> str:
+    """Return what git prints; raises OSError or CalledProcessError."""
+    done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

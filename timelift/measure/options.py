@@ -1,4 +1,4 @@
-"""The options of `pytest bench/`: axes and knobs, their defaults, and how a value is read."""
+"""The options of `pytest bench/` that take a value: defaults, help, and how a text is read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,66 +6,65 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from timelift.case import OPTIONS as FLAGS
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
 from timelift.errors import UserError, nearest, read_share
-from timelift.measure import devices
+from timelift.measure import machine
+
+#: Sizes are 32-bit in every backend.
+_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+#: A range of processors is cut here: no machine has more.
+_MOST_CORES = 1 << 16
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def flag_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of `pytest bench/`; an empty default says what else decides in `otherwise`."""
+    """One option, on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
+
+    An empty default says what else decides in `otherwise`. `axis` is the field of a case whose
+    values it lists, empty for an option that is no axis. `read` raises ValueError for a text that
+    is not what `help` says, or a UserError that says more.
+    """
 
     name: str
     default: str
     help: str
+    read: Callable[[str], Any] = str
+    axis: str = ""
     metavar: str = "VALUE"
     otherwise: str = "none"
 
     @property
     def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
     @property
     def full_help(self) -> str:
         return f"{self.help} (default: {self.default or self.otherwise})"
 
-
-#: Sizes are 32-bit in every backend.
-_LARGEST, _MOST_DIGITS = 2**31 - 1, 12
-
-
-def _whole(word: str) -> str:
-    return word
+    def value(self, text: str) -> Any:
+        """Read the text, or the default where it is empty; raises UserError naming the option."""
+        try:
+            return self.read(text or self.default)
+        except UserError as error:
+            raise UserError(f"{self.flag}: {error}") from None
+        except ValueError:
+            raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
 
 
 @dataclass(frozen=True)
-class AxisOption(Option):
-    """One axis on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
+class Launches:
+    fewest: int
+    most: int
 
-    `field` is the axis's name in a case; `read` turns one word of the list into a value.
-    """
-
-    field: str = ""
-    read: Callable[[str], Any] = _whole
-    metavar: str = "LIST"
-    otherwise: str = "what the question and the workload say"
-
-    def values(self, text: str) -> tuple[Any, ...]:
-        """Read a comma-separated list; raises UserError naming this option for a wrong value."""
-        words = split(text)
-        if not words:
-            raise UserError(f"{self.flag}: expected at least one value, received {text!r}")
-        try:
-            return tuple(dict.fromkeys(self.read(word) for word in words))
-        except UserError as error:
-            raise UserError(f"{self.flag}: {error}") from None
-
-
-def values(name: str, text: str) -> tuple[Any, ...]:
-    """Read the option of this name from its text, or from its default where the text is empty."""
-    option = next(option for option in OPTIONS if option.name == name)
-    text = devices.spelled_out(text) if name == "devices" else text or option.default
-    return option.values(text) if text else ()
+    def __str__(self) -> str:
+        return f"{self.fewest}-{self.most}" if self.most > self.fewest else str(self.fewest)
 
 
 def split(text: str) -> list[str]:
@@ -78,6 +77,18 @@ def split(text: str) -> list[str]:
         else:
             words[-1] += letter
     return [word.strip() for word in words if word.strip()]
+
+
+def _list(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    """Return a reader of words with commas between them; of an empty text there are none."""
+
+    def read_list(text: str) -> tuple[Any, ...]:
+        words = split(text)
+        if text and not words:
+            raise UserError(f"expected at least one value, received {text!r}")
+        return tuple(dict.fromkeys(read(word) for word in words))
+
+    return read_list
 
 
 def _counts(word: str) -> bool:
@@ -110,50 +121,11 @@ def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return read
 
 
-def _axis(
-    name: str, field: str, default: str, choices: str, read: Callable[[str], Any] = _whole
-) -> AxisOption:
-    return AxisOption(name, default, choices, field=field, read=read)
-
-
-def _choices(name: str, field: str, default: str, kind: type[StrEnum]) -> AxisOption:
-    return _axis(name, field, default, ", ".join(kind), _choice(kind))
-
-
-#: Every axis in the order of the help text.
-OPTIONS: tuple[AxisOption, ...] = (
-    _axis("strategies", "strategy", "", "names, families, name[k=8], or all"),
-    _axis("workloads", "workload", "", "names of files in workloads/, or all"),
-    _axis("seq_lens", "seq_len", "", "numbers of steps", _size),
-    _axis("batch_sizes", "batch", "", "sequences a call", _size),
-    _choices("phases", "phase", "", Phase),
-    _choices("modes", "mode", "", Mode),
-    _choices("lengths", "lengths", "full", Lengths),
-    _choices("gradients", "gradients", "weights", Gradients),
-    _choices("time_axes", "time_axis", "static", TimeAxis),
-    _choices("dtypes", "dtype", "float32", Dtype),
-    _axis("devices", "device", "", "cpu, gpu, gpu:1, or all", devices.read),
-    _axis("threads", "threads", "default", "numbers of threads, or default", _threads),
-    _choices("backends", "backend", "tensorflow", Backend),
-)
-
-
-@dataclass(frozen=True)
-class Knob(Option):
-    """One option that is not an axis; `read` turns its text into a value, or raises ValueError.
-
-    Where it raises UserError, that says more than the option's help.
-    """
-
-    read: Callable[[str], Any] = str
-
-    def value(self, text: str) -> Any:
-        try:
-            return self.read(text or self.default)
-        except UserError as error:
-            raise UserError(f"{self.flag}: {error}") from None
-        except ValueError:
-            raise UserError(f"{self.flag}: expected {self.help}, received {text!r}") from None
+def _devices(text: str) -> tuple[str, ...]:
+    """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
+    if text.strip() == "all":
+        return tuple(machine.device_names())
+    return _list(machine.read_device)(text) if text else tuple(machine.device_names()[:2])
 
 
 def _positive(word: str) -> int:
@@ -169,17 +141,6 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-@dataclass(frozen=True)
-class Launches:
-    """How many launches a case has: `fewest`, and up to `most` where a verdict is open."""
-
-    fewest: int
-    most: int
-
-    def __str__(self) -> str:
-        return f"{self.fewest}-{self.most}" if self.most > self.fewest else str(self.fewest)
-
-
 def _launches(word: str) -> Launches:
     fewest, dash, most = word.partition("-")
     found = Launches(_positive(fewest), _positive(most if dash else fewest))
@@ -188,15 +149,12 @@ def _launches(word: str) -> Launches:
     return found
 
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-
-
 def _duration(word: str) -> float | None:
     """Read `90`, `90s`, `5m` or `1h` as seconds; an empty text is no limit of the user's."""
     if not word:
         return None
-    unit = word[-1] if word[-1] in _UNITS else ""
-    return _seconds(word.removesuffix(unit)) * _UNITS.get(unit, 1)
+    unit = word[-1] if word[-1] in _SECONDS else ""
+    return _seconds(word.removesuffix(unit)) * _SECONDS.get(unit, 1)
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -206,9 +164,6 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return word
 
     return read
-
-
-_BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def _bytes(word: str) -> int:
@@ -221,12 +176,7 @@ def _bytes(word: str) -> int:
 
 
 def _growth(word: str) -> float:
-    """Read how much more of something is allowed: ten times as much at the most."""
     return read_share(word, below=10.0)
-
-
-#: A range of processors is cut here: no machine has more.
-_MOST_CORES = 1 << 16
 
 
 def _seed(word: str) -> int | None:
@@ -243,9 +193,9 @@ def _cores(word: str) -> tuple[int, ...]:
     for part in filter(None, word.split(",")):
         first, _, last = part.partition("-")
         found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
-    if word and not devices.can_pin():
+    if word and not machine.can_pin():
         raise UserError("this system holds no process to some processors; leave it out")
-    if word and not (found and found <= devices.usable()):
+    if word and not (found and found <= machine.usable_cores()):
         raise ValueError(word)
     return tuple(sorted(found))
 
@@ -254,80 +204,104 @@ def _features(word: str) -> tuple[int, ...]:
     return tuple(_positive(size) for size in word.split(",") if size.strip())
 
 
-def _integer_dtype(word: str) -> str:
-    if word not in {"", "int32", "int64"}:
-        raise ValueError(word)
-    return word
-
-
 def _paths(word: str) -> tuple[Path, ...]:
     return tuple(Path(name.strip()) for name in word.split(",") if name.strip())
 
 
-KNOBS: tuple[Knob, ...] = (
-    Knob(
+def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
+    name = FLAGS[axis].removeprefix("--").replace("-", "_")
+    otherwise = "what the question and the workload say"
+    return Option(name, default, choices, read, axis, "LIST", otherwise)
+
+
+def _choices(axis: str, default: str, kind: type[StrEnum]) -> Option:
+    return _axis(axis, default, ", ".join(kind), _list(_choice(kind)))
+
+
+#: Every axis in the order of the help text.
+AXIS_OPTIONS: tuple[Option, ...] = (
+    _axis("strategy", "", "names, families, name[k=8], or all", _list(str)),
+    _axis("workload", "", "names of files in workloads/, or all", _list(str)),
+    _axis("seq_len", "", "numbers of steps", _list(_size)),
+    _axis("batch", "", "sequences a call", _list(_size)),
+    _choices("phase", "", Phase),
+    _choices("mode", "", Mode),
+    _choices("lengths", "full", Lengths),
+    _choices("gradients", "weights", Gradients),
+    _choices("time_axis", "static", TimeAxis),
+    _choices("dtype", "float32", Dtype),
+    _axis("device", "", "cpu, gpu, gpu:1, or all", _devices),
+    _axis("threads", "default", "numbers of threads, or default", _list(_threads)),
+    _choices("backend", "tensorflow", Backend),
+)
+#: The options that are no axes.
+OTHER_OPTIONS: tuple[Option, ...] = (
+    Option(
         "launches",
         "3-12",
         "a number of fresh processes, or the fewest and the most, like 3-12",
         read=_launches,
     ),
-    Knob(
+    Option(
         "precision",
         "2%",
         "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
         read=read_share,
     ),
-    Knob(
+    Option(
         "budget",
         "",
         "the time for the whole run, like 90s, 5m or 1h",
         otherwise="the fewest launches, and more where a verdict is open until 4 min have passed",
         read=_duration,
     ),
-    Knob("against", "", "a git revision to race the strategies and workloads against"),
-    Knob("against_path", "", "a folder with strategies/ and workloads/ to race against"),
-    Knob("against_python", "", "another venv's bin/python to race against"),
-    Knob(
-        "gate",
-        "3%",
-        "how much slower than the other side fails a case, like 3%",
-        read=read_share,
+    Option("against", "", "a git revision to race the strategies and workloads against"),
+    Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
+    Option("against_python", "", "another venv's bin/python to race against"),
+    Option(
+        "gate", "3%", "how much slower than the other side fails a case, like 3%", read=read_share
     ),
-    Knob("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
-    Knob("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
-    Knob(
+    Option("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
+    Option("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
+    Option(
         "undecided",
         "pass",
         "pass or fail: what becomes of a case that may be slower beyond the gate or may not",
         read=_one_of("pass", "fail"),
     ),
-    Knob(
+    Option(
         "unchanged",
         "skip",
         "skip or measure: what becomes of a case whose files are the same on both sides",
         read=_one_of("skip", "measure"),
     ),
-    Knob("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
-    Knob("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
-    Knob("seed", "", "a whole number from 0", otherwise="drawn anew", read=_seed),
-    Knob("results", "results", "a folder for the journals"),
-    Knob("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
-    Knob("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
-    Knob(
+    Option("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
+    Option("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
+    Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=_seed),
+    Option("results", "results", "a folder for the journals"),
+    Option("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
+    Option("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
+    Option(
         "memory_limit",
         "",
         "how much memory a setting's worker may use, like 4G or 800M",
         read=_bytes,
     ),
-    Knob("strategy_file", "", "strategies of your own: paths with commas", read=_paths),
-    Knob("layer", "", "a layer of your own, as module:function"),
-    Knob("layer_file", "", "a layer of your own, as path.py:function"),
-    Knob("features", "", "the shape of one step of your layer, like 96,96,3", read=_features),
-    Knob("input_dtype", "", "int32 or int64 for inputs of whole numbers", read=_integer_dtype),
-    Knob(
+    Option("strategy_file", "", "strategies of your own: paths with commas", read=_paths),
+    Option("layer", "", "a layer of your own, as module:function"),
+    Option("layer_file", "", "a layer of your own, as path.py:function"),
+    Option("features", "", "the shape of one step of your layer, like 96,96,3", read=_features),
+    Option(
+        "input_dtype",
+        "",
+        "int32 or int64 for inputs of whole numbers",
+        read=_one_of("", "int32", "int64"),
+    ),
+    Option(
         "input_high",
         "",
         "a whole number from 1, below which whole-number inputs lie",
         read=lambda text: _positive(text) if text else 0,
     ),
 )
+OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)

@@ -1,70 +1,121 @@
-"""What is running and how much is left: a changing display on a terminal, plain lines elsewhere."""
+"""What a campaign reports while it runs, as data with its words, and how far it has come."""
 
-import os
-import time
-from typing import TYPE_CHECKING, TextIO
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from timelift.measure.events import CampaignBegun, CampaignEvent, StageBegun, StillUndecided
-from timelift.measure.progress_state import ProgressState
-from timelift.measure.progress_words import begun, still_undecided, time_left
-
-if TYPE_CHECKING:
-    from timelift.measure.live import Live
-
-#: Terminals that cannot move their cursor.
-_DUMB = {"dumb", "unknown"}
+#: So many undecided settings are named; the rest is counted.
+_NAMED = 3
 
 
-class Progress:
-    """Show a campaign's events on a stream; call `done` before anything else is printed."""
+@dataclass(frozen=True)
+class CampaignBegun:
+    """How much there is to measure, in launches of settings; `two_sided` tries suspects."""
 
-    #: Seconds between plain lines where the stream is no terminal.
-    EVERY = 10.0
+    cases: int
+    settings: int
+    fewest: int
+    most: int
+    two_sided: bool = False
+    budget_seconds: float | None = None
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream, self._state = stream, ProgressState()
-        self._moving = stream.isatty() and os.environ.get("TERM") not in _DUMB
-        self._live: Live | None = None
-        self._shown = float("-inf")
+    @property
+    def words(self) -> str:
+        why = "a change is suspected" if self.two_sided else "a verdict is open"
+        more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
+        within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
+        launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
+        return f"{self.cases} cases in {self.settings} settings, {launches}{more}{within}"
 
+
+@dataclass(frozen=True)
+class StillUndecided:
+    """The settings of the campaign that need more launches than these, by label."""
+
+    launches: int
+    undecided: Sequence[str]
+    settings: int
+
+    @property
+    def how_many(self) -> str:
+        return f"{len(self.undecided)} of {self.settings} settings"
+
+    @property
+    def words(self) -> str:
+        names = ", ".join(self.undecided[:_NAMED])
+        over = len(self.undecided) - _NAMED
+        rest = f" and {over} more" if over > 0 else ""
+        return f"undecided after {self.launches} launches: {self.how_many} ({names}{rest})"
+
+
+@dataclass(frozen=True)
+class StageBegun:
+    """What a launch of a setting does, and the seconds left, infinite where not known."""
+
+    launch: int
+    setting: str
+    doing: str
+    seconds_left: float
+    at_most: bool
+
+    @property
+    def time_left(self) -> str:
+        """How long the rest takes, or may take, in words; empty where that is not known."""
+        if not math.isfinite(self.seconds_left):
+            return ""
+        minutes, rest = divmod(max(0, round(self.seconds_left)), 60)
+        how = "at most" if self.at_most else "about"
+        return f"{how} {f'{minutes} min ' if minutes else ''}{rest} s left"
+
+
+CampaignEvent = CampaignBegun | StillUndecided | StageBegun
+
+
+class Display(Protocol):
     def say(self, text: str) -> None:
-        if self._moving:
-            self._display().say(f"timelift: {text}")
-        else:
-            self._write(f"timelift: {text}\n")
+        """Print a line that stays."""
 
     def show(self, event: CampaignEvent) -> None:
         """Show an event: a stage until the next one, anything else as a line that stays."""
-        self._state.take(event)
-        match event:
-            case StageBegun():
-                self._show_stage(event)
-            case CampaignBegun():
-                self.say(begun(event))
-            case StillUndecided():
-                self.say(still_undecided(event))
 
-    def _show_stage(self, stage: StageBegun) -> None:
-        if self._moving:
-            self._display().show(self._state)
-        elif time.monotonic() - self._shown >= self.EVERY:
-            self._shown = time.monotonic()
-            left = time_left(stage)
-            text = f"launch {stage.launch}: {stage.setting}: {stage.doing}"
-            self._write(f"timelift: {text}{', ' if left else ''}{left}\n")
 
-    def done(self) -> None:
-        """Leave a clean line behind."""
-        if self._live:
-            self._live.done()
-            self._live = None
+@dataclass
+class ProgressState:
+    """The latest event of each kind; `seen` are the launches of settings that have begun."""
 
-    def _display(self) -> "Live":
-        from timelift.measure.live import Live  # noqa: PLC0415 - rich, not while collecting
+    begun: CampaignBegun | None = None
+    undecided: StillUndecided | None = None
+    stage: StageBegun | None = None
+    seen: set[tuple[int, str]] = field(default_factory=set)
 
-        self._live = self._live or Live(self._stream)
-        return self._live
+    def take(self, event: CampaignEvent) -> None:
+        if isinstance(event, CampaignBegun):
+            self.begun = event
+        elif isinstance(event, StillUndecided):
+            self.undecided = event
+        else:
+            self.stage = event
+            self.seen.add((event.launch, event.setting))
 
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+    @property
+    def _in_the_fewest(self) -> bool:
+        return bool(self.begun and self.stage and self.stage.launch <= self.begun.fewest)
+
+    @property
+    def share(self) -> float | None:
+        """The share of the fewest launches that has begun; None where unknown or all has."""
+        if not (self.begun and self._in_the_fewest):
+            return None
+        return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
+
+    @property
+    def where(self) -> str:
+        if self.stage is None:
+            return ""
+        launch, begun = self.stage.launch, self.begun
+        place = sum(number == launch for number, _ in self.seen)
+        of = f" of {begun.fewest}" if begun and self._in_the_fewest else ""
+        more = f", up to {begun.most} where open" if begun and begun.most > begun.fewest else ""
+        all_of_them = f" of {begun.settings}" if begun and of else ""
+        return f"launch {launch}{of}{more} · setting {place}{all_of_them}"

@@ -60,7 +60,6 @@ def _are_variants(value: object) -> bool:
 
 
 def _is_meaning(value: object) -> bool:
-    """True if a value is a word, or one for each time axis."""
     words = value.items() if isinstance(value, dict) else [("", value)]
     return all(isinstance(one, str) for pair in words for one in pair)
 
@@ -109,14 +108,15 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
     title = docstring.splitlines()[0].rstrip(".")
-    return Source(path, title, functions, _imports(tree), _constants(tree, path))
+    return Source(path, title, functions, imports_of(tree), _constants(tree, path))
 
 
-def _imports(tree: ast.Module) -> frozenset[str]:
+def imports_of(tree: ast.Module) -> frozenset[str]:
+    """Return the top-level packages that a module imports, anywhere in it."""
     nodes = list(ast.walk(tree))
     plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     others = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return frozenset(name.partition(".")[0] for name in (*plain, *others))
+    return frozenset(name.partition(".")[0] for name in (*plain, *others) if name)
 
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
@@ -142,7 +142,6 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
 
 
 def _refuse(name: str, path: Path) -> None:
-    """Raise UserError where what timelift reads cannot be told from the text."""
     if name in DECLARED:
         raise UserError(
             f"{path}: {name} must be a literal on a line of its own, since it is read without "
@@ -151,7 +150,6 @@ def _refuse(name: str, path: Path) -> None:
 
 
 def _assigned(tree: ast.Module) -> Iterator[tuple[ast.Name, ast.expr]]:
-    """Yield every `NAME = value` and `NAME: kind = value` of the module itself."""
     for node in tree.body:
         if isinstance(node, ast.Assign):
             yield from ((one, node.value) for one in node.targets if isinstance(one, ast.Name))

@@ -12,20 +12,20 @@ from typing import TypeVar
 
 from timelift import rounds
 from timelift.case import Status
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
     Watch,
     WorkerResult,
     WorkerState,
-    again_without_the_dead,
+    measure_until_finished,
     worker_result,
 )
 from timelift.messages import Done, Go, Order, Play, Sampled, Task, Warm
 from timelift.rounds import Player
 
-_Heard = TypeVar("_Heard")
+_Event = TypeVar("_Event")
 
 
 class _GoneError(Exception):
@@ -34,21 +34,19 @@ class _GoneError(Exception):
 
 @dataclass
 class _OneSide:
-    """The launch, the task and the worker of one interpreter in one setting."""
-
     launch: Launch
     task: Task
     worker: WorkerState
 
-    def tell(self, order: Order) -> None:
-        self.launch.tell(self.worker, order)
+    def send(self, order: Order) -> None:
+        self.launch.send_order(self.worker, order)
 
-    def hear(self, event: type[_Heard]) -> _Heard:
+    def follow_until(self, event: type[_Event]) -> _Event:
         """Follow the worker until an event; raises _GoneError where it is gone."""
-        told = self.launch.follow(self.worker, event)
-        if not isinstance(told, event):
+        found = self.launch.follow(self.worker, event)
+        if not isinstance(found, event):
             raise _GoneError
-        return told
+        return found
 
 
 class TwoInterpreters:
@@ -56,65 +54,57 @@ class TwoInterpreters:
 
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
-        self._sides = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
-        self._machine, self._hurried = BuildOrPlayLock(), False
+        self._launches = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
+        self._lock, self._hurried = BuildOrPlayLock(), False
 
-    def share_machine(self, machine: BuildOrPlayLock, limits: Limits) -> None:
-        self._machine = machine
-        for side in self._sides:
-            side.share_machine(BuildOrPlayLock(), limits.times(2))
+    def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
+        self._lock = lock
+        for launch in self._launches:
+            launch.share_lock(BuildOrPlayLock(), limits.times(2))
 
     def wait_until_ready(self) -> None:
         """Wait for both imports; raises UserError where one fails."""
-        with self._machine.building():
-            for side in self._sides:
-                side.wait_until_ready()
+        with self._lock.building():
+            for launch in self._launches:
+                launch.wait_until_ready()
 
     def kill(self) -> None:
-        for side in self._sides:
-            side.kill()
+        for launch in self._launches:
+            launch.kill()
 
     def hurry(self) -> None:
-        """Finish the round being played and report; abandon a setting that is not ready."""
         self._hurried = True
-        for side in self._sides:
-            side.hurry()
+        for launch in self._launches:
+            launch.hurry()
 
     def stop(self) -> None:
-        for side in self._sides:
-            side.stop()
+        for launch in self._launches:
+            launch.stop()
 
     def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
-        """Measure a setting on both sides; record rivals that kill a worker, restart the rest."""
-        return again_without_the_dead(task, lambda rest: self._run_worker(rest, watch))
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
     def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        numbers = sorted({int(one.there) for one in task.rivals})
-        sides = [self._side(number, task, watch) for number in numbers]
-        with self._machine.building():
+        sides = [self._side(there, task, watch) for there in sorted({r.there for r in task.rivals})]
+        with self._lock.building():
             for side in sides:
                 if not self._hurried:
                     side.launch.build(side.worker, side.task)
         if all(side.worker.ready for side in sides) and not self._hurried:
-            with self._machine.playing():
+            with self._lock.playing():
                 outcomes = _perform(sides, task, lambda: self._hurried)
         else:
             outcomes = [one for side in sides for one in side.worker.outcomes]
-        _end(sides)
+        for side in sides:
+            if side.worker.waiting:
+                side.launch.end(side.worker)
         found = worker_result([side.worker for side in sides], outcomes)
         return replace(found, again=found.again and not self._hurried)
 
-    def _side(self, number: int, task: Task, watch: Watch) -> _OneSide:
-        rivals = tuple(one for one in task.rivals if one.there == bool(number))
+    def _side(self, there: bool, task: Task, watch: Watch) -> _OneSide:  # noqa: FBT001
+        rivals = tuple(one for one in task.rivals if one.there == there)
         mine = replace(task, rivals=rivals, conducted=True)
-        return _OneSide(self._sides[number], mine, WorkerState({r.name: r for r in rivals}, watch))
-
-
-def _end(sides: Iterable[_OneSide]) -> None:
-    """End the workers that still wait."""
-    for side in sides:
-        if side.worker.waiting:
-            side.launch.end(side.worker)
+        return _OneSide(self._launches[there], mine, WorkerState(rivals, watch))
 
 
 def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:
@@ -137,9 +127,9 @@ def _conduct(
 ) -> rounds.Dropped:
     dropped = rounds.Dropped()
     for side in sides:
-        side.tell(Go())
+        side.send(Go())
         if task.round_seconds:
-            side.hear(Warm)
+            side.follow_until(Warm)
     if task.round_seconds:
         seconds = task.round_seconds * len(players)
         for player in players:
@@ -152,7 +142,7 @@ def _conduct(
             stop=stop,
         )
         for side in sides:
-            side.tell(Done())
+            side.send(Done())
     for side in sides:
         side.launch.follow(side.worker)
     return dropped
@@ -178,9 +168,12 @@ def _with_rounds(
         return outcome
     if why := player.why_lost:
         return RivalOutcome(outcome.rival, Status.FAILED, why)
-    told = outcome.samples
-    merged = {**told, "seconds_per_call": player.seconds_per_call}
-    return replace(outcome, samples=merged | {"facts": {**told["facts"], **facts}})
+    samples = replace(
+        outcome.samples,
+        seconds_per_call=player.seconds_per_call,
+        facts={**outcome.samples.facts, **facts},
+    )
+    return replace(outcome, samples=samples)
 
 
 @dataclass
@@ -199,10 +192,10 @@ class _RemotePlayer(Player):
         self.take_turn(lambda: 0.0)
 
     def take_turn(self, clock: rounds.Clock) -> float:  # noqa: ARG002 - the worker has the clock
-        """Ask the worker for a sample; return the seconds billed for `calls_per_sample` calls."""
+        """Return the seconds that the worker bills for `calls_per_sample` calls."""
         assert self.side is not None
-        self.side.tell(Play(self.name))
-        told = self.side.hear(Sampled)
-        self.seen_traces, self.seen_held_down = told.traces, told.held_down
-        self.calls_per_sample = told.calls
-        return told.seconds
+        self.side.send(Play(self.name))
+        sample = self.side.follow_until(Sampled)
+        self.seen_traces, self.seen_held_down = sample.traces, sample.held_down
+        self.calls_per_sample = sample.calls
+        return sample.seconds

@@ -31,13 +31,22 @@ from timelift.messages import (
 
 
 @dataclass(frozen=True)
+class RivalSamples:
+    """Seconds per call, one a round, None where the rival sat out, and facts by name."""
+
+    seconds_per_call: Sequence[float | None]
+    calls_per_sample: int
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class RivalOutcome:
     """How one rival ended in one launch; `samples` only when it was measured."""
 
     rival: RivalSpec
     status: Status
     reason: str = ""
-    samples: Mapping[str, Any] | None = None
+    samples: RivalSamples | None = None
 
 
 @dataclass(frozen=True)
@@ -66,20 +75,17 @@ class WorkerResult:
 
 
 Watch = Callable[[str], None]
-_SAMPLES = ("seconds_per_call", "calls_per_sample", "facts")
 
 
 class WorkerState:
-    """What is known of a worker while it works: its process, its stage, how its rivals ended."""
-
-    ready = gone = told = exhausted = at_work = False
+    ready = gone = hurried = exhausted = at_work = False
     number = pid = 0
     death: Death | None = None
     doing = "starting"
 
-    def __init__(self, rivals: Mapping[str, RivalSpec], watch: Watch) -> None:
-        self.rivals, self._watch = rivals, watch
-        self.suspect = next(iter(rivals.values()))
+    def __init__(self, rivals: Sequence[RivalSpec], watch: Watch) -> None:
+        self.rivals, self._watch = {rival.name: rival for rival in rivals}, watch
+        self.suspect = rivals[0]
         self.outcomes: list[RivalOutcome] = []
 
     @property
@@ -130,8 +136,8 @@ class WorkerState:
         elif isinstance(event, Busy):
             self.doing, self.at_work = event.doing, bool(event.rival)
             self.suspect = self.rivals.get(event.rival, self.suspect)
-            whose = "" if self.doing in OF_LAYER else event.rival
-            self._watch(f"{self.doing} {whose}".strip())
+            rival = "" if self.doing in OF_LAYER else event.rival
+            self._watch(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
         elif isinstance(event, Ended):
@@ -142,7 +148,7 @@ class WorkerState:
 def _outcome(rival: RivalSpec, event: Ended) -> RivalOutcome:
     if event.status is not Status.MEASURED:
         return RivalOutcome(rival, event.status, event.reason)
-    samples = {name: getattr(event, name) for name in _SAMPLES}
+    samples = RivalSamples(event.seconds_per_call, event.calls_per_sample, event.facts)
     return RivalOutcome(rival, event.status, "", samples)
 
 
@@ -158,7 +164,7 @@ def worker_result(workers: Sequence[WorkerState], outcomes: Sequence[RivalOutcom
     return WorkerResult(kept, next((one.death for one in workers if one.death), None), again=True)
 
 
-def again_without_the_dead(
+def measure_until_finished(
     task: Task, run_worker: Callable[[Task], WorkerResult]
 ) -> list[RivalOutcome]:
     """Measure a setting until a worker finishes it, each time without the rivals that ended.

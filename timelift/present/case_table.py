@@ -11,10 +11,9 @@ from typing import Any
 
 from timelift.analyse.costs import Costs
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact
-from timelift.analyse.stats.first_calls import FirstCall
-from timelift.analyse.stats.rival import RankedCase, Ranking
+from timelift.analyse.runs.measurement import Measurement, fact
+from timelift.analyse.stats.absolute_times import FirstCall
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN
 from timelift.planted import MARK as TWIN

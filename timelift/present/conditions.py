@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from timelift.analyse.costs import LAUNCH_BOUND
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
-from timelift.analyse.runs.engines import identity
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Measurement, Run, device_of
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
 
@@ -65,7 +64,7 @@ def modes(settings: Iterable[Setting]) -> str:
 def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
     for one in measured:
         setting = one.case.setting
-        if words := ", ".join(f"{name} {value}" for name, value in identity(one).items()):
+        if words := ", ".join(f"{name} {value}" for name, value in device_of(one).items()):
             yield f"{setting.backend} on {setting.device}: {words}"
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation, Why
-from timelift.analyse.runs.trust import Trust
-from timelift.analyse.stats.rival import Ranking
+from timelift.analyse.selftest.trust_file import Trust
+from timelift.analyse.stats.ranking import Ranking
 from timelift.present import conditions, recommended
 from timelift.present.styled import Style, StyledLine
 

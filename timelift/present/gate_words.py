@@ -3,9 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from timelift.analyse.gate.judge import SidesFinding
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
-from timelift.analyse.gate.sides import Quantity
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Quantity
+from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
 from timelift.journal import Against
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Price, Recommendation, Why
-from timelift.analyse.stats.rival import RankedCase, Ranking
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.styled import Style, StyledLine
 from timelift.present.units import three_figures

@@ -12,9 +12,9 @@ from typing import Any
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.trust import Trust
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats.lifts import NoAnswer, declared
-from timelift.analyse.stats.rival import Ranking
+from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit

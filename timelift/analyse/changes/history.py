@@ -18,7 +18,7 @@ from timelift.analyse.changes.levels import (
 from timelift.analyse.changes.many_runs import CaseHistory, HistoryFindings, find_changes
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.runs.fact_changes import FactChange, FactSince, changes_over_runs
-from timelift.analyse.runs.records import Warnings
+from timelift.analyse.runs.measurement import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest

@@ -28,7 +28,7 @@ from timelift.analyse.changes.states import (
     LevelChange,
 )
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import student
+from timelift.analyse.stats.estimates import t_quantile
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 
@@ -79,7 +79,7 @@ class Era:
 
     def change(self, one: Segment, other: Segment) -> LevelChange:
         noise, shift = self.fitted.noise, other.mean - one.mean
-        reach = float(student.quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
+        reach = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         reach *= noise.error(one, other)
         before, after = self.places[one.end - 1], self.places[other.first]
         return LevelChange(int(before), int(after), shift, shift - reach, shift + reach)

@@ -14,9 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import student
+from timelift.analyse.stats.estimates import t_tail
 from timelift.analyse.stats.robust_mean import mean_and_variance
-from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, moderate
+from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, shrink_variances
 
 #: So many runs make a segment, so a lone spike, or two, is never a change.
 LEAST_RUNS = 3
@@ -61,7 +61,7 @@ class Noise:
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
         distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
-        return 2 * float(student.tail(distance, np.asarray(self.df)))
+        return 2 * float(t_tail(distance, np.asarray(self.df)))
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ def _noises(
     )
     ones = np.ones(len(df))
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance, degrees = moderate(Spread(squares / df, df, ones * np.nan, ones))
+        variance, degrees = shrink_variances(Spread(squares / df, df, ones * np.nan, ones))
     return [
         Noise(float(one) * inflation, float(many))
         for one, many in zip(variance, degrees, strict=True)

@@ -27,7 +27,6 @@ from timelift.analyse.changes.levels import ENOUGH_RIVALS
 from timelift.analyse.changes.segments import sd_of_steps
 from timelift.analyse.changes.states import CommonShift
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
-from timelift.analyse.runs.records import fact_of
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
@@ -209,6 +208,8 @@ def _log_median(launch: LaunchSamples) -> float:
 
 
 def _log_canary(measurements: Iterable[Measurement]) -> float:
-    beats = [fact_of(launch, "canary_seconds") for one in measurements for launch in one.launches]
+    beats = [
+        launch.facts.number("canary_seconds") for one in measurements for launch in one.launches
+    ]
     known = [beat for beat in beats if beat is not None and beat > 0]
     return float(np.log(statistics.median(known))) if known else float("nan")

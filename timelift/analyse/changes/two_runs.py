@@ -25,10 +25,9 @@ from timelift.analyse.changes.shift import (
     setting_shifts,
 )
 from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
-from timelift.analyse.runs.engines import identity
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.stats import student
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
+from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
@@ -59,7 +58,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in identity(one).items()
+        for name, value in device_of(one).items()
     }
 
 
@@ -228,8 +227,8 @@ def _cases(
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, known)
-    width = student.quantile((1 - CONFIDENCE) / 2, df) * scale
-    alone = student.quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
+    width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
+    alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         [shift.case for shift in found],
@@ -276,9 +275,9 @@ def _states(
     found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
-    slower = np.where(enough, student.tail(effect / scale, df), 1.0)
-    faster = np.where(enough, student.tail(-effect / scale, df), 1.0)
-    alike = enough & (student.tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
+    slower = np.where(enough, t_tail(effect / scale, df), 1.0)
+    faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
+    alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
     states = np.where(alike, ChangeState.SAME, ChangeState.UNKNOWN)
     states = np.where(_discovered(faster) & (effect <= -margin), ChangeState.FASTER, states)
     states = np.where(_discovered(slower) & (effect >= margin), ChangeState.SUSPECT, states)

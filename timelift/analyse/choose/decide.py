@@ -21,13 +21,11 @@ from timelift.analyse.choose.question import (
     Undecided,
 )
 from timelift.analyse.recommend import recommend
-from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact_or_bound
+from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
 from timelift.analyse.scaling.family import SIZES, without_size
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.rival import RankedCase
+from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Setting, Status
 
 #: An answer that may cost more than this over the best is none.

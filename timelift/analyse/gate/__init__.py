@@ -1,1 +1,1 @@
-"""The gate: whether a case became slower than its other side, launch by launch."""
+"""A run against another side: the rule of its gate, and what became of every case."""

@@ -1,30 +1,45 @@
-"""Outcomes: what became of every case that was raced against its other side."""
+"""A run against another side: which cases stand side by side, and what became of each."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
 
-from timelift.analyse.gate.against import of_run, other_sides
-from timelift.analyse.gate.judge import GateRule, SidesFinding, judge
-from timelift.analyse.gate.sides import Quantity, Sides, changes
+import numpy as np
+
+from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
 from timelift.analyse.runs.fact_changes import FactChange, exact_changes
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, seconds_by_launch
+from timelift.analyse.stats.effects import Effects, launch_effects
+from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
+from timelift.errors import UserError
 from timelift.journal import Against
+
+
+class Quantity(StrEnum):
+    """What may become worse: the seconds of a call, of the first call, the peak bytes of a call."""
+
+    TIME = "time"
+    FIRST_CALL = "first call"
+    MEMORY = "peak memory"
+
+
+class Sides(NamedTuple):
+    old: Measurement
+    new: Measurement
 
 
 @dataclass(frozen=True)
 class CaseOutcome:
-    """One case: what each quantity came to, and the exact facts that differ."""
-
     case: Case
     findings: Mapping[Quantity, SidesFinding]
     facts: tuple[FactChange, ...]
 
     @property
     def time(self) -> SidesFinding:
-        """What the seconds of a call came to."""
         return self.findings[Quantity.TIME]
 
     @property
@@ -38,16 +53,16 @@ class CaseOutcome:
         return tuple(change for change in self.facts if change.breaks)
 
     def fails(self, undecided: str) -> bool:
-        """True if the gate is shut for this case; `undecided` is the user's word on doubt."""
+        """True if the case fails the gate; `undecided` is "fail" where doubt does so, too."""
         doubtful = undecided == "fail" and self.time.verdict is Verdict.UNDECIDED
         return bool(self.worse or self.broken) or doubtful
 
 
 @dataclass(frozen=True)
 class GateFindings:
-    """What a run against another side found; `lost` are the cases whose other side ended otherwise.
+    """The outcomes of a run against another side; `lost` are cases without one.
 
-    The latter are given with how the other side ended.
+    Of those the other side was not measured; they come with how that ended.
     """
 
     against: Against
@@ -56,12 +71,10 @@ class GateFindings:
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
-        """The cases that fail the gate."""
         return tuple(one for one in self.outcomes if one.fails(self.against.undecided))
 
     @property
     def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
-        """What was confirmed to be better, case by case."""
         return tuple(
             (one, quantity)
             for one in self.outcomes
@@ -78,29 +91,54 @@ class GateFindings:
 
     @property
     def verdicts(self) -> dict[Verdict, int]:
-        """How many cases came to which verdict on their time, of those that any came to."""
+        """How many cases have which verdict on their time, of those that any has."""
         counts = Counter(one.time.verdict for one in self.outcomes)
         return {verdict: counts[verdict] for verdict in Verdict if counts[verdict]}
 
 
 def gate_findings(run: Run) -> GateFindings | None:
-    """Judge a run against another side; None for a usual run."""
+    """Return what was found against the other side; None for a usual run.
+
+    Raises UserError where the header is damaged.
+    """
     against = of_run(run)
     if against is None:
         return None
-    return GateFindings(against, outcomes(run, against), without_other_side(run))
+    return GateFindings(against, outcomes(run, against), _without_other_side(run))
+
+
+def of_run(run: Run) -> Against | None:
+    """Return what a run was measured against, None for a usual run; raises UserError if damaged."""
+    if why := run.header.damaged_against:
+        raise UserError(
+            f"expected the journal's header to say what it was measured against, but {why!r}; "
+            "measure again with --against"
+        )
+    return run.header.against
+
+
+def other_sides(run: Run) -> dict[Case, Case]:
+    """Return each case that has another side, in the order of cases, and that side's case."""
+    strategies = run.header.strategies
+    of = {name: of for name, one in strategies.items() if (of := one.other_side_of) is not None}
+    cases = [one.case for one in run.measurements]
+    found = {Case(case.setting, of[case.strategy]): case for case in cases if case.strategy in of}
+    return dict(sorted(found.items()))
 
 
 def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
-    """Judge every case of which both sides were measured, in the order of the cases.
+    """Return the outcome of every case of which both sides were measured, in the order of cases.
 
-    A pair that failed in its trial has no outcome, but what it showed at screening still counts for
-    the variances of the others: they are suspected as they were when they were sent to trial.
+    A pair that failed in its trial has no outcome, but its screening still counts for the variances
+    of the others: they are suspected as they were when they were sent to trial.
     """
-    pairs = _pairs(run)
+    pairs = _pairs(run.measurements, other_sides(run))
     if not pairs:
         return []
-    judged = {quantity: judged_as(pairs, against, quantity) for quantity in Quantity}
+    judged = {
+        quantity: judge(changes(pairs, quantity), GateRule(gate, against.screening))
+        for quantity, gate in _gates(against.gates).items()
+    }
     return [
         CaseOutcome(
             pair.new.case,
@@ -112,29 +150,104 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
     ]
 
 
-def judged_as(pairs: Sequence[Sides], against: Against, quantity: Quantity) -> list[SidesFinding]:
-    """Judge one quantity of all pairs."""
-    rule = GateRule(against.gates[quantity], against.screening)
-    return judge(changes(pairs, quantity), rule)
+def _gates(gates: Mapping[str, float]) -> dict[Quantity, float]:
+    return {quantity: gates[quantity] for quantity in Quantity}
 
 
-def _pairs(run: Run) -> list[Sides]:
-    played = {one.case: one for one in run.measurements if one.launches}
-    sides = sorted(other_sides(run).items())
+def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
+    played = {one.case: one for one in measurements if one.launches}
     return [
-        Sides(played[old], played[new]) for new, old in sides if old in played and new in played
+        Sides(played[old], played[new])
+        for new, old in sides.items()
+        if old in played and new in played
     ]
 
 
-def without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
-    """Return the measured cases whose other side ended otherwise, with how that ended."""
+def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
+    """Return the measured cases whose other side was not, with how that ended."""
     found = {one.case: one for one in run.measurements}
     return [
         (new, found[old])
-        for new, old in sorted(other_sides(run).items())
-        if new in found and _has_launches(found[new]) and found[old].status is not Status.MEASURED
+        for new, old in other_sides(run).items()
+        if new in found and _was_measured(found[new]) and found[old].status is not Status.MEASURED
     ]
 
 
-def _has_launches(one: Measurement) -> bool:
+def _was_measured(one: Measurement) -> bool:
     return one.status is Status.MEASURED and bool(one.launches)
+
+
+# Changes by launch -------------------------------------------------------------------------------
+
+#: The fact behind a quantity, and what is added to both sides before they are divided, so that a
+#: change too small to notice is none: 50 ms of a first call, 1 MiB of memory.
+_FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
+
+
+def changes(pairs: Sequence[Sides], quantity: Quantity) -> Effects:
+    """Return log ratios, new over old, as (pairs, launches), by number of launch from 1."""
+    launches = max((one.number for pair in pairs for one in pair.new.launches), default=1)
+    if quantity is Quantity.TIME:
+        return _times(pairs, launches)
+    effect = np.stack([_fact_ratio(pair, launches, *_FACTS[quantity]) for pair in pairs])
+    return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
+
+
+def _times(pairs: Sequence[Sides], launches: int) -> Effects:
+    sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
+    old, new = np.split(seconds_by_launch(sides, range(1, launches + 1)), 2)
+    return launch_effects(old, new)
+
+
+def _fact_ratio(pair: Sides, launches: int, name: str, floor: float) -> Samples:
+    """Return the log ratio of a fact in every launch in which both sides have it."""
+    old, new = (_fact_by_launch(side, launches, name) for side in pair)
+    return np.asarray(np.log((new + floor) / (old + floor)))
+
+
+def _fact_by_launch(side: Measurement, launches: int, name: str) -> Samples:
+    values = np.full(launches, np.nan)
+    for one in side.launches:
+        value = one.facts.number_or_bound(name)
+        if one.number <= launches and value is not None and value >= 0:
+            values[one.number - 1] = value
+    return values
+
+
+# While the run goes on ---------------------------------------------------------------------------
+
+
+class GateReferee(Referee):
+    """Asks for fresh launches of the suspects, and of all that is not settled where `thorough`.
+
+    `sides` has each case's other side; `gates` the margin of each quantity, as a share.
+    """
+
+    def __init__(
+        self,
+        sides: Mapping[Case, Case],
+        gates: Mapping[str, float],
+        screening: int,
+        *,
+        thorough: bool,
+    ) -> None:
+        super().__init__()
+        self._sides, self._thorough = sides, thorough
+        self._rules = {one: GateRule(gate, screening) for one, gate in _gates(gates).items()}
+        self.decision_points = self._rules[Quantity.TIME].decision_points
+
+    def to_play(self) -> frozenset[Case]:
+        pairs = _pairs(self.measurements(), self._sides)
+        if not pairs:
+            return frozenset()
+        return frozenset(
+            side.case
+            for quantity, rule in self._rules.items()
+            for pair, found in zip(pairs, judge(changes(pairs, quantity), rule), strict=True)
+            if self._needs_launches(found, quantity)
+            for side in pair
+        )
+
+    def _needs_launches(self, found: SidesFinding, quantity: Quantity) -> bool:
+        thorough = self._thorough and quantity is Quantity.TIME
+        return (found.suspected or thorough) and not found.settled

@@ -1,4 +1,4 @@
-"""A run made small enough for git, and free of what tells of a person or a path.
+"""A run made small enough for git, without what identifies a person or a path.
 
 A baseline is a journal like any other, of the same schema, so whatever reads runs reads it. Rounds
 are condensed to 20 a launch, numbers are rounded to five digits, and of the header and the facts
@@ -31,13 +31,12 @@ from timelift.journal import (
 )
 
 _REASON_LIMIT = 200
-#: The folder that commands name, and which is the same for everyone.
+#: Folders that commands name, and which are the same on every machine.
 _COMMON = ("bench/", "tests/", "results/")
 _PATH = re.compile(r"[^\s=,;:'\"()]*[/\\~@][^\s=,;'\"()]*")
 
 
 def lines(run: Run) -> Iterator[Line]:
-    """Return the lines of the baseline in the order of a journal."""
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)
@@ -93,7 +92,7 @@ def _header(header: Header) -> Header:
 
 
 def _clean(value: Any, of_text: Callable[[str], str] = scrub) -> Any:
-    """Scrub every text in a JSON value; names of fields are ours, but values are anyone's."""
+    """Scrub every text in a JSON value; names of fields are ours, values are not."""
     if isinstance(value, str):
         return of_text(value)
     if isinstance(value, list):

@@ -2,8 +2,8 @@
 
 Each block of rounds is replaced by its geometric mean, so that the log ratio of two rivals in a
 block is the mean of their log ratios in its rounds, and milliseconds-apart stays what it was. A
-block never straddles a change of who plays: rivals sit out once they have had their time, and means
-over different rounds would compare different moments. A condensed run condenses to itself.
+block never straddles a change of the players: rivals sit out once they have had their time, and
+means over different rounds would compare different moments. A condensed run condenses to itself.
 """
 
 import dataclasses
@@ -21,13 +21,12 @@ from timelift.case import Setting
 #: Rounds that are left of a launch.
 ROUNDS = 20
 
-#: All rivals' samples of one setting in one launch, (rivals, rounds).
-_Played = NDArray[np.float64]
+#: All rivals' samples of one setting in one launch, (rivals, rounds), NaN where one sat out.
+_Played = Samples
 _Moment = tuple[Setting, int]
 
 
 def condense(run: Run, rounds: int = ROUNDS) -> Run:
-    """Give the run with at most so many rounds a launch."""
     edges = {moment: _edges(played, rounds) for moment, played in _moments(run).items()}
     measurements = tuple(
         dataclasses.replace(
@@ -43,7 +42,7 @@ def condense(run: Run, rounds: int = ROUNDS) -> Run:
 
 
 def _moments(run: Run) -> Mapping[_Moment, _Played]:
-    """Gather who played in which round, NaN where one did not."""
+    """Return the samples of all rivals of each setting in each launch."""
     found: dict[_Moment, list[Samples]] = defaultdict(list)
     for one in run.measurements:
         for launch in one.launches:
@@ -59,7 +58,7 @@ def _stacked(rows: Sequence[Samples]) -> _Played:
 
 
 def _edges(played: _Played, rounds: int) -> list[int]:
-    """Give where blocks begin, and the end: segments of the same players, split where worth it."""
+    """Return where blocks begin, and the end: segments of the same players, split into blocks."""
     present = np.isfinite(played)
     total = played.shape[1]
     if total <= rounds:
@@ -81,7 +80,7 @@ def _edges(played: _Played, rounds: int) -> list[int]:
 
 
 def _blocks(sizes: NDArray[np.int_], samples: NDArray[np.int_], rounds: int) -> list[int]:
-    """Give every segment a block, and the rest where most samples share one."""
+    """Return how many blocks a segment has: one, and more where most samples share one."""
     blocks = np.ones(len(sizes), dtype=int)
     while blocks.sum() < rounds:
         crowded = np.where(blocks < sizes, samples / blocks, -math.inf)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.case import Case
 from timelift.journal import ABOUT, EXACT, Exact
 
@@ -48,7 +47,6 @@ class FactChange:
 
     @property
     def breaks(self) -> bool:
-        """True if a gate fails for it."""
         return self.worse and self.name in _BREAKING
 
 
@@ -60,13 +58,11 @@ def exact_change(case: Case, name: str, old: float | None, new: float | None) ->
 
 
 def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
-    """Return the exact facts of a case that differ, the gravest first."""
     changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
     return tuple(one for one in changes if one)
 
 
 def largest(one: Exact, other: Exact) -> Exact:
-    """Merge the exact facts of two launches."""
     if one == other:
         return one
     pairs = zip(one, other, strict=True)
@@ -84,7 +80,6 @@ class FactSince:
 
 
 def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, ...]:
-    """Return every change of an exact fact over the runs of a history, in their order."""
     last: dict[Case, tuple[int, Exact]] = {}
     found: list[FactSince] = []
     for place, cases in enumerate(runs):
@@ -105,7 +100,6 @@ def _filled(values: Exact, known: Exact) -> Exact:
 
 
 def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
-    """Return every change of a fact between two runs, in the order of cases."""
     shared = sorted(old.keys() & new.keys())
     exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
     return (*exact, *_gated(old, new, shared))

@@ -1,14 +1,22 @@
-"""What analysis reasons about: a run, and its cases with their samples by launch."""
+"""What analysis reasons about: a run, and its cases with their samples and facts by launch."""
 
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from timelift import journal
 from timelift.case import Case, Status
-from timelift.journal import Facts, Header
+from timelift.escape import plain
+from timelift.journal import CaseInLaunch, Facts, Header
 
 Samples = NDArray[np.float64]
+
+_WARNING_LIMIT = 50
+_QUOTE_LIMIT = 160
+_MOST_SWITCHES = 20
 
 
 @dataclass(frozen=True)
@@ -17,7 +25,7 @@ class LaunchSamples:
 
     `seconds_per_call` holds one value a round, NaN where the rival sat the round out; position `i`
     of every rival of the setting in the same launch is the same moment. A sample is that many
-    seconds times `calls_per_sample`, which is 1 where the file does not tell.
+    seconds times `calls_per_sample`, which is 1 where the file lacks it.
     """
 
     number: int
@@ -38,9 +46,94 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Run:
-    """One journal: its header, its measurements and what was wrong with the file."""
-
     header: Header
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
+
+
+def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:
+    return tuple(sorted({launch.number for one in measurements for launch in one.launches}))
+
+
+def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int]) -> Samples:
+    """Return seconds per call as (cases, launches, rounds), of the launches of these numbers.
+
+    NaN is a round that a rival sat out, or a launch that it missed.
+    """
+    launches = [launch for one in measurements for launch in one.launches]
+    rounds = max((launch.seconds_per_call.size for launch in launches), default=0)
+    seconds = np.full((len(measurements), len(numbers), rounds), np.nan)
+    place = {number: i for i, number in enumerate(numbers)}
+    for row, one in zip(seconds, measurements, strict=True):
+        for launch in one.launches:
+            if launch.number in place:
+                row[place[launch.number], : launch.seconds_per_call.size] = launch.seconds_per_call
+    return seconds
+
+
+def fact(measurement: Measurement, name: str) -> float | None:
+    """Return a fact of a case over its launches; None where no launch holds a number for it."""
+    return journal.merged(name, [one.facts for one in measurement.launches])
+
+
+def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:
+    """Return a fact of a case, or else the bound that it is below; and whether it is the bound."""
+    value = fact(measurement, name)
+    if value is not None:
+        return value, False
+    bounds = [one.facts.number_or_bound(name) for one in measurement.launches]
+    bound = max((one for one in bounds if one is not None), default=None)
+    return bound, bound is not None
+
+
+def device_of(measurement: Measurement) -> dict[str, str]:
+    """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
+    engine = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
+    pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
+    return {str(name): str(value) for name, value in pairs if isinstance(value, str | int | float)}
+
+
+@dataclass
+class Warnings:
+    """What was wrong with a file: the first complaints in words, the rest as a number."""
+
+    texts: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, where: str, what: object) -> None:
+        if len(self.texts) < _WARNING_LIMIT:
+            self.texts.append(f"{where}: {plain(what, _QUOTE_LIMIT)}")
+        else:
+            self.more += 1
+
+    def all(self) -> tuple[str, ...]:
+        rest = (f"and {self.more:,} more records like these",) if self.more else ()
+        return (*self.texts, *rest)
+
+
+def merge(
+    records: Iterable[tuple[str, CaseInLaunch]], warnings: Warnings
+) -> tuple[Measurement, ...]:
+    """Merge lines, each with its place in the file, by case in order of appearance.
+
+    Of two lines for one case and launch the first counts, and the second is warned of.
+    """
+    cases: dict[Case, dict[int, CaseInLaunch]] = {}
+    for where, record in records:
+        launches = cases.setdefault(record.case, {})
+        if launches.setdefault(record.launch, record) is not record:
+            warnings.add(where, f"launch {record.launch} of {record.case.label} a second time")
+    return tuple(_measurement(case, launches) for case, launches in cases.items())
+
+
+def _measurement(case: Case, by_number: Mapping[int, CaseInLaunch]) -> Measurement:
+    records = [by_number[number] for number in sorted(by_number)]
+    launches = tuple(map(_launch, (one for one in records if one.status is Status.MEASURED)))
+    end = next((one for one in records if one.status is not Status.MEASURED), records[0])
+    return Measurement(case, end.status, launches, end.reason)
+
+
+def _launch(record: CaseInLaunch) -> LaunchSamples:
+    seconds = np.array(record.seconds_per_call, dtype=np.float64)
+    return LaunchSamples(record.launch, seconds, record.facts, record.calls_per_sample)

@@ -1,9 +1,9 @@
-"""pytest-benchmark's own JSON, this project's or anyone's, as one launch of a run.
+"""pytest-benchmark's own JSON, this project's or another's, as one launch of a run.
 
-This project's benchmarks carry their case in `params`. Anyone else's become cases like this: the
+This project's benchmarks carry their case in `params`. Others become cases like this: the
 workload is the benchmark's group, or else its test function if the strategy is a parameter, or
 else its file; the strategy is the parameter that names one, or else the test; parameters that
-sound like an axis become that axis; a size that nothing tells is 1.
+sound like an axis become that axis; a size that nothing names is 1.
 Source: `pytest_benchmark.stats.Metadata.as_dict`, version 5.3.
 """
 
@@ -13,8 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.records import Warnings, merge
+from timelift.analyse.runs.measurement import Run, Warnings, merge
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.journal import (
@@ -40,7 +39,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
 
 
 def is_pytest_json(data: bytes) -> bool:
-    """Tell pytest-benchmark's JSON from a journal, whose lines each say their kind first."""
+    """True for pytest-benchmark's JSON; the lines of a journal have their kind first."""
     whole = b'"benchmarks"' in data and b'"machine_info"' in data
     return whole and not data.lstrip().startswith(b'{"kind"')
 
@@ -90,14 +89,14 @@ def _header(whole: Mapping[str, Any]) -> Header:
 
 
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
-    """Return why strategies are no lifts, where the benchmarks of this project tell."""
-    told = [
+    """Return why strategies are no lifts, as benchmarks of this project have it."""
+    pairs = [
         (as_object(one.get("params")), as_object(one.get("extra_info")))
         for one in map(as_object, benchmarks)
     ]
     return {
         str(params["strategy"]): {"differs": extra["differs"]}
-        for params, extra in told
+        for params, extra in pairs
         if isinstance(extra.get("differs"), str) and "strategy" in params
     }
 
@@ -139,7 +138,6 @@ def _case(benchmark: Mapping[str, Any]) -> Case:
 
 
 def _guessed(benchmark: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a case out of the names of somebody else's benchmark."""
     name = str(benchmark.get("name") or "unnamed")
     test = name.split("[", maxsplit=1)[0] if params else name
     mapped = {axis: found for axis in _NAMES if (found := _mapped(axis, params))}
@@ -159,7 +157,6 @@ def _guessed(benchmark: Mapping[str, Any], params: Mapping[str, Any]) -> dict[st
 
 
 def _mapped(axis: str, params: Mapping[str, Any]) -> str | None:
-    """Name the parameter that holds a possible value of `axis`."""
     return next((name for name in _NAMES[axis] if _possible(axis, params.get(name))), None)
 
 

@@ -1,6 +1,6 @@
-"""Reading a run: a journal, or the JSON of pytest-benchmark, becomes a `Run`.
+"""A journal, or the JSON of pytest-benchmark, read into a `Run`.
 
-Nothing in a file is trusted: what is not as `timelift.journal` says is named in `Run.warnings` and
+Nothing in a file is trusted: what is not as in `timelift.journal` is named in `Run.warnings` and
 skipped, and what is good is kept. Nothing that a file names is ever executed.
 """
 
@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Measurement, Run, Warnings, merge
 from timelift.analyse.runs.pytest_json import is_pytest_json, read_pytest_json
-from timelift.analyse.runs.records import Warnings, merge
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.journal import (
@@ -22,14 +21,11 @@ from timelift.journal import (
     Header,
     OtherSchemaError,
     Place,
-    find,
     places,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["find", "frame", "in_utf8", "load"]
 
 
 def load(path: Path) -> Run:
@@ -40,7 +36,7 @@ def load(path: Path) -> Run:
         raise UserError(
             f"cannot read {str(path)!r}: {error.strerror}; name a journal under results/"
         ) from error
-    run = read_pytest_json(data, path) if is_pytest_json(data) else _Journal(path).read(data)
+    run = read_pytest_json(data, path) if is_pytest_json(data) else _JournalReader(path).read(data)
     if run is None:
         raise UserError(
             f"{str(path)!r}: expected a journal or pytest-benchmark's JSON, "
@@ -49,10 +45,34 @@ def load(path: Path) -> Run:
     return run
 
 
-@dataclass
-class _Journal:
-    """A journal while it is read, line by line."""
+def load_measured(path: Path) -> Run:
+    """Read a run; raises UserError where nothing was measured in it."""
+    run = load(path)
+    if not any(one.launches for one in run.measurements):
+        raise UserError(
+            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
+        )
+    return run
 
+
+def load_usual(path: Path) -> Run:
+    """Read a run of strategies; raises UserError where it raced them against twins."""
+    run = load_measured(path)
+    refuse_twins(run, path)
+    return run
+
+
+def refuse_twins(run: Run, path: Path) -> None:
+    """Raise UserError where a run raced strategies against twins, of which none is an answer."""
+    if run.header.races_twins:
+        raise UserError(
+            f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
+            "own; name a run of pytest bench/ without --against or --selftest"
+        )
+
+
+@dataclass
+class _JournalReader:
     path: Path
     header: Header | None = None
     records: list[tuple[str, CaseInLaunch]] = field(default_factory=list)
@@ -70,7 +90,6 @@ class _Journal:
         return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
 
     def _take(self, place: Place) -> None:
-        """Keep what is good of a line, and warn of the rest."""
         where = f"line {place.number}"
         if isinstance(place.error, OtherSchemaError):
             raise UserError(
@@ -109,7 +128,7 @@ def _text(value: str) -> str:
 
 
 def frame(run: Run) -> "pd.DataFrame":
-    """Give one row per case, launch and round.
+    """Return a row for each case, launch and round.
 
     Columns: `workload`, `seq_len`, `batch`, `phase`, `mode`, `lengths`, `gradients`, `time_axis`,
     `dtype`, `device`, `threads`, `backend` (the axes), `strategy`, `launch` (from 1), `round` (from

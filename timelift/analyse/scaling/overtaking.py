@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.scaling.family import SIZES, Family, families
-from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects, stack
-from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, independence
 from timelift.case import Setting
 
@@ -184,7 +183,7 @@ def paired_curves(
     correlation = neighbour_correlation([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
     found = estimate(stack(flat), independence(_numbers(paired)))
-    reach = student.quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
+    reach = t_quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
     made, start = [], 0
     for family, effects in zip(known, paired, strict=True):
         pairs, sizes = effects.effect.shape[:2]

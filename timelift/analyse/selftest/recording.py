@@ -1,41 +1,179 @@
-"""What was recorded of a self-test's rivals, as arrays that every rule can be tried on.
+"""What a self-test planted and recorded, as arrays that every rule can be tried on.
 
-Axes: rivals, comparisons; `side` 0 is the first rival of a comparison and 1 the second; launches in
-the order of their numbers; rounds. NaN is a round that a rival sat out or a launch that it missed.
+`pytest bench/ --selftest` lets every strategy race against twins of itself whose difference is
+known. The header has of each, under `strategies[name]["planted"]`:
+
+    {"of": the strategy it is a twin of,
+     "slower": share by which its calls are slower, negative where faster,
+     "one_launch_in": N, where it is so in one launch of N only,
+     "first_call_seconds": seconds that its first call alone is slower}
+
+An entry that is not like this is left out, and `complaints` names it.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import LaunchSamples, Samples
-from timelift.analyse.selftest.planted import TwinGroup
+from timelift.analyse.runs.measurement import (
+    LaunchSamples,
+    Measurement,
+    Run,
+    Samples,
+    Warnings,
+    launch_numbers,
+    seconds_by_launch,
+)
+from timelift.case import Case, Setting, Status
 from timelift.errors import UserError
+from timelift.escape import NAME_LIMIT, plain
+from timelift.journal import BAD_RECORD, LONGEST_SECONDS, as_object, whole
 
-#: Samples in all pairs of all contests; beyond that the arrays fill a small machine's memory.
+#: The least and the most that a twin may be slower, as shares: anything else is a slip.
+LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
+#: Samples in all pairs of all groups; beyond that the arrays fill a small machine's memory.
 MOST_SAMPLES = 50_000_000
 #: What a rival costs in a launch before its first sample; the first call includes the tracing.
 _SETUP = ("build_seconds", "first_call_seconds")
 _LONGEST = 1e6
 
 
+# Twins -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A planted rival; `truth` is the log ratio of its steady time to the base's.
+
+    It is None where that differs between launches.
+    """
+
+    measurement: Measurement
+    truth: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class TwinGroup:
+    """A strategy and its twins in one setting: rivals whose order is known."""
+
+    base: Measurement
+    twins: tuple[Twin, ...]
+
+    @property
+    def setting(self) -> Setting:
+        return self.base.case.setting
+
+    @property
+    def rivals(self) -> tuple[Measurement, ...]:
+        return (self.base, *(twin.measurement for twin in self.twins))
+
+    @property
+    def truths(self) -> tuple[float | None, ...]:
+        return (0.0, *(twin.truth for twin in self.twins))
+
+
+@dataclass(frozen=True)
+class _Planted:
+    of: str
+    slower: float
+    one_launch_in: int
+
+
+def truth_of(slower: float, one_launch_in: int) -> float | None:
+    """Return the truth of a twin that is slower by a share in one launch of so many."""
+    return None if slower and one_launch_in > 1 else math.log1p(slower)
+
+
+def twin_groups(run: Run) -> list[TwinGroup]:
+    """Return every base with its twins in every setting, in setting order.
+
+    Only rivals with samples take part, and a base or a twin alone is no group.
+    """
+    planted = _planted(run, Warnings())
+    measured = {one.case: one for one in run.measurements if _has_samples(one)}
+    twins_of: dict[str, list[str]] = defaultdict(list)
+    for name, one in planted.items():
+        twins_of[one.of].append(name)
+    found = []
+    for case in sorted(one for one in measured if one.strategy in twins_of):
+        twins = tuple(
+            Twin(measured[twin], truth_of(planted[name].slower, planted[name].one_launch_in))
+            for name in twins_of[case.strategy]
+            if (twin := Case(case.setting, name)) in measured
+        )
+        found += [TwinGroup(measured[case], twins)] if twins else []
+    return found
+
+
+def complaints(run: Run) -> tuple[str, ...]:
+    warnings = Warnings()
+    _planted(run, warnings)
+    return warnings.all()
+
+
+def _has_samples(measurement: Measurement) -> bool:
+    return measurement.status is Status.MEASURED and bool(measurement.launches)
+
+
+def _planted(run: Run, warnings: Warnings) -> dict[str, _Planted]:
+    strategies = run.header.strategies
+    entries = {name: one.planted for name, one in strategies.items() if one.planted is not UNSET}
+    bases = strategies.keys() - entries.keys()
+    found = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = _planted_from(as_object(entry), bases)
+        except BAD_RECORD as error:
+            warnings.add(f"planted {plain(name, NAME_LIMIT)}", error)
+    return found
+
+
+def _planted_from(entry: Mapping[str, Any], bases: Collection[str]) -> _Planted:
+    of = entry.get("of")
+    if not isinstance(of, str) or of not in bases:
+        raise ValueError(f"of: expected a strategy that is no twin itself, received {of!r:.80}")
+    _number(entry, "first_call_seconds", 0.0, LONGEST_SECONDS, default=0.0)
+    return _Planted(
+        of=of,
+        slower=_number(entry, "slower", LEAST_SLOWER, MOST_SLOWER),
+        one_launch_in=whole("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
+    )
+
+
+def _number(
+    entry: Mapping[str, Any], name: str, least: float, most: float, default: float | None = None
+) -> float:
+    value = entry.get(name, default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not least <= value <= most:
+        raise ValueError(f"{name}: expected a number from {least} to {most}, got {value!r:.80}")
+    return float(value)
+
+
+# Samples -----------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Recording:
-    """One run's rivals, contest after contest, and the comparisons whose truth is known.
+    """One run's rivals, group after group, and the comparisons whose truth is known.
 
-    `seconds_per_call` is (rivals, launches, rounds), `calls_per_sample` and `setup_seconds` are
-    (rivals, launches), `contest` numbers each rival's. `pairs` is (comparisons, 2), rows of rivals;
-    `truth` (comparisons,) the log ratio second over first, NaN where it differs between launches.
+    `seconds_per_call` is (rivals, launches, rounds), NaN where a rival sat a round out or missed a
+    launch; `calls_per_sample` and `setup_seconds` are (rivals, launches); `group` numbers each
+    rival's. `pairs` is (comparisons, side), rows of rivals; `truth` (comparisons,) the log ratio
+    second over first, NaN where it differs between launches.
     """
 
     seconds_per_call: Samples
     calls_per_sample: Samples
     setup_seconds: Samples
-    contest: NDArray[np.int_]
+    group: NDArray[np.int_]
     pairs: NDArray[np.int_]
     truth: Samples
 
@@ -48,30 +186,34 @@ class Recording:
         """Return the seconds that the used rounds took, as (comparisons,), both rivals together.
 
         `used` is (comparisons, side, launches, rounds). A launch is paid for as a whole: building
-        and the first call, where the run knows them, belong to whoever uses a round of it.
+        and the first call, where the run knows them, count if any round of it is used.
         """
         samples = (self.seconds_per_call * self.calls_per_sample[..., None])[self.pairs]
         setup = np.where(used.any(-1), self.setup_seconds[self.pairs], 0.0)
         return np.asarray(np.where(used, samples, 0.0).sum((1, 2, 3)) + setup.sum((1, 2)))
 
 
-def record(contests: Sequence[TwinGroup]) -> Recording:
-    """Line up the samples of a run; raises UserError where they would not fit into memory."""
-    launches = [[rival.launches for rival in contest.rivals] for contest in contests]
-    rows = list(itertools.chain.from_iterable(launches))
-    numbers = sorted({launch.number for row in rows for launch in row})
-    rounds = max(len(launch.seconds_per_call) for row in rows for launch in row)
-    _refuse_too_many(sum(math.comb(len(one), 2) for one in launches) * len(numbers) * rounds)
-    seconds = np.full((len(rows), len(numbers), rounds), np.nan)
-    calls, setup = np.ones(seconds.shape[:2]), np.zeros(seconds.shape[:2])
-    place = {number: i for i, number in enumerate(numbers)}
-    for i, launch in ((i, launch) for i, row in enumerate(rows) for launch in row):
-        at = i, place[launch.number]
-        seconds[at][: len(launch.seconds_per_call)] = launch.seconds_per_call
-        calls[at], setup[at] = launch.calls_per_sample, _setup_seconds(launch)
-    pairs, truth = zip(*_comparisons(contests), strict=True)
-    contest = np.repeat(np.arange(len(contests)), [len(one) for one in launches])
-    return Recording(seconds, calls, setup, contest, np.array(pairs), np.array(truth))
+def record(groups: Sequence[TwinGroup]) -> Recording:
+    """Align the samples of a run; raises UserError where they would not fit into memory."""
+    sizes = [len(group.rivals) for group in groups]
+    rivals = [rival for group in groups for rival in group.rivals]
+    numbers = launch_numbers(rivals)
+    rounds = max(launch.seconds_per_call.size for rival in rivals for launch in rival.launches)
+    _refuse_too_many(sum(math.comb(size, 2) for size in sizes) * len(numbers) * rounds)
+    calls, setup = np.ones((len(rivals), len(numbers))), np.zeros((len(rivals), len(numbers)))
+    for row, rival in enumerate(rivals):
+        for launch in rival.launches:
+            at = row, numbers.index(launch.number)
+            calls[at], setup[at] = launch.calls_per_sample, _setup_seconds(launch)
+    pairs, truth = zip(*_comparisons(groups), strict=True)
+    return Recording(
+        seconds_per_call=seconds_by_launch(rivals, numbers),
+        calls_per_sample=calls,
+        setup_seconds=setup,
+        group=np.repeat(np.arange(len(groups)), sizes),
+        pairs=np.array(pairs),
+        truth=np.array(truth),
+    )
 
 
 def _refuse_too_many(samples: int) -> None:
@@ -83,16 +225,15 @@ def _refuse_too_many(samples: int) -> None:
 
 
 def _setup_seconds(launch: LaunchSamples) -> float:
-    """Add up what is known of the price of a launch before its first sample."""
     known = [one for name in _SETUP if (one := launch.facts.number(name)) is not None]
     return float(sum(one for one in known if 0 <= one <= _LONGEST))
 
 
-def _comparisons(contests: Sequence[TwinGroup]) -> Iterator[tuple[tuple[int, int], float]]:
-    """Return the rows and the truth: each base beside its twins, and identical twins by two."""
+def _comparisons(groups: Sequence[TwinGroup]) -> Iterator[tuple[tuple[int, int], float]]:
+    """Yield rows and the truth: each base beside its twins, and identical twins by two."""
     start = 0
-    for contest in contests:
-        truths = contest.truths
+    for group in groups:
+        truths = group.truths
         for i, j in itertools.combinations(range(len(truths)), 2):
             if i == 0 or truths[i] == truths[j] == 0:
                 truth = truths[j]

@@ -1,4 +1,4 @@
-"""Boards: the samples of one setting's rivals, aligned so that position means the same moment."""
+"""The samples of one setting's rivals, aligned so that position means the same moment."""
 
 import itertools
 import math
@@ -8,7 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.runs.measurement import (
+    Measurement,
+    Samples,
+    launch_numbers,
+    seconds_by_launch,
+)
 from timelift.analyse.stats.effects import log_seconds
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting, Status
@@ -31,27 +36,24 @@ class AlignedSamples:
 
     @property
     def setting(self) -> Setting:
-        """What the rivals share."""
         return self.cases[0].setting
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Every pair of rivals once, by position in `cases`."""
         return list(itertools.combinations(range(len(self.cases)), 2))
 
     def launch_medians(self) -> Samples:
-        """Give the log of each rival's median seconds per call, as (rivals, launches)."""
+        """Return the log of each rival's median seconds per call, as (rivals, launches)."""
         return trimmed_mean(log_seconds(self.seconds), HALF)
 
 
 def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]:
-    """Align the measured rivals of every setting, in setting order."""
     groups: dict[Setting, list[Measurement]] = defaultdict(list)
     for measurement in measurements:
         if _has_samples(measurement):
             groups[measurement.case.setting].append(measurement)
     _refuse_too_many(groups.values())
-    return [_board(groups[setting]) for setting in sorted(groups)]
+    return [_aligned(groups[setting]) for setting in sorted(groups)]
 
 
 def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
@@ -69,10 +71,8 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 
 
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
-    """Give the number of pairs, at least 1, of launches, and of rounds in the longest of them."""
-    launches = [launch for rival in rivals for launch in rival.launches]
-    rounds = max(len(launch.seconds_per_call) for launch in launches)
-    return max(1, math.comb(len(rivals), 2)), len({one.number for one in launches}), rounds
+    rounds = max(one.seconds_per_call.size for rival in rivals for one in rival.launches)
+    return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
 
 
 def _has_samples(measurement: Measurement) -> bool:
@@ -80,20 +80,15 @@ def _has_samples(measurement: Measurement) -> bool:
     return measurement.status is Status.MEASURED and played
 
 
-def _board(rivals: Sequence[Measurement]) -> AlignedSamples:
+def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:
     ordered = sorted(rivals, key=lambda rival: rival.case)
-    _refuse_twins([rival.case for rival in ordered])
-    launches = [launch for rival in ordered for launch in rival.launches]
-    place = {number: i for i, number in enumerate(sorted({x.number for x in launches}))}
-    rounds = max(len(launch.seconds_per_call) for launch in launches)
-    seconds = np.full((len(ordered), len(place), rounds), np.nan)
-    for row, rival in zip(seconds, ordered, strict=True):
-        for launch in rival.launches:
-            row[place[launch.number], : len(launch.seconds_per_call)] = launch.seconds_per_call
-    return AlignedSamples(tuple(rival.case for rival in ordered), seconds, tuple(place))
+    _refuse_duplicates([rival.case for rival in ordered])
+    numbers = launch_numbers(ordered)
+    cases = tuple(rival.case for rival in ordered)
+    return AlignedSamples(cases, seconds_by_launch(ordered, numbers), numbers)
 
 
-def _refuse_twins(cases: Sequence[Case]) -> None:
+def _refuse_duplicates(cases: Sequence[Case]) -> None:
     for case, following in itertools.pairwise(cases):
         if case == following:
             raise UserError(

@@ -1,4 +1,4 @@
-"""The first rung: from the rounds of rivals to one effect a launch for every pair of them."""
+"""From the rounds of rivals to one effect a launch for every pair of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Effects:
 
 
 def launch_effects(a: Samples, b: Samples) -> Effects:
-    """Give each launch's location of log(b / a) over the rounds both played, and its error.
+    """Return each launch's trimmed mean of log(b / a) over the rounds both played, and its error.
 
     `a` and `b` are (..., launches, rounds) in seconds per call; NaN marks a round sat out.
     """
@@ -48,7 +48,7 @@ def all_pairs(seconds: Samples) -> Effects:
 
 
 def shared_rounds(seconds: Samples) -> Samples:
-    """Return how much each pair of rivals has in common, as (..., launches, rivals, rivals).
+    """Return how many rounds each pair of rivals shares, as (..., launches, rivals, rivals).
 
     A round counts 1 / n for every pair of the n rivals that played it: so weighted, differences of
     single rounds are fitted as by least squares with a level for each rival and each round. The
@@ -60,7 +60,7 @@ def shared_rounds(seconds: Samples) -> Samples:
 
 
 def fit_scores(effects: Samples, weights: Samples, rivals: int) -> Samples:
-    """Give rivals scores whose differences are closest to the effects of their pairs.
+    """Return scores of rivals whose differences are closest to the effects of their pairs.
 
     `effects` and `weights` are (..., pairs), the scores (..., rivals). Weighted least squares; the
     scores of rivals that pairs connect sum to zero.
@@ -76,12 +76,10 @@ def fit_scores(effects: Samples, weights: Samples, rivals: int) -> Samples:
 
 
 def log_seconds(seconds: Samples) -> Samples:
-    """Take logs, with NaN for what no clock can have measured."""
     return np.log(np.where(seconds > 0, seconds, np.nan))
 
 
 def stack(parts: Sequence[Effects]) -> Effects:
-    """Put comparisons of several settings under each other, padding the launches with NaN."""
     launches = max(part.effect.shape[1] for part in parts)
     return Effects(
         np.concatenate([_padded(part.effect, launches) for part in parts]),

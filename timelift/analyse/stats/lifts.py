@@ -1,4 +1,4 @@
-"""Lifts and look-alikes: what may be named fastest, in one place for every report.
+"""The strategies that may be named fastest, in one place for every report.
 
 A look-alike declares `DIFFERS`: it does not compute what the inner layer computes at every step. A
 twin is a copy of a strategy, planted by a self-test or of another side. Both are timed and shown
@@ -13,46 +13,38 @@ from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
-from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.rival import UNKNOWN
-from timelift.analyse.stats.verdicts import Verdict
+from timelift.analyse.stats.ranking import UNKNOWN, RankedCase, Ranking
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 
 #: Why a strategy is compared although it is no lift, by name.
 LookAlikes = Mapping[str, str]
-_NOT_KNOWN = (math.nan, math.nan, math.nan)
-_SWAPPED = {Verdict.SLOWER: Verdict.FASTER, Verdict.FASTER: Verdict.SLOWER}
 
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """A strategy that is none: why it is no lift, or the strategy of which it is a twin."""
+    """Why a strategy is no lift, or the strategy of which it is a twin."""
 
     why: str = ""
     twin_of: str = ""
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
-    """Return the strategies of a run with a text that they declare."""
     for name, entry in run.header.strategies.items():
         if isinstance(text := getattr(entry, field), str):
             yield name, text
 
 
 def look_alikes(run: Run) -> LookAlikes:
-    """Return the strategies of a run that declare why they are no lifts."""
     return {name: why for name, why in declared(run, "differs") if why}
 
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
-    """Return what each strategy that is no answer is instead."""
     twins = {name: one.twin_of for name, one in run.header.strategies.items()}
     found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
     return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
 
 
 def lifts(run: Run) -> list[Measurement]:
-    """Return the measurements of the strategies that are lifts."""
     others = no_answers(run)
     return [one for one in run.measurements if one.case.strategy not in others]
 
@@ -78,7 +70,6 @@ def rank(run: Run) -> list[Ranking]:
 
 
 def _by_look_alike(run: Run) -> list[list[Measurement]]:
-    """Group the measurements of those that are no lifts, in the order of their names."""
     others = no_answers(run)
     groups: dict[str, list[Measurement]] = defaultdict(list)
     for one in run.measurements:
@@ -96,28 +87,26 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
         own, letters="", rank_low=0, rank_high=0, p=math.nan, price=UNKNOWN
     )
     if found is None:
-        ratio, low, high = _NOT_KNOWN
-        return dataclasses.replace(unranked, ratio=ratio, low=low, high=high)
+        return dataclasses.replace(unranked, ratio=math.nan, low=math.nan, high=math.nan)
     return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
 
 
 def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> RankedCase:
     """Return a row as it stands beside a lift that takes so many seconds a call."""
     other = next(row for row in rows if row.case != own.case)
-    verdict, detectable = own.verdict, own.detectable
-    ratio, low, high = own.ratio, own.low, own.high
     if other is not rows[0]:
-        ratio, low, high = 1 / other.ratio, 1 / other.high, 1 / other.low
-        verdict, detectable = _SWAPPED.get(other.verdict, other.verdict), other.detectable
-    factor = seconds * ratio / own.seconds_per_call
+        own = dataclasses.replace(
+            own,
+            ratio=1 / other.ratio,
+            low=1 / other.high,
+            high=1 / other.low,
+            verdict=other.verdict.swapped(),
+            detectable=other.detectable,
+        )
+    factor = seconds * own.ratio / own.seconds_per_call
     return dataclasses.replace(
         own,
         seconds_per_call=own.seconds_per_call * factor,
         seconds_low=own.seconds_low * factor,
         seconds_high=own.seconds_high * factor,
-        ratio=ratio,
-        low=low,
-        high=high,
-        verdict=verdict,
-        detectable=detectable,
     )

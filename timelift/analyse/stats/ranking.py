@@ -3,35 +3,125 @@
 import functools
 import itertools
 import math
+import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Samples
 from timelift.analyse.stats import simultaneous, verdicts
 from timelift.analyse.stats.absolute_times import AbsoluteTimes, absolute_times
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
-from timelift.analyse.stats.letters import tie_letters
-from timelift.analyse.stats.rival import UNKNOWN, RankedCase, Ranking
 from timelift.analyse.stats.simultaneous import PairLevels
-from timelift.analyse.stats.verdicts import (
-    CONFIDENCE,
-    RANK_MARGIN,
-    Comparison,
-    Verdict,
-)
+from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Comparison, Verdict
+from timelift.case import Case, Setting
+from timelift.errors import UserError
 
-__all__ = ["RankedCase", "Ranking", "rank"]
+#: A price that nothing is known of.
+UNKNOWN = (math.nan, math.nan)
 
 #: Log seconds that agree to so many digits are a tie, which the names decide.
 _DIGITS = 9
 #: Two launches that differ a millionfold have intervals beyond any float.
 _LARGEST_LOG = 700.0
 #: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
-Versus = Mapping[tuple[int, int], Comparison]
+Comparisons = Mapping[tuple[int, int], Comparison]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedCase:
+    """One row of a ranking.
+
+    `ratio` is to the first row, with its interval over launches `low` to `high` (NaN with one
+    launch): the intervals of all rows hold at once, though the first was picked by the same data.
+    `known_to` is the half-width, a log ratio, of the interval that the pair would have by itself.
+    `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
+    and adjusted for all pairs of the setting. Rivals that share one of `letters` were not shown to
+    differ; the true rank lies from `rank_low` to `rank_high`. `price` is the least and the most
+    that choosing this rival costs over the best, whichever that is, as ratios. `detectable` is the
+    ratio to the first row that would have been called different 9 in 10 times.
+    """
+
+    case: Case
+    seconds_per_call: float
+    seconds_low: float
+    seconds_high: float
+    ratio: float
+    low: float
+    high: float
+    verdict: Verdict
+    letters: str
+    rank_low: int
+    rank_high: int
+    launches: int
+    p: float = math.nan
+    price: tuple[float, float] = UNKNOWN
+    detectable: float = math.nan
+    known_to: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def price_is_known(self) -> bool:
+        return math.isfinite(self.price[1])
+
+    @property
+    def surely_costs(self) -> bool:
+        return self.price[0] > 1
+
+    @property
+    def may_cost(self) -> bool:
+        return self.price[1] > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The measured rivals of one setting, sorted by time.
+
+    `look_alikes`, or twins, are measured beside the rivals and are no answer: they have a ratio to
+    the first row, but neither rank (0), letters nor price.
+    """
+
+    setting: Setting
+    rows: tuple[RankedCase, ...]
+    look_alikes: tuple[RankedCase, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[RankedCase, ...]:
+        if not self.look_alikes:
+            return self.rows
+        both = (*self.rows, *self.look_alikes)
+        return tuple(sorted(both, key=lambda row: row.seconds_per_call))
+
+    @property
+    def fastest_set(self) -> tuple[str, ...]:
+        """The strategies that no rival was shown to beat."""
+        return tuple(row.case.strategy for row in self.rows if row.rank_low == 1)
+
+    @property
+    def undecided(self) -> tuple[RankedCase, ...]:
+        """The undecided rows whose detectable ratio is known."""
+        still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
+        return tuple(row for row in still if math.isfinite(row.detectable))
+
+    def price(self, strategy: str) -> tuple[float, float]:
+        return self.row(strategy).price
+
+    def row(self, strategy: str) -> RankedCase:
+        """Return the row of `strategy`; raises UserError where it was not measured."""
+        rows = {row.case.strategy: row for row in self.rows}
+        if strategy in rows:
+            return rows[strategy]
+        raise UserError(
+            f"expected a strategy measured in {self.setting.label}, received {strategy!r}; "
+            f"choose one of {', '.join(rows)}"
+        )
 
 
 def rank(
@@ -49,73 +139,72 @@ def rank(
         return []
     alpha = 1 - confidence
     found = zip(
-        settings, _versus(settings, theta, confidence), absolute_times(settings, alpha), strict=True
+        settings,
+        _comparisons(settings, theta, confidence),
+        absolute_times(settings, alpha),
+        strict=True,
     )
-    return [_Contest(*parts, alpha).ranking() for parts in found]
+    return [_Rivals(*parts, alpha).ranking() for parts in found]
 
 
-def _versus(
+def _comparisons(
     settings: Sequence[AlignedSamples], theta: float, confidence: float
-) -> Iterator[Versus]:
-    """Compare all pairs of all settings at once, and hand them out by setting."""
-    sizes = [len(board.pairs) for board in settings]
+) -> Iterator[Comparisons]:
+    sizes = [len(one.pairs) for one in settings]
     families = np.repeat(np.arange(len(settings)), sizes).tolist()
-    effects = stack([all_pairs(board.seconds) for board in settings])
+    effects = stack([all_pairs(one.seconds) for one in settings])
     results = iter(verdicts.compare(effects, theta, confidence, families))
-    for board, size in zip(settings, sizes, strict=True):
-        forward = dict(zip(board.pairs, itertools.islice(results, size), strict=True))
+    for one, size in zip(settings, sizes, strict=True):
+        forward = dict(zip(one.pairs, itertools.islice(results, size), strict=True))
         yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
 
 
 @dataclass(frozen=True)
-class _Contest:
-    """One setting's rivals by position, with everything that was found out about them.
+class _Rivals:
+    """One setting's rivals by position, with their comparisons and times.
 
     Some interval beside the best, or some price, is wrong with a chance of `alpha`.
     """
 
-    board: AlignedSamples
-    versus: Versus
-    standing: AbsoluteTimes
+    samples: AlignedSamples
+    comparisons: Comparisons
+    absolute: AbsoluteTimes
     alpha: float
 
     def ranking(self) -> Ranking:
-        """Put the rivals in order, by time and then by name."""
         letters = tie_letters(
             np.array([[self._apart(i, j) for j in self.order] for i in self.order])
         )
         rows = [self._row(i, marks) for i, marks in zip(self.order, letters, strict=True)]
-        return Ranking(self.board.setting, tuple(rows))
+        return Ranking(self.samples.setting, tuple(rows))
 
     @functools.cached_property
     def order(self) -> list[int]:
-        """The rivals from fastest to slowest, as they are shown."""
         times = np.round(self.times, _DIGITS)
         return [int(i) for i in np.lexsort((np.arange(len(times)), times))]
 
     @property
     def best(self) -> int:
-        """The rival that is shown first."""
         return self.order[0]
 
     @functools.cached_property
     def times(self) -> Samples:
         """Log seconds per call that agree with the paired effects, where there are any.
 
-        A rival whose launches fell on busy minutes is not called slow for it: rivals that pairs
-        connect keep their mean time, and their differences are those of the pairs.
+        A rival whose launches fell on busy minutes is no slower for it: rivals that pairs connect
+        keep their mean time, and their differences are those of the pairs.
         """
-        pairs = [self.versus[pair] for pair in self.board.pairs]
+        pairs = [self.comparisons[pair] for pair in self.samples.pairs]
         effects = np.array([pair.effect for pair in pairs])
         weights = np.array([float(pair.launches) for pair in pairs])
-        centre = self.standing.centre
+        centre = self.absolute.centre
         first, second = np.triu_indices(len(centre), 1)
         surplus = effects - (centre[second] - centre[first])
         return centre + fit_scores(surplus, weights, len(centre))
 
     def _apart(self, i: int, j: int) -> bool:
         different = (Verdict.FASTER, Verdict.SLOWER)
-        return i != j and self.versus[i, j].verdict in different
+        return i != j and self.comparisons[i, j].verdict in different
 
     @functools.cached_property
     def levels(self) -> PairLevels:
@@ -123,17 +212,17 @@ class _Contest:
 
         A rival that is surely slower than the first cannot be the best, however little slower.
         """
-        others = [self.versus[self.best, j] for j in self.order[1:]]
+        others = [self.comparisons[self.best, j] for j in self.order[1:]]
         known = [one for one in others if one.df > 0 and not one.within_one_launch]
         beaten = [one.p < self.alpha and one.effect > 0 for one in known]
         return simultaneous.levels(1 + len(known), 1 + beaten.count(False), self.alpha)
 
     def _row(self, i: int, letters: str) -> RankedCase:
-        rivals = [self.versus[j, i] for j in range(len(self.board.cases)) if j != i]
+        rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
-        launches, width = int(self.standing.launches[i]), float(self.standing.half_width[i])
+        launches, width = int(self.absolute.launches[i]), float(self.absolute.half_width[i])
         return RankedCase(
-            case=self.board.cases[i],
+            case=self.samples.cases[i],
             seconds_per_call=_exp(self.times[i]),
             seconds_low=_exp(self.times[i] - width),
             seconds_high=_exp(self.times[i] + width),
@@ -146,10 +235,9 @@ class _Contest:
         )
 
     def _beside(self, i: int) -> dict[str, Any]:
-        """Return what a row says of its rival beside the first: ratio, interval, verdict."""
         if i == self.best:
             return {"ratio": 1.0, "low": 1.0, "high": 1.0, "verdict": Verdict.SAME}
-        seen = self.versus[self.best, i]
+        seen = self.comparisons[self.best, i]
         effect = seen.effect if seen.launches else self.times[i] - self.times[self.best]
         below, above, alone = (
             math.nan if seen.within_one_launch else seen.reach(chance)
@@ -166,11 +254,11 @@ class _Contest:
         }
 
     def _price(self, rivals: Sequence[Comparison]) -> tuple[float, float]:
-        """Return the least and most that a rival costs over the best, from it beside each other.
+        """Return the least and most that a rival costs over the best, from its comparisons.
 
         The least may be wrong about any pair, the most only about the best and another, since the
         best's own bound must hold (Hsu 1984, Annals of Statistics 12(3), 1136-1144). Both hold for
-        all rows at once: those that are asked about were picked by the same data.
+        all rows at once, since the best was picked by the same data.
         """
         lows = np.array([0.0, *(one.family_low for one in rivals)])
         highs = np.array([0.0, *(one.effect + one.reach(self.levels.above) for one in rivals)])
@@ -178,5 +266,46 @@ class _Contest:
 
 
 def _exp(log: float) -> float:
-    """Return a ratio, or a time, for its log; what would not fit in a float stays huge."""
     return math.exp(min(log, _LARGEST_LOG))
+
+
+# Letters of ties ---------------------------------------------------------------------------------
+
+
+def tie_letters(differ: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return the compact letter display of a symmetric table of pairs shown to differ, by row.
+
+    Every pair that differs shares no letter and every other pair shares one. Source: the
+    insert-and-absorb algorithm of Piepho 2004, Journal of Computational and Graphical Statistics
+    13(2), 456-466.
+    """
+    groups = [frozenset(range(len(differ)))]
+    for first, second in np.argwhere(np.triu(differ)).tolist():
+        if any(first in group and second in group for group in groups):
+            groups = _absorb(_insert(groups, first, second))
+    ordered = sorted(groups, key=sorted)
+    names = [_letter(place) for place in range(len(ordered))]
+    return tuple(
+        "".join(name for name, group in zip(names, ordered, strict=True) if row in group)
+        for row in range(len(differ))
+    )
+
+
+def _insert(groups: Sequence[frozenset[int]], first: int, second: int) -> list[frozenset[int]]:
+    """Split every group that holds both into one without the first and one without the second."""
+    apart: list[frozenset[int]] = []
+    for group in groups:
+        both = first in group and second in group
+        apart += [group - {second}, group - {first}] if both else [group]
+    return apart
+
+
+def _absorb(groups: Sequence[frozenset[int]]) -> list[frozenset[int]]:
+    distinct = list(dict.fromkeys(groups))
+    return [group for group in distinct if not any(group < other for other in distinct)]
+
+
+def _letter(place: int) -> str:
+    """Return the name of a group: a to z, then a1 to z1, and so on."""
+    lap, letter = divmod(place, len(string.ascii_lowercase))
+    return string.ascii_lowercase[letter] + (str(lap) if lap else "")

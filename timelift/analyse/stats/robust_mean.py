@@ -1,4 +1,4 @@
-"""Where the middle of some numbers lies, and how sure that is: NaN counts as absent throughout."""
+"""A robust mean and its standard error; NaN counts as absent throughout."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from timelift.analyse.runs.measurement import Samples
 TRIM = 0.2
 #: Cutting this much leaves the median.
 HALF = 0.5
-#: The error of a location comes from this many batches of neighbouring values, or is not known.
+#: The error of a mean comes from this many batches of neighbouring values, or is not known.
 BATCHES = 6
 
 
@@ -26,9 +26,9 @@ def trimmed_mean(values: Samples, trim: float = TRIM) -> Samples:
 
 
 def batch_error(values: Samples) -> Samples:
-    """Give the standard error of the trimmed mean of the last axis when neighbours may be alike.
+    """Return the standard error of the last axis' trimmed mean where neighbours may be alike.
 
-    Values are pulled to the cuts, which is what a trimmed mean feels of them (Yuen 1974,
+    Values are winsorised at the cuts, since a trimmed mean depends on no more of them (Yuen 1974,
     Biometrika 61(1), 165-170), and their means in `BATCHES` batches in a row are compared (Conway
     1963, Management Science 10(1), 47-61). With fewer values than batches the error is NaN.
     """
@@ -41,7 +41,7 @@ def batch_error(values: Samples) -> Samples:
 
 
 def mean_and_variance(values: Samples) -> tuple[Samples, Samples]:
-    """Give the mean and the unbiased variance of the last axis, NaN where too little is there."""
+    """Return the mean and the unbiased variance of the last axis, NaN of too few values."""
     present = np.isfinite(values)
     count = present.sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -51,7 +51,7 @@ def mean_and_variance(values: Samples) -> tuple[Samples, Samples]:
 
 
 def _cuts(values: Samples, trim: float) -> tuple[Samples, NDArray[np.int_], NDArray[np.int_]]:
-    """Sort the last axis; give it with how many values there are and how many to cut a side."""
+    """Return the last axis sorted, how many values are there, and how many to cut on each side."""
     ordered = np.sort(values, axis=-1)
     count = np.isfinite(ordered).sum(-1, keepdims=True)
     cut = np.minimum(np.floor(trim * count), np.maximum(count - 1, 0) // 2)
@@ -59,7 +59,6 @@ def _cuts(values: Samples, trim: float) -> tuple[Samples, NDArray[np.int_], NDAr
 
 
 def _batch_means(values: Samples, count: NDArray[np.int_]) -> Samples:
-    """Average the values that are there in batches of equal size, in their order."""
     present = np.isfinite(values)
     place = (present.cumsum(-1) - 1) * BATCHES // np.maximum(count, 1)
     members = [(place == number) & present for number in range(BATCHES)]

@@ -7,15 +7,15 @@ expression", Statistical Applications in Genetics and Molecular Biology 3(1), se
 that follows a covariate: Sartor et al. 2006, BMC Bioinformatics 7:538.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import student
 
-#: With fewer independent comparisons there is no telling a prior from noise.
+#: With fewer independent comparisons a prior is no better than noise.
 MIN_COMPARISONS = 3
 #: With fewer the prior is one variance for all instead of a line over the covariate.
 MIN_FOR_TREND = 30
@@ -29,6 +29,7 @@ CAUTION = 2.0
 DOUBT = 0.5
 #: No ratio of two times repeats itself more closely than this: a sd of log ratios.
 RESOLUTION = 1e-4
+_BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -46,25 +47,24 @@ class Spread:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Which variances there are; one launch has none."""
+        """True where there is a variance; one launch has none."""
         return self.df > 0
 
     @property
     def worth(self) -> float:
-        """How many independent comparisons have a variance."""
         return float(self.share[self.known].sum())
 
 
 @dataclass(frozen=True)
 class Prior:
-    """What a run expects of a variance: `variance` for each comparison, worth `df` degrees."""
+    """The variance that a run expects of each comparison, worth `df` degrees of freedom."""
 
     df: float
     variance: Samples
 
 
-def moderate(spread: Spread) -> tuple[Samples, Samples]:
-    """Average each variance with the prior's, weighted by degrees; give it and its new degrees.
+def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
+    """Average each variance with the prior's, weighted by degrees; return it and its new degrees.
 
     The degrees never pass those that the run has in all. The variance is NaN where neither side
     has a degree.
@@ -81,7 +81,7 @@ def moderate(spread: Spread) -> tuple[Samples, Samples]:
 def fit_prior(spread: Spread) -> Prior:
     """Fit the prior by moments of the log variances, along the covariate where that can be done.
 
-    Comparisons of one launch inform nothing but receive the prior's variance.
+    Comparisons of one launch do not inform the prior but receive its variance.
     """
     known, weight = spread.known, spread.share[spread.known]
     if spread.worth < MIN_COMPARISONS:
@@ -97,13 +97,15 @@ def fit_prior(spread: Spread) -> Prior:
 
 
 def _centred_logs(variance: Samples, df: Samples) -> tuple[Samples, Samples]:
-    """Give log variances freed of their bias, and the variance that sampling gives each."""
+    """Return log variances freed of their bias, and the variance that each has by sampling."""
+    from scipy import special  # noqa: PLC0415 - see `estimates`
+
     logs = np.log(np.maximum(variance, RESOLUTION**2))
-    return logs - student.digamma(df / 2) + np.log(df / 2), student.trigamma(df / 2)
+    return logs - special.digamma(df / 2) + np.log(df / 2), special.polygamma(1, df / 2)
 
 
 def _design(spread: Spread) -> Samples:
-    """Give a column of ones, and the centred covariate where enough comparisons have one."""
+    """Return a column of ones, and the centred covariate where enough comparisons have one."""
     ones = np.ones(len(spread.variance))
     usable = spread.known & np.isfinite(spread.covariate)
     if spread.share[usable].sum() < MIN_FOR_TREND:
@@ -113,8 +115,21 @@ def _design(spread: Spread) -> Samples:
 
 
 def _prior(fitted: Samples, excess: float) -> Prior:
-    """Turn height and true spread of the log variances into the prior's variance and degrees."""
-    least = float(student.trigamma(np.asarray(MAX_PRIOR_DF / 2)))
-    half = np.asarray(student.trigamma_inverse(max(excess, least)))
-    variance = np.exp(fitted + student.digamma(half) - np.log(half))
-    return Prior(max(2 * float(half) - CAUTION, 0.0), variance)
+    """Return the prior whose log variances have this height, and this variance beyond sampling."""
+    from scipy import special  # noqa: PLC0415
+
+    half = trigamma_inverse(max(excess, float(special.polygamma(1, MAX_PRIOR_DF / 2))))
+    variance = np.exp(fitted + special.digamma(half) - np.log(half))
+    return Prior(max(2 * half - CAUTION, 0.0), variance)
+
+
+def trigamma_inverse(value: float) -> float:
+    """Return the x > 0 whose trigamma, ψ'(x), is `value` > 0, by bisection on log x."""
+    from scipy import special  # noqa: PLC0415
+
+    low, high = -20.0, 20.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        below = special.polygamma(1, math.exp(middle)) < value
+        low, high = (low, middle) if below else (middle, high)
+    return math.exp(high)

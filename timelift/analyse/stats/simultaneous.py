@@ -8,7 +8,7 @@ may be shown: those of every rival that may be the best with every other.
 Where one rival alone may be the best, that is the quantile of Dunnett (1955, Journal of the
 American Statistical Association 50, 1096-1121); where any may, that of Tukey's studentized range.
 The rival that looks fastest looks too fast rather than too slow, so that the others are seldom
-nearer to it than they seem: who the best is, only lower ends have to pay for.
+nearer to it than they seem: only lower ends have to pay for the choice of the best.
 """
 
 import functools
@@ -47,7 +47,7 @@ def levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
 
 @functools.lru_cache(maxsize=64)
 def _reach(rivals: int, alpha: float) -> tuple[float, ...]:
-    """Return what the largest error stays under, in standard errors, for 1, 2, ... candidates."""
+    """Return the quantile of the largest error, in standard errors, for 1, 2, ... candidates."""
     draws = max(_DRAWN // rivals, 1000)
     error = np.random.default_rng(_SEED).standard_normal((draws, rivals))
     high, low = np.maximum.accumulate(error, axis=1), np.minimum.accumulate(error, axis=1)
@@ -56,5 +56,4 @@ def _reach(rivals: int, alpha: float) -> tuple[float, ...]:
 
 
 def _tail(reach: float) -> float:
-    """Return the chance that a normal error exceeds `reach`."""
     return 0.5 * math.erfc(reach / math.sqrt(2))

@@ -1,24 +1,26 @@
-"""When to stop: which rivals another launch could still teach something about.
+"""When to stop: which cases need another launch, and which are settled.
 
-Who looks again and again and stops at the first "significant" finds differences that are none.
+Looking again and again and stopping at the first "significant" finds differences that are none.
 Here looks are few, and each may spend a part of the error that the campaign has: almost none at
 first, most at the last (the O'Brien-Fleming-like spending function of Lan and DeMets 1983,
-Biometrika 70(3), 659-663). All of this needs numpy alone, for the sake of pytest's process.
+Biometrika 70(3), 659-663). Importing this needs numpy alone, for the sake of pytest's process.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timelift.analyse.runs.measurement import Measurement, Samples
+from timelift.analyse.runs.measurement import Measurement, Samples, Warnings, merge
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores, stack
 from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
-from timelift.case import Case, Setting
+from timelift.case import Case, Setting, Status
+from timelift.journal import CaseInLaunch
+from timelift.planted import MARK, PLANTS
 
 #: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
 #: so large, and every launch that a clear loser plays is lost to the others.
@@ -37,45 +39,41 @@ def unsettled(
     precision: float | None = RANK_MARGIN,
     anchor: Callable[[AlignedSamples], int] | None = None,
 ) -> dict[Setting, tuple[Case, ...]]:
-    """Name the settings that need more launches, each with the cases to play in them.
+    """Return the cases that need more launches, by setting.
 
     Those are the fastest and the rivals whose comparison with it is not settled; instead of the
-    fastest, the rival that `anchor` finds. Between looks every rival plays on; after the last look
-    none does. `theta` and `precision` are shares, as in `settled`.
+    fastest, the rival at the position that `anchor` returns. Between looks every rival plays on;
+    after the last look none does. `theta` and `precision` are shares, as in `settled`.
     """
-    going = [board for board in aligned_samples(measurements) if _launches(board) < LOOKS[-1]]
+    going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
     if not going:
         return {}
-    sizes = [len(board.pairs) for board in going]
-    effects = stack([all_pairs(board.seconds) for board in going])
+    sizes = [len(one.pairs) for one in going]
+    effects = stack([all_pairs(one.seconds) for one in going])
     done = settled(effects, np.repeat(np.arange(len(going)), sizes), theta, precision)
     parts = np.split(np.arange(len(done)), np.cumsum(sizes)[:-1])
     cases = [
-        _to_play(board, done[part], anchor(board) if anchor else _fastest(board, effects, part))
-        for board, part in zip(going, parts, strict=True)
+        _to_play(one, done[part], anchor(one) if anchor else _fastest(one, effects.effect[part]))
+        for one, part in zip(going, parts, strict=True)
     ]
-    return {board.setting: some for board, some in zip(going, cases, strict=True) if some}
+    return {one.setting: some for one, some in zip(going, cases, strict=True) if some}
 
 
-def _launches(board: AlignedSamples) -> int:
-    """Count the launches that any rival of a setting has."""
-    return int(np.isfinite(board.seconds).any((0, 2)).sum())
+def _launches(samples: AlignedSamples) -> int:
+    return int(np.isfinite(samples.seconds).any((0, 2)).sum())
 
 
-def _to_play(board: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
-    """Give the cases of one setting that another launch should play."""
-    if _launches(board) not in LOOKS:
-        return board.cases
-    doubtful = [pair for pair, over in zip(board.pairs, done, strict=True) if not over]
+def _to_play(samples: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
+    if _launches(samples) not in LOOKS:
+        return samples.cases
+    doubtful = [pair for pair, over in zip(samples.pairs, done, strict=True) if not over]
     rivals = {i for pair in doubtful if anchor in pair for i in pair}
-    return tuple(board.cases[i] for i in sorted(rivals))
+    return tuple(samples.cases[i] for i in sorted(rivals))
 
 
-def _fastest(board: AlignedSamples, effects: Effects, part: NDArray[np.int_]) -> int:
-    """Find the rival that its pairs make the fastest."""
-    effect = effects.effect[part]
+def _fastest(samples: AlignedSamples, effect: Samples) -> int:
     count = np.isfinite(effect).sum(-1).astype(float)
-    scores = fit_scores(mean_and_variance(effect)[0], count, len(board.cases))
+    scores = fit_scores(mean_and_variance(effect)[0], count, len(samples.cases))
     return int(np.argmin(scores))
 
 
@@ -85,7 +83,7 @@ def settled(
     theta: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
 ) -> NDArray[np.bool_]:
-    """Say which comparisons have a verdict that a look at this many launches may give.
+    """Return which comparisons have a verdict that a look at so many launches may find.
 
     A comparison known to within `precision` to either side, a share, is settled too, whatever its
     verdict; None asks for a verdict. So is one with a `CLEAR` loser, at the level of a single look.
@@ -106,5 +104,58 @@ def settled(
 
 
 def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
-    """Give the level of each look, the first being 1; before it, none."""
+    """Return the level of each look, the first being 1; before it, none."""
     return np.asarray([0.0, *levels])[look]
+
+
+class Referee:
+    """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
+
+    `precision` is a share; in a self-test every twin is compared with its `planted` strategy. The
+    strategies `aside` are no answer: they only play along.
+    """
+
+    decision_points: Sequence[int] = LOOKS
+
+    def __init__(
+        self,
+        precision: float = RANK_MARGIN,
+        *,
+        planted: bool = False,
+        aside: Collection[str] = (),
+    ) -> None:
+        self._precision, self._planted, self._aside = precision, planted, aside
+        self._records: list[tuple[str, CaseInLaunch]] = []
+
+    def take(self, line: CaseInLaunch) -> None:
+        if line.status is not Status.MEASURED or any(line.seconds_per_call):
+            self._records.append(("", line))
+
+    def to_play(self) -> frozenset[Case]:
+        measured = self.measurements()
+        # A twin that is slow in some launches only plays along, and must not inform the variances.
+        steady = [one for one in measured if not self._plays_along(one.case)]
+        anchor = _untouched if self._planted else None
+        doubtful = unsettled(steady, precision=self._precision, anchor=anchor)
+        along = [one.case for one in measured if self._plays_along(one.case)]
+        wanted = frozenset(case for case in along if case.setting in doubtful)
+        return wanted.union(*doubtful.values())
+
+    def _plays_along(self, case: Case) -> bool:
+        return case.strategy in self._aside or (self._planted and _is_unsteady(case))
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        return merge(self._records, Warnings())
+
+
+_UNSTEADY = {plant.word for plant in PLANTS if plant.one_launch_in > 1}
+
+
+def _is_unsteady(case: Case) -> bool:
+    return case.strategy.partition(MARK)[2] in _UNSTEADY
+
+
+def _untouched(samples: AlignedSamples) -> int:
+    """Return the position of the strategy that is no twin, 0 where there is none."""
+    untouched = [MARK not in case.strategy for case in samples.cases]
+    return untouched.index(True) if any(untouched) else 0

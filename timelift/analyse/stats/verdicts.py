@@ -1,4 +1,4 @@
-"""The upper rungs: from estimates to comparisons and verdicts.
+"""From estimates to comparisons and verdicts.
 
 Everything is in log ratios: the effect of b over a is log(seconds of b / seconds of a), so 0 is
 equal, and swapping a and b changes the sign and nothing else. The launch is the unit of evidence.
@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.analyse.stats import student
 from timelift.analyse.stats.effects import Effects
-from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 
 Families = NDArray[np.int_]
 #: One error rate for all comparisons, or one for each.
@@ -47,13 +46,15 @@ class Verdict(StrEnum):
     SAME = "same"
     UNDECIDED = "undecided"
 
-
-_SWAPPED = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+    def swapped(self) -> "Verdict":
+        """Return what a is beside b."""
+        opposite = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}
+        return opposite.get(self, self)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two rivals compared: a log ratio with its interval, and what may be said of it.
+    """Two rivals compared: a log ratio with its interval and its verdict.
 
     `low` to `high` holds for this comparison alone, `family_low` to `family_high` for all of its
     family at once, as does `p`, which is two-sided. `scale` is the standard error of `effect`,
@@ -75,7 +76,7 @@ class Comparison:
 
     @property
     def within_one_launch(self) -> bool:
-        """Whether other launches are in the interval by assumption only."""
+        """True where the interval allows for other launches by assumption only."""
         return self.launches == 1
 
     def reach(self, chance: float) -> float:
@@ -83,10 +84,10 @@ class Comparison:
 
         A log ratio.
         """
-        return float(student.quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
+        return float(t_quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
-        """The same comparison seen from the other side."""
+        """Return the comparison of a with b."""
         return dataclasses.replace(
             self,
             effect=-self.effect,
@@ -94,7 +95,7 @@ class Comparison:
             high=-self.low,
             family_low=-self.family_high,
             family_high=-self.family_low,
-            verdict=_SWAPPED.get(self.verdict, self.verdict),
+            verdict=self.verdict.swapped(),
         )
 
 
@@ -116,7 +117,7 @@ def compare(
 
 
 def independence(family: Families) -> Samples:
-    """Give each row's share of an independent comparison, families being all pairs of rivals."""
+    """Return each row's share of an independent comparison, families being all pairs of rivals."""
     _, place, pairs = np.unique(family, return_inverse=True, return_counts=True)
     rivals = (1 + np.sqrt(1 + 8 * pairs)) / 2
     return np.asarray((2 / rivals)[place])
@@ -125,7 +126,7 @@ def independence(family: Families) -> Samples:
 def conclude(
     estimates: Estimates, margin: float, alpha: float, family: Families
 ) -> list[Comparison]:
-    """Give each estimate its intervals, its p-value and its verdict; `margin` is a log ratio."""
+    """Return each estimate with its intervals, p-value and verdict; `margin` is a log ratio."""
     p = holm(p_values(estimates), family)
     effect, width = estimates.effect, estimates.half_width(alpha / 2)
     wide = _family_width(estimates, alpha, family)
@@ -147,14 +148,14 @@ def conclude(
 
 
 def p_values(estimates: Estimates) -> Samples:
-    """Give the two-sided chance of so large an effect between equals, NaN under `MIN_LAUNCHES`."""
+    """Return the two-sided chance of so large an effect between equals; NaN of few launches."""
     return np.where(estimates.launches >= MIN_LAUNCHES, estimates.two_sided, np.nan)
 
 
 def verdicts(
     estimates: Estimates, p: Samples, margin: float, different: Level, same: Level
 ) -> list[Verdict]:
-    """Name each comparison: shown different, shown the same, or neither.
+    """Return the verdict of each comparison: shown different, shown the same, or neither.
 
     Different needs the adjusted `p` under its level, the pair's own under `PAIR_LEVEL`, the margin,
     and all launches on the same side but one, or one in `CONTRARY`; same needs two one-sided tests
@@ -199,7 +200,7 @@ def discovery_bar(p: Samples, false_share: float) -> float:
 
 
 def _family_width(estimates: Estimates, alpha: float, family: Families) -> Samples:
-    """Give half-widths that hold for a whole family at once (Bonferroni)."""
+    """Return half-widths that hold for a whole family at once (Bonferroni)."""
     _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
     wide = np.full(len(family), np.nan)
     for size in np.unique(sizes):

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from timelift.analyse.costs import ForwardAndBackward
-from timelift.analyse.stats.first_calls import FirstCall
+from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.present.figures.facets import PanelKey, by_workload, columns_for, described, panels

@@ -11,10 +11,9 @@ import pandas as pd
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.analyse.runs.records import fact_of
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.journal import ABOUT, SHOWN, Header
+from timelift.journal import ABOUT, SHOWN, Header, find
 from timelift.present.case_table import FIRST_CALL, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -43,7 +42,7 @@ def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run
     """Read a run; raises UserError with the nearest names where there is none of that name."""
     if isinstance(run, Run):
         return run
-    (path,) = results.find(Path(results_folder), [str(run)])
+    (path,) = find(Path(results_folder), [str(run)])
     return results.load(path)
 
 
@@ -108,7 +107,7 @@ def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
                 "seconds_per_call": medians[one.case, launch.number],
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: fact_of(launch, name) for name in SHOWN},
+                **{name: launch.facts.number(name) for name in SHOWN},
             }
 
 

@@ -7,22 +7,26 @@ import pytest
 from scipy import stats
 
 from tests import engines, journals
-from timelift.analyse.runs.records import fact
+from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
-from timelift.analyse.stats.first_calls import first_calls
+from timelift.analyse.stats.absolute_times import first_calls
+
+
+def measured(path, *launches):
+    """The measurements of a run of launches, each a strategy, a number and its facts."""
+    lines = [
+        journals.line(journals.case(name), number, facts=facts) for name, number, facts in launches
+    ]
+    return load(journals.write(path / "run.jsonl", journals.header(), *lines)).measurements
 
 
 def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
     """One case alone has its own variance and two degrees of freedom."""
-    told = {1: 0.8, 2: 1.0, 3: 1.3}
-    lines = [
-        journals.line(journals.case(), launch, facts={"first_call_seconds": seconds})
-        for launch, seconds in told.items()
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    (measurement,) = load(path).measurements
+    seconds = [0.8, 1.0, 1.3]
+    facts = [("native", n, {"first_call_seconds": one}) for n, one in enumerate(seconds, 1)]
+    (measurement,) = measured(tmp_path, *facts)
     (found,) = first_calls([measurement]).values()
-    logs = np.log(list(told.values()))
+    logs = np.log(seconds)
     reach = stats.t.ppf(0.975, 2) * logs.std(ddof=1) / math.sqrt(3)
     assert found.launches == 3
     assert found.seconds == pytest.approx(math.exp(logs.mean()))
@@ -34,15 +38,10 @@ def test_the_interval_is_students_where_all_cases_vary_alike(tmp_path):
 
 def test_a_single_launch_has_no_interval_and_no_launch_no_first_call(tmp_path):
     """Nothing is claimed that was not seen."""
-    lines = [
-        journals.line(journals.case("native"), 1, facts={"first_call_seconds": 0.5}),
-        journals.line(journals.case("fold_time"), 1, facts={}),
-    ]
-    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
-    (found,) = first_calls(load(path).measurements).values()
+    rivals = measured(tmp_path, ("native", 1, {"first_call_seconds": 0.5}), ("fold_time", 1, {}))
+    (found,) = first_calls(rivals).values()
     assert found.seconds == pytest.approx(0.5)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    assert np.isnan([found.low, found.high]).all()
 
 
 CLOCKED = """

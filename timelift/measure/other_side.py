@@ -1,28 +1,48 @@
-"""The other side of a gate: the strategies and workloads of a revision, or of a folder.
+"""The other side of a gate: the strategies and workloads of a revision, of a folder, or these ones.
 
 A revision is taken out of git into a folder of its own, so that nothing in the work tree is
-touched; the folder goes with the session.
+touched; the folder goes with the session. With another interpreter the project is the same.
 """
 
-import ast
 import json
 import platform
 import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.backends import packages
-from timelift.measure.catalogue import Strategy, Workload, modules, read_workload, variants
-from timelift.measure.grid import Catalogue
+from timelift.measure.catalogue import (
+    Catalogue,
+    Strategy,
+    Workload,
+    modules,
+    read_workload,
+    variants,
+)
+from timelift.measure.options import flag_of
 
 Thing = TypeVar("Thing")
+#: The options that name the other side; one of them is enough.
+OTHER_SIDES = ("against", "against_path", "against_python")
+#: Packages that do not run where calls are timed.
+NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
+#: Prints the versions of the packages that are its arguments.
+_VERSIONS = """
+import importlib.metadata as m, json, platform, sys
+found = {"python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = m.version(name)
+    except m.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,7 @@ class OtherSide:
 
     `python` is its interpreter, where that is another; `versions` gives each package that differs
     its versions there and here. `broken` says why a file of it cannot be read, by the file's stem.
+    A temporary `folder` is removed when it is released.
     """
 
     label: str
@@ -41,6 +62,7 @@ class OtherSide:
     python: str = ""
     versions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     broken: Mapping[str, str] = field(default_factory=dict)
+    folder: "tempfile.TemporaryDirectory[str] | None" = None
 
     @property
     def home(self) -> str:
@@ -48,9 +70,43 @@ class OtherSide:
         return "" if self.python else str(self.root)
 
 
+def open_other_side(
+    root: Path, options: Mapping[str, Any], catalogue: Catalogue
+) -> OtherSide | None:
+    given = [name for name in OTHER_SIDES if options[name]]
+    if len(given) > 1:
+        flags = " and ".join(map(flag_of, given))
+        raise UserError(f"{flags} name more than one other side; give one of them")
+    if options["against_python"]:
+        return of_python(options["against_python"], catalogue, root)
+    if options["against_path"]:
+        folder = Path(options["against_path"]).resolve()
+        theirs = _theirs(options["strategy_file"], root, folder)
+        return of_folder(options["against_path"], folder, theirs)
+    if options["against"]:
+        return _of_revision(options["against"], root, options["strategy_file"])
+    return None
+
+
+def _of_revision(revision: str, root: Path, files: Iterable[Path]) -> OtherSide:
+    holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
+    folder = Path(holder.name)
+    commit = take_out(root, revision, folder)
+    side = of_folder(revision, folder, _theirs(files, root, folder), commit, "--against")
+    return replace(side, folder=holder)
+
+
+def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
+    here = [path.resolve() for path in files]
+    there = [
+        folder / path.relative_to(root) if path.is_relative_to(root) else path for path in here
+    ]
+    return tuple(path for path in there if path.is_file())
+
+
 def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
     """Return the project in another interpreter; raises UserError where that cannot measure."""
-    wanted = packages(catalogue.backends)
+    wanted = machine.packages(catalogue.backends)
     there = _versions(python, wanted)
     here = {"python": platform.python_version(), **machine.versions(wanted)}
     names = [name for name in dict.fromkeys((*here, *there)) if name not in NOT_MEASURED]
@@ -66,35 +122,21 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     """Return what is installed in another interpreter; asks it without importing a backend."""
     try:
         done = subprocess.run(
-            [python, "-c", _ASK, *names], capture_output=True, text=True, check=False
+            [python, "-c", _VERSIONS, *names], capture_output=True, text=True, check=False
         )
-        told: dict[str, str] = json.loads(done.stdout)
+        found: dict[str, str] = json.loads(done.stdout)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "it does not answer like Python"
         raise UserError(
             f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
             "bin/python of a virtual environment"
         ) from None
-    if "keras" not in told:
+    if "keras" not in found:
         raise UserError(
             f"--against-python: expected an interpreter with keras, {python!r} has none; install "
             f"it there with: {python} -m pip install tensorflow keras"
         )
-    return told
-
-
-_ASK = """
-import importlib.metadata as m, json, platform, sys
-found = {"python": platform.python_version()}
-for name in sys.argv[1:]:
-    try:
-        found[name] = m.version(name)
-    except m.PackageNotFoundError:
-        pass
-print(json.dumps(found))
-"""
-#: Packages that do not run where calls are timed.
-NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
+    return found
 
 
 def of_folder(
@@ -172,32 +214,9 @@ def _git(root: Path, revision: str, *words: str) -> bytes:
             "--against-path"
         ) from None
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
+        message = done.stderr.decode(errors="replace").strip()
         raise UserError(
             f"--against: expected a revision that git knows here, received {revision!r}"
-            f"{f' ({said})' if said else ''}; fetch it, or name a folder with --against-path"
+            f"{f' ({message})' if message else ''}; fetch it, or name a folder with --against-path"
         )
     return done.stdout
-
-
-def temporary() -> "tempfile.TemporaryDirectory[str]":
-    """Make the folder that a revision is taken out into; it is removed once it is released."""
-    return tempfile.TemporaryDirectory(prefix="timelift-base-")
-
-
-def same_file(one: Path, other: Path) -> bool:
-    return one.read_bytes() == other.read_bytes()
-
-
-def imports_of(path: Path) -> set[str]:
-    """Return the top-level packages that a file of Python imports, anywhere in it."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    names = {node.module for node in nodes if isinstance(node, ast.ImportFrom) if node.module}
-    return {name.partition(".")[0] for name in plain | names}
-
-
-def stands_in(root: Path, name: str) -> bool:
-    """True if a project has a top-level package or module of this name, beside or in src/."""
-    found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
-    return any(package.is_dir() or module.is_file() for package, module in found)

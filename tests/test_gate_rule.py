@@ -1,10 +1,9 @@
-"""The gate's rule: screening convicts nobody, fresh launches do, and both err as seldom as said."""
+"""The gate's rule: screening makes suspects, fresh launches decide; both err as seldom as said."""
 
 import numpy as np
 import pytest
 
-from timelift.analyse.gate import judge
-from timelift.analyse.gate.judge import FRESH_LOOKS, GateRule
+from timelift.analyse.gate.rule import CONFIRM, FRESH_LEVELS, GateRule, judge
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.verdicts import Verdict
 
@@ -18,6 +17,11 @@ def effects(rows):
     table = np.full((len(rows), LAUNCHES), np.nan)
     for place, row in enumerate(rows):
         table[place, : len(row)] = row
+    return with_errors(table)
+
+
+def with_errors(table):
+    """Launch effects whose own errors are known."""
     return Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
 
 
@@ -32,18 +36,13 @@ def looks(truth, dice, between):
     played = dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))
     table = np.full_like(played, np.nan)
     table[:, : RULE.screening] = played[:, : RULE.screening]
-    found = [judged(table)]
+    found = [judge(with_errors(table), RULE)]
     for look in RULE.decision_points[1:]:
         for place, one in enumerate(found[-1]):
             if one.suspected and not one.settled:
                 table[place, :look] = played[place, :look]
-        found.append(judged(table))
+        found.append(judge(with_errors(table), RULE))
     return found
-
-
-def judged(table):
-    """Judge effects whose own errors are known."""
-    return judge.judge(Effects(table, np.where(np.isfinite(table), WITHIN, np.nan)), RULE)
 
 
 def share(verdict, runs):
@@ -62,8 +61,8 @@ def noisy():
     }
 
 
-def test_identical_code_is_hardly_ever_convicted_in_spite_of_three_looks(noisy):
-    """Of 4,000 identical cases one in fifty or so is suspected, and at most two are convicted."""
+def test_identical_code_is_hardly_ever_called_different_in_spite_of_three_looks(noisy):
+    """Of 4,000 identical cases one in fifty or so is suspected, and at most two differ."""
     found = [one for run in noisy[0.0] for one in run]
     assert 0.005 < np.mean([one.suspected for one in found]) < 0.05
     assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in found) <= 2
@@ -77,66 +76,62 @@ def test_five_per_cent_is_found_in_nineteen_of_twenty(noisy):
 
 
 def test_judging_the_screened_launches_themselves_would_err_more_often():
-    """The check of the check: without fresh launches the same level convicts too many."""
+    """The check of the check: without fresh launches the same level calls too many different."""
     dice = np.random.default_rng(5)
     wrong = 0
     for _ in range(200):
-        table = np.full((20, LAUNCHES), np.nan)
-        table[:, :3] = dice.normal(0, np.hypot(0.02, WITHIN), (20, 3))
-        looked = Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
-        wrong += sum(found.suspected for found in judge.judge(looked, RULE))
+        screened = effects(dice.normal(0, np.hypot(0.02, WITHIN), (20, 3)))
+        wrong += sum(found.suspected for found in judge(screened, RULE))
     assert wrong > 20
 
 
-def test_screening_alone_convicts_nobody():
-    """However large the difference, a case without fresh launches is no more than suspected."""
-    rows = [[0.5, 0.5, 0.5], *([[0.0, 0.001, -0.001]] * 9)]
-    found = judge.judge(effects(rows), RULE)
-    assert found[0].suspected
-    assert not found[0].settled
-    assert found[0].verdict is Verdict.UNDECIDED
+CALM = [[0.0, 0.001, -0.001]] * 9
 
 
-def test_fresh_launches_acquit_who_looked_slow_by_chance():
-    """The trial is decided on the fresh launches alone."""
-    slow_then_same = [0.06, 0.06, 0.06, *([0.001, -0.001] * 4)]
-    found = judge.judge(effects([slow_then_same, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
-    assert found[0].suspected
-    assert found[0].verdict is Verdict.SAME
-    assert found[0].launches == 8
+def among_calm(row, rule=RULE):
+    """What is found of one pair beside nine that did not change."""
+    return judge(effects([row, *CALM]), rule)[0]
 
 
-def test_a_convicted_case_says_how_much_slower_on_fresh_launches():
-    """The interval is of the trial, not of what made it suspicious."""
-    slow = [0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06]
-    found = judge.judge(effects([slow, *([[0.0, 0.001, -0.001]] * 9)]), RULE)[0]
+@pytest.mark.parametrize(
+    ("row", "verdict"),
+    [
+        pytest.param([0.5] * 3, Verdict.UNDECIDED, id="screening alone confirms nothing"),
+        pytest.param([0.06] * 3 + [0.001, -0.001] * 4, Verdict.SAME, id="slow by chance"),
+        pytest.param(
+            [0.1] * 3 + [0.2] * 3 + [-0.001] * 2, Verdict.UNDECIDED, id="slow in some launches"
+        ),
+        pytest.param([-0.06] * 3 + [0.06, 0.061] * 4, Verdict.UNDECIDED, id="faster, then slower"),
+        pytest.param([0.06] * 8, Verdict.SLOWER, id="slow in both"),
+    ],
+)
+def test_a_suspect_is_decided_on_fresh_launches_that_agree(row, verdict):
+    """However large the difference at screening; all but one of them, on the side of screening."""
+    found = among_calm(row)
+    assert found.suspected
+    assert found.verdict is verdict
+    assert found.settled == (verdict is not Verdict.UNDECIDED)
+    assert found.launches == (len(row) - 3 or 3)
+
+
+def test_the_interval_is_that_of_the_fresh_launches():
+    """And not of what made the case a suspect."""
+    found = among_calm([0.2, 0.2, 0.2, *([0.061, 0.059] * 2), 0.06])
     assert found.verdict is Verdict.SLOWER
     assert found.effect == pytest.approx(0.06)
     assert found.low < 0.06 < found.high < 0.1
-    assert found.launches == 5
-
-
-def test_who_is_slow_in_some_launches_only_is_not_convicted():
-    """All fresh launches but one must agree."""
-    now_and_then = [0.1, 0.1, 0.1, 0.2, 0.2, 0.2, -0.001, -0.001]
-    found = judge.judge(effects([now_and_then, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
-    assert found[0].verdict is Verdict.UNDECIDED
 
 
 def test_less_than_the_gate_is_no_failure_however_sure():
-    """A change of 2 % that nobody doubts passes a gate of 3 %, and fails one of 1 %."""
-    rows = [[0.02] * 8, *([[0.0, 0.001, -0.001]] * 9)]
-    assert judge.judge(effects(rows), RULE)[0].verdict is not Verdict.SLOWER
-    assert judge.judge(effects(rows), GateRule(judge=0.01))[0].verdict is Verdict.SLOWER
+    """A change of 2 % that is beyond doubt passes a gate of 3 %, and fails one of 1 %."""
+    assert among_calm([0.02] * 8).verdict is not Verdict.SLOWER
+    assert among_calm([0.02] * 8, GateRule(gate=0.01)).verdict is Verdict.SLOWER
 
 
 def test_swapping_the_sides_swaps_the_verdict():
     """Slower and faster are held to the same rule."""
-    rows = [[0.08] * 8, [-0.08] * 8, *([[0.0, 0.001, -0.001]] * 8)]
-    one, other = (
-        judge.judge(Effects(sign * effects(rows).effect, effects(rows).error), RULE)
-        for sign in (1, -1)
-    )
+    rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
+    one, other = (judge(Effects(sign * rows.effect, rows.error), RULE) for sign in (1, -1))
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
     assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
     assert [found.effect for found in one] == pytest.approx([-found.effect for found in other])
@@ -144,23 +139,14 @@ def test_swapping_the_sides_swaps_the_verdict():
 
 def test_the_looks_share_the_level_of_the_trial():
     """Looking twice costs no more than looking once would."""
-    assert sum(FRESH_LOOKS.values()) == pytest.approx(judge.CONFIRM)
+    assert sum(FRESH_LEVELS.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 8, 11)
 
 
-def test_who_looked_faster_is_not_convicted_of_being_slower():
-    """Screening and trial have to agree on the side."""
-    turned = [-0.06, -0.06, -0.06, *([0.06, 0.061] * 4)]
-    found = judge.judge(effects([turned, *([[0.0, 0.001, -0.001]] * 9)]), RULE)
-    assert found[0].suspected
-    assert found[0].verdict is Verdict.UNDECIDED
-
-
 def test_one_launch_raises_a_suspicion_and_no_more():
-    """It says nothing about launches, so a trial decides."""
-    found = judge.judge(effects([[0.3]]), RULE)[0]
-    assert found.suspected
-    assert found.verdict is Verdict.UNDECIDED
+    """It holds nothing of other launches, so a trial decides."""
+    (found,) = judge(effects([[0.3]]), RULE)
+    assert (found.suspected, found.verdict) == (True, Verdict.UNDECIDED)
 
 
 # Suspicion is frozen at screening ----------------------------------------------------------------
@@ -184,10 +170,10 @@ def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
     """Another suspect's fresh launches are wild; with them in the variances this one went free."""
     slow, wild = [0.024, 0.04, 0.056], [0.1, 0.101, 0.099]
     calm = [[0.0, 0.002 * (1 + turn % 3), -0.002 * (1 + turn % 3)] for turn in range(9)]
-    screened = judge.judge(effects([slow, wild, *calm]), RULE)
+    screened = judge(effects([slow, wild, *calm]), RULE)
     assert [one.suspected for one in screened[:2]] == [True, True]
     slow_again, wilder = [0.06, 0.062, 0.061, 0.059, 0.06], [0.3, -0.3, 0.36, -0.24, 0.27]
-    tried = judge.judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
+    tried = judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
     assert [one.suspected for one in tried] == [one.suspected for one in screened]
     assert tried[0].verdict is Verdict.SLOWER
 

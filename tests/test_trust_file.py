@@ -1,26 +1,28 @@
 """What a self-test found: exact bounds, sentences, and a file that may hold anything."""
 
-import dataclasses
 import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from msgspec import structs
 from scipy import stats
 
 from tests import journals
 from timelift import ended
-from timelift.analyse.runs import results, trust
+from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.runs.trust import Share, Trust
-from timelift.analyse.selftest.trust import of_run
+from timelift.analyse.selftest import trust_file
+from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.trust_file import Trust
 from timelift.errors import UserError
 from timelift.journal import Header, Machine
 from timelift.present import ending
 from timelift.present.report import trust_in_words
 
 TRUST = Trust(
+    schema=1,
     measured="2026-01-02T03:04:05+00:00",
     versions={"keras": "3.15.1", "tensorflow": "2.21.0"},
     settings=12,
@@ -51,7 +53,7 @@ def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
 def test_what_is_saved_is_read_again(tmp_path):
     """Every field, and nothing else is left in the folder."""
     path = ended.save(TRUST, tmp_path)
-    assert trust.load(path) == TRUST
+    assert trust_file.load(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
@@ -60,8 +62,8 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     path = ended.save(TRUST, tmp_path)
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
-        ended.save(dataclasses.replace(TRUST, settings=1), tmp_path)
-    assert trust.load(path) == TRUST
+        ended.save(structs.replace(TRUST, settings=1), tmp_path)
+    assert trust_file.load(path) == TRUST
 
 
 WRONG = [
@@ -80,13 +82,15 @@ WRONG = [
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
 def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
-    """One field is enough; the same file without it is read."""
+    """One field that is wrong or missing is enough; the same file without that is read."""
     path = ended.save(TRUST, tmp_path)
     good = json.loads(path.read_text())
-    path.write_text(json.dumps(good | wrong))
-    assert trust.load(path) is None
+    without = {name: value for name, value in good.items() if name not in wrong}
+    for text in (json.dumps(good | wrong), json.dumps(without)):
+        path.write_text(text)
+        assert trust_file.load(path) is None
     path.write_text(json.dumps(good))
-    assert trust.load(path) == TRUST
+    assert trust_file.load(path) == TRUST
 
 
 @given(some.binary(max_size=200))
@@ -94,7 +98,7 @@ def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
     """Never a traceback."""
     path = tmp_path_factory.mktemp("trust") / "trust.json"
     path.write_bytes(data)
-    assert trust.load(path) is None
+    assert trust_file.load(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
@@ -109,7 +113,7 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     ]:
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
-        assert trust.of_machine(tmp_path / "results", results.load(path)) == found
+        assert trust_file.of_machine(tmp_path / "results", results.load(path)) == found
 
 
 def test_the_sentence_names_what_has_changed_since():
@@ -130,7 +134,7 @@ def test_the_sentence_names_what_has_changed_since():
 def test_a_self_tests_run_is_judged(tmp_path):
     """On synthetic noise: what is large is found, and what is the same is not called different."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=8)
-    found = of_run(path)
+    found = trust_file.of_run(results.load(path))
     assert found.false_alarms.tries > 0
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
@@ -141,4 +145,4 @@ def test_a_self_tests_run_is_judged(tmp_path):
 
 def test_a_run_without_twins_says_nothing(tmp_path):
     """There is no truth to hold it against."""
-    assert of_run(journals.synthetic(tmp_path / "run.jsonl")) is None
+    assert trust_file.of_run(results.load(journals.synthetic(tmp_path / "run.jsonl"))) is None

@@ -1,9 +1,10 @@
-"""The time of a run: what is left, what fits, and how long the rest will take."""
+"""How much is measured: groups of launches, what fits into the time, how long the rest takes."""
 
 import pytest
 
 from tests.journals import case
-from timelift.measure.budget import Budget, Pace
+from timelift.measure.campaign_options import Budget, CampaignOptions, Pace
+from timelift.measure.launch import Limits
 
 
 class Clock:
@@ -80,3 +81,25 @@ def test_the_pace_so_far_says_how_long_the_rest_takes(clock):
     for _ in range(5):
         pace.step()
     assert pace.seconds_left == 0
+
+
+@pytest.mark.parametrize(
+    ("fewest", "most", "two_sided", "groups"),
+    [
+        (3, 5, False, [(1,), (2,), (3,), (4, 5)]),
+        (2, 5, False, [(1,), (2,), (3,), (4, 5)]),
+        (5, 8, False, [(1,), (2,), (3,), (4, 5), (6, 7), (8,)]),
+        (3, 5, True, [(1,), (2, 3), (4, 5)]),
+        (1, 1, False, [(1,)]),
+        (1, 2, False, [(1,), (2,)]),
+        (1, 3, False, [(1,), (2, 3)]),
+        (1, 4, False, [(1,), (2, 3), (4,)]),
+        (1, 10, False, [(1,), (2, 3), (4, 5), (6, 7), (8,), (9, 10)]),
+    ],
+)
+def test_launches_are_alone_while_their_first_calls_are_facts_and_then_come_in_pairs(
+    fewest, most, two_sided, groups
+):
+    """Three at the most, where two sides suffer alike one; no pair straddles a decision point."""
+    options = CampaignOptions(fewest, most, 0.1, 1, Limits(1, 1), two_sided=two_sided)
+    assert list(options.groups((3, 5, 8, 12))) == groups

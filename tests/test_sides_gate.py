@@ -8,10 +8,9 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure import against
-from timelift.measure.catalogue import strategies, user_workload, workloads
-from timelift.measure.grid import Catalogue
-from timelift.measure.match_cases import CaseMatcher, file_changes
+from timelift.measure.catalogue import Catalogue, strategies, user_workload, workloads
+from timelift.measure.other_side import of_folder, of_python, take_out
+from timelift.measure.sides_gate import CaseMatcher, file_changes
 from timelift.worker.isolation import imports_from
 
 
@@ -36,9 +35,7 @@ def paired(sides, *cases, **how):
     """Pair cases of the first folder with the second's; the pairing and the catalogue."""
     here, there = sides
     mine = catalogue(here)
-    found = CaseMatcher(mine, against.of_folder("main", there), here, **how).match(
-        cases or [case()]
-    )
+    found = CaseMatcher(mine, of_folder("main", there), here, **how).match(cases or [case()])
     return found, mine
 
 
@@ -137,11 +134,11 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     for side in sides:
         write(side, {"models.py": "def make():\n    return 1\n"})
     write(sides[0], {"models.py": "def make():\n    return 2\n"})
-    knobs = {"layer": "", "layer_file": f"{sides[0] / 'models.py'}:make", "features": (3,)}
-    knobs |= {"input_dtype": "", "input_high": 0}
+    options = {"layer": "", "layer_file": f"{sides[0] / 'models.py'}:make", "features": (3,)}
+    options |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
-    here.workloads["make"] = user_workload(knobs)
-    pairs = CaseMatcher(here, against.of_folder("main", sides[1]), sides[0])
+    here.workloads["make"] = user_workload(options)
+    pairs = CaseMatcher(here, of_folder("main", sides[1]), sides[0])
     (old,) = pairs.match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 
@@ -153,7 +150,7 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, side
     commit(here)
     write(here, {"strategies/native.py": strategy("Not committed")})
     before = git(here, "status", "--porcelain"), git(here, "worktree", "list")
-    found = against.take_out(here, "HEAD~1", tmp_path / "out")
+    found = take_out(here, "HEAD~1", tmp_path / "out")
     assert found == git(here, "rev-parse", "HEAD~1").strip()
     assert (tmp_path / "out" / "strategies" / "native.py").read_text() == strategy()
     assert not (tmp_path / "out" / "strategies" / "new.py").exists()
@@ -164,7 +161,7 @@ def test_a_revision_is_taken_out_and_the_work_tree_stays_as_it_is(tmp_path, side
 def test_an_unknown_revision_is_one_sentence(tmp_path, sides, word):
     """What is no revision, looks like an option, or lies before the first commit."""
     with pytest.raises(UserError, match="expected a revision that git knows here"):
-        against.take_out(commit(sides[0]), word, tmp_path / "out")
+        take_out(commit(sides[0]), word, tmp_path / "out")
 
 
 def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
@@ -175,9 +172,9 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
 
 
 def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):
-    """Nobody imports from it, and it would lie outside the folder."""
+    """It would lie outside the folder, and nothing there is imported."""
     (sides[0] / "data").symlink_to("/nowhere")
-    against.take_out(commit(sides[0]), "HEAD", tmp_path / "out")
+    take_out(commit(sides[0]), "HEAD", tmp_path / "out")
     assert (tmp_path / "out" / "strategies").is_dir()
     assert not (tmp_path / "out" / "data").is_symlink()
 
@@ -193,19 +190,19 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
 def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
     """It has no strategies."""
     with pytest.raises(UserError, match="expected a project with strategies/ in it"):
-        against.of_folder("x", tmp_path)
+        of_folder("x", tmp_path)
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     """A missing file, and programs that do not speak Python."""
     with pytest.raises(UserError, match="expected an interpreter"):
-        against.of_python(python, catalogue(sides[0]), sides[0])
+        of_python(python, catalogue(sides[0]), sides[0])
 
 
 def test_the_same_interpreter_differs_in_nothing(sides):
     """It is called by its path, and every strategy runs there."""
-    found = against.of_python(sys.executable, catalogue(sides[0]), sides[0])
+    found = of_python(sys.executable, catalogue(sides[0]), sides[0])
     assert found.label == sys.executable
     assert found.versions == {}
     here = catalogue(sides[0])

@@ -1,4 +1,4 @@
-"""Moderated variances: Smyth's moments, and no degree of freedom that a run does not have."""
+"""Estimates: variances moderated by Smyth's moments, and Student's t."""
 
 import math
 import statistics
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from studies import noise
 from tests.simulated import QUIET
@@ -41,7 +41,7 @@ def test_the_prior_is_fitted_by_moments_of_the_log_variances(variance, df):
     prior = shrink_variances.fit_prior(spread_of(variance, df))
     assert prior.df == pytest.approx(degrees, rel=1e-5, abs=1e-6)
     assert prior.variance == pytest.approx(scale, rel=1e-6)
-    mixed, total = shrink_variances.moderate(spread_of(variance, df))
+    mixed, total = shrink_variances.shrink_variances(spread_of(variance, df))
     expected = [(df * own + degrees * scale) / (df + degrees) for own in variance]
     assert mixed == pytest.approx(expected, rel=1e-5)
     assert total == pytest.approx(min(df + degrees, df * len(variance)), rel=1e-5)
@@ -71,7 +71,7 @@ def test_a_prior_follows_a_covariate_that_variances_follow():
 def test_too_few_comparisons_are_left_as_they_are(comparisons):
     """Two variances do not say what variances look like."""
     variance = [0.01, 0.04][:comparisons]
-    mixed, total = shrink_variances.moderate(spread_of(variance, 3))
+    mixed, total = shrink_variances.shrink_variances(spread_of(variance, 3))
     assert mixed.tolist() == variance
     assert total.tolist() == [3] * comparisons
 
@@ -83,3 +83,24 @@ def test_pairs_of_one_setting_lend_each_other_no_degrees_they_do_not_have():
     share = verdicts.independence(np.zeros(10, dtype=int))
     assert share.sum() == pytest.approx(4)
     assert estimates.estimate(one, share).df.max() <= 8 + 1e-9
+
+
+@pytest.mark.parametrize("x", [0.05, 0.5, 4, 700])
+def test_the_inverse_of_trigamma_undoes_it(x):
+    """There and back."""
+    there = float(special.polygamma(1, x))
+    assert shrink_variances.trigamma_inverse(there) == pytest.approx(x, rel=1e-8)
+
+
+# Student's t --------------------------------------------------------------------------------------
+
+DEGREES = np.array([1, 1.5, 2, 3.3, 7, 30, 100, 1000, 10_000])
+
+
+@pytest.mark.parametrize("chance", [0.4, 0.05, 0.025, 0.001, 1e-6])
+def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
+    """It keeps the shape of its argument, and the tail undoes it, far out and near."""
+    found = estimates.t_quantile(chance, DEGREES.reshape(3, 3))
+    assert found.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
+    assert estimates.t_tail(found.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
+    assert estimates.t_tail(-found.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)

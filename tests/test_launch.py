@@ -1,4 +1,4 @@
-"""A worker that is killed while it waits: its own setting alone pays, and the launch goes on."""
+"""A worker that dies or runs out of memory: its own setting alone pays, and the launch goes on."""
 
 import os
 import signal
@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from timelift.case import Backend, Mode, Phase, Setting, Status
+from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.build_or_play_lock import BuildOrPlayLock
 from timelift.measure.launch import Launch, Limits
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.messages import (
     Busy,
@@ -30,15 +31,16 @@ NAMES = ("native", "fold_time", "conv1d_pointwise")
 LIMITS = Limits(60, 60)
 
 
-def task(seq_len=3, *, two_sided=False):
-    """Three rivals of a small setting; in another interpreter too if it is two-sided."""
+FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
+HERE = tuple(RivalSpec(name, path) for name, path in FILES.items())
+BOTH = *HERE, *(RivalSpec(f"{name}@other", path, there=True) for name, path in FILES.items())
+
+
+def task(seq_len=3, rivals=HERE):
+    """Rivals of a small setting."""
     workload = catalogue.workloads(ROOT / "workloads")["sensor"]
-    files = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
-    rivals = [RivalSpec(name, path) for name, path in files.items()]
-    if two_sided:
-        rivals += [RivalSpec(f"{name}@other", path, there=True) for name, path in files.items()]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
-    return Task(setting, tuple(rivals), workload.factory, workload.features, 1, 0.01)
+    return Task(setting, rivals, workload.factory, workload.features, 1, 0.01)
 
 
 def workers():
@@ -86,9 +88,9 @@ def both():
         both.stop()
 
 
-def measured(launch, turns, asked):
-    """Measure a setting under these turns: every outcome by the rival's name."""
-    launch.share_machine(turns, LIMITS)
+def measured(launch, lock, asked):
+    """Measure a setting under a lock: every outcome by the rival's name."""
+    launch.share_lock(lock, LIMITS)
     launch.wait_until_ready()
     outcomes = launch.measure(asked)
     assert len({one.rival.name for one in outcomes}) == len(outcomes)
@@ -97,8 +99,8 @@ def measured(launch, turns, asked):
 
 def test_a_worker_that_is_killed_once_while_it_waits_costs_no_rival_anything(launch):
     """No rival was at work, so all are built again; the next setting is measured as ever."""
-    for turns, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
-        found = measured(launch, turns, task(length))
+    for lock, length in ((Deadly(1), 3), (BuildOrPlayLock(), 4)):
+        found = measured(launch, lock, task(length))
         assert {name: one.status for name, one in found.items()} == dict.fromkeys(
             NAMES, Status.MEASURED
         )
@@ -112,16 +114,16 @@ def test_where_it_is_killed_again_one_rival_is_charged_and_the_others_are_measur
     assert "ended with signal SIGKILL while waiting for its turn: " in charged.reason
     assert charged.reason.endswith(" (for the second time)")
     assert set(found) == set(NAMES)
-    assert all(one.samples["seconds_per_call"] for one in found.values() if one is not charged)
+    assert all(one.samples.seconds_per_call for one in found.values() if one is not charged)
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, which):
     """Both sides are built again, and play as many rounds as each other."""
-    found = measured(both, Deadly(1, which), task(two_sided=True))
+    found = measured(both, Deadly(1, which), task(rivals=BOTH))
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
-    assert len({len(one.samples["seconds_per_call"]) for one in found.values()}) == 1
+    assert len({len(one.samples.seconds_per_call) for one in found.values()}) == 1
 
 
 #: A strategy whose model ends its process in its twentieth call.
@@ -149,9 +151,8 @@ def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is
 ):
     """The end of its worker is heard at once, and not taken for a stage that takes too long."""
     (tmp_path / "dies.py").write_text(DIES)
-    asked = task(two_sided=True)
-    rivals = (*asked.rivals, RivalSpec("dies", str(tmp_path / "dies.py"), there=True))
-    found = measured(both, BuildOrPlayLock(), Task(**{**vars(asked), "rivals": rivals}))
+    rivals = (*BOTH, RivalSpec("dies", str(tmp_path / "dies.py"), there=True))
+    found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
     assert found["dies"].status is Status.CRASHED, found["dies"].reason
     assert "signal SIGSEGV while" in found["dies"].reason
     assert {one.status for name, one in found.items() if name != "dies"} == {Status.MEASURED}
@@ -171,11 +172,64 @@ def build(layer, shape):
 def test_an_event_that_a_death_tore_is_passed_over(launch, tmp_path):
     """The death is heard behind it, and charged to the rival that was being built."""
     (tmp_path / "tears.py").write_text(TEARS)
-    asked = task()
-    rivals = (RivalSpec("tears", str(tmp_path / "tears.py")), *asked.rivals)
-    found = measured(launch, BuildOrPlayLock(), Task(**{**vars(asked), "rivals": rivals}))
+    rivals = (RivalSpec("tears", str(tmp_path / "tears.py")), *HERE)
+    found = measured(launch, BuildOrPlayLock(), task(rivals=rivals))
     assert "signal SIGKILL while building" in found["tears"].reason
     assert {one.status for name, one in found.items() if name != "tears"} == {Status.MEASURED}
+
+
+#: A strategy that notes in which process it is built.
+NOTES = '''"""A strategy that notes its process."""
+import os
+import keras
+
+def build(layer, shape):
+    with open({log!r}, "a") as file:
+        print({name!r}, os.getpid(), file=file)
+    {body}
+    x = keras.Input(shape)
+    return keras.Model(x, layer(x))
+'''
+
+
+def rival(folder, name, body="pass"):
+    """A strategy that notes in which process it was built."""
+    path = folder / f"{name}.py"
+    path.write_text(NOTES.format(log=str(folder / "log"), name=name, body=body))
+    return RivalSpec(name, str(path))
+
+
+def test_rivals_of_one_that_ran_out_of_memory_are_built_in_another_process(launch, tmp_path):
+    """All that they were measured in is free of what was held."""
+    greedy = rival(tmp_path, "greedy", "raise MemoryError('no more')")
+    others = tuple(rival(tmp_path, name) for name in ("good", "better"))
+    found = measured(launch, BuildOrPlayLock(), task(rivals=(greedy, *others)))
+    assert found["greedy"].status is Status.OUT_OF_MEMORY
+    assert "MemoryError: no more" in found["greedy"].reason
+    assert {found[name].status for name in ("good", "better")} == {Status.MEASURED}
+    built = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    last = dict(built)
+    assert last["good"] == last["better"] != last["greedy"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        MemoryError(),
+        RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 8 bytes"),
+        type("OutOfMemoryError", (RuntimeError,), {})("CUDA"),
+        "terminate called after throwing an instance of 'std::bad_alloc'",
+    ],
+)
+def test_no_memory_is_told_in_many_ways(said):
+    """By kind, by text, and in what a process printed last."""
+    assert ran_out_of_memory(said)
+
+
+@pytest.mark.parametrize("said", [ValueError("a shape"), "Segmentation fault", KeyError("memory")])
+def test_other_ends_are_not_taken_for_it(said):
+    """The word memory alone says nothing."""
+    assert not ran_out_of_memory(said)
 
 
 @pytest.mark.parametrize(

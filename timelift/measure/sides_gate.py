@@ -1,21 +1,27 @@
-"""Which cases have another side to be raced against, and why the others have none."""
+"""The gate of a session: which cases are raced against their other side, and why others are not."""
 
+import ast
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.measure.against import OtherSide, imports_of, same_file, stands_in
-from timelift.measure.catalogue import Strategy, Workload, choose_strategy
-from timelift.measure.grid import Catalogue
+from timelift.journal import Against
+from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
+from timelift.measure.options import Launches
+from timelift.measure.other_side import OtherSide, open_other_side
+from timelift.measure.source import imports_of
 from timelift.planted import MARK
 
 #: How the reason of a case begins whose both sides are the same files.
 UNCHANGED = "unchanged since"
 #: From this likeness of two files on, a strategy that is new was one that is gone.
 _RENAMED = 0.8
+#: Fresh launches that a suspect has at the most.
+MOST_FRESH = 8
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,74 @@ class FileChanges:
 class MatchedCases:
     """The other side of every case that has one, and the reason for every one that has none."""
 
-    sides: Mapping[Case, Case]
-    reasons: Mapping[Case, str]
-    file_changes: FileChanges
-    unchanged: tuple[str, ...]
+    sides: Mapping[Case, Case] = field(default_factory=dict)
+    reasons: Mapping[Case, str] = field(default_factory=dict)
+    file_changes: FileChanges = FileChanges()
+    unchanged: tuple[str, ...] = ()
+
+
+@dataclass
+class SidesGate:
+    """Race cases against their other side; `matched` is known once the cases are.
+
+    `gates` gives each quantity its margin as a share.
+    """
+
+    other_side: OtherSide
+    matcher: "CaseMatcher"
+    screening: int
+    gates: Mapping[str, float]
+    undecided: str
+    matched: MatchedCases = field(default_factory=MatchedCases)
+
+    @classmethod
+    def of(cls, root: Path, options: Mapping[str, Any], catalogue: Catalogue) -> "SidesGate | None":
+        root = root.resolve()
+        side = open_other_side(root, options, catalogue)
+        if side is None:
+            return None
+        measured = bool(side.python) or options["unchanged"] == "measure"
+        return cls(
+            other_side=side,
+            matcher=CaseMatcher(catalogue, side, root, measure_unchanged=measured),
+            screening=options["launches"].fewest,
+            gates={
+                "time": options["gate"],
+                "first call": options["gate_first_call"],
+                "peak memory": options["gate_memory"],
+            },
+            undecided=options["undecided"],
+        )
+
+    @property
+    def launches(self) -> Launches:
+        """Those that screen every case, and fresh ones after that for a suspect."""
+        return Launches(self.screening, self.screening + MOST_FRESH)
+
+    def match(self, cases: Iterable[Case]) -> None:
+        self.matched = self.matcher.match(dict.fromkeys(cases))
+
+    def why_not(self, case: Case) -> str:
+        """Return why a case has no other side; empty where it has one."""
+        return self.matched.reasons.get(case, "")
+
+    def both_sides(self) -> list[Case]:
+        return [case for pair in self.matched.sides.items() for case in pair]
+
+    def described(self) -> Against:
+        changes = self.matched.file_changes
+        return Against(
+            label=self.other_side.label,
+            commit=self.other_side.commit,
+            gates=dict(self.gates),
+            screening=self.screening,
+            undecided=self.undecided,
+            new=tuple(changes.new),
+            removed=tuple(changes.removed),
+            renamed=dict(changes.renamed),
+            unchanged=tuple(self.matched.unchanged),
+            versions=dict(self.other_side.versions),
+        )
 
 
 class CaseMatcher:
@@ -121,20 +191,23 @@ class CaseMatcher:
 
     def _has_module(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return not stands_in(self._root, top) or stands_in(self._other.root, top)
+        return not _stands_in(self._root, top) or _stands_in(self._other.root, top)
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
         """True if the inner layer may differ; the project's own imports may always have changed."""
         files = [Path(one.factory.rpartition(":")[0]) for one in (mine, theirs)]
         if not all(path.is_file() for path in files):
             return True
-        return not same_file(*files) or self._imports_ours(files[0])
+        return not _same_file(*files) or self._imports_ours(files[0])
 
     def _strategy_changed(self, mine: Strategy, theirs: Strategy) -> bool:
-        return not same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
+        return not _same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        return any(stands_in(self._root, name) for name in imports_of(path))
+        return any(
+            _stands_in(self._root, name)
+            for name in imports_of(ast.parse(path.read_text(encoding="utf-8")))
+        )
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
@@ -163,3 +236,13 @@ def _likeness(one: Path, other: Path) -> float:
 
 def _shape(workload: Workload) -> tuple[object, ...]:
     return (workload.features, workload.input_dtype, workload.input_high)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.read_bytes() == other.read_bytes()
+
+
+def _stands_in(root: Path, name: str) -> bool:
+    """True if a project has a top-level package or module of this name, beside or in src/."""
+    found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
+    return any(package.is_dir() or module.is_file() for package, module in found)

@@ -1,13 +1,15 @@
-"""The lock: two runs at once on one machine would falsify each other.
+"""The locks: one run at a time measures on a machine, and one launch of it at a time plays.
 
-It is a file in the system's temporary folder, locked by the operating system for as long as the
-process lives that holds it, so a run that was killed holds nothing. Its text names the holder.
+A machine's lock is a file in the system's temporary folder, locked by the operating system for as
+long as the process lives that holds it, so a run that was killed holds nothing. Its text names the
+holder.
 """
 
 import contextlib
 import json
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,13 +19,14 @@ from filelock import lock_descriptor
 from timelift.errors import UserError
 from timelift.journal import utc_now
 
+#: The file of a machine's lock.
 NAME = "timelift.lock"
 #: Seconds between two tries of a run that waits.
 _PATIENCE = 0.5
 
 
 @contextlib.contextmanager
-def held(
+def machine_lock(
     say: Callable[[str], None],
     *,
     wait: bool,
@@ -85,14 +88,55 @@ def _acquire(
 
 def _sign(descriptor: int) -> None:
     with contextlib.suppress(OSError):
-        told = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
+        holder = {"pid": os.getpid(), "since": utc_now(), "folder": str(Path.cwd())}
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(told).encode(), 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
 
 
 def _holder(path: Path) -> str:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {int(told['pid'])}, since {str(told['since'])[:25]!r}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"process {int(holder['pid'])}, since {str(holder['since'])[:25]!r}"
     except (OSError, ValueError, KeyError, TypeError):
         return "of an unknown process"
+
+
+class BuildOrPlayLock:
+    """A shared lock for building and an exclusive one for playing; players come first.
+
+    While one launch plays no other builds or plays, and a launch that has finished building waits
+    until the others have too. Since players come first, launches of equal work stay in step.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._building, self._playing, self._waiting = 0, False, 0
+
+    @contextlib.contextmanager
+    def building(self) -> Iterator[None]:
+        """Hold the lock while importing, building, tracing or warming up."""
+        with self._changed:
+            self._changed.wait_for(lambda: not (self._playing or self._waiting))
+            self._building += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._building -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def playing(self) -> Iterator[None]:
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not (self._building or self._playing))
+                self._playing = True
+            finally:
+                self._waiting -= 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._playing = False
+                self._changed.notify_all()

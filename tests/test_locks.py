@@ -1,0 +1,200 @@
+"""The locks: one run holds a machine, a killed run holds nothing; one launch plays at a time."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from timelift.errors import UserError
+from timelift.measure import locks
+from timelift.measure.locks import BuildOrPlayLock
+
+ROOT = Path(__file__).parent.parent
+HOLDER = """
+import sys, time
+from pathlib import Path
+from timelift.measure import locks
+with locks.machine_lock(print, wait=False, path=Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A lock file of these tests alone."""
+    return tmp_path / locks.NAME
+
+
+@pytest.fixture
+def holder(path):
+    """Another process that holds the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_second_run_is_told_which_process_holds_the_machine(path, holder):
+    """And what to type to wait for it."""
+    with (
+        pytest.raises(UserError, match=rf"\(process {holder.pid}, since '20.*--wait"),
+        locks.machine_lock(print, wait=False, path=path),
+    ):
+        pass
+
+
+def test_a_killed_run_holds_nothing(path, holder):
+    """The next one has the machine at once, and says that it is the holder."""
+    holder.kill()
+    holder.wait()
+    said = []
+    with locks.machine_lock(said.append, wait=False, path=path):
+        assert f"process {os.getpid()}, " in locks._holder(path)
+    assert said == []
+
+
+def test_waiting_ends_with_the_other_run(path, holder):
+    """One line says that it waits, and for which process."""
+    said = []
+
+    def stop():
+        holder.kill()
+        return False
+
+    with locks.machine_lock(said.append, wait=True, stop=stop, path=path):
+        pass
+    assert len(said) == 1
+    assert f"waiting for another run (process {holder.pid}" in said[0]
+
+
+def test_waiting_can_be_stopped(path, holder):
+    """As Ctrl-C does."""
+    del holder
+    with (
+        pytest.raises(KeyboardInterrupt),
+        locks.machine_lock(lambda _: None, wait=True, stop=lambda: True, path=path),
+    ):
+        pass
+
+
+def test_the_lock_is_free_again_after_an_error(path):
+    """Whatever ends the run."""
+    with pytest.raises(ZeroDivisionError), locks.machine_lock(print, wait=False, path=path):
+        raise ZeroDivisionError
+    with locks.machine_lock(print, wait=False, path=path):
+        pass
+
+
+def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
+    """Nor does a link, which is not followed."""
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for path in (tmp_path / "file" / locks.NAME, tmp_path / "link"):
+        with locks.machine_lock(print, wait=False, path=path):
+            pass
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
+def test_a_text_that_tells_no_holder_is_no_error(path, text):
+    """It is of an unknown process."""
+    path.write_text(text)
+    assert locks._holder(path) == "of an unknown process"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
+@pytest.mark.parametrize("mode", [0o644, 0o666])
+def test_a_file_of_another_user_in_a_folder_like_tmp_is_locked_all_the_same(tmp_path, mode):
+    """The first run on a machine makes it, and other users find it."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    path = folder / locks.NAME
+    path.touch()
+    path.chmod(mode)
+    os.chown(path, 1000, 1000)
+    with (
+        locks.machine_lock(print, wait=False, path=path),
+        pytest.raises(UserError, match="another run measures"),
+        locks.machine_lock(print, wait=False, path=path),
+    ):
+        pass
+
+
+def test_a_display_that_fails_does_not_let_a_run_in(path, holder):
+    """What goes wrong while it waits is raised, and the other run is measured alone."""
+
+    def broken(_text):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError), locks.machine_lock(broken, wait=True, path=path):
+        pytest.fail(f"two runs beside each other, {holder.pid} the first")
+
+
+def run_together(count, target, *arguments):
+    """Run threads side by side; every one ends."""
+    threads = [threading.Thread(target=target, args=arguments, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+def work(lock, log, settings):
+    """Build and play some settings, logging what goes on inside."""
+    for _ in range(settings):
+        with lock.building():
+            log.append("build")
+            time.sleep(0.001)
+            log.append("built")
+        with lock.playing():
+            log.append("play")
+            time.sleep(0.001)
+            log.append("played")
+
+
+def test_no_launch_builds_or_plays_while_another_plays():
+    """Between `play` and `played` nothing else happens, and every launch finishes."""
+    lock, log = BuildOrPlayLock(), []
+    run_together(3, work, lock, log, 20)
+    starts = [index for index, word in enumerate(log) if word == "play"]
+    assert len(starts) == 60
+    assert all(log[index + 1] == "played" for index in starts)
+
+
+def test_launches_do_build_side_by_side():
+    """Two can be inside `building` at once: the barrier below is passed only together."""
+    lock, meet = BuildOrPlayLock(), threading.Barrier(2)
+
+    def build():
+        with lock.building():
+            meet.wait(timeout=10)
+
+    run_together(2, build)
+    assert not meet.broken
+
+
+def test_a_launch_that_fails_while_playing_frees_the_others():
+    """An exception releases the lock."""
+    lock = BuildOrPlayLock()
+    with pytest.raises(KeyError), lock.playing():
+        raise KeyError
+    entered = threading.Event()
+
+    def build():
+        with lock.building():
+            entered.set()
+
+    threading.Thread(target=build, daemon=True).start()
+    assert entered.wait(timeout=10)

@@ -1,0 +1,146 @@
+"""The rule of the gate: did a case become slower than its other side, beyond a margin?
+
+All cases are screened on a few launches, where one in fifty of identical cases may look slower and
+as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
+made a case a suspect cannot confirm it. So of each quantity 1 in 10,000 identical cases is called
+worse, in expectation.
+
+Two looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
+all pairs: at screening over the screened launches alone, so that no trial can take a suspicion back
+after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from timelift.analyse.runs.measurement import Samples
+from timelift.analyse.stats.effects import Effects, stack
+from timelift.analyse.stats.estimates import Estimates, estimate
+from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
+
+#: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
+SCREEN, CONFIRM = 0.02, 0.005
+#: What each look may spend of the latter, by the number of fresh launches.
+FRESH_LEVELS = {5: 0.4 * CONFIRM, 8: 0.6 * CONFIRM}
+#: Chances of the intervals that are shown (each side), and of a false "same" (each side).
+_SHOWN, _ALIKE = 0.025, 0.05
+#: A suspicion needs this share of the gate, which a true effect of the gate's size seldom misses.
+_SUSPICIOUS = 0.5
+
+
+@dataclass(frozen=True)
+class GateRule:
+    """`gate` is the margin as a share, `screening` how many launches come before a trial."""
+
+    gate: float = GATE_MARGIN
+    screening: int = 3
+
+    @property
+    def margin(self) -> float:
+        """As a log ratio."""
+        return float(np.log1p(self.gate))
+
+    @property
+    def decision_points(self) -> tuple[int, ...]:
+        return (self.screening, *(self.screening + fresh for fresh in FRESH_LEVELS))
+
+
+@dataclass(frozen=True)
+class SidesFinding:
+    """One pair: a log ratio, new over old, with its 95 % interval.
+
+    `suspected` at screening, it is worth a trial; `tried`, it had fresh launches. `launches` are
+    those that the figure rests on, the fresh ones where there are any. `detectable` is the log
+    ratio that would have been found 9 in 10 times.
+    """
+
+    effect: float
+    low: float
+    high: float
+    launches: int
+    detectable: float
+    suspected: bool
+    tried: bool
+    verdict: Verdict
+
+    @property
+    def left_untried(self) -> bool:
+        return self.suspected and not self.tried
+
+    @property
+    def settled(self) -> bool:
+        """True if more launches would change nothing; a suspect needs a trial first."""
+        return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
+
+
+def judge(effects: Effects, rule: GateRule) -> list[SidesFinding]:
+    """Apply the rule to every pair; the launches beyond screening are fresh.
+
+    `effects` is (pairs, launches), new over old, by number of launch from 1; NaN where not played.
+    """
+    screened, fresh = (
+        Effects(effects.effect[:, part], effects.error[:, part])
+        for part in (slice(rule.screening), slice(rule.screening, None))
+    )
+    first = estimate(screened)
+    both = estimate(stack([screened, fresh]))
+    second = _of_each(lambda values: values[len(effects.effect) :], both)
+    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.margin)
+    tried = second.launches > 0
+    same_side = np.sign(first.effect) == np.sign(second.effect)
+    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.margin)
+    shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
+    width = shown.half_width(_SHOWN)
+    detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
+    columns = (
+        shown.effect.tolist(),
+        (shown.effect - width).tolist(),
+        (shown.effect + width).tolist(),
+        shown.launches.tolist(),
+        detectable.tolist(),
+        suspected.tolist(),
+        tried.tolist(),
+        _verdicts(shown, confirmed, rule.margin),
+    )
+    return [SidesFinding(*row) for row in zip(*columns, strict=True)]
+
+
+def _of_each(function: Callable[..., Samples], *estimates: Estimates) -> Estimates:
+    names = Estimates.__dataclass_fields__
+    return Estimates(*(function(*(getattr(one, name) for one in estimates)) for name in names))
+
+
+def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[np.bool_]:
+    """True where an effect is sure, of the least size, and on one side in all launches but one."""
+    size = np.abs(found.effect)
+    with np.errstate(invalid="ignore"):
+        sure = found.chance(size) < level
+        return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
+
+
+def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], margin: float) -> list[Verdict]:
+    with np.errstate(invalid="ignore"):
+        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < margin
+    alike = (shown.launches >= MIN_LAUNCHES) & near
+    sides = np.where(shown.effect > 0, Verdict.SLOWER, Verdict.FASTER)
+    words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
+    return [Verdict(word) for word in words.tolist()]
+
+
+def _level(launches: Samples) -> Samples:
+    """Return what the look at so many fresh launches, or the last before, may spend; else none."""
+    levels = np.asarray([0.0, *FRESH_LEVELS.values()])
+    return levels[np.searchsorted(list(FRESH_LEVELS), launches, side="right")]
+
+
+def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
+    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.margin)
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.margin))
+
+
+def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
+    bar = np.maximum(fresh.half_width(FRESH_LEVELS[5]), rule.margin)
+    return np.asarray(bar + fresh.half_width(1 - POWER))

@@ -1,0 +1,144 @@
+"""The header of a run: what it is written with, and what lets an interrupted run go on under it."""
+
+import hashlib
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from timelift.case import Case
+from timelift.errors import UserError
+from timelift.journal import (
+    BAD_RECORD,
+    TWINS_FOLDERS,
+    Header,
+    Past,
+    as_object,
+    differences,
+    find_run,
+    read_past,
+    utc_now,
+)
+from timelift.measure import machine
+from timelift.measure.catalogue import Catalogue
+from timelift.measure.options import flag_of
+
+#: Options that may be given anew, since they do not change what is measured.
+FREE = frozenset({"budget", "results"})
+
+
+def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
+    names = dict.fromkeys(case.strategy for case in cases)
+    return Header(strategies={name: catalogue.entry(name) for name in names})
+
+
+def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: int) -> Header:
+    """Return the header of a run of these cases that starts now; the options are left out."""
+    started = utc_now()
+    return structs.replace(
+        strategies_header(catalogue, cases),
+        id=f"{started}-{seed:08x}",
+        started=started,
+        seed=seed,
+        command=["pytest", *sys.argv[1:]],
+        commit=machine.commit(root),
+        machine=machine.describe({case.setting.backend for case in cases}),
+        cases=len(cases),
+        sources=_sources(catalogue, cases),
+        planned=[case.label for case in cases],
+    )
+
+
+def _sources(catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
+    files = {catalogue.strategies[case.strategy].path for case in cases}
+    factories = {catalogue.workloads[case.setting.workload].factory for case in cases}
+    files |= {Path(factory.rpartition(":")[0]) for factory in factories}
+    return {
+        f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in sorted(files)
+        if path.is_file()
+    }
+
+
+def journal_path(folder: Path, header: Header) -> Path:
+    stamp = str(header.started).replace(":", "").replace("-", "").removesuffix("+0000")
+    commit = (header.commit.id or "nogit")[:8]
+    return folder / f"{stamp}Z_{commit}.jsonl"
+
+
+def open_past(folder: Path, word: str) -> Past:
+    """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
+
+    `folder` is where the journals of all machines are.
+    """
+    try:
+        path = find_run(folder, word)
+    except UserError:
+        raise UserError(
+            f"--resume: expected a run under {str(folder)!r}, found none for {word!r}; "
+            "measure one with: pytest bench/"
+        ) from None
+    try:
+        past = read_past(path)
+    except OSError as error:
+        why = f"cannot be read ({error.strerror})"
+        raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
+    except BAD_RECORD as error:
+        why = f"holds a damaged measurement ({str(error)[:80]})"
+        raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
+    if past is None:
+        raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
+    twins = path.resolve().parent.name in TWINS_FOLDERS
+    if twins or past.header.planned is None or past.header.asked is None:
+        raise UserError(
+            f"--resume: {str(path)!r} is no run that can be gone on with; measure it anew"
+        )
+    return past
+
+
+def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
+    """Return the run's own options; raises UserError where other ones are asked for now."""
+    own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
+    for name, text in asked.items():
+        if text and name not in FREE and text != own.get(name, ""):
+            raise UserError(
+                f"--resume: the run had {flag_of(name)} {own.get(name, '')!r}, received {text!r}; "
+                "leave it out, or measure anew without --resume"
+            )
+    free = {name: asked[name] for name in FREE if asked.get(name)}
+    return {name: own.get(name, "") for name in asked} | free
+
+
+def refuse_other_cases(past: Past, chosen: Iterable[Case]) -> None:
+    missing = sorted(past.cases - {case.label for case in chosen})
+    if missing:
+        raise UserError(
+            f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
+            "go on with: pytest bench/ --resume"
+        )
+
+
+def refuse_other_machine(past: Past, now: Header) -> None:
+    """Raise UserError naming what differs between a run and the header that it would have now."""
+    then = _parts(past.header)
+    differ = [
+        f"{one.name} {one.old!r:.60}, now {one.new!r:.60}"
+        for before, after in zip(then, _parts(now), strict=True)
+        for one in differences(before, after)
+    ]
+    if differ:
+        raise UserError(
+            "--resume: the run is of another machine, other versions or other code "
+            f"({'; '.join(differ)}); measure it anew"
+        )
+
+
+def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
+    """Yield what has to be the same: the machine's identity, versions and flags, and the files."""
+    machine = header.machine
+    yield machine.identity
+    yield {**machine.versions, "python": machine.drift.get("python")}
+    yield as_object(machine.drift.get("flags"))
+    yield header.sources
