@@ -29,7 +29,7 @@ BOARD = Scoreboard(
         Column("rivals", width=18),
         Column("launches"),
         Column("settings", ","),
-        Column("contests", ","),
+        Column("groups", ","),
         Column("coverage", ".1%", least=0.9),
         Column("worst pair", ".1%", least=0.85),
         Column("false alarms", ".1%", most=0.09),
@@ -39,7 +39,7 @@ BOARD = Scoreboard(
     ),
     """
 launches      how many of those recorded were drawn for each setting
-settings      how many were dealt out of the noise of so many contests of a self-test
+settings      how many were dealt out of the noise of so many groups of a self-test
 coverage      of the 95 % intervals of all pairs of 5 rivals; of the pair with the lowest
 false alarms  settings with any pair called different that is equal, or the other way round
 best kept     settings in which no truly fastest rival was called slower
@@ -63,13 +63,13 @@ CLEAR = float(np.log1p(0.10))
 # Noise dealt out as settings ---------------------------------------------------------------------
 
 
-def equal_rivals(contest: TwinGroup) -> Samples:
-    """Return a contest's noise as (rivals, launches, rounds): what was planted is divided out.
+def equal_rivals(group: TwinGroup) -> Samples:
+    """Return a group's noise as (rivals, launches, rounds): what was planted is divided out.
 
     Rivals that are slower in some launches only are left out, and so is a launch that any of the
     others missed.
     """
-    truths = zip(contest.rivals, contest.truths, strict=True)
+    truths = zip(group.rivals, group.truths, strict=True)
     steady = {rival.case: (rival, truth) for rival, truth in truths if truth is not None}
     (samples,) = aligned_samples(rival for rival, _ in steady.values())
     planted = np.array([steady[case][1] for case in samples.cases])
@@ -77,21 +77,21 @@ def equal_rivals(contest: TwinGroup) -> Samples:
     return np.asarray(samples.seconds[:, whole] / np.exp(planted)[:, None, None])
 
 
-def usable(contests: Iterable[Samples], rivals: int, launches: int | None) -> list[Samples]:
-    """Keep the contests with enough rivals and launches, at least `MIN_LAUNCHES`."""
+def usable(groups: Iterable[Samples], rivals: int, launches: int | None) -> list[Samples]:
+    """Keep the groups with enough rivals and launches, at least `MIN_LAUNCHES`."""
     least = MIN_LAUNCHES if launches is None else launches
-    return [one for one in contests if one.shape[0] >= rivals and one.shape[1] >= least]
+    return [one for one in groups if one.shape[0] >= rivals and one.shape[1] >= least]
 
 
 def deal(
-    contests: Sequence[Samples], costs: Samples, launches: int | None, random: Generator
+    groups: Sequence[Samples], costs: Samples, launches: int | None, random: Generator
 ) -> Samples:
-    """Deal one run: every contest becomes a setting, (settings, rivals, launches, rounds).
+    """Deal one run: every group becomes a setting, (settings, rivals, launches, rounds).
 
-    Rival i costs `exp(costs[i])`; which rival of the contest plays it, and in which `launches` of
-    its launches (None for all), is drawn. NaN fills up what a contest has less of than others.
+    Rival i costs `exp(costs[i])`; which rival of the group plays it, and in which `launches` of
+    its launches (None for all), is drawn. NaN fills up what a group has less of than others.
     """
-    hands = [_hand(contest, costs, launches, random) for contest in contests]
+    hands = [_hand(group, costs, launches, random) for group in groups]
     shape = tuple(np.max([hand.shape for hand in hands], axis=0))
     times = np.full((len(hands), *shape), np.nan)
     for place, (rivals, played, rounds) in enumerate(hand.shape for hand in hands):
@@ -99,10 +99,10 @@ def deal(
     return times
 
 
-def _hand(contest: Samples, costs: Samples, launches: int | None, random: Generator) -> Samples:
-    rivals = random.permutation(contest.shape[0])[: len(costs)]
-    drawn = np.sort(random.permutation(contest.shape[1])[:launches])
-    return np.asarray(contest[rivals][:, drawn] * np.exp(costs)[:, None, None])
+def _hand(group: Samples, costs: Samples, launches: int | None, random: Generator) -> Samples:
+    rivals = random.permutation(group.shape[0])[: len(costs)]
+    drawn = np.sort(random.permutation(group.shape[1])[:launches])
+    return np.asarray(group[rivals][:, drawn] * np.exp(costs)[:, None, None])
 
 
 # Marks -------------------------------------------------------------------------------------------
@@ -137,21 +137,21 @@ def mark(runs: Sequence[Samples], costs: Samples) -> Marks:
 
 
 def dealt(
-    contests: Sequence[Samples],
+    groups: Sequence[Samples],
     costs: Samples,
     launches: int | None,
     settings: int,
     random: Generator,
 ) -> list[Samples]:
-    runs = -(-settings // len(contests))
-    return [deal(contests, costs, launches, random) for _ in range(runs)]
+    runs = -(-settings // len(groups))
+    return [deal(groups, costs, launches, random) for _ in range(runs)]
 
 
-def rows(contests: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
+def rows(groups: Sequence[Samples], seed: int, *, quick: bool) -> Iterator[Row]:
     settings = QUICK_SETTINGS if quick else SETTINGS
     for place, (name, costs) in enumerate(LADDERS.items()):
         for launches in QUICK_LAUNCHES if quick else LAUNCHES:
-            some = usable(contests, len(costs), launches)
+            some = usable(groups, len(costs), launches)
             random = np.random.default_rng([seed, place, launches or 0])
             if some:
                 found = mark(dealt(some, costs, launches, settings, random), costs)
@@ -168,8 +168,8 @@ def _cells(found: Marks, costs: Samples) -> Row:
     return pairs.coverage, pairs.worst_coverage, float(pairs.wrong.mean()), kept, losers, right
 
 
-def contests(runs: Sequence[str]) -> list[Samples]:
-    """Read the noise of every contest; raises UserError where there is too little of it."""
+def groups(runs: Sequence[str]) -> list[Samples]:
+    """Read the noise of every group; raises UserError where there is too little of it."""
     read = [results.load(path) for path in stored(runs)]
     found = [equal_rivals(one) for run in read for one in twin_groups(run)]
     rivals = max(len(costs) for costs in LADDERS.values())
@@ -194,7 +194,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _show(asked: argparse.Namespace) -> int:
     simulate = asked.quick and not asked.runs
-    some = _simulated(asked.seed) if simulate else contests(asked.runs)
+    some = _simulated(asked.seed) if simulate else groups(asked.runs)
     return BOARD.show(rows(some, asked.seed, quick=asked.quick))
 
 

@@ -18,7 +18,7 @@ from timelift.errors import UserError
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory):
-    """A self-test of four contests of nine rivals, four launches."""
+    """A self-test of four groups of nine rivals, four launches."""
     path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
     return journals.selftest(path, sizes=2, launches=4, rounds=24)
 
@@ -43,8 +43,8 @@ def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):
     assert len(recorded.truth) == 4 * 9
     assert (recorded.truth == 0).sum() == 4 * 3
     assert np.isnan(recorded.truth).sum() == 4
-    contest = recorded.contest[recorded.pairs]
-    assert (contest[:, 0] == contest[:, 1]).all()
+    group = recorded.group[recorded.pairs]
+    assert (group[:, 0] == group[:, 1]).all()
     logs = np.log(recorded.sides)
     effect = np.median(logs[:, 1] - logs[:, 0], axis=(1, 2))
     steady = np.isfinite(recorded.truth)
@@ -65,14 +65,14 @@ def test_a_price_that_is_no_number_of_seconds_is_unknown(tmp_path, fact):
 
 
 def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch):
-    """Four contests of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
-    contests = recording.twin_groups(results.load(journal))
+    """Four groups of 36 pairs, 4 launches and 24 rounds, and not one sample fewer."""
+    groups = recording.twin_groups(results.load(journal))
     samples = 4 * 36 * 4 * 24
     monkeypatch.setattr(recording, "MOST_SAMPLES", samples)
-    assert record(contests).pairs.shape == (36, 2)
+    assert record(groups).pairs.shape == (36, 2)
     monkeypatch.setattr(recording, "MOST_SAMPLES", samples - 1)
     with pytest.raises(UserError, match=f"received {samples:,}"):
-        record(contests)
+        record(groups)
 
 
 def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):

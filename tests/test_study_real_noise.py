@@ -17,21 +17,21 @@ from timelift.analyse.selftest import recording
 
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory):
-    """A self-test of eight contests of nine rivals, five launches."""
+    """A self-test of eight groups of nine rivals, five launches."""
     path = tmp_path_factory.mktemp("run") / "selftest.jsonl"
     return journals.selftest(path, sizes=4, launches=5, rounds=20)
 
 
-def simulated(scenario=QUIET, contests=60, launches=5):
-    """Noise of eight equal rivals in so many contests."""
-    shape = noise.Shape(contests, 8, launches, rounds=20)
+def simulated(scenario=QUIET, groups=60, launches=5):
+    """Noise of eight equal rivals in so many groups."""
+    shape = noise.Shape(groups, 8, launches, rounds=20)
     return list(noise.seconds(scenario, shape, np.zeros(8), np.random.default_rng(4)))
 
 
 def test_what_was_planted_is_taken_out_of_the_noise(journal):
     """Eight rivals are left whose times agree; the one that is slow in some launches is out."""
-    contests = recording.twin_groups(results.load(journal))
-    seconds = np.array([equal_rivals(contest) for contest in contests])
+    groups = recording.twin_groups(results.load(journal))
+    seconds = np.array([equal_rivals(group) for group in groups])
     assert seconds.shape == (8, 8, 5, 20)
     logs = np.log(seconds).mean((0, 2, 3))
     assert logs.max() - logs.min() < 0.01
@@ -39,17 +39,17 @@ def test_what_was_planted_is_taken_out_of_the_noise(journal):
 
 def test_a_launch_that_one_rival_missed_is_left_out(journal):
     """The others' samples of it pair with nothing; the one-in-four twin's miss matters not."""
-    contest = recording.twin_groups(results.load(journal))[0]
+    group = recording.twin_groups(results.load(journal))[0]
 
     def missing(twin, number):
         kept = tuple(one for one in twin.measurement.launches if one.number != number)
         measurement = dataclasses.replace(twin.measurement, launches=kept)
         return dataclasses.replace(twin, measurement=measurement)
 
-    copy, *others, sometimes = contest.twins
+    copy, *others, sometimes = group.twins
     twins = (missing(copy, 2), *others, missing(sometimes, 4))
     before, after = (
-        equal_rivals(one) for one in (contest, dataclasses.replace(contest, twins=twins))
+        equal_rivals(one) for one in (group, dataclasses.replace(group, twins=twins))
     )
     assert (after == before[:, [0, 2, 3, 4]]).all()
 
@@ -63,12 +63,12 @@ def test_usable_are_contests_with_enough_rivals_and_launches():
 
 @pytest.mark.parametrize("launches", [2, 4, None])
 def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
-    """Every rival is played by another of the contest, in the same launches, rounds in order."""
-    contest = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
-    times = deal([contest] * 50, GRADES, launches, np.random.default_rng(0))
+    """Every rival is played by another of the group, in the same launches, rounds in order."""
+    group = np.arange(1, 6 * 4 * 3 + 1, dtype=float).reshape(6, 4, 3)
+    times = deal([group] * 50, GRADES, launches, np.random.default_rng(0))
     assert times.shape == (50, 5, launches or 4, 3)
     hands = np.round(times / np.exp(GRADES)[:, None, None]).astype(int) - 1
-    players, drawn, rounds = np.unravel_index(hands, contest.shape)
+    players, drawn, rounds = np.unravel_index(hands, group.shape)
     assert (rounds == np.arange(3)).all()
     assert (drawn == drawn[:, :1, :, :1]).all()
     assert all(len(set(hand)) == (launches or 4) for hand in drawn[:, 0, :, 0].tolist())
@@ -77,7 +77,7 @@ def test_a_hand_is_the_contests_own_samples_times_the_grades(launches):
 
 
 def test_contests_of_different_sizes_are_filled_up():
-    """A contest with fewer launches and rounds leaves the rest unplayed."""
+    """A group with fewer launches and rounds leaves the rest unplayed."""
     some = [np.ones((5, 3, 4)), np.ones((6, 5, 2))]
     times = deal(some, np.zeros(5), None, np.random.default_rng(0))
     assert times.shape == (2, 5, 5, 4)
@@ -106,8 +106,8 @@ def test_on_quiet_noise_the_ladder_is_right(name, launches):
 def test_noise_that_favours_a_rival_is_seen_to_fail():
     """One of eight is 10 % slower for no reason: no interval knows, and equals look different."""
     biased = simulated()
-    for contest in biased:
-        contest[3] *= 1.1
+    for group in biased:
+        group[3] *= 1.1
     found = marked(biased, LADDERS["equal rivals"], None, 120)
     assert found.pairs.coverage < 0.85
     assert found.pairs.wrong.mean() > 0.5
@@ -134,7 +134,7 @@ def test_marks_are_of_the_truth_that_they_are_given():
 
 def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
     """Where two rivals never met there is no interval to cover anything."""
-    times = deal(simulated(contests=8), np.zeros(5), None, np.random.default_rng(2))
+    times = deal(simulated(groups=8), np.zeros(5), None, np.random.default_rng(2))
     times[0, 0, ::2] = times[0, 1, 1::2] = np.nan
     found = mark([times], np.zeros(5)).pairs
     assert np.isnan(found.covered).sum() == 1
@@ -142,7 +142,7 @@ def test_a_comparison_without_an_interval_is_not_counted_as_a_miss():
 
 
 def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
-    """With the number of settings and of the contests that they were dealt from."""
+    """With the number of settings and of the groups that they were dealt from."""
     assert real_noise.main(["--quick", str(journal)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:18].strip() for line in lines[1:4]] == list(LADDERS)
@@ -153,7 +153,7 @@ def test_the_command_prints_a_line_for_every_ladder(journal, capsys):
 def test_only_recorded_numbers_of_launches_are_drawn(journal, monkeypatch):
     """Five launches were recorded, so there is no line for eight."""
     monkeypatch.setattr(real_noise, "SETTINGS", 16)
-    rows = list(real_noise.rows(real_noise.contests([str(journal)]), 0, quick=False))
+    rows = list(real_noise.rows(real_noise.groups([str(journal)]), 0, quick=False))
     assert [row[1] for row in rows] == ["3", "5", "all"] * 3
     assert {row[-2] for row in rows[:6]} == {None}
     assert all(row[-2] >= 0 for row in rows[6:])
