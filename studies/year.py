@@ -21,7 +21,16 @@ import numpy as np
 from studies import in_fresh_process, noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
-from timelift.journal import Commit, End, Facts, Header, Machine, as_text, measured, write_whole
+from timelift.journal import (
+    Commit,
+    End,
+    Facts,
+    Header,
+    Machine,
+    json_line,
+    measured_case,
+    write_whole,
+)
 
 CASES, LAUNCHES, ROUNDS = 400, 3, 20
 _YEAR = 365
@@ -75,7 +84,7 @@ def _write(path: Path, night: int, seed: int) -> None:
         axes = Setting("tokens", 8 * (1 + setting), 8, Phase.FORWARD)
         played = times[setting, rival, launch].tolist()
         case = Case(axes, STRATEGIES[rival])
-        lines.append(measured(case, launch + 1, rivals, played, 16, facts))
+        lines.append(measured_case(case, launch + 1, rivals, played, 16, facts))
     started = (_FIRST + timedelta(days=night)).isoformat()
     commit = Commit(f"{night:040x}")
     head = Header(id=str(night), started=started, commit=commit, machine=_MACHINE, cases=CASES)
@@ -87,7 +96,7 @@ def _forget_medians(path: Path) -> None:
     for line in path.read_text().splitlines():
         fields = json.loads(line)
         fields.pop("median_seconds_per_call", None)
-        lines.append(as_text(fields))
+        lines.append(json_line(fields))
     path.write_text("".join(lines))
 
 

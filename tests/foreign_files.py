@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import journals as honest
 from timelift.case import AXES, Case, Phase, Setting, Status
-from timelift.journal import ABOUT, as_text
+from timelift.journal import FACT_RULES, json_line
 
 #: Names that would do harm where they are not escaped, by what they would harm.
 NASTY = {
@@ -102,7 +102,7 @@ def launch_lines(draw):
 _launches = st.sampled_from([1, 1, 2, 3, 3])
 _samples = st.lists(times, min_size=1, max_size=4)
 _lost = st.sampled_from([status for status in Status if status is not Status.MEASURED])
-_facts = st.dictionaries(st.sampled_from(sorted(ABOUT)), values | numbers, max_size=2)
+_facts = st.dictionaries(st.sampled_from(sorted(FACT_RULES)), values | numbers, max_size=2)
 
 
 def _launch(draw, case, number):
@@ -191,7 +191,7 @@ def journals(draw):
 def as_line(record):
     """A record as it is in a file, even where the writer refuses a number that is no JSON."""
     try:
-        return as_text(record)
+        return json_line(record)
     except ValueError:
         return json.dumps(record, separators=(",", ":")) + "\n"
 

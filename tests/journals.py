@@ -12,7 +12,7 @@ import numpy as np
 
 from studies import noise
 from timelift.case import Case, Phase, Setting, Status
-from timelift.journal import SCHEMA, CaseInLaunch, End, Facts, as_text, measured
+from timelift.journal import SCHEMA, CaseInLaunch, End, Facts, json_line, measured_case
 
 #: Seconds per call at one step and batch 1, and seconds more for each step.
 SPEEDS = {
@@ -57,7 +57,7 @@ def line(
 ) -> dict[str, Any]:
     """One case in one launch, measured."""
     facts = Facts(first_call_seconds=0.25, graph_nodes=42, peak_bytes=3 << 20)
-    return measured(of, launch, 1, list(seconds), 2, facts).fields() | changes
+    return measured_case(of, launch, 1, list(seconds), 2, facts).fields() | changes
 
 
 def ended(of: Case, status: Status, reason: str, launch: int = 1) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _setting_in_launch(record: Mapping[str, Any]) -> str:
 
 def text(*records: Mapping[str, Any]) -> str:
     """Records as the writer has them in a file, for tests that damage it."""
-    return "".join(map(as_text, played_together(records)))
+    return "".join(map(json_line, played_together(records)))
 
 
 def grid(

@@ -5,7 +5,7 @@ import pytest
 from tests import journals, summaries
 from timelift.analyse.changes import levels
 from timelift.case import Backend, Status
-from timelift.journal import Facts, Header, Journal, measured
+from timelift.journal import Facts, Header, Journal, measured_case
 from timelift.measure import campaign as campaigns
 from timelift.measure.campaign import Campaign
 from timelift.measure.campaign_options import Budget, CampaignOptions
@@ -256,7 +256,7 @@ def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
 def test_seconds_of_building_are_kept_of_launches_that_ran_alone(play):
     """Of a pair that builds side by side they mean nothing."""
     _, _, found = play(ScriptedReferee(), fewest=5, most=5)
-    facts = [launch.facts.told() for launch in found.results[CASES[0]].launches]
+    facts = [launch.facts.fields() for launch in found.results[CASES[0]].launches]
     assert ["build_seconds" in one for one in facts] == [True, True, True, False, False]
     assert all("traces" in one for one in facts)
 
@@ -284,7 +284,7 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
     """Of one setting it was read before, of the other it was not, and none is read twice."""
     before = {
         (1, case.setting): [
-            measured(
+            measured_case(
                 one, 1, 3, [1e-3], 2, Facts(peak_bytes=9 if one.setting.seq_len == 4 else None)
             )
             for one in CASES

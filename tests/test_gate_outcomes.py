@@ -19,7 +19,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import measured
+from timelift.journal import measured_case
 from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
@@ -193,7 +193,7 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path):
         for one in found.measurements:
             for launch in one.launches:
                 seconds = launch.seconds_per_call.tolist()
-                referee.take(measured(one.case, launch.number, 2, seconds, 1, launch.facts))
+                referee.take(measured_case(one.case, launch.number, 2, seconds, 1, launch.facts))
         assert referee.to_play() == to_play
 
 

@@ -15,7 +15,7 @@ from timelift.analyse.runs import results as reader
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Machine, drift_differences, moment
+from timelift.journal import Machine, drift_differences, parse_time
 from timelift.present.changed import between
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
@@ -80,10 +80,10 @@ def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
 def test_since_forgets_what_was_before(tmp_path: Path) -> None:
     """And says so where nothing is left."""
     _nights(tmp_path, 5)
-    kept = history.of_machine(tmp_path, since=moment(histories.day(3)))
+    kept = history.of_machine(tmp_path, since=parse_time(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
     with pytest.raises(UserError, match="name an earlier --since"):
-        history.of_machine(tmp_path, since=moment("2027-01-01"))
+        history.of_machine(tmp_path, since=parse_time("2027-01-01"))
 
 
 def test_what_was_installed_otherwise_is_named() -> None:

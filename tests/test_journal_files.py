@@ -166,8 +166,8 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
     head = journals.header(planned=[journals.case().label], asked={})
     path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
     if goes_on:
-        ((line,),) = journal.read_past(path).played.values()
+        ((line,),) = journal.read_run_so_far(path).played.values()
         assert line.facts == Facts()
     else:
         with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
-            journal.read_past(path)
+            journal.read_run_so_far(path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests import journals
 from timelift import journal
 from timelift.journal import Facts, Header
-from timelift.journal.facts import ABOUT, Merge
+from timelift.journal.facts import FACT_RULES, Merge
 from timelift.journal.lines import median
 
 CASE = journals.case()
@@ -40,14 +40,14 @@ def read(line):
 @given(
     seconds=st.lists(st.floats(1e-6, 1e3) | st.none(), min_size=1, max_size=9).filter(any),
     facts=st.dictionaries(
-        st.sampled_from([name for name in ABOUT if name not in {"steady", "engine"}]),
+        st.sampled_from([name for name in FACT_RULES if name not in {"steady", "engine"}]),
         st.integers(0, 2**60) | st.floats(0, 1e9),
     ),
 )
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
     """Every sample, its median and every fact, to the last digit."""
-    line = journal.measured(CASE, 3, 2, seconds, 4, Facts(**facts))
-    assert read(journal.written(line)) == (line, [])
+    line = journal.measured_case(CASE, 3, 2, seconds, 4, Facts(**facts))
+    assert read(journal.line_text(line)) == (line, [])
 
 
 def test_a_header_is_read_as_it_was_written():
@@ -61,14 +61,16 @@ def test_a_header_is_read_as_it_was_written():
     )
     header, damage = read(told)
     assert damage == []
-    assert read(journal.written(header)) == (header, [])
+    assert read(journal.line_text(header)) == (header, [])
     assert header.against.versions == {"keras": ("3.14", "3.15")}
     assert header.strategies["a"].other_side_of == "b"
 
 
 def test_the_median_stands_before_the_samples():
     """A reader that needs no more can stop there."""
-    text = journal.written(journal.measured(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts()))
+    text = journal.line_text(
+        journal.measured_case(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts())
+    )
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 
@@ -165,16 +167,16 @@ def test_what_json_can_hold_and_utf8_cannot_is_read():
 def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_them():
     """So that a new fact is one line."""
     names = set(Facts.__struct_fields__)
-    assert ABOUT.keys() == names
+    assert FACT_RULES.keys() == names
     for some in (
-        journal.SHOWN,
-        journal.KEPT,
-        journal.EXACT,
-        journal.WAITED,
+        journal.SHOWN_FACTS,
+        journal.KEPT_FACTS,
+        journal.EXACT_FACTS,
+        journal.WAITED_FACTS,
     ):
         assert set(some) < names
         assert len(set(some)) == len(some)
-    assert {ABOUT[name].bound for name in names} <= {*names, ""}
+    assert {FACT_RULES[name].bound for name in names} <= {*names, ""}
 
 
 @pytest.mark.parametrize(
@@ -182,10 +184,10 @@ def test_every_fact_says_how_it_is_merged_and_each_list_of_facts_is_a_part_of_th
 )
 def test_launches_are_merged_as_the_fact_says(merge, merged):
     """Those that do not know it say nothing."""
-    name = next(name for name, about in ABOUT.items() if about.merge is merge)
+    name = next(name for name, about in FACT_RULES.items() if about.merge is merge)
     launches = [Facts(**{name: value}) for value in (1, 8.0, 1.0)] + [Facts()]
-    assert journal.merged(name, launches) == pytest.approx(merged)
-    assert journal.merged(name, [Facts()]) is None
+    assert journal.merge_fact(name, launches) == pytest.approx(merged)
+    assert journal.merge_fact(name, [Facts()]) is None
 
 
 def test_what_is_too_small_to_be_read_counts_as_its_bound():

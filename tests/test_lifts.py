@@ -110,8 +110,8 @@ def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
 def test_ratios_are_to_the_fastest_lift(journal):
     """A look-alike that takes a fifth has a ratio of a fifth, with an interval around it."""
     (found,) = lifts.rank(results.load(journal(*lines(0.2))))
-    assert [row.case.strategy for row in found.everyone] == ["fake", "native", "other"]
-    fake, native, other = found.everyone
+    assert [row.case.strategy for row in found.all_rows] == ["fake", "native", "other"]
+    fake, native, other = found.all_rows
     assert (native.ratio, round(other.ratio, 1)) == (1.0, 2.0)
     assert fake.low < 0.2 < fake.high
     assert fake.high - fake.low < 0.02

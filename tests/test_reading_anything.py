@@ -23,7 +23,7 @@ from timelift.analyse.stats import aligned_samples, ranking
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.escape import csv_text
-from timelift.journal import Header, Machine, find, is_closed, of_same_machine
+from timelift.journal import Header, Machine, find, is_closed, runs_of_machine
 from timelift.present import figures, terminal
 from timelift.present.report import report
 
@@ -210,7 +210,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     path = journals.synthetic(tmp_path / "run.jsonl", [CASE])
     results_folder = tmp_path / "results" / "machine"
     results_folder.mkdir(parents=True)
-    assert of_same_machine(results_folder, Machine(name=name)) == []
+    assert runs_of_machine(results_folder, Machine(name=name)) == []
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")

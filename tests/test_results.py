@@ -10,7 +10,7 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Header, as_text
+from timelift.journal import Header, json_line
 
 CASE = journals.case()
 
@@ -81,7 +81,7 @@ def test_a_run_is_complete_when_its_last_word_says_so(
 
 
 def _line(**changes: Any) -> str:
-    return as_text(journals.line(CASE) | changes).rstrip()
+    return json_line(journals.line(CASE) | changes).rstrip()
 
 
 BAD_LINES = {
@@ -90,7 +90,7 @@ BAD_LINES = {
     "a number": "17",
     "no kind": "{}",
     "an unknown kind": '{"kind": "lunch"}',
-    "a second header": as_text(journals.header()).rstrip(),
+    "a second header": json_line(journals.header()).rstrip(),
     "no case": _line(case=None),
     "a case of the wrong type": _line(case=[1]),
     "no strategy": _line(case=CASE.fields() | {"strategy": ""}),
@@ -150,7 +150,7 @@ def test_a_bad_line_is_named_and_the_others_are_kept(path: Path, bad: str) -> No
         (b"\x7fELF\n\n\x00", "without a readable record"),
         (b'{"kind": "launch"}\n', "without a readable record"),
         (b"hello\nworld\n", "without a readable record"),
-        (as_text(journals.header(schema=2)).encode(), "expected journal schema 1, received 2"),
+        (json_line(journals.header(schema=2)).encode(), "expected journal schema 1, received 2"),
         (b'{"kind": "run"}\n', "expected journal schema 1, received None"),
         (b'{"machine_info": {}, "benchmarks": [', "received a broken file"),
         (b'{"machine_info": {}, "benchmarks": 3}', "without a readable record"),

@@ -48,9 +48,7 @@ def test_a_launch_that_one_rival_missed_is_left_out(journal):
 
     copy, *others, sometimes = group.twins
     twins = (missing(copy, 2), *others, missing(sometimes, 4))
-    before, after = (
-        equal_rivals(one) for one in (group, dataclasses.replace(group, twins=twins))
-    )
+    before, after = (equal_rivals(one) for one in (group, dataclasses.replace(group, twins=twins)))
     assert (after == before[:, [0, 2, 3, 4]]).all()
 
 

@@ -15,7 +15,7 @@ import pytest
 from studies import remains
 from tests import hostile
 from tests.projects import SMALL, bench, environment, journal_of, project, records_of
-from timelift.journal import as_text
+from timelift.journal import json_line
 
 GOOD = ("native", "fold_time")
 FORWARD = ("bench/test_forward.py", *SMALL)
@@ -253,7 +253,7 @@ def test_a_run_of_other_versions_or_options_does_not_go_on(tmp_path):
     head, *rest = path.read_text().splitlines(keepends=True)
     header = json.loads(head)
     header["machine"]["drift"]["versions"]["keras"] = "2.0"
-    path.write_text("".join([as_text(header), *rest]))
+    path.write_text("".join([json_line(header), *rest]))
     done = bench(folder, "bench/", "--resume")
     assert done.returncode == 1
     assert "keras '2.0', now" in done.stdout + done.stderr

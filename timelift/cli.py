@@ -24,7 +24,7 @@ from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, moment, of_same_machine
+from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, parse_time, runs_of_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -247,7 +247,7 @@ def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
 
     found: list[Run] = []
-    for path in reversed(of_same_machine(folder, new.header.machine, paths)):
+    for path in reversed(runs_of_machine(folder, new.header.machine, paths)):
         if len(found) < _SESSIONS:
             with contextlib.suppress(UserError):
                 found.append(condense(load_usual(path)))
@@ -283,7 +283,7 @@ def history(asked: Asked, root: Path) -> int:
 
 def _since(text: str | None) -> "datetime | None":
     try:
-        return None if text is None else moment(text)
+        return None if text is None else parse_time(text)
     except ValueError:
         raise UserError(
             f"--since: expected a date, received {text!r}; write it as 2026-01-31"

@@ -52,7 +52,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
         return f"{now} no measurement yet"
     found = find_out(run, trust_file.of_machine(results_folder, run))
     page.write_report(found, report(found), folder, every)
-    measured = sum(len(one.everyone) for one in found.rankings)
+    measured = sum(len(one.all_rows) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"
     took = time.monotonic() - begun
     return f"{now} {measured:,} measurements, {took:.1f} s, {state}: {folder / 'index.html'}"

@@ -301,7 +301,7 @@ def measure(
             pytest.fail(failure, pytrace=False)
         launches = [launch.seconds_per_call for launch in result.launches]
         samples = [seconds for launch in launches for seconds in launch if seconds is not None]
-        benchmark.extra_info.update(result.launches[0].facts.told())
+        benchmark.extra_info.update(result.launches[0].facts.fields())
         if why := session.look_alikes.get(case.strategy):
             benchmark.extra_info["differs"] = why
         replay_clock.load(samples)

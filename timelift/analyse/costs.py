@@ -47,7 +47,7 @@ def of_rankings(measured: Measured, rankings: Iterable[Ranking]) -> dict[Case, C
             limit_share(measured[row.case], row.seconds_per_call, limits),
         )
         for ranking in rankings
-        for row in ranking.everyone
+        for row in ranking.all_rows
     }
 
 
@@ -141,7 +141,7 @@ def _device(measurement: Measurement) -> _Device:
 
 def launch_bound(ranking: Ranking, measured: Measured) -> tuple[str, ...]:
     """Return the strategies whose device waits for the next call: its speed is not timed."""
-    shares = ((row.case, fact(measured[row.case], "dispatch_share")) for row in ranking.everyone)
+    shares = ((row.case, fact(measured[row.case], "dispatch_share")) for row in ranking.all_rows)
     return tuple(
         case.strategy for case, share in shares if share is not None and share >= LAUNCH_BOUND
     )
@@ -156,7 +156,7 @@ class ForwardAndBackward:
 
 
 def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward]:
-    seconds = {row.case: row.seconds_per_call for one in rankings for row in one.everyone}
+    seconds = {row.case: row.seconds_per_call for one in rankings for row in one.all_rows}
     backward = [case for case in seconds if case.setting.phase is Phase.BACKWARD]
     return [
         ForwardAndBackward(forward_of(case), case, seconds[forward_of(case)], seconds[case])

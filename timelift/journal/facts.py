@@ -21,7 +21,7 @@ class Merge(StrEnum):
 
 
 @dataclass(frozen=True)
-class About:
+class FactRule:
     """How a fact is merged, whether tables of cases show it, and whether a baseline keeps it.
 
     One that is `exact` repeats itself in every launch, so any change of it is a change of the code:
@@ -39,12 +39,12 @@ class About:
     unit: str = ""
 
 
-_WAITED = About(Merge.WAITED, shown=True, unit="seconds")
-_EXACT = About(Merge.LARGEST, shown=True, exact=True)
+_WAITED = FactRule(Merge.WAITED, shown=True, unit="seconds")
+_EXACT = FactRule(Merge.LARGEST, shown=True, exact=True)
 _WEIGHTS = replace(_EXACT, more_is_worse=False)
-_MEMORY = About(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
-_ERROR = About(Merge.LARGEST, shown=True, unit="largest relative difference")
-_SHOWN, _KEPT, _ELSE = About(shown=True), About(), About(kept=False)
+_MEMORY = FactRule(Merge.LARGEST, shown=True, bound="peak_bytes_below", unit="bytes")
+_ERROR = FactRule(Merge.LARGEST, shown=True, unit="largest relative difference")
+_SHOWN, _KEPT, _ELSE = FactRule(shown=True), FactRule(), FactRule(kept=False)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -101,31 +101,31 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
 
     def number_or_bound(self, name: str) -> float | None:
         """Return a fact, or the bound that it is below where no more is known."""
-        value, bound = self.number(name), ABOUT[name].bound
+        value, bound = self.number(name), FACT_RULES[name].bound
         return self.number(bound) if value is None and bound else value
 
-    def told(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
 
 
-ABOUT: Mapping[str, About] = {
+FACT_RULES: Mapping[str, FactRule] = {
     name: kind.__metadata__[0] for name, kind in get_type_hints(Facts, include_extras=True).items()
 }
-SHOWN = tuple(name for name, about in ABOUT.items() if about.shown)
-KEPT = tuple(name for name, about in ABOUT.items() if about.kept)
+SHOWN_FACTS = tuple(name for name, about in FACT_RULES.items() if about.shown)
+KEPT_FACTS = tuple(name for name, about in FACT_RULES.items() if about.kept)
 #: The gravest first: another layer, another graph, traced again.
-EXACT = tuple(reversed([name for name, about in ABOUT.items() if about.exact]))
+EXACT_FACTS = tuple(reversed([name for name, about in FACT_RULES.items() if about.exact]))
 #: What means nothing when two launches build side by side.
-WAITED = tuple(name for name, about in ABOUT.items() if about.merge is Merge.WAITED)
+WAITED_FACTS = tuple(name for name, about in FACT_RULES.items() if about.merge is Merge.WAITED)
 
 
-def merged(name: str, launches: Sequence[Facts]) -> float | None:
+def merge_fact(name: str, launches: Sequence[Facts]) -> float | None:
     """Merge a fact over launches; None where none of them holds a number for it."""
     numbers = [value for one in launches if (value := one.number(name)) is not None]
     if not numbers:
         return None
-    merge = ABOUT[name].merge
+    merge = FACT_RULES[name].merge
     if merge is Merge.LARGEST:
         return max(numbers)
     if merge is Merge.WAITED and min(numbers) > 0:

@@ -37,7 +37,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def versions(self) -> Mapping[str, Any]:
-        return as_object(self.drift.get("versions"))
+        return object_or_empty(self.drift.get("versions"))
 
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -66,7 +66,7 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def other_side_of(self) -> str | None:
-        of = as_object(self.against).get("of")
+        of = object_or_empty(self.against).get("of")
         return of if isinstance(of, str) else None
 
 
@@ -164,7 +164,7 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
             found |= {
                 "seconds_per_call": list(self.seconds_per_call),
                 "calls_per_sample": self.calls_per_sample,
-                "facts": self.facts.told(),
+                "facts": self.facts.fields(),
             }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -194,7 +194,7 @@ def median(seconds: Sequence[float | None]) -> float:
     return math.sqrt(ordered[(count - 1) // 2] * ordered[count // 2])
 
 
-def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
+def measured_case(  # noqa: PLR0913, PLR0917 - the fields of a line
     case: Case,
     launch: int,
     rivals: int,
@@ -215,12 +215,12 @@ def measured(  # noqa: PLR0913, PLR0917 - the fields of a line
     )
 
 
-def as_object(value: object) -> Mapping[str, Any]:
+def object_or_empty(value: object) -> Mapping[str, Any]:
     """Return a value of JSON where it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """Read a date or a time, in UTC unless it names another zone; raises ValueError."""
     try:
         found = datetime.fromisoformat(text)

@@ -31,19 +31,19 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Diff
 
 def identity_of(machine: Machine) -> Identity:
     """Return what two runs of one machine have in common; empty where a run does not tell it."""
-    return frozenset(flat(machine.identity).items())
+    return frozenset(flattened(machine.identity).items())
 
 
 def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
     """Name what makes two machines incomparable; those of which nothing is known may be any."""
     if not identity_of(old) | identity_of(new):
         return (Difference("machine", None, None),)
-    return tuple(differences(flat(old.identity), flat(new.identity)))
+    return tuple(differences(flattened(old.identity), flattened(new.identity)))
 
 
 def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
     """Name what was installed or set otherwise: versions first, each part by name."""
-    parts = [(flat(one.versions), flat(_but_versions(one.drift))) for one in (old, new)]
+    parts = [(flattened(one.versions), flattened(_but_versions(one.drift))) for one in (old, new)]
     return tuple(
         found
         for before, after in zip(*parts, strict=True)
@@ -55,7 +55,7 @@ def _but_versions(drift: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in drift.items() if name != "versions"}
 
 
-def flat(fields: Mapping[str, Any]) -> dict[str, str]:
+def flattened(fields: Mapping[str, Any]) -> dict[str, str]:
     """Return scalars as text by name, those of a nested object too, and leave out the rest."""
     found: dict[str, str] = {}
     for name, value in fields.items():

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
-from timelift.journal.facts import EXACT, Facts
+from timelift.journal.facts import EXACT_FACTS, Facts
 from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line, median
 
 #: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
@@ -50,7 +50,7 @@ _Count = Annotated[float, Meta(ge=0, lt=LARGEST_SIZE)]
 _PositiveInt = Annotated[int, Meta(ge=1, le=LARGEST_SIZE)]
 
 #: Facts that repeat themselves, in the order of `EXACT_FACTS`.
-Exact = tuple[float | None, ...]
+ExactFacts = tuple[float | None, ...]
 #: Where what is wrong with single fields is put, in sentences.
 Damage = list[str]
 _Type = TypeVar("_Type", bound=Struct)
@@ -65,7 +65,7 @@ class DamagedLaunchError(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class NumberedLine:
     """A line and where it is: its number from 1, and the bytes of the file up to its end.
 
     `line` is None where nothing of it can be used, and `error` is why; `damage` is what is wrong
@@ -80,7 +80,7 @@ class Place:
     torn: bool
 
 
-def places(data: bytes) -> Iterator[Place]:
+def read_lines(data: bytes) -> Iterator[NumberedLine]:
     """Read the lines of a journal that hold anything, in their order."""
     texts, end = data.split(b"\n"), 0
     for number, text in enumerate(texts, start=1):
@@ -90,9 +90,9 @@ def places(data: bytes) -> Iterator[Place]:
             continue
         damage: Damage = []
         try:
-            yield Place(number, end, read_line(text, damage), None, damage, torn)
+            yield NumberedLine(number, end, read_line(text, damage), None, damage, torn)
         except BAD_RECORD as error:
-            yield Place(number, end, None, error, damage, torn)
+            yield NumberedLine(number, end, None, error, damage, torn)
 
 
 def read_line(text: bytes, damage: Damage) -> Line:
@@ -133,7 +133,7 @@ def _no_constant(name: str) -> Any:
 def header_from(fields: Mapping[str, Any], damage: Damage) -> Header:
     """Read the fields of a header, each for itself where one of them is damaged."""
     plain = {name: one for name, one in fields.items() if name not in _AGAINST}
-    found = lenient(Header, plain, damage)
+    found = convert_leniently(Header, plain, damage)
     against = fields.get("against")
     try:
         return msgspec.structs.replace(found, against=msgspec.convert(against, Against | None))
@@ -154,19 +154,21 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
-        launch=whole("launch", fields.get("launch"), smallest=1),
+        launch=whole_number("launch", fields.get("launch"), smallest=1),
         rivals=rivals if isinstance(rivals, int) else None,
         status=status,
         reason=str(fields.get("reason") or ""),
         median_seconds_per_call=stored_median if isinstance(stored_median, float) else None,
         seconds_per_call=seconds,
         calls_per_sample=_calls_per_sample(fields) if measured else 1,
-        facts=lenient(Facts, fields.get("facts", {}), damage, "facts") if measured else Facts(),
+        facts=convert_leniently(Facts, fields.get("facts", {}), damage, "facts")
+        if measured
+        else Facts(),
     )
 
 
 def _calls_per_sample(fields: Mapping[str, Any]) -> int:
-    return whole("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
+    return whole_number("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
 
 
 def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
@@ -186,11 +188,11 @@ def case_from(fields: object) -> Case:
     if not found.setting.workload:
         raise ValueError("workload: expected a name, received ''")
     for name, smallest in _SMALLEST.items():
-        whole(name, getattr(found.setting, name), smallest)
+        whole_number(name, getattr(found.setting, name), smallest)
     return found
 
 
-def whole(name: str, value: object, smallest: int) -> int:
+def whole_number(name: str, value: object, smallest: int) -> int:
     good = isinstance(value, int) and not isinstance(value, bool)
     if not good or not smallest <= value <= LARGEST_SIZE:  # type: ignore[operator]
         raise ValueError(
@@ -214,7 +216,7 @@ def samples(values: object) -> list[float | None]:
     return values
 
 
-def lenient(kind: type[_Type], fields: object, damage: Damage, within: str = "") -> _Type:
+def convert_leniently(kind: type[_Type], fields: object, damage: Damage, within: str = "") -> _Type:
     """Make a struct of an object of JSON; a field of another type is reported and left out."""
     try:
         return msgspec.convert(fields, kind)
@@ -236,11 +238,12 @@ def lenient(kind: type[_Type], fields: object, damage: Damage, within: str = "")
 
 def _convert_field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
     if _has_defaults(kind) and isinstance(value, dict):
-        return lenient(kind, value, damage, name)
+        return convert_leniently(kind, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
     if inner is not None and _has_defaults(inner) and isinstance(value, dict):
         return {
-            str(key): lenient(inner, one, damage, f"{name}.{key}") for key, one in value.items()
+            str(key): convert_leniently(inner, one, damage, f"{name}.{key}")
+            for key, one in value.items()
         }
     return msgspec.convert(value, kind)
 
@@ -260,7 +263,7 @@ def _damage_sentence(name: str, expected: str, value: object) -> str:
     return f"{name}: expected {expected}, received {reprlib.repr(value)}, so it is left out"
 
 
-class Median(NamedTuple):
+class MedianInLaunch(NamedTuple):
     """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
 
     `exact` are its facts that repeat themselves.
@@ -270,7 +273,7 @@ class Median(NamedTuple):
     launch: int
     log_seconds: float
     canary_seconds: float | None
-    exact: Exact
+    exact: ExactFacts
 
 
 class _UsualFacts(Struct, frozen=True, gc=False):
@@ -294,7 +297,7 @@ _usual = msgspec.json.Decoder(_UsualLine).decode
 _seconds = msgspec.json.Decoder(list[float | None]).decode
 
 
-def medians(lines: Iterable[bytes]) -> Iterator[Median]:
+def read_medians(lines: Iterable[bytes]) -> Iterator[MedianInLaunch]:
     for line in lines:
         if not line or line.startswith(_OTHER_KINDS):
             continue
@@ -304,16 +307,16 @@ def medians(lines: Iterable[bytes]) -> Iterator[Median]:
             yield from _careful_median(line)
 
 
-def _quick_median(line: bytes) -> Median:
+def _quick_median(line: bytes) -> MedianInLaunch:
     one = _usual(line)
     seconds = one.median_seconds_per_call or median(samples(_seconds(one.seconds_per_call)))
     facts = one.facts
-    exact = _shared(tuple(getattr(facts, name) for name in EXACT))
+    exact = _shared(tuple(getattr(facts, name) for name in EXACT_FACTS))
     log = math.log(seconds)
-    return Median(_case_of(bytes(one.case)), one.launch, log, facts.canary_seconds, exact)
+    return MedianInLaunch(_case_of(bytes(one.case)), one.launch, log, facts.canary_seconds, exact)
 
 
-def _careful_median(line: bytes) -> Iterator[Median]:
+def _careful_median(line: bytes) -> Iterator[MedianInLaunch]:
     try:
         one = read_line(line, [])
     except BAD_RECORD:
@@ -321,12 +324,12 @@ def _careful_median(line: bytes) -> Iterator[Median]:
     if isinstance(one, CaseInLaunch):
         lost = one.status is not Status.MEASURED
         log = math.nan if lost else math.log(median(one.seconds_per_call))
-        exact = _shared(tuple(one.facts.number(name) for name in EXACT))
-        yield Median(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
+        exact = _shared(tuple(one.facts.number(name) for name in EXACT_FACTS))
+        yield MedianInLaunch(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
 
 
 @lru_cache(maxsize=1 << 14)
-def _shared(exact: Exact) -> Exact:
+def _shared(exact: ExactFacts) -> ExactFacts:
     """Return one tuple for all that are equal, since facts hardly change in a year."""
     return exact
 

@@ -39,7 +39,7 @@ class Journal:
     def append(self, *lines: Line) -> None:
         """Write lines together and wait until the disk has them; raises UserError if not."""
         try:
-            self._file.write("".join(map(written, lines)))
+            self._file.write("".join(map(line_text, lines)))
             self._file.flush()
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
@@ -65,17 +65,17 @@ class Journal:
         self.close(self.exit_word if kind is None else "interrupted")
 
 
-def written(line: Line) -> str:
+def line_text(line: Line) -> str:
     """Return a line as it is in the file; raises ValueError for what no JSON can hold."""
-    return as_text(line.fields())
+    return json_line(line.fields())
 
 
-def as_text(fields: Mapping[str, Any]) -> str:
+def json_line(fields: Mapping[str, Any]) -> str:
     return json.dumps(fields, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def write_whole(path: Path, lines: Iterable[Line]) -> None:
-    replace_text(path, "".join(map(written, lines)))
+    replace_text(path, "".join(map(line_text, lines)))
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 import msgspec
 
 from timelift.case import CPU, Backend, Case, Setting, Status
-from timelift.journal import WAITED, CaseInLaunch, Facts, Played, measured
+from timelift.journal import WAITED_FACTS, CaseInLaunch, Facts, PlayedSettings, measured_case
 from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
@@ -58,11 +58,11 @@ class Campaign:
         cases: Iterable[Case],
         catalogue: Catalogue,
         options: CampaignOptions,
-        played: Played | None = None,
+        played: PlayedSettings | None = None,
     ) -> None:
         self.options, self.catalogue, self.interrupted = options, catalogue, False
         self.results = {case: Result(case) for case in cases}
-        self._played: Played = played or {}
+        self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
         self._budget = Budget(options.budget_seconds, options.spare_seconds)
         over = sum(number <= options.fewest for number, _ in self._played)
@@ -248,13 +248,13 @@ class Campaign:
             )
         undisturbed = slot.alone or self.options.two_sided
         facts = msgspec.convert(samples.facts, Facts)
-        return measured(
+        return measured_case(
             case,
             slot.number,
             rivals,
             samples.seconds_per_call,
             samples.calls_per_sample,
-            facts if undisturbed else msgspec.structs.replace(facts, **dict.fromkeys(WAITED)),
+            facts if undisturbed else msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS)),
         )
 
     def _take(self, lines: Iterable[CaseInLaunch]) -> None:

@@ -14,11 +14,11 @@ from timelift.journal import (
     BAD_RECORD,
     TWINS_FOLDERS,
     Header,
-    Past,
-    as_object,
+    RunSoFar,
     differences,
     find_run,
-    read_past,
+    object_or_empty,
+    read_run_so_far,
     utc_now,
 )
 from timelift.measure import machine
@@ -68,7 +68,7 @@ def journal_path(folder: Path, header: Header) -> Path:
     return folder / f"{stamp}Z_{commit}.jsonl"
 
 
-def open_past(folder: Path, word: str) -> Past:
+def open_past(folder: Path, word: str) -> RunSoFar:
     """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
 
     `folder` is where the journals of all machines are.
@@ -81,7 +81,7 @@ def open_past(folder: Path, word: str) -> Past:
             "measure one with: pytest bench/"
         ) from None
     try:
-        past = read_past(path)
+        past = read_run_so_far(path)
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
@@ -98,7 +98,7 @@ def open_past(folder: Path, word: str) -> Past:
     return past
 
 
-def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
+def options_of_past(past: RunSoFar, asked: Mapping[str, str]) -> dict[str, str]:
     """Return the run's own options; raises UserError where other ones are asked for now."""
     own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
     for name, text in asked.items():
@@ -111,7 +111,7 @@ def options_of_past(past: Past, asked: Mapping[str, str]) -> dict[str, str]:
     return {name: own.get(name, "") for name in asked} | free
 
 
-def refuse_other_cases(past: Past, chosen: Iterable[Case]) -> None:
+def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
     missing = sorted(past.cases - {case.label for case in chosen})
     if missing:
         raise UserError(
@@ -120,7 +120,7 @@ def refuse_other_cases(past: Past, chosen: Iterable[Case]) -> None:
         )
 
 
-def refuse_other_machine(past: Past, now: Header) -> None:
+def refuse_other_machine(past: RunSoFar, now: Header) -> None:
     """Raise UserError naming what differs between a run and the header that it would have now."""
     then = _parts(past.header)
     differ = [
@@ -140,5 +140,5 @@ def _parts(header: Header) -> Iterator[Mapping[str, Any]]:
     machine = header.machine
     yield machine.identity
     yield {**machine.versions, "python": machine.drift.get("python")}
-    yield as_object(machine.drift.get("flags"))
+    yield object_or_empty(machine.drift.get("flags"))
     yield header.sources

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, Played
+from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
 from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, Result
 from timelift.measure.campaign_options import (
@@ -129,7 +129,7 @@ class Session:
             self.campaign = Campaign(chosen, self.catalogue, options, played)
             self._measure(self.campaign, display, referee)
 
-    def _go_on(self, chosen: list[Case]) -> Played:
+    def _go_on(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.past is not None
         self.past = open_past(self._results_folder, str(self.past.path))

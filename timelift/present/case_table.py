@@ -15,7 +15,7 @@ from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
-from timelift.journal import SHOWN
+from timelift.journal import SHOWN_FACTS
 from timelift.planted import MARK as TWIN
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
@@ -49,7 +49,7 @@ _RANKED = (
 FIRST_CALL = ("first_call_low", "first_call_high")
 _FOR_PROGRAMS = (
     *("strategy", *AXES, "status", "launches", *_RANKED),
-    *(*SHOWN, *FIRST_CALL, "reason", "differs"),
+    *(*SHOWN_FACTS, *FIRST_CALL, "reason", "differs"),
 )
 #: The column whose values choose the unit of a column of times.
 _UNIT_OF = {
@@ -104,13 +104,13 @@ def of_page(found: RunFindings) -> Table:
 
 def for_programs(found: RunFindings) -> Table:
     """Return a row a case, in the order of the journal: axes, rank, facts, status and why."""
-    ranked = {row.case: (row, one) for one in found.rankings for row in one.everyone}
+    ranked = {row.case: (row, one) for one in found.rankings for row in one.all_rows}
     rows = [Row(found, one, *ranked.get(one.case, (None, None))) for one in found.run.measurements]
     return _table("measurements", rows, _FOR_PROGRAMS)
 
 
 def _rows(ranking: Ranking, found: RunFindings) -> list[Row]:
-    return [Row(found, found.measured[one.case], one, ranking) for one in ranking.everyone]
+    return [Row(found, found.measured[one.case], one, ranking) for one in ranking.all_rows]
 
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:
@@ -158,7 +158,7 @@ def _interval(row: Row) -> str | None:
         return None
     if one.has_interval:
         return f"[{_ratio(one.low)}, {_ratio(one.high)}]"
-    others = (other for other in ranking.everyone if other not in ranking.rows[:1])
+    others = (other for other in ranking.all_rows if other not in ranking.rows[:1])
     return "none" if any(other.has_interval for other in others) else None
 
 
@@ -203,7 +203,7 @@ def _fact(name: str, title: str | None = None, **how: Any) -> Column:
     return number(name, title, lambda row: fact(row.measurement, name), **how)
 
 
-_OTHER_FACTS = [name for name in SHOWN if name not in {"graph_nodes", "peak_bytes"}]
+_OTHER_FACTS = [name for name in SHOWN_FACTS if name not in {"graph_nodes", "peak_bytes"}]
 _EVERY = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
     Column("rival", "strategy", _shown, asked=True),

@@ -50,7 +50,7 @@ def pytest_benchmark(found: "RunFindings") -> bytes:
 
 def _benchmark(one: "Measurement", found: "RunFindings") -> dict[str, Any]:
     label, differs = one.case.label, found.look_alikes.get(one.case.strategy, "")
-    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.told())}
+    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.fields())}
     return {
         "group": one.case.setting.label,
         "name": f"timelift[{label}]",
@@ -143,7 +143,7 @@ def _latency(row: "RankedCase") -> dict[str, float]:
 
 
 def _named(found: "RunFindings", limit: int | None = None) -> Iterator[tuple[str, "RankedCase"]]:
-    rows = [row for ranking in found.rankings for row in ranking.everyone]
+    rows = [row for ranking in found.rankings for row in ranking.all_rows]
     yield from zip(unique_names((row.case for row in rows), limit), rows, strict=True)
 
 

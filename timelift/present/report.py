@@ -144,7 +144,7 @@ def verdicts(
     ranking: Ranking, best: Recommendation | None, no_answers: Mapping[str, NoAnswer]
 ) -> Iterator[str]:
     yield from _contest(ranking, best)
-    if ranking.rows and not all(row.has_interval for row in ranking.everyone):
+    if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
         yield ONE_LAUNCH
     for row in ranking.look_alikes:
         name = row.case.strategy

@@ -135,11 +135,11 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
 
 def read_head(path: Path) -> RunHead:
     """Read the first line of a journal; raises ValueError where no history can use it."""
-    header = journal.head_of(path)
+    header = journal.read_header(path)
     return RunHead(
         path=path,
         id=header.id or path.stem,
-        started=journal.moment(str(header.started)),
+        started=journal.parse_time(str(header.started)),
         commit=_commit(header.commit, path),
         machine=header.machine,
     )

@@ -19,7 +19,7 @@ from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case, Setting
-from timelift.journal import Exact, Median, medians
+from timelift.journal import ExactFacts, MedianInLaunch, read_medians
 
 #: A canary's beat lasts some tens of microseconds; a second is a slip.
 _LONGEST_BEAT = 1.0
@@ -39,7 +39,7 @@ class RunSummary:
 
     log_seconds: Mapping[Case, float]
     canary_seconds: float = math.nan
-    exact: Mapping[Case, Exact] = field(default_factory=dict)
+    exact: Mapping[Case, ExactFacts] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,9 +47,9 @@ class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
     lost: set[Case] = field(default_factory=set)
-    exact: dict[Case, Exact] = field(default_factory=dict)
+    exact: dict[Case, ExactFacts] = field(default_factory=dict)
 
-    def add(self, one: Median) -> None:
+    def add(self, one: MedianInLaunch) -> None:
         if math.isnan(one.log_seconds):
             self.lost.add(one.case)
             return
@@ -94,7 +94,7 @@ def summary_of_run(path: Path) -> RunSummary:
 
 def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     reading = _Reading()
-    for one in medians(lines):
+    for one in read_medians(lines):
         reading.add(one)
     return reading.summary()
 

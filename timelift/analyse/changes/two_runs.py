@@ -65,7 +65,7 @@ def _engines(run: Run) -> dict[str, str]:
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
     asked = [
-        journal.flat({name: run.header.options.get(name) for name in _OPTIONS})
+        journal.flattened({name: run.header.options.get(name) for name in _OPTIONS})
         for run in (old, new)
     ]
     machines = journal.drift_differences(old.header.machine, new.header.machine)

@@ -20,7 +20,7 @@ from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, S
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import (
-    KEPT,
+    KEPT_FACTS,
     CaseInLaunch,
     End,
     Facts,
@@ -126,7 +126,7 @@ def _rounded(seconds: Samples) -> list[float | None]:
 
 
 def _facts(launch: LaunchSamples) -> Facts:
-    kept = {name: getattr(launch.facts, name) for name in KEPT}
+    kept = {name: getattr(launch.facts, name) for name in KEPT_FACTS}
     found: dict[str, Any] = {
         name: _digits(value) if isinstance(value, float) else value
         for name, value in kept.items()

@@ -12,7 +12,7 @@ import numpy as np
 
 from timelift.analyse.runs.measurement import Measurement, fact
 from timelift.case import Case
-from timelift.journal import ABOUT, EXACT, Exact
+from timelift.journal import EXACT_FACTS, FACT_RULES, ExactFacts
 
 #: Another layer, or one that is traced again: such a change fails a gate by itself.
 _BREAKING = frozenset({"weights", "traces"})
@@ -54,15 +54,15 @@ def exact_change(case: Case, name: str, old: float | None, new: float | None) ->
     """Return the change of an exact fact, None where there is none or a side is unknown."""
     if old is None or new is None or old == new:
         return None
-    return FactChange(case, name, old, new, new > old or not ABOUT[name].more_is_worse)
+    return FactChange(case, name, old, new, new > old or not FACT_RULES[name].more_is_worse)
 
 
 def exact_changes(case: Case, old: Measurement, new: Measurement) -> tuple[FactChange, ...]:
-    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT)
+    changes = (exact_change(case, name, fact(old, name), fact(new, name)) for name in EXACT_FACTS)
     return tuple(one for one in changes if one)
 
 
-def largest(one: Exact, other: Exact) -> Exact:
+def largest(one: ExactFacts, other: ExactFacts) -> ExactFacts:
     if one == other:
         return one
     pairs = zip(one, other, strict=True)
@@ -79,14 +79,14 @@ class FactSince:
     change: FactChange
 
 
-def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, ...]:
-    last: dict[Case, tuple[int, Exact]] = {}
+def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSince, ...]:
+    last: dict[Case, tuple[int, ExactFacts]] = {}
     found: list[FactSince] = []
     for place, cases in enumerate(runs):
         for case, values in cases.items():
             before, known = last.get(case, (place, values))
             if known != values:
-                sides = zip(EXACT, known, values, strict=True)
+                sides = zip(EXACT_FACTS, known, values, strict=True)
                 changes = (exact_change(case, *one) for one in sides)
                 found += [FactSince(before, place, one) for one in changes if one]
                 values = _filled(values, known)  # noqa: PLW2901 - what is unknown is as before
@@ -94,7 +94,7 @@ def changes_over_runs(runs: Iterable[Mapping[Case, Exact]]) -> tuple[FactSince, 
     return tuple(found)
 
 
-def _filled(values: Exact, known: Exact) -> Exact:
+def _filled(values: ExactFacts, known: ExactFacts) -> ExactFacts:
     pairs = zip(values, known, strict=True)
     return tuple(old if new is None else new for new, old in pairs)
 

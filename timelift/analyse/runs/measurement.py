@@ -74,7 +74,7 @@ def seconds_by_launch(measurements: Sequence[Measurement], numbers: Sequence[int
 
 def fact(measurement: Measurement, name: str) -> float | None:
     """Return a fact of a case over its launches; None where no launch holds a number for it."""
-    return journal.merged(name, [one.facts for one in measurement.launches])
+    return journal.merge_fact(name, [one.facts for one in measurement.launches])
 
 
 def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bool]:

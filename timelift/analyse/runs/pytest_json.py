@@ -22,10 +22,10 @@ from timelift.journal import (
     Damage,
     Facts,
     Header,
-    as_object,
     case_from,
+    convert_leniently,
     header_from,
-    lenient,
+    object_or_empty,
     samples,
 )
 
@@ -64,9 +64,9 @@ def read_pytest_json(data: bytes, path: Path) -> Run | None:
 
 
 def _header(whole: Mapping[str, Any]) -> Header:
-    commit = as_object(whole.get("commit_info"))
-    machine = as_object(whole.get("machine_info"))
-    processor = as_object(machine.get("cpu"))
+    commit = object_or_empty(whole.get("commit_info"))
+    machine = object_or_empty(whole.get("machine_info"))
+    processor = object_or_empty(machine.get("cpu"))
     fields = {
         "started": str(whole.get("datetime") or ""),
         "commit": {"id": commit.get("id"), "dirty": bool(commit.get("dirty"))},
@@ -91,8 +91,8 @@ def _header(whole: Mapping[str, Any]) -> Header:
 def _look_alikes(benchmarks: list[Any]) -> dict[str, Any]:
     """Return why strategies are no lifts, as benchmarks of this project have it."""
     pairs = [
-        (as_object(one.get("params")), as_object(one.get("extra_info")))
-        for one in map(as_object, benchmarks)
+        (object_or_empty(one.get("params")), object_or_empty(one.get("extra_info")))
+        for one in map(object_or_empty, benchmarks)
     ]
     return {
         str(params["strategy"]): {"differs": extra["differs"]}
@@ -105,13 +105,16 @@ def _records(benchmarks: list[Any], warnings: Warnings) -> Iterator[tuple[str, C
     for number, benchmark in enumerate(benchmarks, start=1):
         where = f"benchmark {number}"
         try:
-            yield where, _record(where, as_object(benchmark), warnings)
+            yield where, _record(where, object_or_empty(benchmark), warnings)
         except BAD_RECORD as error:
             warnings.add(where, error)
 
 
 def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> CaseInLaunch:
-    stats, extra = as_object(benchmark.get("stats")), as_object(benchmark.get("extra_info"))
+    stats, extra = (
+        object_or_empty(benchmark.get("stats")),
+        object_or_empty(benchmark.get("extra_info")),
+    )
     data = stats.get("data")
     if data is None:
         warnings.add(where, "no samples saved, so the median stands for them")
@@ -122,7 +125,7 @@ def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> Cas
         case=_case(benchmark),
         launch=1,
         seconds_per_call=samples(data),
-        facts=lenient(Facts, facts, damage, "facts"),
+        facts=convert_leniently(Facts, facts, damage, "facts"),
     )
     for what in damage:
         warnings.add(where, what)
@@ -130,7 +133,7 @@ def _record(where: str, benchmark: Mapping[str, Any], warnings: Warnings) -> Cas
 
 
 def _case(benchmark: Mapping[str, Any]) -> Case:
-    params = as_object(benchmark.get("params"))
+    params = object_or_empty(benchmark.get("params"))
     try:
         return case_from(params)
     except ValueError:

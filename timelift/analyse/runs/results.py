@@ -19,9 +19,9 @@ from timelift.journal import (
     CaseInLaunch,
     End,
     Header,
+    NumberedLine,
     OtherSchemaError,
-    Place,
-    places,
+    read_lines,
 )
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _JournalReader:
     warnings: Warnings = field(default_factory=Warnings)
 
     def read(self, data: bytes) -> Run | None:
-        for place in places(data):
+        for place in read_lines(data):
             self._take(place)
         if not self.header and not self.records:
             return None
@@ -89,7 +89,7 @@ class _JournalReader:
         measurements = merge(self.records, self.warnings)
         return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
 
-    def _take(self, place: Place) -> None:
+    def _take(self, place: NumberedLine) -> None:
         where = f"line {place.number}"
         if isinstance(place.error, OtherSchemaError):
             raise UserError(

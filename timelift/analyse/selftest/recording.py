@@ -34,7 +34,7 @@ from timelift.analyse.runs.measurement import (
 from timelift.case import Case, Setting, Status
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, LONGEST_SECONDS, as_object, whole
+from timelift.journal import BAD_RECORD, LONGEST_SECONDS, object_or_empty, whole_number
 
 #: The least and the most that a twin may be slower, as shares: anything else is a slip.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
@@ -129,7 +129,7 @@ def _planted(run: Run, warnings: Warnings) -> dict[str, _Planted]:
     found = {}
     for name, entry in entries.items():
         try:
-            found[name] = _planted_from(as_object(entry), bases)
+            found[name] = _planted_from(object_or_empty(entry), bases)
         except BAD_RECORD as error:
             warnings.add(f"planted {plain(name, NAME_LIMIT)}", error)
     return found
@@ -143,7 +143,7 @@ def _planted_from(entry: Mapping[str, Any], bases: Collection[str]) -> _Planted:
     return _Planted(
         of=of,
         slower=_number(entry, "slower", LEAST_SLOWER, MOST_SLOWER),
-        one_launch_in=whole("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
+        one_launch_in=whole_number("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
     )
 
 

@@ -93,7 +93,7 @@ class Ranking:
     look_alikes: tuple[RankedCase, ...] = ()
 
     @property
-    def everyone(self) -> tuple[RankedCase, ...]:
+    def all_rows(self) -> tuple[RankedCase, ...]:
         if not self.look_alikes:
             return self.rows
         both = (*self.rows, *self.look_alikes)

@@ -50,7 +50,7 @@ def time_by_length(rankings: Sequence[Ranking], theme: Theme) -> dict[str, Figur
 
 
 def _line_sheet(grouped: Mapping[PanelKey, list[Ranking]], theme: Theme) -> Figure:
-    every = [row for group in grouped.values() for one in group for row in one.everyone]
+    every = [row for group in grouped.values() for one in group for row in one.all_rows]
     unit = unit_for(row.seconds_per_call for row in every)
     lines = {one: _lines(group) for one, group in grouped.items()}
     names = legend_order(row.case.strategy for row in every)
@@ -79,7 +79,7 @@ def _lines(group: Sequence[Ranking]) -> dict[str, list[RankedCase]]:
     """Collect the rivals of each strategy in the order of their length."""
     lines: dict[str, list[RankedCase]] = {}
     for ranking in sorted(group, key=lambda one: one.setting.seq_len):
-        for row in ranking.everyone:
+        for row in ranking.all_rows:
             lines.setdefault(row.case.strategy, []).append(row)
     return {name: lines[name] for name in legend_order(lines)}
 
@@ -142,9 +142,9 @@ def _subtitle(rows: Sequence[RankedCase]) -> str:
 
 
 def _dot_sheet(single: Mapping[PanelKey, Ranking], theme: Theme) -> Figure:
-    every = [row for ranking in single.values() for row in ranking.everyone]
+    every = [row for ranking in single.values() for row in ranking.all_rows]
     unit = unit_for(row.seconds_per_call for row in every)
-    most = max(len(ranking.everyone) for ranking in single.values())
+    most = max(len(ranking.all_rows) for ranking in single.values())
     widest = max(text_inches(shown(row.case.strategy), 7) for row in every)
     titles = [f"{one.title}, {group.setting.seq_len} steps" for one, group in single.items()]
     panel = Panel(2.4, _DOT_HEIGHT * (most + 1), left=widest + 0.25).wide_enough(titles)
@@ -157,7 +157,7 @@ def _dot_sheet(single: Mapping[PanelKey, Ranking], theme: Theme) -> Figure:
 
 
 def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
-    for height, row in enumerate(ranking.everyone):
+    for height, row in enumerate(ranking.all_rows):
         drawn = look(row.case.strategy)
         low, high = np.array(_band(row)) / unit.size
         time = row.seconds_per_call / unit.size
@@ -171,9 +171,9 @@ def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
             markeredgecolor=theme.background,
             markeredgewidth=0.4,
         )
-    names = [shown(row.case.strategy) for row in ranking.everyone]
+    names = [shown(row.case.strategy) for row in ranking.all_rows]
     axes.set_yticks(range(len(names)), names)
-    ends = (end / unit.size for row in ranking.everyone for end in _band(row))
+    ends = (end / unit.size for row in ranking.all_rows for end in _band(row))
     scale_to(axes, "x", ends, 6)
     name_axes(axes, f"time per call ({unit.name})")
 

@@ -44,7 +44,7 @@ def first_call(
     rankings: Sequence[Ranking], first: Mapping[Case, FirstCall], theme: Theme
 ) -> Figure | None:
     """Draw first-call seconds against time per call; None where no first call is known."""
-    rows = [row for ranking in rankings for row in ranking.everyone if row.case in first]
+    rows = [row for ranking in rankings for row in ranking.all_rows if row.case in first]
     calls = ((first[row.case], row) for row in rows)
     dots = [
         _Dot(row.case, row.seconds_per_call, one.seconds, one.low, one.high) for one, row in calls
@@ -57,7 +57,7 @@ def phases(
     rankings: Sequence[Ranking], pairs: Sequence[ForwardAndBackward], theme: Theme
 ) -> Figure | None:
     """Draw backward against forward seconds; None where no case of `rankings` has both."""
-    here = {row.case for ranking in rankings for row in ranking.everyone}
+    here = {row.case for ranking in rankings for row in ranking.all_rows}
     both = [pair for pair in pairs if {pair.forward, pair.backward} <= here]
     dots = [_Dot(pair.backward, pair.forward_seconds, pair.backward_seconds) for pair in both]
     about = "dotted: backward takes 1, 2, 4 times the forward call"

@@ -13,7 +13,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.journal import ABOUT, SHOWN, Header, find
+from timelift.journal import FACT_RULES, SHOWN_FACTS, Header, find
 from timelift.present.case_table import FIRST_CALL, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -26,7 +26,7 @@ UNITS = {
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys(FIRST_CALL, "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
-    **{name: about.unit for name, about in ABOUT.items() if about.unit},
+    **{name: about.unit for name, about in FACT_RULES.items() if about.unit},
 }
 
 
@@ -83,7 +83,7 @@ def _about(header: Header) -> dict[str, str]:
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     made = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    return made.astype(dict.fromkeys((*SHOWN, *FIRST_CALL), float))
+    return made.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL), float))
 
 
 def _plain(value: Any) -> Any:
@@ -93,8 +93,8 @@ def _plain(value: Any) -> Any:
 
 def _launches(run: Run) -> pd.DataFrame:
     columns = ("strategy", *AXES, "launch", "rounds", "seconds_per_call", "calls_per_sample")
-    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN))
-    return frame.astype(dict.fromkeys(SHOWN, float))
+    frame = pd.DataFrame(list(_launch_rows(RunFindings(run))), columns=(*columns, *SHOWN_FACTS))
+    return frame.astype(dict.fromkeys(SHOWN_FACTS, float))
 
 
 def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
@@ -107,7 +107,7 @@ def _launch_rows(found: RunFindings) -> Iterator[dict[str, Any]]:
                 "rounds": int(np.isfinite(launch.seconds_per_call).sum()),
                 "seconds_per_call": medians[one.case, launch.number],
                 "calls_per_sample": launch.calls_per_sample,
-                **{name: launch.facts.number(name) for name in SHOWN},
+                **{name: launch.facts.number(name) for name in SHOWN_FACTS},
             }
 
 

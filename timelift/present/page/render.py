@@ -108,7 +108,7 @@ def html(
     """Render the page; it loads itself again after `every` seconds where that is given."""
     script = _source("page.js")
     head = dict(report.head)
-    names = legend_order(row.case.strategy for one in found.rankings for row in one.everyone)
+    names = legend_order(row.case.strategy for one in found.rankings for row in one.all_rows)
     rendered: str = (
         _environment()
         .get_template("page.html")
@@ -158,7 +158,7 @@ def _environment() -> Any:
 
 
 def _counts(found: RunFindings) -> str:
-    measured = sum(len(one.everyone) for one in found.rankings)
+    measured = sum(len(one.all_rows) for one in found.rankings)
     lost = len(found.run.measurements) - measured
     without = f", {lost:,} without a result" if lost else ""
     return f"{measured:,} measurements in {len(found.rankings):,} settings{without}"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from timelift.case import Setting
 from timelift.errors import UserError, nearest
-from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, moment
+from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, parse_time
 from timelift.journal.machines import identity_of
 from timelift.journal.reading import (
     BAD_RECORD,
     DamagedLaunchError,
     header_from,
     parse_object,
-    places,
     read_line,
+    read_lines,
 )
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
@@ -52,15 +52,15 @@ def runs_and_baselines(root: Path) -> list[Path]:
     return [*runs_under(root), *runs_under(root / BASELINE_FOLDER)]
 
 
-def latest(paths: Iterable[Path]) -> Path:
+def latest_run(paths: Iterable[Path]) -> Path:
     """Return the run that was started last, which may not be the file written last."""
-    return max(paths, key=lambda path: (started(path), path.name))
+    return max(paths, key=lambda path: (start_time(path), path.name))
 
 
-def started(path: Path) -> datetime:
+def start_time(path: Path) -> datetime:
     """Return when a run began, by its header; the earliest time where that cannot be read."""
     try:
-        return moment(str(header_of(path).started))
+        return parse_time(str(header_or_empty(path).started))
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
 
@@ -86,19 +86,21 @@ def find_run(root: Path, word: str) -> Path:
     found = found or _in_folder_of(root, word) or _in_folder_of(kept, word)
     if not found:
         raise UserError(_unknown(root, word, [*known, *baselines]))
-    return latest(found)
+    return latest_run(found)
 
 
-def of_same_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
+def runs_of_machine(root: Path, machine: Machine, except_for: Iterable[Path] = ()) -> list[Path]:
     """Return the runs and baselines of a machine in the order of their times, each time once."""
     if machine.name is None:
         return []
-    seen = {started(path) for path in except_for}
+    seen = {start_time(path) for path in except_for}
     named = [
         path for one in (root, root / BASELINE_FOLDER) for path in _in_folder_of(one, machine.name)
     ]
-    runs = [path for path in named if identity_of(header_of(path).machine) == identity_of(machine)]
-    by_time = {started(path): path for path in reversed(runs)}
+    runs = [
+        path for path in named if identity_of(header_or_empty(path).machine) == identity_of(machine)
+    ]
+    by_time = {start_time(path): path for path in reversed(runs)}
     return [by_time[time] for time in sorted(by_time) if time not in seen]
 
 
@@ -122,14 +124,14 @@ def _newest_under(folder: Path) -> Path:
         raise UserError(
             f"expected a run under {str(folder)!r}, found none; measure one with: pytest bench/"
         )
-    return latest(runs)
+    return latest_run(runs)
 
 
 def _names(path: Path, word: str) -> bool:
     """True if `word` names the run: its file, or the beginning of its commit."""
     if word in (path.name, path.stem):
         return True
-    commit = header_of(path).commit.id or path.stem.rpartition("_")[2]
+    commit = header_or_empty(path).commit.id or path.stem.rpartition("_")[2]
     long_enough = len(word) >= _SHORTEST_COMMIT <= len(commit)
     return long_enough and (commit.startswith(word) or word.startswith(commit))
 
@@ -140,7 +142,7 @@ def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
     return f"expected a run, a path, a folder or a commit, received {word!r}; {hint}"
 
 
-def head_of(path: Path) -> Header:
+def read_header(path: Path) -> Header:
     """Read the header of a file; raises OSError or one of BAD_RECORD where it has none."""
     with path.open("rb") as file:
         found = read_line(file.readline(_LONGEST_HEADER), [])
@@ -151,7 +153,7 @@ def head_of(path: Path) -> Header:
     return found
 
 
-def header_of(path: Path) -> Header:
+def header_or_empty(path: Path) -> Header:
     """Read the header of a file, of whatever schema; an empty one where it has none.
 
     A run that only a later timelift reads is still the latest, and refused when it is read.
@@ -176,17 +178,17 @@ def is_closed(path: Path) -> bool:
 
 
 #: What was played, by number of launch and setting.
-Played = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
+PlayedSettings = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
 
 
 @dataclass(frozen=True)
-class Past:
+class RunSoFar:
     """A run to resume: its header, what was played, and how many bytes of its file to keep."""
 
     path: Path
     header: Header
     kept_bytes: int = 0
-    played: Played = field(default_factory=dict)
+    played: PlayedSettings = field(default_factory=dict)
 
     @property
     def cases(self) -> frozenset[str]:
@@ -194,7 +196,7 @@ class Past:
         return frozenset(self.header.planned or ())
 
 
-def read_past(path: Path) -> Past | None:
+def read_run_so_far(path: Path) -> RunSoFar | None:
     """Read what a run has played; None where the file has no header of this schema.
 
     Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
@@ -202,7 +204,7 @@ def read_past(path: Path) -> Past | None:
 
     Raises OSError where it cannot be read, ValueError where a measurement in it is damaged.
     """
-    read = places(path.read_bytes())
+    read = read_lines(path.read_bytes())
     first = next(read, None)
     if first is None or not isinstance(first.line, Header) or first.torn:
         return None
@@ -220,4 +222,4 @@ def read_past(path: Path) -> Past | None:
             for one in group:
                 played.setdefault((one.launch, one.case.setting), []).append(one)
             group, kept = [], place.end_bytes
-    return Past(path, first.line, kept, played)
+    return RunSoFar(path, first.line, kept, played)
