@@ -1,52 +1,90 @@
 """Every lift keeps the law on every step, and a strategy that does not is caught."""
 
 import dataclasses
+import functools
 from itertools import product
-from pathlib import Path
 
 import pytest
 
-from tests import broken
-from timelift.case import Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.measure import catalogue
-from timelift.messages import RivalSpec, Task
+from tests import broken, engines
+from tests.law_cover import (
+    BROKEN,
+    IN_EVERY_ROW,
+    IN_ONE_ROW,
+    ROWS,
+    STRATEGIES,
+    WORKLOADS,
+    ends,
+    rivals,
+)
+from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.measure.backends import why_not
+from timelift.messages import RivalSpec
 from timelift.worker.setting_under_test import LAW_STEPS
 
-ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
-#: Refusing is an answer; these are not.
-BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
+#: Strategies that are written for one number of steps.
+STATIC_ALONE = {
+    "axis_swap_conv1d",
+    "fold_chunks[k=8]",
+    "fold_chunks[k=8,remat=True]",
+    "loop_slice",
+    "loop_unstack",
+    "rnn_cell_unrolled",
+    "time_distributed",
+}
 
 
-def statuses(
-    setting: Setting, rivals: list[RivalSpec], law_steps: int = 0
-) -> dict[str, tuple[Status, str]]:
-    """Hold rivals to the law of a setting; by name, the status and the reason.
-
-    The reference is asked at `law_steps` steps, by default at all of them.
-    """
-    from timelift.messages import Ended, WorkerChannel
-    from timelift.worker.engines import open_engine
-    from timelift.worker.setting_under_test import SettingUnderTest
-
-    workload = WORKLOADS[setting.workload]
-    sizes = workload.features, 7, 0.0
-    task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
-    events = []
-    asked = law_steps or setting.seq_len + 2
-    under_test = SettingUnderTest(
-        open_engine(setting), task, WorkerChannel(events.append), law_steps=asked
-    )
-    ended = {rival.name: (Status.MEASURED, "") for rival in rivals if under_test.prepare(rival)}
-    refused = {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
-    return ended | refused
+@functools.cache
+def covered(backend):
+    """What became of the cells of `tests/law_cover.py`, in a process of the backend."""
+    if reason := why_not(backend):
+        pytest.skip(reason)
+    script = f"from tests import law_cover\nlaw_cover.printed('{backend}')"
+    return engines.told(backend, script)
 
 
-def rivals(names: list[str]) -> list[RivalSpec]:
-    """The catalogue's strategies as the worker is told of them."""
-    chosen = [STRATEGIES[name] for name in names]
-    return [one.rival() for one in chosen]
+def on_backends(workloads):
+    """Each backend with each of its workloads; a backend's are tried in one process."""
+    return [
+        pytest.param(backend, one, marks=pytest.mark.xdist_group(f"law of {backend}"))
+        for backend in Backend
+        for one in workloads[backend]
+    ]
+
+
+EVERYWHERE = {one: IN_EVERY_ROW[one] + IN_ONE_ROW[one] for one in Backend}
+
+
+@pytest.mark.parametrize(("backend", "workload"), on_backends(EVERYWHERE))
+def test_every_strategy_keeps_the_law_or_refuses(backend, workload):
+    """Outputs, input gradients and weight gradients equal the inner layer's, step by step."""
+    found = [cell for cell in covered(backend) if cell[0] == workload]
+    assert {name for _, _, name, _, _ in found} == set(STRATEGIES)
+    assert not [cell for cell in found if cell[3] in BROKEN]
+
+
+@pytest.mark.parametrize(("backend", "workload"), on_backends(IN_EVERY_ROW))
+def test_every_row_of_values_has_strategies_that_lift(backend, workload):
+    """A row that all refuse would hold nobody to the law."""
+    found = [cell for cell in covered(backend) if cell[0] == workload]
+    lifted = {place for _, place, _, status, _ in found if status == Status.MEASURED}
+    assert lifted == set(range(len(ROWS[backend])))
+
+
+@pytest.mark.parametrize(("backend", "workload"), on_backends({one: [""] for one in Backend}))
+def test_every_strategy_meets_every_value_of_every_axis(backend, workload):  # noqa: ARG001
+    """Or is written for another backend, or for a static time axis alone."""
+    rows = ROWS[backend]
+    values = {value for row in rows for value in enumerate(row)}
+    met = {name: set() for name in STRATEGIES}
+    for _, place, name, status, _ in covered(backend):
+        if status == Status.MEASURED:
+            met[name] |= set(enumerate(rows[place]))
+    missing = {name: values - found for name, found in met.items() if found != values}
+    for name, some in missing.items():
+        other_backend = backend not in STRATEGIES[name].backends
+        assert some == (values if other_backend else {(1, (Mode.GRAPH, TimeAxis.DYNAMIC))}), name
+        assert other_backend or name in STATIC_ALONE
 
 
 def settings(workload: str, seq_len: int, batch: int, time_axis: TimeAxis) -> list[Setting]:
@@ -77,11 +115,12 @@ OTHERS = [name for name in STRATEGIES if name not in DEFAULT]
 
 def assert_kept(setting: Setting, names: list[str]) -> None:
     """Every strategy keeps the law in a setting, or refuses it; some keep it."""
-    found = statuses(setting, rivals(names))
+    found = ends(setting, rivals(names))
     assert not {name: why for name, why in found.items() if why[0] in BROKEN}
     assert sum(status is Status.MEASURED for status, _ in found.values()) >= 1
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize(("batch", "seq_len"), list(product([1, 3], [1, 2, 7])))
 @pytest.mark.parametrize("workload", [one.name for one in WORKLOADS.values() if one.default])
@@ -91,6 +130,7 @@ def test_every_default_strategy_keeps_the_law(workload, batch, seq_len, time_axi
         assert_kept(setting, DEFAULT)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_the_whole_catalogue_keeps_the_law_on_every_workload(workload, time_axis):
@@ -99,6 +139,7 @@ def test_the_whole_catalogue_keeps_the_law_on_every_workload(workload, time_axis
         assert_kept(setting, list(STRATEGIES))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize(("batch", "seq_len"), list(product([1, 3], [1, 2, 7])))
 def test_the_rest_of_the_catalogue_keeps_the_law_at_every_size(batch, seq_len, time_axis):
@@ -107,6 +148,7 @@ def test_the_rest_of_the_catalogue_keeps_the_law_at_every_size(batch, seq_len, t
         assert_kept(setting, OTHERS)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("time_axis", TimeAxis)
 @pytest.mark.parametrize(
     ("workload", "lengths"),
@@ -140,7 +182,7 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
         setting = Setting(workload, 12, 8, phase, Mode.EAGER, Lengths.UNIFORM, dtype=dtype)
         if phase is Phase.BACKWARD:
             setting = dataclasses.replace(setting, gradients=Gradients.INPUTS_AND_WEIGHTS)
-        found = statuses(setting, rivals(list(KINDS[workload])), law_steps=LAW_STEPS)
+        found = ends(setting, rivals(list(KINDS[workload])), law_steps=LAW_STEPS)
         assert found == dict.fromkeys(KINDS[workload], (Status.MEASURED, ""))
 
 
@@ -153,7 +195,7 @@ def test_a_strategy_that_breaks_the_law_is_caught(tmp_path, name, phase):
     path.write_text(text)
     wrong = RivalSpec(name, str(path), {})
     setting = next(one for one in settings("sensor", 5, 3, TimeAxis.STATIC) if one.phase is phase)
-    status, reason = statuses(setting, [wrong])[name]
+    status, reason = ends(setting, [wrong])[name]
     if phase not in sentences:
         assert status is Status.MEASURED
     else:
