@@ -6,7 +6,10 @@ RUN := $(VENV)/bin
 #: What the tests try the strategies on beside TensorFlow; empty leaves those tests out.
 BACKENDS ?= jax,torch
 
-.PHONY: bench quick test test-gpu lint setup backends browser clean
+#: Two processes side by side; `tests/conftest.py` says what stays together.
+SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+
+.PHONY: bench quick test test-all test-gpu lint setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/; status=$$?; $(RUN)/python report.py && exit $$status
@@ -16,8 +19,11 @@ quick: setup  ## the same on a small grid
 		--seq-lens 10 --batch-sizes 8 --launches 2; \
 	status=$$?; $(RUN)/python report.py && exit $$status
 
-test: setup backends lint browser  ## lint, types and tests
-	@$(RUN)/pytest
+test: setup backends lint browser  ## lint, types and tests, in minutes
+	@$(RUN)/pytest $(SIDE_BY_SIDE)
+
+test-all: setup backends lint browser  ## the same with every cell of the law and every study
+	@$(RUN)/pytest $(SIDE_BY_SIDE) -m ""
 
 test-gpu: setup backends  ## the tests that need a GPU
 	@$(RUN)/pytest tests/gpu -m gpu -rs

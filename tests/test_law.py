@@ -5,6 +5,7 @@ import functools
 from itertools import product
 
 import pytest
+from timelift.measure.backends import why_not
 
 from tests import broken, engines
 from tests.law_cover import (
@@ -18,7 +19,6 @@ from tests.law_cover import (
     rivals,
 )
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
-from timelift.measure.backends import why_not
 from timelift.messages import RivalSpec
 from timelift.worker.setting_under_test import LAW_STEPS
 
