@@ -292,7 +292,7 @@ def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
 
 def test_every_option_of_a_printed_command_is_one_of_bench():
     """A command that is printed can be pasted."""
-    assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.OPTIONS)
+    assert {one.axis: one.flag for one in OPTIONS if one.axis} == dict(case.AXIS_FLAGS)
     flags = {option.flag for option in OPTIONS}
     assert {"--strategies", "--precision", "--budget", "--layer-file", "--features"} <= flags
 

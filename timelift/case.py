@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_type_hints
 
 
 class Lengths(StrEnum):
@@ -108,7 +108,7 @@ class Setting:
     gradients: Gradients = Gradients.WEIGHTS
     time_axis: TimeAxis = TimeAxis.STATIC
     dtype: Dtype = Dtype.FLOAT32
-    device: str = "cpu"
+    device: str = CPU
     threads: int = BACKEND_THREADS
     backend: Backend = Backend.TENSORFLOW
 
@@ -119,44 +119,47 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Return the setting in one short word group: sizes always, other axes when unusual."""
+        """Return the setting in one short word group: sizes always, other axes where unusual."""
         return "-".join([self.workload, *self.words])
 
     @property
     def words(self) -> tuple[str, ...]:
         """Return what the label has after the workload, word by word."""
         sizes = f"T{self.seq_len}", f"B{self.batch}"
-        return (*sizes, str(self.phase), str(self.mode), *self._unusual())
-
-    def _unusual(self) -> list[str]:
-        usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
-        named = {"threads": f"threads{self.threads}"}
-        return [
-            named.get(field.name, str(getattr(self, field.name)))
-            for field in dataclasses.fields(Setting)
-            if field.name != "mode" and getattr(self, field.name) != getattr(usual, field.name)
+        unusual = [
+            f"threads{value}" if axis == "threads" else str(value)
+            for axis, value in self.unusual.items()
+            if axis != "mode"
         ]
+        return (*sizes, str(self.phase), str(self.mode), *unusual)
+
+    @property
+    def unusual(self) -> dict[str, Any]:
+        """Return the values other than the usual ones, by axis; sizes and phase have no usual one."""
+        usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
+        values = ((axis, getattr(self, axis)) for axis in AXES)
+        return {axis: value for axis, value in values if value != getattr(usual, axis)}
+
+    @property
+    def device_kind(self) -> str:
+        return self.device.partition(":")[0]
+
+    @property
+    def device_number(self) -> int:
+        """Return which device of its kind it is, from 0."""
+        return int(self.device.partition(":")[2] or 0)
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.device_kind == CPU
 
 
 #: The axes of a setting in their canonical order, each with the type of its values.
-AXES: dict[str, type] = {
-    "workload": str,
-    "seq_len": int,
-    "batch": int,
-    "phase": Phase,
-    "mode": Mode,
-    "lengths": Lengths,
-    "gradients": Gradients,
-    "time_axis": TimeAxis,
-    "dtype": Dtype,
-    "device": str,
-    "threads": int,
-    "backend": Backend,
-}
+AXES: Mapping[str, type] = get_type_hints(Setting)
 
 
-#: The option of `pytest bench/` that chooses the strategy and the value of each axis.
-OPTIONS: Mapping[str, str] = {
+#: The option of `pytest bench/` that chooses the strategy or the values of an axis.
+AXIS_FLAGS: Mapping[str, str] = {
     "strategy": "--strategies",
     "workload": "--workloads",
     "seq_len": "--seq-lens",
@@ -171,6 +174,11 @@ OPTIONS: Mapping[str, str] = {
     "threads": "--threads",
     "backend": "--backends",
 }
+
+
+def option_name(flag: str) -> str:
+    """Return the name of an option, as in an ini file, from its flag on the command line."""
+    return flag.removeprefix("--").replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from timelift.case import OPTIONS, Case, Phase
+from timelift.case import AXIS_FLAGS, Case, Phase
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER
 from timelift.measure.launch import environment
@@ -117,7 +117,7 @@ class Bisection:
         forward = self.case.setting.phase is Phase.FORWARD
         options: dict[str, object] = {
             option: fields[axis]
-            for axis, option in OPTIONS.items()
+            for axis, option in AXIS_FLAGS.items()
             if not (forward and axis == "gradients")
         }
         options |= {

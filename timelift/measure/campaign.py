@@ -14,7 +14,7 @@ from functools import partial
 
 import msgspec
 
-from timelift.case import CPU, Backend, Case, Setting, Status
+from timelift.case import Backend, Case, Setting, Status
 from timelift.journal import WAITED_FACTS, CaseInLaunch, Facts, PlayedSettings, measured_case
 from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
 from timelift.measure.catalogue import Catalogue
@@ -183,8 +183,7 @@ class Campaign:
 
         Where launch 1 was interrupted before, that is the next launch of a run that goes on.
         """
-        on_cpu = setting.device.startswith(CPU)
-        if self.interrupted or not (self.options.gauges_memory and on_cpu):
+        if self.interrupted or not (self.options.gauges_memory and setting.on_cpu):
             return False
         with self._lock:
             first = setting not in self._peaks_read

@@ -6,8 +6,17 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from timelift.case import OPTIONS as FLAGS
-from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, TimeAxis
+from timelift.case import (
+    AXIS_FLAGS,
+    Backend,
+    Dtype,
+    Gradients,
+    Lengths,
+    Mode,
+    Phase,
+    TimeAxis,
+    option_name,
+)
 from timelift.errors import UserError, nearest, read_share
 from timelift.measure import machine
 
@@ -209,7 +218,7 @@ def _paths(word: str) -> tuple[Path, ...]:
 
 
 def _axis(axis: str, default: str, choices: str, read: Callable[[str], Any]) -> Option:
-    name = FLAGS[axis].removeprefix("--").replace("-", "_")
+    name = option_name(AXIS_FLAGS[axis])
     otherwise = "what the question and the workload say"
     return Option(name, default, choices, read, axis, "LIST", otherwise)
 

@@ -17,7 +17,7 @@ from timelift.analyse.choose.question import (
     Goal,
     Undecided,
 )
-from timelift.case import Setting, TimeAxis
+from timelift.case import TimeAxis
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE
 from timelift.present.units import human_bytes, three_figures, unit_for
@@ -67,11 +67,10 @@ def undecided(question: ChooseQuestion, found: Undecided, options: dict[str, str
 def asked(question: ChooseQuestion) -> str:
     """Write the setting in words, the usual value of an axis left out."""
     one = question.setting
-    usual = Setting(one.workload, one.seq_len, one.batch, one.phase)
     rare = [
-        f"{getattr(one, name)}" if name != "threads" else f"{one.threads} threads"
-        for name in ("lengths", "gradients", "time_axis", "dtype", "threads")
-        if getattr(one, name) != getattr(usual, name)
+        f"{value} threads" if axis == "threads" else str(value)
+        for axis, value in one.unusual.items()
+        if axis not in {"mode", "device", "backend"}
     ]
     sizes = (f"{one.seq_len} steps", f"batch {one.batch}")
     return ", ".join((one.workload, *sizes, one.phase, one.mode, one.device, *rare))

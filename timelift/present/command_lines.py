@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.changes.two_runs import Decision
 from timelift.analyse.choose.question import ChooseQuestion
-from timelift.case import AXES, OPTIONS, Case, Setting
+from timelift.case import AXES, AXIS_FLAGS, Case, Setting
 
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
@@ -23,7 +23,7 @@ def to_measure(
     `longer` where a run of usual length was not enough.
     """
     asked = [*_axes(question.setting)]
-    asked += [(OPTIONS["strategy"], ",".join(strategies))] if strategies else []
+    asked += [(AXIS_FLAGS["strategy"], ",".join(strategies))] if strategies else []
     asked += [("--precision", "1%"), ("--budget", "15m")] if longer else []
     asked += [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
     return _bench(asked)
@@ -32,16 +32,14 @@ def to_measure(
 def to_decide(case: Case, decision: Decision) -> str:
     """Write what decides about a suspect, or looks at it again where no revision is to blame."""
     against = [("--against", decision.against)] if decision.against else []
-    return _bench([*against, (OPTIONS["strategy"], case.strategy), *_axes(case.setting)])
+    return _bench([*against, (AXIS_FLAGS["strategy"], case.strategy), *_axes(case.setting)])
 
 
 def _axes(setting: Setting) -> Iterator[tuple[str, str]]:
     """Yield the options that select a setting alone, with their values."""
-    usual = Setting(setting.workload, setting.seq_len, setting.batch, setting.phase)
-    for name in AXES:
-        value = getattr(setting, name)
-        if name in _ALWAYS or value != getattr(usual, name):
-            yield OPTIONS[name], str(value)
+    for axis in AXES:
+        if axis in _ALWAYS or axis in setting.unusual:
+            yield AXIS_FLAGS[axis], str(getattr(setting, axis))
 
 
 def _bench(options: Iterable[tuple[str, str]]) -> str:

@@ -47,7 +47,7 @@ def execution(run: Run) -> Iterator[tuple[str, str]]:
     measured = [one for one in run.measurements if one.launches]
     if words := modes(one.case.setting for one in measured):
         yield "modes", words
-    elsewhere = [one for one in measured if not one.case.setting.device.startswith("cpu")]
+    elsewhere = [one for one in measured if not one.case.setting.on_cpu]
     if words := "; ".join(dict.fromkeys(_engines(elsewhere))):
         yield "engines", words
 

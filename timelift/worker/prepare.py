@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import CPU, Phase, Setting
+from timelift.case import Phase, Setting
 from timelift.messages import Busy, Emit, RivalSpec, Task
 from timelift.worker import checks, law, system, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
@@ -81,7 +81,7 @@ class Preparation:
 
     def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
         """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
-        on_cpu = self.task.setting.device.startswith(CPU)
+        on_cpu = self.task.setting.on_cpu
         if on_cpu and not self.task.gauges_memory:
             return {}
         self.emit(Busy("reading the peak memory", rival.name))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from timelift import rounds
-from timelift.case import CPU, Status
+from timelift.case import Status
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.messages import (
     PLAYING,
@@ -212,7 +212,7 @@ class Playing:
         for player in players:
             self.emit(Busy("warming up", player.name))
             seconds = rounds.warm_up(player)
-            if not self.task.setting.device.startswith(CPU):
+            if not self.task.setting.on_cpu:
                 rounds.measure_queue(player)
             rounds.size_samples(player, seconds, self.dice)
         gc.collect()

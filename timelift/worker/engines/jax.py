@@ -44,10 +44,10 @@ _SWITCHES = (
 class JaxEngine(Engine):
     def __init__(self, setting: Setting) -> None:
         _check_compiles(setting)
-        self._kind, _, number = setting.device.partition(":")
+        self._kind = setting.device_kind
         _prepare(self._kind, setting)
         try:
-            self.device = jax.devices(self._kind)[int(number or 0)]
+            self.device = jax.devices(self._kind)[setting.device_number]
         except (RuntimeError, IndexError):
             sentence = f"JAX sees no {setting.device} on this machine"
             raise UnavailableError(sentence) from None

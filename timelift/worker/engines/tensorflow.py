@@ -33,15 +33,15 @@ _ALLOCATED, _RELEASED = "MemoryAllocation", "MemoryDeallocation"
 
 class TensorFlowEngine(Engine):
     def __init__(self, setting: Setting) -> None:
-        device, threads = setting.device, setting.threads
+        threads = setting.threads
         if threads != BACKEND_THREADS:
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
-        self._kind, _, number = device.partition(":")
-        place = _show_only(self._kind, int(number or 0))
+        self._kind = setting.device_kind
+        place = _show_only(self._kind, setting.device_number)
         logical = tf.config.list_logical_devices(self._kind.upper())
         if len(logical) <= place:
-            raise UnavailableError(f"TensorFlow sees no {device} on this machine")
+            raise UnavailableError(f"TensorFlow sees no {setting.device} on this machine")
         self._name = f"{self._kind.upper()}:{place}"
         self.device = f"/{self._kind}:{place}"
         self._scope = ExitStack()  # held for good: weights are made on the device

@@ -43,12 +43,11 @@ class TorchEngine(Engine):
     def __init__(self, setting: Setting) -> None:
         self.warm = setting.mode is Mode.GRAPH
         _check_mode(setting)
-        kind, _, number = setting.device.partition(":")
-        _check_device(setting.device, kind, int(number or 0))
+        _check_device(setting)
         if setting.threads != BACKEND_THREADS:
             _use_threads(setting.threads)
-        self._gpu = kind == "gpu"
-        self.device = torch.device(f"cuda:{number or 0}" if self._gpu else "cpu")
+        self._gpu = not setting.on_cpu
+        self.device = torch.device(f"cuda:{setting.device_number}" if self._gpu else "cpu")
         if self._gpu:
             torch.cuda.set_device(self.device)
         self._scope = ExitStack()  # held for good: no call pays for a scope
@@ -182,10 +181,10 @@ def _check_mode(setting: Setting) -> None:
         raise UnavailableError("PyTorch compiles a length of 1 for that length alone")
 
 
-def _check_device(device: str, kind: str, number: int) -> None:
-    present = {"cpu": 1, "gpu": torch.cuda.device_count() if kind == "gpu" else 0}
-    if number >= present.get(kind, 0):
-        raise UnavailableError(f"PyTorch sees no {device} on this machine")
+def _check_device(setting: Setting) -> None:
+    present = 1 if setting.on_cpu else torch.cuda.device_count()
+    if setting.device_number >= present:
+        raise UnavailableError(f"PyTorch sees no {setting.device} on this machine")
 
 
 def _use_threads(number: int) -> None:
