@@ -19,7 +19,7 @@ from timelift.analyse.stats.effects import Effects, log_seconds
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.robust_mean import batch_error, trimmed_mean
 from timelift.analyse.stats.verdicts import Comparison, compare
-from timelift.case import AXES, BACKEND_THREADS, Backend, Case, Mode, Setting, Status
+from timelift.case import AXES, BACKEND_THREADS, Backend, Case, Mode, Setting
 
 #: How a model is executed, and the way that the others are compared with where it was measured.
 USUAL = {
@@ -47,7 +47,7 @@ class ExecutionPair:
 
 def pairs(measurements: Iterable[Measurement]) -> list[ExecutionPair]:
     """Compare every way of execution with the usual one, in the order of the axes above."""
-    measured = [one for one in measurements if one.status is Status.MEASURED and one.launches]
+    measured = [one for one in measurements if one.was_measured]
     found = [(axis, *pair) for axis in USUAL for pair in _matched(measured, axis)]
     if not found:
         return []

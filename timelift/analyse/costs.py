@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, fact
+from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, Samples, fact
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
@@ -22,7 +22,6 @@ _CACHED_BYTES = 1 << 26
 #: A device waits for its calls where so much of a call passes before all of it is queued.
 LAUNCH_BOUND = 0.9
 
-Measured = Mapping[Case, Measurement]
 FirstCalls = Mapping[Case, float]
 
 
@@ -38,13 +37,13 @@ class Costs:
     limit_share: float | None
 
 
-def of_rankings(measured: Measured, rankings: Iterable[Ranking]) -> dict[Case, Costs]:
-    limits = attainable(measured.values())
+def of_rankings(measurements: MeasurementsByCase, rankings: Iterable[Ranking]) -> dict[Case, Costs]:
+    limits = attainable(measurements.values())
     return {
         row.case: Costs(
-            per_step(row, measured[row.case]),
-            difference_to_forward(row.case, measured),
-            limit_share(measured[row.case], row.seconds_per_call, limits),
+            per_step(row, measurements[row.case]),
+            difference_to_forward(row.case, measurements),
+            limit_share(measurements[row.case], row.seconds_per_call, limits),
         )
         for ranking in rankings
         for row in ranking.all_rows
@@ -64,16 +63,16 @@ def per_step(row: RankedCase, measurement: Measurement) -> float:
     return row.seconds_per_call / (fact(measurement, "valid_steps") or every)
 
 
-def difference_to_forward(case: Case, measured: Measured) -> float:
+def difference_to_forward(case: Case, measurements: MeasurementsByCase) -> float:
     """Return the seconds that a backward call takes more than its forward call, NaN where unknown.
 
     In each launch that played both, the difference of the medians; then the mean over launches.
     """
     if case.setting.phase is not Phase.BACKWARD:
         return math.nan
-    forward = measured.get(forward_of(case))
+    forward = measurements.get(forward_of(case))
     before = {} if forward is None else _medians(forward)
-    after = _medians(measured[case])
+    after = _medians(measurements[case])
     differences = [after[number] - before[number] for number in after.keys() & before.keys()]
     return float(np.mean(differences)) if differences else math.nan
 
@@ -139,9 +138,11 @@ def _device(measurement: Measurement) -> _Device:
     return setting.device, setting.threads, setting.backend
 
 
-def launch_bound(ranking: Ranking, measured: Measured) -> tuple[str, ...]:
+def launch_bound(ranking: Ranking, measurements: MeasurementsByCase) -> tuple[str, ...]:
     """Return the strategies whose device waits for the next call: its speed is not timed."""
-    shares = ((row.case, fact(measured[row.case], "dispatch_share")) for row in ranking.all_rows)
+    shares = (
+        (row.case, fact(measurements[row.case], "dispatch_share")) for row in ranking.all_rows
+    )
     return tuple(
         case.strategy for case, share in shares if share is not None and share >= LAUNCH_BOUND
     )

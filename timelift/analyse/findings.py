@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from timelift.analyse import across, costs, quality, recommend
-from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats import lifts
@@ -37,10 +37,6 @@ class RunFindings:
     @cached_property
     def contests(self) -> list[Ranking]:
         return [one for one in self.rankings if len(one.rows) > 1]
-
-    @cached_property
-    def measured(self) -> Mapping[Case, Measurement]:
-        return {one.case: one for one in self.run.measurements}
 
     @cached_property
     def scaling(self) -> Scaling:
@@ -77,11 +73,11 @@ class RunFindings:
 
     @cached_property
     def costs_of(self) -> Mapping[Case, costs.Costs]:
-        return costs.of_rankings(self.measured, self.rankings)
+        return costs.of_rankings(self.run.by_case, self.rankings)
 
     @cached_property
     def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
-        return {one.setting: costs.launch_bound(one, self.measured) for one in self.rankings}
+        return {one.setting: costs.launch_bound(one, self.run.by_case) for one in self.rankings}
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:

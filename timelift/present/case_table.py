@@ -110,7 +110,7 @@ def for_programs(found: RunFindings) -> Table:
 
 
 def _rows(ranking: Ranking, found: RunFindings) -> list[Row]:
-    return [Row(found, found.measured[one.case], one, ranking) for one in ranking.all_rows]
+    return [Row(found, found.run.by_case[one.case], one, ranking) for one in ranking.all_rows]
 
 
 def _table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> Table:

@@ -44,7 +44,7 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
 
 
 def execution(run: Run) -> Iterator[tuple[str, str]]:
-    measured = [one for one in run.measurements if one.launches]
+    measured = [one for one in run.measurements if one.was_measured]
     if words := modes(one.case.setting for one in measured):
         yield "modes", words
     elsewhere = [one for one in measured if not one.case.setting.on_cpu]

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from timelift.case import Case, Status
+from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
 
@@ -36,7 +36,7 @@ def pytest_benchmark(found: "RunFindings") -> bytes:
     """
     run = found.run
     commit = run.header.commit
-    measured = [one for one in run.measurements if one.status is Status.MEASURED and one.launches]
+    measured = [one for one in run.measurements if one.was_measured]
     return _json(
         {
             "machine_info": _machine(run),

@@ -31,7 +31,7 @@ from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_sampl
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import independence
-from timelift.case import Case, Setting, Status
+from timelift.case import Case, Setting
 
 #: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
 ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
@@ -57,16 +57,6 @@ class CaseShift:
     rivals: int
 
 
-def measured(run: Run) -> dict[Case, Measurement]:
-    """Return the cases of a run that have samples."""
-    return {
-        one.case: one
-        for one in run.measurements
-        if one.status is Status.MEASURED
-        and any(np.isfinite(launch.seconds_per_call).any() for launch in one.launches)
-    }
-
-
 def _shared_by_setting(
     old: Mapping[Case, object], new: Mapping[Case, object]
 ) -> dict[Setting, list[Case]]:
@@ -79,7 +69,7 @@ def _shared_by_setting(
 
 def case_shifts(old: Run, new: Run) -> list[CaseShift]:
     """Return the change of every case that both runs measured beside a rival that both measured."""
-    before, after = measured(old), measured(new)
+    before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
     usable = [case for rivals in settings.values() if len(rivals) > 1 for case in rivals]
     if not usable:
@@ -179,7 +169,7 @@ def setting_shifts(old: Run, new: Run) -> dict[Setting, CommonShift]:
 
     That is NaN where a run has no canary.
     """
-    before, after = measured(old), measured(new)
+    before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
     return {
         setting: _setting_shift([(before[case], after[case]) for case in settings[setting]])

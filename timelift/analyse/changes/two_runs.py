@@ -20,7 +20,6 @@ from timelift.analyse.changes.shift import (
     SessionSpread,
     canary_change,
     case_shifts,
-    measured,
     session_spreads,
     setting_shifts,
 )
@@ -190,7 +189,7 @@ def compare_runs(
     advisory: bool = False,
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
-    before, after = measured(old), measured(new)
+    before, after = old.measured, new.measured
     lost = _lost(before, new)
     return TwoRuns(
         old,
@@ -247,7 +246,7 @@ def _cases(
 def _places(run: Run) -> dict[Case, CaseInRun]:
     seconds = {
         case: float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
-        for case, one in measured(run).items()
+        for case, one in run.measured.items()
     }
     by_setting: dict[Setting, list[float]] = defaultdict(list)
     for case, one in seconds.items():

@@ -26,7 +26,7 @@ from timelift.analyse.scaling.family import SIZES, without_size
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.case import Setting, Status
+from timelift.case import Setting
 
 #: An answer that may cost more than this over the best is none.
 DEAREST = 1.10
@@ -227,11 +227,7 @@ def _by_fact(goal: Goal, position: Position, measured: Sequence[Measurement]) ->
     One that is too little to be read counts as the bound that it is below.
     """
     corners = [
-        [
-            one
-            for one in measured
-            if one.case.setting == corner and one.launches and one.status is Status.MEASURED
-        ]
+        [one for one in measured if one.case.setting == corner and one.was_measured]
         for corner in position.corners
     ]
     facts = [_values(_FACTS[goal], corner) for corner in corners]

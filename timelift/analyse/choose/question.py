@@ -47,7 +47,7 @@ def ask(
     """
     given = {name: _read(name, asked[name]) for name in AXES if asked.get(name)}
     wanted = _member("goal", goal, Goal)
-    known = [one.case.setting for one in run.measurements if one.launches]
+    known = [one.case.setting for one in run.measurements if one.was_measured]
     known = known or [one.case.setting for one in run.measurements]
     if "workload" in given:
         _check_workload(given["workload"], known, workloads)

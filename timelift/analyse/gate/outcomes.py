@@ -165,16 +165,11 @@ def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> l
 
 def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
     """Return the measured cases whose other side was not, with how that ended."""
-    found = {one.case: one for one in run.measurements}
     return [
-        (new, found[old])
+        (new, run.by_case[old])
         for new, old in other_sides(run).items()
-        if new in found and _was_measured(found[new]) and found[old].status is not Status.MEASURED
+        if new in run.measured and run.by_case[old].status is not Status.MEASURED
     ]
-
-
-def _was_measured(one: Measurement) -> bool:
-    return one.status is Status.MEASURED and bool(one.launches)
 
 
 # Changes by launch -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, fact
+from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, fact
 from timelift.case import Case
 from timelift.journal import EXACT_FACTS, FACT_RULES, ExactFacts
 
@@ -31,8 +31,6 @@ GATES: Mapping[str, FactLimit] = {
     "first_call_seconds": FactLimit(share=0.5, least=0.1),
     "peak_bytes": FactLimit(share=0.25, least=1 << 20),
 }
-
-Cases = Mapping[Case, Measurement]
 
 
 @dataclass(frozen=True)
@@ -99,13 +97,15 @@ def _filled(values: ExactFacts, known: ExactFacts) -> ExactFacts:
     return tuple(old if new is None else new for new, old in pairs)
 
 
-def fact_changes(old: Cases, new: Cases) -> tuple[FactChange, ...]:
+def fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:
     shared = sorted(old.keys() & new.keys())
     exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
     return (*exact, *_gated(old, new, shared))
 
 
-def _gated(old: Cases, new: Cases, shared: Iterable[Case]) -> Iterator[FactChange]:
+def _gated(
+    old: MeasurementsByCase, new: MeasurementsByCase, shared: Iterable[Case]
+) -> Iterator[FactChange]:
     for name, gate in GATES.items():
         values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
         known = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}

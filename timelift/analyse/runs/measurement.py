@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,16 @@ class Measurement:
     launches: tuple[LaunchSamples, ...] = ()
     reason: str = ""
 
+    @property
+    def was_measured(self) -> bool:
+        """True if the case did not fail in any launch and has samples."""
+        return self.status is Status.MEASURED and any(
+            np.isfinite(launch.seconds_per_call).any() for launch in self.launches
+        )
+
+
+MeasurementsByCase = Mapping[Case, Measurement]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -50,6 +61,14 @@ class Run:
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def by_case(self) -> MeasurementsByCase:
+        return {one.case: one for one in self.measurements}
+
+    @cached_property
+    def measured(self) -> MeasurementsByCase:
+        return {one.case: one for one in self.measurements if one.was_measured}
 
 
 def launch_numbers(measurements: Iterable[Measurement]) -> tuple[int, ...]:

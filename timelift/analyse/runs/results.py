@@ -48,7 +48,7 @@ def load(path: Path) -> Run:
 def load_measured(path: Path) -> Run:
     """Read a run; raises UserError where nothing was measured in it."""
     run = load(path)
-    if not any(one.launches for one in run.measurements):
+    if not run.measured:
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )

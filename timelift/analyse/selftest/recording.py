@@ -31,7 +31,7 @@ from timelift.analyse.runs.measurement import (
     launch_numbers,
     seconds_by_launch,
 )
-from timelift.case import Case, Setting, Status
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import BAD_RECORD, LONGEST_SECONDS, object_or_empty, whole_number
@@ -97,7 +97,7 @@ def twin_groups(run: Run) -> list[TwinGroup]:
     Only rivals with samples take part, and a base or a twin alone is no group.
     """
     planted = _planted(run, Warnings())
-    measured = {one.case: one for one in run.measurements if _has_samples(one)}
+    measured = run.measured
     twins_of: dict[str, list[str]] = defaultdict(list)
     for name, one in planted.items():
         twins_of[one.of].append(name)
@@ -116,10 +116,6 @@ def complaints(run: Run) -> tuple[str, ...]:
     warnings = Warnings()
     _planted(run, warnings)
     return warnings.all()
-
-
-def _has_samples(measurement: Measurement) -> bool:
-    return measurement.status is Status.MEASURED and bool(measurement.launches)
 
 
 def _planted(run: Run, warnings: Warnings) -> dict[str, _Planted]:

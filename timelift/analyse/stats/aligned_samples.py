@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from timelift.analyse.runs.measurement import (
     Measurement,
     Samples,
@@ -16,7 +14,7 @@ from timelift.analyse.runs.measurement import (
 )
 from timelift.analyse.stats.effects import log_seconds
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
-from timelift.case import Case, Setting, Status
+from timelift.case import Case, Setting
 from timelift.errors import UserError
 
 #: What a run may compare: pairs of rivals in all, and rounds in all pairs of a setting.
@@ -50,7 +48,7 @@ class AlignedSamples:
 def aligned_samples(measurements: Iterable[Measurement]) -> list[AlignedSamples]:
     groups: dict[Setting, list[Measurement]] = defaultdict(list)
     for measurement in measurements:
-        if _has_samples(measurement):
+        if measurement.was_measured:
             groups[measurement.case.setting].append(measurement)
     _refuse_too_many(groups.values())
     return [_aligned(groups[setting]) for setting in sorted(groups)]
@@ -73,11 +71,6 @@ def _refuse_too_many(groups: Iterable[Sequence[Measurement]]) -> None:
 def _size(rivals: Sequence[Measurement]) -> tuple[int, int, int]:
     rounds = max(one.seconds_per_call.size for rival in rivals for one in rival.launches)
     return max(1, math.comb(len(rivals), 2)), len(launch_numbers(rivals)), rounds
-
-
-def _has_samples(measurement: Measurement) -> bool:
-    played = any(np.isfinite(launch.seconds_per_call).any() for launch in measurement.launches)
-    return measurement.status is Status.MEASURED and played
 
 
 def _aligned(rivals: Sequence[Measurement]) -> AlignedSamples:

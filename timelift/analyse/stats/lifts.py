@@ -55,11 +55,10 @@ def rank(run: Run) -> list[Ranking]:
     Where only those were measured a ranking has no rows.
     """
     ranked = {one.setting: one for one in ranking.rank(lifts(run))}
-    measured = {one.case: one for one in run.measurements}
     beside: dict[Setting, list[RankedCase]] = defaultdict(list)
     for mine in _by_look_alike(run):
         firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
-        rivals = [*mine, *(measured[one.rows[0].case] for one in firsts)]
+        rivals = [*mine, *(run.measured[one.rows[0].case] for one in firsts)]
         for pair in ranking.rank(rivals):
             row = _beside(mine[0].case.strategy, pair, ranked.get(pair.setting))
             beside[pair.setting] += [row] if row else []
