@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import answer, collect, parser, write
+from studies import answer, collect, parser, positive, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
@@ -232,7 +232,7 @@ def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("gate", __doc__)
-    options.add_argument("--suites", type=int, default=10, metavar="N", help="default: 10")
+    options.add_argument("--suites", type=positive, default=10, metavar="N", help="default: 10")
     options.add_argument("--regressions", action="store_true")
     options.add_argument("--journals", type=Path, metavar="FOLDER")
     return answer(options, words, _run)

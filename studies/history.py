@@ -8,6 +8,7 @@ A second table compares two runs alone. Their launches differ, and sessions move
 (sd); one case of the second becomes slower by what is planted.
 """
 
+import argparse
 import itertools
 import math
 import sys
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser, write
+from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import find_changes
@@ -342,7 +343,10 @@ def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("history", __doc__).parse_args(words)
+    return answer(parser("history", __doc__), words, _show)
+
+
+def _show(asked: argparse.Namespace) -> int:
     some, histories = (SCENARIOS[::2], 1) if asked.quick else (SCENARIOS, 4)
     wrong = NIGHTLY.show(nightly_rows(some, histories, asked.seed))
     write("")

@@ -22,7 +22,7 @@ from pathlib import Path
 from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
-from studies import answer, collect, parser, remains, write
+from studies import answer, collect, parser, positive, remains, write
 from studies.remains import FAULTS, MARK, Reached
 from studies.scoreboard import Column, Row, Scoreboard
 from tests.projects import environment, project
@@ -248,7 +248,7 @@ def faults(found: Sequence[Kill]) -> Iterator[Row]:
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("kills", __doc__)
-    options.add_argument("--kills", type=int, default=100, metavar="N", help="default: 100")
+    options.add_argument("--kills", type=positive, default=100, metavar="N", help="default: 100")
     options.add_argument("--journals", type=Path, metavar="FOLDER")
     set_handler(Signals.SIGINT, default_int_handler)  # a shell's background job would be deaf to it
     return answer(options, words, _run)

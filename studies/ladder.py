@@ -4,6 +4,7 @@ The whole ladder, from samples to verdicts, is climbed on simulated noise. The f
 pairs of rivals, the second about all rows of a setting beside the shown best at once.
 """
 
+import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser, write
+from studies import answer, noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
@@ -286,7 +287,10 @@ def _cells(found: Sequence[RowMarks]) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("ladder", __doc__).parse_args(words)
+    return answer(parser("ladder", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")

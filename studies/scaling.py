@@ -1,5 +1,6 @@
 """Mark exponents and crossovers where the truth is known: `python -m studies.scaling`."""
 
+import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import optimize
 
-from studies import noise, parser
+from studies import answer, noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
@@ -157,7 +158,10 @@ def _cells(marks: Marks) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("scaling", __doc__).parse_args(words)
+    return answer(parser("scaling", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 
 

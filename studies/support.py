@@ -9,28 +9,24 @@ a static and a dynamic time axis, at a small size. Nothing is timed, so two laun
 tried by eager calls, and compiled on one workload, since compiling all takes hours on PyTorch.
 """
 
+import argparse
 import itertools
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from studies import ROOT, parser, write
+from studies import ROOT, answer, installed, named, parser, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
-from timelift.errors import UserError, nearest
 from timelift.measure import catalogue
 from timelift.measure.launch import Launch, Limits
-from timelift.measure.machine import why_not_installed
-from timelift.measure.options import split
 from timelift.messages import RivalSpec, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
 LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
-Thing = TypeVar("Thing")
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
 #: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
@@ -201,38 +197,21 @@ def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]
     ]
 
 
-def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
-    """Return the things that a comma-separated list names, or all; raises UserError for another."""
-    names = list(known) if words == "all" else split(words)
-    for name in names:
-        if name not in known:
-            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
-    return {name: known[name] for name in names}
-
-
-def _installed(words: str) -> Iterable[Backend]:
-    """Read a list of backends, or all; raises UserError where one is not installed."""
-    backends = named({str(one): one for one in Backend}, words).values()
-    if missing := next(filter(None, map(why_not_installed, backends)), ""):
-        raise UserError(missing)
-    return backends
-
-
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("support", __doc__)
     options.add_argument("--strategies", default="all", metavar="LIST")
     options.add_argument("--workloads", default="all", metavar="LIST")
     options.add_argument("--by-backend", action="store_true", help="one table of all backends")
     options.add_argument("--backends", default="all", metavar="LIST", help="of that table")
-    asked = options.parse_args(words)
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.strategies, asked.workloads = QUICK
-    try:
-        strategies = named(catalogue.strategies(ROOT / "strategies"), asked.strategies)
-        workloads = named(catalogue.workloads(ROOT / "workloads"), asked.workloads)
-        backends = _installed(asked.backends) if asked.by_backend else (Backend.TENSORFLOW,)
-    except UserError as error:
-        options.error(str(error))
+    strategies = named(catalogue.strategies(ROOT / "strategies"), asked.strategies)
+    workloads = named(catalogue.workloads(ROOT / "workloads"), asked.workloads)
+    backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
     every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
 
     def tried(one: Trial) -> list[Cell]:

@@ -5,6 +5,7 @@ before a line had its median, and each kind is read and compared in a process of
 time is what counts where the machine has other work. `--quick` takes a month.
 """
 
+import argparse
 import json
 import math
 import resource
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studies import in_fresh_process, noise, parser
+from studies import answer, in_fresh_process, noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
 from timelift.journal import (
@@ -55,7 +56,10 @@ BOARD = Scoreboard(
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("year", __doc__).parse_args(words)
+    return answer(parser("year", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
         results = Path(folder)
         for night in range(30 if asked.quick else _YEAR):

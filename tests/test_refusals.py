@@ -131,6 +131,18 @@ def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypa
     assert module.refuses(None, None).endswith("pip install tf_keras")
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("3.9.2", False), ("3.13.2", False), ("3.14.0", True), ("3.15.0.dev0", True), ("4.0", True)],
+)
+def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused):
+    """3.9 is older than 3.14, which maps over the number of sequences."""
+    module = load_module(str(STRATEGIES["time_distributed"].path))
+    monkeypatch.setattr(module.keras, "version", lambda: version)
+    case = Refused("time_distributed", dense(), (3,), DYNAMIC)
+    assert bool(module.refuses(case.layer, case.setting)) == refused
+
+
 def failing(module, case):
     """Build, run and compare without asking `refuses`; say what went wrong, or nothing."""
     try:

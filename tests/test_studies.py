@@ -20,9 +20,11 @@ from studies import (
     ladder,
     neighbours,
     noise,
+    old_against_new,
     other_tools,
     overhead,
     real_noise,
+    sample_length,
     scaling,
     spread,
     support,
@@ -112,6 +114,50 @@ def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
     assert printed.err.startswith(f"{study.__name__}: ")
     assert sentence in printed.err
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("study", "words", "sentence"),
+    [
+        (sample_length, "--backends tf", "unknown name 'tf'; nearest: "),
+        (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
+        (neighbours, "stranger", "unknown strategy 'stranger'; nearest: "),
+        (old_against_new, "--old nope", "--old: expected a revision of this repository, "),
+    ],
+)
+def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words, sentence):
+    """No traceback, and nothing is begun."""
+    assert study.main(words.split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{study.__name__}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (fuzz, "--jobs 0"),
+        (fuzz, "--examples -1"),
+        (gate, "--suites 0"),
+        (kills, "--kills none"),
+        (neighbours, "--launches 0"),
+        (old_against_new, "--pages 0"),
+        (old_against_new, "--turns 0"),
+        (sample_length, "--seq-lens 16,,128"),
+        (sample_length, "--rounds 0"),
+    ],
+)
+def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):
+    """As argparse does, with what was expected and received."""
+    with pytest.raises(SystemExit) as ended:
+        study.main(words.split())
+    assert ended.value.code == 2
+    assert "expected a whole number from 1, received" in capsys.readouterr().err
+
+
+def test_no_answer_has_no_price():
+    """Where every question is left open there is nothing to take the largest of."""
+    assert choose._cells([None, None]) == (0, None, None, None)
 
 
 def test_no_study_but_the_scoreboard_lays_out_a_table():
