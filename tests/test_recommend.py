@@ -23,14 +23,14 @@ from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
-from timelift.journal.lines import StrategyEntry
+from timelift.journal.lines import Planted, StrategyEntry
 from timelift.present import choice, ending, github, recommended, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
-TWIN = StrategyEntry(planted={"of": "a", "slower": 0.0})
+TWIN = StrategyEntry(planted=Planted(of="a", slower=0.0))
 #: What a rival costs over another, so that some tie and some cross.
 COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
 NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.SCENARIOS[11])

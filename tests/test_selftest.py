@@ -6,6 +6,7 @@ import pytest
 
 from tests import journals
 from timelift.case import Case
+from timelift.journal import Planted
 from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, strategies
 from timelift.planted import MARK, PLANTS
@@ -56,12 +57,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
     twin = f"native{MARK}one_in_4"
-    assert catalogue.entry(twin).planted == {
-        "of": "native",
-        "slower": 0.1,
-        "one_launch_in": 4,
-        "first_call_seconds": 0.0,
-    }
+    assert catalogue.entry(twin).planted == Planted(of="native", slower=0.1, one_launch_in=4)
     setting = next(case.setting for case in cases if case.strategy == "native")
 
     def told(name, launch=1):

@@ -135,7 +135,7 @@ class Setting:
 
     @property
     def unusual(self) -> dict[str, Any]:
-        """Return the values other than the usual ones, by axis; sizes and phase have no usual one."""
+        """Return the values other than the usual ones, by axis; sizes and phase have none."""
         usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
         values = ((axis, getattr(self, axis)) for axis in AXES)
         return {axis: value for axis, value in values if value != getattr(usual, axis)}

@@ -5,8 +5,7 @@ makes N(1 + slower) calls and bills N, which is an exact effect under the machin
 `worker.twins` does so.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 #: Between a strategy and the word of its twin; no file of a strategy can hold it in its name.
 MARK = "@"
@@ -32,13 +31,6 @@ class Plant:
         effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
         return {name: effect for name, effect in effects.items() if effect}
 
-    def described(self, base: str) -> dict[str, Any]:
-        """Return the plant as the header has it, so that readers know the true difference."""
-        fields = asdict(self)
-        return {"of": base} | {name: fields[name] for name in _RECORDED}
-
-
-_RECORDED = ("slower", "one_launch_in", "first_call_seconds")
 
 #: The twins of every strategy in a self-test.
 PLANTS = (

@@ -49,6 +49,8 @@ from timelift.journal.lines import (
     Header,
     Line,
     Machine,
+    OtherSideOf,
+    Planted,
     StrategyEntry,
     measured_case,
     object_or_empty,
@@ -66,7 +68,6 @@ from timelift.journal.machines import (
 )
 from timelift.journal.reading import (
     BAD_RECORD,
-    LONGEST_SECONDS,
     Damage,
     ExactFacts,
     MedianInLaunch,
@@ -91,7 +92,6 @@ __all__ = [
     "EXACT_FACTS",
     "FACT_RULES",
     "KEPT_FACTS",
-    "LONGEST_SECONDS",
     "SCHEMA",
     "SELFTEST_FOLDER",
     "SHOWN_FACTS",
@@ -113,6 +113,8 @@ __all__ = [
     "MedianInLaunch",
     "NumberedLine",
     "OtherSchemaError",
+    "OtherSideOf",
+    "Planted",
     "PlayedSettings",
     "RunSoFar",
     "StrategyEntry",

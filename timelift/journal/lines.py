@@ -12,6 +12,11 @@ from timelift.case import Case, Status
 from timelift.journal.facts import Facts
 
 SCHEMA = 1
+#: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
+SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
+#: The least and the most that a twin may be slower, as shares: anything else is a slip.
+LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
+_UNKNOWN = "an unknown strategy"
 #: What a gate has a margin for.
 QUANTITIES = ("time", "first call", "peak memory")
 
@@ -40,19 +45,38 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return object_or_empty(self.drift.get("versions"))
 
 
-class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is recorded of a strategy.
+class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a self-test planted in a twin `of` a strategy: how it differs from it.
 
-    `differs` is why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` holds what it is a twin of and how it differs (`analyse.selftest.recording`); of
-    another side `against` holds `of`, the strategy that it is the other side of.
+    `slower` is a share, negative where faster, planted in one launch of `one_launch_in`; the first
+    call alone is `first_call_seconds` slower. `damage` is what is wrong with fields left out.
+    """
+
+    of: str = ""
+    slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
+    one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
+    first_call_seconds: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = 0.0
+    damage: tuple[str, ...] = ()
+
+
+class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The strategy that this is the other side of; `damage` as in `Planted`."""
+
+    of: str = ""
+    damage: tuple[str, ...] = ()
+
+
+class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is recorded of a strategy: `differs` is why it is no lift, `meaning` its constants.
+
+    A twin of a self-test is `planted`, and the other side of a strategy has `against`.
     """
 
     title: str | None = None
     differs: str | None = None
     meaning: dict[str, Any] = {}
-    planted: Any | UnsetType = UNSET
-    against: Any | UnsetType = UNSET
+    planted: Planted | UnsetType = UNSET
+    against: OtherSideOf | UnsetType = UNSET
 
     @property
     def is_twin(self) -> bool:
@@ -61,13 +85,13 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def twin_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
-        entry = self.against if self.planted is UNSET else self.planted
-        return str(entry.get("of")) if isinstance(entry, dict) else ""
+        if isinstance(self.planted, Planted):
+            return self.planted.of or _UNKNOWN
+        return (self.against.of or _UNKNOWN) if isinstance(self.against, OtherSideOf) else ""
 
     @property
     def other_side_of(self) -> str | None:
-        of = object_or_empty(self.against).get("of")
-        return of if isinstance(of, str) else None
+        return self.against.of or None if isinstance(self.against, OtherSideOf) else None
 
 
 class Against(Struct, frozen=True, kw_only=True):

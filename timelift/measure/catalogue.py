@@ -16,7 +16,7 @@ from msgspec import structs
 
 from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.journal import StrategyEntry
+from timelift.journal import OtherSideOf, Planted, StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.planted import Plant
@@ -135,8 +135,14 @@ class Catalogue:
         if not strategy.twin_of:
             return entry
         if plant := self.plants.get(name):
-            return structs.replace(entry, planted=plant.described(strategy.twin_of))
-        return structs.replace(entry, against={"of": strategy.twin_of})
+            planted = Planted(
+                of=strategy.twin_of,
+                slower=plant.slower,
+                one_launch_in=plant.one_launch_in,
+                first_call_seconds=plant.first_call_seconds,
+            )
+            return structs.replace(entry, planted=planted)
+        return structs.replace(entry, against=OtherSideOf(of=strategy.twin_of))
 
 
 def _own_first(case: Case, pair: str, launch: int) -> bool:
