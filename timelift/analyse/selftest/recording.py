@@ -109,21 +109,24 @@ def _planted(run: Run, warnings: Warnings) -> dict[str, Planted]:
     bases = strategies.keys() - entries.keys()
     found = {}
     for name, entry in entries.items():
-        if damage := _damage(entry, bases):
-            warnings.add(plain(name, NAME_LIMIT), damage)
+        try:
+            _check(entry, bases)
+        except ValueError as error:
+            warnings.add(plain(name, NAME_LIMIT), error)
         else:
             found[name] = entry
     return found
 
 
-def _damage(entry: Planted, bases: Collection[str]) -> str:
+def _check(entry: Planted, bases: Collection[str]) -> None:
     if entry.damage:
-        return entry.damage[0]
+        raise ValueError(entry.damage[0])
     if entry.slower is None:
-        return "planted.slower: expected a number, received none"
+        raise ValueError("planted.slower: expected a number, received none")
     if entry.of not in bases:
-        return f"planted.of: expected a strategy that is no twin itself, received {entry.of!r:.80}"
-    return ""
+        raise ValueError(
+            f"planted.of: expected a strategy that is no twin itself, received {entry.of!r:.80}"
+        )
 
 
 # Samples -----------------------------------------------------------------------------------------
