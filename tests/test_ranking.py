@@ -232,6 +232,8 @@ def test_the_price_is_a_sentence():
     assert re.fullmatch(
         r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
     )
+    wide = dataclasses.replace(ranking.row("rival1"), price=(1.0, 9.83))
+    assert price_sentence(wide) == "choosing `rival1` costs up to 9.83 times the best"
     assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
     assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
 

@@ -39,14 +39,14 @@ class MachineActivity:
 
 @dataclass(frozen=True)
 class TooNoisy:
-    """The precision `asked` for was not reached in so many `comparisons` with the fastest.
+    """The precision `asked` for, a share, was not reached in some `comparisons` with the fastest.
 
-    `known_to` is the half-width of their intervals in the median, a share.
+    `half_width` is that of their intervals in the median, as a log ratio.
     """
 
     asked: float
     comparisons: int
-    known_to: float
+    half_width: float
     disturbances: tuple[Disturbance, ...]
 
 
@@ -68,7 +68,7 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
         for row in ranking.rows[1:]
         if row.verdict is Verdict.UNDECIDED and math.isfinite(row.known_to)
     ]
-    wide = [width for width in widths if width > asked]
+    wide = [width for width in widths if width > math.log1p(asked)]
     if not wide:
         return None
     return TooNoisy(asked, len(wide), float(np.median(wide)), _disturbances(run))

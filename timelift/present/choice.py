@@ -19,7 +19,7 @@ from timelift.analyse.choose.question import (
 )
 from timelift.case import TimeAxis
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE
+from timelift.present.recommended import LEAST_TO_LOSE, highest_price
 from timelift.present.units import human_bytes, three_figures, unit_for
 
 #: So many slower alternatives are named.
@@ -163,7 +163,7 @@ def _price(choice: Choice) -> str:
     close = [one.strategy for one in choice.not_told_apart]
     parts = []
     if choice.may_cost:
-        parts.append(f"costs at most {100 * (choice.price - 1):.1f} % over the best")
+        parts.append(f"costs {highest_price(choice.price)}")
     elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:

@@ -11,6 +11,7 @@ from timelift.analyse.changes.states import ChangeState
 from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRuns
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
 from timelift.escape import plain
 from timelift.present.changed import (
@@ -23,7 +24,7 @@ from timelift.present.changed import (
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS
+from timelift.present.units import MILLISECONDS, counted
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
 ROWS, NAMES = 20, 6
@@ -113,7 +114,8 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     hidden = len(compared.cases) - len(shown(compared, rows))
     if hidden:
-        yield f"and {hidden} more cases, which became less slow; --all shows them"
+        less = "which slowed down less or became faster"
+        yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
     yield from _listed("removed", compared.removed)
     for case, one in compared.lost.items():
@@ -124,7 +126,7 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     facts = sorted(compared.facts, key=lambda change: not change.worse)
     yield from map(_fact, facts[:rows])
     if len(facts) > rows:
-        yield f"and {len(facts) - rows} more facts that changed; --all shows them"
+        yield f"and {counted(len(facts) - rows, 'more fact')} that changed; --all shows them"
     yield from _settings(compared)
 
 
@@ -159,19 +161,27 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
 def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     many = len(compared.cases)
     if compared.advisory:
-        yield f"{many} cases beside each other; advisory, since the machines differ"
+        yield f"{counted(many, 'case')} beside each other; advisory, since the machines differ"
     elif not compared.any_suspect:
-        usual = percent(compared.usually_visible)
-        visible = f"; the median case would be one if it were {usual} slower"
-        yield f"no suspects among {many} cases{visible if compared.cases else ''}"
+        yield f"no suspects among {counted(many, 'case')}{_visible(compared)}"
     else:
         yield from _decisions(compared, compared.suspects, rows)
 
 
+def _visible(compared: TwoRuns) -> str:
+    if not compared.cases:
+        return ""
+    if math.isnan(compared.usually_visible):
+        return f"; too few launches for any suspect ({MIN_LAUNCHES} of each run are needed)"
+    return f"; the median case would be one if it were {percent(compared.usually_visible)} slower"
+
+
 def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:
     settings, many = compared.suspect_settings, len(compared.cases)
-    parts = [f"{len(suspects)} suspects among {many} cases"] if suspects else []
-    parts += [f"{len(settings)} settings as a whole"] if settings else []
+    parts = (
+        [f"{counted(len(suspects), 'suspect')} among {counted(many, 'case')}"] if suspects else []
+    )
+    parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
         f"slow-down: {_how_to_decide(compared.decision)}"

@@ -9,6 +9,7 @@ from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, device_of
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
+from timelift.present.units import counted, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {
@@ -104,8 +105,9 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
+    comparisons = counted(found.comparisons, "comparison")
     text = (
-        f"too noisy for ±{found.asked:.1%}: {found.comparisons} comparisons with the fastest are "
-        f"undecided, known to ±{found.known_to:.1%} in the median; {'; '.join(remedies)}"
+        f"too noisy for ±{found.asked:.1%}: {comparisons} with the fastest undecided, known to "
+        f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
     yield StyledLine(text, Style.DOUBT)

@@ -81,7 +81,7 @@ def price_sentence(row: RankedCase) -> str:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if row.surely_costs:
         return f"`{strategy}` costs {price_in_words(low, high)}"
-    return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
+    return f"choosing `{strategy}` costs {highest_price(high)}"
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
@@ -99,12 +99,16 @@ def price_at(ranking: Ranking, strategy: str) -> str:
     return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
 
 
+def highest_price(ratio: float) -> str:
+    """Write the most that may be paid, as a ratio to the best."""
+    if ratio < _TIMES:
+        return f"at most {100 * (ratio - 1):.1f} % over the best"
+    return f"up to {three_figures(ratio)} times the best"
+
+
 def worst_price(one: Price) -> str:
     """Write the price of a strategy in its worst setting."""
-    if one.ratio < _TIMES:
-        price = f"at most {100 * (one.ratio - 1):.1f} % over the best"
-    else:
-        price = f"up to {three_figures(one.ratio)} times the best"
+    price = highest_price(one.ratio)
     return price if one.bound else f"{price} (seen, no interval)"
 
 

@@ -44,3 +44,19 @@ def human_bytes(count: float) -> str:
             return f"{three_figures(count) if name != 'B' else round(count)} {name}"
         count /= 1024
     return f"{three_figures(count)} TiB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 case`, `2 cases`, `3 launches`."""
+    plural = f"{noun}es" if noun.endswith("ch") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+#: From this ratio on an interval is written as a factor to both sides.
+_FACTOR = 1.5
+
+
+def plus_minus(half_width: float) -> str:
+    """Write the half-width of an interval, a log ratio: `±2.4%`, or `a factor of 9.80`."""
+    ratio = math.exp(half_width)
+    return f"±{ratio - 1:.1%}" if ratio < _FACTOR else f"a factor of {three_figures(ratio)}"

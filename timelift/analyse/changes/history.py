@@ -43,12 +43,13 @@ class RunHead:
         return self.started.date().isoformat()
 
     @property
-    def name(self) -> str:
-        return self.machine.name or "a machine without a name"
+    def machine_name(self) -> str:
+        """Empty where the machine has none."""
+        return self.machine.name or ""
 
     @property
     def key(self) -> tuple[str, Identity]:
-        return self.name, journal.identity_of(self.machine)
+        return self.machine_name, journal.identity_of(self.machine)
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -63,11 +64,23 @@ class RunHead:
 
 
 @dataclass(frozen=True)
+class OtherMachine:
+    """A machine of the same folder with a history of its own, and how many runs it has."""
+
+    name: str
+    runs: int
+
+
+@dataclass(frozen=True)
 class MachineRuns:
-    """One machine's runs, the oldest first, and what was left out of its history in words."""
+    """One machine's runs, the oldest first; `warnings` are of files that could not be read.
+
+    One of the `others` with the same name is described otherwise.
+    """
 
     name: str
     runs: tuple[RunHead, ...]
+    others: tuple[OtherMachine, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -91,16 +104,17 @@ def of_machine(
     if not runs:
         raise UserError(
             f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
-            f"{chosen[0].name!r}, the last of {chosen[-1].day}; name an earlier --since"
+            f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
-    return MachineRuns(runs[0].name, tuple(runs), (*_others(heads, chosen[0]), *warnings.all()))
+    others = _others(heads, chosen[0])
+    return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.all())
 
 
 def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
     """Return the runs with the identity of the newest run of the machine, oldest first."""
-    named = [one for one in heads if name is None or one.name == name]
+    named = [head for head in heads if name is None or head.machine_name == name]
     if not named:
-        known = {one.name for one in heads}
+        known = {head.machine_name for head in heads}
         raise UserError(
             f"expected a machine that has runs, received {name!r}; "
             f"the nearest are: {nearest(str(name), known)}"
@@ -109,14 +123,9 @@ def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
 
 
-def _others(heads: Sequence[RunHead], chosen: RunHead) -> Iterator[str]:
-    counts: dict[str, int] = defaultdict(int)
-    for one in heads:
-        if one.key != chosen.key:
-            same = one.name == chosen.name
-            counts[f"{one.name}{' as described otherwise' if same else ''}"] += 1
-    for name, count in sorted(counts.items()):
-        yield f"{count} runs of another machine are a history of their own: {name}"
+def _others(heads: Sequence[RunHead], chosen: RunHead) -> tuple[OtherMachine, ...]:
+    counts = Counter(head.machine_name for head in heads if head.key != chosen.key)
+    return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
 def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:

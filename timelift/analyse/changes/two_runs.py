@@ -113,7 +113,7 @@ class CaseBetween(CaseState):
     """One case between two runs: its change, which always is known, and what that rests on.
 
     `session` is what one session adds. A change of `visible` would be suspect every other time,
-    were it the only one.
+    were it the only one; NaN where there are too few launches for any suspect.
     """
 
     change: LevelChange
@@ -167,8 +167,9 @@ class TwoRuns:
 
     @property
     def usually_visible(self) -> float:
-        """The change that would be suspect every other time in the median case; NaN of none."""
-        return float(np.median([one.visible for one in self.cases])) if self.cases else math.nan
+        """The change that is suspect every other time in the median case; NaN if none can be."""
+        known = [one.visible for one in self.cases if math.isfinite(one.visible)]
+        return float(np.median(known)) if known else math.nan
 
     @property
     def packages_drifted(self) -> bool:
@@ -226,18 +227,19 @@ def _cases(
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, known)
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
     alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         [shift.case for shift in found],
-        _states(found, effect, scale, df, margin),
+        _states(enough, effect, scale, df, margin),
         [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in found],
         [after[shift.case] for shift in found],
         found,
         known,
-        np.maximum(alone, margin).tolist(),
+        np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=_worst_first))
@@ -264,9 +266,8 @@ def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple
 
 
 def _states(
-    found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
+    enough: NDArray[np.bool_], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, t_tail(effect / scale, df), 1.0)
     faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
     alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)
