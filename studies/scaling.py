@@ -14,7 +14,7 @@ from studies import answer, noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.scaling.growth import Kind, exponents
+from timelift.analyse.scaling.growth import ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import crossovers
 from timelift.analyse.selftest.score import Share
 
@@ -87,7 +87,7 @@ class Marks:
     def add(self, measured: Run, sizes: Sequence[int]) -> None:
         for one in exponents(measured):
             law = LAWS[noise.rival(one.case.strategy)]
-            if one.kind is Kind.FITTED:
+            if one.kind is ExponentBasis.FITTED:
                 self.powers.append(one.low <= law.power <= one.high)
             if math.isfinite(one.bend):
                 self.bends.append(one.bend_low <= law.bend <= one.bend_high)

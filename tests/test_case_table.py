@@ -93,7 +93,7 @@ TERMINAL = """\
      seed  7
   command  pytest bench/ --seq-len 10,100
     modes  graph is tf.function on tensorflow
-    noise  too noisy for ±2.0%: 1 comparisons with the fastest are undecided, known to ±3.0% in the median; more time
+    noise  too noisy for ±2.0%: 1 comparison with the fastest undecided, known to ±3.0% in the median; more time
            (--budget 15m), --threads 1 or --pin 0 would help
     trust  not known for this machine; find out with: pytest bench/ --selftest
 
@@ -244,8 +244,8 @@ def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path):
     ]
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     measured = {one.case: one for one in run.measurements}
-    assert costs.difference_to_forward(back, measured) == pytest.approx(3.5e-3)
-    assert math.isnan(costs.difference_to_forward(NATIVE, measured))
+    assert costs.backward_minus_forward_seconds(back, measured) == pytest.approx(3.5e-3)
+    assert math.isnan(costs.backward_minus_forward_seconds(NATIVE, measured))
     forward, backward = (
         report(_found(run, one)).tables[0] for one in _by_phase(ranking.rank(run.measurements))
     )

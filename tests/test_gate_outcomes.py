@@ -57,7 +57,7 @@ def run(folder: Path, **changes):
 
 
 def run_file(folder: Path, slow=1.0, launches=8, against=AGAINST, old=None, **facts):
-    """Write a run in which `fold_time` takes `slow` times as long as before; the others are as ever.
+    """Write a run in which `fold_time` takes `slow` times as long as before; others as ever.
 
     As in a real one, peak memory is read in launch 1 and in those that try a suspect; `old` are
     facts of the other side in place of its peak.

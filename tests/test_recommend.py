@@ -165,10 +165,10 @@ def test_every_surface_names_the_same_strategy(made):
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
     """The card of the page is what the terminal says of the setting."""
     found = RunFindings(made)
-    for one in found.recommended:
+    for one in found.recommendation_by_workload:
         mine = [ranking for ranking in found.contests if ranking.setting.workload == one.workload]
         if len(mine) == 1:
-            assert one.found == found.recommended_at[mine[0].setting]
+            assert one.found == found.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from timelift.analyse.costs import FirstCalls, cheapest_by_calls
+from timelift.analyse.costs import FirstCalls, break_even
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
@@ -184,7 +184,7 @@ class FirstCallRange:
     """The shortest and the longest first call, in seconds; after how many calls it pays off."""
 
     seconds: tuple[float, float]
-    pays_off_after: tuple[int, int] | None
+    break_even_calls: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -281,7 +281,7 @@ def _first_call(
     seconds = [first[case] for case in cases if case in first]
     if not seconds:
         return None
-    later = [step for one in contests for step in cheapest_by_calls(one, first)[1:]]
+    later = [step for one in contests for step in break_even(one, first)[1:]]
     calls = [step.calls - 1 for step in later if step.strategy == strategy]
     paid = (min(calls), max(calls)) if calls else None
     return FirstCallRange((min(seconds), max(seconds)), paid)

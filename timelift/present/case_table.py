@@ -130,7 +130,7 @@ def _in_unit(column: Column, rows: Sequence[Row]) -> Column:
 def _per_valid_step(row: Row) -> float | None:
     """Return what padding wastes, where lengths vary; elsewhere the column is empty."""
     varies = row.measurement.case.setting.lengths is not Lengths.FULL
-    return row.costs.per_step if varies else None
+    return row.costs.seconds_per_step if varies else None
 
 
 def _first_call(row: Row, name: str) -> float | None:
@@ -225,8 +225,10 @@ _EVERY = (
     number("rank_low", value=_ranks("rank_low")),
     number("rank_high", value=_ranks("rank_high")),
     number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
-    number("per_step", "per step", attrgetter("costs.per_step")),
-    number("over_forward", "over forward", attrgetter("costs.over_forward"), rank=5),
+    number("per_step", "per step", attrgetter("costs.seconds_per_step")),
+    number(
+        "over_forward", "over forward", attrgetter("costs.backward_minus_forward_seconds"), rank=5
+    ),
     number(
         "first_call",
         "first call",

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRuns
+from timelift.analyse.changes.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
@@ -47,8 +47,8 @@ def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
-    yield "old", _run(compared.old, compared.decision.old)
-    yield "new", _run(compared.new, compared.decision.new)
+    yield "old", _run(compared.old, compared.commits.old)
+    yield "new", _run(compared.new, compared.commits.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
@@ -68,7 +68,7 @@ def _run(run: Run, commit: str) -> str:
 
 def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
     """Return the rows that are printed: all suspects, and so many more."""
-    return compared.cases[: compared.suspect_rows + rows]
+    return compared.cases[: compared.suspect_count + rows]
 
 
 def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
@@ -184,10 +184,10 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
     parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down: {_how_to_decide(compared.decision)}"
+        f"slow-down: {_how_to_decide(compared.commits)}"
     )
     for case in suspects[:rows]:
-        yield f"  {to_decide(case, compared.decision)}"
+        yield f"  {to_decide(case, compared.commits)}"
     if len(suspects) > rows:
         yield f"  and {len(suspects) - rows} more; --all shows them"
     if compared.packages_drifted:
@@ -197,7 +197,7 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
         )
 
 
-def _how_to_decide(found: Decision) -> str:
+def _how_to_decide(found: Commits) -> str:
     if found.same_code:
         return f"both measured commit {found.new}, so it was not the code; measure again with"
     if not found.old:

@@ -57,7 +57,7 @@ def show(history: History, console: Console) -> None:
             cases(found[:_ROWS], history).pick(*_CHANGED).without_empty_columns(), console, styles
         )
     _show_more(len(found), console)
-    earlier = list(past(history))
+    earlier = list(earlier_changes(history))
     if earlier:
         console.print(Text("\nearlier changes", "bold"))
     for line in earlier[:_ROWS]:
@@ -154,9 +154,9 @@ def _answer(history: History) -> str:
     return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
-def past(history: History) -> Iterator[str]:
+def earlier_changes(history: History) -> Iterator[str]:
     for one in history.findings.cases:
-        for change in one.past:
+        for change in one.other_changes:
             where = _where(history, change.before, change.after)
             yield f"{one.case.label}: {percent(change.shift)} {where}"
 
@@ -164,7 +164,7 @@ def past(history: History) -> Iterator[str]:
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
     found = history.findings.changed
     every = cases(history.findings.cases, history).pick("case", "now", "runs", "changes")
-    earlier = [f"- {markdown(line)}" for line in past(history)]
+    earlier = [f"- {markdown(line)}" for line in earlier_changes(history)]
     blocks = [
         ["# timelift history"],
         [f"- **{label}:** {markdown(text)}" for label, text in head(history)],

@@ -40,16 +40,16 @@ def over_settings(found: RunFindings) -> Iterator[str]:
     """Write the recommendation of each workload, and of all together; nothing of a lone setting."""
     if len(found.contests) == 1:
         return
-    for one in found.recommended:
+    for one in found.recommendation_by_workload:
         style = Style.OVERALL if one.found.why is Why.NEVER_SLOWER else Style.DOUBT
         yield StyledLine(f"{one.workload}: {_for_workload(one.found)}", style)
-    if len(found.recommended) > 1:
-        yield from everywhere(found.everywhere)
+    if len(found.recommendation_by_workload) > 1:
+        yield from everywhere(found.recommendation)
 
 
 def _for_workload(one: Recommendation) -> str:
     close = [name for name in one.safe if name != one.strategy]
-    beside = f"; nor was {', '.join(close)}" if close and one.is_safe else ""
+    beside = f"; also never shown slower: {', '.join(close)}" if close and one.is_safe else ""
     costs = f"; costs {worst_price(one.price)}" if one.is_answer else ""
     return f"{one.strategy}, {why(one)}{beside}{costs}"
 

@@ -131,8 +131,8 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            bound = conditions.launch_bound(found.launch_bound[setting], setting.device)
-            best = found.recommended_at.get(setting)
+            bound = conditions.dispatch_bound(found.dispatch_bound[setting], setting.device)
+            best = found.recommendation_by_setting.get(setting)
             notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)
             yield SettingTable(setting, table, notes, ranked[setting].fastest_set)

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from timelift.analyse.scaling import Scaling
 from timelift.analyse.scaling.family import without_size
-from timelift.analyse.scaling.growth import Exponent, Kind
+from timelift.analyse.scaling.growth import Exponent, ExponentBasis
 from timelift.analyse.scaling.overtaking import Crossover
 from timelift.case import AXES, Setting
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
@@ -26,9 +26,9 @@ _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
 _SHORT = {"seq_len": "length", "batch": "batch"}
 _BASES = {
-    Kind.FITTED: "fit",
-    Kind.FLAT: "flat: no size costs 5 % more than another",
-    Kind.UNKNOWN: "not known: measured at one size, or never at all sizes in one launch",
+    ExponentBasis.FITTED: "fit",
+    ExponentBasis.FLAT: "flat: no size costs 5 % more than another",
+    ExponentBasis.UNKNOWN: "not known: measured at one size, or never at all sizes in one launch",
 }
 #: What the members of a family share, and the axis in which they differ.
 _Key = tuple[str, Setting]
@@ -122,7 +122,7 @@ def _overhead(one: Exponent) -> str | None:
 
 
 def _basis(one: Exponent) -> str:
-    slope = one.kind is Kind.SLOPE
+    slope = one.kind is ExponentBasis.SLOPE
     return f"slope from {one.sizes[-2]} to {one.sizes[-1]}" if slope else _BASES[one.kind]
 
 
@@ -130,7 +130,7 @@ def crossovers(found: Sequence[Crossover]) -> Table:
     """Return one row a crossover, its sizes in steps or sequences."""
     return Table(
         "crossovers",
-        "Who overtakes whom",
+        "Crossovers",
         (
             Column("axis", "by", format=_SHORT.__getitem__, asked=True),
             Column("first", "faster before", asked=True),
@@ -152,7 +152,7 @@ def crossovers(found: Sequence[Crossover]) -> Table:
 _WORDS = {"95 % interval", "overhead", "basis"}
 
 
-def sheets(found: Scaling) -> dict[str, str]:
+def csv_files(found: Scaling) -> dict[str, str]:
     """Return both as CSV, by file name; none where a run has one size of everything."""
     if not found.exponents:
         return {}

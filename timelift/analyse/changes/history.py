@@ -29,7 +29,7 @@ _COMMIT_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class RunHead:
+class RunHeader:
     """The first line of a journal as a history needs it; `commit` is as it is shown."""
 
     path: Path
@@ -79,7 +79,7 @@ class MachineRuns:
     """
 
     name: str
-    runs: tuple[RunHead, ...]
+    runs: tuple[RunHeader, ...]
     others: tuple[OtherMachine, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -92,7 +92,7 @@ def of_machine(
     Raises UserError where there are none.
     """
     warnings = Warnings()
-    heads = list(_heads(results, warnings))
+    heads = list(_headers(results, warnings))
     if not heads:
         why = f" ({warnings.texts[0]})" if warnings.texts else ""
         raise UserError(
@@ -110,7 +110,7 @@ def of_machine(
     return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.all())
 
 
-def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
+def _chosen(heads: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
     """Return the runs with the identity of the newest run of the machine, oldest first."""
     named = [head for head in heads if name is None or head.machine_name == name]
     if not named:
@@ -123,17 +123,17 @@ def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
 
 
-def _others(heads: Sequence[RunHead], chosen: RunHead) -> tuple[OtherMachine, ...]:
+def _others(heads: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachine, ...]:
     counts = Counter(head.machine_name for head in heads if head.key != chosen.key)
     return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
-def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
+def _headers(results: Path, warnings: Warnings) -> Iterator[RunHeader]:
     """Read the header of every journal, a run and its baseline once."""
     seen: set[tuple[str, datetime]] = set()
     for path in journal.runs_and_baselines(results):
         try:
-            head = read_head(path)
+            head = read_run_header(path)
         except (*BAD_RECORD, OSError) as error:
             warnings.add(f"left out {path.relative_to(results)}", error)
             continue
@@ -142,10 +142,10 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
             yield head
 
 
-def read_head(path: Path) -> RunHead:
+def read_run_header(path: Path) -> RunHeader:
     """Read the first line of a journal; raises ValueError where no history can use it."""
     header = journal.read_header(path)
-    return RunHead(
+    return RunHeader(
         path=path,
         id=header.id or path.stem,
         started=journal.parse_time(str(header.started)),
@@ -185,7 +185,7 @@ class History:
     facts: tuple[FactSince, ...] = ()
 
     @property
-    def runs(self) -> tuple[RunHead, ...]:
+    def runs(self) -> tuple[RunHeader, ...]:
         return self.machine.runs
 
     @property

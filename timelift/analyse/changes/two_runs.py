@@ -72,8 +72,8 @@ def drift(old: Run, new: Run) -> tuple[Difference, ...]:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
+class Commits:
+    """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
 
     old: str
     new: str
@@ -81,16 +81,16 @@ class Decision:
 
     @property
     def against(self) -> str:
-        """The revision to race against; empty where none is known or can be to blame."""
+        """The revision to race against; empty where it is unknown or has the same code."""
         return "" if self.same_code else self.old
 
 
-def decision(old: Run, new: Run) -> Decision:
-    """Return what would decide between two runs: nothing where both are of one clean commit."""
+def commits_of(old: Run, new: Run) -> Commits:
+    """Return both commits, and whether they are one clean commit."""
     before, after = _commit(old), _commit(new)
     dirty = old.header.commit.dirty or new.header.commit.dirty
     same = bool(before) and before == after and not dirty
-    return Decision(before, after, same)
+    return Commits(before, after, same)
 
 
 def _commit(run: Run) -> str:
@@ -133,7 +133,7 @@ class TwoRuns:
 
     old: Run
     new: Run
-    decision: Decision
+    commits: Commits
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
@@ -145,7 +145,7 @@ class TwoRuns:
     advisory: bool
 
     @property
-    def suspect_rows(self) -> int:
+    def suspect_count(self) -> int:
         """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
@@ -195,7 +195,7 @@ def compare_runs(
     return TwoRuns(
         old,
         new,
-        decision(old, new),
+        commits_of(old, new),
         cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),

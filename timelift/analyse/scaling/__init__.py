@@ -4,11 +4,19 @@ import dataclasses
 from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.scaling.growth import Exponent, Kind, exponents
+from timelift.analyse.scaling.growth import Exponent, ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import Crossover, crossovers
 from timelift.analyse.stats.lifts import lifts
 
-__all__ = ["Crossover", "Exponent", "Kind", "Scaling", "crossovers", "exponents", "scaling_of"]
+__all__ = [
+    "Crossover",
+    "Exponent",
+    "ExponentBasis",
+    "Scaling",
+    "crossovers",
+    "exponents",
+    "scaling_of",
+]
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ _BEND_LAUNCHES = 5
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
 
-class Kind(StrEnum):
+class ExponentBasis(StrEnum):
     """What an exponent rests on."""
 
     FITTED = "fit"
@@ -57,7 +57,7 @@ class Exponent:
     case: Case
     axis: str
     sizes: tuple[int, ...]
-    kind: Kind
+    kind: ExponentBasis
     launches: int
     p: float = math.nan
     low: float = math.nan
@@ -231,16 +231,18 @@ def _exponent(curve: _StrategyCurve, half_widths: Sequence[float]) -> Exponent:
     about = (curve.case, curve.axis, curve.sizes)
     launches = curve.logs.shape[1]
     if curve.slope is None:
-        return Exponent(*about, Kind.UNKNOWN, launches)
+        return Exponent(*about, ExponentBasis.UNKNOWN, launches)
     if curve.is_flat:
-        return Exponent(*about, Kind.FLAT, launches)
+        return Exponent(*about, ExponentBasis.FLAT, launches)
     if curve.law is None or half_widths[1] > _VAGUE:
-        return Exponent(*about, Kind.SLOPE, launches, *_interval(curve.slope.value, half_widths[0]))
+        return Exponent(
+            *about, ExponentBasis.SLOPE, launches, *_interval(curve.slope.value, half_widths[0])
+        )
     law, bend = curve.law, _UNKNOWN
     if law.bend is not None and launches >= _BEND_LAUNCHES:
         bend = _inside(curve.sizes, _interval(law.bend.value, half_widths[-1]))
     interval = _interval(law.power.value, half_widths[1])
-    return Exponent(*about, Kind.FITTED, launches, *interval, *bend, law.misfit)
+    return Exponent(*about, ExponentBasis.FITTED, launches, *interval, *bend, law.misfit)
 
 
 def _interval(value: float, half_width: float) -> tuple[float, float, float]:

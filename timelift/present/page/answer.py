@@ -92,7 +92,7 @@ class Card:
         first = self.answer.first_call
         if first is None:
             return ""
-        calls = first.pays_off_after
+        calls = first.break_even_calls
         paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
         return f"{_ends([three_figures(one) for one in first.seconds])} s{paid}"
 

@@ -23,7 +23,7 @@ _REASON, _TITLE = 300, 200
 
 def steps(found: RunFindings) -> Table:
     """Return the time of one step by length, a row for each strategy and panel."""
-    seconds = {case: one.per_step for case, one in found.costs_of.items()}
+    seconds = {case: one.seconds_per_step for case, one in found.costs_of.items()}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
     by_size: dict[Case, dict[int, float]] = defaultdict(dict)
