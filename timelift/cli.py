@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, NoReturn
 from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
+from timelift.analyse.runs.results import load_measured, load_usual, refuse_copies
 from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, parse_time, runs_of_machine
+from timelift.journal import BASELINE_FOLDER, COPIES_FOLDERS, find, parse_time, runs_of_machine
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -154,7 +154,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
         from timelift.present import ending, github  # noqa: PLC0415
 
         # of twins, which are two sides of each other, none is an answer
-        twins = bool(of_gate) or path.parent.name in TWINS_FOLDERS
+        twins = bool(of_gate) or path.parent.name in COPIES_FOLDERS
         answers = of_gate if twins else list(ending.lines(found, path))
         github.append(github.summary(answers, words, with_tables=not twins))
         write_lines([github.WRITTEN])
@@ -178,7 +178,7 @@ def choose(asked: Asked, root: Path) -> int:
     """
     (path,) = find(root / "results", [asked.run])
     run = _measured(path)
-    refuse_twins(run, path)
+    refuse_copies(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(asked, name) for name in AXES}, asked.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415

@@ -16,7 +16,7 @@ from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
-from timelift.planted import MARK as TWIN
+from timelift.planted import COPY_SEPARATOR as TWIN
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,

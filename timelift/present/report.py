@@ -152,7 +152,7 @@ def verdicts(
 
 
 def _instead(one: NoAnswer) -> str:
-    return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
+    return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
 
 
 def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
