@@ -1,8 +1,8 @@
 """Two interpreters that build the same setting and play in turn, sample by sample.
 
-It stands where a `Launch` does. Each side has its own worker; the coordinator asks for one sample
-of one rival at a time, so that both sides are timed milliseconds apart, and while one plays the
-other waits. The rounds, their order and what is dropped are those of `rounds`.
+It stands where a `LaunchProcess` does. Each side has its own worker; the coordinator asks for one
+sample of one rival at a time, so that both sides are timed milliseconds apart, and while one plays
+the other waits. The rounds, their order and what is dropped are those of `rounds`.
 """
 
 import random
@@ -50,7 +50,7 @@ class _OneSide:
 
 
 class TwoInterpreters:
-    """Two launches, one of this interpreter and one of another, with the methods of a `Launch`."""
+    """A launch process of this interpreter and one of another, with the methods of one alone."""
 
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
