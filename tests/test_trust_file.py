@@ -125,7 +125,7 @@ def test_the_sentence_names_what_has_changed_since():
         )
 
     same = sentence(TRUST.versions)
-    assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
+    assert "1 false alarm in 1,000 comparisons of identical code (at most 0.47 %)" in same
     assert "+2% found in 10%, +5% found in 99%" in same
     assert "since" not in same
     assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
