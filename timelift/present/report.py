@@ -88,17 +88,20 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
     false = trust.false_alarms
-    found = ", ".join(
+    alarms = counted(false.hits, "false alarm")
+    found = (
         f"{percent(share, 0, signed=True)} found in {percent(seen.value, 0)}"
         for share, seen in sorted(trust.found.items())
         if share > 0 and seen.tries
     )
     moved = trust.moved(run.header.machine.versions)
-    since = f"; since then other {', '.join(moved)}" if moved else ""
-    return (
-        f"self-test of {trust.measured[:10]}: {counted(false.hits, 'false alarm')} in {false.tries:,} "
-        f"comparisons of identical code (at most {percent(false.at_most, 2)}); {found}{since}"
+    parts = (
+        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+        f"identical code (at most {percent(false.at_most, 2)})",
+        ", ".join(found),
+        f"since then other {', '.join(moved)}" if moved else "",
     )
+    return "; ".join(filter(None, parts))
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
