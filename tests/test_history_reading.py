@@ -231,9 +231,20 @@ def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -
         commit=[1, 2],
     )
     head = history.read_head(path)
-    assert head.commit == "x"
+    assert head.commit == "unknown"
     assert math.isnan(head.canary_seconds)
     assert head.machine.versions == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("before_upgrade", "unknown"), ("20260105T000000Z_bbbb222", "bbbb222")]
+)
+def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    """A baseline has whatever name it was kept under."""
+    path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
+    assert history.read_head(path).commit == shown
 
 
 def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:

@@ -48,10 +48,10 @@ def sentences(run):
 def test_what_was_seen_is_told_in_shares(tmp_path):
     """What was stolen, what threads waited, and how far the canary moved."""
     seen = seen_in(measured(tmp_path))
-    assert "threads waited 3.0% of the time for a processor" in seen
-    assert "0.0% of the time was stolen" in seen
-    assert "moved 0.0% between launches" in seen
-    assert "moved 34.8%" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
+    assert "threads waited 3.0 % of the time for a processor" in seen
+    assert "0.0 % of the time was stolen" in seen
+    assert "moved 0.0 % between launches" in seen
+    assert "moved 34.8 %" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
 
 
 @pytest.mark.parametrize("missing", FACTS)
@@ -94,7 +94,7 @@ def test_a_quiet_machine_is_not_called_noisy(tmp_path):
 def test_a_loud_one_is_with_what_would_help(tmp_path):
     """How many comparisons, how well they are known, and what to try."""
     (said,) = sentences(measured(tmp_path, LOUD))
-    assert said.startswith("too noisy for ±2.0%: 1 comparisons with the fastest are undecided")
+    assert said.startswith("too noisy for ±2.0 %: 1 comparison with the fastest undecided")
     assert said.endswith("--threads 1 or --pin 0 would help")
 
 
@@ -102,7 +102,7 @@ def test_the_asked_precision_is_the_headers(tmp_path):
     """Half of everything is reached even here; nonsense counts as the default."""
     assert sentences(measured(tmp_path, LOUD, precision="0.9")) == []
     for nonsense in ("x", "-1", [], {}):
-        assert "±2.0%" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
+        assert "±2.0 %" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
 
 
 @pytest.mark.parametrize(

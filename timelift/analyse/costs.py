@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, Samples, fact
+from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, fact
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
@@ -82,14 +82,7 @@ def forward_of(case: Case) -> Case:
 
 
 def _medians(measurement: Measurement) -> dict[int, float]:
-    return {one.number: median(one.seconds_per_call) for one in measurement.launches}
-
-
-def median(seconds: Samples) -> float:
-    """Return the median of what is there; np.nanmedian takes ten times as long for so few."""
-    kept = np.sort(seconds[~np.isnan(seconds)])
-    half = len(kept) // 2
-    return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan
+    return {one.number: one.median_seconds for one in measurement.launches}
 
 
 class Attainable(NamedTuple):

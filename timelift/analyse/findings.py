@@ -83,7 +83,7 @@ class RunFindings:
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:
         """The median seconds per call of each case by launch, NaN where it played no round."""
         return {
-            (one.case, launch.number): costs.median(launch.seconds_per_call)
+            (one.case, launch.number): launch.median_seconds
             for one in self.run.measurements
             for launch in one.launches
         }

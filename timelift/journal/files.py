@@ -1,6 +1,7 @@
 """Journal files: which one the user means, what its header says, and where it can go on."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ BASELINE_FOLDER = "baselines"
 APART = COPIES_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
+_COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 #: The closing mark is shorter than this.
@@ -131,9 +133,18 @@ def _names(path: Path, word: str) -> bool:
     """True if `word` names the run: its file, or the beginning of its commit."""
     if word in (path.name, path.stem):
         return True
-    commit = header_or_empty(path).commit.id or path.stem.rpartition("_")[2]
+    commit = commit_of(header_or_empty(path), path)
     long_enough = len(word) >= _SHORTEST_COMMIT <= len(commit)
     return long_enough and (commit.startswith(word) or word.startswith(commit))
+
+
+def commit_of(header: Header, path: Path) -> str:
+    """Return the commit that a run measured, by its header or else its file's name; "" if unknown.
+
+    A run's file is named after its commit, which a baseline's need not be.
+    """
+    named = path.stem.rpartition("_")[2]
+    return header.commit.id or (named if _COMMIT.fullmatch(named) else "")
 
 
 def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:

@@ -220,8 +220,8 @@ def samples(values: object) -> list[float | None]:
     played = [one for one in values if one is not None]
     if not played:
         raise ValueError("seconds_per_call: expected at least one sample, received none")
-    if not SHORTEST_SECONDS < min(played) <= max(played) < LONGEST_SECONDS:
-        wrong = next(one for one in played if not SHORTEST_SECONDS < one < LONGEST_SECONDS)
+    wrong = next((one for one in played if not SHORTEST_SECONDS < one < LONGEST_SECONDS), None)
+    if wrong is not None:
         raise ValueError(f"seconds_per_call: expected times, received {float(wrong)!r}")
     return values
 

@@ -23,6 +23,7 @@ from timelift.present.units import (
     PER_CENT,
     SECONDS,
     human_bytes,
+    percent,
     three_figures,
     unit_for,
 )
@@ -146,7 +147,7 @@ def _first_call_in_words(found: FirstCall) -> str:
     far = (
         f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
         if reach >= _TIMES
-        else f"±{math.ceil(100 * (reach - 1))} %"
+        else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
     return f"{three_figures(found.seconds)} {far}"
 
@@ -256,5 +257,5 @@ _IN_WORDS: Mapping[str, dict[str, Any]] = {
         "format": _first_call_in_words,
     },
     "peak_bytes": {"title": "peak memory", "format": human_bytes},
-    "limit_share": {"format": "{:.1%}".format},
+    "limit_share": {"format": percent},
 }

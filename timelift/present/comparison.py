@@ -18,12 +18,11 @@ from timelift.present.changed import (
     differences_in_words,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS
+from timelift.present.units import MILLISECONDS, percent, percent_more
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
 ROWS, NAMES = 20, 6
@@ -53,7 +52,7 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
     if math.isfinite(compared.canary):
-        yield "canary", f"{percent(compared.canary)} for a fixed piece of work"
+        yield "canary", f"{percent_more(compared.canary)} for a fixed piece of work"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -76,7 +75,7 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: _state(one, compared)),
-        number("change", value=attrgetter("change.shift"), format=percent),
+        number("change", value=attrgetter("change.shift"), format=percent_more),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
         side("old"),
         side("new"),
@@ -145,14 +144,14 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
     if compared.all_settings_slower:
         least = min(shift.shift for shift in slower.values())
         yield (
-            f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
+            f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "
             "beside the canary: something that all share, or other work on the machine"
         )
         return
     for setting, shift in slower.items():
         yield (
-            f"suspect: {shift.share:.0%} of {shift.cases} rivals of {setting.label} moved together,"
-            f" by {percent(shift.shift)} beside the canary"
+            f"suspect: {percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
+            f"moved together, by {percent_more(shift.shift)} beside the canary"
         )
 
 
@@ -161,7 +160,7 @@ def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     if compared.advisory:
         yield f"{many} cases beside each other; advisory, since the machines differ"
     elif not compared.any_suspect:
-        usual = percent(compared.usually_visible)
+        usual = percent_more(compared.usually_visible)
         visible = f"; the median case would be one if it were {usual} slower"
         yield f"no suspects among {many} cases{visible if compared.cases else ''}"
     else:

@@ -9,6 +9,7 @@ from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, device_of
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
+from timelift.present.units import counted, percent
 
 #: What the modes are called by each backend's own users.
 MODES = {
@@ -72,8 +73,8 @@ def launch_bound(names: Sequence[str], device: str) -> Iterator[str]:
     """Name the strategies whose device waits for the next call, if there are any."""
     if names:
         yield (
-            f"launch-bound: {', '.join(names)}; {LAUNCH_BOUND:.0%} or more of a call passes before "
-            f"the {device} has all of it"
+            f"launch-bound: {', '.join(names)}; {percent(LAUNCH_BOUND, 0)} or more of a call "
+            f"passes before the {device} has all of it"
         )
 
 
@@ -83,11 +84,11 @@ def quiet(found: MachineActivity) -> str:
 
 def _observed(found: MachineActivity) -> Iterator[str]:
     if found.canary_spread is not None:
-        yield f"a fixed piece of work moved {found.canary_spread:.1%} between launches (sd)"
+        yield f"a fixed piece of work moved {percent(found.canary_spread)} between launches (sd)"
     if found.stolen_share is not None:
-        yield f"{found.stolen_share:.1%} of the time was stolen"
+        yield f"{percent(found.stolen_share)} of the time was stolen"
     if found.waited_share is not None:
-        yield f"threads waited {found.waited_share:.1%} of the time for a processor"
+        yield f"threads waited {percent(found.waited_share)} of the time for a processor"
     if found.throttled_periods is not None:
         quota = "the container's processor quota"
         periods = f"{found.throttled_periods:,.0f} periods"
@@ -104,8 +105,9 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
+    pairs = counted(found.comparisons, "comparison")
     text = (
-        f"too noisy for ±{found.asked:.1%}: {found.comparisons} comparisons with the fastest are "
-        f"undecided, known to ±{found.known_to:.1%} in the median; {'; '.join(remedies)}"
+        f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
+        f"±{percent(found.known_to)} in the median; {'; '.join(remedies)}"
     )
     yield StyledLine(text, Style.DOUBT)

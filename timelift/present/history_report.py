@@ -20,7 +20,6 @@ from timelift.present.changed import (
     between,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.tables import (
     Column,
@@ -31,6 +30,7 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_line, show_table
+from timelift.present.units import counted, percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
@@ -79,7 +79,7 @@ def head(history: History) -> Iterator[tuple[str, str]]:
     for shift in history.findings.common_shifts:
         yield "machine", _common_shift(shift, history)
     for (first, second), count in history.findings.worse_by_place[:_PLACES]:
-        yield "slower", f"{count} case{'s' if count > 1 else ''} {_where(history, first, second)}"
+        yield "slower", f"{counted(count, 'case')} {_where(history, first, second)}"
     yield from (("facts", line) for line in _facts(history))
     yield "answer", _answer(history)
 
@@ -93,10 +93,11 @@ def _reference(history: History) -> str:
 
 def _common_shift(shift: CommonShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
-    how = "against each other" if shift.apart else f"by {percent(shift.shift)}"
+    how = "against each other" if shift.apart else f"by {percent_more(shift.shift)}"
     return (
-        f"moved together between {before.day} and {after.day}, not the code: {shift.share:.0%} of "
-        f"{shift.cases} cases {how} at once{_with_it(history, shift.before, shift.after)}"
+        f"moved together between {before.day} and {after.day}, not the code: "
+        f"{percent(shift.share, 0)} of {shift.cases} cases {how} at once"
+        f"{_with_it(history, shift.before, shift.after)}"
     )
 
 
@@ -140,7 +141,7 @@ def past(history: History) -> Iterator[str]:
     for one in history.findings.cases:
         for change in one.past:
             where = _where(history, change.before, change.after)
-            yield f"{one.case.label}: {percent(change.shift)} {where}"
+            yield f"{one.case.label}: {percent_more(change.shift)} {where}"
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
@@ -176,7 +177,7 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
-        Column("change", format=lambda change: percent(change.shift), right=True),
+        Column("change", format=lambda change: percent_more(change.shift), right=True),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),

@@ -7,7 +7,7 @@ from timelift.analyse.recommend import Price, Recommendation, Why
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.styled import Style, StyledLine
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
@@ -71,7 +71,7 @@ def everywhere(one: Recommendation | None) -> Iterator[str]:
 def price_in_words(low: float, high: float) -> str:
     """Write what is paid over the best: as per cent more while that is little, else as times."""
     if high < _TIMES:
-        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
+        return f"{percent(low - 1)} to {percent(high - 1)} over the best"
     return f"{low:.3g} to {high:.3g} times the best"
 
 
@@ -81,7 +81,7 @@ def price_sentence(row: RankedCase) -> str:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if row.surely_costs:
         return f"`{strategy}` costs {price_in_words(low, high)}"
-    return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
+    return f"choosing `{strategy}` costs at most {percent(high - 1)} over the best"
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
@@ -102,7 +102,7 @@ def price_at(ranking: Ranking, strategy: str) -> str:
 def worst_price(one: Price) -> str:
     """Write the price of a strategy in its worst setting."""
     if one.ratio < _TIMES:
-        price = f"at most {100 * (one.ratio - 1):.1f} % over the best"
+        price = f"at most {percent(one.ratio - 1)} over the best"
     else:
         price = f"up to {three_figures(one.ratio)} times the best"
     return price if one.bound else f"{price} (seen, no interval)"
@@ -111,5 +111,5 @@ def worst_price(one: Price) -> str:
 def short_price(one: Price) -> str:
     """Write the same price in a table whose caption tells over what."""
     if one.ratio < _TIMES:
-        return f"{100 * (one.ratio - 1):.1f} % more"
+        return f"{percent(one.ratio - 1)} more"
     return f"{three_figures(one.ratio)} times"

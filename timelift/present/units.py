@@ -1,4 +1,4 @@
-"""Seconds and bytes for human eyes: one unit a table, three figures a number."""
+"""Seconds, bytes, shares and counts for human eyes: one unit a table, three figures a number."""
 
 import math
 from collections.abc import Iterable
@@ -44,3 +44,25 @@ def human_bytes(count: float) -> str:
             return f"{three_figures(count) if name != 'B' else round(count)} {name}"
         count /= 1024
     return f"{three_figures(count)} TiB"
+
+
+def percent(share: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Write a share as per cent: `2.0 %`, or `+2.0 %` where it is more or less than something."""
+    rounded = round(100 * share, decimals) + 0.0  # which makes -0.0 a 0.0
+    return f"{rounded:{'+' if signed else ''}.{decimals}f} %"
+
+
+def percent_more(log_ratio: float) -> str:
+    """Write a log ratio as per cent more or less: `+2.0 %`."""
+    return percent(math.expm1(log_ratio), signed=True)
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Write the ends of an interval, log ratios both."""
+    return f"[{percent_more(low)}, {percent_more(high)}]"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
+    plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

@@ -23,7 +23,7 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, Commit, Difference, Identity, Machine
+from timelift.journal import BAD_RECORD, Difference, Header, Identity, Machine
 
 _COMMIT_SHOWN = 8
 
@@ -140,15 +140,15 @@ def read_head(path: Path) -> RunHead:
         path=path,
         id=header.id or path.stem,
         started=journal.parse_time(str(header.started)),
-        commit=_commit(header.commit, path),
+        commit=_commit_shown(header, path),
         machine=header.machine,
     )
 
 
-def _commit(commit: Commit, path: Path) -> str:
+def _commit_shown(header: Header, path: Path) -> str:
     """Return the commit as it is shown: short, with a + where files differed from it."""
-    revision = commit.id or path.stem.rpartition("_")[2]
-    return plain(revision[:_COMMIT_SHOWN]) + ("+" if commit.dirty else "")
+    commit = plain(journal.commit_of(header, path)[:_COMMIT_SHOWN]) or "unknown"
+    return commit + ("+" if header.commit.dirty else "")
 
 
 @dataclass(frozen=True)

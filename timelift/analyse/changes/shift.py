@@ -26,7 +26,7 @@ import numpy as np
 from timelift.analyse.changes.levels import ENOUGH_RIVALS
 from timelift.analyse.changes.segments import sd_of_steps
 from timelift.analyse.changes.states import CommonShift
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
+from timelift.analyse.runs.measurement import Measurement, Run, Samples
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
@@ -189,12 +189,8 @@ def canary_change(old: Run, new: Run) -> float:
 
 
 def _log_seconds(one: Measurement) -> float:
-    played = [launch for launch in one.launches if np.isfinite(launch.seconds_per_call).any()]
-    return statistics.fmean(map(_log_median, played))
-
-
-def _log_median(launch: LaunchSamples) -> float:
-    return float(np.log(np.nanmedian(launch.seconds_per_call)))
+    medians = np.log([launch.median_seconds for launch in one.launches])
+    return statistics.fmean(medians[np.isfinite(medians)].tolist())
 
 
 def _log_canary(measurements: Iterable[Measurement]) -> float:

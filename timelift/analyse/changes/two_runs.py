@@ -6,7 +6,6 @@ false in expectation, and where nothing changed at all, any is named in at most 
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from timelift.analyse.changes.shift import (
 from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
+from timelift.analyse.stats import ranking
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -244,17 +244,10 @@ def _cases(
 
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
-    seconds = {
-        case: float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
-        for case, one in run.measured.items()
-    }
-    by_setting: dict[Setting, list[float]] = defaultdict(list)
-    for case, one in seconds.items():
-        by_setting[case.setting].append(one)
     return {
-        case: CaseInRun(one, 1 + sum(other < one for other in rivals), len(rivals))
-        for case, one in seconds.items()
-        for rivals in [by_setting[case.setting]]
+        row.case: CaseInRun(row.seconds_per_call, place, len(one.rows))
+        for one in ranking.rank(run.measurements)
+        for place, row in enumerate(one.rows, start=1)
     }
 
 

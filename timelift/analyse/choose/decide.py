@@ -5,6 +5,7 @@ the paired curves decide, among four around it their winners. Other goals are fa
 """
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -189,8 +190,9 @@ def _alternatives(
 
 
 def _ratio(other: str, curve: Curve, size: float) -> Alternative:
-    effect, width = (min(float(part[0]), _LARGEST_LOG) for part in curve.at(np.array([size])))
-    return Alternative(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
+    effect, half_width = (float(part[0]) for part in curve.at(np.array([size])))
+    logs = np.array([effect, effect - half_width, effect + half_width])
+    return Alternative(other, *np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG)).tolist())
 
 
 def _basis(first: str, last: str, *, ahead: bool) -> Basis:
@@ -201,10 +203,7 @@ def _basis(first: str, last: str, *, ahead: bool) -> Basis:
 
 def _interpolated(seconds: Sequence[float], ends: tuple[int, int], size: float) -> float:
     """Interpolate a time as a straight line over the log of the size."""
-    low, high = map(math.log, ends)
-    before, after = map(math.log, seconds)
-    way = (math.log(size) - low) / (high - low)
-    return math.exp(before + way * (after - before))
+    return math.exp(np.interp(math.log(size), np.log(ends), np.log(seconds)))
 
 
 def _among(position: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
@@ -297,9 +296,8 @@ def _beside_fact(
     Beside a bound it is not known how many times it is at most.
     """
     ratios = [one[other] / one[name] for one in facts]
-    middle = math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
     high = math.inf if is_bound else max(ratios) * alike_to
-    return Alternative(other, middle, min(ratios) / alike_to, high)
+    return Alternative(other, statistics.geometric_mean(ratios), min(ratios) / alike_to, high)
 
 
 def _launches_with(name: str, measurement: Measurement) -> int:

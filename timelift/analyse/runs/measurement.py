@@ -1,6 +1,7 @@
 """What analysis reasons about: a run, and its cases with their samples and facts by launch."""
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +34,16 @@ class LaunchSamples:
     seconds_per_call: Samples
     facts: Facts = field(default_factory=Facts)
     calls_per_sample: int = 1
+
+    @cached_property
+    def median_seconds(self) -> float:
+        """The median seconds per call, as a journal has it; NaN where no round was played.
+
+        np.nanmedian takes ten times as long for so few, and averages the two in the middle.
+        """
+        played = np.sort(self.seconds_per_call[~np.isnan(self.seconds_per_call)])
+        half = len(played) // 2
+        return math.sqrt(played[half] * played[~half]) if len(played) else math.nan
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from timelift.analyse.recommend import ByAxis, ForWorkload, Price, Recommendation
 from timelift.present import recommended
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
 #: Axes in the words of a sentence.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
@@ -105,7 +105,7 @@ class Card:
         plural = "launch" if found.launches == (1, 1) else "launches"
         if found.half_width is None:
             return f"{launches} {plural}, so no interval: play at least three"
-        wide = f"95 % intervals of ±{math.expm1(found.half_width):.1%} in the median"
+        wide = f"95 % intervals of ±{percent(math.expm1(found.half_width))} in the median"
         still = f"{found.undecided} of {found.comparisons} comparisons undecided"
         return f"{launches} {plural}; {wide}; {still}"
 
