@@ -105,7 +105,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
-    known = catalogue.workloads(ROOT / "workloads")[setting.workload]
+    known = catalogue.read_workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
     under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))

@@ -21,7 +21,7 @@ from studies import ROOT, answer, installed, named, parser, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.
@@ -71,7 +71,7 @@ def cells(
     rivals = tuple(one.rival() for one in strategies.values())
     whole = bool(workload.input_dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
-    with Launch(backend, LIMITS) as launch:
+    with LaunchProcess(backend, LIMITS) as launch:
         for axis, mode in columns or COLUMNS[backend]:
             usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
             in_column = replace(usual, time_axis=axis, backend=backend)
@@ -85,7 +85,10 @@ def cells(
 
 
 def _try(
-    launch: Launch, workload: catalogue.Workload, rivals: tuple[RivalSpec, ...], setting: Setting
+    launch: LaunchProcess,
+    workload: catalogue.Workload,
+    rivals: tuple[RivalSpec, ...],
+    setting: Setting,
 ) -> dict[str, tuple[Status, str]]:
     task = Task(
         setting,
@@ -209,8 +212,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.strategies, asked.workloads = QUICK
-    strategies = named(catalogue.strategies(ROOT / "strategies"), asked.strategies)
-    workloads = named(catalogue.workloads(ROOT / "workloads"), asked.workloads)
+    strategies = named(catalogue.read_strategies(ROOT / "strategies"), asked.strategies)
+    workloads = named(catalogue.read_workloads(ROOT / "workloads"), asked.workloads)
     backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
     every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
 

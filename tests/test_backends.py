@@ -9,8 +9,8 @@ from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import catalogue
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: PyTorch takes seconds to compile each: one of each kind, the last with Python between its graphs.
 FEW = ("native", "fold_time", "loop_slice", "vectorized_map", "ops_map", "rnn_cell")

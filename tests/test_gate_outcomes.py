@@ -115,7 +115,7 @@ def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
     made = run(tmp_path, slow=0.9)
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
-    line = r"graph: 9\.9 % faster than main \[9\.\d, 10\.\d\], 5 launches"
+    line = r"graph: 9\.9 % faster than main \[9\.\d %, 10\.\d %\], 5 launches"
     assert re.search(line, written(made))
 
 

@@ -43,7 +43,7 @@ def _slow(results: Path, **how: Any) -> None:
     _nights(results, 16, histories.step("loop_slice", 8), described=described, **how)
 
 
-MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100%"
+MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100 %"
 ZERO: dict[str, tuple[int, Any, str]] = {
     "quiet": (16, histories.nothing, "nothing is slower than it was by 3 % or more; 5 same"),
     "a slow-down that was mended": (

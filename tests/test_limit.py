@@ -123,7 +123,7 @@ def test_the_table_has_a_column_only_where_something_is_known(tmp_path):
     known = measured(tmp_path, BEST | {"flops": 2e7})
     (found,) = report(RunFindings(known)).tables
     (column,) = [one for one in found.table.columns if one.heading == "of the limit"]
-    assert column.cells(found.table.rows) == ["20.0%", "20.0%"]
+    assert column.cells(found.table.rows) == ["20.0 %", "20.0 %"]
     unknown = measured(tmp_path, {})
     (found,) = report(RunFindings(unknown)).tables
     assert "of the limit" not in {one.heading for one in found.table.columns}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from timelift.canary import canary
+from timelift.canary import time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import machine, options
@@ -27,7 +27,7 @@ def ticking(*gaps):
 @pytest.mark.parametrize(("last", "jitter"), [(2e-5, 0), (4e-5, 1)])
 def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
     """Two beats of ten took twice as long: the slowest tenth shows it, the median does not."""
-    seen = canary(10, ticking(*[2e-5] * 8, last, last))
+    seen = time_canary(10, ticking(*[2e-5] * 8, last, last))
     assert seen.seconds == 2e-5
     assert seen.jitter == pytest.approx(jitter)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.repositories import strategy, workload, write
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.options import OPTIONS, OTHER_OPTIONS, Launches
+from timelift.measure.options import OPTIONS, OTHER_OPTIONS, LaunchRange
 from timelift.measure.session import Session
 
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
@@ -18,9 +18,9 @@ CORES = sorted(os.sched_getaffinity(0))
 @pytest.mark.parametrize(
     ("name", "word", "value"),
     [
-        ("launches", "", Launches(3, 12)),
-        ("launches", "5", Launches(5, 5)),
-        ("launches", "2-4", Launches(2, 4)),
+        ("launches", "", LaunchRange(3, 12)),
+        ("launches", "5", LaunchRange(5, 5)),
+        ("launches", "2-4", LaunchRange(2, 4)),
         ("budget", "", None),
         ("budget", "90", 90.0),
         ("budget", "90s", 90.0),

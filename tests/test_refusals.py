@@ -15,7 +15,7 @@ from timelift.measure import catalogue
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 layers = keras.layers
 DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
 XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}

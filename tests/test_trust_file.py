@@ -125,10 +125,17 @@ def test_the_sentence_names_what_has_changed_since():
         )
 
     same = sentence(TRUST.versions)
-    assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
-    assert "+2% found in 10%, +5% found in 99%" in same
+    assert "1 false alarm in 1,000 comparisons of identical code (at most 0.47 %)" in same
+    assert "+2 % found in 10 %, +5 % found in 99 %" in same
     assert "since" not in same
     assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
+
+
+def test_a_part_of_the_sentence_that_is_empty_leaves_no_separator():
+    """No planted share was tried, or the run names no versions."""
+    nothing_found = structs.replace(TRUST, found={})
+    run = Run(Header(machine=Machine(drift={"versions": TRUST.versions})), (), complete=True)
+    assert trust_in_words(run, nothing_found).endswith("(at most 0.47 %)")
 
 
 def test_a_self_tests_run_is_judged(tmp_path):

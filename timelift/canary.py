@@ -20,7 +20,7 @@ class Canary:
     jitter: float
 
 
-def canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:
+def time_canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:
     """Time a fixed piece of work; `jitter` is the 90th percentile over the median, less one."""
     times = sorted(_beat(clock) for _ in range(beats))
     middle = statistics.median(times)

@@ -19,12 +19,19 @@ from typing import TYPE_CHECKING, NoReturn
 from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
+from timelift.analyse.runs.results import load_measured, load_usual, refuse_copies
 from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, parse_time, runs_of_machine
+from timelift.journal import (
+    BASELINE_FOLDER,
+    COPIES_FOLDERS,
+    find,
+    find_run,
+    parse_time,
+    runs_of_machine,
+)
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -154,7 +161,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
         from timelift.present import ending, github  # noqa: PLC0415
 
         # of twins, which are two sides of each other, none is an answer
-        twins = bool(of_gate) or path.parent.name in TWINS_FOLDERS
+        twins = bool(of_gate) or path.parent.name in COPIES_FOLDERS
         answers = of_gate if twins else list(ending.lines(found, path))
         github.append(github.summary(answers, words, with_tables=not twins))
         write_lines([github.WRITTEN])
@@ -176,9 +183,9 @@ def choose(asked: Asked, root: Path) -> int:
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
     this run; 1: a mistake in the question.
     """
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", asked.run)
     run = _measured(path)
-    refuse_twins(run, path)
+    refuse_copies(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(asked, name) for name in AXES}, asked.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
@@ -299,7 +306,7 @@ def baseline(asked: Asked, root: Path) -> int:
     """
     from timelift.analyse.runs import baseline  # noqa: PLC0415
 
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", asked.run)
     run = load_usual(path)
     machine = run.header.machine
     if not machine.name or not machine.identity:
@@ -342,25 +349,17 @@ def export(asked: Asked, root: Path) -> int:
         raise UserError(
             f"{asked.format}: expected --output FILE, since it is no text for a terminal"
         )
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", asked.run)
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
     data = FORMATS[asked.format](RunFindings(load_measured(path)))
     if asked.output is None:
         sys.stdout.write(data.decode())
     else:
-        _write(data, asked.output)
+        with writing(asked.output, "name another file with --output"):
+            asked.output.parent.mkdir(parents=True, exist_ok=True)
+            asked.output.write_bytes(data)
     return 0
-
-
-def _write(data: bytes, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {str(path)!r}: {error.strerror}; name another file with --output"
-        ) from error
 
 
 def bisect(asked: Asked, root: Path) -> int:

@@ -10,7 +10,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
-from timelift.errors import UserError
+from timelift.errors import writing
 from timelift.journal import replace_text
 from timelift.present import ending, gate_words
 
@@ -54,10 +54,6 @@ def selftest_lines(path: Path) -> Iterator[str]:
 def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust_file.FILE
-    try:
+    with writing(path, "make the folder writable"):
         replace_text(path, trust_file.written(found))
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror}; make the folder writable"
-        ) from error
     return path

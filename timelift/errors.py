@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from timelift.escape import without_codes
 
@@ -20,6 +22,17 @@ _FAR = 1000.0
 
 class UserError(Exception):
     """A sentence for the user: what was expected, what was received, what to do."""
+
+
+@contextmanager
+def writing(path: Path | str, advice: str) -> Iterator[None]:
+    """Turn an OSError of what is written inside into a UserError that ends with the advice."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; {advice}"
+        ) from error
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:

@@ -7,8 +7,8 @@ makes N(1 + slower) calls and bills N, which is an exact effect under the machin
 
 from dataclasses import dataclass
 
-#: Between a strategy and the word of its twin; no file of a strategy can hold it in its name.
-MARK = "@"
+#: Between a strategy's name and that of its copy or twin; no name of a file may have it.
+COPY_SEPARATOR = "@"
 
 
 @dataclass(frozen=True)

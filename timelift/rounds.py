@@ -26,7 +26,7 @@ LONGEST_PRIMED_SECONDS = 10e-3
 #: A device's own queue is awaited once a sample; that may cost this share of it, not more.
 WAIT_SHARE = 1e-3
 #: So often a wait, and a call on an idle device, are looked at.
-_LOOKS = 5
+_QUEUE_READINGS = 5
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
@@ -129,7 +129,7 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
 def measure_queue(player: Player, clock: Clock = time.perf_counter) -> None:
     """Measure what a wait costs, and how much of a call passes before the device has all of it."""
     waits, shares = [], []
-    for _ in range(_LOOKS):
+    for _ in range(_QUEUE_READINGS):
         start = clock()
         result = player.call()
         queued = clock()

@@ -23,11 +23,11 @@ from timelift.journal.reading import (
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
 #: their rivals are twins, not strategies.
 SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
-TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
+COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
 #: Folders whose runs are found only where the folder itself is named.
-APART = TWINS_FOLDERS | {BASELINE_FOLDER}
+APART = COPIES_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
@@ -193,7 +193,7 @@ PlayedSettings = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
 
 
 @dataclass(frozen=True)
-class RunSoFar:
+class ResumedRun:
     """A run to resume: its header, what was played, and how many bytes of its file to keep."""
 
     path: Path
@@ -207,7 +207,7 @@ class RunSoFar:
         return frozenset(self.header.planned or ())
 
 
-def read_run_so_far(path: Path) -> RunSoFar | None:
+def read_resumed_run(path: Path) -> ResumedRun | None:
     """Read what a run has played; None where the file has no header of this schema.
 
     Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
@@ -233,4 +233,4 @@ def read_run_so_far(path: Path) -> RunSoFar | None:
             for one in group:
                 played.setdefault((one.launch, one.case.setting), []).append(one)
             group, kept = [], place.end_bytes
-    return RunSoFar(path, first.line, kept, played)
+    return ResumedRun(path, first.line, kept, played)

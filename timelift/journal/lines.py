@@ -79,11 +79,11 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     against: OtherSideOf | UnsetType = UNSET
 
     @property
-    def is_twin(self) -> bool:
+    def is_copy(self) -> bool:
         return self.planted is not UNSET or self.against is not UNSET
 
     @property
-    def twin_of(self) -> str:
+    def copy_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
         if isinstance(self.planted, Planted):
             return self.planted.of or _UNKNOWN
@@ -143,9 +143,9 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
     damaged_against: str = ""
 
     @property
-    def races_twins(self) -> bool:
+    def races_copies(self) -> bool:
         """True if the run raced strategies against copies: a self-test, or against another side."""
-        twins = any(one.is_twin for one in self.strategies.values())
+        twins = any(one.is_copy for one in self.strategies.values())
         return twins or self.against is not None or bool(self.damaged_against)
 
     def fields(self) -> dict[str, Any]:

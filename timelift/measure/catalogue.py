@@ -26,7 +26,7 @@ from timelift.planted import Plant
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A twin is a copy that a self-test has planted, or it is the other side of `twin_of`: then `home`
+    A twin is a copy that a self-test has planted, or it is the other side of `copy_of`: then `home`
     is the folder of its own project, or it is `there`, in another interpreter.
     """
 
@@ -36,9 +36,9 @@ class Strategy:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
     backends: tuple[Backend, ...] = tuple(Backend)
-    twin_of: str = ""
+    copy_of: str = ""
     home: str = ""
-    there: bool = False
+    in_other_python: bool = False
 
     @property
     def default(self) -> bool:
@@ -56,8 +56,8 @@ class Strategy:
             str(self.path),
             self.parameters,
             home=self.home,
-            pair=self.twin_of or self.name,
-            there=self.there,
+            pair=self.copy_of or self.name,
+            in_other_python=self.in_other_python,
             backends=self.backends,
         )
 
@@ -106,7 +106,9 @@ class Catalogue:
             rival = replace(rival, planted=plant.in_launch(launch))
         other_side = self.is_other_side(case)
         if other_side or case in self.raced:
-            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
+            rival = replace(
+                rival, built_first=_is_built_first(case, rival.pair, launch) != other_side
+            )
         theirs = self.base_workloads.get(case.setting.workload)
         return replace(rival, factory=theirs.factory) if theirs and other_side else rival
 
@@ -121,7 +123,7 @@ class Catalogue:
         return ""
 
     def is_other_side(self, case: Case) -> bool:
-        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
+        return bool(self.strategies[case.strategy].copy_of) and case.strategy not in self.plants
 
     def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a twin of."""
@@ -132,20 +134,20 @@ class Catalogue:
             differs=strategy.differs,
             meaning={one: declared[one] for one in MEANING if one in declared},
         )
-        if not strategy.twin_of:
+        if not strategy.copy_of:
             return entry
         if plant := self.plants.get(name):
             planted = Planted(
-                of=strategy.twin_of,
+                of=strategy.copy_of,
                 slower=plant.slower,
                 one_launch_in=plant.one_launch_in,
                 first_call_seconds=plant.first_call_seconds,
             )
             return structs.replace(entry, planted=planted)
-        return structs.replace(entry, against=OtherSideOf(of=strategy.twin_of))
+        return structs.replace(entry, against=OtherSideOf(of=strategy.copy_of))
 
 
-def _own_first(case: Case, pair: str, launch: int) -> bool:
+def _is_built_first(case: Case, pair: str, launch: int) -> bool:
     """True if a case is built before its other side: in every other launch, in turn.
 
     Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
@@ -154,12 +156,12 @@ def _own_first(case: Case, pair: str, launch: int) -> bool:
     return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
-def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
+def read_strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
     found: dict[str, Strategy] = {}
-    for path in (*modules(folder), *extra):
+    for path in (*python_files(folder), *extra):
         if any(known.path.stem == path.stem for known in found.values()):
             raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
-        found |= variants(path)
+        found |= read_variants(path)
     return found
 
 
@@ -180,7 +182,7 @@ def _check_name(path: Path) -> None:
         )
 
 
-def variants(path: Path) -> dict[str, Strategy]:
+def read_variants(path: Path) -> dict[str, Strategy]:
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
     return {one.name: one for one in bound}
@@ -241,8 +243,8 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
     return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 
 
-def workloads(folder: Path) -> dict[str, Workload]:
-    return {path.stem: read_workload(path) for path in modules(folder)}
+def read_workloads(folder: Path) -> dict[str, Workload]:
+    return {path.stem: read_workload(path) for path in python_files(folder)}
 
 
 def read_workload(path: Path) -> Workload:
@@ -273,7 +275,7 @@ def read_workload(path: Path) -> Workload:
     )
 
 
-def modules(folder: Path) -> list[Path]:
+def python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 

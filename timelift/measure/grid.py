@@ -12,7 +12,7 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import AXIS_OPTIONS
-from timelift.planted import MARK, PLANTS, Plant
+from timelift.planted import COPY_SEPARATOR, PLANTS, Plant
 
 #: What a self-test measures where the user names nothing else: calls short enough to plant in.
 SELFTEST_AXES = {
@@ -109,4 +109,6 @@ def selftest_cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> 
 
 def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
     path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
-    return replace(base, name=f"{base.name}{MARK}{plant.word}", path=path, twin_of=base.name)
+    return replace(
+        base, name=f"{base.name}{COPY_SEPARATOR}{plant.word}", path=path, copy_of=base.name
+    )

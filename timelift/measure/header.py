@@ -12,13 +12,13 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import (
     BAD_RECORD,
-    TWINS_FOLDERS,
+    COPIES_FOLDERS,
     Header,
-    RunSoFar,
+    ResumedRun,
     differences,
     find_run,
     object_or_empty,
-    read_run_so_far,
+    read_resumed_run,
     utc_now,
 )
 from timelift.measure import machine
@@ -26,7 +26,7 @@ from timelift.measure.catalogue import Catalogue
 from timelift.measure.options import flag_of
 
 #: Options that may be given anew, since they do not change what is measured.
-FREE = frozenset({"budget", "results"})
+MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
 
 
 def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
@@ -68,7 +68,7 @@ def journal_path(folder: Path, header: Header) -> Path:
     return folder / f"{stamp}Z_{commit}.jsonl"
 
 
-def open_past(folder: Path, word: str) -> RunSoFar:
+def open_resumed(folder: Path, word: str) -> ResumedRun:
     """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
 
     `folder` is where the journals of all machines are.
@@ -81,38 +81,38 @@ def open_past(folder: Path, word: str) -> RunSoFar:
             "measure one with: pytest bench/"
         ) from None
     try:
-        past = read_run_so_far(path)
+        resumed = read_resumed_run(path)
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     except BAD_RECORD as error:
         why = f"holds a damaged measurement ({str(error)[:80]})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
-    if past is None:
+    if resumed is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
-    twins = path.resolve().parent.name in TWINS_FOLDERS
-    if twins or past.header.planned is None or past.header.asked is None:
+    twins = path.resolve().parent.name in COPIES_FOLDERS
+    if twins or resumed.header.planned is None or resumed.header.asked is None:
         raise UserError(
             f"--resume: {str(path)!r} is no run that can be gone on with; measure it anew"
         )
-    return past
+    return resumed
 
 
-def options_of_past(past: RunSoFar, asked: Mapping[str, str]) -> dict[str, str]:
+def resumed_options(resumed: ResumedRun, asked: Mapping[str, str]) -> dict[str, str]:
     """Return the run's own options; raises UserError where other ones are asked for now."""
-    own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
+    own = {str(name): str(text) for name, text in (resumed.header.asked or {}).items()}
     for name, text in asked.items():
-        if text and name not in FREE and text != own.get(name, ""):
+        if text and name not in MAY_CHANGE_ON_RESUME and text != own.get(name, ""):
             raise UserError(
                 f"--resume: the run had {flag_of(name)} {own.get(name, '')!r}, received {text!r}; "
                 "leave it out, or measure anew without --resume"
             )
-    free = {name: asked[name] for name in FREE if asked.get(name)}
+    free = {name: asked[name] for name in MAY_CHANGE_ON_RESUME if asked.get(name)}
     return {name: own.get(name, "") for name in asked} | free
 
 
-def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
-    missing = sorted(past.cases - {case.label for case in chosen})
+def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
+    missing = sorted(resumed.cases - {case.label for case in chosen})
     if missing:
         raise UserError(
             f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
@@ -120,9 +120,9 @@ def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
         )
 
 
-def refuse_other_machine(past: RunSoFar, now: Header) -> None:
+def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
     """Raise UserError naming what differs between a run and the header that it would have now."""
-    then = _parts(past.header)
+    then = _parts(resumed.header)
     differ = [
         f"{one.name} {one.old!r:.60}, now {one.new!r:.60}"
         for before, after in zip(then, _parts(now), strict=True)

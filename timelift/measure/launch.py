@@ -20,7 +20,7 @@ from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
-    Watch,
+    ShowStage,
     WorkerResult,
     WorkerState,
     kill_group,
@@ -76,7 +76,7 @@ class Limits:
         return self.first_call_seconds if doing == "tracing" else self.stage_seconds
 
 
-class Launch:
+class LaunchProcess:
     """A fresh process of an interpreter with the backend imported, on `cores` alone if any.
 
     The import begins at once, with `variables` added to the environment; as a context manager it
@@ -94,7 +94,7 @@ class Launch:
         self._python, self._backend = python, backend
         self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
         self._now: WorkerState | None = None
-        self._tasks, self.hurried = 0, False
+        self._tasks, self._finishing = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
@@ -118,11 +118,11 @@ class Launch:
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
-        if self._ready or self.hurried:
+        if self._ready or self._finishing:
             return
         with self._lock.building():
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
-        if self.hurried:
+        if self._finishing:
             return
         if not isinstance(event, Ready):
             raise UserError(
@@ -135,46 +135,46 @@ class Launch:
         try:
             self.wait_until_ready()
         except BaseException:
-            self.stop()
+            self.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.stop()
+        self.close()
 
-    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
-    def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
+    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
         worker = WorkerState(task.rivals, watch)
         with self._lock.building():
-            if not self.hurried:
+            if not self._finishing:
                 self.build(worker, task)
         if worker.ready:
             with self._lock.playing():
-                if not self.hurried:
+                if not self._finishing:
                     self.send_order(worker, Go())
                     self.follow(worker)
-        if self.hurried and worker.waiting:
-            self.end(worker)
+        if self._finishing and worker.waiting:
+            self.kill_worker(worker)
         found = worker.result()
-        return replace(found, again=found.again and not self.hurried)
+        return replace(found, again=found.again and not self._finishing)
 
-    def hurry(self) -> None:
-        self.hurried = True
+    def finish_early(self) -> None:
+        self._finishing = True
         if self._ready:
-            self._hurry_worker()
+            self._tell_worker()
         else:
             self._process.kill()
 
-    def _hurry_worker(self) -> None:
+    def _tell_worker(self) -> None:
         worker = self._now
-        if worker is None or worker.gone or worker.hurried or not worker.pid:
+        if worker is None or worker.gone or worker.told_to_finish or not worker.pid:
             return
-        worker.hurried = True
+        worker.told_to_finish = True
         with contextlib.suppress(ProcessLookupError):
             if worker.doing == PLAYING:
                 os.kill(worker.pid, signal.SIGUSR1)
@@ -195,13 +195,13 @@ class Launch:
         """
         event = self._next_of(worker, until)
         if event is None:
-            self._end_overdue(worker)
-        elif isinstance(event, Exited) and event.code != 0 and not self.hurried:
+            self._kill_overdue(worker)
+        elif isinstance(event, Exited) and event.code != 0 and not self._finishing:
             self._note_death(worker, event)
         worker.gone = event is None or isinstance(event, Exited)
         return None if worker.gone else event
 
-    def end(self, worker: WorkerState) -> None:
+    def kill_worker(self, worker: WorkerState) -> None:
         kill_group(worker)
         self._next_of(worker, Exited)
 
@@ -229,10 +229,10 @@ class Launch:
             if isinstance(event, Busy) and event.printed is not None:
                 self._printed = event.printed
             worker.take(event)
-            if self.hurried:
-                self._hurry_worker()
+            if self._finishing:
+                self._tell_worker()
 
-    def _end_overdue(self, worker: WorkerState) -> None:
+    def _kill_overdue(self, worker: WorkerState) -> None:
         if self._process.poll() is not None or not worker.pid:
             raise UserError(f"the launch process died: {self._last_lines()}")
         doing, limit = worker.doing, self._limits.of(worker.doing)
@@ -296,7 +296,7 @@ class Launch:
         if self._now and not self._now.gone:
             kill_group(self._now)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

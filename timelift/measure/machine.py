@@ -16,9 +16,9 @@ from typing import Any
 
 import psutil
 
-from timelift.canary import canary
+from timelift.canary import time_canary
 from timelift.case import CPU, GPU, Backend
-from timelift.cgroup import HERE, Groups
+from timelift.cgroup import OWN_GROUPS, Groups
 from timelift.errors import UserError
 from timelift.journal import Commit, Machine
 
@@ -31,7 +31,7 @@ PACKAGES = {
 #: Those of every backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
 #: Environment variables that change how fast the backend runs.
-FLAGS = (
+SPEED_VARIABLES = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TF_CUDNN_USE_AUTOTUNE"),
     *("XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "JAX_DEFAULT_MATMUL_PRECISION", "NPROC"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
@@ -101,7 +101,7 @@ def can_pin() -> bool:
     return hasattr(os, "sched_setaffinity")
 
 
-def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
+def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, with the versions of these backends.
 
     Its name holds no host name. A container with another quota of the processors, which its
@@ -118,7 +118,7 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": _governor(),
-            "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
+            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
         information={
             **_state(),
@@ -176,7 +176,7 @@ def _governor() -> str | None:
 
 
 def _state() -> dict[str, Any]:
-    seen = canary()
+    seen = time_canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {
         "load": list(os.getloadavg()),

@@ -68,7 +68,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Launches:
+class LaunchRange:
     fewest: int
     most: int
 
@@ -150,9 +150,9 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-def _launches(word: str) -> Launches:
+def _launches(word: str) -> LaunchRange:
     fewest, dash, most = word.partition("-")
-    found = Launches(_positive(fewest), _positive(most if dash else fewest))
+    found = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
     if found.most < found.fewest:
         raise ValueError(word)
     return found

@@ -21,9 +21,9 @@ from timelift.measure.catalogue import (
     Catalogue,
     Strategy,
     Workload,
-    modules,
+    python_files,
+    read_variants,
     read_workload,
-    variants,
 )
 from timelift.measure.options import flag_of
 
@@ -154,9 +154,9 @@ def of_folder(
         raise UserError(
             f"{option}: expected a project with strategies/ in it, received {label!r:.200}"
         )
-    strategies, bad = _readable([*modules(folder / "strategies"), *files], variants)
+    strategies, bad = _readable([*python_files(folder / "strategies"), *files], read_variants)
     workloads, worse = _readable(
-        modules(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
+        python_files(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
     )
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}

@@ -11,10 +11,10 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import Against
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
-from timelift.measure.options import Launches
+from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.source import imports_of
-from timelift.planted import MARK
+from timelift.planted import COPY_SEPARATOR
 
 #: How the reason of a case begins whose both sides are the same files.
 UNCHANGED = "unchanged since"
@@ -77,9 +77,9 @@ class SidesGate:
         )
 
     @property
-    def launches(self) -> Launches:
+    def launches(self) -> LaunchRange:
         """Those that screen every case, and fresh ones after that for a suspect."""
-        return Launches(self.screening, self.screening + MOST_FRESH)
+        return LaunchRange(self.screening, self.screening + MOST_FRESH)
 
     def match(self, cases: Iterable[Case]) -> None:
         self.matched = self.matcher.match(dict.fromkeys(cases))
@@ -91,7 +91,7 @@ class SidesGate:
     def both_sides(self) -> list[Case]:
         return [case for pair in self.matched.sides.items() for case in pair]
 
-    def described(self) -> Against:
+    def header_entry(self) -> Against:
         changes = self.matched.file_changes
         return Against(
             label=self.other_side.label,
@@ -158,13 +158,13 @@ class CaseMatcher:
             return f"{UNCHANGED} {label}: its file and its workload's are the same"
         if changed:
             self._catalogue.base_workloads[workload.name] = other
-        name = f"{mine.name}{MARK}{label}"
+        name = f"{mine.name}{COPY_SEPARATOR}{label}"
         self._catalogue.strategies[name] = replace(
             theirs,
             name=name,
-            twin_of=mine.name,
+            copy_of=mine.name,
             home=self._other.home,
-            there=bool(self._other.python),
+            in_other_python=bool(self._other.python),
         )
         return Case(case.setting, name)
 

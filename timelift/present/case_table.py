@@ -16,13 +16,14 @@ from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
-from timelift.planted import MARK as TWIN
+from timelift.planted import COPY_SEPARATOR as TWIN
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
     PER_CENT,
     SECONDS,
     human_bytes,
+    percent,
     three_figures,
     unit_for,
 )
@@ -146,7 +147,7 @@ def _first_call_in_words(found: FirstCall) -> str:
     far = (
         f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
         if reach >= _TIMES
-        else f"±{math.ceil(100 * (reach - 1))} %"
+        else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
     return f"{three_figures(found.seconds)} {far}"
 
@@ -258,5 +259,5 @@ _IN_WORDS: Mapping[str, dict[str, Any]] = {
         "format": _first_call_in_words,
     },
     "peak_bytes": {"title": "peak memory", "format": human_bytes},
-    "limit_share": {"format": "{:.1%}".format},
+    "limit_share": {"format": percent},
 }

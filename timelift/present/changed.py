@@ -1,13 +1,12 @@
 """What changed between stored runs, in words: alike over two runs and over many."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from timelift.analyse.changes.states import ChangeState, LevelChange
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.escape import plain
 from timelift.journal import Difference
-from timelift.present.units import human_bytes, three_figures
+from timelift.present.units import human_bytes, percent_interval, three_figures
 
 #: Red fails a build; a suspect is to be looked at.
 STYLES = {
@@ -27,13 +26,8 @@ FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
 _NAMED, _QUOTE = 8, 60
 
 
-def percent(log_ratio: float) -> str:
-    """Write a log ratio as per cent more or less."""
-    return f"{round(100 * math.expm1(log_ratio), 1) + 0.0:+.1f} %"
-
-
 def interval(change: LevelChange) -> str:
-    return f"[{percent(change.low)}, {percent(change.high)}]"
+    return percent_interval(change.low, change.high)
 
 
 def fact_in_words(change: FactChange) -> str:

@@ -20,7 +20,7 @@ from timelift.analyse.choose.question import (
 from timelift.case import TimeAxis
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE, highest_price
-from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
 
 #: So many slower alternatives are named.
 _NAMED = 3
@@ -84,7 +84,7 @@ _DOUBTS = {
     ),
     Doubt.ALONE: "a strategy was measured alone, beside no other",
     Doubt.ONE_LAUNCH: "one launch is no evidence",
-    Doubt.DEAR: "the first of them may cost {more:.0f} % over the best",
+    Doubt.DEAR: "the first of them may cost {more} over the best",
     Doubt.ONE_SIDE: "{names} was not measured on both sides",
     Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
     Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
@@ -107,8 +107,8 @@ def why_undecided(found: Undecided) -> str:
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
         batches=_range(*found.batches),
-        more=100 * (found.price - 1),
-        most=f"{100 * (DEAREST - 1):.0f} %",
+        more=percent(found.price - 1, 0),
+        most=percent(DEAREST - 1, 0),
         names=", ".join(found.strategies),
         first=first,
         last=last,
@@ -144,7 +144,7 @@ def _value(goal: Goal, choice: Choice) -> str:
 
 
 def _basis(choice: Choice) -> str:
-    many = f"{choice.launches} launch{'es' if choice.launches > 1 else ''}"
+    many = counted(choice.launches, "launch")
     if choice.position.measured:
         return f", from {many}"
     corners = choice.position.corners

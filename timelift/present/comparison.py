@@ -19,12 +19,11 @@ from timelift.present.changed import (
     differences_in_words,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS, counted
+from timelift.present.units import MILLISECONDS, counted, percent, percent_more
 
 #: So many rows are printed beside the suspects, and so many cases in a list.
 ROWS, NAMES = 20, 6
@@ -54,7 +53,7 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
     if math.isfinite(compared.canary):
-        yield "canary", f"{percent(compared.canary)} for a fixed piece of work"
+        yield "canary", f"{percent_more(compared.canary)} for a fixed piece of work"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -77,7 +76,7 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: _state(one, compared)),
-        number("change", value=attrgetter("change.shift"), format=percent),
+        number("change", value=attrgetter("change.shift"), format=percent_more),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
         side("old"),
         side("new"),
@@ -147,14 +146,14 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
     if compared.all_settings_slower:
         least = min(shift.shift for shift in slower.values())
         yield (
-            f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
+            f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "
             "beside the canary: something that all share, or other work on the machine"
         )
         return
     for setting, shift in slower.items():
         yield (
-            f"suspect: {shift.share:.0%} of {shift.cases} rivals of {setting.label} moved together,"
-            f" by {percent(shift.shift)} beside the canary"
+            f"suspect: {percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
+            f"moved together, by {percent_more(shift.shift)} beside the canary"
         )
 
 
@@ -173,7 +172,9 @@ def _visible(compared: TwoRuns) -> str:
         return ""
     if math.isnan(compared.usually_visible):
         return f"; too few launches for any suspect ({MIN_LAUNCHES} of each run are needed)"
-    return f"; the median case would be one if it were {percent(compared.usually_visible)} slower"
+    return (
+        f"; the median case would be one if it were {percent_more(compared.usually_visible)} slower"
+    )
 
 
 def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:

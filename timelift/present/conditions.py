@@ -9,7 +9,7 @@ from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, device_of
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
-from timelift.present.units import counted, plus_minus
+from timelift.present.units import counted, percent, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {
@@ -72,7 +72,7 @@ def dispatch_bound(names: Sequence[str], device: str) -> Iterator[str]:
     if names:
         yield (
             f"dispatch-bound: {', '.join(names)}; the {device} is idle between calls: "
-            f"{DISPATCH_BOUND:.0%} or more of a call is spent queueing it"
+            f"{percent(DISPATCH_BOUND, 0)} or more of a call is spent queueing it"
         )
 
 
@@ -82,11 +82,11 @@ def quiet(found: MachineActivity) -> str:
 
 def _observed(found: MachineActivity) -> Iterator[str]:
     if found.canary_spread is not None:
-        yield f"a fixed piece of work moved {found.canary_spread:.1%} between launches (sd)"
+        yield f"a fixed piece of work moved {percent(found.canary_spread)} between launches (sd)"
     if found.stolen_share is not None:
-        yield f"{found.stolen_share:.1%} of the time was stolen"
+        yield f"{percent(found.stolen_share)} of the time was stolen"
     if found.waited_share is not None:
-        yield f"threads waited {found.waited_share:.1%} of the time for a processor"
+        yield f"threads waited {percent(found.waited_share)} of the time for a processor"
     if found.throttled_periods is not None:
         periods = f"in {found.throttled_periods:,.0f} periods"
         held = f"held it back {periods}" if found.throttled_periods else "never held it back"
@@ -99,9 +99,9 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
-    comparisons = counted(found.comparisons, "comparison")
+    pairs = counted(found.comparisons, "comparison")
     text = (
-        f"too noisy for ±{found.asked:.1%}: {comparisons} with the fastest undecided, known to "
+        f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
         f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
     yield StyledLine(text, Style.DOUBT)

@@ -9,6 +9,7 @@ from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats.ranking import Ranking
 from timelift.present import conditions, recommended
 from timelift.present.styled import Style, StyledLine
+from timelift.present.units import percent
 
 #: So many settings have a line of their own; the report has the rest.
 SETTINGS = 12
@@ -42,10 +43,12 @@ def _selftest(found: Trust) -> Iterator[str]:
     false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
     yield (
         f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
-        f"(at most {false.at_most:.2%} with 95 % confidence)"
+        f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
     )
     planted = sorted(found.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
-    seen = (f"{share:+.0%} in {one.hits} of {one.tries}" for share, one in planted)
+    seen = (
+        f"{percent(share, 0, signed=True)} in {one.hits} of {one.tries}" for share, one in planted
+    )
     yield f"found where planted: {', '.join(seen)}"
     yield (
         f"10 % slower in one launch of four was called in {rare.hits} of {rare.tries}; "

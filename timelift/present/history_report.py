@@ -20,7 +20,6 @@ from timelift.present.changed import (
     between,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.tables import (
     Column,
@@ -31,7 +30,7 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import counted
+from timelift.present.units import counted, percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
@@ -105,10 +104,11 @@ def _reference(history: History) -> str:
 
 def _common_shift(shift: CommonShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
-    how = "against each other" if shift.apart else f"by {percent(shift.shift)}"
+    how = "against each other" if shift.apart else f"by {percent_more(shift.shift)}"
     return (
-        f"moved together between {before.day} and {after.day}, not the code: {shift.share:.0%} of "
-        f"{shift.cases} cases {how} at once{_with_it(history, shift.before, shift.after)}"
+        f"moved together between {before.day} and {after.day}, not the code: "
+        f"{percent(shift.share, 0)} of {shift.cases} cases {how} at once"
+        f"{_with_it(history, shift.before, shift.after)}"
     )
 
 
@@ -158,7 +158,7 @@ def earlier_changes(history: History) -> Iterator[str]:
     for one in history.findings.cases:
         for change in one.other_changes:
             where = _where(history, change.before, change.after)
-            yield f"{one.case.label}: {percent(change.shift)} {where}"
+            yield f"{one.case.label}: {percent_more(change.shift)} {where}"
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
@@ -194,7 +194,7 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
-        Column("change", format=lambda change: percent(change.shift), right=True),
+        Column("change", format=lambda change: percent_more(change.shift), right=True),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),

@@ -7,7 +7,7 @@ from timelift.analyse.recommend import Price, Recommendation, Why
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.styled import Style, StyledLine
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
@@ -71,7 +71,7 @@ def everywhere(one: Recommendation | None) -> Iterator[str]:
 def price_in_words(low: float, high: float) -> str:
     """Write what is paid over the best: as per cent more while that is little, else as times."""
     if high < _TIMES:
-        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
+        return f"{percent(low - 1)} to {percent(high - 1)} over the best"
     return f"{low:.3g} to {high:.3g} times the best"
 
 
@@ -102,7 +102,7 @@ def price_at(ranking: Ranking, strategy: str) -> str:
 def highest_price(ratio: float) -> str:
     """Write the most that may be paid, as a ratio to the best."""
     if ratio < _TIMES:
-        return f"at most {100 * (ratio - 1):.1f} % over the best"
+        return f"at most {percent(ratio - 1)} over the best"
     return f"up to {three_figures(ratio)} times the best"
 
 
@@ -115,5 +115,5 @@ def worst_price(one: Price) -> str:
 def short_price(one: Price) -> str:
     """Write the same price in a table whose caption tells over what."""
     if one.ratio < _TIMES:
-        return f"{100 * (one.ratio - 1):.1f} % more"
+        return f"{percent(one.ratio - 1)} more"
     return f"{three_figures(one.ratio)} times"

@@ -20,6 +20,7 @@ from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit
 from timelift.present import case_table, conditions, recommended
 from timelift.present.tables import Table, markdown_lines
+from timelift.present.units import counted, percent
 
 _SCALARS = (str, int, float)
 ONE_LAUNCH = "within one launch: no interval"
@@ -87,17 +88,20 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
     false = trust.false_alarms
-    found = ", ".join(
-        f"{share:+.0%} found in {seen.value:.0%}"
+    alarms = counted(false.hits, "false alarm")
+    found = (
+        f"{percent(share, 0, signed=True)} found in {percent(seen.value, 0)}"
         for share, seen in sorted(trust.found.items())
         if share > 0 and seen.tries
     )
     moved = trust.moved(run.header.machine.versions)
-    since = f"; since then other {', '.join(moved)}" if moved else ""
-    return (
-        f"self-test of {trust.measured[:10]}: {false.hits} false alarms in {false.tries:,} "
-        f"comparisons of identical code (at most {false.at_most:.2%}); {found}{since}"
+    parts = (
+        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+        f"identical code (at most {percent(false.at_most, 2)})",
+        ", ".join(found),
+        f"since then other {', '.join(moved)}" if moved else "",
     )
+    return "; ".join(filter(None, parts))
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
@@ -152,7 +156,7 @@ def verdicts(
 
 
 def _instead(one: NoAnswer) -> str:
-    return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
+    return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
 
 
 def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
@@ -170,9 +174,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
 
 def undecided(ranking: Ranking) -> Iterator[str]:
     """Name the strategies not told from the first, and the difference that would have been seen."""
-    seen = [
-        f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in ranking.undecided
-    ]
+    seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]
     if seen:
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 

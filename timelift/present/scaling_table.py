@@ -18,7 +18,7 @@ from timelift.analyse.scaling.overtaking import Crossover
 from timelift.case import AXES, Setting
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.terminal import show_heading, show_note, show_table
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
 #: So many families are in the terminal; the CSV has the rest.
 FAMILIES = 4
@@ -101,7 +101,7 @@ def exponents(found: Sequence[Exponent]) -> Table:
             number("bend_high", "bend to"),
             Column("overhead", "overhead until", _overhead, rank=2, right=True),
             Column("basis", "rests on", _basis, rank=1, right=True),
-            number("misfit", format="{:.1%}".format),
+            number("misfit", format=percent),
         ),
         found,
         "The axes are those of the smallest size. Below the bend the overhead costs more than the "

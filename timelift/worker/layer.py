@@ -80,7 +80,7 @@ class InnerLayer:
         noise = np.random.default_rng([task.seed, 1])
         self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
         self._folded_reference: FoldedReference | None = None
-        if not task.gauges_memory:
+        if not task.reads_peak_memory:
             self._folded_reference = FoldedReference(calls, self.reference, self.precision, noise)
         self.state.restore()
 

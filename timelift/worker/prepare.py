@@ -59,7 +59,7 @@ class Preparation:
         facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
-        is_checked = lifts and not self.task.gauges_memory
+        is_checked = lifts and not self.task.reads_peak_memory
         if lifts:
             law.check_output_shape(self._shape_of(model), inner.reference)
             law.match_weights(model, inner.layer)
@@ -82,7 +82,7 @@ class Preparation:
     def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
         """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
         on_cpu = self.task.setting.on_cpu
-        if on_cpu and not self.task.gauges_memory:
+        if on_cpu and not self.task.reads_peak_memory:
             return {}
         self.emit(Busy("reading the peak memory", rival.name))
         self.engine.release()

@@ -58,13 +58,13 @@ def load_measured(path: Path) -> Run:
 def load_usual(path: Path) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
     run = load_measured(path)
-    refuse_twins(run, path)
+    refuse_copies(run, path)
     return run
 
 
-def refuse_twins(run: Run, path: Path) -> None:
+def refuse_copies(run: Run, path: Path) -> None:
     """Raise UserError where a run raced strategies against twins, of which none is an answer."""
-    if run.header.races_twins:
+    if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
             "own; name a run of pytest bench/ without --against or --selftest"

@@ -25,7 +25,7 @@ class NoAnswer:
     """Why a strategy is no lift, or the strategy of which it is a twin."""
 
     why: str = ""
-    twin_of: str = ""
+    copy_of: str = ""
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
@@ -39,9 +39,9 @@ def look_alikes(run: Run) -> LookAlikes:
 
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
-    twins = {name: one.twin_of for name, one in run.header.strategies.items()}
+    twins = {name: one.copy_of for name, one in run.header.strategies.items()}
     found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
-    return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
+    return found | {name: NoAnswer(copy_of=of) for name, of in twins.items() if of}
 
 
 def lifts(run: Run) -> list[Measurement]:

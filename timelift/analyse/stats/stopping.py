@@ -20,7 +20,7 @@ from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
 from timelift.case import Case, Setting, Status
 from timelift.journal import CaseInLaunch
-from timelift.planted import MARK, PLANTS
+from timelift.planted import COPY_SEPARATOR, PLANTS
 
 #: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
 #: so large, and every launch that a clear loser plays is lost to the others.
@@ -152,10 +152,10 @@ _UNSTEADY = {plant.word for plant in PLANTS if plant.one_launch_in > 1}
 
 
 def _is_unsteady(case: Case) -> bool:
-    return case.strategy.partition(MARK)[2] in _UNSTEADY
+    return case.strategy.partition(COPY_SEPARATOR)[2] in _UNSTEADY
 
 
 def _untouched(samples: AlignedSamples) -> int:
     """Return the position of the strategy that is no twin, 0 where there is none."""
-    untouched = [MARK not in case.strategy for case in samples.cases]
+    untouched = [COPY_SEPARATOR not in case.strategy for case in samples.cases]
     return untouched.index(True) if any(untouched) else 0

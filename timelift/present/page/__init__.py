@@ -4,9 +4,10 @@ from pathlib import Path
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
+from timelift.errors import writing
 from timelift.present import across_table, case_table, figures, history_report, scaling_table
 from timelift.present.figures import plot_history
-from timelift.present.folder import clear, write
+from timelift.present.folder import ADVICE, clear, write
 from timelift.present.page import render
 from timelift.present.report import Report, in_markdown
 from timelift.present.tables import csv_as_shown, csv_of_values
@@ -41,7 +42,9 @@ def write_report(found: RunFindings, report: Report, folder: Path, every: int | 
     }
     written = [write(folder / name, text) for name, text in texts.items()]
     page = folder / "index.html"
-    write(folder / "index.html.new", render.html(found, report, sections, every)).replace(page)
+    draft = write(folder / "index.html.new", render.html(found, report, sections, every))
+    with writing(page, ADVICE):
+        draft.replace(page)
     clear(folder, "report", [*pictures, *written, page])
     return (
         f"{page} is the page; beside it: report.md, measurements.csv, "
