@@ -96,8 +96,10 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     )
     moved = trust.moved(run.header.machine.versions)
     parts = (
-        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
-        f"identical code (at most {percent(false.at_most, 2)})",
+        (
+            f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+            f"identical code (at most {percent(false.at_most, 2)})"
+        ),
         ", ".join(found),
         f"since then other {', '.join(moved)}" if moved else "",
     )

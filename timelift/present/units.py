@@ -33,7 +33,8 @@ def three_figures(value: float) -> str:
     """Write a number with three significant figures and no exponent; nothing for NaN."""
     if not math.isfinite(value):
         return ""
-    size = math.floor(math.log10(abs(value))) if value else 0
+    rounded = float(f"{value:.2e}")  # 0.9999 is 1.00, and not 1.000
+    size = math.floor(math.log10(abs(rounded))) if rounded else 0
     return f"{value:,.{min(max(2 - size, 0), 9)}f}"
 
 
