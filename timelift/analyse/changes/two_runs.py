@@ -24,7 +24,7 @@ from timelift.analyse.changes.shift import (
 )
 from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.stats import ranking
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
@@ -57,7 +57,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in device_of(one).items()
+        for name, value in engine_facts(one).items()
     }
 
 
@@ -128,7 +128,7 @@ class CaseBetween(CaseState):
 class TwoRuns:
     """Two runs and all that was found between them; `advisory` where they are of two machines.
 
-    `lost` are cases that were measured and now fail.
+    `failing_now` are cases that were measured and now fail.
     """
 
     old: Run
@@ -139,7 +139,7 @@ class TwoRuns:
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
-    lost: Mapping[Case, Measurement]
+    failing_now: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
     advisory: bool
@@ -154,7 +154,7 @@ class TwoRuns:
         """The cases with a reason to be measured again, the worst first."""
         slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
-        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+        return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
@@ -191,7 +191,7 @@ def compare_runs(
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured
-    lost = _lost(before, new)
+    failing_now = _failing_now(before, new)
     return TwoRuns(
         old,
         new,
@@ -200,15 +200,15 @@ def compare_runs(
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
-        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
-        lost=lost,
+        removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
+        failing_now=failing_now,
         drift=drift(old, new),
         canary=canary_change(old, new),
         advisory=advisory,
     )
 
 
-def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
