@@ -80,7 +80,7 @@ class Comparison:
         return self.launches == 1
 
     def half_width(self, chance: float) -> float:
-        """Return the half-width of an interval missed on each side with `chance`; NaN if unknown."""
+        """Return the half-width of an interval missed with `chance` at each end; NaN if unknown."""
         return float(t_quantile(chance, self.df)) * self.standard_error if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
