@@ -25,7 +25,7 @@ from timelift.analyse.changes.shift import (
 from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
-from timelift.analyse.stats import ranking
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -247,9 +247,9 @@ def _cases(
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
-        row.case: CaseInRun(row.seconds_per_call, place, len(one.rows))
-        for one in ranking.rank(run.measurements)
-        for place, row in enumerate(one.rows, start=1)
+        row.case: CaseInRun(row.seconds_per_call, place, len(one.all_rows))
+        for one in lifts.rank_run(run)
+        for place, row in enumerate(one.all_rows, start=1)
     }
 
 
