@@ -133,7 +133,7 @@ def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_m
     small = journals.selftest(tmp_path / "small.jsonl", sizes=1, launches=3)
     list(ended.selftest_lines(large))
     kept = (tmp_path / "trust.json").read_text()
-    assert any("which tells more" in line for line in ended.selftest_lines(small))
+    assert any("which rests on more comparisons" in line for line in ended.selftest_lines(small))
     assert (tmp_path / "trust.json").read_text() == kept
     list(ended.selftest_lines(large))
     (tmp_path / "trust.json").write_text(kept.replace("3.15.1", "3.14.0"))

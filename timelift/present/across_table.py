@@ -17,7 +17,7 @@ from timelift.present.tables import Column, Table, axis_columns, csv_of_values, 
 from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import three_figures
 
-#: So many settings of an axis are in the terminal; the CSV has the rest.
+#: How many settings of an axis are in the terminal; the CSV has the rest.
 SETTINGS = 4
 _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "threads": "threads"}
 
