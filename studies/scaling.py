@@ -14,9 +14,9 @@ from studies import answer, noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.scaling.growth import Kind, exponents
+from timelift.analyse.scaling.growth import ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import crossovers
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Marks:
     def add(self, measured: Run, sizes: Sequence[int]) -> None:
         for one in exponents(measured):
             law = LAWS[noise.rival(one.case.strategy)]
-            if one.kind is Kind.FITTED:
+            if one.kind is ExponentBasis.FITTED:
                 self.powers.append(one.low <= law.power <= one.high)
             if math.isfinite(one.bend):
                 self.bends.append(one.bend_low <= law.bend <= one.bend_high)
@@ -151,9 +151,11 @@ def rows(runs: int, seed: int) -> Iterator[Row]:
 
 
 def _cells(marks: Marks) -> Row:
-    covered = [Share(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)]
+    covered = [
+        Proportion(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)
+    ]
     width = float(np.median(marks.widths)) if marks.widths else None
-    found = Share(sum(marks.found), len(marks.found))
+    found = Proportion(sum(marks.found), len(marks.found))
     return *(cell for one in covered for cell in (one.tries, one)), width, found, marks.invented
 
 

@@ -177,6 +177,16 @@ def test_when_few_cases_move_together_it_is_the_code() -> None:
     assert len(found.worse) == 4
 
 
+def test_a_shift_is_at_least_the_gate() -> None:
+    """Exactly half of the cases are not enough, since the median lies below what they did."""
+    for rows in (6, 7):
+        levels = _levels(Shape(settings=3, rivals=4, nights=60))
+        _slower(0.2, slice(0, rows), levels=levels)
+        shifts = [one for one in find_changes(levels).common_shifts if not one.apart]
+        assert all(shift.shift >= np.log(1.03) for shift in shifts)
+        assert all(shift.share > 0.5 for shift in shifts)
+
+
 def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
     """A machine does not choose a strategy."""
     levels = _levels(Shape(settings=4, rivals=2, nights=60))

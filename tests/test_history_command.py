@@ -15,6 +15,7 @@ import report
 from tests import histories, journals
 from timelift.analyse.changes.history import HistoryOptions, read
 from timelift.case import Case
+from timelift.present import history_report
 from timelift.present.figures import plot_history
 from timelift.present.figures.looks import THEMES
 
@@ -79,6 +80,21 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
     assert between in row
     assert 8 < float(row.split()[2]) < 12
     assert "keras 3.14 -> 3.15" in said
+
+
+def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results: Path) -> None:
+    """Nothing estimates one, and cases that moved apart have no common ratio either."""
+    for apart, sign in ((False, 1), (True, -1)):
+        folder = results / str(apart)
+
+        def slower(case: Case, night: int, sign: int = sign) -> float:
+            return 0.26 * (night >= 8) * (sign if case.strategy in histories.STRATEGIES[:2] else 1)
+
+        history = read(histories.nights(folder, 16, slower, cases=SIX[:4]), HistoryOptions())
+        rows = list(csv.DictReader(history_report.csv_changes(history).splitlines()))
+        (shift,) = [row for row in rows if not row["case"]]
+        assert (shift["low"], shift["high"]) == ("", "")
+        assert (shift["ratio"] == "") == apart
 
 
 def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> None:

@@ -32,7 +32,7 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank(self.run) if self.given is None else self.given
+        return lifts.rank_run(self.run) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:
@@ -76,8 +76,8 @@ class RunFindings:
         return costs.of_rankings(self.run.by_case, self.rankings)
 
     @cached_property
-    def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
-        return {one.setting: costs.launch_bound(one, self.run.by_case) for one in self.rankings}
+    def dispatch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
+        return {one.setting: costs.dispatch_bound(one, self.run.by_case) for one in self.rankings}
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:
@@ -106,22 +106,22 @@ class RunFindings:
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
-    def everywhere(self) -> recommend.Recommendation | None:
+    def recommendation(self) -> recommend.Recommendation | None:
         return recommend.recommend(self.rankings)
 
     @cached_property
-    def recommended(self) -> tuple[recommend.ForWorkload, ...]:
+    def recommendation_by_workload(self) -> tuple[recommend.ForWorkload, ...]:
         return recommend.for_workloads(self.rankings, self.first_call_seconds)
 
     @cached_property
-    def recommended_at(self) -> Mapping[Setting, recommend.Recommendation]:
+    def recommendation_by_setting(self) -> Mapping[Setting, recommend.Recommendation]:
         return recommend.recommend_each(self.rankings)
 
     @cached_property
     def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
         """From how many calls on which strategy has cost the least, setting by setting."""
         first = self.first_call_seconds
-        return tuple((one, costs.cheapest_by_calls(one, first)) for one in self.rankings)
+        return tuple((one, costs.break_even(one, first)) for one in self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

@@ -39,14 +39,14 @@ class MachineActivity:
 
 @dataclass(frozen=True)
 class TooNoisy:
-    """The precision `asked` for was not reached in so many `comparisons` with the fastest.
+    """The precision `asked` for, a share, was not reached in some `comparisons` with the fastest.
 
-    `known_to` is the half-width of their intervals in the median, a share.
+    `half_width` is that of their intervals in the median, as a log ratio.
     """
 
     asked: float
     comparisons: int
-    known_to: float
+    half_width: float
     disturbances: tuple[Disturbance, ...]
 
 
@@ -63,12 +63,12 @@ def machine_activity(run: Run) -> MachineActivity:
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
     asked = _precision(run)
     widths = [
-        row.known_to
+        row.half_width
         for ranking in rankings
         for row in ranking.rows[1:]
-        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.known_to)
+        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.half_width)
     ]
-    wide = [width for width in widths if width > asked]
+    wide = [width for width in widths if width > math.log1p(asked)]
     if not wide:
         return None
     return TooNoisy(asked, len(wide), float(np.median(wide)), _disturbances(run))

@@ -102,7 +102,7 @@ def _times(name: str) -> Callable[[ExecutionPair], float]:
     return lambda pair: math.exp(getattr(pair.comparison, name))
 
 
-def sheets(found: Sequence[ExecutionPair]) -> dict[str, str]:
+def csv_files(found: Sequence[ExecutionPair]) -> dict[str, str]:
     """Return every pair as CSV, by file name; none where everything was executed in one way."""
     return {"across.csv": csv_of_values(across(found))} if found else {}
 

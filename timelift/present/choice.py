@@ -19,7 +19,7 @@ from timelift.analyse.choose.question import (
 )
 from timelift.case import TimeAxis
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE
+from timelift.present.recommended import LEAST_TO_LOSE, highest_price
 from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
 
 #: So many slower alternatives are named.
@@ -160,15 +160,15 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    close = [one.strategy for one in choice.not_told_apart]
+    close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
     if choice.may_cost:
-        parts.append(f"costs at most {percent(choice.price - 1)} over the best")
+        parts.append(f"costs {highest_price(choice.price)}")
     elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(choice.slower)] if choice.slower else []
+    parts += [_slower(choice.costing_more)] if choice.costing_more else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 

@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.analyse.changes.two_runs import Decision
+from timelift.analyse.changes.two_runs import Commits
 from timelift.analyse.choose.question import ChooseQuestion
 from timelift.case import AXES, AXIS_FLAGS, Case, Setting
 
@@ -29,9 +29,9 @@ def to_measure(
     return _bench(asked)
 
 
-def to_decide(case: Case, decision: Decision) -> str:
+def to_decide(case: Case, commits: Commits) -> str:
     """Write what decides about a suspect, or looks at it again where no revision is to blame."""
-    against = [("--against", decision.against)] if decision.against else []
+    against = [("--against", commits.against)] if commits.against else []
     return _bench([*against, (AXIS_FLAGS["strategy"], case.strategy), *_axes(case.setting)])
 
 

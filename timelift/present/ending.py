@@ -68,7 +68,7 @@ def shown(path: Path) -> Path:
 def answers(found: RunFindings) -> Iterator[str]:
     contests = found.contests
     for one in contests[:SETTINGS]:
-        best = found.recommended_at[one.setting]
+        best = found.recommendation_by_setting[one.setting]
         style = Style.DOUBT if best.why is Why.ONE_LAUNCH else Style.ANSWER
         yield StyledLine(f"{one.setting.label}: {_answer(one, best)}", style)
     if len(contests) > SETTINGS:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.changes.history import History
+from timelift.analyse.changes.history import History, MachineRuns
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.changes.states import WORSE, ChangeState, CommonShift, LevelChange
@@ -34,6 +34,7 @@ from timelift.present.units import counted, percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
+_NAMELESS = "a machine without a name"
 #: So many places of slow-downs have a line in the head.
 _PLACES = 5
 #: The columns of the cases that changed, for readers, and of every case, for programs.
@@ -55,14 +56,23 @@ def show(history: History, console: Console) -> None:
             cases(found[:_ROWS], history).pick(*_CHANGED).without_empty_columns(), console, styles
         )
     _show_more(len(found), console)
-    earlier = list(past(history))
+    earlier = list(earlier_changes(history))
     if earlier:
         console.print(Text("\nearlier changes", "bold"))
     for line in earlier[:_ROWS]:
         show_line(console, "  ", line)
     _show_more(len(earlier), console)
-    for warning in history.machine.warnings:
+    for warning in warnings(history.machine):
         show_line(console, "warning: ", warning, "yellow")
+
+
+def warnings(machine: MachineRuns) -> Iterator[str]:
+    for other in machine.others:
+        name = other.name or _NAMELESS
+        described = " as described otherwise" if other.name == machine.name else ""
+        runs = counted(other.runs, "run")
+        yield f"left out {runs} of another machine: {name}{described}"
+    yield from machine.warnings
 
 
 def _show_more(found: int, console: Console) -> None:
@@ -72,8 +82,8 @@ def _show_more(found: int, console: Console) -> None:
 
 def head(history: History) -> Iterator[tuple[str, str]]:
     runs = history.runs
-    yield "machine", history.machine.name
-    shown = f"{len(history.findings.cases)} of {len(history.cases)} cases"
+    yield "machine", history.machine.name or _NAMELESS
+    shown = f"{len(history.findings.cases)} of {counted(len(history.cases), 'case')}"
     yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {shown}"
     yield "change", _reference(history)
     for shift in history.findings.common_shifts:
@@ -87,7 +97,8 @@ def head(history: History) -> Iterator[tuple[str, str]]:
 def _reference(history: History) -> str:
     text = "beside what the median rival of the same setting and run did"
     if few := history.few_rivals:
-        text += f"; in {few} settings of one or two rivals beside the canary or the steadier rival"
+        settings = counted(few, "setting")
+        text += f"; in {settings} of one or two rivals beside the canary or the steadier rival"
     return text
 
 
@@ -130,16 +141,22 @@ def _answer(history: History) -> str:
             f"and there are {len(history.runs)}"
         )
     counts, worse = history.findings.counts, len(history.findings.worse)
-    first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
+    first = "nothing is slower than it was"
+    if worse:
+        first = (
+            f"{worse} cases are slower than they were"
+            if worse > 1
+            else "1 case is slower than it was"
+        )
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
     few = ChangeState.UNKNOWN in counts
     why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if few else ""
     return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
-def past(history: History) -> Iterator[str]:
+def earlier_changes(history: History) -> Iterator[str]:
     for one in history.findings.cases:
-        for change in one.past:
+        for change in one.other_changes:
             where = _where(history, change.before, change.after)
             yield f"{one.case.label}: {percent_more(change.shift)} {where}"
 
@@ -147,11 +164,11 @@ def past(history: History) -> Iterator[str]:
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
     found = history.findings.changed
     every = cases(history.findings.cases, history).pick("case", "now", "runs", "changes")
-    earlier = [f"- {markdown(line)}" for line in past(history)]
+    earlier = [f"- {markdown(line)}" for line in earlier_changes(history)]
     blocks = [
         ["# timelift history"],
         [f"- **{label}:** {markdown(text)}" for label, text in head(history)],
-        [f"- warning: {markdown(text)}" for text in history.machine.warnings],
+        [f"- warning: {markdown(text)}" for text in warnings(history.machine)],
         _markdown(cases(found, history).pick(*_CHANGED)) if found else [],
         [f"![{name}]({name})" for name in figures],
         ["## earlier changes", "", *earlier] if earlier else [],
@@ -191,8 +208,12 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
 
 
 def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
-    """Read a log ratio of the latest change as a ratio, in steps of a millionth."""
-    return lambda one: round(math.exp(getattr(one.change, name)), 6) if one.change else None
+    return lambda one: _as_ratio(getattr(one.change, name)) if one.change else None
+
+
+def _as_ratio(log_ratio: float | None) -> float | None:
+    """Return a log ratio as a ratio, in steps of a millionth."""
+    return None if log_ratio is None else round(math.exp(log_ratio), 6)
 
 
 def _since(place: LevelChange | None, history: History) -> str | None:
@@ -217,12 +238,12 @@ def csv_history(history: History) -> str:
 class _ChangeRow:
     """A change of a case between two runs, or of the machine, whose case is empty.
 
-    `logs` are its log ratio and the ends of its interval.
+    `logs` are its log ratio and the ends of its interval, None where there are none.
     """
 
     case: str
     change: LevelChange | CommonShift
-    logs: tuple[float, float, float]
+    logs: tuple[float | None, float | None, float | None]
 
 
 def csv_changes(history: History) -> str:
@@ -233,16 +254,19 @@ def csv_changes(history: History) -> str:
         for one in history.findings.cases
         for change in one.changes
     ]
-    rows += [_ChangeRow("", one, (one.shift,) * 3) for one in history.findings.common_shifts]
+    rows += [
+        _ChangeRow("", shift, (None if shift.apart else shift.shift, None, None))
+        for shift in history.findings.common_shifts
+    ]
     columns = (
         Column("case"),
         Column("before", value=lambda row: runs[row.change.before].started.isoformat()),
         Column("after", value=lambda row: runs[row.change.after].started.isoformat()),
         Column("commit_before", value=lambda row: runs[row.change.before].commit),
         Column("commit_after", value=lambda row: runs[row.change.after].commit),
-        Column("ratio", value=lambda row: round(math.exp(row.logs[0]), 6)),
-        Column("low", value=lambda row: round(math.exp(row.logs[1]), 6)),
-        Column("high", value=lambda row: round(math.exp(row.logs[2]), 6)),
+        Column("ratio", value=lambda row: _as_ratio(row.logs[0])),
+        Column("low", value=lambda row: _as_ratio(row.logs[1])),
+        Column("high", value=lambda row: _as_ratio(row.logs[2])),
         Column("with", value=lambda row: _differences(row.change, history)),
     )
     return csv_of_values(Table("changes", "Changes", columns, rows))

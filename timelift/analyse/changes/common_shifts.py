@@ -1,7 +1,7 @@
 """What the cases of a machine did together over many runs, which is the machine and not the code.
 
 Ratios between rivals cannot see what slows all of them, such as another backend. Seconds over the
-canary's can. Half of all cases or more that went the same way at once are the machine.
+canary's can. More than half of all cases that went the same way at once are the machine.
 """
 
 import math
@@ -79,7 +79,7 @@ def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
 
 
 def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> CommonShift | None:
-    """Return what the median case did, if half of the cases went that way and that far."""
+    """Return what the median case did, if more than half went that way and that far."""
     before, after = (trimmed_mean(levels.over_canary[:, one], HALF) for one in sides)
     known = np.isfinite(after - before)
     if known.sum() < LEAST_CASES:
@@ -87,7 +87,7 @@ def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> Common
     shift = float(np.median((after - before)[known]))
     moved = (after - before) * np.sign(shift) >= math.log1p(gate)
     share = float(moved[known].mean())
-    if share < HALF or not _several_strategies(levels.cases, moved):
+    if share <= HALF or not _several_strategies(levels.cases, moved):
         return None
     return CommonShift(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
 

@@ -24,8 +24,8 @@ from timelift.analyse.changes.shift import (
 )
 from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
-from timelift.analyse.stats import ranking
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -57,7 +57,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in device_of(one).items()
+        for name, value in engine_facts(one).items()
     }
 
 
@@ -72,8 +72,8 @@ def drift(old: Run, new: Run) -> tuple[Difference, ...]:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
+class Commits:
+    """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
 
     old: str
     new: str
@@ -81,16 +81,16 @@ class Decision:
 
     @property
     def against(self) -> str:
-        """The revision to race against; empty where none is known or can be to blame."""
+        """The revision to race against; empty where it is unknown or has the same code."""
         return "" if self.same_code else self.old
 
 
-def decision(old: Run, new: Run) -> Decision:
-    """Return what would decide between two runs: nothing where both are of one clean commit."""
+def commits_of(old: Run, new: Run) -> Commits:
+    """Return both commits, and whether they are one clean commit."""
     before, after = _commit(old), _commit(new)
     dirty = old.header.commit.dirty or new.header.commit.dirty
     same = bool(before) and before == after and not dirty
-    return Decision(before, after, same)
+    return Commits(before, after, same)
 
 
 def _commit(run: Run) -> str:
@@ -113,7 +113,7 @@ class CaseBetween(CaseState):
     """One case between two runs: its change, which always is known, and what that rests on.
 
     `session` is what one session adds. A change of `visible` would be suspect every other time,
-    were it the only one.
+    were it the only one; NaN where there are too few launches for any suspect.
     """
 
     change: LevelChange
@@ -128,24 +128,24 @@ class CaseBetween(CaseState):
 class TwoRuns:
     """Two runs and all that was found between them; `advisory` where they are of two machines.
 
-    `lost` are cases that were measured and now fail.
+    `failing_now` are cases that were measured and now fail.
     """
 
     old: Run
     new: Run
-    decision: Decision
+    commits: Commits
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
-    lost: Mapping[Case, Measurement]
+    failing_now: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
     advisory: bool
 
     @property
-    def suspect_rows(self) -> int:
+    def suspect_count(self) -> int:
         """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
@@ -154,7 +154,7 @@ class TwoRuns:
         """The cases with a reason to be measured again, the worst first."""
         slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
-        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+        return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
@@ -167,8 +167,9 @@ class TwoRuns:
 
     @property
     def usually_visible(self) -> float:
-        """The change that would be suspect every other time in the median case; NaN of none."""
-        return float(np.median([one.visible for one in self.cases])) if self.cases else math.nan
+        """The change that is suspect every other time in the median case; NaN if none can be."""
+        known = [one.visible for one in self.cases if math.isfinite(one.visible)]
+        return float(np.median(known)) if known else math.nan
 
     @property
     def packages_drifted(self) -> bool:
@@ -190,24 +191,24 @@ def compare_runs(
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured
-    lost = _lost(before, new)
+    failing_now = _failing_now(before, new)
     return TwoRuns(
         old,
         new,
-        decision(old, new),
+        commits_of(old, new),
         cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
-        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
-        lost=lost,
+        removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
+        failing_now=failing_now,
         drift=drift(old, new),
         canary=canary_change(old, new),
         advisory=advisory,
     )
 
 
-def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
@@ -226,18 +227,19 @@ def _cases(
     known = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
     scale, df = _spread(found, known)
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
     alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         [shift.case for shift in found],
-        _states(found, effect, scale, df, margin),
+        _states(enough, effect, scale, df, margin),
         [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in found],
         [after[shift.case] for shift in found],
         found,
         known,
-        np.maximum(alone, margin).tolist(),
+        np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
     return tuple(sorted(rows, key=_worst_first))
@@ -245,9 +247,9 @@ def _cases(
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
-        row.case: CaseInRun(row.seconds_per_call, place, len(one.rows))
-        for one in ranking.rank(run.measurements)
-        for place, row in enumerate(one.rows, start=1)
+        row.case: CaseInRun(row.seconds_per_call, place, len(one.all_rows))
+        for one in lifts.rank_run(run)
+        for place, row in enumerate(one.all_rows, start=1)
     }
 
 
@@ -264,9 +266,8 @@ def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple
 
 
 def _states(
-    found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
+    enough: NDArray[np.bool_], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, t_tail(effect / scale, df), 1.0)
     faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
     alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)

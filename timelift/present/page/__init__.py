@@ -36,8 +36,8 @@ def write_report(found: RunFindings, report: Report, folder: Path, every: int | 
     texts = {
         "report.md": in_markdown(report, [f"{FIGURES}/{name}.svg" for name in svgs]),
         "measurements.csv": csv_of_values(case_table.for_programs(found)),
-        **scaling_table.sheets(found.scaling),
-        **across_table.sheets(found.across),
+        **scaling_table.csv_files(found.scaling),
+        **across_table.csv_files(found.across),
         **tables,
     }
     written = [write(folder / name, text) for name, text in texts.items()]

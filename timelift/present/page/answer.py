@@ -1,12 +1,11 @@
 """The first screen: for each workload what to write, what it costs, where it changes, how sure."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.recommend import ByAxis, ForWorkload, Price, Recommendation
 from timelift.present import recommended
-from timelift.present.units import percent, three_figures
+from timelift.present.units import plus_minus, three_figures
 
 #: Axes in the words of a sentence.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
@@ -71,10 +70,10 @@ class Card:
     @property
     def beaten(self) -> str:
         """Where the recommended strategy was shown slower, if anywhere."""
-        if not self.found.lost:
+        if not self.found.slower_in:
             return ""
-        most = self.found.lost[0]
-        where = f"shown slower in {len(self.found.lost)} of {self.found.settings} settings"
+        most = self.found.slower_in[0]
+        where = f"shown slower in {len(self.found.slower_in)} of {self.found.settings} settings"
         price = recommended.price_at(most, self.strategy)
         return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
@@ -93,7 +92,7 @@ class Card:
         first = self.answer.first_call
         if first is None:
             return ""
-        calls = first.pays_off_after
+        calls = first.break_even_calls
         paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
         return f"{_ends([three_figures(one) for one in first.seconds])} s{paid}"
 
@@ -105,7 +104,7 @@ class Card:
         plural = "launch" if found.launches == (1, 1) else "launches"
         if found.half_width is None:
             return f"{launches} {plural}, so no interval: play at least three"
-        wide = f"95 % intervals of ±{percent(math.expm1(found.half_width))} in the median"
+        wide = f"95 % intervals of {plus_minus(found.half_width)} in the median"
         still = f"{found.undecided} of {found.comparisons} comparisons undecided"
         return f"{launches} {plural}; {wide}; {still}"
 
