@@ -180,7 +180,7 @@ def test_when_few_cases_move_together_it_is_the_code() -> None:
 def test_a_shift_is_at_least_the_gate() -> None:
     """Exactly half of the cases are not enough, since the median lies below what they did."""
     for rows in (6, 7):
-        levels = _levels(Shape(settings=3, rivals=4, nights=60))
+        levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
         _slower(0.2, slice(0, rows), levels=levels)
         shifts = [one for one in find_changes(levels).common_shifts if not one.apart]
         assert all(shift.shift >= np.log(1.03) for shift in shifts)
