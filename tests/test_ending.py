@@ -141,10 +141,10 @@ def test_a_self_test_that_tells_less_does_not_take_the_place_of_one_that_tells_m
 
 
 @pytest.mark.parametrize("strategies", [("native",), ("native", "fold_time")])
-def test_a_self_test_without_twins_says_that_it_says_nothing(tmp_path, strategies):
+def test_a_self_test_without_twins_has_no_result(tmp_path, strategies):
     """And writes nothing."""
     cases = journals.grid(strategies=strategies)
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
     (line,) = ended.selftest_lines(path)
-    assert line.endswith("so it says nothing")
+    assert line.endswith("so there is no result")
     assert not (tmp_path / "trust.json").exists()

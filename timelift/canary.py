@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 #: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
 _CANARY_BYTES = bytes(1 << 16)
-#: Beats of one look at the machine, a few milliseconds in all.
+#: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
 
 

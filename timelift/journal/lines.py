@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -31,8 +32,8 @@ class Commit(Struct, frozen=True):
 class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine of a run.
 
-    `identity` differs between runs: they are not comparable. `drift` differs: compare, with a note.
-    `information` is for the reader. `name` is made of the identity.
+    Runs with different `identity` are not comparable; a difference in `drift` is reported beside
+    the comparison; `information` is shown and never compared; `name` is a slug of `identity`.
     """
 
     name: str | None = None
@@ -198,8 +199,16 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class RunEnd(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    CUT_SHORT = "cut short"
+    INTERRUPTED = "interrupted"
+
+
 class End(Struct, frozen=True, kw_only=True):
-    """The closing mark; `exit` is "complete", "cut short" or "interrupted"."""
+    """The closing mark; `exit` is a `RunEnd`, or what another program wrote."""
 
     exit: str
     ended: str = ""
