@@ -20,7 +20,7 @@ from timelift.present.tables import Column, Table, axis_columns, csv_of_values, 
 from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import percent, three_figures
 
-#: So many families are in the terminal; the CSV has the rest.
+#: The most families in the terminal; the CSV has the rest.
 FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
@@ -46,7 +46,7 @@ def show(found: Scaling, console: Console) -> None:
         show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
         by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
         table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
-        show_table(table.without_empty_columns(), console, [""] * len(by_power))
+        show_table(table.without_empty_columns(), console)
         for one in turns.get(key, []):
             show_note(console, crossing_in_words(one))
     rest = list(itertools.islice(grown, FAMILIES, None))
