@@ -27,7 +27,7 @@ from timelift.analyse.changes.segments import sd_of_differences
 from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]
@@ -213,9 +213,9 @@ class Marks:
 
     slower: int
     found: int
-    false_cases: Share
-    red_nights: Share
-    at_the_end: Share
+    false_cases: Proportion
+    red_nights: Proportion
+    at_the_end: Proportion
     late: Samples
 
 
@@ -244,8 +244,8 @@ def mark(called: Nights, truth: Truth) -> Marks:
     )
 
 
-def _share(hits: Nights) -> Share:
-    return Share(int(hits.sum()), hits.size)
+def _share(hits: Nights) -> Proportion:
+    return Proportion(int(hits.sum()), hits.size)
 
 
 def marks(
@@ -311,7 +311,7 @@ def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Genera
         np.mean([_finds(_two_runs(scenario, shape, random, slower)) for _ in range(tries // 4)])
         for slower in _PLANTED
     ]
-    suspects = Share(sum(one.any_suspect for one in equal), tries)
+    suspects = Proportion(sum(one.any_suspect for one in equal), tries)
     return suspects, float(np.mean(covered)), *map(float, found)
 
 

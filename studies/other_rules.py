@@ -17,7 +17,7 @@ from scipy import stats
 
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.selftest.recording import Recording
-from timelift.analyse.selftest.score import Judgement, ladder
+from timelift.analyse.selftest.score import Judgement, judge_as_ranking
 from timelift.analyse.stats.robust_mean import HALF, mean_and_variance, trimmed_mean
 
 #: Calls two samples different, 1 or 0, NaN where they are too few.
@@ -269,7 +269,7 @@ _ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
 _TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)
 ALL, _HALF_EACH = Seats(None), Seats(None, apart=True)
 
-OURS = Rule("timelift", ALL, ladder)
+OURS = Rule("timelift", ALL, judge_as_ranking)
 RULES: tuple[Rule, ...] = (
     OURS,
     *(

@@ -16,7 +16,7 @@ from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
 from timelift.analyse.scaling.growth import ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import crossovers
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 
 
 @dataclass(frozen=True)
@@ -151,9 +151,11 @@ def rows(runs: int, seed: int) -> Iterator[Row]:
 
 
 def _cells(marks: Marks) -> Row:
-    covered = [Share(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)]
+    covered = [
+        Proportion(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)
+    ]
     width = float(np.median(marks.widths)) if marks.widths else None
-    found = Share(sum(marks.found), len(marks.found))
+    found = Proportion(sum(marks.found), len(marks.found))
     return *(cell for one in covered for cell in (one.tries, one)), width, found, marks.invented
 
 

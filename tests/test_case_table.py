@@ -48,7 +48,7 @@ CLOSE = _rival(
     letters="a",
     rank_low=1,
     detectable=1.041,
-    known_to=0.03,
+    half_width=0.03,
 )
 
 
@@ -180,7 +180,7 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
     lines = [journals.line(journals.case(name), 1, [1e-3]) for name in ("gru", "native")]
     header = journals.header(strategies=declared)
     run = results.load(journals.write(tmp_path / "run", header, *lines))
-    rankings = lifts.rank(run)
+    rankings = lifts.rank_run(run)
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text

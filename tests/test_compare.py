@@ -178,7 +178,7 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
-    ((case, lost_now),) = findings.lost.items()
+    ((case, lost_now),) = findings.failing_now.items()
     assert (case, lost_now.status, lost_now.reason) == (cases[0], "crashed", "signal 11")
     assert findings.suspects == (cases[0],)
     assert set(findings.removed) == set(cases[1:])

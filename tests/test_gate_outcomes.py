@@ -11,7 +11,7 @@ from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
     Quantity,
-    of_run,
+    against_of,
     other_sides,
     outcomes,
 )
@@ -83,7 +83,7 @@ def _without_peak(facts):
 
 def judged(found):
     """The outcomes of a run by strategy, and what it was measured against."""
-    against = of_run(found)
+    against = against_of(found)
     return {one.case.strategy: one for one in outcomes(found, against)}, against
 
 
@@ -212,7 +212,7 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path):
 def test_a_usual_run_was_measured_against_nothing(tmp_path):
     """There is no gate to judge."""
     journals.write(tmp_path / "usual.jsonl", journals.header(), journals.END)
-    assert of_run(results.load(tmp_path / "usual.jsonl")) is None
+    assert against_of(results.load(tmp_path / "usual.jsonl")) is None
 
 
 @pytest.mark.parametrize(
@@ -229,4 +229,4 @@ def test_a_damaged_header_is_one_sentence(tmp_path, damage):
     """What was measured against what is not guessed."""
     journals.write(tmp_path / "run.jsonl", journals.header(against=AGAINST | damage), journals.END)
     with pytest.raises(UserError, match="measure again with --against"):
-        of_run(results.load(tmp_path / "run.jsonl"))
+        against_of(results.load(tmp_path / "run.jsonl"))

@@ -136,7 +136,7 @@ def test_less_than_the_gate_is_no_failure_however_sure():
 def test_swapping_the_sides_swaps_the_verdict():
     """Slower and faster are held to the same rule."""
     rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
-    one, other = (judged(Effects(sign * rows.effect, rows.error)) for sign in (1, -1))
+    one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
     assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
     assert [found.effect for found in one] == pytest.approx([-found.effect for found in other])

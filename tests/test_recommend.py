@@ -179,11 +179,13 @@ def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
         best = recommend([contest])
         rows = {row.case.strategy: row for row in contest.rows}
         cost = {one.strategy: one.ratio for one in best.prices}
-        assert all(cost[name] == row.price[1] for name, row in rows.items() if row.price_is_known)
-        safe = {name for name in best.safe if rows[name].rank_low == 1}
-        assert safe == set(best.safe)
+        assert all(
+            cost[name] == row.cost_over_best[1] for name, row in rows.items() if row.cost_is_known
+        )
+        safe = {name for name in best.never_shown_slower if rows[name].rank_low == 1}
+        assert safe == set(best.never_shown_slower)
         assert cost[best.strategy] == min(cost[name] for name in safe or rows)
-        assert best.is_safe == bool(safe)
+        assert best.is_never_shown_slower == bool(safe)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +208,9 @@ def contest(*rows):
     """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
     (found,) = rank(run([1, 1.01, 3]))
     changed = [
-        dataclasses.replace(row, price=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED)
+        dataclasses.replace(
+            row, cost_over_best=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED
+        )
         for row, (price, rank_low) in zip(found.rows, rows, strict=True)
     ]
     return dataclasses.replace(found, rows=tuple(changed))
@@ -217,7 +221,7 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     found = contest((1.08, 1), (1.03, 1), (3.0, 3))
     best = recommend([found])
     assert best.strategy == "rival1"
-    assert best.safe == ("rival1", "rival0")
+    assert best.never_shown_slower == ("rival1", "rival0")
     assert recommended.at_setting(found, best) == (
         "least to lose: rival1; not shown slower: rival0"
     )

@@ -34,7 +34,7 @@ WRITES: dict[str, str] = {}
 #: What present/ takes from analyse/ beside types and constants: it reads a run, and finds nothing.
 READERS = {
     "fact": "a fact as the launches of a case tell it",
-    "device_of": "what a backend told of its device",
+    "engine_facts": "what a backend told of its device",
     "declared": "what strategies declare in the header",
     "without_size": "a setting without one of its sizes, a key to group by",
     "frame": "the rounds of a run as rows",

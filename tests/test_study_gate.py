@@ -9,7 +9,7 @@ from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
 from tests import journals
 from timelift.analyse.gate.outcomes import CaseOutcome, Quantity
 from timelift.analyse.gate.rule import SidesFinding
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue
@@ -47,7 +47,7 @@ def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     assert not good.false_alarms
     assert red.false_alarms == [journals.case("native")]
     rows = {row[0]: row for row in gate.rows([good, red])}
-    assert [row[1:3] for row in rows.values()] == [(2, Share(1, 2)), (2, Share(1, 2))]
+    assert [row[1:3] for row in rows.values()] == [(2, Proportion(1, 2)), (2, Proportion(1, 2))]
     assert list(rows) == ["nothing", "+10%"]
     assert gate.show([good, red]) == 1
     assert gate.show([good]) == gate.show([]) == 0

@@ -59,7 +59,7 @@ def test_neither_the_unit_of_time_nor_a_round_sat_out_counts(rule):
     padded[..., ::2] = seconds
     assert signs(rule, seconds) == signs(rule, 1e6 * seconds) == signs(rule, padded)
     before, after = (recorded(one, calls=7) for one in (seconds, padded))
-    prices = [one.price(rule.judge(one).used) for one in (before, after)]
+    prices = [one.seconds_spent(rule.judge(one).used) for one in (before, after)]
     assert prices[0] == pytest.approx(prices[1])
 
 
@@ -249,5 +249,5 @@ def test_the_ladder_finds_what_a_ranking_finds():
 def test_the_price_is_of_what_was_used(rule, launches, rounds):
     """Two rivals, building for 3 s in each launch used, 7 calls a sample of 1 ms a call."""
     recording = recorded(np.full((1, 2, 4, 10), 1e-3), calls=7, setup=3.0)
-    price = recording.price(rule.judge(recording).used).tolist()
+    price = recording.seconds_spent(rule.judge(recording).used).tolist()
     assert price == pytest.approx([2 * launches * (3 + rounds * 7e-3)])

@@ -149,7 +149,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
     run = _measured(path)
     of_gate = list(ended.of_gate(gate_findings(run)))
     write_lines(map(plain, of_gate))
-    found = find_out(run, trust_file.of_machine(results_folder, run))
+    found = find_out(run, trust_file.machine_trust(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     scaling_table.show(found.scaling, console)
@@ -200,7 +200,7 @@ def choose(asked: Asked, root: Path) -> int:
         return NO
     title = dict(titles(run)).get(made.strategy, "")
     used = usage(question.setting.workload, made.strategy, run, root)
-    trusted = trust_in_words(run, trust_file.of_machine(root / "results", run))
+    trusted = trust_in_words(run, trust_file.machine_trust(root / "results", run))
     write_lines(map(plain, choice.answer(question, made, title, used, trusted)))
     return 0
 
@@ -380,12 +380,12 @@ def bisect(asked: Asked, root: Path) -> int:
 
 
 def _raced(journal: Path) -> CommitVerdict:
-    from timelift.analyse.gate.outcomes import of_run, outcomes  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import against_of, outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.present import gate_words  # noqa: PLC0415
 
     run = results.load(journal)
-    against = of_run(run)
+    against = against_of(run)
     judged = outcomes(run, against) if against else []
     if against is None or not judged:
         reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]

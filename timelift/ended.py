@@ -43,9 +43,9 @@ def failures(path: Path) -> dict[Case, str]:
 
 def selftest_lines(path: Path) -> Iterator[str]:
     """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
-    found = trust_file.of_run(results.load(path))
-    before = trust_file.load(path.parent / trust_file.FILE)
-    kept = before if found and trust_file.tells_more(before, found) else None
+    found = trust_file.trust_from_run(results.load(path))
+    before = trust_file.load_trust(path.parent / trust_file.FILE)
+    kept = before if found and trust_file.rests_on_more(before, found) else None
     if found and not kept:
         save(found, path.parent)
     yield from ending.selftest(found, kept, path)
@@ -55,5 +55,5 @@ def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust_file.FILE
     with writing(path, "make the folder writable"):
-        replace_text(path, trust_file.written(found))
+        replace_text(path, trust_file.trust_as_json(found))
     return path

@@ -31,7 +31,7 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank(self.run) if self.given is None else self.given
+        return lifts.rank_run(self.run) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:

@@ -65,10 +65,10 @@ def machine_activity(run: Run) -> MachineActivity:
 def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
     asked = _precision(run)
     widths = [
-        row.known_to
+        row.half_width
         for ranking in rankings
         for row in ranking.rows[1:]
-        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.known_to)
+        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.half_width)
     ]
     wide = [width for width in widths if width > math.log1p(asked)]
     if not wide:

@@ -186,7 +186,7 @@ def _ranks(name: str) -> Callable[[Row], Any]:
 def _shown(row: Row) -> str:
     """Name a strategy, a look-alike with its mark; a twin has one in its name."""
     name = row.measurement.case.strategy
-    no_lift = row.ranking is not None and row.rival in row.ranking.look_alikes
+    no_lift = row.ranking is not None and row.rival in row.ranking.unranked
     return f"{name} (no lift)" if no_lift and TWIN not in name else name
 
 

@@ -160,7 +160,7 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    close = [one.strategy for one in choice.not_told_apart]
+    close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
     if choice.may_cost:
         parts.append(f"costs {highest_price(choice.price)}")
@@ -168,7 +168,7 @@ def _price(choice: Choice) -> str:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(choice.slower)] if choice.slower else []
+    parts += [_slower(choice.costing_more)] if choice.costing_more else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 

@@ -114,7 +114,7 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
         yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
     yield from _listed("removed", compared.removed)
-    for case, one in compared.lost.items():
+    for case, one in compared.failing_now.items():
         why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
         yield f"no longer measured: {case_name(case)}: {why}"
     if compared.advisory:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
-from timelift.analyse.runs.measurement import Measurement, Run, device_of
+from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
 from timelift.present.units import counted, percent, plus_minus
@@ -63,7 +63,7 @@ def modes(settings: Iterable[Setting]) -> str:
 def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
     for one in measured:
         setting = one.case.setting
-        if words := ", ".join(f"{name} {value}" for name, value in device_of(one).items()):
+        if words := ", ".join(f"{name} {value}" for name, value in engine_facts(one).items()):
             yield f"{setting.backend} on {setting.device}: {words}"
 
 

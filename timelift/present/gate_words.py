@@ -77,8 +77,8 @@ def lines(found: GateFindings) -> Iterator[str]:
     yield from _names(against)
     yield from _some(
         f"{name(case)}: not compared, since {against.label} has no figures: "
-        f"{lost.status}: {lost.reason}"
-        for case, lost in found.lost
+        f"{other_side.status}: {other_side.reason}"
+        for case, other_side in found.not_compared
     )
 
 

@@ -32,7 +32,7 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
     """Write which strategy to use in a setting, and which were not shown slower either."""
     name = one.strategy
     best = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
-    close = [other for other in ranking.fastest_set if other != name]
+    close = [other for other in ranking.not_shown_slower if other != name]
     return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
 
 
@@ -48,8 +48,12 @@ def over_settings(found: RunFindings) -> Iterator[str]:
 
 
 def _for_workload(one: Recommendation) -> str:
-    close = [name for name in one.safe if name != one.strategy]
-    beside = f"; also never shown slower: {', '.join(close)}" if close and one.is_safe else ""
+    close = [name for name in one.never_shown_slower if name != one.strategy]
+    beside = (
+        f"; also never shown slower: {', '.join(close)}"
+        if close and one.is_never_shown_slower
+        else ""
+    )
     costs = f"; costs {worst_price(one.price)}" if one.is_answer else ""
     return f"{one.strategy}, {why(one)}{beside}{costs}"
 
@@ -57,8 +61,8 @@ def _for_workload(one: Recommendation) -> str:
 def everywhere(one: Recommendation | None) -> Iterator[str]:
     if one is None or one.settings == 1:
         return
-    if one.safe:
-        names = ", ".join(one.safe)
+    if one.never_shown_slower:
+        names = ", ".join(one.never_shown_slower)
         text = f"never shown slower than the best, in {one.settings} settings: {names}"
         yield StyledLine(text, Style.OVERALL)
     elif not one.has_verdict:
@@ -76,8 +80,8 @@ def price_in_words(low: float, high: float) -> str:
 
 
 def price_sentence(row: RankedCase) -> str:
-    strategy, (low, high) = row.case.strategy, row.price
-    if not row.price_is_known:
+    strategy, (low, high) = row.case.strategy, row.cost_over_best
+    if not row.cost_is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if row.surely_costs:
         return f"`{strategy}` costs {price_in_words(low, high)}"
@@ -96,7 +100,7 @@ def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
 def price_at(ranking: Ranking, strategy: str) -> str:
     """Write what a beaten strategy costs in a setting, and beside which other."""
     best = ranking.rows[0].case.strategy
-    return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
+    return f"{price_in_words(*ranking.row(strategy).cost_over_best)}, which is {best}"
 
 
 def highest_price(ratio: float) -> str:

@@ -94,7 +94,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
         for share, seen in sorted(trust.found.items())
         if share > 0 and seen.tries
     )
-    moved = trust.moved(run.header.machine.versions)
+    moved = trust.changed_packages(run.header.machine.versions)
     parts = (
         (
             f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
@@ -141,7 +141,7 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
             best = found.recommendation_by_setting.get(setting)
             notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)
-            yield SettingTable(setting, table, notes, ranked[setting].fastest_set)
+            yield SettingTable(setting, table, notes, ranked[setting].not_shown_slower)
         else:
             yield SettingTable(setting, None, ("nothing measured", *below), ())
 
@@ -152,7 +152,7 @@ def verdicts(
     yield from _contest(ranking, best)
     if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
         yield ONE_LAUNCH
-    for row in ranking.look_alikes:
+    for row in ranking.unranked:
         name = row.case.strategy
         yield f"{name} {_instead(no_answers[name])}"
 
@@ -166,7 +166,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield "no lift was measured"
     elif best is None:
         only = ranking.rows[0].case.strategy
-        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {only}"
+        yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
         yield recommended.at_setting(ranking, best)
         if best.is_answer:

@@ -84,7 +84,7 @@ class MachineRuns:
     warnings: tuple[str, ...] = ()
 
 
-def of_machine(
+def machine_runs(
     results: Path, name: str | None = None, since: datetime | None = None
 ) -> MachineRuns:
     """Return the runs of the machine called `name`, or of the one that ran last, from `since` on.
@@ -107,7 +107,7 @@ def of_machine(
             f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
     others = _others(heads, chosen[0])
-    return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.all())
+    return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.as_tuple())
 
 
 def _chosen(heads: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
@@ -216,7 +216,7 @@ def read(results: Path, options: HistoryOptions) -> History:
     All cases of the machine are looked at, whichever are shown: only all of them can show whether
     the machine changed.
     """
-    machine = of_machine(results, options.machine, options.since)
+    machine = machine_runs(results, options.machine, options.since)
     summaries = [_summary(run.path) for run in machine.runs]
     if not any(one.log_seconds for one in summaries):
         raise UserError(

@@ -45,12 +45,12 @@ class RunSummary:
 class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
     beats: list[float] = field(default_factory=list)
-    lost: set[Case] = field(default_factory=set)
+    failed: set[Case] = field(default_factory=set)
     exact: dict[Case, ExactFacts] = field(default_factory=dict)
 
     def add(self, one: MedianInLaunch) -> None:
         if math.isnan(one.log_seconds):
-            self.lost.add(one.case)
+            self.failed.add(one.case)
             return
         self.medians[one.case].setdefault(one.launch, one.log_seconds)
         self.exact[one.case] = largest(self.exact.get(one.case, one.exact), one.exact)
@@ -60,7 +60,7 @@ class _Reading:
     def summary(self) -> RunSummary:
         by_setting: dict[Setting, list[Case]] = defaultdict(list)
         for case in self.medians:
-            if self.medians[case] and case not in self.lost:
+            if self.medians[case] and case not in self.failed:
                 by_setting[case.setting].append(case)
         rivals = list(by_setting.values())
         levels = over_launches(self._table(rivals))

@@ -80,7 +80,7 @@ class Era:
     def change(self, one: Segment, other: Segment) -> LevelChange:
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
-        reach *= noise.error(one, other)
+        reach *= noise.standard_error(one, other)
         before, after = int(self.places[one.end - 1]), int(self.places[other.first])
         return LevelChange(shift, shift - reach, shift + reach, before, after)
 

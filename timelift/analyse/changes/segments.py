@@ -54,13 +54,13 @@ class Noise:
     variance: float
     df: float
 
-    def error(self, one: Segment, other: Segment) -> float:
+    def standard_error(self, one: Segment, other: Segment) -> float:
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
-        distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
+        distance = np.asarray(abs(other.mean - one.mean) / self.standard_error(one, other))
         return 2 * float(t_tail(distance, np.asarray(self.df)))
 
 
@@ -77,17 +77,17 @@ class FittedSeries:
         return self.noise.chance(one, other) * self.tries <= CHANCE
 
 
-def fit_segments(rows: Sequence[Samples], families: int | None = None) -> list[FittedSeries]:
+def fit_segments(rows: Sequence[Samples], series_tested: int | None = None) -> list[FittedSeries]:
     """Cut every series into segments; the runs of a series are those where it has a value.
 
-    The noise of each is moderated over all of them. `families` is how many series were looked at.
+    The noise of each is moderated over all of them; `series_tested` were looked at in all.
     """
     noise = [sd_of_differences(row) for row in rows]
     inflation = variance_inflation(rows)
     clean = [_without_outliers(row, sd) for row, sd in zip(rows, noise, strict=True)]
     proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, noise, strict=True)]
     noises = _noises(clean, proposals, inflation)
-    many = len(rows) if families is None else families
+    many = len(rows) if series_tested is None else series_tested
     return [_pruned(*one, many) for one in zip(clean, proposals, noises, strict=True)]
 
 
@@ -176,10 +176,10 @@ def _squares(values: Samples, ends: Sequence[int]) -> float:
     return float(sum(((part - part.mean()) ** 2).sum() for part in parts if len(part)))
 
 
-def _pruned(values: Samples, ends: Sequence[int], noise: Noise, families: int) -> FittedSeries:
+def _pruned(values: Samples, ends: Sequence[int], noise: Noise, series_tested: int) -> FittedSeries:
     """Drop the least certain change until every one that is left is certain."""
     bounds = [0, *ends]
-    tries = families * max(len(values) - 2 * LEAST_RUNS + 1, 1)
+    tries = series_tested * max(len(values) - 2 * LEAST_RUNS + 1, 1)
     while True:
         segments = [_segment(values, *pair) for pair in pairwise(bounds)]
         chances = np.array([noise.chance(*pair) for pair in pairwise(segments)])

@@ -101,7 +101,7 @@ def _pairs(settings: Sequence[AlignedSamples]) -> Estimates:
 
 def _difference(old: Estimates, new: Estimates) -> tuple[Samples, Samples, Samples]:
     """Return change, variance and degrees of freedom (Welch 1947, Biometrika 34(1), 28-35)."""
-    parts = [np.where(one.df > 0, one.scale**2, np.nan) for one in (old, new)]
+    parts = [np.where(one.df > 0, one.standard_error**2, np.nan) for one in (old, new)]
     variance = parts[0] + parts[1]
     spent = parts[0] ** 2 / np.maximum(old.df, 1) + parts[1] ** 2 / np.maximum(new.df, 1)
     return new.effect - old.effect, variance, variance**2 / spent

@@ -24,8 +24,8 @@ from timelift.analyse.changes.shift import (
 )
 from timelift.analyse.changes.states import CaseState, Change, ChangeState, CommonShift
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
-from timelift.analyse.stats import ranking
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -57,7 +57,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in device_of(one).items()
+        for name, value in engine_facts(one).items()
     }
 
 
@@ -127,7 +127,7 @@ class CaseBetween(CaseState):
 class TwoRuns:
     """Two runs and all that was found between them; `advisory` where they are of two machines.
 
-    `lost` are cases that were measured and now fail.
+    `failing_now` are cases that were measured and now fail.
     """
 
     old: Run
@@ -138,7 +138,7 @@ class TwoRuns:
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
-    lost: Mapping[Case, Measurement]
+    failing_now: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
     advisory: bool
@@ -153,7 +153,7 @@ class TwoRuns:
         """The cases with a reason to be measured again, the worst first."""
         slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
-        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+        return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
@@ -190,7 +190,7 @@ def compare_runs(
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured
-    lost = _lost(before, new)
+    failing_now = _failing_now(before, new)
     return TwoRuns(
         old,
         new,
@@ -199,15 +199,15 @@ def compare_runs(
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
-        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
-        lost=lost,
+        removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
+        failing_now=failing_now,
         drift=drift(old, new),
         canary=canary_change(old, new),
         advisory=advisory,
     )
 
 
-def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
@@ -247,9 +247,9 @@ def _cases(
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
     return {
-        row.case: CaseInRun(row.seconds_per_call, place, len(one.rows))
-        for one in ranking.rank(run.measurements)
-        for place, row in enumerate(one.rows, start=1)
+        row.case: CaseInRun(row.seconds_per_call, place, len(one.all_rows))
+        for one in lifts.rank_run(run)
+        for place, row in enumerate(one.all_rows, start=1)
     }
 
 

@@ -23,8 +23,8 @@ from timelift.analyse.choose.question import (
 )
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
-from timelift.analyse.scaling.family import SIZES, without_size
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
+from timelift.analyse.scaling.size_series import SIZES, without_size
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Setting
@@ -41,21 +41,21 @@ _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
 def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
-    ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
+    ranked = {one.setting: one for one in lifts.rank_run(run) if one.rows}
     position = position_of(question.setting, ranked)
     if position is None:
         return _outside(question.setting, ranked)
     if any(len(ranked[corner].rows) == 1 for corner in position.corners):
         return Undecided(Doubt.ALONE)
     if question.goal is not Goal.TIME:
-        return _by_fact(question.goal, position, lifts.lifts(run))
+        return _by_fact(question.goal, position, lifts.lift_measurements(run))
     contests = [ranked[corner] for corner in position.corners]
     if position.measured:
         return _at(position, contests[0])
     if not position.axis:
         return _among(position, contests)
     size = float(getattr(question.setting, position.axis))
-    return _between(position, contests, _curves(position, lifts.lifts(run)), size)
+    return _between(position, contests, _curves(position, lifts.lift_measurements(run)), size)
 
 
 def position_of(asked: Setting, measured: Iterable[Setting]) -> Position | None:
@@ -110,7 +110,7 @@ def _at(position: Position, found: Ranking) -> Choice | Undecided:
     if best is None or not best.is_answer:
         return Undecided(Doubt.ONE_LAUNCH)
     name, price = best.strategy, best.price.ratio
-    close = [other for other in found.fastest_set if other != name]
+    close = [other for other in found.not_shown_slower if other != name]
     if price > DEAREST:
         return Undecided(Doubt.DEAR, (name, *close), longer=True, price=price)
     own = found.row(name)
@@ -141,7 +141,7 @@ def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves
     return next(
         one
         for one in paired_curves(measured, (position.axis,))
-        if {member.setting for member in one.family.members} >= set(position.corners)
+        if {member.setting for member in one.series.members} >= set(position.corners)
     )
 
 
@@ -151,8 +151,8 @@ def _between(
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
     played = [{row.case.strategy for row in one.rows} for one in contests]
-    if lost := [name for name in names if not all(name in one for one in played)]:
-        return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(lost))
+    if missing := [name for name in names if not all(name in one for one in played)]:
+        return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(missing))
     rivals = played[0] & played[1]
     beside = {name: _alternatives(name, rivals - {name}, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
@@ -209,7 +209,7 @@ def _interpolated(seconds: Sequence[float], ends: tuple[int, int], size: float) 
 def _among(position: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
     """Answer between four settings, only if one strategy is fastest in all of them."""
     firsts = {one.rows[0].case.strategy for one in contests}
-    prices = [one.rows[0].price[1] for one in contests]
+    prices = [one.rows[0].cost_over_best[1] for one in contests]
     if len(firsts) > 1:
         return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
     if not all(price <= DEAREST for price in prices):

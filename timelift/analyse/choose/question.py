@@ -185,12 +185,12 @@ class Choice:
         return self.price_is_known and self.price > 1
 
     @property
-    def not_told_apart(self) -> tuple[Alternative, ...]:
+    def not_shown_to_cost_more(self) -> tuple[Alternative, ...]:
         """The alternatives that are not known to cost more."""
         return tuple(one for one in self.others if not one.costs_more)
 
     @property
-    def slower(self) -> tuple[Alternative, ...]:
+    def costing_more(self) -> tuple[Alternative, ...]:
         return tuple(one for one in self.others if one.costs_more)
 
 

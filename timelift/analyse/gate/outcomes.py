@@ -66,14 +66,14 @@ class CaseOutcome:
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side; `lost` are cases without one.
+    """The outcomes of a run against another side; `not_compared` are cases without one.
 
     Of those the other side was not measured; they come with how that ended.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
-    lost: Sequence[tuple[Case, Measurement]] = ()
+    not_compared: Sequence[tuple[Case, Measurement]] = ()
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
@@ -107,13 +107,13 @@ def gate_findings(run: Run) -> GateFindings | None:
 
     Raises UserError where the header is damaged.
     """
-    against = of_run(run)
+    against = against_of(run)
     if against is None:
         return None
     return GateFindings(against, outcomes(run, against), _without_other_side(run))
 
 
-def of_run(run: Run) -> Against | None:
+def against_of(run: Run) -> Against | None:
     """Return what a run was measured against, None for a usual run; raises UserError if damaged."""
     if why := run.header.damaged_against:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The rule of the gate: did a case become slower than its other side, beyond a margin?
+"""The rule of the gate: did a case become slower than its other side, beyond a log_margin?
 
 All cases are screened on a few launches, where one in fifty of identical cases may look slower and
 as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
@@ -35,14 +35,13 @@ _SUSPICIOUS = 0.5
 
 @dataclass(frozen=True)
 class GateRule:
-    """`gate` is the margin as a share, `screening` how many launches come before a trial."""
+    """`gate` is the least change, a share; `screening` how many launches come before a trial."""
 
     gate: float = GATE_MARGIN
     screening: int = 3
 
     @property
-    def margin(self) -> float:
-        """As a log ratio."""
+    def log_margin(self) -> float:
         return float(np.log1p(self.gate))
 
     @property
@@ -86,16 +85,16 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
     """
     is_screening = np.asarray(numbers) <= rule.screening
     screened, fresh = (
-        Effects(effects.effect[:, part], effects.error[:, part])
+        Effects(effects.effect[:, part], effects.standard_error[:, part])
         for part in (is_screening, ~is_screening)
     )
     first = estimate(screened)
     both = estimate(stack([screened, fresh]))
     second = _of_each(lambda values: values[len(effects.effect) :], both)
-    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.margin)
+    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.log_margin)
     tried = second.launches > 0
     same_side = np.sign(first.effect) == np.sign(second.effect)
-    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.margin)
+    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.log_margin)
     shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
@@ -107,7 +106,7 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
         "detectable": detectable.tolist(),
         "suspected": suspected.tolist(),
         "tried": tried.tolist(),
-        "verdict": _verdicts(shown, confirmed, rule.margin),
+        "verdict": _verdicts(shown, confirmed, rule.log_margin),
     }
     rows = zip(*columns.values(), strict=True)
     return [SidesFinding(**dict(zip(columns, row, strict=True))) for row in rows]
@@ -126,9 +125,9 @@ def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[
         return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
 
 
-def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], margin: float) -> list[Verdict]:
+def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
     with np.errstate(invalid="ignore"):
-        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < margin
+        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
     alike = (shown.launches >= MIN_LAUNCHES) & near
     sides = np.where(shown.effect > 0, Verdict.SLOWER, Verdict.FASTER)
     words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
@@ -142,10 +141,10 @@ def _level(launches: Samples) -> Samples:
 
 
 def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.margin)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.margin))
+    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_margin)
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
 
 
 def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(fresh.half_width(FRESH_LEVELS[_FIRST_LOOK]), rule.margin)
+    bar = np.maximum(fresh.half_width(FRESH_LEVELS[_FIRST_LOOK]), rule.log_margin)
     return np.asarray(bar + fresh.half_width(1 - POWER))

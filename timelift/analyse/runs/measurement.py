@@ -117,7 +117,7 @@ def fact_or_bound(measurement: Measurement, name: str) -> tuple[float | None, bo
     return bound, bound is not None
 
 
-def device_of(measurement: Measurement) -> dict[str, str]:
+def engine_facts(measurement: Measurement) -> dict[str, str]:
     """Return the name of a case's device and its switches, such as tf32; empty where unknown."""
     engine = next((one.facts.engine for one in measurement.launches if one.facts.engine), {})
     pairs = itertools.islice(engine.items(), _MOST_SWITCHES)
@@ -137,7 +137,7 @@ class Warnings:
         else:
             self.more += 1
 
-    def all(self) -> tuple[str, ...]:
+    def as_tuple(self) -> tuple[str, ...]:
         rest = (f"and {self.more:,} more records like these",) if self.more else ()
         return (*self.texts, *rest)
 

@@ -87,7 +87,7 @@ class _JournalReader:
         if not self.header:
             self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
         measurements = merge(self.records, self.warnings)
-        return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
+        return Run(self.header or Header(), measurements, self.complete, self.warnings.as_tuple())
 
     def _take(self, place: NumberedLine) -> None:
         where = f"line {place.number}"

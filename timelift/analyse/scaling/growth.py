@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.scaling.family import SIZES, Family, families
+from timelift.analyse.scaling.size_series import SIZES, SizeSeries, size_series
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.verdicts import CONFIDENCE
@@ -162,7 +162,7 @@ def _bend(
 class _StrategyCurve:
     """One strategy's log seconds, as (sizes, launches), in the launches that played every size.
 
-    `share` is that of one of the strategies of the family.
+    `share` is that of one of the strategies of the series.
     """
 
     case: Case
@@ -186,20 +186,20 @@ class _StrategyCurve:
 
 
 def exponents(run: Run, axes: Sequence[str] = SIZES) -> list[Exponent]:
-    curves = [curve for family in families(run.measurements, axes) for curve in _curves(family)]
+    curves = [curve for series in size_series(run.measurements, axes) for curve in _curves(series)]
     widths = iter(_half_widths([(curve, one) for curve in curves for one in curve.fitted]))
     return [_exponent(curve, [next(widths) for _ in curve.fitted]) for curve in curves]
 
 
-def _curves(family: Family) -> Iterator[_StrategyCurve]:
-    sizes, share = np.array(family.sizes), 1 / len(family.strategies)
-    for name, logs in zip(family.strategies, family.log_seconds(), strict=True):
+def _curves(series: SizeSeries) -> Iterator[_StrategyCurve]:
+    sizes, share = np.array(series.sizes), 1 / len(series.strategies)
+    for name, logs in zip(series.strategies, series.log_seconds(), strict=True):
         played = np.isfinite(logs).any(-1)
         rows = logs[played]
         complete = rows[:, np.isfinite(rows).all(0)]
-        first = next(one for one, here in zip(family.members, played, strict=True) if here)
+        first = next(one for one, here in zip(series.members, played, strict=True) if here)
         case, across = Case(first.setting, name), sizes[played]
-        yield _fit(_StrategyCurve(case, family.axis, tuple(across.tolist()), complete, share))
+        yield _fit(_StrategyCurve(case, series.axis, tuple(across.tolist()), complete, share))
 
 
 def _fit(curve: _StrategyCurve) -> _StrategyCurve:

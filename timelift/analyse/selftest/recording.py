@@ -97,7 +97,7 @@ def twin_groups(run: Run) -> list[TwinGroup]:
 def complaints(run: Run) -> tuple[str, ...]:
     warnings = Warnings()
     _planted(run, warnings)
-    return warnings.all()
+    return warnings.as_tuple()
 
 
 def _planted(run: Run, warnings: Warnings) -> dict[str, Planted]:
@@ -154,7 +154,7 @@ class Recording:
         """Seconds per call as (comparisons, side, launches, rounds)."""
         return np.asarray(self.seconds_per_call[self.pairs])
 
-    def price(self, used: NDArray[np.bool_]) -> Samples:
+    def seconds_spent(self, used: NDArray[np.bool_]) -> Samples:
         """Return the seconds that the used rounds took, as (comparisons,), both rivals together.
 
         `used` is (comparisons, side, launches, rounds). A launch is paid for as a whole: building

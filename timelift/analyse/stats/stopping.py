@@ -35,7 +35,7 @@ SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
 
 def unsettled(
     measurements: Iterable[Measurement],
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
     anchor: Callable[[AlignedSamples], int] | None = None,
 ) -> dict[Setting, tuple[Case, ...]]:
@@ -43,14 +43,14 @@ def unsettled(
 
     Those are the fastest and the rivals whose comparison with it is not settled; instead of the
     fastest, the rival at the position that `anchor` returns. Between looks every rival plays on;
-    after the last look none does. `theta` and `precision` are shares, as in `settled`.
+    after the last look none does. `least_difference` and `precision` are shares, as in `settled`.
     """
     going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
     if not going:
         return {}
     sizes = [len(one.pairs) for one in going]
     effects = stack([all_pairs(one.seconds) for one in going])
-    done = settled(effects, np.repeat(np.arange(len(going)), sizes), theta, precision)
+    done = settled(effects, np.repeat(np.arange(len(going)), sizes), least_difference, precision)
     parts = np.split(np.arange(len(done)), np.cumsum(sizes)[:-1])
     cases = [
         _to_play(one, done[part], anchor(one) if anchor else _fastest(one, effects.effect[part]))
@@ -80,7 +80,7 @@ def _fastest(samples: AlignedSamples, effect: Samples) -> int:
 def settled(
     effects: Effects,
     families: Families,
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
 ) -> NDArray[np.bool_]:
     """Return which comparisons have a verdict that a look at so many launches may find.
@@ -93,7 +93,7 @@ def settled(
     look = np.searchsorted(LOOKS, estimates.launches, side="right")
     different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
     p = verdicts.holm(verdicts.p_values(estimates), families)
-    words = verdicts.verdicts(estimates, p, float(np.log1p(theta)), different, same)
+    words = verdicts.verdicts(estimates, p, float(np.log1p(least_difference)), different, same)
     width = 0.0 if precision is None else np.log1p(precision)
     narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
     with np.errstate(invalid="ignore"):

@@ -70,10 +70,10 @@ class Card:
     @property
     def beaten(self) -> str:
         """Where the recommended strategy was shown slower, if anywhere."""
-        if not self.found.lost:
+        if not self.found.slower_in:
             return ""
-        most = self.found.lost[0]
-        where = f"shown slower in {len(self.found.lost)} of {self.found.settings} settings"
+        most = self.found.slower_in[0]
+        where = f"shown slower in {len(self.found.slower_in)} of {self.found.settings} settings"
         price = recommended.price_at(most, self.strategy)
         return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 

@@ -92,7 +92,9 @@ def prices(recommended: Iterable[ForWorkload]) -> Table:
             ),
             Column(
                 "never shown slower",
-                value=lambda row: "yes" if row[1].strategy in row[0].found.safe else "no",
+                value=lambda row: (
+                    "yes" if row[1].strategy in row[0].found.never_shown_slower else "no"
+                ),
                 asked=True,
             ),
             number("settings", value=lambda row: row[1].settings),
