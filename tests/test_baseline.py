@@ -227,7 +227,11 @@ def unmeasured(path):
 @pytest.mark.parametrize(
     ("make", "how", "sentence"),
     [
-        (stored, {"seed": 1, "sizes": 1, "machine": {}}, "expected a run that tells its machine"),
+        (
+            stored,
+            {"seed": 1, "sizes": 1, "machine": {}},
+            "expected a run with its machine recorded",
+        ),
         (stored, {"seed": 1, "sizes": 1, "against": {"label": "main"}}, "one against twins"),
         (journals.selftest, {"sizes": 1, "launches": 1}, "received one against twins"),
         (unmeasured, {}, "expected measurements in"),

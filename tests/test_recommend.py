@@ -90,12 +90,12 @@ def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
     question = ChooseQuestion(contest.setting, Goal.TIME)
     made = decide(question, run)
-    usage = choice.Usage("", None, None)
+    call = choice.BuildCall("strategies/mine.py", None, None, None)
     yield contest.setting.label
     if isinstance(made, Choice):
-        yield next(choice.answer(question, made, "", usage, ""))
+        yield next(choice.answer_lines(question, made, "", call, ""))
     else:
-        yield from itertools.islice(choice.undecided(question, made, {}), 2)
+        yield from itertools.islice(choice.undecided_lines(question, made, {}), 2)
 
 
 #: How the surfaces name a strategy: for what, and which.

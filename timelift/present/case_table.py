@@ -225,7 +225,7 @@ _EVERY = (
     Column("ties", value=_of_rival("letters"), rank=2, right=True),
     number("rank_low", value=_ranks("rank_low")),
     number("rank_high", value=_ranks("rank_high")),
-    number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
+    number("price", "price at most", _more_than_one("cost_over_best", 1), unit=PER_CENT),
     number("per_step", "per step", attrgetter("costs.seconds_per_step")),
     number(
         "over_forward", "over forward", attrgetter("costs.backward_minus_forward_seconds"), rank=5

@@ -95,15 +95,12 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
         if share > 0 and seen.tries
     )
     moved = trust.changed_packages(run.header.machine.versions)
-    parts = (
-        (
-            f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
-            f"identical code (at most {percent(false.at_most, 2)})"
-        ),
-        ", ".join(found),
-        f"since then other {', '.join(moved)}" if moved else "",
+    first = (
+        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+        f"identical code (at most {percent(false.at_most, 2)})"
     )
-    return "; ".join(filter(None, parts))
+    since = f"since then other {', '.join(moved)}" if moved else ""
+    return "; ".join(filter(None, (first, ", ".join(found), since)))
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:

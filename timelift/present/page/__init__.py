@@ -26,7 +26,7 @@ def write_report(found: RunFindings, report: Report, folder: Path, every: int | 
     formats = figures.FORMATS if every is None else ("svg",)
     pictures = figures.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
-    sections = render.sections(found, svgs)
+    sections = render.sections(found, svgs, formats)
     tables = {
         f"tables/{table.name}.csv": csv_as_shown(table)
         for section in sections

@@ -23,9 +23,10 @@ from timelift.present.tables import Table
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: the name of its files, what it shows, and its SVG made for the page."""
+    """A figure: the name of its files, their formats, what it shows, and its SVG for the page."""
 
     name: str
+    formats: tuple[str, ...]
     alt: str
     svg: str
 
@@ -175,11 +176,18 @@ def left_out(rankings: Sequence[Ranking]) -> str:
     )
 
 
-def sections(found: RunFindings, svgs: Mapping[str, str]) -> list[Section]:
-    """Return the sections that have something to show; `svgs` are the figures by their names."""
+def sections(
+    found: RunFindings, svgs: Mapping[str, str], formats: Sequence[str] = ("svg",)
+) -> list[Section]:
+    """Return the sections that have something to show.
+
+    `svgs` are the figures by their names, `formats` those in which each of them has a file.
+    """
     tables = _tables(found)
     every = [
-        Section(anchor, title, words, _pictures(anchor, title, svgs), tables.get(anchor, ()))
+        Section(
+            anchor, title, words, _pictures(anchor, title, svgs, formats), tables.get(anchor, ())
+        )
         for anchor, (title, words) in _SECTIONS.items()
     ]
     return [one for one in every if one.pictures or any(table.rows for table in one.tables)]
@@ -198,11 +206,13 @@ def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
     }
 
 
-def _pictures(anchor: str, title: str, svgs: Mapping[str, str]) -> tuple[Picture, ...]:
+def _pictures(
+    anchor: str, title: str, svgs: Mapping[str, str], formats: Sequence[str]
+) -> tuple[Picture, ...]:
     """Return the figures of a section: those of its name, with any ending."""
     name = _FIGURES.get(anchor)
     names = [one for one in svgs if name and (one == name or one.startswith(f"{name}-"))]
     return tuple(
-        Picture(one, f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
+        Picture(one, tuple(formats), f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
         for place, one in enumerate(names)
     )
