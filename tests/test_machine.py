@@ -147,7 +147,7 @@ def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
 
     monkeypatch.setattr(machine, "device_names", lambda **_: ["cpu", "gpu"])
     monkeypatch.setattr(subprocess, "run", missing)
-    assert machine.describe_gpus() == {"gpus": ["a GPU that nvidia-smi does not tell of"]}
+    assert machine.describe_gpus() == {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
 
 
 def test_a_backend_that_is_not_installed_names_the_command():

@@ -98,7 +98,7 @@ def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypat
         monkeypatch.delattr(os, name)
     assert BY_NAME["pin"].value("") == ()
     assert machine.describe([]).identity["cores"] == os.cpu_count()
-    sentence = "--pin: this system holds no process to some processors; leave it out"
+    sentence = "--pin: this system cannot pin processes to processors; leave it out"
     with pytest.raises(UserError, match=re.escape(sentence)):
         BY_NAME["pin"].value("0")
 

@@ -11,7 +11,7 @@ from typing import TypeGuard
 _CANARY_BYTES = bytes(1 << 16)
 #: A second is no beat, but a slip of the clock.
 _LONGEST_BEAT = 1.0
-#: Beats of one look at the machine, a few milliseconds in all.
+#: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
 
 

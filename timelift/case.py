@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 
 class Gradients(StrEnum):
-    """What a backward call differentiates by; `none` for forward calls."""
+    """What a backward call differentiates with respect to; `none` for forward calls."""
 
     NONE = "none"
     WEIGHTS = "weights"
@@ -119,7 +119,7 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Return the setting in one short word group: sizes always, other axes where unusual."""
+        """Return a short label: phase, mode and sizes always, other axes where unusual."""
         return "-".join([self.workload, *self.words])
 
     @property

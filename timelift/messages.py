@@ -3,9 +3,9 @@
 Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
 inherits. So each line carries the number of its task: {"task": number, and the fields of a `Task`}
 starts a worker, an order is {"to": number, "order": name, ...} and an event {"of": number,
-"event": name, ...}. A worker may die at any moment. An order that was meant for it is then read by
-the launch process or by the next worker, which pass it over, and its late events are passed over by
-the coordinator. So is a line that the death tore.
+"event": name, ...}. A worker may die at any moment. An order for it is then read by the launch
+process or by the next worker, which ignore it, and the coordinator ignores its late events and a
+line that is incomplete because it died.
 """
 
 import dataclasses
@@ -19,6 +19,8 @@ from timelift.escape import without_codes
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
+#: What has a limit of its own: a rival is traced and called once.
+TRACING = "tracing"
 #: What it does before the first rival of an inner layer is built, at no rival's expense: the layer
 #: is made, whatever the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
@@ -138,7 +140,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Exhausted:
-    """Memory ran out: this worker ends, and those left are for one whose device holds nothing."""
+    """Memory ran out: this worker exits, and another builds the rivals that are left."""
 
 
 @dataclass(frozen=True)

@@ -34,13 +34,13 @@ ENDING = pytest.StashKey[ExitStack]()
 PARAMETERS = ("strategy", *AXES)
 
 RESUME_HELP = (
-    "go on with a run that was cut off, with its own options: a journal, a run's name, or latest "
-    "(default: latest; write it after bench/)"
+    "continue an interrupted run with the options it was started with; RUN is a journal, a run's "
+    "name, or latest (default: latest; write it after bench/)"
 )
 WAIT_HELP = "where another run measures on this machine, wait until it has ended"
 SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
-    "say how far to trust the figures of this machine"
+    "report how far to trust the figures of this machine"
 )
 
 
@@ -59,6 +59,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
     config.stash[ENDING] = ExitStack()
     config.add_cleanup(config.stash[ENDING].close)
+    if config.getoption("resume") == "":
+        raise pytest.UsageError("--resume: expected a run, received nothing; leave out the '='")
     names = [option.name for option in OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
     run_mode = RunMode(
@@ -139,11 +141,13 @@ def _referee(session: Session) -> CampaignReferee:
 
     if session.gate:
         gate = session.gate
-        thorough = gate.undecided == "fail"
-        sides = gate.matched.sides
-        return GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
-    copies = session.look_alikes
-    return Referee(session.options["precision"], planted=session.run_mode.selftest, aside=copies)
+        return GateReferee(
+            gate.matched.sides, gate.gates, gate.screening, thorough=gate.undecided_fails
+        )
+    look_alikes = session.look_alikes
+    return Referee(
+        session.options["precision"], planted=session.run_mode.selftest, aside=look_alikes
+    )
 
 
 def _failures(session: Session) -> dict[Case, str]:
@@ -159,7 +163,9 @@ def _is_question(item: pytest.Item) -> bool:
 
 
 def _case(item: pytest.Item) -> Case | None:
-    parameters = item.callspec.params  # type: ignore[attr-defined]
+    if not hasattr(item, "callspec"):
+        pytest.fail("measure needs @pytest.mark.question(...) on its test", pytrace=False)
+    parameters = item.callspec.params
     return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
 
 
@@ -291,7 +297,7 @@ def measure(
             pytest.skip(reason)
         result = session.result(case)
         lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
-        if lost and session.options["undecided"] == "fail":
+        if lost and session.gate and session.gate.undecided_fails:
             pytest.fail(f"{case.label}: {lost}", pytrace=False)
         if lost:
             pytest.skip(lost)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -193,8 +194,16 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class RunEnd(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    CUT_SHORT = "cut short"
+    INTERRUPTED = "interrupted"
+
+
 class End(Struct, frozen=True, kw_only=True):
-    """The closing mark; `exit` is "complete", "cut short" or "interrupted"."""
+    """The closing mark; `exit` is a `RunEnd`, or what another program wrote."""
 
     exit: str
     ended: str = ""

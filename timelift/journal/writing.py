@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from timelift.errors import UserError, writing
-from timelift.journal.lines import End, Header, Line, utc_now
+from timelift.journal.lines import End, Header, Line, RunEnd, utc_now
 
 
 class Journal:
@@ -22,7 +22,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
-        self.path, self.exit_word = path, "complete"
+        self.path, self.exit_word = path, RunEnd.COMPLETE
         with writing(path, "make the folder writable or name another with --results"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
@@ -52,7 +52,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.close(self.exit_word if kind is None else "interrupted")
+        self.close(self.exit_word if kind is None else RunEnd.INTERRUPTED)
 
 
 def line_text(line: Line) -> str:

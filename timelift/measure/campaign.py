@@ -1,4 +1,4 @@
-"""The campaign: which settings every launch plays, and what each case came to.
+"""The campaign: which settings every launch plays, and the result of each case.
 
 Launches are the outer loop, so that the launches of a setting lie apart in time and see the slow
 drift of the machine; within a launch the settings come in an order drawn anew.
@@ -7,15 +7,24 @@ drift of the machine; within a launch the settings come in an order drawn anew.
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
 from timelift.case import Backend, Case, Setting, Status
-from timelift.journal import WAITED_FACTS, CaseInLaunch, Facts, PlayedSettings, measured_case
+from timelift.journal import (
+    WAITED_FACTS,
+    CaseInLaunch,
+    Facts,
+    PlayedSettings,
+    RunEnd,
+    measured_case,
+)
 from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
@@ -33,8 +42,11 @@ _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Stat
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
-#: Takes the lines of rivals that were played together.
-Record = Callable[..., None]
+
+
+class Record(Protocol):
+    def __call__(self, *lines: CaseInLaunch) -> None:
+        """Record the lines of rivals that were played together."""
 
 
 @dataclass
@@ -82,10 +94,10 @@ class Campaign:
         )
 
     @property
-    def exit_word(self) -> str:
+    def exit_word(self) -> RunEnd:
         if self.interrupted:
-            return "interrupted"
-        return "cut short" if self.cut_short else "complete"
+            return RunEnd.INTERRUPTED
+        return RunEnd.CUT_SHORT if self.cut_short else RunEnd.COMPLETE
 
     def interrupt(self) -> None:
         """End after the rounds that are being played; what is being built is abandoned."""
@@ -326,7 +338,7 @@ def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
-    found: dict[Setting, list[Case]] = {}
+    found: dict[Setting, list[Case]] = defaultdict(list)
     for case in cases:
-        found.setdefault(case.setting, []).append(case)
-    return found
+        found[case.setting].append(case)
+    return dict(found)

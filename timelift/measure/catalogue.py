@@ -193,6 +193,8 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
     if word in known:
         return [known[word]]
     stem, bracket, inside = word.partition("[")
+    if bracket and not inside.endswith("]"):
+        raise _parameters_error(word)
     family = [one for one in known.values() if one.path.stem == stem]
     if not family:
         raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
@@ -204,14 +206,17 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
 def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        assert call.keywords
-        assert not call.args
-        return {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
-    except (SyntaxError, ValueError, TypeError, AssertionError):
-        raise UserError(
-            f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]"
-        ) from None
+        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
+        found = {str(pair.arg): ast.literal_eval(pair.value) for pair in keywords}
+    except (SyntaxError, ValueError, TypeError):
+        found = {}
+    if not found:
+        raise _parameters_error(word)
+    return found
+
+
+def _parameters_error(word: str) -> UserError:
+    return UserError(f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]")
 
 
 def _strategy_source(path: Path) -> Source:
@@ -333,7 +338,6 @@ def _layer_in_file(text: str) -> str:
         raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     if name not in names:
-        raise UserError(
-            f"--layer-file: {path} has no function {name!r}; it has: {nearest(name, names)}"
-        )
+        known = nearest(name, names) or "none"
+        raise UserError(f"--layer-file: {path} has no function {name!r}; it has: {known}")
     return f"{path.resolve()}:{name}"

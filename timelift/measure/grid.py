@@ -23,6 +23,10 @@ SELFTEST_AXES = {
 }
 
 
+#: Axes whose values a question has to name, since nothing else does.
+_NO_DEFAULT = ("phases", "modes")
+
+
 @dataclass(frozen=True)
 class Question:
     """A bench module's axes, as text by option name, and the axis it compares, if any.
@@ -34,6 +38,28 @@ class Question:
     axes: Mapping[str, str]
     compares: str = ""
     sizes: str = "all"
+
+    @classmethod
+    def from_marker(cls, words: Mapping[str, Any]) -> "Question":
+        """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
+        names = {option.name for option in AXIS_OPTIONS}
+        axes = {name: text for name, text in words.items() if name not in {"compares", "sizes"}}
+        for name, text in axes.items():
+            if name not in names:
+                raise UserError(f"question: unknown axis {name!r}; nearest: {nearest(name, names)}")
+            if not isinstance(text, str):
+                raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
+        if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
+            raise UserError(f"question: lacks {' and '.join(lacking)}")
+        compares, sizes = words.get("compares", ""), words.get("sizes", "all")
+        if compares and compares not in names:
+            raise UserError(
+                f"question: compares: unknown axis {compares!r}; nearest: "
+                f"{nearest(str(compares), names)}"
+            )
+        if sizes not in {"all", "smallest"}:
+            raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
+        return cls(axes, compares, sizes)
 
 
 def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:

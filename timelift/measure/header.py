@@ -1,4 +1,4 @@
-"""The header of a run: what it is written with, and what lets an interrupted run go on under it."""
+"""The header of a run: what it is written with, and what lets an interrupted run be resumed."""
 
 import hashlib
 import sys
@@ -24,6 +24,8 @@ from timelift.journal import (
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.options import flag_of
+from timelift.planted import COPY_SEPARATOR
+from timelift.project_modules import import_folders
 
 #: Options that may be given anew, since they do not change what is measured.
 MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
@@ -46,20 +48,47 @@ def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: 
         commit=machine.commit(root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
-        sources=_sources(catalogue, cases),
+        sources=_sources(root, catalogue, cases),
         planned=[case.label for case in cases],
     )
 
 
-def _sources(catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
-    files = {catalogue.strategies[case.strategy].path for case in cases}
-    factories = {catalogue.workloads[case.setting.workload].factory for case in cases}
-    files |= {Path(factory.rpartition(":")[0]) for factory in factories}
+def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
+    """Return a digest of each file that is measured, by its path in its project.
+
+    Files of another project stand below its label.
+    """
+    files: dict[str, Path] = {}
+    for case in cases:
+        strategy = catalogue.strategies[case.strategy]
+        if case.strategy in catalogue.plants:  # it runs its strategy's file
+            continue
+        home = Path(strategy.home or root).resolve()
+        side = f"{case.strategy.partition(COPY_SEPARATOR)[2]}: " if strategy.home else ""
+        rival_factory = catalogue.rival(case, 1).factory
+        factory = rival_factory or catalogue.workloads[case.setting.workload].factory
+        for path in (strategy.path, _layer_file(factory, home)):
+            if path is not None and path.is_file():
+                files[side + _shown(path.resolve(), home)] = path
     return {
-        f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in sorted(files)
-        if path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for name, path in sorted(files.items())
     }
+
+
+def _shown(path: Path, home: Path) -> str:
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def _layer_file(factory: str, home: Path) -> Path | None:
+    """Return the file of an inner layer's factory; None for a module that is not the project's."""
+    where = factory.rpartition(":")[0]
+    if where.endswith(".py"):
+        return Path(where)
+    module = Path(*where.split("."))
+    places = (folder / module for folder in import_folders(home))
+    files = (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def journal_path(folder: Path, header: Header) -> Path:
@@ -93,7 +122,8 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
     twins = path.resolve().parent.name in COPIES_FOLDERS
     if twins or resumed.header.planned is None or resumed.header.asked is None:
         raise UserError(
-            f"--resume: {str(path)!r} is no run that can be gone on with; measure it anew"
+            f"--resume: {str(path)!r} cannot be resumed: it is a self-test, a gate run, or has no "
+            "list of cases; measure it anew"
         )
     return resumed
 
@@ -116,7 +146,7 @@ def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
     if missing:
         raise UserError(
             f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
-            "go on with: pytest bench/ --resume"
+            "resume with: pytest bench/ --resume"
         )
 
 

@@ -28,6 +28,7 @@ from timelift.measure.worker_state import (
 )
 from timelift.messages import (
     PLAYING,
+    TRACING,
     Busy,
     Event,
     Exited,
@@ -73,7 +74,15 @@ class Limits:
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
-        return self.first_call_seconds if doing == "tracing" else self.stage_seconds
+        return self.first_call_seconds if doing == TRACING else self.stage_seconds
+
+
+def _signal_name(number: int) -> str:
+    """Return `signal SIGKILL`; a real-time signal has a number alone."""
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
 
 
 class LaunchProcess:
@@ -98,7 +107,7 @@ class LaunchProcess:
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
-        self._pending, self._printed = b"", 0
+        self._pending, self._printed, self._ended = b"", 0, False
         self._home = None if python == sys.executable else _package_alone()
         home = Path(self._home.name) if self._home else _HOME
         pinned = ",".join(map(str, cores))
@@ -124,6 +133,11 @@ class LaunchProcess:
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
         if self._finishing:
             return
+        if event is None and not self._has_ended():
+            raise UserError(
+                f"{self._backend} was not imported by {self._python} within {IMPORT_LIMIT:g} s: "
+                f"{self._last_lines()}; run it again when the machine is less busy"
+            )
         if not isinstance(event, Ready):
             raise UserError(
                 f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
@@ -233,16 +247,25 @@ class LaunchProcess:
                 self._tell_worker()
 
     def _kill_overdue(self, worker: WorkerState) -> None:
-        if self._process.poll() is not None or not worker.pid:
+        if self._has_ended():
             raise UserError(f"the launch process died: {self._last_lines()}")
+        if not worker.pid:
+            limit = self._limits.of(worker.doing)
+            raise UserError(
+                f"the launch process started no worker within {limit:g} s (--case-timeout): "
+                f"{self._last_lines()}"
+            )
         doing, limit = worker.doing, self._limits.of(worker.doing)
         kill_group(worker)
         deadline = time.monotonic() + _ENDING_LIMIT
         exited = self._exit_of(worker, deadline)
-        tracing = doing == "tracing"
+        tracing = doing == TRACING
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
+
+    def _has_ended(self) -> bool:
+        return self._ended or self._process.poll() is not None
 
     def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
         while event := self._next_event(worker.number, deadline):
@@ -251,11 +274,7 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        cause = (
-            f"signal {signal.Signals(exited.signal).name}"
-            if exited.signal
-            else f"exit code {exited.code}"
-        )
+        cause = _signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
@@ -276,6 +295,7 @@ class LaunchProcess:
             ready, _, _ = select.select([self._events], [], [], max(0, deadline - time.monotonic()))
             chunk = os.read(self._events, 1 << 16) if ready else b""
             if not chunk:
+                self._ended |= bool(ready)
                 return None
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")

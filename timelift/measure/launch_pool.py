@@ -149,8 +149,8 @@ def with_peaks(
 ) -> list[RivalOutcome]:
     """Add the peak memory to the facts of each measured outcome; a rival that fails here has none.
 
-    `open_reader` opens the process of this interpreter, or of the other one. None has it where the
-    process itself dies: what was timed counts all the same.
+    `open_reader` opens the process of this interpreter, or of the other one. Where that process
+    dies, the outcomes keep their timings and have no peak memory.
     """
     peaks: dict[str, Mapping[str, object]] = {}
     for in_other_python in (False, True):

@@ -43,7 +43,7 @@ BUSY_SHARE = 0.2
 
 @dataclass(frozen=True)
 class RunMode:
-    """Options without a value, and the run to go on with.
+    """Options without a value, and the run to resume.
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
     `selftest` puts a strategy's planted twins in the place of its rivals. `wait` lets another run
@@ -96,18 +96,19 @@ class Session:
         if layer := user_workload(self.options):  # it is measured in place of the default ones
             self.catalogue.workloads[layer.name] = layer
             self.axes["workloads"] = self.axes["workloads"] or layer.name
-        self.cases({"sizes": "smallest"})
+        self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
         self.gate = SidesGate.of(root, self.options, self.catalogue)
         if self.gate and run_mode.selftest:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
 
-    def cases(self, question: Mapping[str, str]) -> list[Case]:
-        """Return the cases of a bench module; raises UserError for a wrong value of any axis."""
-        named = {name: text for name, text in question.items() if name in self.axes}
-        asked = grid.Question(named, question.get("compares", ""), question.get("sizes", "all"))
-        found = grid.cases(asked, self.axes, self.catalogue)
+    def cases(self, question: Mapping[str, Any]) -> list[Case]:
+        """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""
+        return self._cases(grid.Question.from_marker(question))
+
+    def _cases(self, question: grid.Question) -> list[Case]:
+        found = grid.cases(question, self.axes, self.catalogue)
         if self._copies is None:
             return found
         return list(grid.selftest_cases(found, self.catalogue, Path(self._copies.name)))
@@ -129,11 +130,11 @@ class Session:
             self.campaign.run(lambda *_: None, display, referee)
             return
         with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
-            played = self._go_on(chosen) if self.resumed else {}
+            played = self._resume(chosen) if self.resumed else {}
             self.campaign = Campaign(chosen, self.catalogue, options, played)
             self._measure(self.campaign, display, referee)
 
-    def _go_on(self, chosen: list[Case]) -> PlayedSettings:
+    def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.resumed is not None
         self.resumed = open_resumed(self._results_folder, str(self.resumed.path))
@@ -150,7 +151,11 @@ class Session:
             )
         if self.resumed:
             refuse_other_machine(self.resumed, header)
-        path = self.resumed.path if self.resumed else journal_path(self._folder(header), header)
+        path = (
+            self.resumed.path
+            if self.resumed
+            else journal_path(self._journal_folder(header), header)
+        )
         with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
             self.journal_path = journal.path
             campaign.run(journal.append, display, referee)
@@ -164,8 +169,8 @@ class Session:
             against=self.gate.header_entry() if self.gate else None,
         )
 
-    def _folder(self, header: Header) -> Path:
-        folder: Path = self.root / self.options["results"] / str(header.machine.name)
+    def _journal_folder(self, header: Header) -> Path:
+        folder = self._results_folder / str(header.machine.name)
         if self.run_mode.selftest:
             return folder / SELFTEST_FOLDER
         return folder / AGAINST_FOLDER if self.gate else folder
@@ -212,7 +217,7 @@ class Session:
     def why_not(self, case: Case) -> str:
         """Return why a case is not measured in this session; empty where it is."""
         if self.resumed and case.label not in self.resumed.cases:
-            return "no case of the run that goes on"
+            return "not among the cases of the resumed run"
         if reason := self._impossible(case):
             return reason
         return self.gate.why_not(case) if self.gate else ""

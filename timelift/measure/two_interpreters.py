@@ -96,11 +96,13 @@ class TwoInterpreters:
             for side in sides:
                 if not self._finishing:
                     side.launch.build(side.worker, side.task)
-        if all(side.worker.ready for side in sides) and not self._finishing:
+        players = [side for side in sides if not side.worker.finished]
+        outcomes = [one for side in sides if side not in players for one in side.worker.outcomes]
+        if all(side.worker.ready for side in players) and not self._finishing:
             with self._lock.playing():
-                outcomes = _perform(sides, task, lambda: self._finishing)
+                outcomes += _perform(players, task, lambda: self._finishing)
         else:
-            outcomes = [one for side in sides for one in side.worker.outcomes]
+            outcomes += [one for side in players for one in side.worker.outcomes]
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)

@@ -97,6 +97,11 @@ class WorkerState:
         """True if the worker exited or ran out of memory before finishing its task."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
+    @property
+    def finished(self) -> bool:
+        """True if the worker exited and every rival has an outcome, as where none was built."""
+        return self.gone and not self._left()
+
     def result(self) -> WorkerResult:
         return worker_result([self], self.outcomes)
 
@@ -140,7 +145,7 @@ class WorkerState:
             self._watch(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
-        elif isinstance(event, Ended):
+        elif isinstance(event, Ended) and event.rival in self.rivals:
             self.at_work = False
             self.outcomes.append(_outcome(self.rivals[event.rival], event))
 

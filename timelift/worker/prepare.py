@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Phase, Setting
-from timelift.messages import Busy, Emit, RivalSpec, Task
+from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task
 from timelift.worker import checks, law, system, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, call_once
@@ -113,7 +113,7 @@ class Preparation:
             inner.state.restore()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        self.emit(Busy("tracing", rival.name))
+        self.emit(Busy(TRACING, rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()

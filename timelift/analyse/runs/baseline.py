@@ -26,6 +26,7 @@ from timelift.journal import (
     Facts,
     Header,
     Line,
+    RunEnd,
     header_from,
     write_whole,
 )
@@ -40,7 +41,7 @@ def lines(run: Run) -> Iterator[Line]:
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)
-    yield End(exit="complete" if run.complete else "cut short")
+    yield End(exit=RunEnd.COMPLETE if run.complete else RunEnd.CUT_SHORT)
 
 
 def write(run: Run, path: Path, *, replace: bool = False) -> Path:

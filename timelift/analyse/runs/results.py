@@ -21,6 +21,7 @@ from timelift.journal import (
     Header,
     NumberedLine,
     OtherSchemaError,
+    RunEnd,
     read_lines,
 )
 
@@ -100,7 +101,7 @@ class _JournalReader:
             self.records.append((where, line))
             self.complete = False
         elif isinstance(line, End):
-            self.complete = line.exit == "complete"
+            self.complete = line.exit == RunEnd.COMPLETE
         elif self.header and line:
             error = ValueError("a second header; the first one counts")
         elif line:
