@@ -44,7 +44,7 @@ class OpsScan(keras.layers.Wrapper):
         return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
     def step(self, carry, x):
-        """Give the output of one step both as the carry and as the result."""
+        """Return the output of one step both as the carry and as the result."""
         y = self.layer(x)  # batch, *outputs
         return ops.cast(y, carry.dtype), y  # JAX computes float64 in float32
 
@@ -61,14 +61,14 @@ def refuses(layer, setting):
 
 
 def assigns(layer):
-    """Whether training assigns: to batch statistics, or to the seeds that noise is drawn from."""
+    """True if training assigns: to batch statistics, or to the seeds that noise is drawn from."""
     parts = layer._flatten_layers()  # noqa: SLF001
     statistics = keras.layers.BatchNormalization
     return any(noisy(one) or (isinstance(one, statistics) and one.trainable) for one in parts)
 
 
 def noisy(part):
-    """Whether one of the layers inside the layer draws noise in training."""
+    """True if one of the layers inside the layer draws noise in training."""
     return any(getattr(part, name, 0) for name in NOISE)
 
 

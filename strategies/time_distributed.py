@@ -44,10 +44,11 @@ def refuses(layer, setting):
 
 
 def unmapped(layer, setting):
-    """Say why the map over step numbers fails, if it does."""
+    """Return why the map over step numbers fails; None where it works."""
     if setting.backend == "torch":
         return "PyTorch unrolls the loop and must know the number of steps, and time is dynamic."
-    if keras.version() >= "3.14" and setting.batch != setting.seq_len:
+    version = tuple(int(part) for part in keras.version().split(".")[:2])
+    if version >= (3, 14) and setting.batch != setting.seq_len:
         return "Keras maps over `batch` steps where time is dynamic, and time differs from batch."
     if setting.mode == "xla" and setting.phase == "backward":
         return "the map over step numbers is a loop of unknown length: no gradient under XLA."

@@ -7,14 +7,17 @@ are wide. Exit code 1: a figure is out of its bounds.
 import argparse
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from timelift.errors import UserError
+from timelift.case import Backend
+from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.journal import find
+from timelift.measure.machine import why_not_installed
+from timelift.measure.options import split
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +50,18 @@ def parser(name: str, about: str | None) -> argparse.ArgumentParser:
     return made
 
 
+def positive(text: str) -> int:
+    """Read a whole number from 1, as an argument's type."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, received {text!r}")
+    return int(text)
+
+
+def positives(text: str) -> list[int]:
+    """Read whole numbers from 1, separated by commas, as an argument's type."""
+    return list(map(positive, text.split(",")))
+
+
 def add_runs(options: argparse.ArgumentParser) -> None:
     """Let a study be asked about stored runs."""
     options.add_argument(
@@ -61,6 +76,23 @@ def add_runs(options: argparse.ArgumentParser) -> None:
 def stored(runs: Sequence[str]) -> list[Path]:
     """Find the journals of the runs that were named; raises UserError where there is none."""
     return find(ROOT / "results", runs)
+
+
+def named(known: Mapping[str, T], words: str) -> dict[str, T]:
+    """Return the things that a comma-separated list names, or all; raises UserError for another."""
+    names = list(known) if words == "all" else split(words)
+    for name in names:
+        if name not in known:
+            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
+    return {name: known[name] for name in names}
+
+
+def installed(words: str) -> list[Backend]:
+    """Read a list of backends, or all; raises UserError where one is not installed."""
+    backends = list(named({str(one): one for one in Backend}, words).values())
+    if missing := next(filter(None, map(why_not_installed, backends)), ""):
+        raise UserError(missing)
+    return backends
 
 
 def answer(

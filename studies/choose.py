@@ -4,6 +4,7 @@ Strategies whose growth is known are measured at some lengths, with simulated no
 at lengths between those.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from studies import noise, parser
+from studies import answer, noise, parser
 from studies.noise import SCENARIOS, Scenario
 from studies.scaling import GRIDS, LAWS, run
 from studies.scoreboard import Column, Row, Scoreboard
@@ -75,13 +76,18 @@ def rows(runs: int = _RUNS, seed: int = 0) -> Iterator[Row]:
 
 def _cells(found: Sequence[Mark | None]) -> Row:
     answered = [one for one in found if one]
+    if not answered:
+        return 0, None, None, None
     held = np.mean([one.cost <= one.price + 1e-9 for one in answered])
     best = np.mean([one.cost == 1 for one in answered])
     return len(answered), float(held), float(best), max(one.cost for one in answered)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("choose", __doc__).parse_args(words)
+    return answer(parser("choose", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from studies import parser, write
+from studies import answer, parser, positive, write
 from studies.scoreboard import Column, Scoreboard
 from tests import cut, foreign_files
 from tests.watched import KINDS, Readers
@@ -32,12 +32,17 @@ Harm = list[tuple[str, str, bytes]]
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("fuzz", __doc__)
-    options.add_argument("--examples", type=int, default=20_000, metavar="N")
-    options.add_argument("--jobs", type=int, default=1, metavar="N", help="processes (default: 1)")
+    options.add_argument("--examples", type=positive, default=20_000, metavar="N")
+    options.add_argument(
+        "--jobs", type=positive, default=1, metavar="N", help="processes (default: 1)"
+    )
     options.add_argument("--seconds", type=float, default=3600, help="begin nothing after so many")
     options.add_argument("--keep", type=Path, metavar="FOLDER", help="where harmful files are kept")
     options.add_argument("--no-cuts", action="store_true", help="leave out the cut files")
-    asked = options.parse_args(words)
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.examples, asked.no_cuts = QUICK_EXAMPLES, True
     begun = time.monotonic()

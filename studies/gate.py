@@ -16,13 +16,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import answer, collect, parser, write
+from studies import answer, collect, parser, positive, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from tests.projects import lay_out
 from tests.repositories import commit
-from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, of_run, outcomes
+from timelift.analyse.gate.outcomes import CaseOutcome, GateReferee, against_of, outcomes
 from timelift.analyse.runs import results
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.measure.options import OPTIONS
@@ -185,7 +185,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None
     found = results.load(session.journal_path)
-    against = of_run(found)
+    against = against_of(found)
     assert against is not None
     return Suite(tuple(outcomes(found, against)), done_to, time.monotonic() - started)
 
@@ -206,7 +206,7 @@ def show(suites: Sequence[Suite]) -> int:
     if not suites:
         return 0
     wrong = BOARD.show(list(rows(suites)))
-    reds = Share(sum(bool(one.false_alarms) for one in suites), len(suites))
+    reds = Proportion(sum(bool(one.false_alarms) for one in suites), len(suites))
     times = sorted(one.seconds for one in suites)
     write(f"suites with a false alarm: {reds.hits} of {reds.tries} (at most {reds.at_most:.1%})")
     write(f"seconds a suite: {times[len(times) // 2]:.0f} in the median, {times[-1]:.0f} at most")
@@ -223,7 +223,7 @@ def rows(suites: Sequence[Suite]) -> Iterator[Row]:
 
 
 def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
-    failed = Share(sum(out.fails("pass") for out in mine), len(mine))
+    failed = Proportion(sum(out.fails("pass") for out in mine), len(mine))
     verdicts = Counter(out.time.verdict for out in mine)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
     nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)
@@ -232,7 +232,7 @@ def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("gate", __doc__)
-    options.add_argument("--suites", type=int, default=10, metavar="N", help="default: 10")
+    options.add_argument("--suites", type=positive, default=10, metavar="N", help="default: 10")
     options.add_argument("--regressions", action="store_true")
     options.add_argument("--journals", type=Path, metavar="FOLDER")
     return answer(options, words, _run)

@@ -8,6 +8,7 @@ A second table compares two runs alone. Their launches differ, and sessions move
 (sd); one case of the second becomes slower by what is planted.
 """
 
+import argparse
 import itertools
 import math
 import sys
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser, write
+from studies import answer, noise, parser, write
 from studies.scoreboard import OF, Column, Row, Scoreboard
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import find_changes
@@ -26,7 +27,7 @@ from timelift.analyse.changes.segments import sd_of_differences
 from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.analyse.changes.two_runs import TwoRuns, compare_runs
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import GATE_MARGIN
 
 Nights = NDArray[np.bool_]
@@ -43,7 +44,7 @@ GRACE_NIGHTS = 14
 
 
 @dataclass(frozen=True)
-class Scenario:
+class HistoryKind:
     """One kind of history; sizes are shares, nights count from 0.
 
     Runs of a case differ by `sd`, Student t with four degrees of freedom, each correlated with the
@@ -65,24 +66,24 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("nothing, noise of 1 %"),
-    Scenario("nothing, noise of 3 %", sd=0.03),
-    Scenario("nothing, lone spikes", spikes=0.02),
-    Scenario("nothing, nights that remember 0.5", sd=0.015, memory=0.5),
-    Scenario("machine moves 10 % ± 3 %", moves=40),
-    Scenario("5 % slower, noise of 1 %", step=0.05),
-    Scenario("5 % slower, noise of 2 %", step=0.05, sd=0.02),
-    Scenario("10 % slower, noise of 3 %", step=0.10, sd=0.03),
-    Scenario("5 % slower, lone spikes", step=0.05, spikes=0.02),
-    Scenario("5 % slower, machine moves before", step=0.05, night=60, moves=40),
-    Scenario("10 % slower, machine moves after", step=0.10, night=25, moves=55),
-    Scenario("5 % slower for 20 nights", step=0.05, night=35, mended=55),
-    Scenario("creeps to 10 % in 60 nights", creep=0.10, night=30),
+    HistoryKind("nothing, noise of 1 %"),
+    HistoryKind("nothing, noise of 3 %", sd=0.03),
+    HistoryKind("nothing, lone spikes", spikes=0.02),
+    HistoryKind("nothing, nights that remember 0.5", sd=0.015, memory=0.5),
+    HistoryKind("machine moves 10 % ± 3 %", moves=40),
+    HistoryKind("5 % slower, noise of 1 %", step=0.05),
+    HistoryKind("5 % slower, noise of 2 %", step=0.05, sd=0.02),
+    HistoryKind("10 % slower, noise of 3 %", step=0.10, sd=0.03),
+    HistoryKind("5 % slower, lone spikes", step=0.05, spikes=0.02),
+    HistoryKind("5 % slower, machine moves before", step=0.05, night=60, moves=40),
+    HistoryKind("10 % slower, machine moves after", step=0.10, night=25, moves=55),
+    HistoryKind("5 % slower for 20 nights", step=0.05, night=35, mended=55),
+    HistoryKind("creeps to 10 % in 60 nights", creep=0.10, night=30),
 )
 
 
 @dataclass(frozen=True)
-class Shape:
+class HistorySize:
     """How much is simulated: settings of rivals over nights, in a tenth of which one is slower."""
 
     settings: int = 8
@@ -99,7 +100,9 @@ class Truth:
     either: Nights
 
 
-def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[RunLevels, Truth]:
+def simulate(
+    scenario: HistoryKind, shape: HistorySize, random: Generator
+) -> tuple[RunLevels, Truth]:
     """Simulate a history; the slower cases are the first rivals of the first settings."""
     places = itertools.product(range(shape.settings), range(shape.rivals))
     cases = tuple(noise.case(*place) for place in places)
@@ -112,7 +115,7 @@ def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[RunLe
     return RunLevels(cases, logs, np.full(shape.nights, np.log(4e-5))), _truth(scenario, grown)
 
 
-def _grown(scenario: Scenario, nights: int) -> Samples:
+def _grown(scenario: HistoryKind, nights: int) -> Samples:
     """Return what a slower case is slower by, each night."""
     night = np.arange(nights)
     step = np.log1p(scenario.step) * ((night >= scenario.night) & (night < scenario.mended))
@@ -120,7 +123,7 @@ def _grown(scenario: Scenario, nights: int) -> Samples:
     return np.asarray(step + np.log1p(scenario.creep) * passed)
 
 
-def _truth(scenario: Scenario, grown: Samples) -> Truth:
+def _truth(scenario: HistoryKind, grown: Samples) -> Truth:
     slower = grown >= np.log1p(GATE_MARGIN)
     night = np.arange(grown.shape[1])
     ending = (night >= scenario.mended) & (night < scenario.mended + GRACE_NIGHTS)
@@ -128,14 +131,14 @@ def _truth(scenario: Scenario, grown: Samples) -> Truth:
     return Truth(slower, ((grown > 0) & ~slower) | mended)
 
 
-def _machine(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samples:
+def _machine(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> Samples:
     if not scenario.moves:
         return np.zeros(size)
     moved = np.arange(size[1]) >= scenario.moves
     return np.asarray(moved * (np.log1p(0.10) + random.normal(0, scenario.own, (size[0], 1))))
 
 
-def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samples:
+def _noise(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> Samples:
     own = noise.remembering(noise.heavy_tailed(size, random), scenario.memory)
     spikes = random.random(size) < scenario.spikes
     return np.asarray(scenario.sd * own + spikes * random.uniform(0.2, 0.6, size))
@@ -212,9 +215,9 @@ class Marks:
 
     slower: int
     found: int
-    false_cases: Share
-    red_nights: Share
-    at_the_end: Share
+    false_cases: Proportion
+    red_nights: Proportion
+    at_the_end: Proportion
     late: Samples
 
 
@@ -243,12 +246,12 @@ def mark(called: Nights, truth: Truth) -> Marks:
     )
 
 
-def _share(hits: Nights) -> Share:
-    return Share(int(hits.sum()), hits.size)
+def _share(hits: Nights) -> Proportion:
+    return Proportion(int(hits.sum()), hits.size)
 
 
 def marks(
-    scenario: Scenario, shape: Shape, histories: int, seed: Sequence[int]
+    scenario: HistoryKind, shape: HistorySize, histories: int, seed: Sequence[int]
 ) -> dict[str, Marks]:
     """Mark every rule on the same histories."""
     dice = (np.random.default_rng([*seed, number]) for number in range(histories))
@@ -263,10 +266,10 @@ def marks(
     }
 
 
-def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
+def nightly_rows(scenarios: Sequence[HistoryKind], histories: int, seed: int) -> Iterator[Row]:
     for scenario in scenarios:
         start = [seed, SCENARIOS.index(scenario)]
-        for name, found in marks(scenario, Shape(), histories, start).items():
+        for name, found in marks(scenario, HistorySize(), histories, start).items():
             yield scenario.name, name, *_cells(found)
 
 
@@ -310,7 +313,7 @@ def two_runs(scenario: noise.Scenario, launches: int, tries: int, random: Genera
         np.mean([_finds(_two_runs(scenario, shape, random, slower)) for _ in range(tries // 4)])
         for slower in _PLANTED
     ]
-    suspects = Share(sum(one.any_suspect for one in equal), tries)
+    suspects = Proportion(sum(one.any_suspect for one in equal), tries)
     return suspects, float(np.mean(covered)), *map(float, found)
 
 
@@ -342,7 +345,10 @@ def two_run_rows(launches: Sequence[int], tries: int, seed: int) -> Iterator[Row
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("history", __doc__).parse_args(words)
+    return answer(parser("history", __doc__), words, _show)
+
+
+def _show(asked: argparse.Namespace) -> int:
     some, histories = (SCENARIOS[::2], 1) if asked.quick else (SCENARIOS, 4)
     wrong = NIGHTLY.show(nightly_rows(some, histories, asked.seed))
     write("")

@@ -4,6 +4,7 @@ The whole ladder, from samples to verdicts, is climbed on simulated noise. The f
 pairs of rivals, the second about all rows of a setting beside the shown best at once.
 """
 
+import argparse
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studies import noise, parser, write
+from studies import answer, noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
@@ -141,7 +142,9 @@ def compared(times: Samples) -> NDArray[np.object_]:
     """Compare all pairs of (settings, rivals, launches, rounds); return (settings, pairs)."""
     effects = all_pairs(times)
     settings, pairs, launches = effects.effect.shape
-    rows = Effects(effects.effect.reshape(-1, launches), effects.error.reshape(-1, launches))
+    rows = Effects(
+        effects.effect.reshape(-1, launches), effects.standard_error.reshape(-1, launches)
+    )
     families = np.repeat(np.arange(settings), pairs).tolist()
     found = np.empty(settings * pairs, dtype=object)
     found[:] = verdicts.compare(rows, families=families)
@@ -163,7 +166,7 @@ def fastest_sets(runs: Sequence[Samples]) -> NDArray[np.bool_]:
     """Rank each run by itself; return (settings, rivals), True where a rival is in the set."""
     ranked = [ranking for times in runs for ranking in rank(noise.measurements(times))]
     names = [f"rival{place}" for place in range(runs[0].shape[1])]
-    return np.array([[name in one.fastest_set for name in names] for one in ranked])
+    return np.array([[name in one.not_shown_slower for name in names] for one in ranked])
 
 
 @dataclass(frozen=True)
@@ -241,7 +244,7 @@ def mark_rows(
     held = [[_held(row, one.rows[0], costs) for row in one.rows] for one in ranked]
     together, alone, prices = np.array([np.all(rows, axis=0) for rows in held], float).T
     widths = [
-        math.log(row.high / row.low) / 2 / row.known_to for one in ranked for row in one.rows[1:]
+        math.log(row.high / row.low) / 2 / row.half_width for one in ranked for row in one.rows[1:]
     ]
     return RowMarks(together, alone, prices, np.array(widths))
 
@@ -250,9 +253,13 @@ def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, boo
     """True where a row's interval, the pair's own, and its price hold what is true."""
     cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
     truth = cost - of_first
-    alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.known_to)
+    alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.half_width)
     price = float(np.exp(cost - costs.min()))
-    return row.low <= np.exp(truth) <= row.high, alone, row.price[0] <= price <= row.price[1]
+    return (
+        row.low <= np.exp(truth) <= row.high,
+        alone,
+        row.cost_over_best[0] <= price <= row.cost_over_best[1],
+    )
 
 
 def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[Row]:
@@ -286,7 +293,10 @@ def _cells(found: Sequence[RowMarks]) -> Row:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("ladder", __doc__).parse_args(words)
+    return answer(parser("ladder", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")

@@ -7,6 +7,7 @@ intervals over launches. `none` is a second run without any: what moves by itsel
 where more ratios moved than chance allows. About ten minutes for all.
 """
 
+import argparse
 import math
 import sys
 import tempfile
@@ -17,13 +18,14 @@ from pathlib import Path
 
 from scipy import stats
 
-from studies import parser, write
+from studies import answer, parser, positive, write
 from studies.scoreboard import Column, Row, Scoreboard
 from tests import hostile
 from tests.projects import bench, project
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import ranking
+from timelift.errors import UserError, nearest
 from timelift.escape import plain
 
 GOOD = ("native", "fold_time")
@@ -77,12 +79,21 @@ class Ratio:
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("neighbours", __doc__)
     options.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(HOSTILE)}")
-    options.add_argument("--launches", default="5", metavar="N", help="default: 5")
-    asked = options.parse_args(words)
-    if unknown := set(asked.names) - HOSTILE.keys():
-        options.error(f"unknown strategy {min(unknown)!r}")
+    options.add_argument("--launches", type=positive, default=5, metavar="N", help="default: 5")
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    for name in asked.names:
+        if name not in HOSTILE:
+            raise UserError(f"unknown strategy {name!r}; nearest: {nearest(name, HOSTILE)}")
     names = asked.names or (QUICK if asked.quick else HOSTILE)
-    plan = ("--launches", "2" if asked.quick else asked.launches, "--seed", str(5 + asked.seed))
+    plan = (
+        "--launches",
+        "2" if asked.quick else str(asked.launches),
+        "--seed",
+        str(5 + asked.seed),
+    )
     begun, ratios = time.monotonic(), list[Ratio]()
     BOARD.show(_rows(names, plan, ratios))
     return judge([one.same for one in ratios], time.monotonic() - begun)

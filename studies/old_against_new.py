@@ -30,8 +30,9 @@ import numpy as np
 from scipy import stats
 
 import timelift
-from studies import ROOT, old_journals, parser, write
+from studies import ROOT, answer, old_journals, parser, positive, write
 from studies.scoreboard import Column, Scoreboard
+from timelift.errors import UserError
 
 READER = Path(__file__).with_name("old_against_new_reader.py")
 #: What two numbers may differ by, as a share of the larger one.
@@ -66,12 +67,17 @@ GRID = (
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("old_against_new", __doc__)
     options.add_argument("--old", default="HEAD", metavar="REV", help="default: HEAD")
-    options.add_argument("--journals", type=int, default=200, metavar="N")
-    options.add_argument("--pages", type=int, default=10, help="one journal in so many: its report")
+    options.add_argument("--journals", type=positive, default=200, metavar="N")
+    options.add_argument(
+        "--pages", type=positive, default=10, help="one journal in so many: its report"
+    )
     options.add_argument("--runs", nargs="*", type=Path, default=[], help="more journals to read")
     options.add_argument("--live", action="store_true", help="measure instead of reading")
-    options.add_argument("--turns", type=int, default=20, metavar="N", help="of each side")
-    asked = options.parse_args(words)
+    options.add_argument("--turns", type=positive, default=20, metavar="N", help="of each side")
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="timelift-old-") as name:
         folder = Path(name)
         old = check_out(asked.old, folder / "checkout")
@@ -88,8 +94,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def check_out(revision: str, folder: Path) -> Path:
     command = ["git", "-C", str(ROOT), "archive", revision]
-    packed = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+    packed = subprocess.run(command, capture_output=True, check=False)
+    if packed.returncode:
+        reason = packed.stderr.decode(errors="replace").strip()
+        raise UserError(
+            f"--old: expected a revision of this repository, received {revision!r}: {reason}"
+        )
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as tar:
         tar.extractall(folder, filter="data")
     return folder
 

@@ -24,7 +24,7 @@ from timelift.analyse.selftest.recording import (
     record,
     twin_groups,
 )
-from timelift.analyse.selftest.score import Score, Share, score
+from timelift.analyse.selftest.score import Proportion, Score, score
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.present.figures.looks import COLOURS, MARKERS, THEMES, Theme, styled
@@ -157,12 +157,12 @@ def _row(rule: Rule, found: Score, steps: Sequence[float]) -> list[str]:
     ]
 
 
-def _bound(share: Share) -> str:
+def _bound(share: Proportion) -> str:
     bound = 100 * share.at_most
     return f"{bound:.0f} %" if bound >= _TWO_FIGURES else f"{bound:.2g} %"
 
 
-def _percent(share: Share) -> str:
+def _percent(share: Proportion) -> str:
     """Write a share in per cent; near none and near all, the tenth matters."""
     if not share.tries:
         return _NONE

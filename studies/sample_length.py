@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from studies import ROOT, in_fresh_process, parser
+from studies import ROOT, answer, in_fresh_process, installed, parser, positive, positives
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift import rounds
 from timelift.analyse.stats.robust_mean import trimmed_mean
@@ -38,7 +38,7 @@ USUAL = rounds.SAMPLE_SECONDS
 #: What the median over all cases may differ by, as a share.
 FLAT = 0.01
 #: Backends, lengths, launches and rounds of the quick form: too few to judge so closely by.
-QUICK, QUICK_FLAT = ("tensorflow", "16", 1, 40), 0.5
+QUICK, QUICK_FLAT = ("tensorflow", [16], 1, 40), 0.5
 MEDIAN = "median of"
 
 #: Seconds per call of each case, by sample length.
@@ -47,17 +47,20 @@ Played = Mapping[str, Mapping[float, float]]
 
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("sample_length", __doc__)
-    options.add_argument("--backends", default=",".join(Backend), help="default: all three")
-    options.add_argument("--seq-lens", default="16,128")
-    options.add_argument("--launches", type=int, default=3)
-    options.add_argument("--rounds", type=int, default=60, help="in each launch (default: 60)")
-    asked = options.parse_args(words)
+    options.add_argument("--backends", default="all", metavar="LIST", help="default: all")
+    options.add_argument("--seq-lens", type=positives, default="16,128", metavar="LIST")
+    options.add_argument("--launches", type=positive, default=3, metavar="N")
+    options.add_argument("--rounds", type=positive, default=60, help="in each launch (default: 60)")
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.backends, asked.seq_lens, asked.launches, asked.rounds = QUICK
     flat = QUICK_FLAT if asked.quick else FLAT
     return max(
-        board(backend, flat).show(rows(played(Backend(backend), asked)))
-        for backend in asked.backends.split(",")
+        board(backend, flat).show(rows(played(backend, asked)))
+        for backend in installed(asked.backends)
     )
 
 
@@ -92,7 +95,7 @@ def played(backend: Backend, asked: argparse.Namespace) -> list[Played]:
             asked.rounds,
         )
         for launch in range(asked.launches)
-        for seq_len in map(int, asked.seq_lens.split(","))
+        for seq_len in asked.seq_lens
         for phase in Phase
     ]
 
@@ -102,7 +105,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
-    known = catalogue.workloads(ROOT / "workloads")[setting.workload]
+    known = catalogue.read_workloads(ROOT / "workloads")[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
     under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))

@@ -1,5 +1,6 @@
 """Mark exponents and crossovers where the truth is known: `python -m studies.scaling`."""
 
+import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.random import Generator
 from scipy import optimize
 
-from studies import noise, parser
+from studies import answer, noise, parser
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.scaling.growth import Kind, exponents
+from timelift.analyse.scaling.growth import ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import crossovers
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Marks:
     def add(self, measured: Run, sizes: Sequence[int]) -> None:
         for one in exponents(measured):
             law = LAWS[noise.rival(one.case.strategy)]
-            if one.kind is Kind.FITTED:
+            if one.kind is ExponentBasis.FITTED:
                 self.powers.append(one.low <= law.power <= one.high)
             if math.isfinite(one.bend):
                 self.bends.append(one.bend_low <= law.bend <= one.bend_high)
@@ -150,14 +151,19 @@ def rows(runs: int, seed: int) -> Iterator[Row]:
 
 
 def _cells(marks: Marks) -> Row:
-    covered = [Share(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)]
+    covered = [
+        Proportion(sum(hits), len(hits)) for hits in (marks.powers, marks.bends, marks.crossings)
+    ]
     width = float(np.median(marks.widths)) if marks.widths else None
-    found = Share(sum(marks.found), len(marks.found))
+    found = Proportion(sum(marks.found), len(marks.found))
     return *(cell for one in covered for cell in (one.tries, one)), width, found, marks.invented
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("scaling", __doc__).parse_args(words)
+    return answer(parser("scaling", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     return BOARD.show(rows(_QUICK_RUNS if asked.quick else _RUNS, asked.seed))
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from studies import write
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 
 #: A word, a figure, hits among tries, or nothing.
-Cell = str | float | Share | None
+Cell = str | float | Proportion | None
 Row = Sequence[Cell]
 #: The form of a share that is written as its two numbers.
 OF = "of"
@@ -30,14 +30,14 @@ class Column:
         """Write a cell; a figure that is not known is a dash."""
         if isinstance(cell, str):
             return cell
-        if isinstance(cell, Share) and self.form == OF:
+        if isinstance(cell, Proportion) and self.form == OF:
             return f"{cell.hits:,} of {cell.tries:,}"
-        value = cell.value if isinstance(cell, Share) else cell
+        value = cell.value if isinstance(cell, Proportion) else cell
         return _NONE if value is None or math.isnan(value) else format(value, self.form)
 
     def is_wrong(self, cell: Cell) -> bool:
         """True if the cell is a figure out of bounds; few tries may be too few by chance."""
-        if isinstance(cell, Share):
+        if isinstance(cell, Proportion):
             return cell.tries > 0 and (cell.at_most < self.least or cell.value > self.most)
         known = isinstance(cell, int | float) and not math.isnan(cell)
         return known and not self.least <= float(cell or 0) <= self.most

@@ -66,7 +66,11 @@ def spreads(found: Iterable[AlignedSamples]) -> Iterator[Spread]:
 def _spread(strategy: str, first: Samples, other: Samples) -> Iterator[Spread]:
     effects = launch_effects(first, other)
     variance = float(mean_and_variance(effects.effect)[1])
-    within = float(np.nanmean(effects.error**2)) if np.isfinite(effects.error).any() else np.nan
+    within = (
+        float(np.nanmean(effects.standard_error**2))
+        if np.isfinite(effects.standard_error).any()
+        else np.nan
+    )
     ratios = log_seconds(other) - log_seconds(first)
     round_sd = _MAD * float(np.nanmedian(np.abs(ratios - trimmed_mean(ratios)[:, None])))
     if np.isfinite(variance + within):

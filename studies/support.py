@@ -9,28 +9,24 @@ a static and a dynamic time axis, at a small size. Nothing is timed, so two laun
 tried by eager calls, and compiled on one workload, since compiling all takes hours on PyTorch.
 """
 
+import argparse
 import itertools
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from studies import ROOT, parser, write
+from studies import ROOT, answer, installed, named, parser, write
 from studies.scoreboard import Column, Scoreboard
 from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, TimeAxis
-from timelift.errors import UserError, nearest
 from timelift.measure import catalogue
-from timelift.measure.launch import Launch, Limits
-from timelift.measure.machine import why_not_installed
-from timelift.measure.options import split
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
 LIMITS = Limits(first_call_seconds=120, stage_seconds=120)
-Thing = TypeVar("Thing")
 #: A time axis and a mode.
 Way = tuple[TimeAxis, Mode]
 #: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
@@ -75,7 +71,7 @@ def cells(
     rivals = tuple(one.rival() for one in strategies.values())
     whole = bool(workload.input_dtype)
     gradients = Gradients.WEIGHTS if whole else Gradients.INPUTS_AND_WEIGHTS
-    with Launch(backend, LIMITS) as launch:
+    with LaunchProcess(backend, LIMITS) as launch:
         for axis, mode in columns or COLUMNS[backend]:
             usual = Setting(workload.name, SEQ_LEN, BATCH, Phase.FORWARD, mode, gradients=gradients)
             in_column = replace(usual, time_axis=axis, backend=backend)
@@ -89,7 +85,10 @@ def cells(
 
 
 def _try(
-    launch: Launch, workload: catalogue.Workload, rivals: tuple[RivalSpec, ...], setting: Setting
+    launch: LaunchProcess,
+    workload: catalogue.Workload,
+    rivals: tuple[RivalSpec, ...],
+    setting: Setting,
 ) -> dict[str, tuple[Status, str]]:
     task = Task(
         setting,
@@ -126,7 +125,7 @@ class Notes:
         self._known = {"", *known}
         self._numbers: dict[str, int] = {}
 
-    def mark(self, word: str, reasons: Iterable[str]) -> str:
+    def footnoted(self, word: str, reasons: Iterable[str]) -> str:
         """Write a word with the numbers of its reasons."""
         new = [one for one in dict.fromkeys(reasons) if one not in self._known]
         marks = [str(self._numbers.setdefault(one, len(self._numbers) + 1)) for one in new]
@@ -151,7 +150,7 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
         notes, heads = Notes(), dict[str, None]()
         by_strategy: dict[str, list[str]] = defaultdict(list)
         for cell in group:
-            by_strategy[cell.strategy].append(notes.mark(cell.word, [cell.reason]))
+            by_strategy[cell.strategy].append(notes.footnoted(cell.word, [cell.reason]))
             heads[f"{cell.time_axis} {cell.mode}"] = None
         yield from _markdown(heads, by_strategy, notes)
 
@@ -178,7 +177,7 @@ def _summary(cells: Sequence[Cell], notes: Notes) -> str:
     words = Counter(cell.word for cell in cells)
     one = len(cells) == 1
     counts = ", ".join(word if one else f"{word} {many}" for word, many in words.items())
-    return notes.mark(counts, (cell.reason for cell in cells))
+    return notes.footnoted(counts, (cell.reason for cell in cells))
 
 
 def _markdown(
@@ -201,38 +200,21 @@ def trials(workloads: Iterable[str], backends: Iterable[Backend]) -> list[Trial]
     ]
 
 
-def named(known: Mapping[str, Thing], words: str) -> dict[str, Thing]:
-    """Return the things that a comma-separated list names, or all; raises UserError for another."""
-    names = list(known) if words == "all" else split(words)
-    for name in names:
-        if name not in known:
-            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
-    return {name: known[name] for name in names}
-
-
-def _installed(words: str) -> Iterable[Backend]:
-    """Read a list of backends, or all; raises UserError where one is not installed."""
-    backends = named({str(one): one for one in Backend}, words).values()
-    if missing := next(filter(None, map(why_not_installed, backends)), ""):
-        raise UserError(missing)
-    return backends
-
-
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("support", __doc__)
     options.add_argument("--strategies", default="all", metavar="LIST")
     options.add_argument("--workloads", default="all", metavar="LIST")
     options.add_argument("--by-backend", action="store_true", help="one table of all backends")
     options.add_argument("--backends", default="all", metavar="LIST", help="of that table")
-    asked = options.parse_args(words)
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.strategies, asked.workloads = QUICK
-    try:
-        strategies = named(catalogue.strategies(ROOT / "strategies"), asked.strategies)
-        workloads = named(catalogue.workloads(ROOT / "workloads"), asked.workloads)
-        backends = _installed(asked.backends) if asked.by_backend else (Backend.TENSORFLOW,)
-    except UserError as error:
-        options.error(str(error))
+    strategies = named(catalogue.read_strategies(ROOT / "strategies"), asked.strategies)
+    workloads = named(catalogue.read_workloads(ROOT / "workloads"), asked.workloads)
+    backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
     every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
 
     def tried(one: Trial) -> list[Cell]:

@@ -5,6 +5,7 @@ before a line had its median, and each kind is read and compared in a process of
 time is what counts where the machine has other work. `--quick` takes a month.
 """
 
+import argparse
 import json
 import math
 import resource
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studies import in_fresh_process, noise, parser
+from studies import answer, in_fresh_process, noise, parser
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.case import Case, Phase, Setting
 from timelift.journal import (
@@ -41,7 +42,6 @@ _MACHINE = Machine(name="example", identity={"cpu": "Example", "cores": 2})
 LIMITS = {"with medians": 10.0, "without": 30.0}
 _IMPORTS_SECONDS = 2.0
 _NIGHTS = noise.Scenario("nights", round_sd=0.02)
-#: A build machine has room for so many MiB.
 BOARD = Scoreboard(
     (
         Column("journals", width=14),
@@ -49,13 +49,17 @@ BOARD = Scoreboard(
         Column("wall s", ".1f", 8),
         Column("processor s", ".1f"),
         Column("of its limit", ".0%", most=1.0),
+        # what a build machine has room for
         Column("largest MiB", ".0f", most=1024),
     )
 )
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    asked = parser("year", __doc__).parse_args(words)
+    return answer(parser("year", __doc__), words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="timelift-year-") as folder:
         results = Path(folder)
         for night in range(30 if asked.quick else _YEAR):

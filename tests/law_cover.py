@@ -26,8 +26,8 @@ from timelift.measure import catalogue
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 #: Refusing is an answer; these are not.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
 

@@ -107,7 +107,7 @@ def test_the_lines_say_what_each_word_means(backends):
 
 def test_the_sheet_has_every_pair(backends):
     """One row each, and no sheet where everything was executed in one way."""
-    (text,) = across_table.sheets(backends).values()
+    (text,) = across_table.csv_files(backends).values()
     assert len(text.splitlines()) == 1 + len(backends)
-    assert across_table.sheets([]) == {}
+    assert across_table.csv_files([]) == {}
     assert printed(across_table, []) == []

@@ -9,8 +9,8 @@ from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import catalogue
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: PyTorch takes seconds to compile each; the last of the few has Python between its graphs.
 FEW = ("native", "fold_time", "ops_map")

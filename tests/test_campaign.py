@@ -38,7 +38,7 @@ class ScriptedLaunch:
 
     def measure(self, task, watch):
         watch("playing rounds")
-        if task.gauges_memory:
+        if task.reads_peak_memory:
             self.pool.peaks.append((self.slot.number, task.setting.seq_len))
             return []
         self.pool.clock.now += SECONDS_A_SETTING
@@ -76,7 +76,7 @@ class ScriptedPool:
     def open(self, slot: LaunchSlot, _backend):
         return ScriptedLaunch(self, slot)
 
-    def gauge(self, slot, backend, _there):
+    def open_peak_reader(self, slot, backend, _there):
         return self.open(slot, backend)
 
     def close(self, slot):
@@ -276,7 +276,7 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
 
 def test_peak_memory_is_read_once_in_every_setting(play):
     """After launch 1."""
-    _, _, found = play(ScriptedReferee(*NAMES), gauges_memory=True)
+    _, _, found = play(ScriptedReferee(*NAMES), reads_peak_memory=True)
     assert sorted(found.peaks) == [(1, 4), (1, 8)]
 
 
@@ -292,7 +292,7 @@ def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did
         ]
         for case in CASES
     }
-    _, _, found = play(ScriptedReferee(*NAMES), played=before, gauges_memory=True)
+    _, _, found = play(ScriptedReferee(*NAMES), played=before, reads_peak_memory=True)
     assert found.peaks == [(2, 8)]
 
 
@@ -311,7 +311,7 @@ def test_only_launches_in_which_something_is_left_are_started():
 
     def first(*played):
         past = {(number, setting): [] for number in played for setting in settings}
-        return set(Campaign(CASES, Catalogue({}, {}), options, past)._first())
+        return set(Campaign(CASES, Catalogue({}, {}), options, past)._first_processes())
 
     assert first() == {(1, Backend.TENSORFLOW), (2, Backend.TENSORFLOW)}
     assert first(1) == {(2, Backend.TENSORFLOW)}

@@ -48,7 +48,7 @@ CLOSE = _rival(
     letters="a",
     rank_low=1,
     detectable=1.041,
-    known_to=0.03,
+    half_width=0.03,
 )
 
 
@@ -93,7 +93,7 @@ TERMINAL = """\
      seed  7
   command  pytest bench/ --seq-len 10,100
     modes  graph is tf.function on tensorflow
-    noise  too noisy for ±2.0%: 1 comparisons with the fastest are undecided, known to ±3.0% in the median; more time
+    noise  too noisy for ±2.0 %: 1 comparison with the fastest undecided, known to ±3.0 % in the median; more time
            (--budget 15m), --threads 1 or --pin 0 would help
     trust  not known for this machine; find out with: pytest bench/ --selftest
 
@@ -180,7 +180,7 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
     lines = [journals.line(journals.case(name), 1, [1e-3]) for name in ("gru", "native")]
     header = journals.header(strategies=declared)
     run = results.load(journals.write(tmp_path / "run", header, *lines))
-    rankings = lifts.rank(run)
+    rankings = lifts.rank_run(run)
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text
@@ -244,8 +244,8 @@ def test_a_backward_table_shows_the_paired_difference_to_forward(tmp_path):
     ]
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     measured = {one.case: one for one in run.measurements}
-    assert costs.difference_to_forward(back, measured) == pytest.approx(3.5e-3)
-    assert math.isnan(costs.difference_to_forward(NATIVE, measured))
+    assert costs.backward_minus_forward_seconds(back, measured) == pytest.approx(3.5e-3)
+    assert math.isnan(costs.backward_minus_forward_seconds(NATIVE, measured))
     forward, backward = (
         report(_found(run, one)).tables[0] for one in _by_phase(ranking.rank(run.measurements))
     )

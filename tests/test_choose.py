@@ -21,6 +21,7 @@ from timelift.errors import UserError
 from timelift.measure.options import OPTIONS
 from timelift.present import scaling_table
 from timelift.present.command_lines import to_measure
+from timelift.usage import how_to_build
 
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
@@ -81,6 +82,27 @@ def test_a_measured_setting_is_answered_in_five_lines(tmp_path, capsys):
         "use it: copy strategies/native.py, then: model = build(layer, (40, 32, 32, 3))",
         "trust: not known for this machine; find out with: pytest bench/ --selftest",
     ]
+
+
+def test_every_unusual_axis_is_named(tmp_path, capsys):
+    """The backend, too."""
+    cases = journals.grid(("native", "loop_slice"), backend="jax", threads=2, phases=("forward",))
+    path = journals.synthetic(tmp_path / "run.jsonl", cases)
+    _, lines, _ = choose(capsys, path, "--workload", "tokens", *at(64))
+    assert lines[0].startswith("tokens, 64 steps, batch 8, forward, graph, cpu, 2 threads, jax: ")
+
+
+def test_a_computed_constant_hides_no_other(tmp_path):
+    """What `FEATURES` is stays known where `INPUT_DTYPE` is no literal, and the other way round."""
+    run = results.load(journal(tmp_path))
+    (tmp_path / "workloads").mkdir()
+    file = tmp_path / "workloads" / "mine.py"
+    file.write_text("FEATURES = (4, 2)\nINPUT_DTYPE = keras.config.floatx()\n")
+    call = how_to_build("mine", "native", run, tmp_path)
+    assert (call.features, call.input_dtype) == ((4, 2), None)
+    file.write_text("FEATURES = sizes()\nINPUT_DTYPE: str = 'int32'\n")
+    call = how_to_build("mine", "native", run, tmp_path)
+    assert (call.features, call.input_dtype) == (None, "int32")
 
 
 TWO = {"strategies": ("native", "loop_slice"), "batches": (1,)}
@@ -216,12 +238,12 @@ MEMORY = {
     "of one not known at a size, which may be the least": (
         peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
         20,
-        ("peak_bytes of a is not known, and may be the least",),
+        ("peak memory of a is not known, and may be the least",),
     ),
     "of one nothing at a size, which may be the least": (
         peaks(a=(0, 100), b=(200, 400), c=(300, 900)),
         20,
-        ("peak_bytes of a is not known, and may be the least",),
+        ("peak memory of a is not known, and may be the least",),
     ),
     "known at the other size": (
         peaks(a=(None, 100), b=(200, 400), c=(300, 900)),
@@ -245,9 +267,13 @@ MEMORY = {
     "of one neither size nor bound known": (
         {"a": {}, "b": BOUND, "c": MIB},
         40,
-        ("peak_bytes of a is not known",),
+        ("peak memory of a is not known",),
     ),
-    "not known of any": ({"native": {}, "loop_slice": {}}, 40, ("peak_bytes",)),
+    "not known of any": (
+        {"native": {}, "loop_slice": {}},
+        40,
+        ("peak memory is known of fewer than two strategies",),
+    ),
 }
 
 
@@ -344,7 +370,7 @@ def test_a_run_without_results_is_a_sentence(tmp_path, capsys):
     path = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     code, lines, _ = choose(capsys, path)
     assert code == 2
-    assert "no size of it was measured" in lines[0]
+    assert "not measured at any size" in lines[0]
     empty = journals.write(tmp_path / "empty.jsonl", journals.header())
     assert choose(capsys, empty)[0] == 1
 

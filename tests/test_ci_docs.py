@@ -10,7 +10,7 @@ import pytest
 
 import report
 from timelift import cli
-from timelift.cli import DEFAULT, NAMES
+from timelift.cli import COMMANDS, DEFAULT
 from timelift.present.exports import FORMATS
 
 ROOT = Path(report.__file__).parent
@@ -62,17 +62,21 @@ def test_the_check_of_options_can_fail(known):
 def test_options_named_in_a_sentence_exist_too(known):
     """Whatever stands in backticks."""
     named = set(re.findall(r"`(--[a-z-]+)", TEXT))
-    parsers = " ".join(cli.parser(name).format_help() for name in NAMES)
+    parsers = " ".join(cli.parser(name).format_help() for name in COMMANDS)
     assert named <= known | set(re.findall(r"--[a-z-]+", parsers))
 
 
 def test_every_command_of_report_parses():
     """With its arguments."""
     asked = [words[2:] for words in commands() if words[0] == "python"]
-    assert {words[0] for words in asked if words[0] in NAMES} == {"compare", "baseline", "export"}
+    assert {words[0] for words in asked if words[0] in COMMANDS} == {
+        "compare",
+        "baseline",
+        "export",
+    }
     assert ["latest", "--github-summary"] in asked
     for words in asked:
-        name = words.pop(0) if words[0] in NAMES else DEFAULT
+        name = words.pop(0) if words[0] in COMMANDS else DEFAULT
         cli.parser(name).parse_args(words)
 
 

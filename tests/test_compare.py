@@ -15,6 +15,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.fact_changes import changes_over_runs, largest
 from timelift.case import Status
+from timelift.present import comparison
 
 
 @pytest.fixture
@@ -105,6 +106,9 @@ def test_too_few_launches_make_no_suspect(write):
     findings = compare_runs(write(13), write(14, slower={("native", 1): 2.0}, launches=2))
     assert not suspects(findings)
     assert {one.state for one in findings.cases} == {ChangeState.UNKNOWN}
+    assert math.isnan(findings.usually_visible)
+    (sentence,) = comparison.ending(findings)
+    assert sentence.endswith("too few launches for any suspect (3 of each run are needed)")
 
 
 def test_of_two_rivals_the_slower_one_is_named(write):
@@ -174,7 +178,7 @@ def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
-    ((case, lost_now),) = findings.lost.items()
+    ((case, lost_now),) = findings.failing_now.items()
     assert (case, lost_now.status, lost_now.reason) == (cases[0], "crashed", "signal 11")
     assert findings.suspects == (cases[0],)
     assert set(findings.removed) == set(cases[1:])

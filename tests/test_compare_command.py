@@ -8,7 +8,7 @@ import report
 from tests import journals
 from tests.stored import COSTS, NEW_COMMIT, STRATEGIES, other_machine, stored
 from timelift import cli
-from timelift.analyse.changes.two_runs import Decision
+from timelift.analyse.changes.two_runs import Commits
 from timelift.analyse.runs import results
 from timelift.journal import find
 from timelift.present.command_lines import to_decide
@@ -190,7 +190,7 @@ def test_names_that_hold_control_codes_or_markup_are_text(tmp_path, capsys):
 def test_a_suspect_s_command_selects_that_case_alone():
     """Unusual values are named."""
     case = journals.case("-fold[k=2]", dtype="bfloat16", threads=2)
-    said = to_decide(case, Decision("", "", same_code=False))
+    said = to_decide(case, Commits("", "", same_code=False))
     assert "'--strategies=-fold[k=2]'" in said
     assert "--dtypes bfloat16" in said
     assert "--threads 2" in said

@@ -58,7 +58,7 @@ def test_rounds_that_remember_have_a_larger_error_than_their_number_says():
     found = effects.launch_effects(times[:, 0], times[:, 1])
     naive = np.std(np.log(times[:, 1] / times[:, 0]), axis=-1) / 120**0.5
     true = np.std(found.effect)
-    assert np.mean(found.error) == pytest.approx(true, rel=0.25)
+    assert np.mean(found.standard_error) == pytest.approx(true, rel=0.25)
     assert np.mean(naive) < 0.6 * true
 
 

@@ -225,7 +225,7 @@ said = []
 for layer, features in ((keras.layers.Dense(16), (32,)), (keras.layers.LSTM(4), (10, 3))):
     layer.build((None, *features))
     for phase in (Phase.FORWARD, Phase.BACKWARD):
-        said.append(engine.work(layer, 8, features, changed(phase=phase)))
+        said.append(engine.count_work(layer, 8, features, changed(phase=phase)))
 print(json.dumps(said))
 """
 
@@ -250,9 +250,9 @@ server._import_backend("jax")
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized()
 root = Path(%r)
-workload = catalogue.workloads(root / "workloads")["sensor"]
+workload = catalogue.read_workloads(root / "workloads")["sensor"]
 rivals = tuple(
-    one.rival() for one in catalogue.strategies(root / "strategies").values()
+    one.rival() for one in catalogue.read_strategies(root / "strategies").values()
     if one.name in {"fold_time", "native", "loop_unstack"}
 )
 events = []

@@ -16,7 +16,7 @@ from timelift import cli
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
-from timelift.cli import NAMES
+from timelift.cli import COMMANDS, DEFAULT
 from timelift.present import exports
 from timelift.present.exports import BINARY, FORMATS
 
@@ -91,6 +91,17 @@ def test_github_action_benchmark_gets_what_it_asks_for(journal, tmp_path, capsys
         assert entry["unit"] == "ms"
         assert entry["value"] == pytest.approx(row.seconds_per_call * 1e3)
         assert entry["range"].startswith("± ")
+
+
+def test_a_look_alike_that_is_alone_has_no_ratio(tmp_path, capsys):
+    """There is no lift beside it, and "nan" would be a number to no reader."""
+    entry = {"title": "A fake", "differs": "it computes something else"}
+    header = journals.header(strategies={"fake": entry})
+    lines = journals.campaign(journals.grid(("fake",), seq_lens=(8,), phases=("forward",)))
+    path = journals.write(tmp_path / "run.jsonl", header, *lines, journals.END)
+    (entry,) = json.loads(export("github-action-benchmark", path, tmp_path, capsys))
+    assert "nan" not in entry["extra"]
+    assert "launches: " in entry["extra"]
 
 
 def test_bencher_gets_its_metric_format(journal, tmp_path, capsys):
@@ -201,4 +212,4 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
 def test_every_command_tells_itself_in_a_line():
     """The help of report.py lists them."""
     listed = cli._other_commands()
-    assert all(f"\n  {name}" in listed for name in NAMES)
+    assert all(f"\n  {name}" in listed for name in COMMANDS if name != DEFAULT)

@@ -25,6 +25,11 @@ def with_errors(table):
     return Effects(table, np.where(np.isfinite(table), WITHIN, np.nan))
 
 
+def judged(rows, rule=RULE):
+    """What the rule finds of pairs whose launches are numbered from 1."""
+    return judge(rows, range(1, 1 + rows.effect.shape[1]), rule)
+
+
 def campaign(truth, dice, between=0.01):
     """Play a run as a campaign does, and judge it at its end."""
     return looks(truth, dice, between)[-1]
@@ -36,12 +41,12 @@ def looks(truth, dice, between):
     played = dice.normal(truth[:, None], noise, (len(truth), LAUNCHES))
     table = np.full_like(played, np.nan)
     table[:, : RULE.screening] = played[:, : RULE.screening]
-    found = [judge(with_errors(table), RULE)]
+    found = [judged(with_errors(table))]
     for look in RULE.decision_points[1:]:
         for place, one in enumerate(found[-1]):
             if one.suspected and not one.settled:
                 table[place, :look] = played[place, :look]
-        found.append(judge(with_errors(table), RULE))
+        found.append(judged(with_errors(table)))
     return found
 
 
@@ -81,7 +86,7 @@ def test_judging_the_screened_launches_themselves_would_err_more_often():
     wrong = 0
     for _ in range(200):
         screened = effects(dice.normal(0, np.hypot(0.02, WITHIN), (20, 3)))
-        wrong += sum(found.suspected for found in judge(screened, RULE))
+        wrong += sum(found.suspected for found in judged(screened))
     assert wrong > 20
 
 
@@ -90,7 +95,7 @@ CALM = [[0.0, 0.001, -0.001]] * 9
 
 def among_calm(row, rule=RULE):
     """What is found of one pair beside nine that did not change."""
-    return judge(effects([row, *CALM]), rule)[0]
+    return judged(effects([row, *CALM]), rule)[0]
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,7 @@ def test_less_than_the_gate_is_no_failure_however_sure():
 def test_swapping_the_sides_swaps_the_verdict():
     """Slower and faster are held to the same rule."""
     rows = effects([[0.08] * 8, [-0.08] * 8, *CALM[1:]])
-    one, other = (judge(Effects(sign * rows.effect, rows.error), RULE) for sign in (1, -1))
+    one, other = (judged(Effects(sign * rows.effect, rows.standard_error)) for sign in (1, -1))
     assert [found.verdict for found in one[:2]] == [Verdict.SLOWER, Verdict.FASTER]
     assert [found.verdict for found in other[:2]] == [Verdict.FASTER, Verdict.SLOWER]
     assert [found.effect for found in one] == pytest.approx([-found.effect for found in other])
@@ -145,7 +150,7 @@ def test_the_looks_share_the_level_of_the_trial():
 
 def test_one_launch_raises_a_suspicion_and_no_more():
     """It holds nothing of other launches, so a trial decides."""
-    (found,) = judge(effects([[0.3]]), RULE)
+    (found,) = judged(effects([[0.3]]))
     assert (found.suspected, found.verdict) == (True, Verdict.UNDECIDED)
 
 
@@ -170,10 +175,10 @@ def test_a_regression_that_was_suspected_can_fail_whatever_other_trials_show():
     """Another suspect's fresh launches are wild; with them in the variances this one went free."""
     slow, wild = [0.024, 0.04, 0.056], [0.1, 0.101, 0.099]
     calm = [[0.0, 0.002 * (1 + turn % 3), -0.002 * (1 + turn % 3)] for turn in range(9)]
-    screened = judge(effects([slow, wild, *calm]), RULE)
+    screened = judged(effects([slow, wild, *calm]))
     assert [one.suspected for one in screened[:2]] == [True, True]
     slow_again, wilder = [0.06, 0.062, 0.061, 0.059, 0.06], [0.3, -0.3, 0.36, -0.24, 0.27]
-    tried = judge(effects([slow + slow_again, wild + wilder, *calm]), RULE)
+    tried = judged(effects([slow + slow_again, wild + wilder, *calm]))
     assert [one.suspected for one in tried] == [one.suspected for one in screened]
     assert tried[0].verdict is Verdict.SLOWER
 

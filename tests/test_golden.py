@@ -61,4 +61,4 @@ def test_what_is_left_out_of_a_text_is_no_more_than_drawings_digests_and_duratio
     assert commands.normal(f'"{64 * "a"}", 2 tests collected in 0.08s') == (
         '"DIGEST", 2 tests collected in SECONDS'
     )
-    assert commands.normal("known to ±2.9% in 2 launches") == "known to ±2.9% in 2 launches"
+    assert commands.normal("known to ±2.9 % in 2 launches") == "known to ±2.9 % in 2 launches"

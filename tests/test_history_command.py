@@ -15,6 +15,7 @@ import report
 from tests import histories, journals
 from timelift.analyse.changes.history import HistoryOptions, read
 from timelift.case import Case
+from timelift.present import history_report
 from timelift.present.figures import plot_history
 from timelift.present.figures.looks import THEMES
 
@@ -42,7 +43,7 @@ def _slow(results: Path, **how: Any) -> None:
     _nights(results, 16, histories.step("loop_slice", 8), described=described, **how)
 
 
-MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100%"
+MOVED = f"moved together between {histories.day(7)} and {histories.day(8)}, not the code: 100 %"
 ZERO: dict[str, tuple[int, Any, str]] = {
     "quiet": (16, histories.nothing, "nothing is slower than it was by 3 % or more; 5 same"),
     "a slow-down that was mended": (
@@ -78,7 +79,22 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
     assert histories.day(8) in row
     assert between in row
     assert 8 < float(row.split()[2]) < 12
-    assert "keras 3.14 -> 3.15" in said
+    assert "keras 3.14 → 3.15" in said
+
+
+def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results: Path) -> None:
+    """Nothing estimates one, and cases that moved apart have no common ratio either."""
+    for apart, sign in ((False, 1), (True, -1)):
+        folder = results / str(apart)
+
+        def slower(case: Case, night: int, sign: int = sign) -> float:
+            return 0.26 * (night >= 8) * (sign if case.strategy in histories.STRATEGIES[:2] else 1)
+
+        history = read(histories.nights(folder, 16, slower, cases=SIX[:4]), HistoryOptions())
+        rows = list(csv.DictReader(history_report.csv_changes(history).splitlines()))
+        (shift,) = [row for row in rows if not row["case"]]
+        assert (shift["low"], shift["high"]) == ("", "")
+        assert (shift["ratio"] == "") == apart
 
 
 def test_a_change_is_accepted_by_forgetting_what_was_before(results: Path) -> None:
@@ -111,7 +127,7 @@ def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) 
     slower = [row for row in rows if row["now"] == "slower"]
     assert {row["strategy"] for row in slower} == {"loop_slice"}
     assert all(1.05 < float(row["ratio"]) < 1.15 for row in slower)
-    assert {row["with_it"] for row in slower} == {"keras 3.14 -> 3.15"}
+    assert {row["with_it"] for row in slower} == {"keras 3.14 → 3.15"}
     with (output / "changes.csv").open() as file:
         assert {row["commit_after"] for row in csv.DictReader(file)} == {histories.commit(8)}
 

@@ -16,7 +16,7 @@ from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Machine, drift_differences, parse_time
-from timelift.present.changed import between
+from timelift.present.changed import differences_in_words
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
@@ -34,7 +34,7 @@ def test_runs_are_in_the_order_of_their_time_and_not_of_their_names(tmp_path: Pa
     """A file may be called anything."""
     for name, night in (("a", 2), ("b", 0), ("c", 1)):
         histories.run(tmp_path / f"{name}.jsonl", night, [journals.line(FEW[0])])
-    found = history.of_machine(tmp_path).runs
+    found = history.machine_runs(tmp_path).runs
     assert [one.path.stem for one in found] == ["b", "c", "a"]
 
 
@@ -48,7 +48,9 @@ def test_self_tests_and_comparisons_are_no_days_of_a_history_and_baselines_are(
         histories.run(tmp_path / folder / "x.jsonl", 9, [journals.line(FEW[0])])
     copied = (tmp_path / "example" / "001.jsonl").read_text()
     (tmp_path / "baselines" / "copy.jsonl").write_text(copied)
-    names = [one.path.relative_to(tmp_path).as_posix() for one in history.of_machine(tmp_path).runs]
+    names = [
+        one.path.relative_to(tmp_path).as_posix() for one in history.machine_runs(tmp_path).runs
+    ]
     assert len(names) == 5
     assert names[-1] == "baselines/x.jsonl"
     assert "example/001.jsonl" in names
@@ -60,30 +62,30 @@ def test_machines_have_histories_of_their_own(tmp_path: Path) -> None:
     _nights(tmp_path, 3)
     other = histories.machine(name="other", identity={"cpu": "Other"})
     histories.run(tmp_path / "other.jsonl", 20, [journals.line(FEW[0])], machine=other)
-    last = history.of_machine(tmp_path)
+    last = history.machine_runs(tmp_path)
     assert (last.name, len(last.runs)) == ("other", 1)
-    assert "3 runs of another machine" in last.warnings[0]
-    assert len(history.of_machine(tmp_path, journals.MACHINE["name"]).runs) == 3
+    assert [(one.name, one.runs) for one in last.others] == [(journals.MACHINE["name"], 3)]
+    assert len(history.machine_runs(tmp_path, journals.MACHINE["name"]).runs) == 3
     with pytest.raises(UserError, match="expected a machine that has runs, received 'othr'"):
-        history.of_machine(tmp_path, "othr")
+        history.machine_runs(tmp_path, "othr")
 
 
 def test_one_name_with_two_identities_is_two_machines(tmp_path: Path) -> None:
     """More memory under the same name begins a new history."""
     described = [histories.machine(), histories.machine(identity={"memory_gib": 16})]
     _nights(tmp_path, 6, described=lambda night: described[night >= 4])
-    found = history.of_machine(tmp_path)
+    found = history.machine_runs(tmp_path)
     assert len(found.runs) == 2
-    assert "as described otherwise" in found.warnings[0]
+    assert [other.name for other in found.others] == [found.name]
 
 
 def test_since_forgets_what_was_before(tmp_path: Path) -> None:
     """And says so where nothing is left."""
     _nights(tmp_path, 5)
-    kept = history.of_machine(tmp_path, since=parse_time(histories.day(3)))
+    kept = history.machine_runs(tmp_path, since=parse_time(histories.day(3)))
     assert [one.day for one in kept.runs] == [histories.day(3), histories.day(4)]
     with pytest.raises(UserError, match="name an earlier --since"):
-        history.of_machine(tmp_path, since=parse_time("2027-01-01"))
+        history.machine_runs(tmp_path, since=parse_time("2027-01-01"))
 
 
 def test_what_was_installed_otherwise_is_named() -> None:
@@ -94,8 +96,9 @@ def test_what_was_installed_otherwise_is_named() -> None:
         return Machine(drift={"kernel": kernel, "versions": versions})
 
     one, other = machine("3.14", "6.1"), machine("3.15", "6.2")
-    assert between(drift_differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
-    assert between(drift_differences(one, one)) == ""
+    words = differences_in_words(drift_differences(one, other))
+    assert words == "keras 3.14 → 3.15, kernel 6.1 → 6.2"
+    assert differences_in_words(drift_differences(one, one)) == ""
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:
@@ -213,10 +216,10 @@ def test_a_file_that_is_no_run_is_named_and_left_out(
     """Where it is the only one, a sentence says so."""
     (tmp_path / "x.jsonl").write_bytes(content)
     with pytest.raises(UserError, match=r"expected runs under .* found none") as refusal:
-        history.of_machine(tmp_path)
+        history.machine_runs(tmp_path)
     assert sentence in str(refusal.value)
     _nights(tmp_path, 3)
-    (warning,) = history.of_machine(tmp_path).warnings
+    (warning,) = history.machine_runs(tmp_path).warnings
     assert sentence in warning
     assert len(warning) < 300
 
@@ -230,10 +233,21 @@ def test_a_header_of_the_wrong_types_is_read_as_far_as_it_goes(tmp_path: Path) -
         machine={"name": ["a"], "drift": {"versions": [1], "flags": 3}, "information": 7},
         commit=[1, 2],
     )
-    head = history.read_head(path)
-    assert head.commit == "x"
+    head = history.read_run_header(path)
+    assert head.commit == "unknown"
     assert math.isnan(head.canary_seconds)
     assert head.machine.versions == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("before_upgrade", "unknown"), ("20260105T000000Z_bbbb222", "bbbb222")]
+)
+def test_a_commit_is_read_from_a_file_s_name_only_where_it_is_one(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    """A baseline has whatever name it was kept under."""
+    path = histories.run(tmp_path / f"{name}.jsonl", 0, [journals.line(FEW[0])], commit={})
+    assert history.read_run_header(path).commit == shown
 
 
 def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Facts, Header, find
-from timelift.measure.header import open_past
+from timelift.measure.header import open_resumed
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
 HEAD = journals.header(planned=[case.label for case in RIVALS], asked={})
@@ -79,14 +79,14 @@ def test_reading_a_run_and_going_on_with_it_mean_the_same(root: Path, word: str)
         journals.write(path, header | {"planned": [], "asked": {}})
         os.utime(path, (1, 1))
     os.utime(root / "b/20260107T000000Z_bbbb333.jsonl", (99, 99))
-    assert [open_past(root, word).path] == find(root, [word])
+    assert [open_resumed(root, word).path] == find(root, [word])
 
 
 def test_a_word_longer_than_any_file_s_name_is_no_run(root: Path) -> None:
     """Neither to read nor to go on with."""
-    for seek in (find, open_past):
+    for seek in (find, open_resumed):
         with pytest.raises(UserError, match=r"expected a run"):
-            seek(root, "x" * 5000 if seek is open_past else ["x" * 5000])
+            seek(root, "x" * 5000 if seek is open_resumed else ["x" * 5000])
 
 
 @pytest.mark.parametrize("started", ["0001-01-01T00:00:00+14:00", "soon", None, 7])
@@ -140,7 +140,7 @@ def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
 def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
     """Each line tells how many they are, as `--resume` counts them."""
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
-    played = open_past(tmp_path, str(path)).played
+    played = open_resumed(tmp_path, str(path)).played
     assert len(played) == 2 * len({case.setting for case in RIVALS})
     assert {one.rivals for lines in played.values() for one in lines} == {3}
     assert set(Counter(map(len, played.values()))) == {3}
@@ -151,7 +151,7 @@ def test_a_journal_that_lost_one_of_them_loses_the_others_when_it_goes_on(tmp_pa
     path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
-    past = open_past(tmp_path, str(path))
+    past = open_resumed(tmp_path, str(path))
     assert past.kept_bytes == len(b"".join(lines[:-3]))
     again = journals.go_on(path, journals.END)
     assert again.read_bytes().splitlines(keepends=True)[:-1] == lines[:-1]
@@ -166,8 +166,8 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
     head = journals.header(planned=[journals.case().label], asked={})
     path = journals.write(tmp_path / "run.jsonl", head, journals.line(journals.case(), **damage))
     if goes_on:
-        ((line,),) = journal.read_run_so_far(path).played.values()
+        ((line,),) = journal.read_resumed_run(path).played.values()
         assert line.facts == Facts()
     else:
         with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
-            journal.read_run_so_far(path)
+            journal.read_resumed_run(path)

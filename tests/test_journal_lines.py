@@ -133,9 +133,9 @@ def test_a_header_that_is_wrong_about_the_other_side_is_known_as_such(missing):
     against = {name: one for name, one in AGAINST.items() if name != missing}
     header, damage = read(journals.header(against=against))
     assert missing in header.damaged_against
-    assert header.races_twins
+    assert header.races_copies
     assert damage == []
-    assert not read(journals.header())[0].races_twins
+    assert not read(journals.header())[0].races_copies
 
 
 @pytest.mark.parametrize("value", ["1", [], {}, True])

@@ -12,7 +12,7 @@ import pytest
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.messages import (
@@ -33,12 +33,15 @@ LIMITS = Limits(60, 60)
 
 FILES = {name: str(ROOT / "strategies" / f"{name}.py") for name in NAMES}
 HERE = tuple(RivalSpec(name, path) for name, path in FILES.items())
-BOTH = *HERE, *(RivalSpec(f"{name}@other", path, there=True) for name, path in FILES.items())
+BOTH = (
+    *HERE,
+    *(RivalSpec(f"{name}@other", path, in_other_python=True) for name, path in FILES.items()),
+)
 
 
 def task(seq_len=3, rivals=HERE):
     """Rivals of a small setting."""
-    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
     return Task(setting, rivals, workload.factory, workload.features, 1, 0.01)
 
@@ -73,7 +76,7 @@ class Deadly(BuildOrPlayLock):
 @pytest.fixture(scope="module")
 def launch():
     """One launch for all tests here: whatever happened to a worker, it serves the next one."""
-    with Launch(Backend.TENSORFLOW, LIMITS) as started:
+    with LaunchProcess(Backend.TENSORFLOW, LIMITS) as started:
         yield started
 
 
@@ -85,7 +88,7 @@ def both():
     try:
         yield both
     finally:
-        both.stop()
+        both.close()
 
 
 def measured(launch, lock, asked):
@@ -151,7 +154,7 @@ def test_of_two_interpreters_a_rival_that_dies_while_it_plays_has_crashed_and_is
 ):
     """The end of its worker is heard at once, and not taken for a stage that takes too long."""
     (tmp_path / "dies.py").write_text(DIES)
-    rivals = (*BOTH, RivalSpec("dies", str(tmp_path / "dies.py"), there=True))
+    rivals = (*BOTH, RivalSpec("dies", str(tmp_path / "dies.py"), in_other_python=True))
     found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
     assert found["dies"].status is Status.CRASHED, found["dies"].reason
     assert "signal SIGSEGV while" in found["dies"].reason

@@ -18,21 +18,21 @@ class ScriptedLaunch:
     made: list = []  # noqa: RUF012 - one list for a test
 
     def __init__(self, backend, *_):
-        self.backend, self.hurries, self.stopped = backend, 0, False
+        self.backend, self.early_finishes, self.closed = backend, 0, False
         self.made.append(self)
         if self.signal:
             self.signal()
 
     signal = None
 
-    def hurry(self):
-        self.hurries += 1
+    def finish_early(self):
+        self.early_finishes += 1
 
     def wait_until_ready(self):
         pass
 
-    def stop(self):
-        self.stopped = True
+    def close(self):
+        self.closed = True
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def launch(monkeypatch):
     """Stands in for the processes."""
     monkeypatch.setattr(ScriptedLaunch, "made", [])
     monkeypatch.setattr(ScriptedLaunch, "signal", None)
-    monkeypatch.setattr(launch_pool, "Launch", ScriptedLaunch)
+    monkeypatch.setattr(launch_pool, "LaunchProcess", ScriptedLaunch)
     return ScriptedLaunch
 
 
@@ -48,13 +48,13 @@ def test_the_first_launches_start_together_and_all_end(launch):
     """One process for each number and backend among the first three."""
     with LaunchPool(OPTIONS, WANTED):
         assert [one.backend for one in launch.made] == [Backend.JAX] * 2
-        assert not any(one.stopped or one.hurries for one in launch.made)
-    assert all(one.stopped for one in launch.made)
+        assert not any(one.closed or one.early_finishes for one in launch.made)
+    assert all(one.closed for one in launch.made)
 
 
 def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):
     """No process imports for a run that is to end."""
     pool = LaunchPool(OPTIONS, WANTED)
-    monkeypatch.setattr(launch, "signal", staticmethod(pool.hurry))
+    monkeypatch.setattr(launch, "signal", staticmethod(pool.finish_early))
     with pool:
-        assert all(one.hurries for one in launch.made)
+        assert all(one.early_finishes for one in launch.made)

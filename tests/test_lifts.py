@@ -109,7 +109,7 @@ def test_no_figure_that_names_a_best_has_a_look_alike(journal, fake):
 
 def test_ratios_are_to_the_fastest_lift(journal):
     """A look-alike that takes a fifth has a ratio of a fifth, with an interval around it."""
-    (found,) = lifts.rank(results.load(journal(*lines(0.2))))
+    (found,) = lifts.rank_run(results.load(journal(*lines(0.2))))
     assert [row.case.strategy for row in found.all_rows] == ["fake", "native", "other"]
     fake, native, other = found.all_rows
     assert (native.ratio, round(other.ratio, 1)) == (1.0, 2.0)
@@ -124,8 +124,8 @@ def test_the_lifts_stand_as_they_would_without_the_look_alike(journal):
     run = results.load(journal(*lines(0.2)))
     without = [one for one in run.measurements if one.case.strategy != "fake"]
     assert (
-        lifts.rank(run)[0].rows
-        == lifts.rank(Run(run.header, tuple(without), complete=True))[0].rows
+        lifts.rank_run(run)[0].rows
+        == lifts.rank_run(Run(run.header, tuple(without), complete=True))[0].rows
     )
 
 

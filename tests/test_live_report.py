@@ -1,5 +1,6 @@
 """Watching: the report is made again while a run goes on, and it ends when the run does."""
 
+import re
 import time
 
 import pytest
@@ -11,6 +12,13 @@ from timelift.journal import is_closed
 
 CASES = journals.grid(("native", "loop_slice"), seq_lens=(8, 64), phases=("forward",))
 REFRESH = '<meta http-equiv="refresh" content="3">'
+
+
+def dead_links(page):
+    """The files beside a page that it links to and that are not there."""
+    links = set(re.findall(r'href="([^"#:]+)"', page.read_text()))
+    assert not links or any(link.endswith(".svg") for link in links)
+    return {link for link in links if not (page.parent / link).exists()}
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +61,7 @@ def test_the_page_follows_a_run_to_its_end(tmp_path, monkeypatch, capsys):
     def sleep(seconds):
         assert seconds == 3
         seen.append(index.exists() and REFRESH in index.read_text())
+        assert not (index.exists() and dead_links(index))
         journals.go_on(path, *next(looks))
 
     monkeypatch.setattr(time, "sleep", sleep)
@@ -60,6 +69,8 @@ def test_the_page_follows_a_run_to_its_end(tmp_path, monkeypatch, capsys):
     assert report.main(words) == 0
     assert seen == [False, True, True]
     assert REFRESH not in index.read_text()
+    assert (index.parent / "figures" / "time_by_length.png").exists()
+    assert not dead_links(index)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(maxsplit=1)[1].split(",")[0] for line in lines] == [
         "no measurement yet",
@@ -96,7 +107,7 @@ def test_a_waiting_time_that_is_none_is_refused(every, capsys):
     """By argparse, with what was expected."""
     with pytest.raises(SystemExit) as end:
         report.main(["--watch", f"--every={every}"])
-    assert end.value.code == 2
+    assert end.value.code == 1
     assert "expected whole seconds" in capsys.readouterr().err
 
 

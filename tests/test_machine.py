@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from timelift.canary import canary
+from timelift.canary import time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import machine, options
@@ -27,7 +27,7 @@ def ticking(*gaps):
 @pytest.mark.parametrize(("last", "jitter"), [(2e-5, 0), (4e-5, 1)])
 def test_a_canary_that_is_disturbed_has_jitter(last, jitter):
     """Two beats of ten took twice as long: the slowest tenth shows it, the median does not."""
-    seen = canary(10, ticking(*[2e-5] * 8, last, last))
+    seen = time_canary(10, ticking(*[2e-5] * 8, last, last))
     assert seen.seconds == 2e-5
     assert seen.jitter == pytest.approx(jitter)
 
@@ -147,7 +147,7 @@ def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
 
     monkeypatch.setattr(machine, "device_names", lambda **_: ["cpu", "gpu"])
     monkeypatch.setattr(subprocess, "run", missing)
-    assert machine.describe_gpus() == {"gpus": ["a GPU that nvidia-smi does not tell of"]}
+    assert machine.describe_gpus() == {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
 
 
 def test_a_backend_that_is_not_installed_names_the_command():

@@ -34,7 +34,7 @@ from timelift.measure import catalogue
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 #: TimeDistributed serves a dynamic time axis only where both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.

@@ -6,8 +6,8 @@ from tests import projects
 from timelift.analyse.runs.measurement import fact
 from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure.launch import Launch, Limits
-from timelift.measure.launch_pool import GAUGING_ENVIRONMENT
+from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
 
 MIB = 1 << 20
@@ -65,7 +65,7 @@ def readings(files, launch, setting):
         features=FEATURES,
         seed=1,
         round_seconds=0.0,
-        gauges_memory=True,
+        reads_peak_memory=True,
     )
     outcomes = launch.measure(task)
     assert {one.status for one in outcomes} == {Status.MEASURED}, outcomes
@@ -78,7 +78,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
     setting = Setting(
         "held", SEQ_LEN, BATCH, Phase.FORWARD, mode=Mode.EAGER, backend=Backend(backend)
     )
-    with Launch(backend, Limits(60, 60), variables=GAUGING_ENVIRONMENT) as launch:
+    with LaunchProcess(backend, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT) as launch:
         found = [readings(files, launch, setting) for _ in range(3)]
     for one in found:
         assert MIB <= one["once"] <= 2 * MIB
@@ -91,7 +91,9 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
 def test_a_size_below_the_resolution_is_left_out(files):
     """16 KiB of outputs are below the resolution."""
     small = Setting("held", 8, 8, Phase.FORWARD, mode=Mode.EAGER)
-    with Launch(Backend.TENSORFLOW, Limits(60, 60), variables=GAUGING_ENVIRONMENT) as launch:
+    with LaunchProcess(
+        Backend.TENSORFLOW, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT
+    ) as launch:
         assert set(readings(files, launch, small).values()) == {None}
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.repositories import strategy, workload, write
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.options import OPTIONS, OTHER_OPTIONS, Launches
+from timelift.measure.options import OPTIONS, OTHER_OPTIONS, LaunchRange
 from timelift.measure.session import Session
 
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
@@ -18,9 +18,9 @@ CORES = sorted(os.sched_getaffinity(0))
 @pytest.mark.parametrize(
     ("name", "word", "value"),
     [
-        ("launches", "", Launches(3, 12)),
-        ("launches", "5", Launches(5, 5)),
-        ("launches", "2-4", Launches(2, 4)),
+        ("launches", "", LaunchRange(3, 12)),
+        ("launches", "5", LaunchRange(5, 5)),
+        ("launches", "2-4", LaunchRange(2, 4)),
         ("budget", "", None),
         ("budget", "90", 90.0),
         ("budget", "90s", 90.0),
@@ -98,7 +98,7 @@ def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypat
         monkeypatch.delattr(os, name)
     assert BY_NAME["pin"].value("") == ()
     assert machine.describe([]).identity["cores"] == os.cpu_count()
-    sentence = "--pin: this system holds no process to some processors; leave it out"
+    sentence = "--pin: this system cannot pin processes to processors; leave it out"
     with pytest.raises(UserError, match=re.escape(sentence)):
         BY_NAME["pin"].value("0")
 

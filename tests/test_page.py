@@ -51,7 +51,7 @@ def test_the_first_screen_is_the_answer(page):
         "length the same at 0 to 0 phase the same at forward and backward "
         "asked only batch 0, mode graph, device cpu "
         "first call 0 to 0 s "
-        "0 launches; 0 % intervals of ±0% in the median; 0 of 0 comparisons undecided "
+        "0 launches; 0 % intervals of ±0 % in the median; 0 of 0 comparisons undecided "
         "trust not known for this machine; find out with: pytest bench/ --selftest"
     )
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests import journals
 from tests.pages import found
-from timelift.analyse.costs import cheapest_by_calls, pareto_front
+from timelift.analyse.costs import break_even, pareto_front
 from timelift.analyse.recommend import for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking
@@ -120,15 +120,15 @@ def test_a_dear_first_call_pays_off_after_as_many_calls_as_make_up_for_it(rows, 
     """Never over one that it was not shown to be faster than."""
     found = _ranking(*rows)
     known = {row.case: cost for row, cost in zip(found.rows, first, strict=True)}
-    assert [(one.strategy, one.calls) for one in cheapest_by_calls(found, known)] == steps
-    assert cheapest_by_calls(found, {}) == ()
+    assert [(one.strategy, one.calls) for one in break_even(found, known)] == steps
+    assert break_even(found, {}) == ()
 
 
 def test_the_totals_agree_with_the_number_of_calls():
     """One call earlier the other has still cost less, or as much."""
     found = _ranking(("quick", 1.0, "a"), ("slow", 1.3, "b"))
     known = dict(zip((row.case for row in found.rows), (7.0, 2.0), strict=True))
-    calls = cheapest_by_calls(found, known)[-1].calls
+    calls = break_even(found, known)[-1].calls
     totals = [(7.0 + (n - 1) * 1.0, 2.0 + (n - 1) * 1.3) for n in (calls - 1, calls)]
     assert totals[0][0] >= totals[0][1]
     assert totals[1][0] < totals[1][1]

@@ -1,6 +1,7 @@
 """pytest-benchmark's JSON, this project's and others', becomes a run of one launch."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,13 @@ def test_a_foreign_benchmark_without_samples_is_read_by_its_median(path: Path) -
     assert "median" in run.warnings[0]
 
 
-@pytest.mark.parametrize("stats", [None, {}, {"data": []}, {"data": [0.0]}, {"median": None}])
+#: JSON as Python writes it, which has NaN; after a time neither min nor max finds it.
+NOT_A_NUMBER = {"data": [1.0, math.nan, 2.0]}
+
+
+@pytest.mark.parametrize(
+    "stats", [None, {}, {"data": []}, {"data": [0.0]}, NOT_A_NUMBER, {"median": None}]
+)
 def test_a_foreign_benchmark_without_times_is_named_and_skipped(path: Path, stats: Any) -> None:
     """The others of the file are kept."""
     good = journals.benchmark(name="test_good")

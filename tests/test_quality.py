@@ -1,5 +1,8 @@
 """What a report says of the machine's quiet, and that it says nothing where nothing is known."""
 
+import math
+from types import SimpleNamespace
+
 import pytest
 
 from tests import journals
@@ -8,6 +11,7 @@ from timelift.analyse import quality
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.present import conditions
 from timelift.present.report import report
 
@@ -48,10 +52,10 @@ def sentences(run):
 def test_what_was_seen_is_told_in_shares(tmp_path):
     """What was stolen, what threads waited, and how far the canary moved."""
     seen = seen_in(measured(tmp_path))
-    assert "threads waited 3.0% of the time for a processor" in seen
-    assert "0.0% of the time was stolen" in seen
-    assert "moved 0.0% between launches" in seen
-    assert "moved 34.8%" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
+    assert "threads waited 3.0 % of the time for a processor" in seen
+    assert "0.0 % of the time was stolen" in seen
+    assert "moved 0.0 % between launches" in seen
+    assert "moved 34.8 %" in seen_in(measured(tmp_path, canaries=(1, 2, 1.5)))
 
 
 @pytest.mark.parametrize("missing", FACTS)
@@ -94,7 +98,7 @@ def test_a_quiet_machine_is_not_called_noisy(tmp_path):
 def test_a_loud_one_is_with_what_would_help(tmp_path):
     """How many comparisons, how well they are known, and what to try."""
     (said,) = sentences(measured(tmp_path, LOUD))
-    assert said.startswith("too noisy for ±2.0%: 1 comparisons with the fastest are undecided")
+    assert said.startswith("too noisy for ±2.0 %: 1 comparison with the fastest undecided")
     assert said.endswith("--threads 1 or --pin 0 would help")
 
 
@@ -102,7 +106,24 @@ def test_the_asked_precision_is_the_headers(tmp_path):
     """Half of everything is reached even here; nonsense counts as the default."""
     assert sentences(measured(tmp_path, LOUD, precision="0.9")) == []
     for nonsense in ("x", "-1", [], {}):
-        assert "±2.0%" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
+        assert "±2.0 %" in sentences(measured(tmp_path, LOUD, precision=nonsense))[0]
+
+
+def test_what_is_known_of_a_wide_comparison_is_a_factor_not_its_logarithm():
+    """An interval that goes from a tenth to ten times is no `known to ±228.6 %`."""
+    (wide,) = conditions.too_noisy(quality.TooNoisy(0.02, 1, math.log(9.8), ()))
+    assert "known to a factor of 9.80 in the median" in wide
+    (narrow,) = conditions.too_noisy(quality.TooNoisy(0.02, 2, math.log(1.1), ()))
+    assert "2 comparisons with the fastest undecided, known to ±10.0 % in the median" in narrow
+
+
+def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
+    """27 % are more than 25 %, though their logarithm is 0.24."""
+    run = measured(tmp_path, precision="0.25")
+    for ratio, noisy in ((1.24, False), (1.27, True)):
+        row = SimpleNamespace(known_to=math.log(ratio), verdict=Verdict.UNDECIDED)
+        found = quality.too_noisy(run, [SimpleNamespace(rows=[None, row])])
+        assert (found is not None) == noisy
 
 
 @pytest.mark.parametrize(

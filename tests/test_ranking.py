@@ -60,7 +60,7 @@ def test_rivals_are_ranked_by_time_with_ratios_to_the_first():
     assert [row.verdict for row in ranking.rows] == [Verdict.SAME, *[Verdict.SLOWER] * 3]
     assert [(row.rank_low, row.rank_high) for row in ranking.rows] == [(n, n) for n in (1, 2, 3, 4)]
     assert [row.letters for row in ranking.rows] == ["a", "b", "c", "d"]
-    assert ranking.fastest_set == ("rival1",)
+    assert ranking.not_shown_slower == ("rival1",)
 
 
 def test_ratios_and_times_agree_and_lie_in_their_intervals():
@@ -90,7 +90,7 @@ def test_two_copies_share_the_first_place():
     first, second, third = ranking.rows
     assert first.letters == second.letters != third.letters
     assert second.verdict is Verdict.SAME
-    assert ranking.fastest_set == (first.case.strategy, second.case.strategy)
+    assert ranking.not_shown_slower == (first.case.strategy, second.case.strategy)
     assert [row.rank_high for row in ranking.rows] == [2, 2, 3]
 
 
@@ -102,8 +102,8 @@ def test_one_launch_gives_an_order_and_nothing_more():
     assert second.ratio == pytest.approx(3, rel=0.05)
     assert np.isnan([second.low, second.high, second.seconds_low, second.seconds_high]).all()
     assert second.verdict is Verdict.UNDECIDED
-    assert ranking.fastest_set == ("rival0", "rival1")
-    assert np.isnan(ranking.price("rival1")).all()
+    assert ranking.not_shown_slower == ("rival0", "rival1")
+    assert np.isnan(ranking.row("rival1").cost_over_best).all()
 
 
 def test_a_rival_of_one_launch_has_no_interval_among_others_that_have():
@@ -120,7 +120,7 @@ def test_a_setting_with_one_rival_is_a_ranking_of_one():
     ranking = only(run([2]))
     assert names(ranking) == ["rival0"]
     assert (ranking.rows[0].rank_low, ranking.rows[0].rank_high) == (1, 1)
-    assert ranking.price("rival0") == (1, 1)
+    assert ranking.row("rival0").cost_over_best == (1, 1)
 
 
 def test_settings_come_in_their_order_and_unmeasured_cases_not_at_all():
@@ -160,7 +160,7 @@ def test_only_launches_that_both_have_are_compared():
     assert [ranking.row(f"rival{n}").launches for n in range(3)] == [4, 6, 6]
     assert ranking.row("rival0").verdict in (Verdict.SAME, Verdict.UNDECIDED)
     assert ranking.row("rival1").verdict in (Verdict.SAME, Verdict.UNDECIDED)
-    assert ranking.fastest_set[:2] == tuple(names(ranking)[:2])
+    assert ranking.not_shown_slower[:2] == tuple(names(ranking)[:2])
     assert ranking.row("rival2").ratio == pytest.approx(1.3, rel=0.03)
 
 
@@ -212,11 +212,11 @@ def test_letters_follow_the_rows():
 def test_the_price_says_the_least_and_the_most_that_a_choice_costs():
     """The best may cost a little too, since another could be the best; losers cost for sure."""
     ranking = only(run([1, 1.01, 1.5]))
-    assert ranking.price(names(ranking)[0])[0] == 1
-    low, high = ranking.price("rival2")
+    assert ranking.row(names(ranking)[0]).cost_over_best[0] == 1
+    low, high = ranking.row("rival2").cost_over_best
     assert 1.4 < low < 1.5 < high < 1.6
     for row in ranking.rows[1:]:
-        assert ranking.price(row.case.strategy)[1] > row.high - 1e-9
+        assert ranking.row(row.case.strategy).cost_over_best[1] > row.high - 1e-9
 
 
 def test_the_price_is_a_sentence():
@@ -226,12 +226,14 @@ def test_the_price_is_a_sentence():
         price_sentence(ranking.row("rival0"))
         == "choosing `rival0` costs at most 0.0 % over the best"
     )
-    low, high = (100 * (price - 1) for price in ranking.price("rival1"))
+    low, high = (100 * (price - 1) for price in ranking.row("rival1").cost_over_best)
     expected = f"`rival1` costs {low:.1f} to {high:.1f} % over the best"
     assert price_sentence(ranking.row("rival1")) == expected
     assert re.fullmatch(
         r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
     )
+    wide = dataclasses.replace(ranking.row("rival1"), price=(1.0, 9.83))
+    assert price_sentence(wide) == "choosing `rival1` costs up to 9.83 times the best"
     assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
     assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
 
@@ -259,7 +261,7 @@ def test_what_could_have_been_detected_is_said_beside_the_first():
 def test_a_strategy_that_was_not_measured_has_no_price():
     """The error names it, the setting and those that were."""
     with pytest.raises(UserError, match=r"simulated-T1.*'nativ'.*rival0, rival1"):
-        only(run([1, 2])).price("nativ")
+        only(run([1, 2])).row("nativ")
 
 
 # Laws --------------------------------------------------------------------------------------------
@@ -301,7 +303,7 @@ def test_exact_ties_are_ordered_by_name():
 def never_slower(rankings):
     """The strategies never shown slower than the best, by name."""
     found = recommend(rankings)
-    return sorted(found.safe) if found else []
+    return sorted(found.never_shown_slower) if found else []
 
 
 def test_a_strategy_slower_in_one_setting_alone_is_not_called_never_slower():

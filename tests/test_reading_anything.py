@@ -214,7 +214,7 @@ def test_a_machine_s_name_finds_no_folder_but_its_own(tmp_path, name):
     run = Run(Header(machine=Machine(name=name)), (), complete=True)
     (tmp_path / "results" / "selftest").mkdir()
     (tmp_path / "results" / "selftest" / "trust.json").write_text("{}")
-    assert trust_file.of_machine(results_folder, run) is None
+    assert trust_file.machine_trust(results_folder, run) is None
     assert path.exists()
 
 

@@ -23,14 +23,14 @@ from timelift.analyse.stats.ranking import rank
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
-from timelift.journal.lines import StrategyEntry
+from timelift.journal.lines import Planted, StrategyEntry
 from timelift.present import choice, ending, github, recommended, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
-TWIN = StrategyEntry(planted={"of": "a", "slower": 0.0})
+TWIN = StrategyEntry(planted=Planted(of="a", slower=0.0))
 #: What a rival costs over another, so that some tie and some cross.
 COSTS = (0.0, 0.0, 0.005, 0.02, 0.05, 0.3, 1.0)
 NOISES = (noise.SCENARIOS[0], noise.SCENARIOS[2], noise.SCENARIOS[4], noise.SCENARIOS[11])
@@ -90,12 +90,12 @@ def chosen(contest, run):
     """The first lines of `choose` about a measured setting, headed by its label."""
     question = ChooseQuestion(contest.setting, Goal.TIME)
     made = decide(question, run)
-    usage = choice.Usage("", None, None)
+    call = choice.BuildCall("strategies/mine.py", None, None, None)
     yield contest.setting.label
     if isinstance(made, Choice):
-        yield next(choice.answer(question, made, "", usage, ""))
+        yield next(choice.answer_lines(question, made, "", call, ""))
     else:
-        yield from itertools.islice(choice.undecided(question, made, {}), 2)
+        yield from itertools.islice(choice.undecided_lines(question, made, {}), 2)
 
 
 #: How the surfaces name a strategy: for what, and which.
@@ -165,10 +165,10 @@ def test_every_surface_names_the_same_strategy(made):
 def test_a_workload_of_one_setting_and_the_setting_itself_are_one_question(made):
     """The card of the page is what the terminal says of the setting."""
     found = RunFindings(made)
-    for one in found.recommended:
+    for one in found.recommendation_by_workload:
         mine = [ranking for ranking in found.contests if ranking.setting.workload == one.workload]
         if len(mine) == 1:
-            assert one.found == found.recommended_at[mine[0].setting]
+            assert one.found == found.recommendation_by_setting[mine[0].setting]
 
 
 @given(runs())
@@ -179,11 +179,13 @@ def test_what_is_recommended_is_measured_most_then_safe_then_cheapest(made):
         best = recommend([contest])
         rows = {row.case.strategy: row for row in contest.rows}
         cost = {one.strategy: one.ratio for one in best.prices}
-        assert all(cost[name] == row.price[1] for name, row in rows.items() if row.price_is_known)
-        safe = {name for name in best.safe if rows[name].rank_low == 1}
-        assert safe == set(best.safe)
+        assert all(
+            cost[name] == row.cost_over_best[1] for name, row in rows.items() if row.cost_is_known
+        )
+        safe = {name for name in best.never_shown_slower if rows[name].rank_low == 1}
+        assert safe == set(best.never_shown_slower)
         assert cost[best.strategy] == min(cost[name] for name in safe or rows)
-        assert best.is_safe == bool(safe)
+        assert best.is_never_shown_slower == bool(safe)
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +208,9 @@ def contest(*rows):
     """A ranking of one setting: three rivals with the most that each costs, and its best rank."""
     (found,) = rank(run([1, 1.01, 3]))
     changed = [
-        dataclasses.replace(row, price=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED)
+        dataclasses.replace(
+            row, cost_over_best=(1.0, price), rank_low=rank_low, verdict=Verdict.UNDECIDED
+        )
         for row, (price, rank_low) in zip(found.rows, rows, strict=True)
     ]
     return dataclasses.replace(found, rows=tuple(changed))
@@ -217,7 +221,7 @@ def test_the_least_to_lose_may_be_another_than_the_fastest():
     found = contest((1.08, 1), (1.03, 1), (3.0, 3))
     best = recommend([found])
     assert best.strategy == "rival1"
-    assert best.safe == ("rival1", "rival0")
+    assert best.never_shown_slower == ("rival1", "rival0")
     assert recommended.at_setting(found, best) == (
         "least to lose: rival1; not shown slower: rival0"
     )

@@ -15,7 +15,7 @@ from timelift.measure import catalogue
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 layers = keras.layers
 DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
 XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}
@@ -129,6 +129,18 @@ def test_a_missing_package_is_refused_with_the_command_that_installs_it(monkeypa
     absent = SimpleNamespace(util=SimpleNamespace(find_spec=lambda _: None))
     monkeypatch.setattr(module, "importlib", absent)
     assert module.refuses(None, None).endswith("pip install tf_keras")
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [("3.9.2", False), ("3.13.2", False), ("3.14.0", True), ("3.15.0.dev0", True), ("4.0", True)],
+)
+def test_versions_of_keras_are_compared_as_numbers(monkeypatch, version, refused):
+    """3.9 is older than 3.14, which maps over the number of sequences."""
+    module = load_module(str(STRATEGIES["time_distributed"].path))
+    monkeypatch.setattr(module.keras, "version", lambda: version)
+    case = Refused("time_distributed", dense(), (3,), DYNAMIC)
+    assert bool(module.refuses(case.layer, case.setting)) == refused
 
 
 def failing(module, case):

@@ -8,11 +8,11 @@ import pytest
 
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.measure import catalogue
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 pytest.importorskip("jax", reason="pip install -e '.[jax]'")
 
 LAYERS = """
@@ -90,7 +90,7 @@ ASKED = [
 @pytest.fixture(scope="module")
 def launch():
     """One launch on JAX; every setting has a worker of its own."""
-    with Launch(Backend.JAX, Limits(120, 120)) as launched:
+    with LaunchProcess(Backend.JAX, Limits(120, 120)) as launched:
         yield launched
 
 

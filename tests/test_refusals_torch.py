@@ -7,11 +7,11 @@ import pytest
 
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
-STRATEGIES = catalogue.strategies(Path(__file__).parent.parent / "strategies")
+STRATEGIES = catalogue.read_strategies(Path(__file__).parent.parent / "strategies")
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}
@@ -85,7 +85,7 @@ LIFTED = [
 def ask(tmp_path_factory):
     """Ask one launch process to lift a layer; by rival, its status and its reason."""
     home = tmp_path_factory.mktemp("asked")
-    with Launch(Backend.TORCH, Limits(240, 240)) as launch:
+    with LaunchProcess(Backend.TORCH, Limits(240, 240)) as launch:
 
         def answers(asked, rivals):
             number = len(list(home.iterdir()))

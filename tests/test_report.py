@@ -11,6 +11,7 @@ from tests import journals
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Status
+from timelift.cli import COMMANDS
 from timelift.present.report import report as in_words
 
 ROOT = Path(report.__file__).parent
@@ -70,6 +71,61 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, conten
     assert sentence in said.err
     assert said.err.count("\n") == 1
     assert not output.exists()
+
+
+@pytest.mark.parametrize(("word", "command"), [("chose", "choose"), ("histroy", "history")])
+def test_a_mistyped_command_is_answered_with_the_nearest(
+    tmp_path, monkeypatch, capsys, word, command
+):
+    """It might be a run as well, so both are said."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
+    assert report.main([word, "--output", str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.endswith(f"or type the command {command}\n")
+    assert report.main(["zzz"]) == 1
+    assert "command" not in capsys.readouterr().err
+
+
+def test_report_is_a_command_as_well(journal, tmp_path):
+    """The word that may be left out."""
+    assert report.main(["report", str(journal), "--output", str(tmp_path / "out")]) == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_bad_usage_exits_with_one(name, capsys):
+    """With 2 some commands answer that nothing is decided, or something is slower."""
+    with pytest.raises(SystemExit) as end:
+        report.main([name, "--bogus"])
+    assert end.value.code == 1
+    assert "usage: report.py" in capsys.readouterr().err
+
+
+def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
+    """And the exit code is a shell's for it."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(results, "load", interrupt)
+    assert report.main([str(journal)]) == 130
+    assert capsys.readouterr().err == "report.py: interrupted\n"
+
+
+def test_a_reader_that_has_enough_is_no_traceback(journal):
+    """As `| head -1` is: the pipe closes while lines are to come."""
+    command = [sys.executable, ROOT / "report.py", "export", "csv", journal]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize("name", ["index.html", "report.md", "figures/fastest.svg"])
+def test_a_folder_in_the_place_of_a_file_is_a_sentence(journal, tmp_path, capsys, name):
+    """Of the page, too, which is written under another name first."""
+    (tmp_path / "out" / name).mkdir(parents=True)
+    assert report.main([str(journal), "--output", str(tmp_path / "out")]) == 1
+    assert "cannot write" in capsys.readouterr().err
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(journal, capsys):

@@ -27,7 +27,6 @@ SAYS = {
     "runs.measurement": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "changes.history": "what is left out of a history is told where its files are read",
     "runs.baseline": "how a run ended, as a journal has it",
 }
 #: Modules of analyse/ that write files, each with why.
@@ -35,7 +34,7 @@ WRITES: dict[str, str] = {}
 #: What present/ takes from analyse/ beside types and constants: it reads a run, and finds nothing.
 READERS = {
     "fact": "a fact as the launches of a case tell it",
-    "device_of": "what a backend told of its device",
+    "engine_facts": "what a backend told of its device",
     "declared": "what strategies declare in the header",
     "without_size": "a setting without one of its sizes, a key to group by",
     "frame": "the rounds of a run as rows",

@@ -14,7 +14,7 @@ from tests import journals
 from tests.printed import printed
 from tests.simulated import LOUD, QUIET
 from timelift.analyse.runs import results
-from timelift.analyse.scaling import Kind, crossovers, exponents, scaling_of
+from timelift.analyse.scaling import ExponentBasis, crossovers, exponents, scaling_of
 from timelift.analyse.scaling.growth import fit_power_law, slope
 from timelift.analyse.scaling.overtaking import (
     Curve,
@@ -100,7 +100,7 @@ def test_a_slope_is_that_of_the_last_two_sizes():
 def test_every_strategy_has_its_exponent():
     """With an interval that holds the truth, and the bend where there is an overhead."""
     line, bent = exponents(measured([Law(0, 0.05, 1), Law(3, 0.03, 1)]))
-    assert (line.kind, bent.kind) == (Kind.FITTED, Kind.FITTED)
+    assert (line.kind, bent.kind) == (ExponentBasis.FITTED, ExponentBasis.FITTED)
     assert line.low < 1 < line.high
     assert line.high - line.low < 0.3
     assert math.isnan(line.bend)
@@ -111,7 +111,7 @@ def test_two_and_three_sizes_give_a_slope_that_is_called_one():
     """And one size gives nothing at all."""
     for sizes in ((8, 32), (8, 32, 128)):
         (found,) = exponents(measured([Law(0, 1, 1)], sizes))
-        assert found.kind is Kind.SLOPE
+        assert found.kind is ExponentBasis.SLOPE
         assert found.low < 1 < found.high
     assert exponents(measured([Law(0, 1, 1)], (8,))) == []
 
@@ -119,7 +119,7 @@ def test_two_and_three_sizes_give_a_slope_that_is_called_one():
 def test_a_time_that_does_not_grow_has_no_power():
     """It is called flat."""
     (found,) = exponents(measured([Law(1, 1e-9, 1)], launches=60))
-    assert found.kind is Kind.FLAT
+    assert found.kind is ExponentBasis.FLAT
     assert math.isnan(found.p)
 
 
@@ -141,7 +141,7 @@ def test_a_bend_is_said_from_five_launches_on():
 def test_a_loud_run_falls_back_on_the_slope():
     """A power known to plus or minus one is none."""
     (found,) = exponents(measured([Law(30, 0.1, 1)], launches=2, scenario=LOUD))
-    assert found.kind is Kind.SLOPE
+    assert found.kind is ExponentBasis.SLOPE
 
 
 def test_batches_have_exponents_too(tmp_path):
@@ -162,7 +162,7 @@ def test_a_strategy_that_never_played_all_its_sizes_in_one_launch_is_not_known(t
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
     (found,) = exponents(results.load(path))
-    assert (found.kind, found.launches) == (Kind.UNKNOWN, 0)
+    assert (found.kind, found.launches) == (ExponentBasis.UNKNOWN, 0)
 
 
 # --- crossings ---
@@ -334,14 +334,14 @@ def test_a_run_of_one_size_has_no_lines_and_no_sheets(tmp_path):
     cases = journals.grid(seq_lens=(16,))
     found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
     assert printed(scaling_table, found) == []
-    assert scaling_table.sheets(found) == {}
+    assert scaling_table.csv_files(found) == {}
 
 
 def test_hostile_names_are_harmless_in_a_spreadsheet(tmp_path):
     """A formula stays a text."""
     cases = journals.grid(("=1+1", "-T1-"), workloads=("@x-T1-",), seq_lens=(1, 4, 16, 64))
     found = scaling_of(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
-    sheets = scaling_table.sheets(found)
+    sheets = scaling_table.csv_files(found)
     assert ",=1+1," not in sheets["scaling.csv"]
     assert ",'=1+1," in sheets["scaling.csv"]
     assert any(line.startswith("@x-T1--T1…64-B8") for line in printed(scaling_table, found))

@@ -6,9 +6,10 @@ import pytest
 
 from tests import journals
 from timelift.case import Case
+from timelift.journal import Planted
 from timelift.measure import grid as grids
-from timelift.measure.catalogue import Catalogue, strategies
-from timelift.planted import MARK, PLANTS
+from timelift.measure.catalogue import Catalogue, read_strategies
+from timelift.planted import COPY_SEPARATOR, PLANTS
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
@@ -17,7 +18,7 @@ NAMES = ("native", "fold_time")
 @pytest.fixture
 def planted(tmp_path):
     """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
-    catalogue = Catalogue(strategies(ROOT / "strategies"), {})
+    catalogue = Catalogue(read_strategies(ROOT / "strategies"), {})
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
     return list(grids.selftest_cases(grid, catalogue, tmp_path)), catalogue
 
@@ -25,12 +26,12 @@ def planted(tmp_path):
 def test_every_setting_has_one_strategy_and_all_its_twins(planted):
     """The strategy changes from setting to setting, so that all are tried."""
     cases, _ = planted
-    bases = [case for case in cases if MARK not in case.strategy]
+    bases = [case for case in cases if COPY_SEPARATOR not in case.strategy]
     assert len(bases) == 16
     assert {case.strategy for case in bases} == set(NAMES)
     for base in bases:
         twins = [case.strategy for case in cases if case.setting == base.setting and case != base]
-        assert twins == [f"{base.strategy}{MARK}{plant.word}" for plant in PLANTS]
+        assert twins == [f"{base.strategy}{COPY_SEPARATOR}{plant.word}" for plant in PLANTS]
 
 
 def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(planted, tmp_path):
@@ -45,37 +46,35 @@ def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):
     """The same text, in another file."""
     _, catalogue = planted
     base = catalogue.strategies["native"]
-    paths = {plant.word: catalogue.strategies[f"native{MARK}{plant.word}"].path for plant in PLANTS}
+    paths = {
+        plant.word: catalogue.strategies[f"native{COPY_SEPARATOR}{plant.word}"].path
+        for plant in PLANTS
+    }
     assert paths.pop("copy") != base.path
     assert set(paths.values()) == {base.path}
-    copy = catalogue.strategies[f"native{MARK}copy"].path
+    copy = catalogue.strategies[f"native{COPY_SEPARATOR}copy"].path
     assert copy.read_text() == base.path.read_text()
 
 
 def test_what_a_launch_is_told_is_what_the_header_says(planted):
     """The plant of a twin, in the launches that it is planted in; of a strategy itself, nothing."""
     cases, catalogue = planted
-    twin = f"native{MARK}one_in_4"
-    assert catalogue.entry(twin).planted == {
-        "of": "native",
-        "slower": 0.1,
-        "one_launch_in": 4,
-        "first_call_seconds": 0.0,
-    }
+    twin = f"native{COPY_SEPARATOR}one_in_4"
+    assert catalogue.entry(twin).planted == Planted(of="native", slower=0.1, one_launch_in=4)
     setting = next(case.setting for case in cases if case.strategy == "native")
 
     def told(name, launch=1):
         return catalogue.rival(Case(setting, name), launch).planted
 
     assert [told(twin, launch) for launch in (1, 2, 3, 4)] == [{}, {"slower": 0.1}, {}, {}]
-    assert told(f"native{MARK}first_call")["first_call_seconds"] > 0
-    assert not catalogue.entry("native").is_twin
-    assert told("native") == told(f"native{MARK}copy") == {}
+    assert told(f"native{COPY_SEPARATOR}first_call")["first_call_seconds"] > 0
+    assert not catalogue.entry("native").is_copy
+    assert told("native") == told(f"native{COPY_SEPARATOR}copy") == {}
 
 
 def test_what_a_self_test_measures_by_default_exists():
     """Its axes are values that the options take."""
-    known = strategies(ROOT / "strategies")
+    known = read_strategies(ROOT / "strategies")
     assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
     for name in grids.SELFTEST_AXES["workloads"].split(","):
         assert (ROOT / "workloads" / f"{name}.py").exists()

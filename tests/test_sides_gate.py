@@ -8,7 +8,7 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure.catalogue import Catalogue, strategies, user_workload, workloads
+from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
 from timelift.measure.other_side import of_folder, of_python, take_out
 from timelift.measure.sides_gate import CaseMatcher, file_changes
 from timelift.worker.isolation import imports_from
@@ -16,7 +16,7 @@ from timelift.worker.isolation import imports_from
 
 def catalogue(root):
     """What a project holds."""
-    return Catalogue(strategies(root / "strategies"), workloads(root / "workloads"))
+    return Catalogue(read_strategies(root / "strategies"), read_workloads(root / "workloads"))
 
 
 def case(name="native", of="sensor"):
@@ -209,8 +209,8 @@ def test_the_same_interpreter_differs_in_nothing(sides):
     (old,) = (
         CaseMatcher(here, found, sides[0], measure_unchanged=True).match([case()]).sides.values()
     )
-    assert here.rival(old, 1).there
-    assert not here.rival(case(), 1).there
+    assert here.rival(old, 1).in_other_python
+    assert not here.rival(case(), 1).in_other_python
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):

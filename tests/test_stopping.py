@@ -23,7 +23,7 @@ from timelift.analyse.stats.stopping import (
 )
 from timelift.case import Case, Status
 from timelift.journal import CaseInLaunch, case_in_launch_from
-from timelift.planted import MARK, PLANTS
+from timelift.planted import COPY_SEPARATOR, PLANTS
 
 ROOT = Path(__file__).parent.parent
 
@@ -175,7 +175,7 @@ def test_importing_it_needs_neither_scipy_nor_pandas():
 
 # The referee --------------------------------------------------------------------------------------
 
-TWINS = [f"native{MARK}{plant.word}" for plant in PLANTS]
+TWINS = [f"native{COPY_SEPARATOR}{plant.word}" for plant in PLANTS]
 
 
 def referee_of(costs, launches, spread=0.003, **how):
@@ -242,5 +242,7 @@ def test_a_twin_that_is_slow_in_some_launches_plays_along_and_teaches_nothing():
 def test_every_twin_of_the_catalogue_can_be_told_from_its_strategy():
     """The names that the self-test gives are those that the referee knows."""
     setting = journals.case().setting
-    assert all(Case(setting, name).strategy.partition(MARK)[0] == "native" for name in TWINS)
+    assert all(
+        Case(setting, name).strategy.partition(COPY_SEPARATOR)[0] == "native" for name in TWINS
+    )
     assert len(set(TWINS)) == len(PLANTS)

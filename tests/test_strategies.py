@@ -14,8 +14,8 @@ from timelift.measure import catalogue
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.

@@ -20,9 +20,11 @@ from studies import (
     ladder,
     neighbours,
     noise,
+    old_against_new,
     other_tools,
     overhead,
     real_noise,
+    sample_length,
     scaling,
     spread,
     support,
@@ -30,7 +32,7 @@ from studies import (
 )
 from studies.scoreboard import OF, Column, Scoreboard
 from tests import journals
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 
 ROOT = Path(__file__).parent.parent
 #: Programs that another study starts for itself, or that are none to name.
@@ -114,6 +116,50 @@ def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
     assert printed.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("study", "words", "sentence"),
+    [
+        (sample_length, "--backends tf", "unknown name 'tf'; nearest: "),
+        (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
+        (neighbours, "stranger", "unknown strategy 'stranger'; nearest: "),
+        (old_against_new, "--old nope", "--old: expected a revision of this repository, "),
+    ],
+)
+def test_a_name_that_is_unknown_is_one_sentence_and_exit_1(capsys, study, words, sentence):
+    """No traceback, and nothing is begun."""
+    assert study.main(words.split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"{study.__name__}: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (fuzz, "--jobs 0"),
+        (fuzz, "--examples -1"),
+        (gate, "--suites 0"),
+        (kills, "--kills none"),
+        (neighbours, "--launches 0"),
+        (old_against_new, "--pages 0"),
+        (old_against_new, "--turns 0"),
+        (sample_length, "--seq-lens 16,,128"),
+        (sample_length, "--rounds 0"),
+    ],
+)
+def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words):
+    """As argparse does, with what was expected and received."""
+    with pytest.raises(SystemExit) as ended:
+        study.main(words.split())
+    assert ended.value.code == 2
+    assert "expected a whole number from 1, received" in capsys.readouterr().err
+
+
+def test_no_answer_has_no_price():
+    """Where every question is left open there is nothing to take the largest of."""
+    assert choose._cells([None, None]) == (0, None, None, None)
+
+
 def test_no_study_but_the_scoreboard_lays_out_a_table():
     """No width stands in a format elsewhere, and nothing is padded."""
     guilty = [path for path in (ROOT / "studies").glob("**/*.py") if lays_out(path.read_text())]
@@ -154,7 +200,9 @@ BOARD = Scoreboard(
 
 def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
     """Words to the left, figures to the right, and a dash for what is not known."""
-    assert BOARD.show(iter([("quiet", 0.951, Share(1, 1200), None), ("loud", 0.9, "", 2)])) == 0
+    assert (
+        BOARD.show(iter([("quiet", 0.951, Proportion(1, 1200), None), ("loud", 0.9, "", 2)])) == 0
+    )
     assert capsys.readouterr().out.splitlines() == [
         "noise     coverage  wrong  width",
         "quiet        95.1%  1 of 1,200      -",
@@ -166,7 +214,7 @@ def test_a_table_is_laid_out_in_columns_with_its_legend(capsys):
 
 def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
     """So does no stream of them."""
-    BOARD.show([("a very long name", 0.951, Share(1, 1200), 1)])
+    BOARD.show([("a very long name", 0.951, Proportion(1, 1200), 1)])
     head, row, *_ = capsys.readouterr().out.splitlines()
     assert len(head) == len(row)
     assert head.index("wrong") + len("wrong") == row.index("1 of 1,200") + len("1 of 1,200")
@@ -175,20 +223,20 @@ def test_a_list_of_rows_makes_its_columns_as_wide_as_they_need(capsys):
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        (("bad", 0.8, Share(1, 1000), 1), "bad: coverage: expected at least 0.9, found 80.0%"),
-        (("bad", 0.95, Share(2, 10), 1), "bad: wrong: expected at most 0.1, found 2 of 10"),
+        (("bad", 0.8, Proportion(1, 1000), 1), "bad: coverage: expected at least 0.9, found 80.0%"),
+        (("bad", 0.95, Proportion(2, 10), 1), "bad: wrong: expected at most 0.1, found 2 of 10"),
     ],
 )
 def test_a_figure_out_of_its_bounds_is_named_and_exit_1(row, said, capsys):
     """One sentence a figure, on stderr."""
-    assert BOARD.show([("good", 0.95, Share(0, 10), 9.0), row]) == 1
+    assert BOARD.show([("good", 0.95, Proportion(0, 10), 9.0), row]) == 1
     assert capsys.readouterr().err == f"{said}\n"
 
 
 def test_rows_that_are_not_bound_may_hold_anything(capsys):
     """Other tools' rules are shown, not held to ours."""
     board = replace(BOARD, is_bound=lambda row: row[0] == "ours")
-    row = (0.1, Share(9, 9), 1)
+    row = (0.1, Proportion(9, 9), 1)
     assert board.show([("theirs", *row)]) == 0
     assert board.show([("ours", *row)]) == 1
     assert capsys.readouterr().err.count("ours: ") == 2
@@ -197,16 +245,16 @@ def test_rows_that_are_not_bound_may_hold_anything(capsys):
 def test_few_tries_below_a_least_share_may_be_chance():
     """Half of two may be nine of ten in truth; half of two hundred may not."""
     column = Column("covered", ".1%", least=0.9)
-    assert not column.is_wrong(Share(1, 2))
-    assert column.is_wrong(Share(100, 200))
-    assert not column.is_wrong(Share(0, 0))
+    assert not column.is_wrong(Proportion(1, 2))
+    assert column.is_wrong(Proportion(100, 200))
+    assert not column.is_wrong(Proportion(0, 0))
 
 
 # Planted wrong figures ---------------------------------------------------------------------------
 
-FEW, ALL = Share(0, 40), Share(40, 40)
+FEW, ALL = Proportion(0, 40), Proportion(40, 40)
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
-SCALING = ("n", "4", "5", 40, ALL, 0, Share(0, 0), 40, ALL, 1.1, ALL, 0)
+SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +264,12 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Share(0, 0), 40, ALL, 1.1, ALL, 0)
         (ladder.PAIRS, PAIRS, 5, 0.2),
         (ladder.TOGETHER, ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 1.5), 3, 0.7),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
-        (history.TWO_RUNS, ("n", "3", Share(0, 8), 0.95, 0, 0.5, 1, 1), 2, Share(4, 8)),
-        (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Share(30, 40)),
+        (history.TWO_RUNS, ("n", "3", Proportion(0, 8), 0.95, 0, 0.5, 1, 1), 2, Proportion(4, 8)),
+        (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Proportion(30, 40)),
         (scaling.BOARD, SCALING, 11, 3),
-        (scaling.BOARD, SCALING, 4, Share(20, 40)),
+        (scaling.BOARD, SCALING, 4, Proportion(20, 40)),
         (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0), 4, 0.5),
-        (gate.BOARD, ("nothing", 20, Share(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Share(5, 20)),
+        (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
         (fuzz.HARM, ("traceback", 0), 1, 1),
         (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),

@@ -9,7 +9,7 @@ from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
 from tests import journals
 from timelift.analyse.gate.outcomes import CaseOutcome, Quantity
 from timelift.analyse.gate.rule import SidesFinding
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
 from timelift.measure import catalogue
@@ -47,7 +47,7 @@ def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
     assert not good.false_alarms
     assert red.false_alarms == [journals.case("native")]
     rows = {row[0]: row for row in gate.rows([good, red])}
-    assert [row[1:3] for row in rows.values()] == [(2, Share(1, 2)), (2, Share(1, 2))]
+    assert [row[1:3] for row in rows.values()] == [(2, Proportion(1, 2)), (2, Proportion(1, 2))]
     assert list(rows) == ["nothing", "+10%"]
     assert gate.show([good, red]) == 1
     assert gate.show([good]) == gate.show([]) == 0
@@ -72,7 +72,7 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
         slip_into(path, word) if word in SLIPS else comment_on(path)
         rivals.append(RivalSpec(word, str(path)))
-    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []

@@ -77,8 +77,8 @@ def test_more_candidates_ask_for_more_and_upper_ends_pay_for_none():
 def test_rows_of_two_rivals_have_the_interval_of_their_pair():
     """There is nothing to be paid for."""
     second = rank(run([1, 1.02], sizes=4))[0].rows[1]
-    assert math.log(second.high / second.ratio) == pytest.approx(second.known_to)
-    assert math.log(second.ratio / second.low) == pytest.approx(second.known_to)
+    assert math.log(second.high / second.ratio) == pytest.approx(second.half_width)
+    assert math.log(second.ratio / second.low) == pytest.approx(second.half_width)
 
 
 def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
@@ -87,10 +87,10 @@ def test_rivals_that_are_surely_slower_make_lower_ends_no_longer():
     equal = rank(run([1] * 6, sizes=4))[0].rows[1]
     up, down = (math.log(clear.high / clear.ratio), math.log(clear.ratio / clear.low))
     assert up == pytest.approx(down)
-    assert 1.2 < up / clear.known_to < 1.5
+    assert 1.2 < up / clear.half_width < 1.5
     up, down = (math.log(equal.high / equal.ratio), math.log(equal.ratio / equal.low))
     assert down > 1.1 * up
-    assert up > 1.2 * equal.known_to
+    assert up > 1.2 * equal.half_width
 
 
 def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
@@ -99,9 +99,9 @@ def test_a_rival_of_one_launch_is_no_row_that_others_pay_for():
     found[2] = type(found[2])(found[2].case, found[2].status, found[2].launches[:1])
     rows = {row.case.strategy: row for row in rank(found)[0].rows}
     assert math.isnan(rows["rival2"].low)
-    assert math.isnan(rows["rival2"].known_to)
+    assert math.isnan(rows["rival2"].half_width)
     second = max((rows["rival0"], rows["rival1"]), key=lambda row: row.ratio)
-    assert math.log(second.high / second.ratio) == pytest.approx(second.known_to)
+    assert math.log(second.high / second.ratio) == pytest.approx(second.half_width)
 
 
 @pytest.mark.parametrize("scenario", [LOUD, SCENARIOS[1]])
@@ -199,7 +199,10 @@ def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
     assert np.mean(best) < 0.9
     assert (
         np.mean(
-            [is_best or row.price[1] >= 1.015 for row, is_best in zip(first, best, strict=True)]
+            [
+                is_best or row.cost_over_best[1] >= 1.015
+                for row, is_best in zip(first, best, strict=True)
+            ]
         )
         > 0.96
     )

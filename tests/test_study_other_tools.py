@@ -7,12 +7,12 @@ import pytest
 from matplotlib.text import Text
 
 from studies import other_tools
-from studies.other_rules import AS_USED, Rule, Seats
+from studies.other_rules import AS_USED, LaunchesSeen, Rule
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.selftest import recording
 from timelift.analyse.selftest.recording import record
-from timelift.analyse.selftest.score import Judgement, Share
+from timelift.analyse.selftest.score import Judgement, Proportion
 from timelift.errors import UserError
 
 
@@ -33,9 +33,9 @@ def always(name, sign, *, knows_faster=True):
     """A rule that finds the same everywhere and looks at one launch."""
 
     def judge(of):
-        return Judgement(np.full(len(of.truth), sign), np.isfinite(Seats(1).look(of.sides)))
+        return Judgement(np.full(len(of.truth), sign), np.isfinite(LaunchesSeen(1).look(of.sides)))
 
-    return Rule(name, Seats(1), judge, knows_faster)
+    return Rule(name, LaunchesSeen(1), judge, knows_faster)
 
 
 def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):
@@ -78,11 +78,11 @@ def test_a_recording_that_would_fill_the_memory_is_refused(journal, monkeypatch)
 def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):
     """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
     (found,) = other_tools.scored([always("slower", 1.0)], [recorded, recorded]).values()
-    assert found.false_alarms == Share(24, 24)
-    assert found.sometimes == Share(8, 8)
-    assert found.wrong_way == Share(8, 40)
+    assert found.false_alarms == Proportion(24, 24)
+    assert found.sometimes == Proportion(8, 8)
+    assert found.wrong_way == Proportion(8, 40)
     steps = {round(100 * math.expm1(step)): share for step, share in found.found.items()}
-    assert steps == {-5: Share(0, 8), **dict.fromkeys((2, 3, 5, 10), Share(8, 8))}
+    assert steps == {-5: Proportion(0, 8), **dict.fromkeys((2, 3, 5, 10), Proportion(8, 8))}
     assert found.tries == 72
 
 
@@ -103,7 +103,7 @@ def test_a_rule_that_cannot_be_tried_has_no_score_and_no_row(recorded):
 )
 def test_the_bound_is_clopper_and_pearsons(hits, tries, bound):
     """None of 100 may be 2.95 %; the chance of so few at the bound is 5 %."""
-    share = Share(hits, tries)
+    share = Proportion(hits, tries)
     assert share.at_most == pytest.approx(bound, rel=2e-3)
     if hits < tries:
         p = share.at_most

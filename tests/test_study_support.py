@@ -13,8 +13,8 @@ from timelift.measure import catalogue
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support.md"
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-WORKLOADS = catalogue.workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 
 
 def printed(workload):

@@ -14,7 +14,7 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
-from timelift.analyse.selftest.score import Share
+from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.errors import UserError
 from timelift.journal import Header, Machine
@@ -27,10 +27,10 @@ TRUST = Trust(
     versions={"keras": "3.15.1", "tensorflow": "2.21.0"},
     settings=12,
     launches=6.5,
-    false_alarms=Share(1, 1000),
-    one_in_n=Share(0, 12),
-    wrong_way=Share(0, 60),
-    found={0.05: Share(99, 100), -0.05: Share(90, 100), 0.02: Share(10, 100)},
+    false_alarms=Proportion(1, 1000),
+    one_in_n=Proportion(0, 12),
+    wrong_way=Proportion(0, 60),
+    found={0.05: Proportion(99, 100), -0.05: Proportion(90, 100), 0.02: Proportion(10, 100)},
     seconds_per_verdict=3.25,
 )
 
@@ -38,22 +38,22 @@ TRUST = Trust(
 @given(some.integers(0, 400), some.integers(1, 3000))
 def test_the_bound_is_that_of_clopper_and_pearson(hits, tries):
     """As scipy's beta distribution gives it."""
-    share = Share(min(hits, tries), tries)
+    share = Proportion(min(hits, tries), tries)
     exact = 1.0 if share.hits == tries else stats.beta.ppf(0.95, share.hits + 1, tries - share.hits)
     assert share.at_most == pytest.approx(exact, rel=1e-6)
 
 
 def test_no_alarm_in_a_thousand_is_not_no_alarm_ever():
     """The rule of three."""
-    assert Share(0, 1000).at_most == pytest.approx(0.003, rel=0.01)
-    assert Share(0, 0).at_most == 1
-    assert math.isnan(Share(0, 0).value)
+    assert Proportion(0, 1000).at_most == pytest.approx(0.003, rel=0.01)
+    assert Proportion(0, 0).at_most == 1
+    assert math.isnan(Proportion(0, 0).value)
 
 
 def test_what_is_saved_is_read_again(tmp_path):
     """Every field, and nothing else is left in the folder."""
     path = ended.save(TRUST, tmp_path)
-    assert trust_file.load(path) == TRUST
+    assert trust_file.load_trust(path) == TRUST
     assert [one.name for one in tmp_path.iterdir()] == ["trust.json"]
 
 
@@ -63,7 +63,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     path.with_suffix(".new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
         ended.save(structs.replace(TRUST, settings=1), tmp_path)
-    assert trust_file.load(path) == TRUST
+    assert trust_file.load_trust(path) == TRUST
 
 
 WRONG = [
@@ -88,9 +88,9 @@ def test_a_wrong_file_is_as_good_as_none(tmp_path, wrong):
     without = {name: value for name, value in good.items() if name not in wrong}
     for text in (json.dumps(good | wrong), json.dumps(without)):
         path.write_text(text)
-        assert trust_file.load(path) is None
+        assert trust_file.load_trust(path) is None
     path.write_text(json.dumps(good))
-    assert trust_file.load(path) == TRUST
+    assert trust_file.load_trust(path) == TRUST
 
 
 @given(some.binary(max_size=200))
@@ -98,7 +98,7 @@ def test_any_bytes_are_as_good_as_none(tmp_path_factory, data):
     """Never a traceback."""
     path = tmp_path_factory.mktemp("trust") / "trust.json"
     path.write_bytes(data)
-    assert trust_file.load(path) is None
+    assert trust_file.load_trust(path) is None
 
 
 def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
@@ -113,7 +113,7 @@ def test_a_run_finds_the_self_test_of_its_machine_only(tmp_path):
     ]:
         header = journals.header(machine={"name": name})
         path = journals.write(tmp_path / "run.jsonl", header, journals.line(journals.case()))
-        assert trust_file.of_machine(tmp_path / "results", results.load(path)) == found
+        assert trust_file.machine_trust(tmp_path / "results", results.load(path)) == found
 
 
 def test_the_sentence_names_what_has_changed_since():
@@ -125,16 +125,23 @@ def test_the_sentence_names_what_has_changed_since():
         )
 
     same = sentence(TRUST.versions)
-    assert "1 false alarms in 1,000 comparisons of identical code (at most 0.47%)" in same
-    assert "+2% found in 10%, +5% found in 99%" in same
+    assert "1 false alarm in 1,000 comparisons of identical code (at most 0.47 %)" in same
+    assert "+2 % found in 10 %, +5 % found in 99 %" in same
     assert "since" not in same
     assert "since then other keras" in sentence({**TRUST.versions, "keras": "3.16"})
+
+
+def test_a_part_of_the_sentence_that_is_empty_leaves_no_separator():
+    """No planted share was tried, or the run names no versions."""
+    nothing_found = structs.replace(TRUST, found={})
+    run = Run(Header(machine=Machine(drift={"versions": TRUST.versions})), (), complete=True)
+    assert trust_in_words(run, nothing_found).endswith("(at most 0.47 %)")
 
 
 def test_a_self_tests_run_is_judged(tmp_path):
     """On synthetic noise: what is large is found, and what is the same is not called different."""
     path = journals.selftest(tmp_path / "run.jsonl", launches=8)
-    found = trust_file.of_run(results.load(path))
+    found = trust_file.trust_from_run(results.load(path))
     assert found.false_alarms.tries > 0
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
@@ -145,4 +152,6 @@ def test_a_self_tests_run_is_judged(tmp_path):
 
 def test_a_run_without_twins_says_nothing(tmp_path):
     """There is no truth to hold it against."""
-    assert trust_file.of_run(results.load(journals.synthetic(tmp_path / "run.jsonl"))) is None
+    assert (
+        trust_file.trust_from_run(results.load(journals.synthetic(tmp_path / "run.jsonl"))) is None
+    )

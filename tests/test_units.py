@@ -1,12 +1,22 @@
 """Seconds, bytes and facts as a reader sees them."""
 
+import math
+
 import pytest
 
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import fact
 from timelift.journal import Facts
-from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.present.units import (
+    counted,
+    human_bytes,
+    percent,
+    percent_interval,
+    percent_more,
+    three_figures,
+    unit_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +33,8 @@ def test_the_unit_fits_the_middle_of_the_times(times, unit):
     [
         (0.012345, "0.0123"),
         (1.2345, "1.23"),
+        (0.99999, "1.00"),
+        (9.996, "10.0"),
         (12.345, "12.3"),
         (123.45, "123"),
         (12345.6, "12,346"),
@@ -58,3 +70,22 @@ def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
     object.__setattr__(measurement.launches[1], "facts", Facts(graph_nodes=bad))
     assert fact(measurement, "graph_nodes") == 40
     assert fact(measurement, "peak_bytes") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (percent(0.02), "2.0 %"),
+        (percent(0.02, signed=True), "+2.0 %"),
+        (percent(-0.0001, signed=True), "+0.0 %"),
+        (percent(1, 0), "100 %"),
+        (percent_more(math.log(0.5)), "-50.0 %"),
+        (percent_interval(math.log(0.9), 0.0), "[-10.0 %, +0.0 %]"),
+        (counted(1, "case"), "1 case"),
+        (counted(0, "case"), "0 cases"),
+        (counted(2000, "launch"), "2,000 launches"),
+    ],
+)
+def test_percentages_and_counts_have_one_spelling(text, expected):
+    """A blank before the sign, one digit after the point; no minus before zero."""
+    assert text == expected

@@ -71,7 +71,7 @@ def test_one_launch_gives_an_interval_that_admits_other_launches():
     assert math.isnan(found.p)
     assert found.low < found.effect < found.high
     assert found.high - found.effect > estimates.ASSUMED_LAUNCH_SD
-    assert found.high - found.effect > 2 * one.error[0, 0]
+    assert found.high - found.effect > 2 * one.standard_error[0, 0]
 
 
 def test_no_shared_launch_is_no_comparison():
@@ -113,10 +113,10 @@ def test_a_difference_needs_nearly_all_launches_on_its_side(launches, contrary, 
 def test_a_difference_under_the_margin_is_not_called_one():
     """However sure it is."""
     effect = 0.01 + 0.0005 * np.random.default_rng(8).normal(size=(1, 8))
-    (found,) = verdicts.compare(plain(effect), theta=0.02)
+    (found,) = verdicts.compare(plain(effect), least_difference=0.02)
     assert found.p < 0.001
     assert found.verdict is Verdict.SAME
-    assert verdicts.compare(plain(effect), theta=0.005)[0].verdict is Verdict.SLOWER
+    assert verdicts.compare(plain(effect), least_difference=0.005)[0].verdict is Verdict.SLOWER
 
 
 def test_what_is_called_detectable_is_found_nine_times_in_ten():
@@ -164,11 +164,11 @@ def test_the_order_of_launches_and_of_comparisons_does_not_matter(effect, random
 
 @given(rows, st.floats(0.001, 0.3), st.floats(1, 5))
 @settings(max_examples=60)
-def test_a_wider_margin_calls_more_the_same_and_less_different(effect, theta, factor):
+def test_a_wider_margin_calls_more_the_same_and_less_different(effect, least_difference, factor):
     """As the margin grows, nothing that was the same stops being so, and no difference appears."""
     different = (Verdict.FASTER, Verdict.SLOWER)
-    narrow = verdicts.compare(plain(effect), theta=theta)
-    wide = verdicts.compare(plain(effect), theta=theta * factor)
+    narrow = verdicts.compare(plain(effect), least_difference=least_difference)
+    wide = verdicts.compare(plain(effect), least_difference=least_difference * factor)
     for before, after in zip(narrow, wide, strict=True):
         assert before.verdict is not Verdict.SAME or after.verdict is Verdict.SAME
         assert after.verdict not in different or before.verdict is after.verdict

@@ -10,7 +10,7 @@ import pytest
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.measure import catalogue, machine
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 
 ROOT = Path(__file__).parent.parent
@@ -43,12 +43,12 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend, p
         pytest.skip(reason)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
-    workload = catalogue.workloads(ROOT / "workloads")["sensor"]
-    strategies = catalogue.strategies(ROOT / "strategies")
+    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
+    strategies = catalogue.read_strategies(ROOT / "strategies")
     rivals = tuple(strategies[name].rival() for name in ("fold_time", "native"))
     setting = Setting("sensor", 3, 2, phase, mode=Mode.EAGER, backend=backend)
     task = Task(setting, rivals, workload.factory, workload.features, 1, 0.02)
-    with Launch(backend, Limits(60, 60)) as launch:
+    with LaunchProcess(backend, Limits(60, 60)) as launch:
         found = launch.measure(task)
     assert {one.rival.name: one.status for one in found} == dict.fromkeys(
         ("fold_time", "native"), Status.MEASURED
@@ -63,6 +63,6 @@ def test_what_is_hidden_is_missed(tmp_path, monkeypatch):
             [sys.executable, "-c", f"import {name}"], capture_output=True, text=True, check=False
         )
         assert f"No module named '{name}'" in done.stderr
-    launch = Launch(Backend.TENSORFLOW, Limits(60, 60))
+    launch = LaunchProcess(Backend.TENSORFLOW, Limits(60, 60))
     with pytest.raises(UserError, match="No module named 'numpy'"), launch:
         pass

@@ -244,7 +244,7 @@ def _tables(words: Sequence[str], home: Path) -> None:
     def write(found: Any, report: Any, folder: Path) -> str:
         write_file(folder / "report.md", in_markdown(report))
         sheets = {"measurements.csv": csv_of_values(case_table.for_programs(found))}
-        for name, text in (sheets | scaling_table.sheets(found.scaling)).items():
+        for name, text in (sheets | scaling_table.csv_files(found.scaling)).items():
             write_file(folder / name, text)
         return "written"
 

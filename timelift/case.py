@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 
 class Gradients(StrEnum):
-    """What a backward call differentiates by; `none` for forward calls."""
+    """What a backward call differentiates with respect to; `none` for forward calls."""
 
     NONE = "none"
     WEIGHTS = "weights"
@@ -119,7 +119,7 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Return the setting in one short word group: sizes always, other axes where unusual."""
+        """Return a short label: phase, mode and sizes always, other axes where unusual."""
         return "-".join([self.workload, *self.words])
 
     @property
@@ -135,7 +135,7 @@ class Setting:
 
     @property
     def unusual(self) -> dict[str, Any]:
-        """Return the values other than the usual ones, by axis; sizes and phase have no usual one."""
+        """Return the values other than the usual ones, by axis; sizes and phase have none."""
         usual = Setting(self.workload, self.seq_len, self.batch, self.phase)
         values = ((axis, getattr(self, axis)) for axis in AXES)
         return {axis: value for axis, value in values if value != getattr(usual, axis)}
@@ -179,6 +179,11 @@ AXIS_FLAGS: Mapping[str, str] = {
 def option_name(flag: str) -> str:
     """Return the name of an option, as in an ini file, from its flag on the command line."""
     return flag.removeprefix("--").replace("-", "_")
+
+
+def option_flag(name: str) -> str:
+    """Return the flag of an option on the command line: the inverse of `option_name`."""
+    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

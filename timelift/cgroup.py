@@ -59,7 +59,7 @@ class Groups:
 
 
 #: The groups of this process.
-HERE = Groups()
+OWN_GROUPS = Groups()
 
 
 def _quota(folder: Path) -> float | None:

@@ -7,24 +7,31 @@ imported inside, so that a typo is answered at once.
 
 import argparse
 import contextlib
+import difflib
 import inspect
 import io
-import re
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.runs.results import load_measured, load_usual, refuse_twins
+from timelift.analyse.runs.results import load_measured, load_usual, refuse_copies
 from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.escape import plain, slug
-from timelift.journal import BASELINE_FOLDER, TWINS_FOLDERS, find, parse_time, runs_of_machine
+from timelift.journal import (
+    BASELINE_FOLDER,
+    COPIES_FOLDERS,
+    find,
+    find_run,
+    parse_time,
+    runs_of_machine,
+)
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
 
@@ -34,22 +41,22 @@ if TYPE_CHECKING:
     from timelift.analyse.runs.measurement import Run
 
 #: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
-NO = 2
+EXIT_NOT_YES = 2
+#: What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT.
+EXIT_INTERRUPTED = 130
+#: How many characters of a name the path of a baseline has.
 _LONGEST_NAME = 120
 #: What `compare` reads at the most to learn what moves between sessions.
 _SESSIONS = 6
 
-Asked = argparse.Namespace
-Parser = argparse.ArgumentParser
+Options = argparse.Namespace
 
 
-@dataclass(frozen=True)
-class Command:
-    """What a word on the command line does; `usage_exit` is the exit code for bad usage."""
+class Command(NamedTuple):
+    """What a word on the command line does."""
 
-    run: Callable[[Asked, Path], int]
-    arguments: Callable[[Parser], None]
-    usage_exit: int = 2
+    run: Callable[[Options, Path], int]
+    add_options: Callable[[argparse.ArgumentParser], None]
 
     @property
     def help(self) -> str:
@@ -57,44 +64,51 @@ class Command:
         return inspect.cleandoc(self.run.__doc__ or "")
 
 
-def main(words: Sequence[str] | None, root: Path) -> int:
-    given = list(sys.argv[1:] if words is None else words)
-    name = given.pop(0) if given and given[0] in NAMES else DEFAULT
+def main(argv: Sequence[str] | None, root: Path) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = words.pop(0) if words and words[0] in COMMANDS else DEFAULT
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        return COMMANDS[name].run(parser(name).parse_args(given), root)
+        code = COMMANDS[name].run(parser(name).parse_args(words), root)
+        sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"report.py: {plain(error)}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("report.py: interrupted\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # `| head` has read enough; what is still buffered must not fail again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose exit code for bad usage is the command's own, where 2 already means more."""
-
-    usage_exit = 2
+    """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(self.usage_exit, f"{self.prog}: error: {message}\n")
+        self.exit(1, f"{self.prog}: error: {message}\n")
 
 
-def parser(name: str) -> Parser:
+def parser(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
-    made = _Parser(
+    of_command = _Parser(
         prog="report.py" if name == DEFAULT else f"report.py {name}",
         description=command.help,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_other_commands() if name == DEFAULT else None,
     )
-    made.usage_exit = command.usage_exit
-    command.arguments(made)
-    return made
+    command.add_options(of_command)
+    return of_command
 
 
 def _other_commands() -> str:
-    first = {name: COMMANDS[name].help.partition("\n")[0] for name in NAMES}
-    return "other commands:\n" + "\n".join(f"  {name:10} {text}" for name, text in first.items())
+    purposes = {name: one.help.partition("\n")[0] for name, one in COMMANDS.items()}
+    lines = (f"  {name:10} {text}" for name, text in purposes.items() if name != DEFAULT)
+    return "\n".join(["other commands:", *lines])
 
 
 def write_lines(lines: Iterable[str]) -> None:
@@ -103,16 +117,27 @@ def write_lines(lines: Iterable[str]) -> None:
         sys.stdout.flush()
 
 
-def report(asked: Asked, root: Path) -> int:
-    """Say which way of applying a layer to every step was fastest, in words and figures."""
+def report(options: Options, root: Path) -> int:
+    """Report which way of applying a layer to every step was fastest, in words and figures."""
     folder = root / "results"
-    paths = find(folder, asked.runs)
-    outputs = _report_folders(paths, asked.output or folder / "report")
-    if asked.watch:
-        return _watch(paths, outputs, folder, asked.every)
+    paths = _find_runs(folder, options.runs)
+    outputs = _report_folders(paths, options.output or folder / "report")
+    if options.watch:
+        return _watch(paths, outputs, folder, options.every)
     for path, output in zip(paths, outputs, strict=True):
-        _report_one(path, output, folder, github_summary=asked.github_summary)
+        _report_one(path, output, folder, github_summary=options.github_summary)
     return 0
+
+
+def _find_runs(folder: Path, words: Sequence[str]) -> list[Path]:
+    """Find the runs to report; where there is none, the first word may be a mistyped command."""
+    try:
+        return find(folder, words)
+    except UserError as error:
+        close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
+        if not close:
+            raise
+        raise UserError(f"{error}; or type the command {close[0]}") from None
 
 
 def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
@@ -142,7 +167,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
     run = _measured(path)
     of_gate = list(ended.of_gate(gate_findings(run)))
     write_lines(map(plain, of_gate))
-    found = find_out(run, trust_file.of_machine(results_folder, run))
+    found = find_out(run, trust_file.machine_trust(results_folder, run))
     console, words = terminal.console(), in_words(found)
     terminal.show(words, console)
     scaling_table.show(found.scaling, console)
@@ -154,7 +179,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
         from timelift.present import ending, github  # noqa: PLC0415
 
         # of twins, which are two sides of each other, none is an answer
-        twins = bool(of_gate) or path.parent.name in TWINS_FOLDERS
+        twins = bool(of_gate) or path.parent.name in COPIES_FOLDERS
         answers = of_gate if twins else list(ending.lines(found, path))
         github.append(github.summary(answers, words, with_tables=not twins))
         write_lines([github.WRITTEN])
@@ -169,36 +194,36 @@ def _measured(path: Path) -> "Run":
     return run
 
 
-def choose(asked: Asked, root: Path) -> int:
+def choose(options: Options, root: Path) -> int:
     """Answer one question in five lines: which strategy to use for a workload at a size.
 
     The answer is measured, or interpolated between measured sizes where the paired curves allow it.
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
     this run; 1: a mistake in the question.
     """
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", options.run)
     run = _measured(path)
-    refuse_twins(run, path)
+    refuse_copies(run, path)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
-    question = ask({name: getattr(asked, name) for name in AXES}, asked.goal, run, known)
+    question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
     from timelift.present import choice  # noqa: PLC0415
     from timelift.present.report import titles, trust_in_words  # noqa: PLC0415
-    from timelift.usage import usage  # noqa: PLC0415
+    from timelift.usage import how_to_build  # noqa: PLC0415
 
-    made = decide(question, run)
-    if isinstance(made, Undecided):
-        write_lines(map(plain, choice.undecided(question, made, options_to_repeat(run))))
-        return NO
-    title = dict(titles(run)).get(made.strategy, "")
-    used = usage(question.setting.workload, made.strategy, run, root)
-    trusted = trust_in_words(run, trust_file.of_machine(root / "results", run))
-    write_lines(map(plain, choice.answer(question, made, title, used, trusted)))
+    answer = decide(question, run)
+    if isinstance(answer, Undecided):
+        write_lines(map(plain, choice.undecided_lines(question, answer, options_to_repeat(run))))
+        return EXIT_NOT_YES
+    title = dict(titles(run)).get(answer.strategy, "")
+    call = how_to_build(question.setting.workload, answer.strategy, run, root)
+    trust = trust_in_words(run, trust_file.machine_trust(root / "results", run))
+    write_lines(map(plain, choice.answer_lines(question, answer, title, call, trust)))
     return 0
 
 
-def compare(asked: Asked, root: Path) -> int:
+def compare(options: Options, root: Path) -> int:
     """Compare two stored runs: which cases became suspect, and what would decide about each.
 
     The runs were made at different times, so times are not compared. Each case is held against the
@@ -209,22 +234,22 @@ def compare(asked: Asked, root: Path) -> int:
     by side.
 
     exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
-    2 something is suspect, with --strict alone (and as everywhere where the usage is wrong).
+    2 something is suspect, with --strict alone.
     With --across-machines always 0 or 1.
     """
     from timelift.analyse.changes.two_runs import compare_runs  # noqa: PLC0415
     from timelift.analyse.runs.condense import condense  # noqa: PLC0415
     from timelift.present import comparison, terminal  # noqa: PLC0415
 
-    paths = find(root / "results", [asked.old, asked.new])
+    paths = find(root / "results", [options.old, options.new])
     old, new = (condense(load_usual(path)) for path in paths)
-    advisory = _on_other_machines(old, new, allowed=asked.across_machines)
+    advisory = _on_other_machines(old, new, allowed=options.across_machines)
     sessions = [] if advisory else _sessions(root / "results", paths, new)
-    found = compare_runs(old, new, sessions, asked.gate, advisory=advisory)
-    rows = sys.maxsize if asked.all else comparison.ROWS
+    found = compare_runs(old, new, sessions, options.gate, advisory=advisory)
+    rows = sys.maxsize if options.all else comparison.ROWS
     comparison.show(found, terminal.console(), rows)
-    strict = asked.strict and not asked.across_machines
-    return NO if strict and found.any_suspect else 0
+    strict = options.strict and not options.across_machines
+    return EXIT_NOT_YES if strict and found.any_suspect else 0
 
 
 def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
@@ -254,8 +279,8 @@ def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
     return found[::-1]
 
 
-def history(asked: Asked, root: Path) -> int:
-    """Say what became slower over all runs of a machine, since when, and whether the machine moved.
+def history(options: Options, root: Path) -> int:
+    """Report what became slower over a machine's runs, since when, and whether the machine changed.
 
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
     and results/against/ left out). A change needs three runs before it and three after it.
@@ -265,20 +290,20 @@ def history(asked: Asked, root: Path) -> int:
       2  a slow-down that runs have confirmed is still there
       1  the runs cannot be read, or what was asked for is not among them
     """
-    since = _since(asked.since)
+    since = _since(options.since)
     from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
     from timelift.present import history_report, terminal  # noqa: PLC0415
 
     folder = root / "results"
-    wanted = HistoryOptions(asked.machine, asked.workload, asked.case, since, asked.gate)
+    wanted = HistoryOptions(options.machine, options.workload, options.case, since, options.gate)
     found = read(folder, wanted)
     history_report.show(found, terminal.console())
-    output = asked.output or folder / "report"
+    output = options.output or folder / "report"
     from timelift.present import page  # noqa: PLC0415 - figures take a second
 
     written = page.write_history(found, output)
     write_lines(["", f"{output}: {', '.join(one.name for one in written)}"])
-    return NO if found.findings.worse else 0
+    return EXIT_NOT_YES if found.findings.worse else 0
 
 
 def _since(text: str | None) -> "datetime | None":
@@ -290,7 +315,7 @@ def _since(text: str | None) -> "datetime | None":
         ) from None
 
 
-def baseline(asked: Asked, root: Path) -> int:
+def baseline(options: Options, root: Path) -> int:
     """Keep a run as a baseline small enough to commit: results/baselines/<machine>/<name>.jsonl.
 
     It keeps every case, launch and fact that `compare` and the history need, and nothing that tells
@@ -299,23 +324,23 @@ def baseline(asked: Asked, root: Path) -> int:
     """
     from timelift.analyse.runs import baseline  # noqa: PLC0415
 
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", options.run)
     run = load_usual(path)
     machine = run.header.machine
     if not machine.name or not machine.identity:
         raise UserError(
-            "expected a run that tells its machine, received one without; "
+            "expected a run with its machine recorded, received one without; "
             "measure it with: pytest bench/"
         )
     folder = root / "results" / BASELINE_FOLDER / _file_name(machine.name)
-    name = _file_name(path.stem if asked.name is None else asked.name)
-    written = baseline.write(run, folder / f"{name}.jsonl", replace=asked.replace)
+    name = _file_name(path.stem if options.name is None else options.name)
+    written = baseline.write(run, folder / f"{name}.jsonl", replace=options.replace)
     write_lines(_kept(run, written, root))
     return 0
 
 
 def _file_name(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:_LONGEST_NAME].strip("-._") or "unnamed"
+    return slug(text, keep="_", limit=_LONGEST_NAME)
 
 
 def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:
@@ -328,7 +353,7 @@ def _kept(run: "Run", path: Path, root: Path) -> Iterator[str]:
     yield from ("commit it with:", f"  git add {shown}")
 
 
-def export(asked: Asked, root: Path) -> int:
+def export(options: Options, root: Path) -> int:
     """Write a run in the format of another tool.
 
     formats:
@@ -338,32 +363,24 @@ def export(asked: Asked, root: Path) -> int:
       parquet                  a row per case, launch and round; needs pyarrow and --output
       csv                      a row per case with its rank and facts, times in s
     """
-    if asked.format in BINARY and asked.output is None:
+    if options.format in BINARY and options.output is None:
         raise UserError(
-            f"{asked.format}: expected --output FILE, since it is no text for a terminal"
+            f"{options.format}: expected --output FILE, since it is no text for a terminal"
         )
-    (path,) = find(root / "results", [asked.run])
+    path = find_run(root / "results", options.run)
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
 
-    data = FORMATS[asked.format](RunFindings(load_measured(path)))
-    if asked.output is None:
+    data = FORMATS[options.format](RunFindings(load_measured(path)))
+    if options.output is None:
         sys.stdout.write(data.decode())
     else:
-        _write(data, asked.output)
+        with writing(options.output, "name another file with --output"):
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            options.output.write_bytes(data)
     return 0
 
 
-def _write(data: bytes, path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {str(path)!r}: {error.strerror}; name another file with --output"
-        ) from error
-
-
-def bisect(asked: Asked, root: Path) -> int:
+def bisect(options: Options, root: Path) -> int:
     """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
 
     Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
@@ -371,22 +388,22 @@ def bisect(asked: Asked, root: Path) -> int:
     that remain cannot be measured. 1: something has to be done first.
     """
     try:
-        case = Case.from_label(asked.case)
+        case = Case.from_label(options.case)
     except ValueError as error:
         raise UserError(f"--case: {error}") from None
-    gate = f"{100 * asked.gate:.6g}%"
-    ends = asked.good, asked.bad
+    gate = f"{100 * options.gate:.6g}%"
+    ends = options.good, options.bad
     found = Bisection(root, *ends, case, gate, _raced, lambda line: write_lines([line])).run()
-    return 0 if found else NO
+    return 0 if found else EXIT_NOT_YES
 
 
 def _raced(journal: Path) -> CommitVerdict:
-    from timelift.analyse.gate.outcomes import of_run, outcomes  # noqa: PLC0415
+    from timelift.analyse.gate.outcomes import against_of, outcomes  # noqa: PLC0415
     from timelift.analyse.stats import verdicts  # noqa: PLC0415
     from timelift.present import gate_words  # noqa: PLC0415
 
     run = results.load(journal)
-    against = of_run(run)
+    against = against_of(run)
     judged = outcomes(run, against) if against else []
     if against is None or not judged:
         reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
@@ -406,9 +423,8 @@ COMMANDS = {
     DEFAULT: Command(report, arguments.report),
     "choose": Command(choose, arguments.choose),
     "compare": Command(compare, arguments.compare),
-    "history": Command(history, arguments.history, usage_exit=1),
+    "history": Command(history, arguments.history),
     "baseline": Command(baseline, arguments.baseline),
     "export": Command(export, arguments.export),
-    "bisect": Command(bisect, arguments.bisect, usage_exit=1),
+    "bisect": Command(bisect, arguments.bisect),
 }
-NAMES = tuple(name for name in COMMANDS if name != DEFAULT)

@@ -10,7 +10,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
-from timelift.errors import UserError
+from timelift.errors import writing
 from timelift.journal import replace_text
 from timelift.present import ending, gate_words
 
@@ -43,9 +43,9 @@ def failures(path: Path) -> dict[Case, str]:
 
 def selftest_lines(path: Path) -> Iterator[str]:
     """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
-    found = trust_file.of_run(results.load(path))
-    before = trust_file.load(path.parent / trust_file.FILE)
-    kept = before if found and trust_file.tells_more(before, found) else None
+    found = trust_file.trust_from_run(results.load(path))
+    before = trust_file.load_trust(path.parent / trust_file.FILE)
+    kept = before if found and trust_file.rests_on_more(before, found) else None
     if found and not kept:
         save(found, path.parent)
     yield from ending.selftest(found, kept, path)
@@ -54,10 +54,6 @@ def selftest_lines(path: Path) -> Iterator[str]:
 def save(found: Trust, folder: Path) -> Path:
     """Write the findings into a self-test's folder whole; raises UserError on failure."""
     path = folder / trust_file.FILE
-    try:
-        replace_text(path, trust_file.written(found))
-    except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror}; make the folder writable"
-        ) from error
+    with writing(path, "make the folder writable"):
+        replace_text(path, trust_file.trust_as_json(found))
     return path

@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from timelift.escape import without_codes
 
@@ -14,12 +16,20 @@ _EXHAUSTED = re.compile(
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
-#: A larger number is no percentage that anyone meant.
-_FAR = 1000.0
-
 
 class UserError(Exception):
     """A sentence for the user: what was expected, what was received, what to do."""
+
+
+@contextmanager
+def writing(path: Path | str, advice: str) -> Iterator[None]:
+    """Turn an OSError of what is written inside into a UserError that ends with the advice."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; {advice}"
+        ) from error
 
 
 def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
@@ -43,10 +53,12 @@ def read_share(text: str, below: float = 1.0) -> float:
         found = -1.0
     if 0 < found < below and (signed or found < 1):
         return found
-    number = word if 1 <= found < _FAR and not signed else "3"
+    number = word if not signed and 1 <= found < 100 * below else "3"
+    share = float(number) / 100
+    same = f" or {share:g}, which are the same" if share < 1 else ""
     raise UserError(
-        f"expected a share between 0 and {below:.0%}, received {text!r}; write it like {number}% "
-        f"or {float(number) / 100:g}, which are the same"
+        f"expected a share between 0 and {below:.0%}, received {text!r}; write it like "
+        f"{number.removesuffix('.')}%{same}"
     )
 
 

@@ -57,10 +57,13 @@ def csv_text(text: object) -> str:
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 
-def slug(text: object) -> str:
-    """Make a file name part of letters, digits, dot and dash that never climbs out of a folder."""
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", str(text))[:NAME_LIMIT].strip("-.")
-    return words or "unnamed"
+def slug(text: object, keep: str = "", limit: int = NAME_LIMIT) -> str:
+    """Make a file name part of letters, digits, dot and dash that never climbs out of a folder.
+
+    `keep` are other characters to keep inside.
+    """
+    words = re.sub(rf"[^A-Za-z0-9.{re.escape(keep)}]+", "-", str(text))[:limit]
+    return words.strip(f"-.{keep}") or "unnamed"
 
 
 def without_codes(text: str) -> str:

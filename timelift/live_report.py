@@ -50,7 +50,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     now = time.strftime("%H:%M:%S")
     if not run.measurements:
         return f"{now} no measurement yet"
-    found = find_out(run, trust_file.of_machine(results_folder, run))
+    found = find_out(run, trust_file.machine_trust(results_folder, run))
     page.write_report(found, report(found), folder, every)
     measured = sum(len(one.all_rows) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"

@@ -1,11 +1,11 @@
-"""The messages between coordinator and worker: tasks and orders one way, events the other.
+"""The messages between coordinator and worker: tasks and orders to it, events from it.
 
 Each is a dataclass here and one JSON object on a line of a pipe that every worker of a launch
 inherits. So each line carries the number of its task: {"task": number, and the fields of a `Task`}
 starts a worker, an order is {"to": number, "order": name, ...} and an event {"of": number,
-"event": name, ...}. A worker may die at any moment. An order that was meant for it is then read by
-the launch process or by the next worker, which pass it over, and its late events are passed over by
-the coordinator. So is a line that the death tore.
+"event": name, ...}. A worker may die at any moment. An order for it is then read by the launch
+process or by the next worker, which ignore it, and the coordinator ignores its late events and a
+line that is incomplete because it died.
 """
 
 import dataclasses
@@ -19,33 +19,34 @@ from timelift.escape import without_codes
 
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
+#: What has a limit of its own: a rival is traced and called once.
+TRACING = "tracing"
 #: What it does before the first rival of an inner layer is built, at no rival's expense: the layer
 #: is made, whatever the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
-OF_LAYER = frozenset({MAKING_LAYER, CALLING_LAYER})
+LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})
 
 
 @dataclass(frozen=True)
 class RivalSpec:
-    """A strategy to build: its name, its file and its parameters.
-
-    What a self-test has `planted` in it is read by `worker.twins` alone. Another revision's rival
-    may lift a layer of its own, from `factory`, and finds the modules that it imports in the folder
-    `home` first. Rivals of one `pair` are built and played next to each other, and of two one is
-    `built_first`, which costs it what only the first of its kind pays in a process. A rival that is
-    `there` runs in the other interpreter, where two are compared. It is refused on other `backends`
-    than its own before its file is loaded.
-    """
+    """A strategy to build, with its parameters."""
 
     name: str
     path: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    #: The effects of a self-test's twin; `worker.twins` alone reads them.
     planted: Mapping[str, float] = field(default_factory=dict)
+    #: The inner layer of another revision's rival, where it differs from the task's.
     factory: str = ""
+    #: The folder in which it finds the modules that it imports first.
     home: str = ""
+    #: Rivals of one pair are built and played next to each other.
     pair: str = ""
+    #: Of a pair, one is built first, and pays what only the first of its kind pays in a process.
     built_first: bool = False
-    there: bool = False
+    #: It runs in the other interpreter, where two are compared.
+    in_other_python: bool = False
+    #: On other backends it is refused before its file is loaded.
     backends: tuple[str, ...] = tuple(Backend)
 
     @property
@@ -56,31 +57,32 @@ class RivalSpec:
 
 @dataclass(frozen=True)
 class Task:
-    """One setting to measure in one launch.
-
-    `factory` makes the inner layer: `path.py:function` or `module:function`. `round_seconds` is
-    each rival's share of the timing; 0 asks for one call and no timing. A worker that is
-    `conducted` plays one sample at each order, since another interpreter's play between.
-    One that `counts_work` reports what the inner layer asks of the device, and one that
-    `gauges_device` what that does at best. One that `gauges_memory` reads what a call of each rival
-    needs of the host's memory, and checks no law, which all have kept by then. Where
-    it `warms`, the tracer is warmed before the first rival. It may use `memory_bytes`, 0 being no
-    limit.
-    """
+    """One setting to measure in one launch."""
 
     setting: Setting
     rivals: tuple[RivalSpec, ...]
+    #: What makes the inner layer: `path.py:function` or `module:function`.
     factory: str
+    #: The shape of one step, without batch.
     features: tuple[int, ...]
     seed: int
+    #: Each rival's share of the timing; 0 asks for one call and no timing.
     round_seconds: float
+    #: The dtype of whole-number inputs and the number below which they lie; empty and 0 for floats.
     input_dtype: str = ""
     input_high: int = 0
+    #: The worker plays one sample at each order, since another interpreter's play between.
     conducted: bool = False
+    #: What the inner layer asks of the device is counted.
     counts_work: bool = False
-    gauges_device: bool = False
-    gauges_memory: bool = False
+    #: What the device does at best is measured.
+    measures_device: bool = False
+    #: What a call of each rival needs of the host's memory is read, and no law is checked, since
+    #: all have kept it by then.
+    reads_peak_memory: bool = False
+    #: The tracer is warmed before the first rival.
     warms: bool = True
+    #: How much memory the worker may use; 0 is no limit.
     memory_bytes: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -138,7 +140,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Exhausted:
-    """Memory ran out: this worker ends, and those left are for one whose device holds nothing."""
+    """Memory ran out: this worker exits, and another builds the rivals that are left."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +165,11 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Exited:
-    """The worker is gone; `playing` is the place of the rival that played, from 1, or 0."""
+    """The worker is gone; `playing_place` is the place of the rival that played, from 1, or 0."""
 
     code: int | None
     signal: int | None
-    playing: int
+    playing_place: int
 
 
 Event = Started | Busy | Ended | Exhausted | Ready | Warm | Sampled | Exited
@@ -200,13 +202,13 @@ _ORDERS: dict[str, type[Order]] = {one.__name__: one for one in get_args(Order)}
 class WorkerChannel:
     """How a worker reports, waits for its next order, and notes which rival plays.
 
-    `hurried` is true once no further round is wanted; an order is None where none can come.
+    `stop_asked` is true once no further round is wanted; an order is None where none can come.
     """
 
     emit: Emit
     listen: Callable[[], Order | None] = lambda: None
     note_playing: Callable[[int], None] = lambda _: None
-    hurried: Callable[[], bool] = lambda: False
+    stop_asked: Callable[[], bool] = lambda: False
 
 
 def event_line(number: int, event: Event) -> str:

@@ -5,11 +5,10 @@ makes N(1 + slower) calls and bills N, which is an exact effect under the machin
 `worker.twins` does so.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-#: Between a strategy and the word of its twin; no file of a strategy can hold it in its name.
-MARK = "@"
+#: Between a strategy's name and that of its copy or twin; no name of a file may have it.
+COPY_SEPARATOR = "@"
 
 
 @dataclass(frozen=True)
@@ -32,19 +31,14 @@ class Plant:
         effects = {"slower": slower, "first_call_seconds": self.first_call_seconds}
         return {name: effect for name, effect in effects.items() if effect}
 
-    def described(self, base: str) -> dict[str, Any]:
-        """Return the plant as the header has it, so that readers know the true difference."""
-        fields = asdict(self)
-        return {"of": base} | {name: fields[name] for name in _RECORDED}
 
-
-_RECORDED = ("slower", "one_launch_in", "first_call_seconds")
-
+#: The effect that a median over launches may miss.
+RARE = Plant("one_in_4", slower=0.10, one_launch_in=4)
 #: The twins of every strategy in a self-test.
 PLANTS = (
     Plant("copy", own_path=True),
     Plant("first_call", first_call_seconds=0.2),
-    Plant("one_in_4", slower=0.10, one_launch_in=4),
+    RARE,
     Plant("-5%", slower=-0.05),
     Plant("+2%", slower=0.02),
     Plant("+3%", slower=0.03),

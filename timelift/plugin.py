@@ -17,10 +17,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
-from timelift.measure.campaign import Result
+from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.options import OPTIONS
-from timelift.measure.session import Flags, Session
+from timelift.measure.session import RunMode, Session
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
@@ -34,13 +34,13 @@ ENDING = pytest.StashKey[ExitStack]()
 PARAMETERS = ("strategy", *AXES)
 
 RESUME_HELP = (
-    "go on with a run that was cut off, with its own options: a journal, a run's name, or latest "
-    "(default: latest; write it after bench/)"
+    "continue an interrupted run with the options it was started with; RUN is a journal, a run's "
+    "name, or latest (default: latest; write it after bench/)"
 )
 WAIT_HELP = "where another run measures on this machine, wait until it has ended"
 SELFTEST_HELP = (
     "measure strategies against identical code and planted slow-downs instead of each other, and "
-    "say how far to trust the figures of this machine"
+    "report how far to trust the figures of this machine"
 )
 
 
@@ -59,16 +59,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read options, strategies and workloads at once, so that a mistake costs no measuring."""
     config.stash[ENDING] = ExitStack()
     config.add_cleanup(config.stash[ENDING].close)
+    if config.getoption("resume") == "":
+        raise pytest.UsageError("--resume: expected a run, received nothing; leave out the '='")
     names = [option.name for option in OPTIONS]
     asked = {name: config.getoption(name) or config.getini(name) for name in names}
-    flags = Flags(
+    run_mode = RunMode(
         once=bool(config.getoption("benchmark_disable", default=False)),
         selftest=config.getoption("selftest"),
         wait=config.getoption("wait"),
-        past=config.getoption("resume") or "",
+        resume=config.getoption("resume") or "",
     )
     try:
-        config.stash[SESSION] = Session(config.rootpath, asked, flags)
+        config.stash[SESSION] = Session(config.rootpath, asked, run_mode)
     except UserError as error:
         raise pytest.UsageError(str(error)) from None
 
@@ -114,7 +116,7 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
     display = CampaignDisplay(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
     session = config.stash[SESSION]
 
-    def gently() -> None:
+    def ask_to_stop() -> None:
         session.interrupt()
         display.say("finishing the round that is being played; once more stops at once")
 
@@ -122,7 +124,7 @@ def _measure(config: pytest.Config, cases: list[Case]) -> None:
         if session.gate:
             session.gate.match(cases)
         referee = config.stash[REFEREE] = _referee(session)
-        with Interrupts(gently) as interrupts:
+        with Interrupts(ask_to_stop) as interrupts:
             session.measure(cases, display, referee, config.option.maxfail or 0)
         config.stash[INTERRUPTED] = interrupts.count
         config.stash[FAILURES] = _failures(session)
@@ -139,11 +141,13 @@ def _referee(session: Session) -> CampaignReferee:
 
     if session.gate:
         gate = session.gate
-        thorough = gate.undecided == "fail"
-        sides = gate.matched.sides
-        return GateReferee(sides, gate.gates, gate.screening, thorough=thorough)
-    copies = session.look_alikes
-    return Referee(session.options["precision"], planted=session.flags.selftest, aside=copies)
+        return GateReferee(
+            gate.matched.sides, gate.gates, gate.screening, thorough=gate.undecided_fails
+        )
+    look_alikes = session.look_alikes
+    return Referee(
+        session.options["precision"], planted=session.run_mode.selftest, aside=look_alikes
+    )
 
 
 def _failures(session: Session) -> dict[Case, str]:
@@ -159,7 +163,9 @@ def _is_question(item: pytest.Item) -> bool:
 
 
 def _case(item: pytest.Item) -> Case | None:
-    parameters = item.callspec.params  # type: ignore[attr-defined]
+    if not hasattr(item, "callspec"):
+        pytest.fail("measure needs @pytest.mark.question(...) on its test", pytrace=False)
+    parameters = item.callspec.params
     return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
 
 
@@ -177,8 +183,8 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     session = config.stash.get(SESSION, None)
-    raced = session and session.gate and config.stash.get(REFEREE, None)
-    if not (session and (session.journal_path or raced)):
+    referee = session and session.gate and config.stash.get(REFEREE, None)
+    if not (session and (session.journal_path or referee)):
         return
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
@@ -187,24 +193,26 @@ def pytest_terminal_summary(
 
     terminalreporter.section("timelift")
     summary = ended.gate_lines if session.gate else ended.lines
-    summary = ended.selftest_lines if session.flags.selftest else summary
+    summary = ended.selftest_lines if session.run_mode.selftest else summary
     lines: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            lines = list(ended.of_gate(GateFindings(session.gate.described(), [])))
+            lines = list(ended.of_gate(GateFindings(session.gate.header_entry(), [])))
         elif session.journal_path:
             lines = list(summary(session.journal_path))
         for line in lines:
             terminalreporter.write_line(line, **styled.markup(line))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
-        usual = not (lines or session.gate or session.flags.selftest)
+        usual = not (lines or session.gate or session.run_mode.selftest)
         measured = config.stash[REFEREE].measurements() if usual else ()
-        for line in ended.without_journal(Run(session.described(), measured, complete=True)):
+        for line in ended.without_journal(
+            Run(session.strategies_header(), measured, complete=True)
+        ):
             terminalreporter.write_line(line, **styled.markup(line))
 
 
-def _end(session: Session, case: Case, result: Result) -> NoReturn:
+def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:
     """Skip or fail a case without a result; what fails for a whole workload fails once."""
     why = f"{result.status}: {result.reason}"
     if result.status is Status.NO_LAYER:
@@ -222,10 +230,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Call `gently` at the first signal, and raise KeyboardInterrupt at the next."""
+    """Call `ask_to_stop` at the first signal, and raise KeyboardInterrupt at the next."""
 
-    def __init__(self, gently: Callable[[], None]) -> None:
-        self._gently, self.count = gently, 0
+    def __init__(self, ask_to_stop: Callable[[], None]) -> None:
+        self._gently, self.count = ask_to_stop, 0
         self._before: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -289,7 +297,7 @@ def measure(
             pytest.skip(reason)
         result = session.result(case)
         lost = result and result.status is Status.MEASURED and session.other_side_lost(case)
-        if lost and session.options["undecided"] == "fail":
+        if lost and session.gate and session.gate.undecided_fails:
             pytest.fail(f"{case.label}: {lost}", pytrace=False)
         if lost:
             pytest.skip(lost)

@@ -25,8 +25,8 @@ PRIMING_SECONDS = 0.8e-3
 LONGEST_PRIMED_SECONDS = 10e-3
 #: A device's own queue is awaited once a sample; that may cost this share of it, not more.
 WAIT_SHARE = 1e-3
-#: So often a wait, and a call on an idle device, are looked at.
-_LOOKS = 5
+#: How often a wait, and a call on an idle device, are timed.
+_QUEUE_READINGS = 5
 #: A warm-up window lasts at least this long, and two must agree this closely.
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
@@ -129,7 +129,7 @@ def warm_up(player: Player, clock: Clock = time.perf_counter) -> float:
 def measure_queue(player: Player, clock: Clock = time.perf_counter) -> None:
     """Measure what a wait costs, and how much of a call passes before the device has all of it."""
     waits, shares = [], []
-    for _ in range(_LOOKS):
+    for _ in range(_QUEUE_READINGS):
         start = clock()
         result = player.call()
         queued = clock()
@@ -171,7 +171,7 @@ class Dropped:
         return {"dropped_rounds": self.retraced, **slowed}
 
 
-def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tests script them
+def play(  # noqa: PLR0913, PLR0917 - clocks and callbacks are arguments, so that tests script them
     players: Sequence[Player],
     seconds: float,
     dice: random.Random,
@@ -184,8 +184,8 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and ears are arguments, so that tes
     A player past its share sits out, and is marked None for the round; none sits out of the first
     `LEAST_ROUNDS`. A round in which any player retraced is dropped whole; a player that retraces in
     `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
-    than those. So is one in which `held_down` grew, the count of looks that found a device's clocks
-    held down. `stop` ends it after the round that is being played.
+    than those. So is one in which `held_down` grew, the number of readings in which a device's
+    clocks were held down. `stop` ends it after the round that is being played.
     """
     share, rounds, dropped = seconds / len(players), 0, Dropped()
     kept: list[dict[str, float]] = []

@@ -12,12 +12,12 @@ import pytest
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue, machine
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 
 ROOT = Path(__file__).parents[2]
-STRATEGIES = catalogue.strategies(ROOT / "strategies")
-SENSOR = catalogue.workloads(ROOT / "workloads")["sensor"]
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+SENSOR = catalogue.read_workloads(ROOT / "workloads")["sensor"]
 GREEDY = '''"""A strategy that asks for more memory than any device has."""
 import keras
 
@@ -56,7 +56,7 @@ def measured(backend, rivals, mode=Mode.EAGER, device="gpu", phase=Phase.BACKWAR
     """How rivals end on a device, by name."""
     setting = Setting("sensor", 3, 2, phase, mode, device=device, backend=backend)
     task = Task(setting, tuple(rivals), SENSOR.factory, SENSOR.features, 1, 0.0)
-    with Launch(backend, Limits(120, 120)) as launch:
+    with LaunchProcess(backend, Limits(120, 120)) as launch:
         return {one.rival.name: one for one in launch.measure(task)}
 
 
@@ -114,7 +114,7 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
     """On a device that holds nothing of it."""
     path = tmp_path / "greedy.py"
     path.write_text(GREEDY)
-    (greedy,) = catalogue.variants(path).values()
+    (greedy,) = catalogue.read_variants(path).values()
     found = measured(backend, [greedy.rival(), STRATEGIES["fold_time"].rival()])
     assert found["greedy"].status is Status.OUT_OF_MEMORY
     assert found["fold_time"].status is Status.MEASURED

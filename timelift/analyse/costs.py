@@ -13,27 +13,27 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, Samples, fact
+from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, fact
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
 #: Less than this stays in a cache, whose speed the copy does not show.
 _CACHED_BYTES = 1 << 26
 #: A device waits for its calls where so much of a call passes before all of it is queued.
-LAUNCH_BOUND = 0.9
+DISPATCH_BOUND = 0.9
 
 FirstCalls = Mapping[Case, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of one valid step of one sequence, and over the forward call; NaN where unknown.
+    """What a call costs; NaN where unknown, and a step is a valid one of one sequence.
 
     `limit_share` is the least time that a call needs on its device, as a share of what it takes.
     """
 
-    per_step: float
-    over_forward: float
+    seconds_per_step: float
+    backward_minus_forward_seconds: float
     limit_share: float | None
 
 
@@ -41,8 +41,8 @@ def of_rankings(measurements: MeasurementsByCase, rankings: Iterable[Ranking]) -
     limits = attainable(measurements.values())
     return {
         row.case: Costs(
-            per_step(row, measurements[row.case]),
-            difference_to_forward(row.case, measurements),
+            seconds_per_step(row, measurements[row.case]),
+            backward_minus_forward_seconds(row.case, measurements),
             limit_share(measurements[row.case], row.seconds_per_call, limits),
         )
         for ranking in rankings
@@ -56,14 +56,14 @@ def positive_facts(run: Run, name: str) -> dict[Case, float]:
     return {case: value for case, value in values.items() if value is not None and value > 0}
 
 
-def per_step(row: RankedCase, measurement: Measurement) -> float:
+def seconds_per_step(row: RankedCase, measurement: Measurement) -> float:
     """Return the seconds of one valid step of one sequence, NaN where steps were not counted."""
     setting = row.case.setting
     every = setting.seq_len * setting.batch if setting.lengths is Lengths.FULL else math.nan
     return row.seconds_per_call / (fact(measurement, "valid_steps") or every)
 
 
-def difference_to_forward(case: Case, measurements: MeasurementsByCase) -> float:
+def backward_minus_forward_seconds(case: Case, measurements: MeasurementsByCase) -> float:
     """Return the seconds that a backward call takes more than its forward call, NaN where unknown.
 
     In each launch that played both, the difference of the medians; then the mean over launches.
@@ -82,21 +82,14 @@ def forward_of(case: Case) -> Case:
 
 
 def _medians(measurement: Measurement) -> dict[int, float]:
-    return {one.number: median(one.seconds_per_call) for one in measurement.launches}
-
-
-def median(seconds: Samples) -> float:
-    """Return the median of what is there; np.nanmedian takes ten times as long for so few."""
-    kept = np.sort(seconds[~np.isnan(seconds)])
-    half = len(kept) // 2
-    return float((kept[half] + kept[~half]) / 2) if len(kept) else math.nan
+    return {one.number: one.median_seconds for one in measurement.launches}
 
 
 class Attainable(NamedTuple):
     """What a device does in a second at best."""
 
-    flops: float
-    bytes_moved: float
+    flops_per_second: float
+    bytes_per_second: float
 
 
 #: Device, threads and backend, which share a limit.
@@ -113,9 +106,9 @@ def attainable(measurements: Iterable[Measurement]) -> Limits:
             moved = launch.facts.number("attainable_bytes_per_second") or 0.0
             before = found.get(_device(one), Attainable(0.0, 0.0))
             found[_device(one)] = Attainable(
-                max(before.flops, flops), max(before.bytes_moved, moved)
+                max(before.flops_per_second, flops), max(before.bytes_per_second, moved)
             )
-    return {device: best for device, best in found.items() if best.flops > 0}
+    return {device: best for device, best in found.items() if best.flops_per_second > 0}
 
 
 def limit_share(measurement: Measurement, seconds_per_call: float, limits: Limits) -> float | None:
@@ -129,8 +122,10 @@ def limit_share(measurement: Measurement, seconds_per_call: float, limits: Limit
     if not flops or best is None or not exact or not seconds_per_call > 0:
         return None
     moved = fact(measurement, "least_bytes") or 0.0
-    by_memory = moved / best.bytes_moved if best.bytes_moved and moved > _CACHED_BYTES else 0.0
-    return max(flops / best.flops, by_memory) / seconds_per_call
+    least = flops / best.flops_per_second
+    if best.bytes_per_second and moved > _CACHED_BYTES:
+        least = max(least, moved / best.bytes_per_second)
+    return least / seconds_per_call
 
 
 def _device(measurement: Measurement) -> _Device:
@@ -138,13 +133,13 @@ def _device(measurement: Measurement) -> _Device:
     return setting.device, setting.threads, setting.backend
 
 
-def launch_bound(ranking: Ranking, measurements: MeasurementsByCase) -> tuple[str, ...]:
+def dispatch_bound(ranking: Ranking, measurements: MeasurementsByCase) -> tuple[str, ...]:
     """Return the strategies whose device waits for the next call: its speed is not timed."""
     shares = (
         (row.case, fact(measurements[row.case], "dispatch_share")) for row in ranking.all_rows
     )
     return tuple(
-        case.strategy for case, share in shares if share is not None and share >= LAUNCH_BOUND
+        case.strategy for case, share in shares if share is not None and share >= DISPATCH_BOUND
     )
 
 
@@ -184,7 +179,7 @@ class CheapestFrom:
     calls: int
 
 
-def cheapest_by_calls(ranking: Ranking, first: FirstCalls) -> tuple[CheapestFrom, ...]:
+def break_even(ranking: Ranking, first: FirstCalls) -> tuple[CheapestFrom, ...]:
     """Return which strategies cost the least in total, from one call to any number of them.
 
     A strategy takes over only from one that it was shown to be faster than.

@@ -14,7 +14,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
-#: A report has a table for every setting, which takes milliseconds.
+#: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
 
 
@@ -22,8 +22,7 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found; `given` are rankings to take instead of the
-    run's own.
+    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own.
     """
 
     run: Run
@@ -32,7 +31,7 @@ class RunFindings:
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank(self.run) if self.given is None else self.given
+        return lifts.rank_run(self.run) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:
@@ -76,14 +75,14 @@ class RunFindings:
         return costs.of_rankings(self.run.by_case, self.rankings)
 
     @cached_property
-    def launch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
-        return {one.setting: costs.launch_bound(one, self.run.by_case) for one in self.rankings}
+    def dispatch_bound(self) -> Mapping[Setting, tuple[str, ...]]:
+        return {one.setting: costs.dispatch_bound(one, self.run.by_case) for one in self.rankings}
 
     @cached_property
     def launch_medians(self) -> Mapping[tuple[Case, int], float]:
         """The median seconds per call of each case by launch, NaN where it played no round."""
         return {
-            (one.case, launch.number): costs.median(launch.seconds_per_call)
+            (one.case, launch.number): launch.median_seconds
             for one in self.run.measurements
             for launch in one.launches
         }
@@ -106,22 +105,22 @@ class RunFindings:
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
-    def everywhere(self) -> recommend.Recommendation | None:
+    def recommendation(self) -> recommend.Recommendation | None:
         return recommend.recommend(self.rankings)
 
     @cached_property
-    def recommended(self) -> tuple[recommend.ForWorkload, ...]:
+    def recommendation_by_workload(self) -> tuple[recommend.ForWorkload, ...]:
         return recommend.for_workloads(self.rankings, self.first_call_seconds)
 
     @cached_property
-    def recommended_at(self) -> Mapping[Setting, recommend.Recommendation]:
+    def recommendation_by_setting(self) -> Mapping[Setting, recommend.Recommendation]:
         return recommend.recommend_each(self.rankings)
 
     @cached_property
     def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
         """From how many calls on which strategy has cost the least, setting by setting."""
         first = self.first_call_seconds
-        return tuple((one, costs.cheapest_by_calls(one, first)) for one in self.rankings)
+        return tuple((one, costs.break_even(one, first)) for one in self.rankings)
 
     @cached_property
     def fastest_elsewhere(self) -> tuple[tuple[Ranking, float], ...]:

@@ -10,24 +10,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 import numpy as np
 
-from timelift.analyse.costs import FirstCalls, cheapest_by_calls
+from timelift.analyse.costs import FirstCalls, break_even
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
 
-#: Axes whose value a reader may miss where there was one.
-_FIXED = ("seq_len", "batch", "phase", "mode", "device")
 
-
-class Why(StrEnum):
-    NEVER_SLOWER = "never shown slower"
-    ONE_LAUNCH = "closest in one launch"
-    FEW_LAUNCHES = "closest in few launches"
-    LEAST_TO_LOSE = "least to lose"
+class Why(Enum):
+    NEVER_SLOWER = auto()
+    ONE_LAUNCH = auto()
+    FEW_LAUNCHES = auto()
+    LEAST_TO_LOSE = auto()
 
 
 @dataclass(frozen=True)
@@ -47,16 +44,16 @@ class Price:
 class Recommendation:
     """The strategy to use in all of these settings.
 
-    `prices` are those of all strategies, the recommended one first, then the cheapest. `safe` are
-    the strategies never shown slower than the best, in the order of their prices. `lost` are the
-    settings in which the recommended one was shown slower, the dearest first. `has_verdict` is
-    false where no launches sufficed for a verdict.
+    `prices` are those of all strategies, the recommended one first, then the cheapest, and
+    `never_shown_slower` the strategies nowhere shown slower than the best, in the same order.
+    `slower_in` are the settings in which the recommended one was shown slower, the most expensive
+    first. `has_verdict` is false where no launches sufficed for a verdict.
     """
 
     why: Why
     prices: tuple[Price, ...]
-    safe: tuple[str, ...]
-    lost: tuple[Ranking, ...]
+    never_shown_slower: tuple[str, ...]
+    slower_in: tuple[Ranking, ...]
     settings: int
     has_verdict: bool
 
@@ -69,8 +66,8 @@ class Recommendation:
         return self.prices[0]
 
     @property
-    def is_safe(self) -> bool:
-        return self.strategy in self.safe
+    def is_never_shown_slower(self) -> bool:
+        return self.strategy in self.never_shown_slower
 
     @property
     def is_answer(self) -> bool:
@@ -83,21 +80,21 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     contests = [one for one in rankings if len(one.rows) > 1]
     if not contests:
         return None
-    unbeaten = set(_never_slower(contests))
+    never_slower = set(_never_shown_slower(contests))
     first, *others = sorted(
         _prices(contests),
-        key=lambda one: (-one.settings, one.strategy not in unbeaten, one.ratio, one.strategy),
+        key=lambda one: (-one.settings, one.strategy not in never_slower, one.ratio, one.strategy),
     )
     others.sort(key=lambda one: (one.settings < len(contests), one.ratio, one.strategy))
     prices = (first, *others)
-    safe = tuple(one.strategy for one in prices if one.strategy in unbeaten)
-    is_safe = first.strategy in unbeaten
+    safe = tuple(one.strategy for one in prices if one.strategy in never_slower)
+    is_never_shown_slower = first.strategy in never_slower
     has_verdict = any(row.launches >= MIN_LAUNCHES for one in contests for row in one.rows[1:])
     return Recommendation(
-        why=_why(first, is_safe=is_safe, has_verdict=has_verdict),
+        why=_why(first, is_never_shown_slower=is_never_shown_slower, has_verdict=has_verdict),
         prices=prices,
-        safe=safe,
-        lost=() if is_safe else tuple(_lost(contests, first.strategy)),
+        never_shown_slower=safe,
+        slower_in=() if is_never_shown_slower else tuple(_slower_in(contests, first.strategy)),
         settings=len(contests),
         has_verdict=has_verdict,
     )
@@ -108,7 +105,7 @@ def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]
     return {setting: one for setting, one in found if one}
 
 
-def _never_slower(contests: Sequence[Ranking]) -> list[str]:
+def _never_shown_slower(contests: Sequence[Ranking]) -> list[str]:
     """Return the strategies that are nowhere shown slower than the best, by name.
 
     One setting has its own verdicts, which hold together. Of all findings of slower over several,
@@ -143,19 +140,19 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
         for row in ranking.rows:
             rows[row.case.strategy].append(row)
     for name, mine in rows.items():
-        ratio = max(row.price[1] if row.price_is_known else row.ratio for row in mine)
-        yield Price(name, ratio, all(row.price_is_known for row in mine), len(mine))
+        ratio = max(row.cost_over_best[1] if row.cost_is_known else row.ratio for row in mine)
+        yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine))
 
 
-def _why(price: Price, *, is_safe: bool, has_verdict: bool) -> Why:
-    if is_safe:
+def _why(price: Price, *, is_never_shown_slower: bool, has_verdict: bool) -> Why:
+    if is_never_shown_slower:
         return Why.NEVER_SLOWER
     if not price.bound:
         return Why.ONE_LAUNCH
     return Why.LEAST_TO_LOSE if has_verdict else Why.FEW_LAUNCHES
 
 
-def _lost(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
+def _slower_in(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
     """Return the settings in which a strategy was shown slower than another, the dearest first."""
     found = [
         ranking
@@ -163,7 +160,7 @@ def _lost(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
         for row in ranking.rows
         if row.case.strategy == strategy and row.rank_low > 1 and row.surely_costs
     ]
-    return sorted(found, key=lambda one: -one.price(strategy)[0])
+    return sorted(found, key=lambda one: -one.row(strategy).cost_over_best[0])
 
 
 @dataclass(frozen=True)
@@ -184,7 +181,7 @@ class FirstCallRange:
     """The shortest and the longest first call, in seconds; after how many calls it pays off."""
 
     seconds: tuple[float, float]
-    pays_off_after: tuple[int, int] | None
+    break_even_calls: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -259,8 +256,8 @@ def _picked(axis: str, groups: Mapping[object, Sequence[Ranking]], found: Recomm
 
 def _pick(contests: Sequence[Ranking], found: Recommendation) -> str:
     """Keep the recommended strategy wherever it was not shown slower."""
-    lost = () if found.is_safe else _lost(contests, found.strategy)
-    other = recommend(contests) if lost else None
+    slower_in = () if found.is_never_shown_slower else _slower_in(contests, found.strategy)
+    other = recommend(contests) if slower_in else None
     return other.strategy if other else found.strategy
 
 
@@ -269,8 +266,8 @@ def _rank(value: object) -> tuple[int, str]:
 
 
 def _fixed(contests: Sequence[Ranking]) -> dict[str, object]:
-    """Return the sizes and the execution that were asked at one value alone."""
-    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in _FIXED}
+    """Return the axes that were measured at one value alone."""
+    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in AXES}
     return {axis: next(iter(found)) for axis, found in values.items() if len(found) == 1}
 
 
@@ -281,7 +278,7 @@ def _first_call(
     seconds = [first[case] for case in cases if case in first]
     if not seconds:
         return None
-    later = [step for one in contests for step in cheapest_by_calls(one, first)[1:]]
+    later = [step for one in contests for step in break_even(one, first)[1:]]
     calls = [step.calls - 1 for step in later if step.strategy == strategy]
     paid = (min(calls), max(calls)) if calls else None
     return FirstCallRange((min(seconds), max(seconds)), paid)

@@ -1,6 +1,7 @@
 """Journal files: which one the user means, what its header says, and where it can go on."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,13 +23,14 @@ from timelift.journal.reading import (
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
 #: their rivals are twins, not strategies.
 SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
-TWINS_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
+COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.
 BASELINE_FOLDER = "baselines"
 #: Folders whose runs are found only where the folder itself is named.
-APART = TWINS_FOLDERS | {BASELINE_FOLDER}
+APART = COPIES_FOLDERS | {BASELINE_FOLDER}
 #: Git's own shortest abbreviation of a commit.
 _SHORTEST_COMMIT = 4
+_COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: A header is one line; a longer first line is not one.
 _LONGEST_HEADER = 1 << 20
 #: The closing mark is shorter than this.
@@ -131,9 +133,18 @@ def _names(path: Path, word: str) -> bool:
     """True if `word` names the run: its file, or the beginning of its commit."""
     if word in (path.name, path.stem):
         return True
-    commit = header_or_empty(path).commit.id or path.stem.rpartition("_")[2]
+    commit = commit_of(header_or_empty(path), path)
     long_enough = len(word) >= _SHORTEST_COMMIT <= len(commit)
     return long_enough and (commit.startswith(word) or word.startswith(commit))
+
+
+def commit_of(header: Header, path: Path) -> str:
+    """Return the commit that a run measured, by its header or else its file's name; "" if unknown.
+
+    A run's file is named after its commit, which a baseline's need not be.
+    """
+    named = path.stem.rpartition("_")[2]
+    return header.commit.id or (named if _COMMIT.fullmatch(named) else "")
 
 
 def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
@@ -182,7 +193,7 @@ PlayedSettings = Mapping[tuple[int, Setting], Sequence[CaseInLaunch]]
 
 
 @dataclass(frozen=True)
-class RunSoFar:
+class ResumedRun:
     """A run to resume: its header, what was played, and how many bytes of its file to keep."""
 
     path: Path
@@ -196,7 +207,7 @@ class RunSoFar:
         return frozenset(self.header.planned or ())
 
 
-def read_run_so_far(path: Path) -> RunSoFar | None:
+def read_resumed_run(path: Path) -> ResumedRun | None:
     """Read what a run has played; None where the file has no header of this schema.
 
     Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
@@ -222,4 +233,4 @@ def read_run_so_far(path: Path) -> RunSoFar | None:
             for one in group:
                 played.setdefault((one.launch, one.case.setting), []).append(one)
             group, kept = [], place.end_bytes
-    return RunSoFar(path, first.line, kept, played)
+    return ResumedRun(path, first.line, kept, played)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -12,6 +13,11 @@ from timelift.case import Case, Status
 from timelift.journal.facts import Facts
 
 SCHEMA = 1
+#: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
+SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
+#: The least and the most that a twin may be slower, as shares: anything else is a slip.
+LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
+_UNKNOWN = "an unknown strategy"
 #: What a gate has a margin for.
 QUANTITIES = ("time", "first call", "peak memory")
 
@@ -26,8 +32,8 @@ class Commit(Struct, frozen=True):
 class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine of a run.
 
-    `identity` differs between runs: they are not comparable. `drift` differs: compare, with a note.
-    `information` is for the reader. `name` is made of the identity.
+    Runs with different `identity` are not comparable; a difference in `drift` is reported beside
+    the comparison; `information` is shown and never compared; `name` is a slug of `identity`.
     """
 
     name: str | None = None
@@ -39,35 +45,59 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def versions(self) -> Mapping[str, Any]:
         return object_or_empty(self.drift.get("versions"))
 
+    @property
+    def other_drift(self) -> dict[str, Any]:
+        """What drifts, the versions left out."""
+        return {name: value for name, value in self.drift.items() if name != "versions"}
+
+
+class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a self-test planted in a twin `of` a strategy: how it differs from it.
+
+    `slower` is a share, negative where faster, planted in one launch of `one_launch_in`; the first
+    call alone is `first_call_seconds` slower. `damage` is what is wrong with fields left out.
+    """
+
+    of: str = ""
+    slower: Annotated[float, Meta(ge=LEAST_SLOWER, le=MOST_SLOWER)] | None = None
+    one_launch_in: Annotated[int, Meta(ge=1, lt=2**31)] = 1
+    first_call_seconds: Annotated[float, Meta(ge=0, le=LONGEST_SECONDS)] = 0.0
+    damage: tuple[str, ...] = ()
+
+
+class OtherSideOf(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The strategy that this is the other side of; `damage` as in `Planted`."""
+
+    of: str = ""
+    damage: tuple[str, ...] = ()
+
 
 class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is recorded of a strategy.
+    """What is recorded of a strategy: `differs` is why it is no lift, `meaning` its constants.
 
-    `differs` is why it is no lift, `meaning` holds the constants it declares. In a self-test
-    `planted` holds what it is a twin of and how it differs (`analyse.selftest.recording`); of
-    another side `against` holds `of`, the strategy that it is the other side of.
+    A twin of a self-test is `planted`, and the other side of a strategy has `against`.
     """
 
     title: str | None = None
     differs: str | None = None
     meaning: dict[str, Any] = {}
-    planted: Any | UnsetType = UNSET
-    against: Any | UnsetType = UNSET
+    planted: Planted | UnsetType = UNSET
+    against: OtherSideOf | UnsetType = UNSET
 
     @property
-    def is_twin(self) -> bool:
+    def is_copy(self) -> bool:
         return self.planted is not UNSET or self.against is not UNSET
 
     @property
-    def twin_of(self) -> str:
+    def copy_of(self) -> str:
         """The strategy that this one is a copy of; empty where it is none."""
-        entry = self.against if self.planted is UNSET else self.planted
-        return str(entry.get("of")) if isinstance(entry, dict) else ""
+        if isinstance(self.planted, Planted):
+            return self.planted.of or _UNKNOWN
+        return (self.against.of or _UNKNOWN) if isinstance(self.against, OtherSideOf) else ""
 
     @property
     def other_side_of(self) -> str | None:
-        of = object_or_empty(self.against).get("of")
-        return of if isinstance(of, str) else None
+        return self.against.of or None if isinstance(self.against, OtherSideOf) else None
 
 
 class Against(Struct, frozen=True, kw_only=True):
@@ -119,9 +149,9 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
     damaged_against: str = ""
 
     @property
-    def races_twins(self) -> bool:
+    def races_copies(self) -> bool:
         """True if the run raced strategies against copies: a self-test, or against another side."""
-        twins = any(one.is_twin for one in self.strategies.values())
+        twins = any(one.is_copy for one in self.strategies.values())
         return twins or self.against is not None or bool(self.damaged_against)
 
     def fields(self) -> dict[str, Any]:
@@ -169,8 +199,16 @@ class CaseInLaunch(Struct, frozen=True, kw_only=True):
         return {name: value for name, value in found.items() if value is not None}
 
 
+class RunEnd(StrEnum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    CUT_SHORT = "cut short"
+    INTERRUPTED = "interrupted"
+
+
 class End(Struct, frozen=True, kw_only=True):
-    """The closing mark; `exit` is "complete", "cut short" or "interrupted"."""
+    """The closing mark; `exit` is a `RunEnd`, or what another program wrote."""
 
     exit: str
     ended: str = ""

@@ -15,6 +15,7 @@ import reprlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import msgspec
@@ -22,10 +23,18 @@ from msgspec import Meta, Raw, Struct
 
 from timelift.case import Case, Status
 from timelift.journal.facts import EXACT_FACTS, Facts
-from timelift.journal.lines import SCHEMA, Against, CaseInLaunch, End, Header, Line, median
+from timelift.journal.lines import (
+    LONGEST_SECONDS,
+    SCHEMA,
+    SHORTEST_SECONDS,
+    Against,
+    CaseInLaunch,
+    End,
+    Header,
+    Line,
+    median,
+)
 
-#: A call lasts longer than a picosecond and less than thirty years; anything else is a slip.
-SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 #: What reading a bad line raises, however it is bad.
 BAD_RECORD = (ValueError, OverflowError, RecursionError)
 #: The largest size an axis can have: sizes are 32-bit in every backend.
@@ -35,13 +44,14 @@ _SMALLEST = {"seq_len": 1, "batch": 1, "threads": 0}
 _IN_WORDS = {
     "str": "a text",
     "int": "a whole number",
+    "float": "a number",
     "int | float": "a number",
     "bool": "true or false",
     "bool | int | float": "true or false",
     "array": "a list",
     "object": "an object",
 }
-_EXPECTED = re.compile(r"Expected (.*?)(?:, got .*)?(?: - at .*)?", re.DOTALL)
+_EXPECTED = re.compile(r"Expected (.*?)( [<>]=? \S+)?(?:, got .*)?(?: - at .*)?", re.DOTALL)
 #: How the lines begin that hold no samples.
 _OTHER_KINDS = (b'{"kind":"run"', b'{"kind":"end"')
 #: Fields of a header that are read together, for all of them or for none.
@@ -160,15 +170,15 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         reason=str(fields.get("reason") or ""),
         median_seconds_per_call=stored_median if isinstance(stored_median, float) else None,
         seconds_per_call=seconds,
-        calls_per_sample=_calls_per_sample(fields) if measured else 1,
+        calls_per_sample=whole_number(
+            "calls_per_sample", fields.get("calls_per_sample", 1), smallest=1
+        )
+        if measured
+        else 1,
         facts=convert_leniently(Facts, fields.get("facts", {}), damage, "facts")
         if measured
         else Facts(),
     )
-
-
-def _calls_per_sample(fields: Mapping[str, Any]) -> int:
-    return whole_number("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
 
 
 def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
@@ -210,18 +220,29 @@ def samples(values: object) -> list[float | None]:
     played = [one for one in values if one is not None]
     if not played:
         raise ValueError("seconds_per_call: expected at least one sample, received none")
-    if not SHORTEST_SECONDS < min(played) <= max(played) < LONGEST_SECONDS:
-        wrong = next(one for one in played if not SHORTEST_SECONDS < one < LONGEST_SECONDS)
+    wrong = next((one for one in played if not SHORTEST_SECONDS < one < LONGEST_SECONDS), None)
+    if wrong is not None:
         raise ValueError(f"seconds_per_call: expected times, received {float(wrong)!r}")
     return values
 
 
 def convert_leniently(kind: type[_Type], fields: object, damage: Damage, within: str = "") -> _Type:
-    """Make a struct of an object of JSON; a field of another type is reported and left out."""
+    """Make a struct of an object of JSON; a field of another type is reported and left out.
+
+    A struct that has a field `damage` keeps there what is wrong with its own fields.
+    """
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError:
         pass
+    if "damage" not in kind.__struct_fields__:
+        return _convert_each(kind, fields, damage, within)
+    own: Damage = []
+    found = _convert_each(kind, fields, own, within.rpartition(".")[2])
+    return msgspec.structs.replace(found, damage=tuple(own))
+
+
+def _convert_each(kind: type[_Type], fields: object, damage: Damage, within: str) -> _Type:
     if not isinstance(fields, dict):
         damage.append(_damage_sentence(within, "an object", fields))
         return kind()
@@ -237,8 +258,9 @@ def convert_leniently(kind: type[_Type], fields: object, damage: Damage, within:
 
 
 def _convert_field(kind: Any, value: Any, damage: Damage, name: str) -> Any:
-    if _has_defaults(kind) and isinstance(value, dict):
-        return convert_leniently(kind, value, damage, name)
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if struct := next(filter(_has_defaults, kinds), None):
+        return convert_leniently(struct, value, damage, name)
     inner = get_args(kind)[-1] if get_origin(kind) is dict else None
     if inner is not None and _has_defaults(inner) and isinstance(value, dict):
         return {
@@ -255,8 +277,10 @@ def _has_defaults(kind: Any) -> bool:
 
 def _expected_type(error: msgspec.ValidationError) -> str:
     found = _EXPECTED.fullmatch(str(error))
-    kind = found[1].replace("`", "").replace(" | null", "") if found else str(error)
-    return _IN_WORDS.get(kind, kind)
+    if not found:
+        return str(error)
+    kind = found[1].replace("`", "").replace(" | null", "")
+    return _IN_WORDS.get(kind, kind) + (found[2] or "")
 
 
 def _damage_sentence(name: str, expected: str, value: object) -> str:

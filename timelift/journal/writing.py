@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from timelift.errors import UserError
-from timelift.journal.lines import End, Header, Line, utc_now
+from timelift.errors import UserError, writing
+from timelift.journal.lines import End, Header, Line, RunEnd, utc_now
 
 
 class Journal:
@@ -22,33 +22,23 @@ class Journal:
     """
 
     def __init__(self, path: Path, header: Header, kept_bytes: int = 0) -> None:
-        self.path, self.exit_word = path, "complete"
-        try:
+        self.path, self.exit_word = path, RunEnd.COMPLETE
+        with writing(path, "make the folder writable or name another with --results"):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("r+" if kept_bytes else "x", encoding="utf-8")
             self._file.seek(kept_bytes)
             self._file.truncate()
             if not kept_bytes:
                 self.append(header)
-        except OSError as error:
-            raise UserError(
-                f"cannot write the journal {path}: {error.strerror}; "
-                "make the folder writable or name another with --results"
-            ) from error
 
     def append(self, *lines: Line) -> None:
         """Write lines together and wait until the disk has them; raises UserError if not."""
-        try:
+        with writing(self.path, "make room, or name another folder with --results"):
             self._file.write("".join(map(line_text, lines)))
             self._file.flush()
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
                 raise FileNotFoundError(errno.ENOENT, "it was removed")
-        except OSError as error:
-            raise UserError(
-                f"cannot write to the journal {self.path}: {error.strerror}; make room, or name "
-                "another folder with --results"
-            ) from error
 
     def close(self, exit_word: str) -> None:
         with contextlib.suppress(UserError):
@@ -62,7 +52,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.close(self.exit_word if kind is None else "interrupted")
+        self.close(self.exit_word if kind is None else RunEnd.INTERRUPTED)
 
 
 def line_text(line: Line) -> str:

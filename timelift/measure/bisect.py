@@ -11,15 +11,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from timelift.case import AXIS_FLAGS, Case, Phase
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER
+from timelift.measure.git import GitError, git, resolve_commit
 from timelift.measure.launch import environment
-from timelift.measure.machine import git
 from timelift.measure.other_side import take_out
 from timelift.measure.sides_gate import UNCHANGED
 
@@ -36,7 +36,7 @@ _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
 
 @dataclass(frozen=True)
 class CommitVerdict:
-    """What git bisect is reasons of a commit, `good`, `bad` or `skip`, and why."""
+    """What git bisect is told of a commit, `good`, `bad` or `skip`, and why."""
 
     word: str
     text: str
@@ -59,7 +59,7 @@ class Bisection:
 
     def run(self) -> bool:
         """Try commits until the first slow one is named; False where there is none to name."""
-        good, bad = (_commit(self.root, word) for word in (self.good, self.bad))
+        good, bad = (resolve_commit(self.root, word) for word in (self.good, self.bad))
         with _work_tree(self.root, bad) as tree:
             take_out(self.root, good, tree.parent / "good")
             worst = self._verdict(tree.parent, bad, first=True)
@@ -72,18 +72,19 @@ class Bisection:
     def _bisect(self, tree: Path, good: str, bad: str) -> bool:
         try:
             output = git(tree, "bisect", "start", "--no-checkout", bad, good)
-        except subprocess.CalledProcessError as error:
+        except GitError as error:
             raise UserError(
-                f"expected GOOD to come before BAD, but git says: {(error.stderr or '').strip()}"
+                f"expected GOOD to come before BAD, but git printed: {error.stderr}"
             ) from None
         while not (found := _FIRST_BAD.search(output)):
-            commit, name = git(tree, "log", "-1", "--format=%H\n%h %s", "BISECT_HEAD").splitlines()
+            head = git(tree, "log", "-1", "--format=%H\n%h %s", "BISECT_HEAD")
+            commit, name = head.split("\n", 1)
             verdict = self._verdict(tree.parent, commit)
             self.say(f"{verdict.word:4} {name}: {verdict.text}")
             try:
                 output = git(tree, "bisect", verdict.word)
-            except subprocess.CalledProcessError as error:
-                self.say(f"no commit can be named: {(error.stdout or error.stderr).strip()}")
+            except GitError as error:
+                self.say(f"no commit can be named: {error.stdout or error.stderr}")
                 return False
         first = git(tree, "log", "-1", "--format=%H %an, %ad: %s", found[1])
         self.say(f"first slower commit: {first}")
@@ -131,17 +132,6 @@ class Bisection:
         return words + [str(word) for pair in options.items() for word in pair]
 
 
-def _commit(root: Path, word: str) -> str:
-    try:
-        return git(root, "rev-parse", "--verify", "--quiet", f"{word}^{{commit}}")
-    except subprocess.CalledProcessError:
-        raise UserError(
-            f"expected a revision that git knows here, received {word!r}; fetch it or name another"
-        ) from None
-    except OSError as error:
-        raise UserError(f"git cannot be run ({error.strerror}); install it") from None
-
-
 @contextmanager
 def _work_tree(root: Path, commit: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="timelift-bisect-") as name:
@@ -151,7 +141,8 @@ def _work_tree(root: Path, commit: str) -> Iterator[Path]:
             yield tree
         finally:
             shutil.rmtree(tree, ignore_errors=True)
-            git(root, "worktree", "prune")
+            with suppress(UserError):
+                git(root, "worktree", "prune")
 
 
 def _lay_over(root: Path, project: Path) -> None:
@@ -167,4 +158,4 @@ def _lay_over(root: Path, project: Path) -> None:
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     reasons = [line for line in lines if line.startswith(("SKIPPED", "ERROR", "FAILED"))]
-    return (reasons or lines or ["nothing was said"])[-1]
+    return (reasons or lines or ["it printed nothing"])[-1]

@@ -1,4 +1,4 @@
-"""The campaign: which settings every launch plays, and what each case came to.
+"""The campaign: which settings every launch plays, and the result of each case.
 
 Launches are the outer loop, so that the launches of a setting lie apart in time and see the slow
 drift of the machine; within a launch the settings come in an order drawn anew.
@@ -7,15 +7,24 @@ drift of the machine; within a launch the settings come in an order drawn anew.
 import itertools
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol
 
 import msgspec
 
 from timelift.case import Backend, Case, Setting, Status
-from timelift.journal import WAITED_FACTS, CaseInLaunch, Facts, PlayedSettings, measured_case
+from timelift.journal import (
+    WAITED_FACTS,
+    CaseInLaunch,
+    Facts,
+    PlayedSettings,
+    RunEnd,
+    measured_case,
+)
 from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
@@ -33,12 +42,15 @@ _NO_FAULT = frozenset({Status.MEASURED, Status.REFUSED, Status.UNAVAILABLE, Stat
 
 #: The cases to play, by setting.
 Wanted = Mapping[Setting, Sequence[Case]]
-#: Takes the lines of rivals that were played together.
-Record = Callable[..., None]
+
+
+class Record(Protocol):
+    def __call__(self, *lines: CaseInLaunch) -> None:
+        """Record the lines of rivals that were played together."""
 
 
 @dataclass
-class Result:
+class CaseResult:
     case: Case
     status: Status = Status.MEASURED
     reason: str = ""
@@ -61,16 +73,16 @@ class Campaign:
         played: PlayedSettings | None = None,
     ) -> None:
         self.options, self.catalogue, self.interrupted = options, catalogue, False
-        self.results = {case: Result(case) for case in cases}
+        self.results = {case: CaseResult(case) for case in cases}
         self._played: PlayedSettings = played or {}
         self._settings = len(_by_setting(self.results))
         self._budget = Budget(options.budget_seconds, options.spare_seconds)
-        over = sum(number <= options.fewest for number, _ in self._played)
-        self._pace = Pace(options.fewest * self._settings - over)
+        done = sum(number <= options.fewest for number, _ in self._played)
+        self._pace = Pace(options.fewest * self._settings - done)
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
-        self._devices_gauged: set[tuple[str, int, str]] = set()
+        self._devices_measured: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
         self._pool: LaunchPool | None = None
 
@@ -82,48 +94,48 @@ class Campaign:
         )
 
     @property
-    def exit_word(self) -> str:
+    def exit_word(self) -> RunEnd:
         if self.interrupted:
-            return "interrupted"
-        return "cut short" if self.cut_short else "complete"
+            return RunEnd.INTERRUPTED
+        return RunEnd.CUT_SHORT if self.cut_short else RunEnd.COMPLETE
 
     def interrupt(self) -> None:
         """End after the rounds that are being played; what is being built is abandoned."""
         self.interrupted = True
         if self._pool:
-            self._pool.hurry()
+            self._pool.finish_early()
 
     def run(self, record: Record, display: Display, referee: CampaignReferee) -> None:
         """Play every launch; each finished case of each launch is recorded before the next."""
         self._record, self._display, self._referee = record, display, referee
         display.show(self.options.begun(len(self.results), self._settings))
-        self._pool = LaunchPool(self.options, self._first())
+        self._pool = LaunchPool(self.options, self._first_processes())
         if self.interrupted:
-            self._pool.hurry()
+            self._pool.finish_early()
         with self._pool as pool:
             self._budget.import_seconds = pool.import_seconds
-            for numbers in self.options.groups(referee.decision_points):
-                wanted = self._wanted(numbers)
+            for group in self.options.groups(referee.decision_points):
+                wanted = self._wanted(group)
                 if not wanted or self._stopped():
                     break
-                self._play_side_by_side(pool, numbers, wanted)
+                self._play_side_by_side(pool, group, wanted)
 
-    def _first(self) -> Iterator[tuple[int, Backend]]:
+    def _first_processes(self) -> Iterator[tuple[int, Backend]]:
         """Yield number and backend of the fewest launches with something left to play."""
         settings = _by_setting(self.results)
         for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
             if (number, setting) not in self._played:
                 yield number, setting.backend
 
-    def _beyond(self, numbers: Sequence[int]) -> bool:
-        return numbers[0] > self.options.fewest
+    def _beyond(self, group: Sequence[int]) -> bool:
+        return group[0] > self.options.fewest
 
-    def _wanted(self, numbers: Sequence[int]) -> Wanted:
+    def _wanted(self, group: Sequence[int]) -> Wanted:
         """Return the cases that these launches should play; none where no time is left for any."""
         left = [case for case in self.results if self._is_open(case)]
-        if not self._beyond(numbers):
+        if not self._beyond(group):
             return _by_setting(left)
-        before = numbers[0] - 1
+        before = group[0] - 1
         decides = before in self._referee.decision_points
         if self._doubtful is None or decides:
             self._doubtful = self._referee.to_play()
@@ -134,14 +146,12 @@ class Campaign:
             self._display.show(StillUndecided(before, labels, self._settings))
         return wanted if self._budget.fits_any(wanted, beyond_fewest=True) else {}
 
-    def _play_side_by_side(
-        self, pool: LaunchPool, numbers: tuple[int, ...], wanted: Wanted
-    ) -> None:
+    def _play_side_by_side(self, pool: LaunchPool, group: tuple[int, ...], wanted: Wanted) -> None:
         """Run launches in parallel through the settings, in an order drawn anew."""
-        dice = random.Random(f"{self.options.seed} {numbers}")
+        dice = random.Random(f"{self.options.seed} {group}")
         ordered = {setting: wanted[setting] for setting in _drawn(list(wanted), dice)}
         lock = BuildOrPlayLock()
-        slots = [LaunchSlot(number, numbers, lock) for number in numbers]
+        slots = [LaunchSlot(number, group, lock) for number in group]
         with ThreadPoolExecutor(len(slots)) as threads:
             try:
                 launches = [threads.submit(self._launch, pool, slot, ordered) for slot in slots]
@@ -157,14 +167,14 @@ class Campaign:
             task = self._task(setting, cases, slot, dice.randrange(_SEEDS))
             if (slot.number, setting) in self._played:
                 with self._lock:
-                    self._take(self._played[slot.number, setting])
+                    self._add_to_results(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
                 outcomes = self._measure(pool, slot, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._take_all(setting, slot, outcomes)
-                self._take_lost(setting, slot, outcomes)
+                self._record_outcomes(setting, slot, outcomes)
+                self._end_cases_without_layer(setting, slot, outcomes)
             self._pace.step()
         pool.close(slot)
 
@@ -176,44 +186,46 @@ class Campaign:
             outcomes = launch.measure(task, watch)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        return with_peaks(task, outcomes, partial(pool.gauge, slot, setting.backend), watch)
+        return with_peaks(
+            task, outcomes, partial(pool.open_peak_reader, slot, setting.backend), watch
+        )
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and wherever a suspect is tried.
 
         Where launch 1 was interrupted before, that is the next launch of a run that goes on.
         """
-        if self.interrupted or not (self.options.gauges_memory and setting.on_cpu):
+        if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
             return False
         with self._lock:
             first = setting not in self._peaks_read
             self._peaks_read.add(setting)
-        return first or (self.options.two_sided and self._beyond(slot.numbers))
+        return first or (self.options.two_sided and self._beyond(slot.group))
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""
         with self._lock:
-            fits = self._budget.fits(setting, beyond_fewest=self._beyond(slot.numbers))
-            return self._decided.setdefault((slot.numbers[0], setting), fits)
+            fits = self._budget.fits(setting, beyond_fewest=self._beyond(slot.group))
+            return self._decided.setdefault((slot.group[0], setting), fits)
 
     def _show_stage(self, slot: LaunchSlot, setting: Setting, doing: str) -> None:
         with self._lock:
-            beyond = self._beyond(slot.numbers)
+            beyond = self._beyond(slot.group)
             limit = self._budget.left(beyond_fewest=beyond)
             left = limit if beyond else min(self._pace.seconds_left, limit)
             stage = StageBegun(slot.number, setting.label, doing, left, at_most=left == limit)
             self._display.show(stage)
 
-    def _take_all(
+    def _record_outcomes(
         self, setting: Setting, slot: LaunchSlot, outcomes: Sequence[RivalOutcome]
     ) -> None:
         lines = [self._line(setting, slot, outcome, len(outcomes)) for outcome in outcomes]
         with self._lock:
-            self._take(lines)
+            self._add_to_results(lines)
             if lines:
                 self._record(*lines)
 
-    def _take_lost(
+    def _end_cases_without_layer(
         self, setting: Setting, slot: LaunchSlot, outcomes: Iterable[RivalOutcome]
     ) -> None:
         """End the cases of other settings that have the same inner layer, if there is none at all.
@@ -221,7 +233,7 @@ class Campaign:
         A layer that was lifted before has failed in this setting alone.
         """
         none = {
-            _layer(setting, one.rival): one for one in outcomes if one.status is Status.NO_LAYER
+            _layer_key(setting, one.rival): one for one in outcomes if one.status is Status.NO_LAYER
         }
         if not none:
             return
@@ -229,11 +241,11 @@ class Campaign:
         with self._lock:
             for case in filter(self._is_unseen, self.results):
                 rival = self.catalogue.rival(case, slot.number)
-                found = none.get(_layer(case.setting, rival))
+                found = none.get(_layer_key(case.setting, rival))
                 if found:
                     lost.setdefault(case.setting, []).append(replace(found, rival=rival))
             for other, ended in lost.items():
-                self._take_all(other, slot, ended)
+                self._record_outcomes(other, slot, ended)
 
     def _line(
         self, setting: Setting, slot: LaunchSlot, outcome: RivalOutcome, rivals: int
@@ -256,11 +268,11 @@ class Campaign:
             facts if undisturbed else msgspec.structs.replace(facts, **dict.fromkeys(WAITED_FACTS)),
         )
 
-    def _take(self, lines: Iterable[CaseInLaunch]) -> None:
+    def _add_to_results(self, lines: Iterable[CaseInLaunch]) -> None:
         for line in lines:
             facts = line.facts
             if facts.engine is not None:
-                self._devices_gauged.add(_device(line.case.setting))
+                self._devices_measured.add(_device_key(line.case.setting))
             if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
             result = self.results.get(line.case)
@@ -297,23 +309,23 @@ class Campaign:
             factory=workload.factory,
             features=workload.features,
             seed=seed,
-            round_seconds=options.round_seconds * (_LONGER if self._beyond(slot.numbers) else 1),
+            round_seconds=options.round_seconds * (_LONGER if self._beyond(slot.group) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
             memory_bytes=options.memory_bytes,
             counts_work=bounds,
-            gauges_device=bounds and _device(setting) not in self._devices_gauged,
+            measures_device=bounds and _device_key(setting) not in self._devices_measured,
         )
 
 
-def _device(setting: Setting) -> tuple[str, int, str]:
+def _device_key(setting: Setting) -> tuple[str, int, str]:
     return setting.device, setting.threads, setting.backend
 
 
-def _layer(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
+def _layer_key(setting: Setting, rival: RivalSpec) -> tuple[object, ...]:
     """Return what an inner layer depends on; made at one size, it can be at every size."""
     axes = setting.workload, setting.dtype, setting.device, setting.backend
-    return *axes, rival.layer, rival.there
+    return *axes, rival.layer, rival.in_other_python
 
 
 def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
@@ -326,7 +338,7 @@ def _drawn(settings: Sequence[Setting], dice: random.Random) -> list[Setting]:
 
 
 def _by_setting(cases: Iterable[Case]) -> dict[Setting, list[Case]]:
-    found: dict[Setting, list[Case]] = {}
+    found: dict[Setting, list[Case]] = defaultdict(list)
     for case in cases:
-        found.setdefault(case.setting, []).append(case)
-    return found
+        found[case.setting].append(case)
+    return dict(found)

@@ -25,7 +25,7 @@ class CampaignOptions:
     Every case has the `fewest` launches, and up to `most` while the referee wants them and time is
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
-    A worker may use `memory_bytes`, 0 being no limit. Where it `gauges_memory`, each case's peak of
+    A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
     the host's memory is read in the first launch of a setting, and again in those that try a
     suspect.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
@@ -43,7 +43,7 @@ class CampaignOptions:
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
     memory_bytes: int = 0
-    gauges_memory: bool = False
+    reads_peak_memory: bool = False
     two_sided: bool = False
     other_python: str = ""
 

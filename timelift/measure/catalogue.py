@@ -16,7 +16,7 @@ from msgspec import structs
 
 from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
-from timelift.journal import StrategyEntry
+from timelift.journal import OtherSideOf, Planted, StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.planted import Plant
@@ -26,7 +26,7 @@ from timelift.planted import Plant
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A twin is a copy that a self-test has planted, or it is the other side of `twin_of`: then `home`
+    A twin is a copy that a self-test has planted, or it is the other side of `copy_of`: then `home`
     is the folder of its own project, or it is `there`, in another interpreter.
     """
 
@@ -36,9 +36,9 @@ class Strategy:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
     backends: tuple[Backend, ...] = tuple(Backend)
-    twin_of: str = ""
+    copy_of: str = ""
     home: str = ""
-    there: bool = False
+    in_other_python: bool = False
 
     @property
     def default(self) -> bool:
@@ -56,8 +56,8 @@ class Strategy:
             str(self.path),
             self.parameters,
             home=self.home,
-            pair=self.twin_of or self.name,
-            there=self.there,
+            pair=self.copy_of or self.name,
+            in_other_python=self.in_other_python,
             backends=self.backends,
         )
 
@@ -106,7 +106,9 @@ class Catalogue:
             rival = replace(rival, planted=plant.in_launch(launch))
         other_side = self.is_other_side(case)
         if other_side or case in self.raced:
-            rival = replace(rival, built_first=_own_first(case, rival.pair, launch) != other_side)
+            rival = replace(
+                rival, built_first=_is_built_first(case, rival.pair, launch) != other_side
+            )
         theirs = self.base_workloads.get(case.setting.workload)
         return replace(rival, factory=theirs.factory) if theirs and other_side else rival
 
@@ -121,7 +123,7 @@ class Catalogue:
         return ""
 
     def is_other_side(self, case: Case) -> bool:
-        return bool(self.strategies[case.strategy].twin_of) and case.strategy not in self.plants
+        return bool(self.strategies[case.strategy].copy_of) and case.strategy not in self.plants
 
     def entry(self, name: str) -> StrategyEntry:
         """Return a strategy's entry in the header, with the strategy that it is a twin of."""
@@ -132,14 +134,20 @@ class Catalogue:
             differs=strategy.differs,
             meaning={one: declared[one] for one in MEANING if one in declared},
         )
-        if not strategy.twin_of:
+        if not strategy.copy_of:
             return entry
         if plant := self.plants.get(name):
-            return structs.replace(entry, planted=plant.described(strategy.twin_of))
-        return structs.replace(entry, against={"of": strategy.twin_of})
+            planted = Planted(
+                of=strategy.copy_of,
+                slower=plant.slower,
+                one_launch_in=plant.one_launch_in,
+                first_call_seconds=plant.first_call_seconds,
+            )
+            return structs.replace(entry, planted=planted)
+        return structs.replace(entry, against=OtherSideOf(of=strategy.copy_of))
 
 
-def _own_first(case: Case, pair: str, launch: int) -> bool:
+def _is_built_first(case: Case, pair: str, launch: int) -> bool:
     """True if a case is built before its other side: in every other launch, in turn.
 
     Were it drawn, one in 32 cases would be built first in all of five launches, and what the first
@@ -148,12 +156,12 @@ def _own_first(case: Case, pair: str, launch: int) -> bool:
     return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
-def strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
+def read_strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
     found: dict[str, Strategy] = {}
-    for path in (*modules(folder), *extra):
+    for path in (*python_files(folder), *extra):
         if any(known.path.stem == path.stem for known in found.values()):
             raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
-        found |= variants(path)
+        found |= read_variants(path)
     return found
 
 
@@ -174,7 +182,7 @@ def _check_name(path: Path) -> None:
         )
 
 
-def variants(path: Path) -> dict[str, Strategy]:
+def read_variants(path: Path) -> dict[str, Strategy]:
     source = _strategy_source(path)
     bound = [_bind(source, parameters) for parameters in source.constants.get("VARIANTS", ({},))]
     return {one.name: one for one in bound}
@@ -185,6 +193,8 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
     if word in known:
         return [known[word]]
     stem, bracket, inside = word.partition("[")
+    if bracket and not inside.endswith("]"):
+        raise _parameters_error(word)
     family = [one for one in known.values() if one.path.stem == stem]
     if not family:
         raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
@@ -196,14 +206,17 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
 def _parse_parameters(word: str, inside: str) -> dict[str, Any]:
     try:
         call = ast.parse(f"f({inside.removesuffix(']')})", mode="eval").body
-        assert isinstance(call, ast.Call)
-        assert call.keywords
-        assert not call.args
-        return {str(pair.arg): ast.literal_eval(pair.value) for pair in call.keywords}
-    except (SyntaxError, ValueError, TypeError, AssertionError):
-        raise UserError(
-            f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]"
-        ) from None
+        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
+        found = {str(pair.arg): ast.literal_eval(pair.value) for pair in keywords}
+    except (SyntaxError, ValueError, TypeError):
+        found = {}
+    if not found:
+        raise _parameters_error(word)
+    return found
+
+
+def _parameters_error(word: str) -> UserError:
+    return UserError(f"--strategies: {word!r}: expected parameters like name[k=8,remat=True]")
 
 
 def _strategy_source(path: Path) -> Source:
@@ -235,8 +248,8 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
     return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 
 
-def workloads(folder: Path) -> dict[str, Workload]:
-    return {path.stem: read_workload(path) for path in modules(folder)}
+def read_workloads(folder: Path) -> dict[str, Workload]:
+    return {path.stem: read_workload(path) for path in python_files(folder)}
 
 
 def read_workload(path: Path) -> Workload:
@@ -267,7 +280,7 @@ def read_workload(path: Path) -> Workload:
     )
 
 
-def modules(folder: Path) -> list[Path]:
+def python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
@@ -325,7 +338,6 @@ def _layer_in_file(text: str) -> str:
         raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     if name not in names:
-        raise UserError(
-            f"--layer-file: {path} has no function {name!r}; it has: {nearest(name, names)}"
-        )
+        known = nearest(name, names) or "none"
+        raise UserError(f"--layer-file: {path} has no function {name!r}; it has: {known}")
     return f"{path.resolve()}:{name}"

@@ -12,7 +12,7 @@ from timelift.case import Case, Setting
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import AXIS_OPTIONS
-from timelift.planted import MARK, PLANTS, Plant
+from timelift.planted import COPY_SEPARATOR, PLANTS, Plant
 
 #: What a self-test measures where the user names nothing else: calls short enough to plant in.
 SELFTEST_AXES = {
@@ -21,6 +21,10 @@ SELFTEST_AXES = {
     "seq_lens": "8",
     "batch_sizes": "1,16",
 }
+
+
+#: Axes whose values a question has to name, since nothing else does.
+_NO_DEFAULT = ("phases", "modes")
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,28 @@ class Question:
     axes: Mapping[str, str]
     compares: str = ""
     sizes: str = "all"
+
+    @classmethod
+    def from_marker(cls, words: Mapping[str, Any]) -> "Question":
+        """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
+        names = {option.name for option in AXIS_OPTIONS}
+        axes = {name: text for name, text in words.items() if name not in {"compares", "sizes"}}
+        for name, text in axes.items():
+            if name not in names:
+                raise UserError(f"question: unknown axis {name!r}; nearest: {nearest(name, names)}")
+            if not isinstance(text, str):
+                raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
+        if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
+            raise UserError(f"question: lacks {' and '.join(lacking)}")
+        compares, sizes = words.get("compares", ""), words.get("sizes", "all")
+        if compares and compares not in names:
+            raise UserError(
+                f"question: compares: unknown axis {compares!r}; nearest: "
+                f"{nearest(str(compares), names)}"
+            )
+        if sizes not in {"all", "smallest"}:
+            raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
+        return cls(axes, compares, sizes)
 
 
 def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) -> list[Case]:
@@ -109,4 +135,6 @@ def selftest_cases(grid: Iterable[Case], catalogue: Catalogue, copies: Path) -> 
 
 def _twin(base: Strategy, plant: Plant, copies: Path) -> Strategy:
     path = Path(shutil.copy(base.path, copies)) if plant.own_path else base.path
-    return replace(base, name=f"{base.name}{MARK}{plant.word}", path=path, twin_of=base.name)
+    return replace(
+        base, name=f"{base.name}{COPY_SEPARATOR}{plant.word}", path=path, copy_of=base.name
+    )

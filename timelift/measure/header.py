@@ -1,4 +1,4 @@
-"""The header of a run: what it is written with, and what lets an interrupted run go on under it."""
+"""The header of a run: what it is written with, and what lets an interrupted run be resumed."""
 
 import hashlib
 import sys
@@ -12,21 +12,23 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import (
     BAD_RECORD,
-    TWINS_FOLDERS,
+    COPIES_FOLDERS,
     Header,
-    RunSoFar,
+    ResumedRun,
     differences,
     find_run,
     object_or_empty,
-    read_run_so_far,
+    read_resumed_run,
     utc_now,
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.measure.options import flag_of
+from timelift.planted import COPY_SEPARATOR
+from timelift.project_modules import import_folders
 
 #: Options that may be given anew, since they do not change what is measured.
-FREE = frozenset({"budget", "results"})
+MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
 
 
 def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
@@ -46,20 +48,47 @@ def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: 
         commit=machine.commit(root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
-        sources=_sources(catalogue, cases),
+        sources=_sources(root, catalogue, cases),
         planned=[case.label for case in cases],
     )
 
 
-def _sources(catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
-    files = {catalogue.strategies[case.strategy].path for case in cases}
-    factories = {catalogue.workloads[case.setting.workload].factory for case in cases}
-    files |= {Path(factory.rpartition(":")[0]) for factory in factories}
+def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
+    """Return a digest of each file that is measured, by its path in its project.
+
+    Files of another project stand below its label.
+    """
+    files: dict[str, Path] = {}
+    for case in cases:
+        strategy = catalogue.strategies[case.strategy]
+        if case.strategy in catalogue.plants:  # it runs its strategy's file
+            continue
+        home = Path(strategy.home or root).resolve()
+        side = f"{case.strategy.partition(COPY_SEPARATOR)[2]}: " if strategy.home else ""
+        rival_factory = catalogue.rival(case, 1).factory
+        factory = rival_factory or catalogue.workloads[case.setting.workload].factory
+        for path in (strategy.path, _layer_file(factory, home)):
+            if path is not None and path.is_file():
+                files[side + _shown(path.resolve(), home)] = path
     return {
-        f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        for path in sorted(files)
-        if path.is_file()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for name, path in sorted(files.items())
     }
+
+
+def _shown(path: Path, home: Path) -> str:
+    return str(path.relative_to(home) if path.is_relative_to(home) else path)
+
+
+def _layer_file(factory: str, home: Path) -> Path | None:
+    """Return the file of an inner layer's factory; None for a module that is not the project's."""
+    where = factory.rpartition(":")[0]
+    if where.endswith(".py"):
+        return Path(where)
+    module = Path(*where.split("."))
+    places = (folder / module for folder in import_folders(home))
+    files = (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def journal_path(folder: Path, header: Header) -> Path:
@@ -68,7 +97,7 @@ def journal_path(folder: Path, header: Header) -> Path:
     return folder / f"{stamp}Z_{commit}.jsonl"
 
 
-def open_past(folder: Path, word: str) -> RunSoFar:
+def open_resumed(folder: Path, word: str) -> ResumedRun:
     """Read the run that `word` names, `latest` being the newest; raises UserError if there is none.
 
     `folder` is where the journals of all machines are.
@@ -81,48 +110,49 @@ def open_past(folder: Path, word: str) -> RunSoFar:
             "measure one with: pytest bench/"
         ) from None
     try:
-        past = read_run_so_far(path)
+        resumed = read_resumed_run(path)
     except OSError as error:
         why = f"cannot be read ({error.strerror})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     except BAD_RECORD as error:
         why = f"holds a damaged measurement ({str(error)[:80]})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
-    if past is None:
+    if resumed is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
-    twins = path.resolve().parent.name in TWINS_FOLDERS
-    if twins or past.header.planned is None or past.header.asked is None:
+    twins = path.resolve().parent.name in COPIES_FOLDERS
+    if twins or resumed.header.planned is None or resumed.header.asked is None:
         raise UserError(
-            f"--resume: {str(path)!r} is no run that can be gone on with; measure it anew"
+            f"--resume: {str(path)!r} cannot be resumed: it is a self-test, a gate run, or has no "
+            "list of cases; measure it anew"
         )
-    return past
+    return resumed
 
 
-def options_of_past(past: RunSoFar, asked: Mapping[str, str]) -> dict[str, str]:
+def resumed_options(resumed: ResumedRun, asked: Mapping[str, str]) -> dict[str, str]:
     """Return the run's own options; raises UserError where other ones are asked for now."""
-    own = {str(name): str(text) for name, text in (past.header.asked or {}).items()}
+    own = {str(name): str(text) for name, text in (resumed.header.asked or {}).items()}
     for name, text in asked.items():
-        if text and name not in FREE and text != own.get(name, ""):
+        if text and name not in MAY_CHANGE_ON_RESUME and text != own.get(name, ""):
             raise UserError(
                 f"--resume: the run had {flag_of(name)} {own.get(name, '')!r}, received {text!r}; "
                 "leave it out, or measure anew without --resume"
             )
-    free = {name: asked[name] for name in FREE if asked.get(name)}
+    free = {name: asked[name] for name in MAY_CHANGE_ON_RESUME if asked.get(name)}
     return {name: own.get(name, "") for name in asked} | free
 
 
-def refuse_other_cases(past: RunSoFar, chosen: Iterable[Case]) -> None:
-    missing = sorted(past.cases - {case.label for case in chosen})
+def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
+    missing = sorted(resumed.cases - {case.label for case in chosen})
     if missing:
         raise UserError(
             f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
-            "go on with: pytest bench/ --resume"
+            "resume with: pytest bench/ --resume"
         )
 
 
-def refuse_other_machine(past: RunSoFar, now: Header) -> None:
+def refuse_other_machine(resumed: ResumedRun, now: Header) -> None:
     """Raise UserError naming what differs between a run and the header that it would have now."""
-    then = _parts(past.header)
+    then = _parts(resumed.header)
     differ = [
         f"{one.name} {one.old!r:.60}, now {one.new!r:.60}"
         for before, after in zip(then, _parts(now), strict=True)

@@ -20,7 +20,7 @@ from timelift.escape import without_codes
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
-    Watch,
+    ShowStage,
     WorkerResult,
     WorkerState,
     kill_group,
@@ -28,6 +28,7 @@ from timelift.measure.worker_state import (
 )
 from timelift.messages import (
     PLAYING,
+    TRACING,
     Busy,
     Event,
     Exited,
@@ -73,10 +74,18 @@ class Limits:
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
     def of(self, doing: str) -> float:
-        return self.first_call_seconds if doing == "tracing" else self.stage_seconds
+        return self.first_call_seconds if doing == TRACING else self.stage_seconds
 
 
-class Launch:
+def _signal_name(number: int) -> str:
+    """Return `signal SIGKILL`; a real-time signal has a number alone."""
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"
+
+
+class LaunchProcess:
     """A fresh process of an interpreter with the backend imported, on `cores` alone if any.
 
     The import begins at once, with `variables` added to the environment; as a context manager it
@@ -94,11 +103,11 @@ class Launch:
         self._python, self._backend = python, backend
         self._limits, self._lock, self._ready = limits, BuildOrPlayLock(), False
         self._now: WorkerState | None = None
-        self._tasks, self.hurried = 0, False
+        self._tasks, self._finishing = 0, False
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - closed in __exit__
         reader, writer = os.pipe()
         self._events = reader
-        self._pending, self._printed = b"", 0
+        self._pending, self._printed, self._ended = b"", 0, False
         self._home = None if python == sys.executable else _package_alone()
         home = Path(self._home.name) if self._home else _HOME
         pinned = ",".join(map(str, cores))
@@ -118,12 +127,17 @@ class Launch:
 
     def wait_until_ready(self) -> None:
         """Wait for the import, unless time is up; raises UserError where it fails."""
-        if self._ready or self.hurried:
+        if self._ready or self._finishing:
             return
         with self._lock.building():
             event = self._next_event(0, time.monotonic() + IMPORT_LIMIT)
-        if self.hurried:
+        if self._finishing:
             return
+        if event is None and not self._has_ended():
+            raise UserError(
+                f"{self._backend} was not imported by {self._python} within {IMPORT_LIMIT:g} s: "
+                f"{self._last_lines()}; run it again when the machine is less busy"
+            )
         if not isinstance(event, Ready):
             raise UserError(
                 f"{self._backend} could not be imported by {self._python}: {self._last_lines()}; "
@@ -135,46 +149,46 @@ class Launch:
         try:
             self.wait_until_ready()
         except BaseException:
-            self.stop()
+            self.close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self.stop()
+        self.close()
 
-    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
-    def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
+    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
         worker = WorkerState(task.rivals, watch)
         with self._lock.building():
-            if not self.hurried:
+            if not self._finishing:
                 self.build(worker, task)
         if worker.ready:
             with self._lock.playing():
-                if not self.hurried:
+                if not self._finishing:
                     self.send_order(worker, Go())
                     self.follow(worker)
-        if self.hurried and worker.waiting:
-            self.end(worker)
+        if self._finishing and worker.waiting:
+            self.kill_worker(worker)
         found = worker.result()
-        return replace(found, again=found.again and not self.hurried)
+        return replace(found, again=found.again and not self._finishing)
 
-    def hurry(self) -> None:
-        self.hurried = True
+    def finish_early(self) -> None:
+        self._finishing = True
         if self._ready:
-            self._hurry_worker()
+            self._tell_worker()
         else:
             self._process.kill()
 
-    def _hurry_worker(self) -> None:
+    def _tell_worker(self) -> None:
         worker = self._now
-        if worker is None or worker.gone or worker.hurried or not worker.pid:
+        if worker is None or worker.gone or worker.told_to_finish or not worker.pid:
             return
-        worker.hurried = True
+        worker.told_to_finish = True
         with contextlib.suppress(ProcessLookupError):
             if worker.doing == PLAYING:
                 os.kill(worker.pid, signal.SIGUSR1)
@@ -195,13 +209,13 @@ class Launch:
         """
         event = self._next_of(worker, until)
         if event is None:
-            self._end_overdue(worker)
-        elif isinstance(event, Exited) and event.code != 0 and not self.hurried:
+            self._kill_overdue(worker)
+        elif isinstance(event, Exited) and event.code != 0 and not self._finishing:
             self._note_death(worker, event)
         worker.gone = event is None or isinstance(event, Exited)
         return None if worker.gone else event
 
-    def end(self, worker: WorkerState) -> None:
+    def kill_worker(self, worker: WorkerState) -> None:
         kill_group(worker)
         self._next_of(worker, Exited)
 
@@ -229,20 +243,29 @@ class Launch:
             if isinstance(event, Busy) and event.printed is not None:
                 self._printed = event.printed
             worker.take(event)
-            if self.hurried:
-                self._hurry_worker()
+            if self._finishing:
+                self._tell_worker()
 
-    def _end_overdue(self, worker: WorkerState) -> None:
-        if self._process.poll() is not None or not worker.pid:
+    def _kill_overdue(self, worker: WorkerState) -> None:
+        if self._has_ended():
             raise UserError(f"the launch process died: {self._last_lines()}")
+        if not worker.pid:
+            limit = self._limits.of(worker.doing)
+            raise UserError(
+                f"the launch process started no worker within {limit:g} s (--case-timeout): "
+                f"{self._last_lines()}"
+            )
         doing, limit = worker.doing, self._limits.of(worker.doing)
         kill_group(worker)
         deadline = time.monotonic() + _ENDING_LIMIT
         exited = self._exit_of(worker, deadline)
-        tracing = doing == "tracing"
+        tracing = doing == TRACING
         status = Status.TRACING_LIMIT if tracing else Status.TIMED_OUT
         option = "--first-call-limit" if tracing else "--case-timeout"
         worker.die(status, f"{doing} took more than {limit:g} s ({option})", exited)
+
+    def _has_ended(self) -> bool:
+        return self._ended or self._process.poll() is not None
 
     def _exit_of(self, worker: WorkerState, deadline: float) -> Exited | None:
         while event := self._next_event(worker.number, deadline):
@@ -251,11 +274,7 @@ class Launch:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        cause = (
-            f"signal {signal.Signals(exited.signal).name}"
-            if exited.signal
-            else f"exit code {exited.code}"
-        )
+        cause = _signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
@@ -276,6 +295,7 @@ class Launch:
             ready, _, _ = select.select([self._events], [], [], max(0, deadline - time.monotonic()))
             chunk = os.read(self._events, 1 << 16) if ready else b""
             if not chunk:
+                self._ended |= bool(ready)
                 return None
             self._pending += chunk
         line, _, self._pending = self._pending.partition(b"\n")
@@ -296,7 +316,7 @@ class Launch:
         if self._now and not self._now.gone:
             kill_group(self._now)
 
-    def stop(self) -> None:
+    def close(self) -> None:
         assert self._process.stdin is not None
         self.kill()
         with contextlib.suppress(BrokenPipeError):

@@ -2,7 +2,7 @@
 
 A launch is one process for each backend that it plays, and one more where peak memory is read. What
 is timed runs with the allocator as users have it, whose threads keep memory in arenas of their own,
-where a call's need cannot be seen (see `memory.peak_bytes`).
+where a call's need cannot be seen (see `worker.system.host_peak_facts`).
 """
 
 import contextlib
@@ -17,10 +17,10 @@ from typing import Self
 from timelift.case import Backend, Status
 from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.launch import Launch
+from timelift.measure.launch import LaunchProcess
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import RivalOutcome, Watch
+from timelift.measure.worker_state import RivalOutcome, ShowStage
 from timelift.messages import RivalSpec, Task
 
 #: So many launches import the backend together at the start, which costs less than one by one.
@@ -28,9 +28,9 @@ _TOGETHER = 3
 
 
 #: One interpreter's launch, or two interpreters' that play together.
-AnyLaunch = Launch | TwoInterpreters
+AnyLaunch = LaunchProcess | TwoInterpreters
 #: What a process must be started with, so that its peak memory can be read (mallopt(3)).
-GAUGING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+PEAK_READING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 #: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
 _Key = tuple[int, Backend, str]
 
@@ -38,12 +38,12 @@ _Key = tuple[int, Backend, str]
 @dataclass(frozen=True)
 class LaunchSlot:
     number: int
-    numbers: tuple[int, ...]
+    group: tuple[int, ...]
     lock: BuildOrPlayLock
 
     @property
     def alone(self) -> bool:
-        return len(self.numbers) == 1
+        return len(self.group) == 1
 
 
 class LaunchPool:
@@ -59,7 +59,7 @@ class LaunchPool:
         self._options, self._lock = options, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[_Key, AnyLaunch] = {}
-        self.import_seconds, self._hurried = 0.0, False
+        self.import_seconds, self._finishing = 0.0, False
 
     def __enter__(self) -> Self:
         started = time.monotonic()
@@ -67,7 +67,7 @@ class LaunchPool:
             for launch in [self._start((*key, "")) for key in self._wanted]:
                 launch.wait_until_ready()
         except BaseException:
-            self._stop_all()
+            self._close_all()
             raise
         self.import_seconds = time.monotonic() - started
         return self
@@ -75,43 +75,50 @@ class LaunchPool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        self._stop_all()
+        self._close_all()
 
-    def _stop_all(self) -> None:
+    def _close_all(self) -> None:
         for launch in self._live.values():
-            launch.stop()
+            launch.close()
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
         return self._ready((slot.number, backend, ""), slot)
 
-    def gauge(self, slot: LaunchSlot, backend: Backend, there: bool) -> AnyLaunch:  # noqa: FBT001
+    def open_peak_reader(
+        self,
+        slot: LaunchSlot,
+        backend: Backend,
+        in_other_python: bool,  # noqa: FBT001
+    ) -> AnyLaunch:
         """Return the process that reads a launch's peak memory; `close` ends it with the launch.
 
-        `there` names the other interpreter, where two are compared. A process ends with the thread
-        that started it (prctl(2), PR_SET_PDEATHSIG), so launches do not share one.
+        A process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so launches do
+        not share one.
         """
-        python = self._options.other_python if there else sys.executable
+        python = self._options.other_python if in_other_python else sys.executable
         return self._ready((slot.number, backend, python), slot)
 
     def _ready(self, key: _Key, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, self._options.limits.times(len(slot.numbers)))
+        launch.share_lock(slot.lock, self._options.limits.times(len(slot.group)))
         launch.wait_until_ready()
         return launch
 
     def _start(self, key: _Key) -> AnyLaunch:
-        options, (_, backend, gauged) = self._options, key
+        options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
-        if gauged:
-            launch = Launch(backend, options.limits, options.cores, gauged, GAUGING_ENVIRONMENT)
+        if peak_python:
+            launch = LaunchProcess(
+                backend, options.limits, options.cores, peak_python, PEAK_READING_ENVIRONMENT
+            )
         elif options.other_python:
             launch = TwoInterpreters(backend, options.limits, options.cores, options.other_python)
         else:
-            launch = Launch(backend, options.limits, options.cores)
+            launch = LaunchProcess(backend, options.limits, options.cores)
         with self._lock:
             self._live[key] = launch
-        if self._hurried:  # the signal came while it was started
-            launch.hurry()
+        if self._finishing:  # the signal came while it was started
+            launch.finish_early()
         return launch
 
     def close(self, slot: LaunchSlot) -> None:
@@ -119,13 +126,13 @@ class LaunchPool:
             mine = [key for key in self._live if key[0] == slot.number]
             ended = [self._live.pop(key) for key in mine]
         for launch in ended:
-            launch.stop()
+            launch.close()
 
-    def hurry(self) -> None:
-        self._hurried = True
+    def finish_early(self) -> None:
+        self._finishing = True
         # without the lock: a signal's handler may call this
         for launch in tuple(self._live.values()):
-            launch.hurry()
+            launch.finish_early()
 
     def kill(self) -> None:
         """End every process at once; waiting threads see that it died."""
@@ -137,24 +144,24 @@ class LaunchPool:
 def with_peaks(
     task: Task,
     outcomes: Sequence[RivalOutcome],
-    open_gauge: Callable[[bool], AnyLaunch],
-    watch: Watch,
+    open_reader: Callable[[bool], AnyLaunch],
+    watch: ShowStage,
 ) -> list[RivalOutcome]:
     """Add the peak memory to the facts of each measured outcome; a rival that fails here has none.
 
-    `open_gauge` opens the process of this interpreter, or of the other one. None has it where the
-    process itself dies: what was timed counts all the same.
+    `open_reader` opens the process of this interpreter, or of the other one. Where that process
+    dies, the outcomes keep their timings and have no peak memory.
     """
     peaks: dict[str, Mapping[str, object]] = {}
-    for there in (False, True):
+    for in_other_python in (False, True):
         chosen = [
             one.rival
             for one in outcomes
-            if one.rival.there == there and one.status is Status.MEASURED
+            if one.rival.in_other_python == in_other_python and one.status is Status.MEASURED
         ]
         if chosen:
             with contextlib.suppress(UserError):
-                found = open_gauge(there).measure(_reading(task, chosen), watch)
+                found = open_reader(in_other_python).measure(_reading(task, chosen), watch)
                 peaks |= {one.rival.name: _peak(one) for one in found}
     return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
 
@@ -165,10 +172,10 @@ def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
         task,
         rivals=tuple(rivals),
         round_seconds=0.0,
-        gauges_memory=True,
+        reads_peak_memory=True,
         warms=False,
         counts_work=False,
-        gauges_device=False,
+        measures_device=False,
     )
 
 

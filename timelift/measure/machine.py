@@ -10,17 +10,19 @@ import os
 import platform
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from timelift.canary import canary
+from timelift.canary import time_canary
 from timelift.case import CPU, GPU, Backend
-from timelift.cgroup import HERE, Groups
+from timelift.cgroup import OWN_GROUPS, Groups
 from timelift.errors import UserError
 from timelift.journal import Commit, Machine
+from timelift.measure.git import git
 
 #: The packages of a backend whose versions change what is measured.
 PACKAGES = {
@@ -30,8 +32,10 @@ PACKAGES = {
 }
 #: Those of every backend.
 COMMON_PACKAGES = ("keras", "numpy", "ml_dtypes", "pytest", "pytest-benchmark")
+#: A longer name of a machine is cut, as its folder of baselines would be.
+LONGEST_NAME = 120
 #: Environment variables that change how fast the backend runs.
-FLAGS = (
+SPEED_VARIABLES = (
     *("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_XLA_FLAGS", "TF_CUDNN_USE_AUTOTUNE"),
     *("XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "JAX_DEFAULT_MATMUL_PRECISION", "NPROC"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
@@ -101,16 +105,16 @@ def can_pin() -> bool:
     return hasattr(os, "sched_setaffinity")
 
 
-def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
+def describe(backends: Iterable[Backend], groups: Groups = OWN_GROUPS) -> Machine:
     """Describe this machine, with the versions of these backends.
 
-    Its name holds no host name. A container with another quota of the processors, which its
-    `groups` tell, is another machine.
+    Its name holds no host name. A container with another quota of the processors, as read from
+    its `groups`, is another machine.
     """
     gpus = describe_gpus()
     identity = _identity(gpus.get("gpus", []), groups.quota_cores())
     return Machine(
-        name=_name(identity),
+        name=_name(identity, gpus.get("gpus", [])),
         identity=identity,
         drift={
             "versions": versions(packages(sorted(backends))),
@@ -118,7 +122,7 @@ def describe(backends: Iterable[Backend], groups: Groups = HERE) -> Machine:
             "kernel": platform.release(),
             **({"gpu_driver": ", ".join(gpus["drivers"])} if "drivers" in gpus else {}),
             "governor": _governor(),
-            "flags": {name: os.environ[name] for name in FLAGS if name in os.environ},
+            "flags": {name: os.environ[name] for name in SPEED_VARIABLES if name in os.environ},
         },
         information={
             **_state(),
@@ -135,7 +139,7 @@ def describe_gpus() -> dict[str, list[str]]:
     try:
         done = subprocess.run(_NVIDIA_SMI, capture_output=True, text=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
-        return {"gpus": ["a GPU that nvidia-smi does not tell of"]}
+        return {"gpus": ["a GPU of which nvidia-smi reports nothing"]}
     rows = [line.rpartition(", ") for line in done.stdout.splitlines() if line.strip()]
     return {"gpus": [name for name, _, _ in rows], "drivers": sorted({last for _, _, last in rows})}
 
@@ -152,11 +156,15 @@ def _identity(gpus: Sequence[str], quota: float | None) -> dict[str, Any]:
     }
 
 
-def _name(identity: dict[str, Any]) -> str:
-    words = f"{identity['cpu']} {identity['cores']}cores {identity['memory_gib']}gib"
-    words += f" {identity['quota_cores']}quota" if "quota_cores" in identity else ""
-    words += f" {identity.get('gpus', '')}"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+def _name(identity: Mapping[str, Any], gpus: Iterable[str]) -> str:
+    """Return the name of the machine's folder; equal GPUs are counted, and a long name is cut."""
+    words = [f"{identity['cpu']} {identity['cores']}cores {identity['memory_gib']}gib"]
+    if "quota_cores" in identity:
+        words.append(f"{identity['quota_cores']}quota")
+    counts = Counter(gpus).items()
+    words += [f"{count}x {gpu}" if count > 1 else gpu for gpu, count in counts]
+    name = re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-")
+    return name[:LONGEST_NAME].strip("-")
 
 
 def _cpu_info(field: str) -> str:
@@ -176,7 +184,7 @@ def _governor() -> str | None:
 
 
 def _state() -> dict[str, Any]:
-    seen = canary()
+    seen = time_canary()
     busy = psutil.cpu_percent(interval=0.2) / 100
     return {
         "load": list(os.getloadavg()),
@@ -200,11 +208,5 @@ def commit(root: Path) -> Commit:
     try:
         revision = git(root, "rev-parse", "HEAD")
         return Commit(revision, bool(git(root, "status", "--porcelain", "-uno")))
-    except (OSError, subprocess.CalledProcessError):
+    except UserError:
         return Commit()
-
-
-def git(root: Path, *words: str) -> str:
-    """Return what git prints; raises OSError or CalledProcessError."""
-    done = subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=True)
-    return done.stdout.strip()

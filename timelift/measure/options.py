@@ -22,6 +22,7 @@ from timelift.measure import machine
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
+_MOST_LAUNCHES = 1_000
 #: A range of processors is cut here: no machine has more.
 _MOST_CORES = 1 << 16
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -36,9 +37,9 @@ def flag_of(name: str) -> str:
 class Option:
     """One option, on the command line (`--seq-lens`) and in the ini file (`seq_lens`).
 
-    An empty default says what else decides in `otherwise`. `axis` is the field of a case whose
-    values it lists, empty for an option that is no axis. `read` raises ValueError for a text that
-    is not what `help` says, or a UserError that says more.
+    Where the default is empty, `otherwise` says what decides instead. `axis` is the field of a case
+    whose values it lists, empty for an option that is no axis. `read` raises ValueError for a text
+    that is not what `help` says, or a UserError that says more.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Launches:
+class LaunchRange:
     fewest: int
     most: int
 
@@ -150,10 +151,10 @@ def _seconds(word: str) -> float:
     return seconds
 
 
-def _launches(word: str) -> Launches:
+def _launches(word: str) -> LaunchRange:
     fewest, dash, most = word.partition("-")
-    found = Launches(_positive(fewest), _positive(most if dash else fewest))
-    if found.most < found.fewest:
+    found = LaunchRange(_positive(fewest), _positive(most if dash else fewest))
+    if not found.fewest <= found.most <= _MOST_LAUNCHES:
         raise ValueError(word)
     return found
 
@@ -203,7 +204,7 @@ def _cores(word: str) -> tuple[int, ...]:
         first, _, last = part.partition("-")
         found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
     if word and not machine.can_pin():
-        raise UserError("this system holds no process to some processors; leave it out")
+        raise UserError("this system cannot pin processes to processors; leave it out")
     if word and not (found and found <= machine.usable_cores()):
         raise ValueError(word)
     return tuple(sorted(found))
@@ -248,7 +249,7 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option(
         "launches",
         "3-12",
-        "a number of fresh processes, or the fewest and the most, like 3-12",
+        "a number of fresh processes up to 1,000, or the fewest and the most, like 3-12",
         read=_launches,
     ),
     Option(
@@ -275,13 +276,13 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option(
         "undecided",
         "pass",
-        "pass or fail: what becomes of a case that may be slower beyond the gate or may not",
+        "pass or fail: the result of a case of which neither a slow-down nor its absence is shown",
         read=_one_of("pass", "fail"),
     ),
     Option(
         "unchanged",
         "skip",
-        "skip or measure: what becomes of a case whose files are the same on both sides",
+        "skip or measure: what is done with a case whose files are the same on both sides",
         read=_one_of("skip", "measure"),
     ),
     Option("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),

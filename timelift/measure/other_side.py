@@ -21,10 +21,11 @@ from timelift.measure.catalogue import (
     Catalogue,
     Strategy,
     Workload,
-    modules,
+    python_files,
+    read_variants,
     read_workload,
-    variants,
 )
+from timelift.measure.git import git_bytes, resolve_commit
 from timelift.measure.options import flag_of
 
 Thing = TypeVar("Thing")
@@ -32,6 +33,8 @@ Thing = TypeVar("Thing")
 OTHER_SIDES = ("against", "against_path", "against_python")
 #: Packages that do not run where calls are timed.
 NOT_MEASURED = frozenset({"pytest", "pytest-benchmark"})
+#: Seconds that another interpreter may take to print its versions.
+_VERSIONS_LIMIT = 60
 #: Prints the versions of the packages that are its arguments.
 _VERSIONS = """
 import importlib.metadata as m, json, platform, sys
@@ -91,7 +94,10 @@ def open_other_side(
 def _of_revision(revision: str, root: Path, files: Iterable[Path]) -> OtherSide:
     holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
     folder = Path(holder.name)
-    commit = take_out(root, revision, folder)
+    try:
+        commit = take_out(root, revision, folder)
+    except UserError as error:
+        raise UserError(f"--against: {error}, or name a folder with --against-path") from None
     side = of_folder(revision, folder, _theirs(files, root, folder), commit, "--against")
     return replace(side, folder=holder)
 
@@ -122,10 +128,14 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     """Return what is installed in another interpreter; asks it without importing a backend."""
     try:
         done = subprocess.run(
-            [python, "-c", _VERSIONS, *names], capture_output=True, text=True, check=False
+            [python, "-c", _VERSIONS, *names],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_VERSIONS_LIMIT,
         )
         found: dict[str, str] = json.loads(done.stdout)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer like Python"
         raise UserError(
             f"--against-python: expected an interpreter, received {python!r} ({why}); name the "
@@ -154,9 +164,9 @@ def of_folder(
         raise UserError(
             f"{option}: expected a project with strategies/ in it, received {label!r:.200}"
         )
-    strategies, bad = _readable([*modules(folder / "strategies"), *files], variants)
+    strategies, bad = _readable([*python_files(folder / "strategies"), *files], read_variants)
     workloads, worse = _readable(
-        modules(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
+        python_files(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
     )
     reasons = (bad | worse).items()
     broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
@@ -190,11 +200,11 @@ def take_out(root: Path, revision: str, into: Path) -> str:
 
     Raises UserError where `root` is no git checkout or knows no such revision.
     """
-    commit = _git(root, revision, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-    archive = _git(root, revision, "archive", "--format=tar", commit.decode().strip())
+    commit = resolve_commit(root, revision)
+    archive = git_bytes(root, "archive", "--format=tar", commit)
     with tarfile.open(fileobj=BytesIO(archive)) as files:
         files.extractall(into, filter=_inside)  # noqa: S202 - the filter keeps it inside
-    return commit.decode().strip()
+    return commit
 
 
 def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
@@ -203,20 +213,3 @@ def _inside(member: tarfile.TarInfo, path: str) -> tarfile.TarInfo | None:
         return tarfile.data_filter(member, path)
     except tarfile.FilterError:
         return None
-
-
-def _git(root: Path, revision: str, *words: str) -> bytes:
-    try:
-        done = subprocess.run(["git", "-C", root, *words], capture_output=True, check=False)
-    except OSError as error:
-        raise UserError(
-            f"--against: git cannot be run ({error.strerror}); install it, or name a folder with "
-            "--against-path"
-        ) from None
-    if done.returncode:
-        message = done.stderr.decode(errors="replace").strip()
-        raise UserError(
-            f"--against: expected a revision that git knows here, received {revision!r}"
-            f"{f' ({message})' if message else ''}; fetch it, or name a folder with --against-path"
-        )
-    return done.stdout

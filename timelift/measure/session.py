@@ -14,21 +14,21 @@ from timelift.case import Case, Status
 from timelift.errors import UserError
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
 from timelift.measure import grid, machine
-from timelift.measure.campaign import Campaign, Result
+from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
     SPARE_SECONDS,
     CampaignOptions,
     CampaignReferee,
 )
-from timelift.measure.catalogue import Catalogue, strategies, user_workload, workloads
+from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
 from timelift.measure.header import (
     journal_path,
     new_header,
-    open_past,
-    options_of_past,
+    open_resumed,
     refuse_other_cases,
     refuse_other_machine,
+    resumed_options,
     strategies_header,
 )
 from timelift.measure.launch import Limits
@@ -42,21 +42,21 @@ BUSY_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Flags:
-    """Options without a value, and the run to go on with.
+class RunMode:
+    """Options without a value, and the run to resume.
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
     `selftest` puts a strategy's planted twins in the place of its rivals. `wait` lets another run
-    on this machine end first. `past` names a run to go on with, empty for a new one.
+    on this machine end first. `resume` names a run to continue, empty for a new one.
     """
 
     once: bool = False
     selftest: bool = False
     wait: bool = False
-    past: str = ""
+    resume: str = ""
 
 
-NO_FLAGS = Flags()
+NEW_RUN = RunMode()
 
 
 class Session:
@@ -66,15 +66,17 @@ class Session:
     cases are raced against another side, None where they are not.
     """
 
-    def __init__(self, root: Path, texts: Mapping[str, str], flags: Flags = NO_FLAGS) -> None:
-        self.root, self.flags, self.interrupted = root, flags, False
+    def __init__(self, root: Path, texts: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> None:
+        self.root, self.run_mode, self.interrupted = root, run_mode, False
         self._reported = dict[tuple[str, str], Case]()
         self._results_folder = root / (texts["results"] or "results")
-        if flags.past and (flags.once or flags.selftest):
+        if run_mode.resume and (run_mode.once or run_mode.selftest):
             raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
-        self.past = open_past(self._results_folder, flags.past) if flags.past else None
-        self.texts = options_of_past(self.past, texts) if self.past else dict(texts)
-        usual = grid.SELFTEST_AXES if flags.selftest else {}
+        self.resumed = (
+            open_resumed(self._results_folder, run_mode.resume) if run_mode.resume else None
+        )
+        self.texts = resumed_options(self.resumed, texts) if self.resumed else dict(texts)
+        usual = grid.SELFTEST_AXES if run_mode.selftest else {}
         self.axes = {
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
@@ -82,28 +84,31 @@ class Session:
         self.options = {
             option.name: option.value(self.texts[option.name]) for option in OTHER_OPTIONS
         }
-        self._copies = tempfile.TemporaryDirectory(prefix="timelift-") if flags.selftest else None
+        self._copies = (
+            tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
+        )
         backends = next(option for option in AXIS_OPTIONS if option.axis == "backend")
         self.catalogue = Catalogue(
-            strategies(root / "strategies", self.options["strategy_file"]),
-            workloads(root / "workloads"),
+            read_strategies(root / "strategies", self.options["strategy_file"]),
+            read_workloads(root / "workloads"),
             backends=backends.value(self.axes["backends"]),
         )
         if layer := user_workload(self.options):  # it is measured in place of the default ones
             self.catalogue.workloads[layer.name] = layer
             self.axes["workloads"] = self.axes["workloads"] or layer.name
-        self.cases({"sizes": "smallest"})
+        self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
         self.gate = SidesGate.of(root, self.options, self.catalogue)
-        if self.gate and flags.selftest:
+        if self.gate and run_mode.selftest:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
 
-    def cases(self, question: Mapping[str, str]) -> list[Case]:
-        """Return the cases of a bench module; raises UserError for a wrong value of any axis."""
-        named = {name: text for name, text in question.items() if name in self.axes}
-        asked = grid.Question(named, question.get("compares", ""), question.get("sizes", "all"))
-        found = grid.cases(asked, self.axes, self.catalogue)
+    def cases(self, question: Mapping[str, Any]) -> list[Case]:
+        """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""
+        return self._cases(grid.Question.from_marker(question))
+
+    def _cases(self, question: grid.Question) -> list[Case]:
+        found = grid.cases(question, self.axes, self.catalogue)
         if self._copies is None:
             return found
         return list(grid.selftest_cases(found, self.catalogue, Path(self._copies.name)))
@@ -120,22 +125,22 @@ class Session:
         if not chosen:
             return
         options = self._campaign_options(stop_after)
-        if self.flags.once:
+        if self.run_mode.once:
             self.campaign = Campaign(chosen, self.catalogue, options)
             self.campaign.run(lambda *_: None, display, referee)
             return
-        with machine_lock(display.say, wait=self.flags.wait, stop=lambda: self.interrupted):
-            played = self._go_on(chosen) if self.past else {}
+        with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
+            played = self._resume(chosen) if self.resumed else {}
             self.campaign = Campaign(chosen, self.catalogue, options, played)
             self._measure(self.campaign, display, referee)
 
-    def _go_on(self, chosen: list[Case]) -> PlayedSettings:
+    def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
-        assert self.past is not None
-        self.past = open_past(self._results_folder, str(self.past.path))
-        chosen[:] = [case for case in chosen if case.label in self.past.cases]
-        refuse_other_cases(self.past, chosen)
-        return self.past.played
+        assert self.resumed is not None
+        self.resumed = open_resumed(self._results_folder, str(self.resumed.path))
+        chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
+        refuse_other_cases(self.resumed, chosen)
+        return self.resumed.played
 
     def _measure(self, campaign: Campaign, display: Display, referee: CampaignReferee) -> None:
         header = self._header(campaign)
@@ -144,10 +149,14 @@ class Session:
                 f"the machine is {busy:.0%} busy with other work: figures will be less "
                 "sure and take longer; end other programs or wait"
             )
-        if self.past:
-            refuse_other_machine(self.past, header)
-        path = self.past.path if self.past else journal_path(self._folder(header), header)
-        with Journal(path, header, self.past.kept_bytes if self.past else 0) as journal:
+        if self.resumed:
+            refuse_other_machine(self.resumed, header)
+        path = (
+            self.resumed.path
+            if self.resumed
+            else journal_path(self._journal_folder(header), header)
+        )
+        with Journal(path, header, self.resumed.kept_bytes if self.resumed else 0) as journal:
             self.journal_path = journal.path
             campaign.run(journal.append, display, referee)
             journal.exit_word = campaign.exit_word
@@ -157,19 +166,19 @@ class Session:
             new_header(self.root, self.catalogue, campaign.results, campaign.options.seed),
             options=self.axes | {name: _as_text(one) for name, one in self.options.items()},
             asked=self.texts,
-            against=self.gate.described() if self.gate else None,
+            against=self.gate.header_entry() if self.gate else None,
         )
 
-    def _folder(self, header: Header) -> Path:
-        folder: Path = self.root / self.options["results"] / str(header.machine.name)
-        if self.flags.selftest:
+    def _journal_folder(self, header: Header) -> Path:
+        folder = self._results_folder / str(header.machine.name)
+        if self.run_mode.selftest:
             return folder / SELFTEST_FOLDER
         return folder / AGAINST_FOLDER if self.gate else folder
 
     def _campaign_options(self, stop_after: int) -> CampaignOptions:
-        options, once = self.options, self.flags.once
+        options, once = self.options, self.run_mode.once
         launches = self.gate.launches if self.gate else options["launches"]
-        spare = SELFTEST_SPARE_SECONDS if self.flags.selftest else SPARE_SECONDS
+        spare = SELFTEST_SPARE_SECONDS if self.run_mode.selftest else SPARE_SECONDS
         return CampaignOptions(
             fewest=1 if once else launches.fewest,
             most=1 if once else launches.most,
@@ -181,7 +190,7 @@ class Session:
             spare_seconds=float("inf") if self.gate else spare,  # a gate's suspects have theirs
             cores=options["pin"],
             memory_bytes=options["memory_limit"],
-            gauges_memory=not (once or self.flags.selftest),
+            reads_peak_memory=not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             other_python=self.gate.other_side.python if self.gate else "",
         )
@@ -189,7 +198,7 @@ class Session:
     def _seed(self) -> int:
         if self.options["seed"] is not None:
             return int(self.options["seed"])
-        before = self.past.header.seed if self.past else None
+        before = self.resumed.header.seed if self.resumed else None
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
     def interrupt(self) -> None:
@@ -197,18 +206,18 @@ class Session:
         if self.campaign:
             self.campaign.interrupt()
 
-    def result(self, case: Case) -> Result | None:
+    def result(self, case: Case) -> CaseResult | None:
         return self.campaign.results.get(case) if self.campaign else None
 
-    def reports_first(self, case: Case, result: Result) -> bool:
+    def reports_first(self, case: Case, result: CaseResult) -> bool:
         """True if this case is the first to report why its workload has no inner layer."""
         why = case.setting.workload, result.reason
         return self._reported.setdefault(why, case) == case
 
     def why_not(self, case: Case) -> str:
         """Return why a case is not measured in this session; empty where it is."""
-        if self.past and case.label not in self.past.cases:
-            return "no case of the run that goes on"
+        if self.resumed and case.label not in self.resumed.cases:
+            return "not among the cases of the resumed run"
         if reason := self._impossible(case):
             return reason
         return self.gate.why_not(case) if self.gate else ""
@@ -227,7 +236,7 @@ class Session:
         label = self.gate.other_side.label
         return f"not compared, since {label} has no figures: {other.status}: {other.reason}"
 
-    def described(self) -> Header:
+    def strategies_header(self) -> Header:
         assert self.campaign is not None
         return strategies_header(self.catalogue, self.campaign.results)
 

@@ -11,16 +11,17 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import Against
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
-from timelift.measure.options import Launches
+from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.source import imports_of
-from timelift.planted import MARK
+from timelift.planted import COPY_SEPARATOR
+from timelift.project_modules import project_modules
 
-#: How the reason of a case begins whose both sides are the same files.
+#: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
 #: From this likeness of two files on, a strategy that is new was one that is gone.
 _RENAMED = 0.8
-#: Fresh launches that a suspect has at the most.
+#: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 8
 
 
@@ -31,6 +32,14 @@ class FileChanges:
     new: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NoOtherSide:
+    """Why a case has no other side; it is `unchanged` where both sides have the same files."""
+
+    reason: str
+    unchanged: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class SidesGate:
     matcher: "CaseMatcher"
     screening: int
     gates: Mapping[str, float]
-    undecided: str
+    undecided_fails: bool
     matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
@@ -73,13 +82,13 @@ class SidesGate:
                 "first call": options["gate_first_call"],
                 "peak memory": options["gate_memory"],
             },
-            undecided=options["undecided"],
+            undecided_fails=options["undecided"] == "fail",
         )
 
     @property
-    def launches(self) -> Launches:
-        """Those that screen every case, and fresh ones after that for a suspect."""
-        return Launches(self.screening, self.screening + MOST_FRESH)
+    def launches(self) -> LaunchRange:
+        """The launches that screen every case, and those that try a suspect again."""
+        return LaunchRange(self.screening, self.screening + MOST_FRESH)
 
     def match(self, cases: Iterable[Case]) -> None:
         self.matched = self.matcher.match(dict.fromkeys(cases))
@@ -91,14 +100,14 @@ class SidesGate:
     def both_sides(self) -> list[Case]:
         return [case for pair in self.matched.sides.items() for case in pair]
 
-    def described(self) -> Against:
+    def header_entry(self) -> Against:
         changes = self.matched.file_changes
         return Against(
             label=self.other_side.label,
             commit=self.other_side.commit,
             gates=dict(self.gates),
             screening=self.screening,
-            undecided=self.undecided,
+            undecided="fail" if self.undecided_fails else "pass",
             new=tuple(changes.new),
             removed=tuple(changes.removed),
             renamed=dict(changes.renamed),
@@ -127,44 +136,46 @@ class CaseMatcher:
         unchanged: dict[str, None] = {}
         for case in cases:
             found = self._other_side(case)
-            if isinstance(found, str):
-                reasons[case] = found
-                if found.startswith(UNCHANGED):
+            if isinstance(found, NoOtherSide):
+                reasons[case] = found.reason
+                if found.unchanged:
                     unchanged[case.strategy] = None
             else:
                 sides[case] = found
                 self._catalogue.raced.add(case)
         return MatchedCases(sides, reasons, self._changes, tuple(unchanged))
 
-    def _other_side(self, case: Case) -> Case | str:
+    def _other_side(self, case: Case) -> Case | NoOtherSide:
         label = self._other.label
         mine = self._catalogue.strategies[case.strategy]
         theirs = self._their_strategy(mine)
         if theirs is None:
             broken = self._other.broken.get(mine.path.stem)
-            return broken or f"new: {label} has no strategy {case.strategy!r}"
+            return NoOtherSide(broken or f"new: {label} has no strategy {case.strategy!r}")
         workload = self._catalogue.workloads[case.setting.workload]
         other = self._their_workload(workload)
         if other is None:
             broken = self._other.broken.get(workload.name)
-            return broken or f"new: {label} has no workload {workload.name!r}"
+            return NoOtherSide(broken or f"new: {label} has no workload {workload.name!r}")
         if _shape(other) != _shape(workload):
-            return (
+            return NoOtherSide(
                 f"another workload: one step of {workload.name!r} is {_shape(other)[0]} on {label} "
                 f"and {_shape(workload)[0]} here"
             )
         changed = self._layer_changed(workload, other)
         if not (changed or self._measure_unchanged or self._strategy_changed(mine, theirs)):
-            return f"{UNCHANGED} {label}: its file and its workload's are the same"
+            return NoOtherSide(
+                f"{UNCHANGED} {label}: its file and its workload's are the same", unchanged=True
+            )
         if changed:
             self._catalogue.base_workloads[workload.name] = other
-        name = f"{mine.name}{MARK}{label}"
+        name = f"{mine.name}{COPY_SEPARATOR}{label}"
         self._catalogue.strategies[name] = replace(
             theirs,
             name=name,
-            twin_of=mine.name,
+            copy_of=mine.name,
             home=self._other.home,
-            there=bool(self._other.python),
+            in_other_python=bool(self._other.python),
         )
         return Case(case.setting, name)
 
@@ -191,7 +202,7 @@ class CaseMatcher:
 
     def _has_module(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return not _stands_in(self._root, top) or _stands_in(self._other.root, top)
+        return top not in project_modules(self._root) or top in project_modules(self._other.root)
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
         """True if the inner layer may differ; the project's own imports may always have changed."""
@@ -204,10 +215,8 @@ class CaseMatcher:
         return not _same_file(mine.path, theirs.path) or self._imports_ours(mine.path)
 
     def _imports_ours(self, path: Path) -> bool:
-        return any(
-            _stands_in(self._root, name)
-            for name in imports_of(ast.parse(path.read_text(encoding="utf-8")))
-        )
+        imported = imports_of(ast.parse(path.read_text(encoding="utf-8")))
+        return bool(imported & project_modules(self._root))
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:
@@ -240,9 +249,3 @@ def _shape(workload: Workload) -> tuple[object, ...]:
 
 def _same_file(one: Path, other: Path) -> bool:
     return one.read_bytes() == other.read_bytes()
-
-
-def _stands_in(root: Path, name: str) -> bool:
-    """True if a project has a top-level package or module of this name, beside or in src/."""
-    found = [(place / name, place / f"{name}.py") for place in (root, root / "src")]
-    return any(package.is_dir() or module.is_file() for package, module in found)

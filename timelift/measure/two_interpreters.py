@@ -1,8 +1,8 @@
 """Two interpreters that build the same setting and play in turn, sample by sample.
 
-It stands where a `Launch` does. Each side has its own worker; the coordinator asks for one sample
-of one rival at a time, so that both sides are timed milliseconds apart, and while one plays the
-other waits. The rounds, their order and what is dropped are those of `rounds`.
+It stands where a `LaunchProcess` does. Each side has its own worker; the coordinator asks for one
+sample of one rival at a time, so that both sides are timed milliseconds apart, and while one plays
+the other waits. The rounds, their order and what is dropped are those of `rounds`.
 """
 
 import random
@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from timelift import rounds
 from timelift.case import Status
-from timelift.measure.launch import Launch, Limits
+from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.worker_state import (
     RivalOutcome,
-    Watch,
+    ShowStage,
     WorkerResult,
     WorkerState,
     measure_until_finished,
@@ -34,7 +34,7 @@ class _GoneError(Exception):
 
 @dataclass
 class _OneSide:
-    launch: Launch
+    launch: LaunchProcess
     task: Task
     worker: WorkerState
 
@@ -50,12 +50,15 @@ class _OneSide:
 
 
 class TwoInterpreters:
-    """Two launches, one of this interpreter and one of another, with the methods of a `Launch`."""
+    """A launch process of this interpreter and one of another, with the methods of one alone."""
 
     def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
         kept = tuple(cores)
-        self._launches = (Launch(backend, limits, kept), Launch(backend, limits, kept, python))
-        self._lock, self._hurried = BuildOrPlayLock(), False
+        self._launches = (
+            LaunchProcess(backend, limits, kept),
+            LaunchProcess(backend, limits, kept, python),
+        )
+        self._lock, self._finishing = BuildOrPlayLock(), False
 
     def share_lock(self, lock: BuildOrPlayLock, limits: Limits) -> None:
         self._lock = lock
@@ -72,39 +75,44 @@ class TwoInterpreters:
         for launch in self._launches:
             launch.kill()
 
-    def hurry(self) -> None:
-        self._hurried = True
+    def finish_early(self) -> None:
+        self._finishing = True
         for launch in self._launches:
-            launch.hurry()
+            launch.finish_early()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         for launch in self._launches:
-            launch.stop()
+            launch.close()
 
-    def measure(self, task: Task, watch: Watch = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
         return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
 
-    def _run_worker(self, task: Task, watch: Watch) -> WorkerResult:
-        sides = [self._side(there, task, watch) for there in sorted({r.there for r in task.rivals})]
+    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
+        sides = [
+            self._side(there, task, watch)
+            for there in sorted({r.in_other_python for r in task.rivals})
+        ]
         with self._lock.building():
             for side in sides:
-                if not self._hurried:
+                if not self._finishing:
                     side.launch.build(side.worker, side.task)
-        if all(side.worker.ready for side in sides) and not self._hurried:
+        players = [side for side in sides if not side.worker.finished]
+        outcomes = [one for side in sides if side not in players for one in side.worker.outcomes]
+        if all(side.worker.ready for side in players) and not self._finishing:
             with self._lock.playing():
-                outcomes = _perform(sides, task, lambda: self._hurried)
+                outcomes += _perform(players, task, lambda: self._finishing)
         else:
-            outcomes = [one for side in sides for one in side.worker.outcomes]
+            outcomes += [one for side in players for one in side.worker.outcomes]
         for side in sides:
             if side.worker.waiting:
-                side.launch.end(side.worker)
+                side.launch.kill_worker(side.worker)
         found = worker_result([side.worker for side in sides], outcomes)
-        return replace(found, again=found.again and not self._hurried)
+        return replace(found, again=found.again and not self._finishing)
 
-    def _side(self, there: bool, task: Task, watch: Watch) -> _OneSide:  # noqa: FBT001
-        rivals = tuple(one for one in task.rivals if one.there == there)
+    def _side(self, in_other_python: bool, task: Task, watch: ShowStage) -> _OneSide:  # noqa: FBT001
+        rivals = tuple(one for one in task.rivals if one.in_other_python == in_other_python)
         mine = replace(task, rivals=rivals, conducted=True)
-        return _OneSide(self._launches[there], mine, WorkerState(rivals, watch))
+        return _OneSide(self._launches[in_other_python], mine, WorkerState(rivals, watch))
 
 
 def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:

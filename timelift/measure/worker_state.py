@@ -17,8 +17,8 @@ from typing import Any
 
 from timelift.case import Status
 from timelift.messages import (
+    LAYER_STAGES,
     MAKING_LAYER,
-    OF_LAYER,
     Busy,
     Ended,
     Event,
@@ -74,18 +74,18 @@ class WorkerResult:
     again: bool = False
 
 
-Watch = Callable[[str], None]
+ShowStage = Callable[[str], None]
 
 
 class WorkerState:
-    ready = gone = hurried = exhausted = at_work = False
+    ready = gone = told_to_finish = exhausted = at_work = False
     number = pid = 0
     death: Death | None = None
     doing = "starting"
 
-    def __init__(self, rivals: Sequence[RivalSpec], watch: Watch) -> None:
+    def __init__(self, rivals: Sequence[RivalSpec], watch: ShowStage) -> None:
         self.rivals, self._watch = {rival.name: rival for rival in rivals}, watch
-        self.suspect = rivals[0]
+        self.last_rival = rivals[0]
         self.outcomes: list[RivalOutcome] = []
 
     @property
@@ -97,6 +97,11 @@ class WorkerState:
         """True if the worker exited or ran out of memory before finishing its task."""
         return (self.death is not None or self.exhausted) and bool(self._left())
 
+    @property
+    def finished(self) -> bool:
+        """True if the worker exited and every rival has an outcome, as where none was built."""
+        return self.gone and not self._left()
+
     def result(self) -> WorkerResult:
         return worker_result([self], self.outcomes)
 
@@ -105,13 +110,13 @@ class WorkerState:
 
     def die(self, status: Status, reason: str, exited: Exited | None) -> None:
         """Note how the worker died; `exited` has the place of the rival that played."""
-        place, left = exited.playing if exited else 0, self._left()
+        place, left = exited.playing_place if exited else 0, self._left()
         if 0 < place <= len(self.rivals):
-            self.suspect, self.at_work = list(self.rivals.values())[place - 1], True
-        if self.doing in OF_LAYER:
+            self.last_rival, self.at_work = list(self.rivals.values())[place - 1], True
+        if self.doing in LAYER_STAGES:
             self.death = self._death_of_layer(status, reason)
-        elif self.suspect in left:
-            self.death = Death([RivalOutcome(self.suspect, status, reason)], clear=self.at_work)
+        elif self.last_rival in left:
+            self.death = Death([RivalOutcome(self.last_rival, status, reason)], clear=self.at_work)
         elif left:
             self.death = Death([RivalOutcome(left[0], status, reason)], clear=False)
 
@@ -122,7 +127,7 @@ class WorkerState:
         """
         never = self.doing == MAKING_LAYER and status is not Status.OUT_OF_MEMORY
         ended = Status.NO_LAYER if never else status
-        mine = [one for one in self._left() if one.layer == self.suspect.layer]
+        mine = [one for one in self._left() if one.layer == self.last_rival.layer]
         clear = status is Status.TIMED_OUT
         return Death([RivalOutcome(one, ended, reason) for one in mine], clear)
 
@@ -135,12 +140,12 @@ class WorkerState:
             self.pid = event.pid
         elif isinstance(event, Busy):
             self.doing, self.at_work = event.doing, bool(event.rival)
-            self.suspect = self.rivals.get(event.rival, self.suspect)
-            rival = "" if self.doing in OF_LAYER else event.rival
+            self.last_rival = self.rivals.get(event.rival, self.last_rival)
+            rival = "" if self.doing in LAYER_STAGES else event.rival
             self._watch(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
-        elif isinstance(event, Ended):
+        elif isinstance(event, Ended) and event.rival in self.rivals:
             self.at_work = False
             self.outcomes.append(_outcome(self.rivals[event.rival], event))
 

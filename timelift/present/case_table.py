@@ -16,13 +16,14 @@ from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
-from timelift.planted import MARK as TWIN
+from timelift.planted import COPY_SEPARATOR as TWIN
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
     PER_CENT,
     SECONDS,
     human_bytes,
+    percent,
     three_figures,
     unit_for,
 )
@@ -130,7 +131,7 @@ def _in_unit(column: Column, rows: Sequence[Row]) -> Column:
 def _per_valid_step(row: Row) -> float | None:
     """Return what padding wastes, where lengths vary; elsewhere the column is empty."""
     varies = row.measurement.case.setting.lengths is not Lengths.FULL
-    return row.costs.per_step if varies else None
+    return row.costs.seconds_per_step if varies else None
 
 
 def _first_call(row: Row, name: str) -> float | None:
@@ -146,7 +147,7 @@ def _first_call_in_words(found: FirstCall) -> str:
     far = (
         f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
         if reach >= _TIMES
-        else f"±{math.ceil(100 * (reach - 1))} %"
+        else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )
     return f"{three_figures(found.seconds)} {far}"
 
@@ -185,7 +186,7 @@ def _ranks(name: str) -> Callable[[Row], Any]:
 def _shown(row: Row) -> str:
     """Name a strategy, a look-alike with its mark; a twin has one in its name."""
     name = row.measurement.case.strategy
-    no_lift = row.ranking is not None and row.rival in row.ranking.look_alikes
+    no_lift = row.ranking is not None and row.rival in row.ranking.unranked
     return f"{name} (no lift)" if no_lift and TWIN not in name else name
 
 
@@ -224,9 +225,11 @@ _EVERY = (
     Column("ties", value=_of_rival("letters"), rank=2, right=True),
     number("rank_low", value=_ranks("rank_low")),
     number("rank_high", value=_ranks("rank_high")),
-    number("price", "price at most", _more_than_one("price", 1), unit=PER_CENT),
-    number("per_step", "per step", attrgetter("costs.per_step")),
-    number("over_forward", "over forward", attrgetter("costs.over_forward"), rank=5),
+    number("price", "price at most", _more_than_one("cost_over_best", 1), unit=PER_CENT),
+    number("per_step", "per step", attrgetter("costs.seconds_per_step")),
+    number(
+        "over_forward", "over forward", attrgetter("costs.backward_minus_forward_seconds"), rank=5
+    ),
     number(
         "first_call",
         "first call",
@@ -256,5 +259,5 @@ _IN_WORDS: Mapping[str, dict[str, Any]] = {
         "format": _first_call_in_words,
     },
     "peak_bytes": {"title": "peak memory", "format": human_bytes},
-    "limit_share": {"format": "{:.1%}".format},
+    "limit_share": {"format": percent},
 }

@@ -17,12 +17,13 @@ from timelift.analyse.choose.question import (
     Goal,
     Undecided,
 )
-from timelift.case import TimeAxis
+from timelift.case import Setting, TimeAxis
+from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE
-from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.present.recommended import LEAST_TO_LOSE, highest_price
+from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
 
-#: So many slower alternatives are named.
+#: How many slower alternatives are named.
 _NAMED = 3
 _FAR = 10.0
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
@@ -30,67 +31,73 @@ _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "fi
 
 
 @dataclass(frozen=True)
-class Usage:
-    """How to use a strategy: the file to copy, and what its `build` is called with."""
+class BuildCall:
+    """How to build a strategy: the file to copy, and what its `build` is called with.
+
+    `elsewhere` is None for a file of the project, else where it is, empty where that is not known.
+    """
 
     file: str
+    elsewhere: str | None
     features: tuple[object, ...] | None
     input_dtype: str | None
 
 
-def answer(
-    question: ChooseQuestion, choice: Choice, title: str, usage: Usage, trust: str
+def answer_lines(
+    question: ChooseQuestion, choice: Choice, title: str, call: BuildCall, trust: str
 ) -> Iterator[str]:
     """Write the answer; `title` is what the run calls the strategy, if it does."""
     about = f" ({title})" if title else ""
     best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
-    yield f"{asked(question)}: {best} is {choice.strategy}{about}"
+    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{about}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
     yield _price(choice)
-    yield f"use it: {how_to_use(question, choice.strategy, usage)}"
+    yield f"use it: {_how_to_build(question, choice.strategy, call)}"
     yield f"trust: {trust}"
 
 
-def undecided(question: ChooseQuestion, found: Undecided, options: dict[str, str]) -> Iterator[str]:
+def undecided_lines(
+    question: ChooseQuestion, found: Undecided, options: dict[str, str]
+) -> Iterator[str]:
     """Write that there is no answer yet, and the one command that would give it.
 
     `options` are those of the run without which it would have measured something else.
     """
     between = found.between if len(found.between) > 1 else ()
     command = to_measure(question, options, between, longer=found.longer)
-    yield f"{asked(question)}: not decided by this run: {why_undecided(found)}"
+    yield f"{_setting_in_words(question.setting)}: not decided by this run: {_why_undecided(found)}"
     if between:
         yield f"it is one of {', '.join(between)}"
     yield f"decide it with: {command}"
 
 
-def asked(question: ChooseQuestion) -> str:
-    """Write the setting in words, the usual value of an axis left out."""
-    one = question.setting
-    rare = [
+def _setting_in_words(setting: Setting) -> str:
+    """Write a setting, the usual values of its rarer axes left out."""
+    unusual = [
         f"{value} threads" if axis == "threads" else str(value)
-        for axis, value in one.unusual.items()
-        if axis not in {"mode", "device", "backend"}
+        for axis, value in setting.unusual.items()
+        if axis not in {"mode", "device"}
     ]
-    sizes = (f"{one.seq_len} steps", f"batch {one.batch}")
-    return ", ".join((one.workload, *sizes, one.phase, one.mode, one.device, *rare))
+    sizes = (f"{setting.seq_len} steps", f"batch {setting.batch}")
+    execution = (setting.phase, setting.mode, setting.device)
+    return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
 
 #: Each doubt in words; what is in braces is a field of the answer or made of several below.
 _DOUBTS = {
-    Doubt.NOT_MEASURED: "no size of it was measured",
+    Doubt.NOT_MEASURED: "this workload, phase and execution were not measured at any size",
     Doubt.OUTSIDE: (
         "{lengths} steps and batch {batches} were measured, and nothing is extrapolated"
     ),
     Doubt.ALONE: "a strategy was measured alone, beside no other",
     Doubt.ONE_LAUNCH: "one launch is no evidence",
-    Doubt.DEAR: "the first of them may cost {more:.0f} % over the best",
+    Doubt.DEAR: "the first of them may cost {more} over the best",
     Doubt.ONE_SIDE: "{names} was not measured on both sides",
     Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
     Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
     Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
     Doubt.NOT_SURE: "the settings around it are not sure enough",
-    Doubt.FACT_UNKNOWN: "the run does not know it of two strategies: {fact}",
+    Doubt.FACT_UNKNOWN: "{fact} is known of fewer than two strategies",
     Doubt.FACT_MISSING: "{fact} of {names} is not known, and may be the least",
 }
 _BASES = {
@@ -102,19 +109,19 @@ _BASES = {
 }
 
 
-def why_undecided(found: Undecided) -> str:
+def _why_undecided(found: Undecided) -> str:
     first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
         batches=_range(*found.batches),
-        more=100 * (found.price - 1),
-        most=f"{100 * (DEAREST - 1):.0f} %",
+        more=percent(found.price - 1, 0),
+        most=percent(DEAREST - 1, 0),
         names=", ".join(found.strategies),
         first=first,
         last=last,
         low=found.sizes[0],
         high=found.sizes[1],
-        fact=found.fact,
+        fact=FACTS[found.fact][0] if found.fact else "",
     )
 
 
@@ -144,7 +151,7 @@ def _value(goal: Goal, choice: Choice) -> str:
 
 
 def _basis(choice: Choice) -> str:
-    many = f"{choice.launches} launch{'es' if choice.launches > 1 else ''}"
+    many = counted(choice.launches, "launch")
     if choice.position.measured:
         return f", from {many}"
     corners = choice.position.corners
@@ -160,15 +167,15 @@ def _basis(choice: Choice) -> str:
 
 
 def _price(choice: Choice) -> str:
-    close = [one.strategy for one in choice.not_told_apart]
+    close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
     if choice.may_cost:
-        parts.append(f"costs at most {100 * (choice.price - 1):.1f} % over the best")
+        parts.append(f"costs {highest_price(choice.price)}")
     elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
         parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(choice.slower)] if choice.slower else []
+    parts += [_slower(choice.costing_more)] if choice.costing_more else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 
@@ -188,11 +195,12 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def how_to_use(question: ChooseQuestion, strategy: str, found: Usage) -> str:
-    inside = strategy.partition("[")[2]
+def _how_to_build(question: ChooseQuestion, strategy: str, call: BuildCall) -> str:
+    place = "" if call.elsewhere is None else f" ({call.elsewhere or 'where you keep it'})"
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
-    sizes = "*features" if found.features is None else ", ".join(map(str, found.features))
-    words = ["layer", f"({steps}, {sizes})"]
-    words += [f"dtype={found.input_dtype!r}"] if found.input_dtype else []
-    words += [inside.removesuffix("]").replace(",", ", ")] if inside else []
-    return f"copy {found.file}, then: model = build({', '.join(words)})"
+    sizes = "*features" if call.features is None else ", ".join(map(str, call.features))
+    arguments = ["layer", f"({steps}, {sizes})"]
+    arguments += [f"dtype={call.input_dtype!r}"] if call.input_dtype else []
+    variant = strategy.partition("[")[2].removesuffix("]")
+    arguments += [variant.replace(",", ", ")] if variant else []
+    return f"copy {call.file}{place}, then: model = build({', '.join(arguments)})"

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from timelift.analyse.changes.states import ChangeState
-from timelift.analyse.changes.two_runs import CaseBetween, Decision, TwoRuns
+from timelift.analyse.changes.two_runs import CaseBetween, Commits, TwoRuns
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
 from timelift.escape import plain
 from timelift.present.changed import (
@@ -18,14 +19,13 @@ from timelift.present.changed import (
     differences_in_words,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS
+from timelift.present.units import MILLISECONDS, counted, percent, percent_more
 
-#: So many rows are printed beside the suspects, and so many cases in a list.
+#: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, NAMES = 20, 6
 #: What stands for a state where the machines differ, so that nothing can be suspect.
 _ADVISED = {ChangeState.SUSPECT: "slower there"}
@@ -46,14 +46,14 @@ def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
 
 
 def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
-    yield "old", _run(compared.old, compared.decision.old)
-    yield "new", _run(compared.new, compared.decision.new)
+    yield "old", _run(compared.old, compared.commits.old)
+    yield "new", _run(compared.new, compared.commits.new)
     if compared.advisory:
         yield "machines", "two different ones: ratios between rivals only, and no suspects"
     if compared.drift:
         yield "drift", differences_in_words(compared.drift)
     if math.isfinite(compared.canary):
-        yield "canary", f"{percent(compared.canary)} for a fixed piece of work"
+        yield "canary", f"{percent_more(compared.canary)} for a fixed piece of work"
     else:
         yield "canary", "none in one of the runs, so a shift of the whole machine cannot be seen"
 
@@ -66,17 +66,18 @@ def _run(run: Run, commit: str) -> str:
 
 
 def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
-    """Return the rows that are printed: all suspects, and so many more."""
-    return compared.cases[: compared.suspect_rows + rows]
+    """Return the cases that are printed: all suspects, and the first `rows` of the others."""
+    return compared.cases[: compared.suspect_count + rows]
 
 
 def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
     side = _place if compared.advisory else _seconds
+    states = _ADVISED if compared.advisory else {}
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
-        Column("now", value=lambda one: _state(one, compared)),
-        number("change", value=attrgetter("change.shift"), format=percent),
+        Column("now", value=lambda one: states.get(one.state, str(one.state))),
+        number("change", value=attrgetter("change.shift"), format=percent_more),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
         side("old"),
         side("new"),
@@ -89,10 +90,6 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
 def case_name(case: Case) -> str:
     """Name a case, the strategy first: long names are cut at their end."""
     return f"{case.strategy}, {case.setting.label}"
-
-
-def _state(one: CaseBetween, compared: TwoRuns) -> str:
-    return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
 def _seconds(side: str) -> Column:
@@ -113,10 +110,11 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     """Write what is not in the table: hidden rows, cases of one run alone, facts, common shifts."""
     hidden = len(compared.cases) - len(shown(compared, rows))
     if hidden:
-        yield f"and {hidden} more cases, which became less slow; --all shows them"
+        less = "which slowed down less or became faster"
+        yield f"and {counted(hidden, 'more case')}, {less}; --all shows them"
     yield from _listed("new", compared.added)
     yield from _listed("removed", compared.removed)
-    for case, one in compared.lost.items():
+    for case, one in compared.failing_now.items():
         why = f"{one.status}: {one.reason}" if one.reason else str(one.status)
         yield f"no longer measured: {case_name(case)}: {why}"
     if compared.advisory:
@@ -124,7 +122,7 @@ def notes(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     facts = sorted(compared.facts, key=lambda change: not change.worse)
     yield from map(_fact, facts[:rows])
     if len(facts) > rows:
-        yield f"and {len(facts) - rows} more facts that changed; --all shows them"
+        yield f"and {counted(len(facts) - rows, 'more fact')} that changed; --all shows them"
     yield from _settings(compared)
 
 
@@ -145,39 +143,49 @@ def _settings(compared: TwoRuns) -> Iterator[str]:
     if compared.all_settings_slower:
         least = min(shift.shift for shift in slower.values())
         yield (
-            f"suspect: all {len(slower)} settings moved together, by {percent(least)} or more "
+            f"suspect: all {len(slower)} settings moved together, by {percent_more(least)} or more "
             "beside the canary: something that all share, or other work on the machine"
         )
         return
     for setting, shift in slower.items():
         yield (
-            f"suspect: {shift.share:.0%} of {shift.cases} rivals of {setting.label} moved together,"
-            f" by {percent(shift.shift)} beside the canary"
+            f"suspect: {percent(shift.share, 0)} of {shift.cases} rivals of {setting.label} "
+            f"moved together, by {percent_more(shift.shift)} beside the canary"
         )
 
 
 def ending(compared: TwoRuns, rows: int = ROWS) -> Iterator[str]:
     many = len(compared.cases)
     if compared.advisory:
-        yield f"{many} cases beside each other; advisory, since the machines differ"
+        yield f"{counted(many, 'case')} beside each other; advisory, since the machines differ"
     elif not compared.any_suspect:
-        usual = percent(compared.usually_visible)
-        visible = f"; the median case would be one if it were {usual} slower"
-        yield f"no suspects among {many} cases{visible if compared.cases else ''}"
+        yield f"no suspects among {counted(many, 'case')}{_visible(compared)}"
     else:
         yield from _decisions(compared, compared.suspects, rows)
 
 
+def _visible(compared: TwoRuns) -> str:
+    if not compared.cases:
+        return ""
+    if math.isnan(compared.usually_visible):
+        return f"; too few launches for any suspect ({MIN_LAUNCHES} of each run are needed)"
+    return (
+        f"; the median case would be one if it were {percent_more(compared.usually_visible)} slower"
+    )
+
+
 def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterator[str]:
     settings, many = compared.suspect_settings, len(compared.cases)
-    parts = [f"{len(suspects)} suspects among {many} cases"] if suspects else []
-    parts += [f"{len(settings)} settings as a whole"] if settings else []
+    parts = (
+        [f"{counted(len(suspects), 'suspect')} among {counted(many, 'case')}"] if suspects else []
+    )
+    parts += [f"{counted(len(settings), 'setting')} as a whole"] if settings else []
     yield (
         f"{', '.join(parts)}. Two runs made at different times can show a suspect, not prove a "
-        f"slow-down: {_how_to_decide(compared.decision)}"
+        f"slow-down: {_how_to_decide(compared.commits)}"
     )
     for case in suspects[:rows]:
-        yield f"  {to_decide(case, compared.decision)}"
+        yield f"  {to_decide(case, compared.commits)}"
     if len(suspects) > rows:
         yield f"  and {len(suspects) - rows} more; --all shows them"
     if compared.packages_drifted:
@@ -187,7 +195,7 @@ def _decisions(compared: TwoRuns, suspects: Sequence[Case], rows: int) -> Iterat
         )
 
 
-def _how_to_decide(found: Decision) -> str:
+def _how_to_decide(found: Commits) -> str:
     if found.same_code:
         return f"both measured commit {found.new}, so it was not the code; measure again with"
     if not found.old:

@@ -3,12 +3,13 @@
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
-from timelift.analyse.costs import LAUNCH_BOUND
+from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
-from timelift.analyse.runs.measurement import Measurement, Run, device_of
+from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.case import Backend, Mode, Setting
 from timelift.present.styled import Style, StyledLine
+from timelift.present.units import counted, percent, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {
@@ -22,15 +23,13 @@ MODES = {
 }
 _REMEDIES = {
     Disturbance.OTHER_PROGRAMS: "other programs ran or the clock rate changed, so end them or wait",
-    Disturbance.OTHER_GUESTS: (
-        "the host gave time to other guests, so try another hour or machine"
-    ),
+    Disturbance.OTHER_GUESTS: "the host gave time to other guests, so try another hour or machine",
     Disturbance.CROWDED_THREADS: "the backend's threads crowd each other, which --threads 1 ends",
     Disturbance.QUOTA: (
         "the container's processor quota held it back, so raise it (docker run --cpus) or "
         "measure fewer threads (--threads 1)"
     ),
-    Disturbance.HEAT: ("heat or the power supply held the GPU down, so cool it or lower its load"),
+    Disturbance.HEAT: "heat or the power supply held the GPU down, so cool it or lower its load",
 }
 
 
@@ -64,16 +63,16 @@ def modes(settings: Iterable[Setting]) -> str:
 def _engines(measured: Sequence[Measurement]) -> Iterator[str]:
     for one in measured:
         setting = one.case.setting
-        if words := ", ".join(f"{name} {value}" for name, value in device_of(one).items()):
+        if words := ", ".join(f"{name} {value}" for name, value in engine_facts(one).items()):
             yield f"{setting.backend} on {setting.device}: {words}"
 
 
-def launch_bound(names: Sequence[str], device: str) -> Iterator[str]:
+def dispatch_bound(names: Sequence[str], device: str) -> Iterator[str]:
     """Name the strategies whose device waits for the next call, if there are any."""
     if names:
         yield (
-            f"launch-bound: {', '.join(names)}; {LAUNCH_BOUND:.0%} or more of a call passes before "
-            f"the {device} has all of it"
+            f"dispatch-bound: {', '.join(names)}; the {device} is idle between calls: "
+            f"{percent(DISPATCH_BOUND, 0)} or more of a call is spent queueing it"
         )
 
 
@@ -83,19 +82,15 @@ def quiet(found: MachineActivity) -> str:
 
 def _observed(found: MachineActivity) -> Iterator[str]:
     if found.canary_spread is not None:
-        yield f"a fixed piece of work moved {found.canary_spread:.1%} between launches (sd)"
+        yield f"a fixed piece of work moved {percent(found.canary_spread)} between launches (sd)"
     if found.stolen_share is not None:
-        yield f"{found.stolen_share:.1%} of the time was stolen"
+        yield f"{percent(found.stolen_share)} of the time was stolen"
     if found.waited_share is not None:
-        yield f"threads waited {found.waited_share:.1%} of the time for a processor"
+        yield f"threads waited {percent(found.waited_share)} of the time for a processor"
     if found.throttled_periods is not None:
-        quota = "the container's processor quota"
-        periods = f"{found.throttled_periods:,.0f} periods"
-        yield (
-            f"{quota} held it back in {periods}"
-            if found.throttled_periods
-            else (f"{quota} never held it back")
-        )
+        periods = f"in {found.throttled_periods:,.0f} periods"
+        held = f"held it back {periods}" if found.throttled_periods else "never held it back"
+        yield f"the container's processor quota {held}"
 
 
 def too_noisy(found: TooNoisy | None) -> Iterator[str]:
@@ -104,8 +99,9 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
+    pairs = counted(found.comparisons, "comparison")
     text = (
-        f"too noisy for ±{found.asked:.1%}: {found.comparisons} comparisons with the fastest are "
-        f"undecided, known to ±{found.known_to:.1%} in the median; {'; '.join(remedies)}"
+        f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
+        f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
     yield StyledLine(text, Style.DOUBT)

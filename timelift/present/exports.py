@@ -120,7 +120,8 @@ def _entry(row: "RankedCase", name: str) -> dict[str, Any]:
     width = (row.seconds_high - row.seconds_low) / 2 / _MILLISECOND
     if math.isfinite(width):
         entry["range"] = f"± {width:.3g}"
-    return entry | {"extra": f"ratio to the fastest: {row.ratio:.3f}\nlaunches: {row.launches}"}
+    extra = [f"ratio to the fastest: {row.ratio:.3f}"] if math.isfinite(row.ratio) else []
+    return entry | {"extra": "\n".join([*extra, f"launches: {row.launches}"])}
 
 
 def bencher(found: "RunFindings") -> bytes:

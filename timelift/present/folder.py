@@ -13,21 +13,19 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from timelift.errors import UserError
+from timelift.errors import writing
 from timelift.journal import BAD_RECORD
 
 FILE = ".timelift.json"
+#: What to do where the folder does not allow it.
+ADVICE = "name another folder with --output"
 
 
 def write(path: Path, text: str) -> Path:
     """Write a file of the report; raises UserError where the folder does not allow it."""
-    try:
+    with writing(path, ADVICE):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise UserError(
-            f"cannot write {str(path)!r}: {error.strerror}; name another folder with --output"
-        ) from error
     return path
 
 
@@ -36,7 +34,8 @@ def clear(folder: Path, command: str, written: Iterable[Path]) -> None:
 
     Raises UserError where the folder does not allow it.
     """
-    kept = {_name(folder, path): _digest(path) for path in written}
+    with writing(folder, ADVICE):
+        kept = {_name(folder, path): _digest(path) for path in written}
     known = _read(folder / FILE)
     for name, digest in known.get(command, {}).items():
         if name not in kept:

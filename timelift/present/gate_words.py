@@ -7,8 +7,9 @@ from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Quantity
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
 from timelift.journal import Against
+from timelift.present.units import counted, percent, percent_interval, percent_more
 
-#: So many cases are named on a line of their own; the journal has the rest.
+#: How many cases are named on a line of their own; the journal has the rest.
 NAMED = 12
 #: A quantity that became worse, and one that became better.
 _COMPARED = {
@@ -36,24 +37,24 @@ def name(case: Case) -> str:
 
 def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
     less = finding.effect < 0
-    ends = sorted(abs(_percent(end)) for end in (finding.low, finding.high))
+    low, high = sorted(abs(math.expm1(end)) for end in (finding.low, finding.high))
     return (
-        f"{abs(_percent(finding.effect)):.1f} % {_COMPARED[quantity][less]} {against.label} "
-        f"[{ends[0]:.1f}, {ends[1]:.1f}], {finding.launches:.0f} launches"
+        f"{percent(abs(math.expm1(finding.effect)))} {_COMPARED[quantity][less]} {against.label} "
+        f"[{percent(low)}, {percent(high)}], {counted(round(finding.launches), 'launch')}"
     )
 
 
 def undecided(finding: SidesFinding, against: Against) -> str:
     """Write what is not known of a case, and what would have been seen."""
     seen = (
-        f"a change of {_percent(finding.detectable):.1f} % would have been seen"
+        f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
         if math.isfinite(finding.detectable)
         else "too few launches to see any change"
     )
     if finding.left_untried:
         seen = "it looks changed and was not tried again, since the time was up"
     beside = f"undecided beside {against.label}"
-    return f"{beside}: {_percent(finding.effect):+.1f} % {_interval(finding)}, and {seen}"
+    return f"{beside}: {percent_more(finding.effect)} {_interval(finding)}, and {seen}"
 
 
 def lines(found: GateFindings) -> Iterator[str]:
@@ -76,8 +77,8 @@ def lines(found: GateFindings) -> Iterator[str]:
     yield from _names(against)
     yield from _some(
         f"{name(case)}: not compared, since {against.label} has no figures: "
-        f"{lost.status}: {lost.reason}"
-        for case, lost in found.lost
+        f"{other_side.status}: {other_side.reason}"
+        for case, other_side in found.not_compared
     )
 
 
@@ -116,8 +117,4 @@ def _some(texts: Iterator[str]) -> Iterator[str]:
 def _interval(finding: SidesFinding) -> str:
     if not math.isfinite(finding.low):
         return "(no interval from so few launches)"
-    return f"[{_percent(finding.low):.1f}, {_percent(finding.high):.1f}]"
-
-
-def _percent(log_ratio: float) -> float:
-    return 100 * math.expm1(log_ratio)
+    return percent_interval(finding.low, finding.high)

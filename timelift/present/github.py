@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.escape import markdown
 from timelift.present.report import Report
 from timelift.present.tables import markdown_lines
@@ -34,15 +34,11 @@ def append(text: str, environment: Mapping[str, str] = os.environ) -> None:
             "step, so use --github-summary there"
         )
     path = Path(name)
-    try:
+    advice = f"make the file that {VARIABLE} names writable, or leave out --github-summary"
+    with writing(path, advice):
         before = path.stat().st_size if path.exists() else 0
         with path.open("ab") as file:
             file.write(shortened(text, LIMIT - before))
-    except OSError as error:
-        raise UserError(
-            f"cannot write the summary {name!r}: {error.strerror}; "
-            f"make the file that {VARIABLE} names writable, or leave out --github-summary"
-        ) from error
 
 
 def summary(answers: Sequence[str], report: Report, *, with_tables: bool = True) -> str:

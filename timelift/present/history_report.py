@@ -8,19 +8,18 @@ from operator import attrgetter
 from rich.console import Console
 from rich.text import Text
 
-from timelift.analyse.changes.history import History
+from timelift.analyse.changes.history import History, MachineRuns
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.states import WORSE, ChangeState, CommonShift, LevelChange
+from timelift.analyse.changes.states import WORSE, ChangeState, LevelChange, MachineShift
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.present.changed import (
     FACTS,
     STYLES,
-    between,
+    differences_in_words,
     fact_in_words,
     interval,
-    percent,
 )
 from timelift.present.tables import (
     Column,
@@ -31,10 +30,12 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_line, show_table
+from timelift.present.units import counted, percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
-#: So many places of slow-downs have a line in the head.
+_NAMELESS = "a machine without a name"
+#: The most places of slow-downs, or of changed facts, with a line in the head.
 _PLACES = 5
 #: The columns of the cases that changed, for readers, and of every case, for programs.
 _CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
@@ -55,14 +56,23 @@ def show(history: History, console: Console) -> None:
             cases(found[:_ROWS], history).pick(*_CHANGED).without_empty_columns(), console, styles
         )
     _show_more(len(found), console)
-    earlier = list(past(history))
+    earlier = list(earlier_changes(history))
     if earlier:
         console.print(Text("\nearlier changes", "bold"))
     for line in earlier[:_ROWS]:
         show_line(console, "  ", line)
     _show_more(len(earlier), console)
-    for warning in history.machine.warnings:
+    for warning in warnings(history.machine):
         show_line(console, "warning: ", warning, "yellow")
+
+
+def warnings(machine: MachineRuns) -> Iterator[str]:
+    for other in machine.others:
+        name = other.name or _NAMELESS
+        described = " as described otherwise" if other.name == machine.name else ""
+        runs = counted(other.runs, "run")
+        yield f"left out {runs} of another machine: {name}{described}"
+    yield from machine.warnings
 
 
 def _show_more(found: int, console: Console) -> None:
@@ -72,14 +82,14 @@ def _show_more(found: int, console: Console) -> None:
 
 def head(history: History) -> Iterator[tuple[str, str]]:
     runs = history.runs
-    yield "machine", history.machine.name
-    shown = f"{len(history.findings.cases)} of {len(history.cases)} cases"
+    yield "machine", history.machine.name or _NAMELESS
+    shown = f"{len(history.findings.cases)} of {counted(len(history.cases), 'case')}"
     yield "runs", f"{len(runs)}, {runs[0].day} to {runs[-1].day}, {shown}"
     yield "change", _reference(history)
     for shift in history.findings.common_shifts:
         yield "machine", _common_shift(shift, history)
     for (first, second), count in history.findings.worse_by_place[:_PLACES]:
-        yield "slower", f"{count} case{'s' if count > 1 else ''} {_where(history, first, second)}"
+        yield "slower", f"{counted(count, 'case')} {_where(history, first, second)}"
     yield from (("facts", line) for line in _facts(history))
     yield "answer", _answer(history)
 
@@ -87,16 +97,18 @@ def head(history: History) -> Iterator[tuple[str, str]]:
 def _reference(history: History) -> str:
     text = "beside what the median rival of the same setting and run did"
     if few := history.few_rivals:
-        text += f"; in {few} settings of one or two rivals beside the canary or the steadier rival"
+        settings = counted(few, "setting")
+        text += f"; in {settings} of one or two rivals beside the canary or the steadier rival"
     return text
 
 
-def _common_shift(shift: CommonShift, history: History) -> str:
+def _common_shift(shift: MachineShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
-    how = "against each other" if shift.apart else f"by {percent(shift.shift)}"
+    how = "against each other" if shift.apart else f"by {percent_more(shift.shift)}"
     return (
-        f"moved together between {before.day} and {after.day}, not the code: {shift.share:.0%} of "
-        f"{shift.cases} cases {how} at once{_with_it(history, shift.before, shift.after)}"
+        f"moved together between {before.day} and {after.day}, not the code: "
+        f"{percent(shift.share, 0)} of {shift.cases} cases {how} at once"
+        f"{_with_it(history, shift.before, shift.after)}"
     )
 
 
@@ -118,7 +130,7 @@ def _where(history: History, first: int, second: int) -> str:
 
 def _with_it(history: History, before: int, after: int) -> str:
     """Name what was otherwise after a change, as the end of a sentence."""
-    other = between(history.differences(before, after))
+    other = differences_in_words(history.differences(before, after), "absent")
     return f"; with it: {other}" if other else ""
 
 
@@ -129,28 +141,34 @@ def _answer(history: History) -> str:
             f"and there are {len(history.runs)}"
         )
     counts, worse = history.findings.counts, len(history.findings.worse)
-    first = f"{worse} slower than they have been" if worse else "nothing is slower than it was"
+    first = "nothing is slower than it was"
+    if worse:
+        first = (
+            f"{worse} cases are slower than they were"
+            if worse > 1
+            else "1 case is slower than it was"
+        )
     others = ", ".join(f"{count} {state}" for state, count in counts.items() if state not in WORSE)
     few = ChangeState.UNKNOWN in counts
     why = f"; a change needs {2 * LEAST_RUNS} runs of a case" if few else ""
     return f"{first} by {100 * history.gate:g} % or more; {others}".rstrip("; ") + why
 
 
-def past(history: History) -> Iterator[str]:
+def earlier_changes(history: History) -> Iterator[str]:
     for one in history.findings.cases:
-        for change in one.past:
+        for change in one.other_changes:
             where = _where(history, change.before, change.after)
-            yield f"{one.case.label}: {percent(change.shift)} {where}"
+            yield f"{one.case.label}: {percent_more(change.shift)} {where}"
 
 
 def markdown_history(history: History, figures: Iterable[str] = ()) -> str:
     found = history.findings.changed
     every = cases(history.findings.cases, history).pick("case", "now", "runs", "changes")
-    earlier = [f"- {markdown(line)}" for line in past(history)]
+    earlier = [f"- {markdown(line)}" for line in earlier_changes(history)]
     blocks = [
         ["# timelift history"],
         [f"- **{label}:** {markdown(text)}" for label, text in head(history)],
-        [f"- warning: {markdown(text)}" for text in history.machine.warnings],
+        [f"- warning: {markdown(text)}" for text in warnings(history.machine)],
         _markdown(cases(found, history).pick(*_CHANGED)) if found else [],
         [f"![{name}]({name})" for name in figures],
         ["## earlier changes", "", *earlier] if earlier else [],
@@ -176,12 +194,16 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         Column("now", value=attrgetter("state")),
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
-        Column("change", format=lambda change: percent(change.shift), right=True),
+        Column("change", format=lambda change: percent_more(change.shift), right=True),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
-        Column("since", value=lambda one: _since(place(one), history), rank=1),
+        Column(
+            "since",
+            value=lambda one: history.runs[at.after].day if (at := place(one)) else None,
+            rank=1,
+        ),
         Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
         number("runs_now", "runs", attrgetter("runs_now"), rank=5),
         Column("with_it", "with it", lambda one: _differences(place(one), history), rank=4),
@@ -190,12 +212,12 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
 
 
 def _ratio(name: str) -> Callable[[CaseHistory], float | None]:
-    """Read a log ratio of the latest change as a ratio, in steps of a millionth."""
-    return lambda one: round(math.exp(getattr(one.change, name)), 6) if one.change else None
+    return lambda one: _as_ratio(getattr(one.change, name)) if one.change else None
 
 
-def _since(place: LevelChange | None, history: History) -> str | None:
-    return history.runs[place.after].day if place else None
+def _as_ratio(log_ratio: float | None) -> float | None:
+    """Return a log ratio as a ratio, in steps of a millionth."""
+    return None if log_ratio is None else round(math.exp(log_ratio), 6)
 
 
 def _commits(place: LevelChange | None, history: History) -> str | None:
@@ -204,8 +226,11 @@ def _commits(place: LevelChange | None, history: History) -> str | None:
     return f"{history.runs[place.before].commit}..{history.runs[place.after].commit}"
 
 
-def _differences(place: LevelChange | CommonShift | None, history: History) -> str | None:
-    return between(history.differences(place.before, place.after)) if place else None
+def _differences(place: LevelChange | MachineShift | None, history: History) -> str | None:
+    if place is None:
+        return None
+    differences = history.differences(place.before, place.after)
+    return differences_in_words(differences, "absent", most=len(differences))
 
 
 def csv_history(history: History) -> str:
@@ -216,12 +241,12 @@ def csv_history(history: History) -> str:
 class _ChangeRow:
     """A change of a case between two runs, or of the machine, whose case is empty.
 
-    `logs` are its log ratio and the ends of its interval.
+    `logs` are its log ratio and the ends of its interval, None where there are none.
     """
 
     case: str
-    change: LevelChange | CommonShift
-    logs: tuple[float, float, float]
+    change: LevelChange | MachineShift
+    logs: tuple[float | None, float | None, float | None]
 
 
 def csv_changes(history: History) -> str:
@@ -232,16 +257,19 @@ def csv_changes(history: History) -> str:
         for one in history.findings.cases
         for change in one.changes
     ]
-    rows += [_ChangeRow("", one, (one.shift,) * 3) for one in history.findings.common_shifts]
+    rows += [
+        _ChangeRow("", shift, (None if shift.apart else shift.shift, None, None))
+        for shift in history.findings.common_shifts
+    ]
     columns = (
         Column("case"),
         Column("before", value=lambda row: runs[row.change.before].started.isoformat()),
         Column("after", value=lambda row: runs[row.change.after].started.isoformat()),
         Column("commit_before", value=lambda row: runs[row.change.before].commit),
         Column("commit_after", value=lambda row: runs[row.change.after].commit),
-        Column("ratio", value=lambda row: round(math.exp(row.logs[0]), 6)),
-        Column("low", value=lambda row: round(math.exp(row.logs[1]), 6)),
-        Column("high", value=lambda row: round(math.exp(row.logs[2]), 6)),
+        Column("ratio", value=lambda row: _as_ratio(row.logs[0])),
+        Column("low", value=lambda row: _as_ratio(row.logs[1])),
+        Column("high", value=lambda row: _as_ratio(row.logs[2])),
         Column("with", value=lambda row: _differences(row.change, history)),
     )
     return csv_of_values(Table("changes", "Changes", columns, rows))

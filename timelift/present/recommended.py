@@ -7,7 +7,7 @@ from timelift.analyse.recommend import Price, Recommendation, Why
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.styled import Style, StyledLine
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
@@ -32,7 +32,7 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
     """Write which strategy to use in a setting, and which were not shown slower either."""
     name = one.strategy
     best = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
-    close = [other for other in ranking.fastest_set if other != name]
+    close = [other for other in ranking.not_shown_slower if other != name]
     return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
 
 
@@ -40,16 +40,20 @@ def over_settings(found: RunFindings) -> Iterator[str]:
     """Write the recommendation of each workload, and of all together; nothing of a lone setting."""
     if len(found.contests) == 1:
         return
-    for one in found.recommended:
+    for one in found.recommendation_by_workload:
         style = Style.OVERALL if one.found.why is Why.NEVER_SLOWER else Style.DOUBT
         yield StyledLine(f"{one.workload}: {_for_workload(one.found)}", style)
-    if len(found.recommended) > 1:
-        yield from everywhere(found.everywhere)
+    if len(found.recommendation_by_workload) > 1:
+        yield from everywhere(found.recommendation)
 
 
 def _for_workload(one: Recommendation) -> str:
-    close = [name for name in one.safe if name != one.strategy]
-    beside = f"; nor was {', '.join(close)}" if close and one.is_safe else ""
+    close = [name for name in one.never_shown_slower if name != one.strategy]
+    beside = (
+        f"; also never shown slower: {', '.join(close)}"
+        if close and one.is_never_shown_slower
+        else ""
+    )
     costs = f"; costs {worst_price(one.price)}" if one.is_answer else ""
     return f"{one.strategy}, {why(one)}{beside}{costs}"
 
@@ -57,8 +61,8 @@ def _for_workload(one: Recommendation) -> str:
 def everywhere(one: Recommendation | None) -> Iterator[str]:
     if one is None or one.settings == 1:
         return
-    if one.safe:
-        names = ", ".join(one.safe)
+    if one.never_shown_slower:
+        names = ", ".join(one.never_shown_slower)
         text = f"never shown slower than the best, in {one.settings} settings: {names}"
         yield StyledLine(text, Style.OVERALL)
     elif not one.has_verdict:
@@ -71,17 +75,17 @@ def everywhere(one: Recommendation | None) -> Iterator[str]:
 def price_in_words(low: float, high: float) -> str:
     """Write what is paid over the best: as per cent more while that is little, else as times."""
     if high < _TIMES:
-        return f"{100 * (low - 1):.1f} to {100 * (high - 1):.1f} % over the best"
+        return f"{percent(low - 1)} to {percent(high - 1)} over the best"
     return f"{low:.3g} to {high:.3g} times the best"
 
 
 def price_sentence(row: RankedCase) -> str:
-    strategy, (low, high) = row.case.strategy, row.price
-    if not row.price_is_known:
+    strategy, (low, high) = row.case.strategy, row.cost_over_best
+    if not row.cost_is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if row.surely_costs:
         return f"`{strategy}` costs {price_in_words(low, high)}"
-    return f"choosing `{strategy}` costs at most {100 * (high - 1):.1f} % over the best"
+    return f"choosing `{strategy}` costs {highest_price(high)}"
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
@@ -96,20 +100,24 @@ def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
 def price_at(ranking: Ranking, strategy: str) -> str:
     """Write what a beaten strategy costs in a setting, and beside which other."""
     best = ranking.rows[0].case.strategy
-    return f"{price_in_words(*ranking.price(strategy))}, which is {best}"
+    return f"{price_in_words(*ranking.row(strategy).cost_over_best)}, which is {best}"
+
+
+def highest_price(ratio: float) -> str:
+    """Write the most that may be paid, as a ratio to the best."""
+    if ratio < _TIMES:
+        return f"at most {percent(ratio - 1)} over the best"
+    return f"up to {three_figures(ratio)} times the best"
 
 
 def worst_price(one: Price) -> str:
     """Write the price of a strategy in its worst setting."""
-    if one.ratio < _TIMES:
-        price = f"at most {100 * (one.ratio - 1):.1f} % over the best"
-    else:
-        price = f"up to {three_figures(one.ratio)} times the best"
+    price = highest_price(one.ratio)
     return price if one.bound else f"{price} (seen, no interval)"
 
 
 def short_price(one: Price) -> str:
     """Write the same price in a table whose caption tells over what."""
     if one.ratio < _TIMES:
-        return f"{100 * (one.ratio - 1):.1f} % more"
+        return f"{percent(one.ratio - 1)} more"
     return f"{three_figures(one.ratio)} times"

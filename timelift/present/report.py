@@ -17,11 +17,11 @@ from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.journal import Commit
+from timelift.journal import Commit, flattened
 from timelift.present import case_table, conditions, recommended
 from timelift.present.tables import Table, markdown_lines
+from timelift.present.units import counted, percent
 
-_SCALARS = (str, int, float)
 ONE_LAUNCH = "within one launch: no interval"
 
 
@@ -67,11 +67,10 @@ def report(found: RunFindings) -> Report:
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the lines of the head; what the file lacks is left out."""
     header, machine = run.header, run.header.machine
-    drift = {name: value for name, value in machine.drift.items() if name != "versions"}
     lines = {
         "machine": _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
-        "drift": _pairs(drift),
+        "drift": _pairs(machine.other_drift),
         "commit": _commit(header.commit),
         "launches": _launches(run),
         "when": header.started or "",
@@ -87,29 +86,23 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
     if trust is None:
         return "not known for this machine; find out with: pytest bench/ --selftest"
     false = trust.false_alarms
-    found = ", ".join(
-        f"{share:+.0%} found in {seen.value:.0%}"
+    alarms = counted(false.hits, "false alarm")
+    found = (
+        f"{percent(share, 0, signed=True)} found in {percent(seen.value, 0)}"
         for share, seen in sorted(trust.found.items())
         if share > 0 and seen.tries
     )
-    moved = trust.moved(run.header.machine.versions)
-    since = f"; since then other {', '.join(moved)}" if moved else ""
-    return (
-        f"self-test of {trust.measured[:10]}: {false.hits} false alarms in {false.tries:,} "
-        f"comparisons of identical code (at most {false.at_most:.2%}); {found}{since}"
+    moved = trust.changed_packages(run.header.machine.versions)
+    first = (
+        f"self-test of {trust.measured[:10]}: {alarms} in {false.tries:,} comparisons of "
+        f"identical code (at most {percent(false.at_most, 2)})"
     )
+    since = f"since then other {', '.join(moved)}" if moved else ""
+    return "; ".join(filter(None, (first, ", ".join(found), since)))
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in _scalars(fields))
-
-
-def _scalars(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from ((key, one) for key, one in value.items() if isinstance(one, _SCALARS))
-        elif isinstance(value, _SCALARS):
-            yield name, value
+    return ", ".join(f"{name} {value}" for name, value in flattened(fields).items())
 
 
 def _commit(commit: Commit) -> str:
@@ -131,11 +124,11 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
     for setting in sorted({*ranked, *lost}):
         below = tuple(losses(lost.get(setting, ())))
         if setting in ranked:
-            bound = conditions.launch_bound(found.launch_bound[setting], setting.device)
-            best = found.recommended_at.get(setting)
+            bound = conditions.dispatch_bound(found.dispatch_bound[setting], setting.device)
+            best = found.recommendation_by_setting.get(setting)
             notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)
-            yield SettingTable(setting, table, notes, ranked[setting].fastest_set)
+            yield SettingTable(setting, table, notes, ranked[setting].not_shown_slower)
         else:
             yield SettingTable(setting, None, ("nothing measured", *below), ())
 
@@ -146,13 +139,13 @@ def verdicts(
     yield from _contest(ranking, best)
     if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
         yield ONE_LAUNCH
-    for row in ranking.look_alikes:
+    for row in ranking.unranked:
         name = row.case.strategy
         yield f"{name} {_instead(no_answers[name])}"
 
 
 def _instead(one: NoAnswer) -> str:
-    return f"is a twin of {one.twin_of}" if one.twin_of else f"is no lift: {one.why}"
+    return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
 
 
 def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
@@ -160,7 +153,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
         yield "no lift was measured"
     elif best is None:
         only = ranking.rows[0].case.strategy
-        yield f"{'the only lift' if ranking.look_alikes else 'measured alone'}: {only}"
+        yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
         yield recommended.at_setting(ranking, best)
         if best.is_answer:
@@ -170,9 +163,7 @@ def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
 
 def undecided(ranking: Ranking) -> Iterator[str]:
     """Name the strategies not told from the first, and the difference that would have been seen."""
-    seen = [
-        f"{row.case.strategy} ({100 * (row.detectable - 1):.1f} %)" for row in ranking.undecided
-    ]
+    seen = [f"{row.case.strategy} ({percent(row.detectable - 1)})" for row in ranking.undecided]
     if seen:
         yield f"undecided, and the difference that would have been seen: {', '.join(seen)}"
 

@@ -1,4 +1,4 @@
-"""Exponents and crossovers: the largest families in the terminal, all on the page and as CSV.
+"""Exponents and crossovers: the longest series in the terminal, all on the page and as CSV.
 
 Names are as the file wrote them: a renderer escapes them for its place.
 """
@@ -12,41 +12,41 @@ from typing import Any
 from rich.console import Console
 
 from timelift.analyse.scaling import Scaling
-from timelift.analyse.scaling.family import without_size
-from timelift.analyse.scaling.growth import Exponent, Kind
+from timelift.analyse.scaling.growth import Exponent, ExponentBasis
 from timelift.analyse.scaling.overtaking import Crossover
+from timelift.analyse.scaling.size_series import without_size
 from timelift.case import AXES, Setting
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.terminal import show_heading, show_note, show_table
-from timelift.present.units import three_figures
+from timelift.present.units import percent, three_figures
 
-#: So many families are in the terminal; the CSV has the rest.
+#: The most series of sizes in the terminal; the CSV has the rest.
 FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
 _SHORT = {"seq_len": "length", "batch": "batch"}
 _BASES = {
-    Kind.FITTED: "fit",
-    Kind.FLAT: "flat: no size costs 5 % more than another",
-    Kind.UNKNOWN: "not known: measured at one size, or never at all sizes in one launch",
+    ExponentBasis.FITTED: "fit",
+    ExponentBasis.FLAT: "flat: no size costs 5 % more than another",
+    ExponentBasis.UNKNOWN: "not known: measured at one size, or never at all sizes in one launch",
 }
-#: What the members of a family share, and the axis in which they differ.
+#: What the members of a series share, and the axis in which they differ.
 _Key = tuple[str, Setting]
 
 
 def show(found: Scaling, console: Console) -> None:
-    """Print the families of most sizes as tables, and the sizes at which the fastest changes."""
-    grown = _by_family((one.axis, one.case.setting, one) for one in found.exponents)
+    """Print the longest series of sizes as tables, and the sizes at which the fastest changes."""
+    grown = _by_series((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
         return
     grown = dict(sorted(grown.items(), key=lambda item: -len(item[1][0].sizes)))
-    turns = _by_family((one.axis, one.setting, one) for one in found.crossovers if one.leads)
+    turns = _by_series((one.axis, one.setting, one) for one in found.crossovers if one.leads)
     show_heading(console, "how time grows: p of c0 + c1 n^p, with 95 % intervals over launches")
     for key, members in itertools.islice(grown.items(), FAMILIES):
         show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
         by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
         table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
-        show_table(table.without_empty_columns(), console, [""] * len(by_power))
+        show_table(table.without_empty_columns(), console)
         for one in turns.get(key, []):
             show_note(console, crossing_in_words(one))
     rest = list(itertools.islice(grown, FAMILIES, None))
@@ -54,10 +54,10 @@ def show(found: Scaling, console: Console) -> None:
         for one in turns.get(key, []):
             show_note(console, f"{_label(grown[key])}: {crossing_in_words(one)}")
     if rest:
-        show_note(console, f"and {len(rest)} more families of sizes: see scaling.csv")
+        show_note(console, f"and {len(rest)} more series of sizes: see scaling.csv")
 
 
-def _by_family(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:
+def _by_series(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:
     groups: dict[_Key, list[Any]] = {}
     for axis, setting, one in found:
         groups.setdefault((axis, without_size(setting, axis)), []).append(one)
@@ -81,7 +81,7 @@ def crossing_in_words(one: Crossover) -> str:
 
 
 def exponents(found: Sequence[Exponent]) -> Table:
-    """Return one row a strategy and family; `bend` in steps or sequences, `misfit` as a share."""
+    """Return one row a strategy and series; `bend` in steps or sequences, `misfit` as a share."""
     return Table(
         "exponents",
         "How time grows: c0 + c1 n^p",
@@ -101,7 +101,7 @@ def exponents(found: Sequence[Exponent]) -> Table:
             number("bend_high", "bend to"),
             Column("overhead", "overhead until", _overhead, rank=2, right=True),
             Column("basis", "rests on", _basis, rank=1, right=True),
-            number("misfit", format="{:.1%}".format),
+            number("misfit", format=percent),
         ),
         found,
         "The axes are those of the smallest size. Below the bend the overhead costs more than the "
@@ -122,7 +122,7 @@ def _overhead(one: Exponent) -> str | None:
 
 
 def _basis(one: Exponent) -> str:
-    slope = one.kind is Kind.SLOPE
+    slope = one.kind is ExponentBasis.SLOPE
     return f"slope from {one.sizes[-2]} to {one.sizes[-1]}" if slope else _BASES[one.kind]
 
 
@@ -130,7 +130,7 @@ def crossovers(found: Sequence[Crossover]) -> Table:
     """Return one row a crossover, its sizes in steps or sequences."""
     return Table(
         "crossovers",
-        "Who overtakes whom",
+        "Crossovers",
         (
             Column("axis", "by", format=_SHORT.__getitem__, asked=True),
             Column("first", "faster before", asked=True),
@@ -152,7 +152,7 @@ def crossovers(found: Sequence[Crossover]) -> Table:
 _WORDS = {"95 % interval", "overhead", "basis"}
 
 
-def sheets(found: Scaling) -> dict[str, str]:
+def csv_files(found: Scaling) -> dict[str, str]:
     """Return both as CSV, by file name; none where a run has one size of everything."""
     if not found.exponents:
         return {}

@@ -1,4 +1,4 @@
-"""Seconds and bytes for human eyes: one unit a table, three figures a number."""
+"""Seconds, bytes, shares and counts for human eyes: one unit a table, three figures a number."""
 
 import math
 from collections.abc import Iterable
@@ -33,7 +33,8 @@ def three_figures(value: float) -> str:
     """Write a number with three significant figures and no exponent; nothing for NaN."""
     if not math.isfinite(value):
         return ""
-    size = math.floor(math.log10(abs(value))) if value else 0
+    rounded = float(f"{value:.2e}")  # 0.9999 is 1.00, and not 1.000
+    size = math.floor(math.log10(abs(rounded))) if rounded else 0
     return f"{value:,.{min(max(2 - size, 0), 9)}f}"
 
 
@@ -44,3 +45,35 @@ def human_bytes(count: float) -> str:
             return f"{three_figures(count) if name != 'B' else round(count)} {name}"
         count /= 1024
     return f"{three_figures(count)} TiB"
+
+
+def percent(share: float, decimals: int = 1, *, signed: bool = False) -> str:
+    """Write a share as per cent: `2.0 %`, or `+2.0 %` where it is more or less than something."""
+    rounded = round(100 * share, decimals) + 0.0  # which makes -0.0 a 0.0
+    return f"{rounded:{'+' if signed else ''}.{decimals}f} %"
+
+
+def percent_more(log_ratio: float) -> str:
+    """Write a log ratio as per cent more or less: `+2.0 %`."""
+    return percent(math.expm1(log_ratio), signed=True)
+
+
+def percent_interval(low: float, high: float) -> str:
+    """Write the ends of an interval, log ratios both."""
+    return f"[{percent_more(low)}, {percent_more(high)}]"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
+    plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
+#: From this ratio on an interval is written as a factor to both sides.
+_FACTOR = 1.5
+
+
+def plus_minus(half_width: float) -> str:
+    """Write the half-width of an interval, a log ratio: `±2.4 %`, or `a factor of 9.80`."""
+    ratio = math.exp(half_width)
+    return f"±{percent(ratio - 1)}" if ratio < _FACTOR else f"a factor of {three_figures(ratio)}"

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from timelift.project_modules import import_folders, project_modules
 from timelift.worker.engines import Engine
 
 #: The modules that were found in each other tree, so that its files share them.
@@ -40,7 +41,7 @@ def imports_from(home: str) -> Iterator[None]:
         return
     aside = _modules_in(home)
     _replace(aside, _FOUND_IN.get(home, {}))
-    folders = [str(folder) for folder in _import_folders(home)]
+    folders = [str(folder) for folder in import_folders(Path(home))]
     sys.path[:0] = folders
     try:
         yield
@@ -52,13 +53,8 @@ def imports_from(home: str) -> Iterator[None]:
 
 def _modules_in(home: str) -> dict[str, ModuleType]:
     """Return the imported modules whose top-level package or file is also in the tree `home`."""
-    found = {path.stem for folder in _import_folders(home) for path in folder.iterdir()}
-    tops = found - {"timelift"}
+    tops = project_modules(Path(home)) - {"timelift"}
     return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
-
-
-def _import_folders(home: str) -> list[Path]:
-    return [folder for folder in (Path(home), Path(home, "src")) if folder.is_dir()]
 
 
 def _replace(old: Iterable[str], new: Mapping[str, ModuleType]) -> None:

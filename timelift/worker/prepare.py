@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from timelift.case import Phase, Setting
-from timelift.messages import Busy, Emit, RivalSpec, Task
+from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task
 from timelift.worker import checks, law, system, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
 from timelift.worker.inputs import Feeds, SharedInputs, call_once
@@ -59,8 +59,8 @@ class Preparation:
         facts["valid_steps"] = int(self.valid.sum())
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
-        is_checked = lifts and not self.task.gauges_memory
-        if lifts:
+        is_checked = lifts and not self.task.reads_peak_memory
+        if lifts:  # before the price of compiling is paid
             law.check_output_shape(self._shape_of(model), inner.reference)
             law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD
@@ -82,7 +82,7 @@ class Preparation:
     def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
         """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
         on_cpu = self.task.setting.on_cpu
-        if on_cpu and not self.task.gauges_memory:
+        if on_cpu and not self.task.reads_peak_memory:
             return {}
         self.emit(Busy("reading the peak memory", rival.name))
         self.engine.release()
@@ -113,7 +113,7 @@ class Preparation:
             inner.state.restore()
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
-        self.emit(Busy("tracing", rival.name))
+        self.emit(Busy(TRACING, rival.name))
         started = time.perf_counter()
         compiled.trace(feed)
         traced = time.perf_counter()

@@ -95,13 +95,13 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
     """Measure one task in this forked process, and leave without running any exit handler."""
     from timelift.worker.setting_under_test import measure_setting  # noqa: PLC0415
 
-    hurried = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
+    stop_asked = _note_signal(signal.SIGUSR1)  # before the coordinator knows of this process
     code, emit = 1, partial(_emit, events, number)
     try:
         os.setsid()
         _die_with_parent()
         emit(Started(os.getpid()))
-        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, hurried)
+        channel = WorkerChannel(emit, partial(_listen, number), _note_playing, stop_asked)
         measure_setting(task, channel)
         code = 0
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why

@@ -151,7 +151,7 @@ class Playing:
     ) -> None:
         self.engine, self.task, self.dice = engine, task, dice
         self.emit, self.listen = channel.emit, channel.listen
-        self._note_playing, self._hurried = channel.note_playing, channel.hurried
+        self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
         self._held_down = system.held_down_count(task.setting.device)
 
     def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
@@ -168,18 +168,18 @@ class Playing:
         """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, work = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
-        if task.counts_work:
+        if task.counts_work and not task.input_dtype:  # how much of a table is read is not known
             self.emit(Busy("counting the layer's work"))
             try:
-                work = self.engine.work(inner.layer, rows, task.features, task.setting)
+                work = self.engine.count_work(inner.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
-        return work | (self._device_facts() if task.gauges_device else {})
+        return work | (self._device_facts() if task.measures_device else {})
 
     def _device_facts(self) -> dict[str, Any]:
-        self.emit(Busy("gauging the device"))
+        self.emit(Busy("measuring the device"))
         try:
-            return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
+            return {"engine": dict(self.engine.identity()), **self.engine.measure_attainable()}
         except Exception:  # noqa: BLE001 - no rival's fault
             traceback.print_exc()
             return {}
@@ -229,7 +229,7 @@ class Playing:
     def _play_alone(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         seconds = self.task.round_seconds * len(players)
         return rounds.play(
-            players, seconds, self.dice, held_down=self._held_down, stop=self._hurried
+            players, seconds, self.dice, held_down=self._held_down, stop=self._stop_asked
         ).facts()
 
     def _play_as_ordered(self, players: Sequence[rounds.Player]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from timelift.canary import canary
+from timelift.canary import time_canary
 from timelift.case import GPU
-from timelift.cgroup import HERE, Groups
+from timelift.cgroup import OWN_GROUPS, Groups
 
 #: Where Linux describes the threads of this process.
 _THREADS = Path("/proc/self/task")
@@ -37,16 +37,16 @@ class Disturbances:
     What the system does not report is no fact.
     """
 
-    def __init__(self, groups: Groups = HERE) -> None:
+    def __init__(self, groups: Groups = OWN_GROUPS) -> None:
         self._groups = groups if groups.quota_cores() else None
-        self._canary = canary().seconds
+        self._canary = time_canary().seconds
         self._throttled_before = self._count_throttled()
         self._before = _processor_seconds()
         self._started, self._waited = time.monotonic(), _waited_seconds()
 
     def facts(self) -> dict[str, float]:
         found = {**self._delayed(), **self._stolen(), **self._throttled_periods()}
-        return {**found, "canary_seconds": min(self._canary, canary().seconds)}
+        return {**found, "canary_seconds": min(self._canary, time_canary().seconds)}
 
     def _delayed(self) -> dict[str, float]:
         """Return what all threads waited over the time that passed; it may exceed 1."""

@@ -20,16 +20,17 @@ from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.runs.fact_changes import FactChange, FactSince, changes_over_runs
 from timelift.analyse.runs.measurement import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
+from timelift.canary import is_beat
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, Commit, Difference, Identity, Machine
+from timelift.journal import BAD_RECORD, Difference, Header, Identity, Machine
 
 _COMMIT_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class RunHead:
+class RunHeader:
     """The first line of a journal as a history needs it; `commit` is as it is shown."""
 
     path: Path
@@ -43,12 +44,13 @@ class RunHead:
         return self.started.date().isoformat()
 
     @property
-    def name(self) -> str:
-        return self.machine.name or "a machine without a name"
+    def machine_name(self) -> str:
+        """Empty where the machine has none."""
+        return self.machine.name or ""
 
     @property
     def key(self) -> tuple[str, Identity]:
-        return self.name, journal.identity_of(self.machine)
+        return self.machine_name, journal.identity_of(self.machine)
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -58,20 +60,31 @@ class RunHead:
     def canary_seconds(self) -> float:
         """The canary's time before the run; NaN where it is unknown or no time."""
         value = self.machine.information.get("canary_seconds")
-        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
-        return float(value) if good else np.nan  # type: ignore[arg-type]
+        return float(value) if is_beat(value) else np.nan
+
+
+@dataclass(frozen=True)
+class OtherMachine:
+    """A machine of the same folder with a history of its own, and how many runs it has."""
+
+    name: str
+    runs: int
 
 
 @dataclass(frozen=True)
 class MachineRuns:
-    """One machine's runs, the oldest first, and what was left out of its history in words."""
+    """One machine's runs, the oldest first; `warnings` are of files that could not be read.
+
+    One of the `others` with the same name is described otherwise.
+    """
 
     name: str
-    runs: tuple[RunHead, ...]
+    runs: tuple[RunHeader, ...]
+    others: tuple[OtherMachine, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def of_machine(
+def machine_runs(
     results: Path, name: str | None = None, since: datetime | None = None
 ) -> MachineRuns:
     """Return the runs of the machine called `name`, or of the one that ran last, from `since` on.
@@ -79,7 +92,7 @@ def of_machine(
     Raises UserError where there are none.
     """
     warnings = Warnings()
-    heads = list(_heads(results, warnings))
+    heads = list(_headers(results, warnings))
     if not heads:
         why = f" ({warnings.texts[0]})" if warnings.texts else ""
         raise UserError(
@@ -91,16 +104,17 @@ def of_machine(
     if not runs:
         raise UserError(
             f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
-            f"{chosen[0].name!r}, the last of {chosen[-1].day}; name an earlier --since"
+            f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
-    return MachineRuns(runs[0].name, tuple(runs), (*_others(heads, chosen[0]), *warnings.all()))
+    others = _others(heads, chosen[0])
+    return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.as_tuple())
 
 
-def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
+def _chosen(heads: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
     """Return the runs with the identity of the newest run of the machine, oldest first."""
-    named = [one for one in heads if name is None or one.name == name]
+    named = [head for head in heads if name is None or head.machine_name == name]
     if not named:
-        known = {one.name for one in heads}
+        known = {head.machine_name for head in heads}
         raise UserError(
             f"expected a machine that has runs, received {name!r}; "
             f"the nearest are: {nearest(str(name), known)}"
@@ -109,22 +123,17 @@ def _chosen(heads: Sequence[RunHead], name: str | None) -> list[RunHead]:
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
 
 
-def _others(heads: Sequence[RunHead], chosen: RunHead) -> Iterator[str]:
-    counts: dict[str, int] = defaultdict(int)
-    for one in heads:
-        if one.key != chosen.key:
-            same = one.name == chosen.name
-            counts[f"{one.name}{' as described otherwise' if same else ''}"] += 1
-    for name, count in sorted(counts.items()):
-        yield f"{count} runs of another machine are a history of their own: {name}"
+def _others(heads: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachine, ...]:
+    counts = Counter(head.machine_name for head in heads if head.key != chosen.key)
+    return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
-def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
+def _headers(results: Path, warnings: Warnings) -> Iterator[RunHeader]:
     """Read the header of every journal, a run and its baseline once."""
     seen: set[tuple[str, datetime]] = set()
     for path in journal.runs_and_baselines(results):
         try:
-            head = read_head(path)
+            head = read_run_header(path)
         except (*BAD_RECORD, OSError) as error:
             warnings.add(f"left out {path.relative_to(results)}", error)
             continue
@@ -133,22 +142,22 @@ def _heads(results: Path, warnings: Warnings) -> Iterator[RunHead]:
             yield head
 
 
-def read_head(path: Path) -> RunHead:
+def read_run_header(path: Path) -> RunHeader:
     """Read the first line of a journal; raises ValueError where no history can use it."""
     header = journal.read_header(path)
-    return RunHead(
+    return RunHeader(
         path=path,
         id=header.id or path.stem,
         started=journal.parse_time(str(header.started)),
-        commit=_commit(header.commit, path),
+        commit=_commit_shown(header, path),
         machine=header.machine,
     )
 
 
-def _commit(commit: Commit, path: Path) -> str:
+def _commit_shown(header: Header, path: Path) -> str:
     """Return the commit as it is shown: short, with a + where files differed from it."""
-    revision = commit.id or path.stem.rpartition("_")[2]
-    return plain(revision[:_COMMIT_SHOWN]) + ("+" if commit.dirty else "")
+    commit = plain(journal.commit_of(header, path)[:_COMMIT_SHOWN]) or "unknown"
+    return commit + ("+" if header.commit.dirty else "")
 
 
 @dataclass(frozen=True)
@@ -176,7 +185,7 @@ class History:
     facts: tuple[FactSince, ...] = ()
 
     @property
-    def runs(self) -> tuple[RunHead, ...]:
+    def runs(self) -> tuple[RunHeader, ...]:
         return self.machine.runs
 
     @property
@@ -207,7 +216,7 @@ def read(results: Path, options: HistoryOptions) -> History:
     All cases of the machine are looked at, whichever are shown: only all of them can show whether
     the machine changed.
     """
-    machine = of_machine(results, options.machine, options.since)
+    machine = machine_runs(results, options.machine, options.since)
     summaries = [_summary(run.path) for run in machine.runs]
     if not any(one.log_seconds for one in summaries):
         raise UserError(

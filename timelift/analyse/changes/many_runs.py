@@ -23,9 +23,9 @@ from timelift.analyse.changes.states import (
     WORSE,
     CaseState,
     ChangeState,
-    CommonShift,
     Level,
     LevelChange,
+    MachineShift,
 )
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.estimates import t_quantile
@@ -33,18 +33,18 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 
 _TAIL = 0.025
-#: So often cases and machine are looked at in turn.
-_LOOKS = 3
+#: How often changes of cases and shifts of the machine are searched in turn, at most.
+_MOST_PASSES = 3
 #: How the cases that changed are sorted.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
 
 
 @dataclass(frozen=True)
 class LatestVersusBest:
-    """`worst` is the latest level beside the best one, `since` the change most of it came by."""
+    """`change` is from the best level to the latest, `since` the change most of it came by."""
 
     state: ChangeState
-    worst: LevelChange | None = None
+    change: LevelChange | None = None
     since: LevelChange | None = None
 
     def after_common_shift(
@@ -56,17 +56,17 @@ class LatestVersusBest:
         rivals; only then, or where something else is wrong, `later` holds.
         """
         if (
-            self.worst is None
+            self.change is None
             or later.state in WORSE | {ChangeState.GONE}
             or not math.isfinite(passed)
         ):
             return later
-        shift = self.worst.shift + passed
+        shift = self.change.shift + passed
         if shift < math.log1p(gate):
             return later
-        ends = self.worst.low + passed, self.worst.high + passed
-        worst = LevelChange(self.worst.before, self.worst.after, shift, *ends)
-        return LatestVersusBest(self.state, worst, self.since)
+        ends = self.change.low + passed, self.change.high + passed
+        change = LevelChange(shift, *ends, self.change.before, self.change.after)
+        return LatestVersusBest(self.state, change, self.since)
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Era:
     def change(self, one: Segment, other: Segment) -> LevelChange:
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
-        reach *= noise.error(one, other)
-        before, after = self.places[one.end - 1], self.places[other.first]
-        return LevelChange(int(before), int(after), shift, shift - reach, shift + reach)
+        reach *= noise.standard_error(one, other)
+        before, after = int(self.places[one.end - 1]), int(self.places[other.first])
+        return LevelChange(shift, shift - reach, shift + reach, before, after)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -108,20 +108,21 @@ class Era:
         if not earlier:
             return LatestVersusBest(ChangeState.SAME)
         best = _best(earlier)
-        worst = self.change(best, last)
-        if worst.shift >= math.log1p(gate) and self.fitted.differ(best, last):
-            return self._worse(worst, gate)
+        change = self.change(best, last)
+        if change.shift >= math.log1p(gate) and self.fitted.differ(best, last):
+            return self._worse(change, gate)
         before = self.change(earlier[-1], last)
         if before.shift <= -math.log1p(gate):
             return LatestVersusBest(ChangeState.FASTER, None, before)
         return LatestVersusBest(ChangeState.SAME)
 
-    def _worse(self, worst: LevelChange, gate: float) -> LatestVersusBest:
+    def _worse(self, change: LevelChange, gate: float) -> LatestVersusBest:
         """Distinguish a step from a creep: a creep has no step that is large enough by itself."""
-        steps = [one for one in self.changes(gate) if one.shift > 0 and one.before >= worst.before]
+        slower = (step for step in self.changes(gate) if step.shift > 0)
+        steps = [step for step in slower if step.before >= change.before]
         if not steps:
-            return LatestVersusBest(ChangeState.CREPT, worst, worst)
-        return LatestVersusBest(ChangeState.SLOWER, worst, max(steps, key=lambda one: one.shift))
+            return LatestVersusBest(ChangeState.CREPT, change, change)
+        return LatestVersusBest(ChangeState.SLOWER, change, max(steps, key=lambda step: step.shift))
 
 
 def _best(earlier: Sequence[Segment]) -> Segment:
@@ -138,6 +139,7 @@ class CaseHistory(CaseState):
     best earlier one of the last era, where it is slower; `since` is the change most of it came by.
     """
 
+    change: LevelChange | None
     ratio: Samples
     eras: tuple[tuple[Level, ...], ...]
     changes: tuple[LevelChange, ...]
@@ -153,7 +155,7 @@ class CaseHistory(CaseState):
         return self.eras[-1][-1].runs
 
     @property
-    def past(self) -> tuple[LevelChange, ...]:
+    def other_changes(self) -> tuple[LevelChange, ...]:
         """The changes other than the one that its state rests on."""
         return tuple(change for change in self.changes if change != self.since)
 
@@ -161,7 +163,11 @@ class CaseHistory(CaseState):
 @dataclass(frozen=True)
 class HistoryFindings:
     cases: tuple[CaseHistory, ...]
-    common_shifts: tuple[CommonShift, ...]
+    common_shifts: tuple[MachineShift, ...]
+
+    def era_bounds(self, runs: int) -> list[int]:
+        """Return where the eras of a history of so many runs begin, and the end of the last."""
+        return _bounds(self.common_shifts, runs)
 
     @property
     def worse(self) -> list[CaseHistory]:
@@ -192,8 +198,8 @@ def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
     runs = levels.log_seconds.shape[1]
-    cases, common = _cases(levels, [], gate), list[CommonShift]()
-    for _ in range(_LOOKS):
+    cases, common = _cases(levels, [], gate), list[MachineShift]()
+    for _ in range(_MOST_PASSES):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
         more = common or common_shifts(levels, gate, places)
         new = _spaced([*more, *changed_apart(levels.cases, places, runs)])
@@ -204,23 +210,26 @@ def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFinding
     return HistoryFindings(tuple(cases), tuple(common))
 
 
-def _spaced(found: Sequence[CommonShift]) -> list[CommonShift]:
+def _spaced(found: Sequence[MachineShift]) -> list[MachineShift]:
     """Return the shifts in order, of those that are close to each other the first of `found`."""
-    new: list[CommonShift] = []
+    new: list[MachineShift] = []
     for one in found:
         if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
             new.append(one)
     return sorted(new, key=lambda shift: shift.after)
 
 
-def _cases(levels: RunLevels, common: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
+def _cases(levels: RunLevels, common: Sequence[MachineShift], gate: float) -> list[CaseHistory]:
     """Cut the history where the machine shifted, and find the state of every case."""
-    runs = levels.log_seconds.shape[1]
-    bounds = [0, *(shift.after for shift in common), runs]
+    bounds = _bounds(common, levels.log_seconds.shape[1])
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
     latest = _latest_versus_best(levels, eras, bounds[1:], gate)
     by_case = zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
     return [_case(*one, gate) for one in by_case]
+
+
+def _bounds(common: Sequence[MachineShift], runs: int) -> list[int]:
+    return [0, *(shift.after for shift in common), runs]
 
 
 def _latest_versus_best(
@@ -269,7 +278,7 @@ def _case(case: Case, eras: Sequence[Era], latest: LatestVersusBest, gate: float
     return CaseHistory(
         case,
         latest.state,
-        latest.worst or latest.since,
+        latest.change or latest.since,
         ratio=np.concatenate([one.ratio for one in eras]),
         eras=tuple(one.levels for one in eras),
         changes=tuple(change for one in eras for change in one.changes(gate)),

@@ -1,9 +1,9 @@
 """Segments of a series: stretches of runs with one level, between which it really changed.
 
 PELT (Killick, Fearnhead and Eckley 2012, JASA 107(500), 1590-1598; `ruptures` by Truong, Oudre and
-Vayatis) proposes where, and a t test over runs disposes, the least certain change first. The place
-of a change was *chosen* because it looks like one there, so its p is multiplied by the number of
-places it could have been, and by the number of series that are looked at.
+Vayatis) proposes changes, and a t test over runs drops those that are not certain, the least
+certain one first. The place of a change was *chosen* because it looks like one there, so its p is
+multiplied by the number of places it could have been, and by the number of series that are read.
 """
 
 import math
@@ -18,13 +18,13 @@ from timelift.analyse.stats.estimates import t_tail
 from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, shrink_variances
 
-#: So many runs make a segment, so a lone spike, or two, is never a change.
+#: The least runs of a segment, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3
-#: A level of so many runs is one that lasted.
+#: The least runs of a level that lasted.
 LASTING_RUNS = 7
 #: The chance of a false change in any series of a history: it is looked at every night.
 CHANCE = 0.01
-#: A change must explain so many log(runs) of the noise's variance to be proposed.
+#: What a change must explain to be proposed, in log(runs) times the noise's variance.
 _PENALTY = 3.0
 #: A run further than this from its neighbours, in sd of the noise, counts as being so far.
 _FAR = 3.0
@@ -54,13 +54,13 @@ class Noise:
     variance: float
     df: float
 
-    def error(self, one: Segment, other: Segment) -> float:
+    def standard_error(self, one: Segment, other: Segment) -> float:
         return math.sqrt(self.variance * (1 / one.runs + 1 / other.runs))
 
     def chance(self, one: Segment, other: Segment) -> float:
         if not (self.df > 0 and math.isfinite(self.variance)):
             return 1.0
-        distance = np.asarray(abs(other.mean - one.mean) / self.error(one, other))
+        distance = np.asarray(abs(other.mean - one.mean) / self.standard_error(one, other))
         return 2 * float(t_tail(distance, np.asarray(self.df)))
 
 
@@ -77,17 +77,17 @@ class FittedSeries:
         return self.noise.chance(one, other) * self.tries <= CHANCE
 
 
-def fit_segments(rows: Sequence[Samples], families: int | None = None) -> list[FittedSeries]:
+def fit_segments(rows: Sequence[Samples], series_tested: int | None = None) -> list[FittedSeries]:
     """Cut every series into segments; the runs of a series are those where it has a value.
 
-    The noise of each is moderated over all of them. `families` is how many series were looked at.
+    The noise of each is moderated over all of them; `series_tested` were looked at in all.
     """
     noise = [sd_of_differences(row) for row in rows]
     inflation = variance_inflation(rows)
     clean = [_without_outliers(row, sd) for row, sd in zip(rows, noise, strict=True)]
     proposals = [_pelt(row, sd * inflation**0.5) for row, sd in zip(clean, noise, strict=True)]
     noises = _noises(clean, proposals, inflation)
-    many = len(rows) if families is None else families
+    many = len(rows) if series_tested is None else series_tested
     return [_pruned(*one, many) for one in zip(clean, proposals, noises, strict=True)]
 
 
@@ -100,7 +100,7 @@ def sd_of_differences(values: Samples, lag: int = 1) -> float:
 def sd_of_steps(steps: Samples) -> float:
     """Return the sd of the noise of a run, of which each step from one to another has two.
 
-    It is that of the median step: real changes are rare, and a median forgives them.
+    It is that of the median step, which real changes do not move, since they are rare.
     """
     return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 
@@ -176,10 +176,10 @@ def _squares(values: Samples, ends: Sequence[int]) -> float:
     return float(sum(((part - part.mean()) ** 2).sum() for part in parts if len(part)))
 
 
-def _pruned(values: Samples, ends: Sequence[int], noise: Noise, families: int) -> FittedSeries:
+def _pruned(values: Samples, ends: Sequence[int], noise: Noise, series_tested: int) -> FittedSeries:
     """Drop the least certain change until every one that is left is certain."""
     bounds = [0, *ends]
-    tries = families * max(len(values) - 2 * LEAST_RUNS + 1, 1)
+    tries = series_tested * max(len(values) - 2 * LEAST_RUNS + 1, 1)
     while True:
         segments = [_segment(values, *pair) for pair in pairwise(bounds)]
         chances = np.array([noise.chance(*pair) for pair in pairwise(segments)])

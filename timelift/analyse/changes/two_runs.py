@@ -6,7 +6,6 @@ false in expectation, and where nothing changed at all, any is named in at most 
 """
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,9 +22,10 @@ from timelift.analyse.changes.shift import (
     session_spreads,
     setting_shifts,
 )
-from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
+from timelift.analyse.changes.states import CaseState, Change, ChangeState, CommonShift
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, device_of
+from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
+from timelift.analyse.stats import lifts
 from timelift.analyse.stats.estimates import t_quantile, t_tail
 from timelift.analyse.stats.verdicts import CONFIDENCE, GATE_MARGIN, MIN_LAUNCHES, discovery_bar
 from timelift.case import SKIPPED, Case, Setting, Status
@@ -35,12 +35,12 @@ from timelift.journal import Difference
 _OPTIONS = ("pin", "round_seconds")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
-#: So many characters name a commit.
+#: Characters of a commit in a command, which must name one commit of any repository.
 _COMMIT = 12
 #: The chance, one-sided, of so large a change without a cause.
 LEVEL = 0.005
 _FALSE_SHARE = 0.05
-#: Log ratios that agree to so many digits are a tie.
+#: Decimals to which log ratios agree in a tie.
 _DIGITS = 9
 
 
@@ -57,7 +57,7 @@ def _engines(run: Run) -> dict[str, str]:
     return {
         f"{one.case.setting.backend} {one.case.setting.device} {name}": value
         for one in run.measurements
-        for name, value in device_of(one).items()
+        for name, value in engine_facts(one).items()
     }
 
 
@@ -72,8 +72,8 @@ def drift(old: Run, new: Run) -> tuple[Difference, ...]:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """The commits of both runs, empty where unknown; `same_code` if neither is to blame."""
+class Commits:
+    """The commits of both runs, empty where unknown; `same_code` if they are one, and clean."""
 
     old: str
     new: str
@@ -81,16 +81,16 @@ class Decision:
 
     @property
     def against(self) -> str:
-        """The revision to race against; empty where none is known or can be to blame."""
+        """The revision to race against; empty where it is unknown or has the same code."""
         return "" if self.same_code else self.old
 
 
-def decision(old: Run, new: Run) -> Decision:
-    """Return what would decide between two runs: nothing where both are of one clean commit."""
+def commits_of(old: Run, new: Run) -> Commits:
+    """Return both commits, and whether they are one clean commit."""
     before, after = _commit(old), _commit(new)
     dirty = old.header.commit.dirty or new.header.commit.dirty
     same = bool(before) and before == after and not dirty
-    return Decision(before, after, same)
+    return Commits(before, after, same)
 
 
 def _commit(run: Run) -> str:
@@ -101,7 +101,7 @@ def _commit(run: Run) -> str:
 
 @dataclass(frozen=True)
 class CaseInRun:
-    """A case in one of the runs: its place among so many rivals, the fastest first."""
+    """A case in one of the runs, and its place among the rivals, the fastest being 1."""
 
     seconds_per_call: float
     place: int
@@ -112,15 +112,14 @@ class CaseInRun:
 class CaseBetween(CaseState):
     """One case between two runs: its change, which always is known, and what that rests on.
 
-    `session` is what one session adds. A change of `visible` would be suspect every other time,
-    were it the only one.
+    A change of `visible` would be suspect every other time,
+    were it the only one; NaN where there are too few launches for any suspect.
     """
 
-    change: LevelChange
+    change: Change
     old: CaseInRun
     new: CaseInRun
     shift: CaseShift
-    session: SessionSpread
     visible: float
 
 
@@ -128,24 +127,24 @@ class CaseBetween(CaseState):
 class TwoRuns:
     """Two runs and all that was found between them; `advisory` where they are of two machines.
 
-    `lost` are cases that were measured and now fail.
+    `failing_now` are cases that were measured and now fail.
     """
 
     old: Run
     new: Run
-    decision: Decision
+    commits: Commits
     cases: tuple[CaseBetween, ...]
     settings: Mapping[Setting, CommonShift]
     facts: tuple[FactChange, ...]
     added: tuple[Case, ...]
     removed: tuple[Case, ...]
-    lost: Mapping[Case, Measurement]
+    failing_now: Mapping[Case, Measurement]
     drift: tuple[Difference, ...]
     canary: float
     advisory: bool
 
     @property
-    def suspect_rows(self) -> int:
+    def suspect_count(self) -> int:
         """How many of the cases are suspect by their times; they come first."""
         return sum(one.state is ChangeState.SUSPECT for one in self.cases)
 
@@ -154,7 +153,7 @@ class TwoRuns:
         """The cases with a reason to be measured again, the worst first."""
         slower = [one.case for one in self.cases if one.state is ChangeState.SUSPECT]
         facts = [change.case for change in self.facts if change.worse]
-        return tuple(dict.fromkeys((*slower, *facts, *self.lost)))
+        return tuple(dict.fromkeys((*slower, *facts, *self.failing_now)))
 
     @property
     def suspect_settings(self) -> dict[Setting, CommonShift]:
@@ -167,8 +166,9 @@ class TwoRuns:
 
     @property
     def usually_visible(self) -> float:
-        """The change that would be suspect every other time in the median case; NaN of none."""
-        return float(np.median([one.visible for one in self.cases])) if self.cases else math.nan
+        """The change that is suspect every other time in the median case; NaN if none can be."""
+        known = [one.visible for one in self.cases if math.isfinite(one.visible)]
+        return float(np.median(known)) if known else math.nan
 
     @property
     def packages_drifted(self) -> bool:
@@ -190,24 +190,24 @@ def compare_runs(
 ) -> TwoRuns:
     """Compare two runs; `history` are the machine's other runs in the order of their times."""
     before, after = old.measured, new.measured
-    lost = _lost(before, new)
+    failing_now = _failing_now(before, new)
     return TwoRuns(
         old,
         new,
-        decision(old, new),
+        commits_of(old, new),
         cases=_cases(old, new, session_spreads(history), float(np.log1p(gate))),
         settings=setting_shifts(old, new),
         facts=fact_changes(before, after),
         added=tuple(sorted(after.keys() - before.keys())),
-        removed=tuple(sorted(before.keys() - after.keys() - lost.keys())),
-        lost=lost,
+        removed=tuple(sorted(before.keys() - after.keys() - failing_now.keys())),
+        failing_now=failing_now,
         drift=drift(old, new),
         canary=canary_change(old, new),
         advisory=advisory,
     )
 
 
-def _lost(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
+def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
     fine = SKIPPED | {Status.MEASURED}
     known = set(before)
     return {
@@ -223,57 +223,50 @@ def _cases(
     before, after = _places(old), _places(new)
     if not found:
         return ()
-    known = [learnt.get(shift.case, SessionSpread()) for shift in found]
+    sessions = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
-    scale, df = _spread(found, known)
+    scale, df = _spread(found, sessions)
+    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
     alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
     ends = (effect, effect - width, effect + width)
     columns = (
         [shift.case for shift in found],
-        _states(found, effect, scale, df, margin),
-        [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        _states(enough, effect, scale, df, margin),
+        [Change(*row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in found],
         [after[shift.case] for shift in found],
         found,
-        known,
-        np.maximum(alone, margin).tolist(),
+        np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
-    return tuple(sorted(rows, key=_worst_first))
+    # The names decide where changes agree but for rounding.
+    rows.sort(key=lambda row: (-round(row.change.shift, _DIGITS), row.case))
+    return tuple(sorted(rows, key=lambda row: row.state is not ChangeState.SUSPECT))
 
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
-    seconds = {
-        case: float(np.nanmedian([np.nanmedian(x.seconds_per_call) for x in one.launches]))
-        for case, one in run.measured.items()
-    }
-    by_setting: dict[Setting, list[float]] = defaultdict(list)
-    for case, one in seconds.items():
-        by_setting[case.setting].append(one)
     return {
-        case: CaseInRun(one, 1 + sum(other < one for other in rivals), len(rivals))
-        for case, one in seconds.items()
-        for rivals in [by_setting[case.setting]]
+        row.case: CaseInRun(row.seconds_per_call, place, len(one.all_rows))
+        for one in lifts.rank_run(run)
+        for place, row in enumerate(one.all_rows, start=1)
     }
 
 
-def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
-    """Return what a case is sorted by; the names decide where changes agree but for rounding."""
-    return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
-
-
-def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
-    launches = np.array([shift.variance for shift in found])
-    session = 2 * np.array([one.variance for one in known])
-    spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
+def _spread(
+    shifts: Sequence[CaseShift], sessions: Sequence[SessionSpread]
+) -> tuple[Samples, Samples]:
+    """Return the standard error of every shift, and its degrees of freedom (after Welch)."""
+    launches = np.array([shift.variance for shift in shifts])
+    session = 2 * np.array([spread.variance for spread in sessions])
+    spent = launches**2 / [shift.df for shift in shifts]
+    spent += session**2 / [spread.df for spread in sessions]
     return np.sqrt(launches + session), (launches + session) ** 2 / spent
 
 
 def _states(
-    found: Sequence[CaseShift], effect: Samples, scale: Samples, df: Samples, margin: float
+    enough: NDArray[np.bool_], effect: Samples, scale: Samples, df: Samples, margin: float
 ) -> list[ChangeState]:
-    enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     slower = np.where(enough, t_tail(effect / scale, df), 1.0)
     faster = np.where(enough, t_tail(-effect / scale, df), 1.0)
     alike = enough & (t_tail((margin - np.abs(effect)) / scale, df) < _FALSE_SHARE)

@@ -5,6 +5,7 @@ the paired curves decide, among four around it their winners. Other goals are fa
 """
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -22,8 +23,8 @@ from timelift.analyse.choose.question import (
 )
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
-from timelift.analyse.scaling.family import SIZES, without_size
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
+from timelift.analyse.scaling.size_series import SIZES, without_size
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Setting
@@ -40,21 +41,21 @@ _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
 def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
-    ranked = {one.setting: one for one in lifts.rank(run) if one.rows}
+    ranked = {one.setting: one for one in lifts.rank_run(run) if one.rows}
     position = position_of(question.setting, ranked)
     if position is None:
         return _outside(question.setting, ranked)
     if any(len(ranked[corner].rows) == 1 for corner in position.corners):
         return Undecided(Doubt.ALONE)
     if question.goal is not Goal.TIME:
-        return _by_fact(question.goal, position, lifts.lifts(run))
+        return _by_fact(question.goal, position, lifts.lift_measurements(run))
     contests = [ranked[corner] for corner in position.corners]
     if position.measured:
         return _at(position, contests[0])
     if not position.axis:
         return _among(position, contests)
     size = float(getattr(question.setting, position.axis))
-    return _between(position, contests, _curves(position, lifts.lifts(run)), size)
+    return _between(position, contests, _curves(position, lifts.lift_measurements(run)), size)
 
 
 def position_of(asked: Setting, measured: Iterable[Setting]) -> Position | None:
@@ -109,7 +110,7 @@ def _at(position: Position, found: Ranking) -> Choice | Undecided:
     if best is None or not best.is_answer:
         return Undecided(Doubt.ONE_LAUNCH)
     name, price = best.strategy, best.price.ratio
-    close = [other for other in found.fastest_set if other != name]
+    close = [other for other in found.not_shown_slower if other != name]
     if price > DEAREST:
         return Undecided(Doubt.DEAR, (name, *close), longer=True, price=price)
     own = found.row(name)
@@ -140,7 +141,7 @@ def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves
     return next(
         one
         for one in paired_curves(measured, (position.axis,))
-        if {member.setting for member in one.family.members} >= set(position.corners)
+        if {member.setting for member in one.series.members} >= set(position.corners)
     )
 
 
@@ -150,8 +151,8 @@ def _between(
     first, last = (one.rows[0].case.strategy for one in contests)
     names = sorted({first, last})
     played = [{row.case.strategy for row in one.rows} for one in contests]
-    if lost := [name for name in names if not all(name in one for one in played)]:
-        return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(lost))
+    if missing := [name for name in names if not all(name in one for one in played)]:
+        return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(missing))
     rivals = played[0] & played[1]
     beside = {name: _alternatives(name, rivals - {name}, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
@@ -189,8 +190,9 @@ def _alternatives(
 
 
 def _ratio(other: str, curve: Curve, size: float) -> Alternative:
-    effect, width = (min(float(part[0]), _LARGEST_LOG) for part in curve.at(np.array([size])))
-    return Alternative(other, math.exp(effect), math.exp(effect - width), math.exp(effect + width))
+    effect, half_width = (float(part[0]) for part in curve.at(np.array([size])))
+    logs = np.array([effect, effect - half_width, effect + half_width])
+    return Alternative(other, *np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG)).tolist())
 
 
 def _basis(first: str, last: str, *, ahead: bool) -> Basis:
@@ -201,16 +203,13 @@ def _basis(first: str, last: str, *, ahead: bool) -> Basis:
 
 def _interpolated(seconds: Sequence[float], ends: tuple[int, int], size: float) -> float:
     """Interpolate a time as a straight line over the log of the size."""
-    low, high = map(math.log, ends)
-    before, after = map(math.log, seconds)
-    way = (math.log(size) - low) / (high - low)
-    return math.exp(before + way * (after - before))
+    return math.exp(np.interp(math.log(size), np.log(ends), np.log(seconds)))
 
 
 def _among(position: Position, contests: Sequence[Ranking]) -> Choice | Undecided:
     """Answer between four settings, only if one strategy is fastest in all of them."""
     firsts = {one.rows[0].case.strategy for one in contests}
-    prices = [one.rows[0].price[1] for one in contests]
+    prices = [one.rows[0].cost_over_best[1] for one in contests]
     if len(firsts) > 1:
         return Undecided(Doubt.DIFFERENT_WINNERS, tuple(sorted(firsts)))
     if not all(price <= DEAREST for price in prices):
@@ -297,9 +296,8 @@ def _beside_fact(
     Beside a bound it is not known how many times it is at most.
     """
     ratios = [one[other] / one[name] for one in facts]
-    middle = math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
     high = math.inf if is_bound else max(ratios) * alike_to
-    return Alternative(other, middle, min(ratios) / alike_to, high)
+    return Alternative(other, statistics.geometric_mean(ratios), min(ratios) / alike_to, high)
 
 
 def _launches_with(name: str, measurement: Measurement) -> int:

@@ -10,7 +10,13 @@ import numpy as np
 
 from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
 from timelift.analyse.runs.fact_changes import FactChange, exact_changes
-from timelift.analyse.runs.measurement import Measurement, Run, Samples, seconds_by_launch
+from timelift.analyse.runs.measurement import (
+    Measurement,
+    Run,
+    Samples,
+    launch_numbers,
+    seconds_by_launch,
+)
 from timelift.analyse.stats.effects import Effects, launch_effects
 from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
@@ -60,14 +66,14 @@ class CaseOutcome:
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side; `lost` are cases without one.
+    """The outcomes of a run against another side; `not_compared` are cases without one.
 
     Of those the other side was not measured; they come with how that ended.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
-    lost: Sequence[tuple[Case, Measurement]] = ()
+    not_compared: Sequence[tuple[Case, Measurement]] = ()
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
@@ -101,13 +107,13 @@ def gate_findings(run: Run) -> GateFindings | None:
 
     Raises UserError where the header is damaged.
     """
-    against = of_run(run)
+    against = against_of(run)
     if against is None:
         return None
     return GateFindings(against, outcomes(run, against), _without_other_side(run))
 
 
-def of_run(run: Run) -> Against | None:
+def against_of(run: Run) -> Against | None:
     """Return what a run was measured against, None for a usual run; raises UserError if damaged."""
     if why := run.header.damaged_against:
         raise UserError(
@@ -136,7 +142,7 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
     if not pairs:
         return []
     judged = {
-        quantity: judge(changes(pairs, quantity), GateRule(gate, against.screening))
+        quantity: _judged(pairs, quantity, GateRule(gate, against.screening))
         for quantity, gate in _gates(against.gates).items()
     }
     return [
@@ -179,34 +185,35 @@ def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
 _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("peak_bytes", 2**20)}
 
 
-def changes(pairs: Sequence[Sides], quantity: Quantity) -> Effects:
-    """Return log ratios, new over old, as (pairs, launches), by number of launch from 1."""
-    launches = max((one.number for pair in pairs for one in pair.new.launches), default=1)
+def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[SidesFinding]:
+    numbers = launch_numbers(pair.new for pair in pairs)
+    return judge(_changes(pairs, quantity, numbers), numbers, rule)
+
+
+def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:
+    """Return log ratios, new over old, as (pairs, launches), for the launches of these numbers."""
     if quantity is Quantity.TIME:
-        return _times(pairs, launches)
-    effect = np.stack([_fact_ratio(pair, launches, *_FACTS[quantity]) for pair in pairs])
+        return _time_changes(pairs, numbers)
+    effect = np.stack([_fact_ratio(pair, numbers, *_FACTS[quantity]) for pair in pairs])
     return Effects(effect, np.zeros_like(effect))  # one number a launch: no rounds differ
 
 
-def _times(pairs: Sequence[Sides], launches: int) -> Effects:
+def _time_changes(pairs: Sequence[Sides], numbers: Sequence[int]) -> Effects:
     sides = [*(pair.old for pair in pairs), *(pair.new for pair in pairs)]
-    old, new = np.split(seconds_by_launch(sides, range(1, launches + 1)), 2)
+    old, new = np.split(seconds_by_launch(sides, numbers), 2)
     return launch_effects(old, new)
 
 
-def _fact_ratio(pair: Sides, launches: int, name: str, floor: float) -> Samples:
+def _fact_ratio(pair: Sides, numbers: Sequence[int], name: str, floor: float) -> Samples:
     """Return the log ratio of a fact in every launch in which both sides have it."""
-    old, new = (_fact_by_launch(side, launches, name) for side in pair)
+    old, new = (_fact_by_launch(side, numbers, name) for side in pair)
     return np.asarray(np.log((new + floor) / (old + floor)))
 
 
-def _fact_by_launch(side: Measurement, launches: int, name: str) -> Samples:
-    values = np.full(launches, np.nan)
-    for one in side.launches:
-        value = one.facts.number_or_bound(name)
-        if one.number <= launches and value is not None and value >= 0:
-            values[one.number - 1] = value
-    return values
+def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Samples:
+    values = {one.number: one.facts.number_or_bound(name) for one in side.launches}
+    known = (values.get(number) for number in numbers)
+    return np.array([np.nan if one is None or one < 0 else one for one in known])
 
 
 # While the run goes on ---------------------------------------------------------------------------
@@ -238,7 +245,7 @@ class GateReferee(Referee):
         return frozenset(
             side.case
             for quantity, rule in self._rules.items()
-            for pair, found in zip(pairs, judge(changes(pairs, quantity), rule), strict=True)
+            for pair, found in zip(pairs, _judged(pairs, quantity, rule), strict=True)
             if self._needs_launches(found, quantity)
             for side in pair
         )

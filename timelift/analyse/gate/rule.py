@@ -1,4 +1,4 @@
-"""The rule of the gate: did a case become slower than its other side, beyond a margin?
+"""The rule of the gate: did a case become slower than its other side, beyond a log_margin?
 
 All cases are screened on a few launches, where one in fifty of identical cases may look slower and
 as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
@@ -10,8 +10,9 @@ all pairs: at screening over the screened launches alone, so that no trial can t
 after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,8 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Ve
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.02, 0.005
 #: What each look may spend of the latter, by the number of fresh launches.
-FRESH_LEVELS = {5: 0.4 * CONFIRM, 8: 0.6 * CONFIRM}
+_FIRST_LOOK, _SECOND_LOOK = 5, 8
+FRESH_LEVELS = {_FIRST_LOOK: 0.4 * CONFIRM, _SECOND_LOOK: 0.6 * CONFIRM}
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
 _SHOWN, _ALIKE = 0.025, 0.05
 #: A suspicion needs this share of the gate, which a true effect of the gate's size seldom misses.
@@ -33,14 +35,13 @@ _SUSPICIOUS = 0.5
 
 @dataclass(frozen=True)
 class GateRule:
-    """`gate` is the margin as a share, `screening` how many launches come before a trial."""
+    """`gate` is the least change, a share; `screening` how many launches come before a trial."""
 
     gate: float = GATE_MARGIN
     screening: int = 3
 
     @property
-    def margin(self) -> float:
-        """As a log ratio."""
+    def log_margin(self) -> float:
         return float(np.log1p(self.gate))
 
     @property
@@ -76,36 +77,39 @@ class SidesFinding:
         return self.verdict is not Verdict.UNDECIDED and (self.tried or not self.suspected)
 
 
-def judge(effects: Effects, rule: GateRule) -> list[SidesFinding]:
+def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[SidesFinding]:
     """Apply the rule to every pair; the launches beyond screening are fresh.
 
-    `effects` is (pairs, launches), new over old, by number of launch from 1; NaN where not played.
+    `effects` is (pairs, launches), new over old, NaN where not played; `numbers` are those of the
+    launches, from 1.
     """
+    is_screening = np.asarray(numbers) <= rule.screening
     screened, fresh = (
-        Effects(effects.effect[:, part], effects.error[:, part])
-        for part in (slice(rule.screening), slice(rule.screening, None))
+        Effects(effects.effect[:, part], effects.standard_error[:, part])
+        for part in (is_screening, ~is_screening)
     )
     first = estimate(screened)
     both = estimate(stack([screened, fresh]))
     second = _of_each(lambda values: values[len(effects.effect) :], both)
-    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.margin)
+    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.log_margin)
     tried = second.launches > 0
     same_side = np.sign(first.effect) == np.sign(second.effect)
-    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.margin)
+    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.log_margin)
     shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
-    width = shown.half_width(_SHOWN)
+    half_width = shown.half_width(_SHOWN)
     detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
-    columns = (
-        shown.effect.tolist(),
-        (shown.effect - width).tolist(),
-        (shown.effect + width).tolist(),
-        shown.launches.tolist(),
-        detectable.tolist(),
-        suspected.tolist(),
-        tried.tolist(),
-        _verdicts(shown, confirmed, rule.margin),
-    )
-    return [SidesFinding(*row) for row in zip(*columns, strict=True)]
+    columns: dict[str, Iterable[Any]] = {
+        "effect": shown.effect.tolist(),
+        "low": (shown.effect - half_width).tolist(),
+        "high": (shown.effect + half_width).tolist(),
+        "launches": shown.launches.tolist(),
+        "detectable": detectable.tolist(),
+        "suspected": suspected.tolist(),
+        "tried": tried.tolist(),
+        "verdict": _verdicts(shown, confirmed, rule.log_margin),
+    }
+    rows = zip(*columns.values(), strict=True)
+    return [SidesFinding(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _of_each(function: Callable[..., Samples], *estimates: Estimates) -> Estimates:
@@ -121,9 +125,9 @@ def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[
         return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
 
 
-def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], margin: float) -> list[Verdict]:
+def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
     with np.errstate(invalid="ignore"):
-        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < margin
+        near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
     alike = (shown.launches >= MIN_LAUNCHES) & near
     sides = np.where(shown.effect > 0, Verdict.SLOWER, Verdict.FASTER)
     words = np.where(confirmed, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
@@ -137,10 +141,10 @@ def _level(launches: Samples) -> Samples:
 
 
 def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.margin)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.margin))
+    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_margin)
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
 
 
 def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(fresh.half_width(FRESH_LEVELS[5]), rule.margin)
+    bar = np.maximum(fresh.half_width(FRESH_LEVELS[_FIRST_LOOK]), rule.log_margin)
     return np.asarray(bar + fresh.half_width(1 - POWER))

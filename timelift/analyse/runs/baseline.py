@@ -18,7 +18,7 @@ from msgspec import UNSET, structs
 from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
 from timelift.case import Status
-from timelift.errors import UserError
+from timelift.errors import UserError, writing
 from timelift.journal import (
     KEPT_FACTS,
     CaseInLaunch,
@@ -26,6 +26,7 @@ from timelift.journal import (
     Facts,
     Header,
     Line,
+    RunEnd,
     header_from,
     write_whole,
 )
@@ -40,7 +41,7 @@ def lines(run: Run) -> Iterator[Line]:
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)
-    yield End(exit="complete" if run.complete else "cut short")
+    yield End(exit=RunEnd.COMPLETE if run.complete else RunEnd.CUT_SHORT)
 
 
 def write(run: Run, path: Path, *, replace: bool = False) -> Path:
@@ -50,12 +51,8 @@ def write(run: Run, path: Path, *, replace: bool = False) -> Path:
             f"expected a new name, received that of the baseline {str(path)!r}; "
             "choose another with --name or replace it with --replace"
         )
-    try:
+    with writing(path, "make the folder writable"):
         write_whole(path, lines(run))
-    except OSError as error:
-        raise UserError(
-            f"cannot write the baseline {str(path)!r}: {error.strerror}; make the folder writable"
-        ) from error
     return path
 
 

@@ -27,7 +27,7 @@ class FactLimit:
 
 
 #: First calls are single events that moved by a third between runs; memory comes in arenas.
-GATES: Mapping[str, FactLimit] = {
+FACT_LIMITS: Mapping[str, FactLimit] = {
     "first_call_seconds": FactLimit(share=0.5, least=0.1),
     "peak_bytes": FactLimit(share=0.25, least=1 << 20),
 }
@@ -100,20 +100,20 @@ def _filled(values: ExactFacts, known: ExactFacts) -> ExactFacts:
 def fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:
     shared = sorted(old.keys() & new.keys())
     exact = (one for case in shared for one in exact_changes(case, old[case], new[case]))
-    return (*exact, *_gated(old, new, shared))
+    return (*exact, *_limited(old, new, shared))
 
 
-def _gated(
+def _limited(
     old: MeasurementsByCase, new: MeasurementsByCase, shared: Iterable[Case]
 ) -> Iterator[FactChange]:
-    for name, gate in GATES.items():
+    for name, limit in FACT_LIMITS.items():
         values = {case: (_least(old[case], name), _least(new[case], name)) for case in shared}
         known = {case: pair for case, pair in values.items() if pair[0] > 0 and pair[1] > 0}
         usual = _usual_growth(known.values())
         for case, (before, after) in known.items():
-            if _beyond(before * usual, after, gate):
+            if _beyond(before * usual, after, limit):
                 yield FactChange(case, name, before, after, worse=True)
-            elif _beyond(after, before * usual, gate):
+            elif _beyond(after, before * usual, limit):
                 yield FactChange(case, name, before, after, worse=False)
 
 
@@ -123,8 +123,8 @@ def _usual_growth(pairs: Iterable[tuple[float, float]]) -> float:
     return float(np.median(growth)) if len(growth) > 2 else 1.0  # noqa: PLR2004 - no majority
 
 
-def _beyond(before: float, after: float, gate: FactLimit) -> bool:
-    return after > before * (1 + gate.share) and after - before > gate.least
+def _beyond(before: float, after: float, limit: FactLimit) -> bool:
+    return after > before * (1 + limit.share) and after - before > limit.least
 
 
 def _least(measurement: Measurement, name: str) -> float:

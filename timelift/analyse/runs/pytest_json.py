@@ -60,7 +60,7 @@ def read_pytest_json(data: bytes, path: Path) -> Run | None:
         return None
     warnings = Warnings()
     measurements = merge(list(_records(whole["benchmarks"], warnings)), warnings)
-    return Run(_header(whole), measurements, complete=True, warnings=warnings.all())
+    return Run(_header(whole), measurements, complete=True, warnings=warnings.as_tuple())
 
 
 def _header(whole: Mapping[str, Any]) -> Header:

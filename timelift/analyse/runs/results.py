@@ -21,6 +21,7 @@ from timelift.journal import (
     Header,
     NumberedLine,
     OtherSchemaError,
+    RunEnd,
     read_lines,
 )
 
@@ -58,13 +59,13 @@ def load_measured(path: Path) -> Run:
 def load_usual(path: Path) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
     run = load_measured(path)
-    refuse_twins(run, path)
+    refuse_copies(run, path)
     return run
 
 
-def refuse_twins(run: Run, path: Path) -> None:
+def refuse_copies(run: Run, path: Path) -> None:
     """Raise UserError where a run raced strategies against twins, of which none is an answer."""
-    if run.header.races_twins:
+    if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
             "own; name a run of pytest bench/ without --against or --selftest"
@@ -87,7 +88,7 @@ class _JournalReader:
         if not self.header:
             self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
         measurements = merge(self.records, self.warnings)
-        return Run(self.header or Header(), measurements, self.complete, self.warnings.all())
+        return Run(self.header or Header(), measurements, self.complete, self.warnings.as_tuple())
 
     def _take(self, place: NumberedLine) -> None:
         where = f"line {place.number}"
@@ -100,7 +101,7 @@ class _JournalReader:
             self.records.append((where, line))
             self.complete = False
         elif isinstance(line, End):
-            self.complete = line.exit == "complete"
+            self.complete = line.exit == RunEnd.COMPLETE
         elif self.header and line:
             error = ValueError("a second header; the first one counts")
         elif line:

@@ -4,11 +4,19 @@ import dataclasses
 from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.scaling.growth import Exponent, Kind, exponents
+from timelift.analyse.scaling.growth import Exponent, ExponentBasis, exponents
 from timelift.analyse.scaling.overtaking import Crossover, crossovers
-from timelift.analyse.stats.lifts import lifts
+from timelift.analyse.stats.lifts import lift_measurements
 
-__all__ = ["Crossover", "Exponent", "Kind", "Scaling", "crossovers", "exponents", "scaling_of"]
+__all__ = [
+    "Crossover",
+    "Exponent",
+    "ExponentBasis",
+    "Scaling",
+    "crossovers",
+    "exponents",
+    "scaling_of",
+]
 
 
 @dataclass(frozen=True)
@@ -21,5 +29,5 @@ class Scaling:
 
 def scaling_of(run: Run) -> Scaling:
     """Find both; look-alikes grow too, but crossovers are of lifts alone."""
-    known = dataclasses.replace(run, measurements=tuple(lifts(run)))
+    known = dataclasses.replace(run, measurements=tuple(lift_measurements(run)))
     return Scaling(tuple(exponents(run)), tuple(crossovers(known)))

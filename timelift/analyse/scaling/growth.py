@@ -13,7 +13,7 @@ from enum import StrEnum
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run, Samples
-from timelift.analyse.scaling.family import SIZES, Family, families
+from timelift.analyse.scaling.size_series import SIZES, SizeSeries, size_series
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.verdicts import CONFIDENCE
@@ -23,7 +23,7 @@ from timelift.case import Case
 MIN_SIZES = 4
 #: Powers that are tried; a fit at either end has found none.
 LOWEST_POWER, HIGHEST_POWER = 0.1, 4.0
-#: Each of so many searches over this many powers narrows the range tenfold and more.
+#: The searches for a power, and the powers in each: every search narrows the range tenfold.
 _SEARCHES, _POWERS = 6, 41
 _SINGULAR = 1e-12
 #: Times that rise by less over all sizes do not grow, and have no power.
@@ -35,7 +35,7 @@ _BEND_LAUNCHES = 5
 _UNKNOWN = (math.nan, math.nan, math.nan)
 
 
-class Kind(StrEnum):
+class ExponentBasis(StrEnum):
     """What an exponent rests on."""
 
     FITTED = "fit"
@@ -57,7 +57,7 @@ class Exponent:
     case: Case
     axis: str
     sizes: tuple[int, ...]
-    kind: Kind
+    kind: ExponentBasis
     launches: int
     p: float = math.nan
     low: float = math.nan
@@ -162,7 +162,7 @@ def _bend(
 class _StrategyCurve:
     """One strategy's log seconds, as (sizes, launches), in the launches that played every size.
 
-    `share` is that of one of the strategies of the family.
+    `share` is that of one of the strategies of the series.
     """
 
     case: Case
@@ -186,20 +186,20 @@ class _StrategyCurve:
 
 
 def exponents(run: Run, axes: Sequence[str] = SIZES) -> list[Exponent]:
-    curves = [curve for family in families(run.measurements, axes) for curve in _curves(family)]
+    curves = [curve for series in size_series(run.measurements, axes) for curve in _curves(series)]
     widths = iter(_half_widths([(curve, one) for curve in curves for one in curve.fitted]))
     return [_exponent(curve, [next(widths) for _ in curve.fitted]) for curve in curves]
 
 
-def _curves(family: Family) -> Iterator[_StrategyCurve]:
-    sizes, share = np.array(family.sizes), 1 / len(family.strategies)
-    for name, logs in zip(family.strategies, family.log_seconds(), strict=True):
+def _curves(series: SizeSeries) -> Iterator[_StrategyCurve]:
+    sizes, share = np.array(series.sizes), 1 / len(series.strategies)
+    for name, logs in zip(series.strategies, series.log_seconds(), strict=True):
         played = np.isfinite(logs).any(-1)
         rows = logs[played]
         complete = rows[:, np.isfinite(rows).all(0)]
-        first = next(one for one, here in zip(family.members, played, strict=True) if here)
+        first = next(one for one, here in zip(series.members, played, strict=True) if here)
         case, across = Case(first.setting, name), sizes[played]
-        yield _fit(_StrategyCurve(case, family.axis, tuple(across.tolist()), complete, share))
+        yield _fit(_StrategyCurve(case, series.axis, tuple(across.tolist()), complete, share))
 
 
 def _fit(curve: _StrategyCurve) -> _StrategyCurve:
@@ -231,16 +231,18 @@ def _exponent(curve: _StrategyCurve, half_widths: Sequence[float]) -> Exponent:
     about = (curve.case, curve.axis, curve.sizes)
     launches = curve.logs.shape[1]
     if curve.slope is None:
-        return Exponent(*about, Kind.UNKNOWN, launches)
+        return Exponent(*about, ExponentBasis.UNKNOWN, launches)
     if curve.is_flat:
-        return Exponent(*about, Kind.FLAT, launches)
+        return Exponent(*about, ExponentBasis.FLAT, launches)
     if curve.law is None or half_widths[1] > _VAGUE:
-        return Exponent(*about, Kind.SLOPE, launches, *_interval(curve.slope.value, half_widths[0]))
+        return Exponent(
+            *about, ExponentBasis.SLOPE, launches, *_interval(curve.slope.value, half_widths[0])
+        )
     law, bend = curve.law, _UNKNOWN
     if law.bend is not None and launches >= _BEND_LAUNCHES:
         bend = _inside(curve.sizes, _interval(law.bend.value, half_widths[-1]))
     interval = _interval(law.power.value, half_widths[1])
-    return Exponent(*about, Kind.FITTED, launches, *interval, *bend, law.misfit)
+    return Exponent(*about, ExponentBasis.FITTED, launches, *interval, *bend, law.misfit)
 
 
 def _interval(value: float, half_width: float) -> tuple[float, float, float]:

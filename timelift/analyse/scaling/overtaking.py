@@ -18,26 +18,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import Measurement, Run, Samples
-from timelift.analyse.scaling.family import SIZES, Family, families
+from timelift.analyse.scaling.size_series import SIZES, SizeSeries, size_series
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, independence
 from timelift.case import Setting
 
-#: So many steps from one measured size to the next.
+#: The steps from one measured size to the next.
 STEPS = 128
 #: On both sides of a crossing one strategy must have been ahead by a difference that counts.
 _MARGIN = math.log1p(RANK_MARGIN)
 #: What a logarithm may be off by, as a share of a step between sizes.
 _ROUNDING = 1e-9
 _LINE, _CUBIC = 2, 4
-#: No fourth size checks a curve through three, so that its doubt counts so many times.
+#: What multiplies the doubt of a curve through three sizes, which no fourth one checks.
 _UNCHECKED = 3
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Log ratios by size, two sizes at least: `effect`, with the errors `scale`.
+    """Log ratios by size, two sizes at least: `effect`, with the errors `standard_error`.
 
     `reach` is how many errors a 95 % interval reaches to each side, and `correlation` that of the
     errors of neighbouring sizes.
@@ -45,7 +45,7 @@ class Curve:
 
     sizes: Samples
     effect: Samples
-    scale: Samples
+    standard_error: Samples
     reach: Samples
     correlation: float = 0.0
 
@@ -71,7 +71,7 @@ class Curve:
     def _half_width(self, weights: Samples) -> Samples:
         """Return the half-width of sums of the effects, as sure as the least sure of them."""
         apart = np.abs(np.subtract.outer(np.arange(len(self.sizes)), np.arange(len(self.sizes))))
-        weighted = weights * self.scale
+        weighted = weights * self.standard_error
         scale = np.sqrt(((weighted @ self.correlation**apart) * weighted).sum(-1))
         return np.asarray(np.where(weights != 0, self.reach, 0.0).max(-1) * scale)
 
@@ -79,7 +79,7 @@ class Curve:
 def stencil(logs: Samples, asked: Samples, points: int) -> Samples:
     """Return the weights (asked, logs) of Lagrange's interpolation through the nearest points.
 
-    NaN outside the range of `logs`, for nothing is extrapolated. All pairs of a family ask for the
+    NaN outside the range of `logs`, for nothing is extrapolated. All pairs of a series ask for the
     same weights, so they are kept.
     """
     kinds = (np.asarray(one, dtype=float).tobytes() for one in (logs, asked))
@@ -150,12 +150,12 @@ def _zero(sizes: Samples, effect: Samples) -> float:
 
 @dataclass(frozen=True)
 class PairedCurves:
-    """The curve of every two strategies of a family: the log of second over first.
+    """The curve of every two strategies of a series: the log of second over first.
 
     Pairs that played together in several launches of fewer than two sizes have none.
     """
 
-    family: Family
+    series: SizeSeries
     curves: dict[tuple[str, str], Curve]
 
     def between(self, first: str, second: str) -> Curve | None:
@@ -167,7 +167,7 @@ class PairedCurves:
 
     def leads(self, strategy: str, size: float) -> bool:
         """True if no other strategy is shown faster than `strategy` at a size."""
-        curves = (self.between(strategy, other) for other in self.family.strategies)
+        curves = (self.between(strategy, other) for other in self.series.strategies)
         beside = [curve.at(np.array([size])) for curve in curves if curve]
         return not any(effect[0] + width[0] < 0 for effect, width in beside)
 
@@ -175,22 +175,22 @@ class PairedCurves:
 def paired_curves(
     measurements: Iterable[Measurement], axes: Sequence[str] = SIZES
 ) -> list[PairedCurves]:
-    """Return the curves of every family, their variances moderated over all of them."""
-    known = families(measurements, axes)
-    paired = [family.paired() for family in known]
+    """Return the curves of every series, their variances moderated over all of them."""
+    known = size_series(measurements, axes)
+    paired = [series.paired() for series in known]
     if not any(effects.effect.size for effects in paired):
-        return [PairedCurves(family, {}) for family in known]
+        return [PairedCurves(series, {}) for series in known]
     correlation = neighbour_correlation([effects.effect for effects in paired])
     flat = [_flat(effects) for effects in paired if effects.effect.size]
     found = estimate(stack(flat), independence(_numbers(paired)))
     reach = t_quantile((1 - CONFIDENCE) / 2, np.maximum(found.df, 1.0))
     made, start = [], 0
-    for family, effects in zip(known, paired, strict=True):
+    for series, effects in zip(known, paired, strict=True):
         pairs, sizes = effects.effect.shape[:2]
         rows = np.arange(start, start := start + pairs * sizes).reshape(pairs, sizes)
-        curves = [_curve(family, found, reach, row, correlation) for row in rows]
-        named = zip(family.pairs, curves, strict=True)
-        made.append(PairedCurves(family, {pair: curve for pair, curve in named if curve}))
+        curves = [_curve(series, found, reach, row, correlation) for row in rows]
+        named = zip(series.pairs, curves, strict=True)
+        made.append(PairedCurves(series, {pair: curve for pair, curve in named if curve}))
     return made
 
 
@@ -204,19 +204,21 @@ def _numbers(paired: Sequence[Effects]) -> NDArray[np.int_]:
 
 def _flat(effects: Effects) -> Effects:
     launches = effects.effect.shape[-1]
-    return Effects(effects.effect.reshape(-1, launches), effects.error.reshape(-1, launches))
+    return Effects(
+        effects.effect.reshape(-1, launches), effects.standard_error.reshape(-1, launches)
+    )
 
 
 def _curve(
-    family: Family, found: Estimates, reach: Samples, rows: NDArray[np.int_], correlation: float
+    series: SizeSeries, found: Estimates, reach: Samples, rows: NDArray[np.int_], correlation: float
 ) -> Curve | None:
     """Return the curve through the sizes whose launches give an interval."""
     known = (found.launches[rows] > 1) & (found.df[rows] > 0)
     kept = rows[known]
     if len(kept) < _LINE:
         return None
-    sizes = np.array(family.sizes, dtype=float)[known]
-    return Curve(sizes, found.effect[kept], found.scale[kept], reach[kept], correlation)
+    sizes = np.array(series.sizes, dtype=float)[known]
+    return Curve(sizes, found.effect[kept], found.standard_error[kept], reach[kept], correlation)
 
 
 def neighbour_correlation(effects: Sequence[Samples]) -> float:
@@ -270,5 +272,5 @@ def _crossovers(one: PairedCurves) -> list[Crossover]:
             # The log of b over a falls below zero where b overtakes a.
             leads = one.leads(first, crossing.low) and one.leads(then, crossing.high)
             place = (first, then, crossing.size, crossing.low, crossing.high, leads)
-            found.append(Crossover(one.family.setting, one.family.axis, *place))
+            found.append(Crossover(one.series.setting, one.series.axis, *place))
     return sorted(found, key=lambda crossover: crossover.size)

@@ -1,25 +1,16 @@
 """What a self-test planted and recorded, as arrays that every rule can be tried on.
 
 `pytest bench/ --selftest` lets every strategy race against twins of itself whose difference is
-known. The header has of each, under `strategies[name]["planted"]`:
-
-    {"of": the strategy it is a twin of,
-     "slower": share by which its calls are slower, negative where faster,
-     "one_launch_in": N, where it is so in one launch of N only,
-     "first_call_seconds": seconds that its first call alone is slower}
-
-An entry that is not like this is left out, and `complaints` names it.
+known: the header has a `Planted` of each. A damaged one is left out, and `complaints` names it.
 """
 
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from msgspec import UNSET
 from numpy.typing import NDArray
 
 from timelift.analyse.runs.measurement import (
@@ -34,10 +25,8 @@ from timelift.analyse.runs.measurement import (
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 from timelift.escape import NAME_LIMIT, plain
-from timelift.journal import BAD_RECORD, LONGEST_SECONDS, object_or_empty, whole_number
+from timelift.journal import Planted
 
-#: The least and the most that a twin may be slower, as shares: anything else is a slip.
-LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
 #: Samples in all pairs of all groups; beyond that the arrays fill a small machine's memory.
 MOST_SAMPLES = 50_000_000
 #: What a rival costs in a launch before its first sample; the first call includes the tracing.
@@ -79,13 +68,6 @@ class TwinGroup:
         return (0.0, *(twin.truth for twin in self.twins))
 
 
-@dataclass(frozen=True)
-class _Planted:
-    of: str
-    slower: float
-    one_launch_in: int
-
-
 def truth_of(slower: float, one_launch_in: int) -> float | None:
     """Return the truth of a twin that is slower by a share in one launch of so many."""
     return None if slower and one_launch_in > 1 else math.log1p(slower)
@@ -104,7 +86,7 @@ def twin_groups(run: Run) -> list[TwinGroup]:
     found = []
     for case in sorted(one for one in measured if one.strategy in twins_of):
         twins = tuple(
-            Twin(measured[twin], truth_of(planted[name].slower, planted[name].one_launch_in))
+            Twin(measured[twin], truth_of(planted[name].slower or 0.0, planted[name].one_launch_in))
             for name in twins_of[case.strategy]
             if (twin := Case(case.setting, name)) in measured
         )
@@ -115,42 +97,36 @@ def twin_groups(run: Run) -> list[TwinGroup]:
 def complaints(run: Run) -> tuple[str, ...]:
     warnings = Warnings()
     _planted(run, warnings)
-    return warnings.all()
+    return warnings.as_tuple()
 
 
-def _planted(run: Run, warnings: Warnings) -> dict[str, _Planted]:
+def _planted(run: Run, warnings: Warnings) -> dict[str, Planted]:
+    """Return the twins by name; what is wrong with the others is a warning."""
     strategies = run.header.strategies
-    entries = {name: one.planted for name, one in strategies.items() if one.planted is not UNSET}
+    entries = {
+        name: one.planted for name, one in strategies.items() if isinstance(one.planted, Planted)
+    }
     bases = strategies.keys() - entries.keys()
     found = {}
     for name, entry in entries.items():
         try:
-            found[name] = _planted_from(object_or_empty(entry), bases)
-        except BAD_RECORD as error:
-            warnings.add(f"planted {plain(name, NAME_LIMIT)}", error)
+            _check(entry, bases)
+        except ValueError as error:
+            warnings.add(plain(name, NAME_LIMIT), error)
+        else:
+            found[name] = entry
     return found
 
 
-def _planted_from(entry: Mapping[str, Any], bases: Collection[str]) -> _Planted:
-    of = entry.get("of")
-    if not isinstance(of, str) or of not in bases:
-        raise ValueError(f"of: expected a strategy that is no twin itself, received {of!r:.80}")
-    _number(entry, "first_call_seconds", 0.0, LONGEST_SECONDS, default=0.0)
-    return _Planted(
-        of=of,
-        slower=_number(entry, "slower", LEAST_SLOWER, MOST_SLOWER),
-        one_launch_in=whole_number("one_launch_in", entry.get("one_launch_in", 1), smallest=1),
-    )
-
-
-def _number(
-    entry: Mapping[str, Any], name: str, least: float, most: float, default: float | None = None
-) -> float:
-    value = entry.get(name, default)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not least <= value <= most:
-        raise ValueError(f"{name}: expected a number from {least} to {most}, got {value!r:.80}")
-    return float(value)
+def _check(entry: Planted, bases: Collection[str]) -> None:
+    if entry.damage:
+        raise ValueError(entry.damage[0])
+    if entry.slower is None:
+        raise ValueError("planted.slower: expected a number, received none")
+    if entry.of not in bases:
+        raise ValueError(
+            f"planted.of: expected a strategy that is no twin itself, received {entry.of!r:.80}"
+        )
 
 
 # Samples -----------------------------------------------------------------------------------------
@@ -178,7 +154,7 @@ class Recording:
         """Seconds per call as (comparisons, side, launches, rounds)."""
         return np.asarray(self.seconds_per_call[self.pairs])
 
-    def price(self, used: NDArray[np.bool_]) -> Samples:
+    def seconds_spent(self, used: NDArray[np.bool_]) -> Samples:
         """Return the seconds that the used rounds took, as (comparisons,), both rivals together.
 
         `used` is (comparisons, side, launches, rounds). A launch is paid for as a whole: building

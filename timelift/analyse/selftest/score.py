@@ -21,7 +21,7 @@ _DIGITS = 9
 _SIGN = {Verdict.SLOWER: 1.0, Verdict.FASTER: -1.0}
 
 
-class Share(Struct, frozen=True, array_like=True):
+class Proportion(Struct, frozen=True, array_like=True):
     """So many hits among so many tries; in a file, a list of both."""
 
     hits: Annotated[int, Meta(ge=0)]
@@ -69,10 +69,10 @@ class Score:
     a rival is slower in some launches only, `wrong_way` those with the wrong sign.
     """
 
-    false_alarms: Share
-    sometimes: Share
-    found: dict[float, Share]
-    wrong_way: Share
+    false_alarms: Proportion
+    sometimes: Proportion
+    found: dict[float, Proportion]
+    wrong_way: Proportion
     seconds: float
 
     @property
@@ -84,30 +84,30 @@ class Score:
 def score(judgements: Sequence[Judgement], recordings: Sequence[Recording]) -> Score:
     """Count the answers over several recordings, each of which has a judgement of its own."""
     parts = zip(recordings, judgements, strict=True)
-    seconds = np.concatenate([recording.price(one.used) for recording, one in parts])
+    seconds = np.concatenate([recording.seconds_spent(one.used) for recording, one in parts])
     sign = np.concatenate([one.sign for one in judgements])
     truth = np.round(np.concatenate([recording.truth for recording in recordings]), _DIGITS)
     tried = np.isfinite(sign)
     planted = tried & np.isfinite(truth) & (truth != 0)
     return Score(
-        false_alarms=_share(sign != 0, tried & (truth == 0)),
-        sometimes=_share(sign != 0, tried & np.isnan(truth)),
+        false_alarms=_proportion(sign != 0, tried & (truth == 0)),
+        sometimes=_proportion(sign != 0, tried & np.isnan(truth)),
         found=_found(sign, truth, planted),
-        wrong_way=_share(sign * np.sign(truth) < 0, planted),
+        wrong_way=_proportion(sign * np.sign(truth) < 0, planted),
         seconds=float(seconds[tried].mean()) if tried.any() else math.nan,
     )
 
 
-def _found(sign: Samples, truth: Samples, planted: NDArray[np.bool_]) -> dict[float, Share]:
+def _found(sign: Samples, truth: Samples, planted: NDArray[np.bool_]) -> dict[float, Proportion]:
     steps = np.unique(truth[np.isfinite(truth) & (truth != 0)]).tolist()
-    return {step: _share(sign == np.sign(step), planted & (truth == step)) for step in steps}
+    return {step: _proportion(sign == np.sign(step), planted & (truth == step)) for step in steps}
 
 
-def _share(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> Share:
-    return Share(int((hit & among).sum()), int(among.sum()))
+def _proportion(hit: NDArray[np.bool_], among: NDArray[np.bool_]) -> Proportion:
+    return Proportion(int((hit & among).sum()), int(among.sum()))
 
 
-def ladder(recording: Recording) -> Judgement:
+def judge_as_ranking(recording: Recording) -> Judgement:
     """Return the judgement of our own rule, as a ranking applies it.
 
     All pairs of a group are a family, and variances are moderated over all groups of the run.

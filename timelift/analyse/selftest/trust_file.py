@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest.recording import TwinGroup, record, twin_groups
-from timelift.analyse.selftest.score import Share, ladder, score
+from timelift.analyse.selftest.score import Proportion, judge_as_ranking, score
 from timelift.journal import SELFTEST_FOLDER, differences
 
 FILE = "trust.json"
@@ -32,22 +32,22 @@ class Trust(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     settings: int
     launches: float
-    false_alarms: Share
-    one_in_n: Share
-    wrong_way: Share
-    found: dict[float, Share]
+    false_alarms: Proportion
+    one_in_n: Proportion
+    wrong_way: Proportion
+    found: dict[float, Proportion]
     seconds_per_verdict: float
 
     @property
     def tries(self) -> int:
         return self.false_alarms.tries + sum(seen.tries for seen in self.found.values())
 
-    def moved(self, versions: Mapping[str, Any]) -> list[str]:
+    def changed_packages(self, versions: Mapping[str, Any]) -> list[str]:
         moved = {one.name for one in differences(self.versions, versions)}
         return sorted(moved & self.versions.keys())
 
 
-def of_run(run: Run) -> Trust | None:
+def trust_from_run(run: Run) -> Trust | None:
     """Judge a self-test's run; None where it has no comparison whose truth is known."""
     groups = twin_groups(run)
     return _of_groups(run, groups) if groups else None
@@ -55,7 +55,7 @@ def of_run(run: Run) -> Trust | None:
 
 def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
     recording = record(groups)
-    found = score([ladder(recording)], [recording])
+    found = score([judge_as_ranking(recording)], [recording])
     launches = [len(rival.launches) for group in groups for rival in group.rivals]
     versions = run.header.machine.versions
     return Trust(
@@ -72,23 +72,23 @@ def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
     )
 
 
-def written(trust: Trust) -> str:
+def trust_as_json(trust: Trust) -> str:
     return msgspec.json.format(msgspec.json.encode(trust), indent=1).decode() + "\n"
 
 
-def tells_more(kept: Trust | None, found: Trust) -> bool:
+def rests_on_more(kept: Trust | None, found: Trust) -> bool:
     """True if an earlier self-test with the same versions rests on more than a new one."""
     return bool(kept and kept.versions == found.versions and kept.tries > found.tries)
 
 
-def of_machine(results: Path, run: Run) -> Trust | None:
+def machine_trust(results: Path, run: Run) -> Trust | None:
     name = run.header.machine.name
     if name is None or Path(name).name != name or name == "..":
         return None
-    return load(results / name / SELFTEST_FOLDER / FILE)
+    return load_trust(results / name / SELFTEST_FOLDER / FILE)
 
 
-def load(path: Path) -> Trust | None:
+def load_trust(path: Path) -> Trust | None:
     """Read a file; None where it is absent or not as the docstring above says."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Trust)

@@ -19,7 +19,7 @@ class Effects:
     """Launch effects and their errors, log ratios as (comparisons, launches); NaN where none."""
 
     effect: Samples
-    error: Samples
+    standard_error: Samples
 
 
 def launch_effects(a: Samples, b: Samples) -> Effects:
@@ -44,7 +44,7 @@ def all_pairs(seconds: Samples) -> Effects:
     by_launch = np.swapaxes(raw.effect, -1, -2)
     scores = fit_scores(by_launch, shared_rounds(seconds)[..., first, second], rivals)
     agreed = np.swapaxes(scores[..., second] - scores[..., first], -1, -2)
-    return Effects(np.where(np.isfinite(raw.effect), agreed, np.nan), raw.error)
+    return Effects(np.where(np.isfinite(raw.effect), agreed, np.nan), raw.standard_error)
 
 
 def shared_rounds(seconds: Samples) -> Samples:
@@ -83,7 +83,7 @@ def stack(parts: Sequence[Effects]) -> Effects:
     launches = max(part.effect.shape[1] for part in parts)
     return Effects(
         np.concatenate([_padded(part.effect, launches) for part in parts]),
-        np.concatenate([_padded(part.error, launches) for part in parts]),
+        np.concatenate([_padded(part.standard_error, launches) for part in parts]),
     )
 
 

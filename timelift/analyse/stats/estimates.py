@@ -20,14 +20,15 @@ ASSUMED_LAUNCH_SD = 0.02
 
 @dataclass(frozen=True)
 class Estimates:
-    """Effects over launches, each array (comparisons,); `df` counts what `scale` rests on.
+    """Effects over launches with their standard errors, each array (comparisons,).
 
-    `scale` is the standard error of `effect`; `launches` how many it rests on, `agreeing` how many
-    of those lie on its side of zero. What is unknown is NaN, with `df` 0.
+    `df` are the degrees of freedom of `standard_error`, `launches` how many launches an effect
+    rests on, `agreeing` how many of those lie on its side of zero. What is unknown is NaN, with
+    `df` 0.
     """
 
     effect: Samples
-    scale: Samples
+    standard_error: Samples
     df: Samples
     launches: Samples
     agreeing: Samples
@@ -40,42 +41,44 @@ class Estimates:
     def half_width(self, chance: float) -> Samples:
         """Return the half-width of an interval that is missed on each side with `chance`."""
         known = self.df > 0
-        reach = t_quantile(chance, np.where(known, self.df, 1.0)) * self.scale
-        return np.where(known, reach, np.nan)
+        half_width = t_quantile(chance, np.where(known, self.df, 1.0)) * self.standard_error
+        return np.where(known, half_width, np.nan)
 
     def chance(self, distance: Samples) -> Samples:
         """Return the chance that an estimate misses the truth by `distance` or more to one side."""
         known = self.df > 0
-        statistic = np.where(known, distance / self.scale, 0.0)
+        statistic = np.where(known, distance / self.standard_error, 0.0)
         return np.where(known, t_tail(statistic, np.where(known, self.df, 1.0)), np.nan)
 
 
-def estimate(effects: Effects, share: Samples | None = None) -> Estimates:
+def estimate(effects: Effects, independence: Samples | None = None) -> Estimates:
     """Estimate each comparison over its launches; its variance is moderated over all of them.
 
-    `share` is how much of an independent comparison each row is worth, one by default.
+    `independence` is how much of an independent comparison each row is worth, one by default.
     """
     count = np.isfinite(effects.effect).sum(-1)
     centre, variance = mean_and_variance(effects.effect)
-    worth = np.ones(len(count)) if share is None else share
-    moderated, df = _moderated(effects, variance, count, worth)
+    independence = np.ones(len(count)) if independence is None else independence
+    moderated, df = _moderated(effects, variance, count, independence)
     with np.errstate(invalid="ignore", divide="ignore"):
-        scale = np.sqrt(moderated / count)
+        standard_error = np.sqrt(moderated / count)
         agreeing = (effects.effect * np.sign(centre)[:, None] > 0).sum(-1)
-    return Estimates(centre, scale, np.where(np.isfinite(scale), df, 0), count, agreeing)
+    return Estimates(
+        centre, standard_error, np.where(np.isfinite(standard_error), df, 0), count, agreeing
+    )
 
 
 def _moderated(
-    effects: Effects, variance: Samples, count: Samples, share: Samples
+    effects: Effects, variance: Samples, count: Samples, independence: Samples
 ) -> tuple[Samples, Samples]:
     """Return the variance between launches and its degrees; for one launch, an assumed one."""
-    within = mean_and_variance(effects.error**2)[0]
+    within = mean_and_variance(effects.standard_error**2)[0]
     df = np.maximum(count - 1, 0).astype(float)
     with np.errstate(divide="ignore"):
-        moderated, total = shrink_variances(Spread(variance, df, np.log(within), share))
-    alone = (count == 1) & (total < 1)
+        moderated, total = shrink_variances(Spread(variance, df, np.log(within), independence))
+    is_assumed = (count == 1) & (total < 1)
     assumed = within + ASSUMED_LAUNCH_SD**2
-    return np.where(alone, assumed, moderated), np.where(alone, BATCHES - 1.0, total)
+    return np.where(is_assumed, assumed, moderated), np.where(is_assumed, BATCHES - 1.0, total)
 
 
 def t_tail(statistic: Samples, df: Samples) -> Samples:

@@ -25,7 +25,7 @@ class NoAnswer:
     """Why a strategy is no lift, or the strategy of which it is a twin."""
 
     why: str = ""
-    twin_of: str = ""
+    copy_of: str = ""
 
 
 def declared(run: Run, field: str) -> Iterator[tuple[str, str]]:
@@ -39,36 +39,36 @@ def look_alikes(run: Run) -> LookAlikes:
 
 
 def no_answers(run: Run) -> dict[str, NoAnswer]:
-    twins = {name: one.twin_of for name, one in run.header.strategies.items()}
+    twins = {name: one.copy_of for name, one in run.header.strategies.items()}
     found = {name: NoAnswer(why=why) for name, why in look_alikes(run).items()}
-    return found | {name: NoAnswer(twin_of=of) for name, of in twins.items() if of}
+    return found | {name: NoAnswer(copy_of=of) for name, of in twins.items() if of}
 
 
-def lifts(run: Run) -> list[Measurement]:
+def lift_measurements(run: Run) -> list[Measurement]:
     others = no_answers(run)
     return [one for one in run.measurements if one.case.strategy not in others]
 
 
-def rank(run: Run) -> list[Ranking]:
+def rank_run(run: Run) -> list[Ranking]:
     """Rank the lifts of every setting, in setting order, with what is no answer beside them.
 
     Where only those were measured a ranking has no rows.
     """
-    ranked = {one.setting: one for one in ranking.rank(lifts(run))}
+    ranked = {one.setting: one for one in ranking.rank(lift_measurements(run))}
     beside: dict[Setting, list[RankedCase]] = defaultdict(list)
-    for mine in _by_look_alike(run):
+    for mine in _no_answers_by_strategy(run):
         firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
         rivals = [*mine, *(run.measured[one.rows[0].case] for one in firsts)]
         for pair in ranking.rank(rivals):
             row = _beside(mine[0].case.strategy, pair, ranked.get(pair.setting))
             beside[pair.setting] += [row] if row else []
     return [
-        dataclasses.replace(ranked.get(one, Ranking(one, ())), look_alikes=tuple(beside[one]))
+        dataclasses.replace(ranked.get(one, Ranking(one, ())), unranked=tuple(beside[one]))
         for one in sorted({*ranked, *beside})
     ]
 
 
-def _by_look_alike(run: Run) -> list[list[Measurement]]:
+def _no_answers_by_strategy(run: Run) -> list[list[Measurement]]:
     others = no_answers(run)
     groups: dict[str, list[Measurement]] = defaultdict(list)
     for one in run.measurements:
@@ -83,7 +83,7 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
     if own is None:
         return None
     unranked = dataclasses.replace(
-        own, letters="", rank_low=0, rank_high=0, p=math.nan, price=UNKNOWN
+        own, letters="", rank_low=0, rank_high=0, p=math.nan, cost_over_best=UNKNOWN
     )
     if found is None:
         return dataclasses.replace(unranked, ratio=math.nan, low=math.nan, high=math.nan)

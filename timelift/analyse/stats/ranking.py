@@ -21,7 +21,7 @@ from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Comparison,
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
-#: A price that nothing is known of.
+#: A cost over the best that is not known.
 UNKNOWN = (math.nan, math.nan)
 
 #: Log seconds that agree to so many digits are a tie, which the names decide.
@@ -38,12 +38,12 @@ class RankedCase:
 
     `ratio` is to the first row, with its interval over launches `low` to `high` (NaN with one
     launch): the intervals of all rows hold at once, though the first was picked by the same data.
-    `known_to` is the half-width, a log ratio, of the interval that the pair would have by itself.
+    `half_width` is the half-width, a log ratio, of the interval that the pair would have by itself.
     `verdict` is that of this rival beside the first row, `p` that of their difference, two-sided
     and adjusted for all pairs of the setting. Rivals that share one of `letters` were not shown to
-    differ; the true rank lies from `rank_low` to `rank_high`. `price` is the least and the most
-    that choosing this rival costs over the best, whichever that is, as ratios. `detectable` is the
-    ratio to the first row that would have been called different 9 in 10 times.
+    differ; the true rank lies from `rank_low` to `rank_high`. `cost_over_best` is the least and the
+    most that choosing this rival costs over the best, whichever that is, as ratios. `detectable` is
+    the ratio to the first row that would have been called different 9 in 10 times.
     """
 
     case: Case
@@ -59,48 +59,48 @@ class RankedCase:
     rank_high: int
     launches: int
     p: float = math.nan
-    price: tuple[float, float] = UNKNOWN
+    cost_over_best: tuple[float, float] = UNKNOWN
     detectable: float = math.nan
-    known_to: float = math.nan
+    half_width: float = math.nan
 
     @property
     def has_interval(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
-    def price_is_known(self) -> bool:
-        return math.isfinite(self.price[1])
+    def cost_is_known(self) -> bool:
+        return math.isfinite(self.cost_over_best[1])
 
     @property
     def surely_costs(self) -> bool:
-        return self.price[0] > 1
+        return self.cost_over_best[0] > 1
 
     @property
     def may_cost(self) -> bool:
-        return self.price[1] > 1
+        return self.cost_over_best[1] > 1
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The measured rivals of one setting, sorted by time.
 
-    `look_alikes`, or twins, are measured beside the rivals and are no answer: they have a ratio to
-    the first row, but neither rank (0), letters nor price.
+    `unranked` are look-alikes or twins, measured beside the rivals and no answer: they have a ratio
+    to the first row, but neither rank (0), letters nor a cost over the best.
     """
 
     setting: Setting
     rows: tuple[RankedCase, ...]
-    look_alikes: tuple[RankedCase, ...] = ()
+    unranked: tuple[RankedCase, ...] = ()
 
     @property
     def all_rows(self) -> tuple[RankedCase, ...]:
-        if not self.look_alikes:
+        if not self.unranked:
             return self.rows
-        both = (*self.rows, *self.look_alikes)
+        both = (*self.rows, *self.unranked)
         return tuple(sorted(both, key=lambda row: row.seconds_per_call))
 
     @property
-    def fastest_set(self) -> tuple[str, ...]:
+    def not_shown_slower(self) -> tuple[str, ...]:
         """The strategies that no rival was shown to beat."""
         return tuple(row.case.strategy for row in self.rows if row.rank_low == 1)
 
@@ -109,9 +109,6 @@ class Ranking:
         """The undecided rows whose detectable ratio is known."""
         still = (row for row in self.rows[1:] if row.verdict is Verdict.UNDECIDED)
         return tuple(row for row in still if math.isfinite(row.detectable))
-
-    def price(self, strategy: str) -> tuple[float, float]:
-        return self.row(strategy).price
 
     def row(self, strategy: str) -> RankedCase:
         """Return the row of `strategy`; raises UserError where it was not measured."""
@@ -126,12 +123,12 @@ class Ranking:
 
 def rank(
     measurements: Iterable[Measurement],
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     confidence: float = CONFIDENCE,
 ) -> list[Ranking]:
     """Rank the measured rivals of every setting, in setting order.
 
-    `theta` is the smallest difference that counts, as a share; any wrong faster or slower in a
+    `least_difference` is the smallest one that counts, as a share; any wrong faster or slower in a
     setting has a chance of at most 1 - `confidence`.
     """
     settings = aligned_samples(measurements)
@@ -140,7 +137,7 @@ def rank(
     alpha = 1 - confidence
     found = zip(
         settings,
-        _comparisons(settings, theta, confidence),
+        _comparisons(settings, least_difference, confidence),
         absolute_times(settings, alpha),
         strict=True,
     )
@@ -148,12 +145,12 @@ def rank(
 
 
 def _comparisons(
-    settings: Sequence[AlignedSamples], theta: float, confidence: float
+    settings: Sequence[AlignedSamples], least_difference: float, confidence: float
 ) -> Iterator[Comparisons]:
     sizes = [len(one.pairs) for one in settings]
     families = np.repeat(np.arange(len(settings)), sizes).tolist()
     effects = stack([all_pairs(one.seconds) for one in settings])
-    results = iter(verdicts.compare(effects, theta, confidence, families))
+    results = iter(verdicts.compare(effects, least_difference, confidence, families))
     for one, size in zip(settings, sizes, strict=True):
         forward = dict(zip(one.pairs, itertools.islice(results, size), strict=True))
         yield forward | {(j, i): seen.swapped() for (i, j), seen in forward.items()}
@@ -163,7 +160,7 @@ def _comparisons(
 class _Rivals:
     """One setting's rivals by position, with their comparisons and times.
 
-    Some interval beside the best, or some price, is wrong with a chance of `alpha`.
+    Some interval, or some cost over the best, is wrong with a chance of `alpha`.
     """
 
     samples: AlignedSamples
@@ -230,7 +227,7 @@ class _Rivals:
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
-            price=self._price(rivals) if launches > 1 else UNKNOWN,
+            cost_over_best=self._cost_over_best(rivals) if launches > 1 else UNKNOWN,
             **self._beside(i),
         )
 
@@ -240,7 +237,7 @@ class _Rivals:
         seen = self.comparisons[self.best, i]
         effect = seen.effect if seen.launches else self.times[i] - self.times[self.best]
         below, above, alone = (
-            math.nan if seen.within_one_launch else seen.reach(chance)
+            math.nan if seen.within_one_launch else seen.half_width(chance)
             for chance in (self.levels.below, self.levels.above, self.alpha / 2)
         )
         return {
@@ -250,10 +247,10 @@ class _Rivals:
             "verdict": seen.verdict,
             "p": seen.p,
             "detectable": _exp(seen.detectable),
-            "known_to": alone,
+            "half_width": alone,
         }
 
-    def _price(self, rivals: Sequence[Comparison]) -> tuple[float, float]:
+    def _cost_over_best(self, rivals: Sequence[Comparison]) -> tuple[float, float]:
         """Return the least and most that a rival costs over the best, from its comparisons.
 
         The least may be wrong about any pair, the most only about the best and another, since the
@@ -261,7 +258,7 @@ class _Rivals:
         all rows at once, since the best was picked by the same data.
         """
         lows = np.array([0.0, *(one.family_low for one in rivals)])
-        highs = np.array([0.0, *(one.effect + one.reach(self.levels.above) for one in rivals)])
+        highs = np.array([0.0, *(one.effect + one.half_width(self.levels.above) for one in rivals)])
         return _exp(float(lows.max())), _exp(float(highs.max()))
 
 

@@ -19,12 +19,12 @@ from timelift.analyse.runs.measurement import Samples
 MIN_COMPARISONS = 3
 #: With fewer the prior is one variance for all instead of a line over the covariate.
 MIN_FOR_TREND = 30
-#: No run is believed to know a variance better than this many degrees of freedom.
+#: The upper limit of the prior's degrees of freedom.
 MAX_PRIOR_DF = 30.0
-#: So many degrees are taken off the fitted prior. Where quiet and loud rivals mix, the fit lends
-#: the loud ones some of the others' quiet: 89 % coverage of theirs (3 launches) where 95 is said.
+#: Degrees of freedom that are taken off the fitted prior. Where quiet and loud rivals mix, the fit
+#: lends the loud ones some of the others' quiet: 89 % coverage of theirs (3 launches), not 95.
 CAUTION = 2.0
-#: The spread of log variances is taken to be larger by so many of its standard errors, since a few
+#: Standard errors by which the spread of log variances is taken to be larger, since a few
 #: comparisons can look alike by luck and a prior is then believed too much.
 DOUBT = 0.5
 #: No ratio of two times repeats itself more closely than this: a sd of log ratios.
@@ -36,14 +36,14 @@ _BISECTIONS = 60
 class Spread:
     """Variances of comparisons with their degrees of freedom, each array (comparisons,).
 
-    `covariate` is whatever a variance may follow, NaN where unknown. `share` is how much of an
+    `covariate` is whatever a variance may follow, NaN where unknown; `independence` how much of an
     independent comparison each is worth: the pairs of 5 rivals are 10, but only 4 independent ones.
     """
 
     variance: Samples
     df: Samples
     covariate: Samples
-    share: Samples
+    independence: Samples
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -51,8 +51,8 @@ class Spread:
         return self.df > 0
 
     @property
-    def worth(self) -> float:
-        return float(self.share[self.known].sum())
+    def independent_comparisons(self) -> float:
+        return float(self.independence[self.known].sum())
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def shrink_variances(spread: Spread) -> tuple[Samples, Samples]:
     total = spread.df + prior.df
     with np.errstate(invalid="ignore"):
         mixed = (own + prior.df * prior.variance) / total
-    pooled = np.maximum(spread.df, (spread.df * spread.share).sum())
+    pooled = np.maximum(spread.df, (spread.df * spread.independence).sum())
     return np.maximum(mixed, RESOLUTION**2), np.minimum(total, pooled)
 
 
@@ -83,15 +83,15 @@ def fit_prior(spread: Spread) -> Prior:
 
     Comparisons of one launch do not inform the prior but receive its variance.
     """
-    known, weight = spread.known, spread.share[spread.known]
-    if spread.worth < MIN_COMPARISONS:
+    known, weight = spread.known, spread.independence[spread.known]
+    if spread.independent_comparisons < MIN_COMPARISONS:
         return Prior(0.0, np.zeros_like(spread.variance))
     logs, noise = _centred_logs(spread.variance[known], spread.df[known])
     design = _design(spread)
     root = np.sqrt(weight)
     line = np.linalg.lstsq(design[known] * root[:, None], logs * root, rcond=None)[0]
     squares = float(weight @ (logs - design[known] @ line) ** 2)
-    freedom = spread.worth - design.shape[1]
+    freedom = spread.independent_comparisons - design.shape[1]
     seen = squares / freedom * (1 + DOUBT * (2 / freedom) ** 0.5)
     return _prior(design @ line, float(seen - np.average(noise, weights=weight)))
 
@@ -108,7 +108,7 @@ def _design(spread: Spread) -> Samples:
     """Return a column of ones, and the centred covariate where enough comparisons have one."""
     ones = np.ones(len(spread.variance))
     usable = spread.known & np.isfinite(spread.covariate)
-    if spread.share[usable].sum() < MIN_FOR_TREND:
+    if spread.independence[usable].sum() < MIN_FOR_TREND:
         return ones[:, None]
     centred = spread.covariate - spread.covariate[usable].mean()
     return np.column_stack([ones, np.where(np.isfinite(centred), centred, 0.0)])

@@ -41,12 +41,12 @@ def levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
     """
     if rivals < 3:  # noqa: PLR2004 - a single pair is its own family
         return PairLevels(alpha / 2, alpha / 2)
-    one, some = (_reach(rivals, alpha)[place - 1] for place in (1, candidates))
+    one, some = (_largest_errors(rivals, alpha)[place - 1] for place in (1, candidates))
     return PairLevels(below=_tail(some), above=_tail(one))
 
 
 @functools.lru_cache(maxsize=64)
-def _reach(rivals: int, alpha: float) -> tuple[float, ...]:
+def _largest_errors(rivals: int, alpha: float) -> tuple[float, ...]:
     """Return the quantile of the largest error, in standard errors, for 1, 2, ... candidates."""
     draws = max(_DRAWN // rivals, 1000)
     error = np.random.default_rng(_SEED).standard_normal((draws, rivals))

@@ -20,7 +20,7 @@ from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
 from timelift.case import Case, Setting, Status
 from timelift.journal import CaseInLaunch
-from timelift.planted import MARK, PLANTS
+from timelift.planted import COPY_SEPARATOR, PLANTS
 
 #: A rival this much slower (or faster, a log ratio) needs no such care: noise among equals is never
 #: so large, and every launch that a clear loser plays is lost to the others.
@@ -35,7 +35,7 @@ SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
 
 def unsettled(
     measurements: Iterable[Measurement],
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
     anchor: Callable[[AlignedSamples], int] | None = None,
 ) -> dict[Setting, tuple[Case, ...]]:
@@ -43,14 +43,14 @@ def unsettled(
 
     Those are the fastest and the rivals whose comparison with it is not settled; instead of the
     fastest, the rival at the position that `anchor` returns. Between looks every rival plays on;
-    after the last look none does. `theta` and `precision` are shares, as in `settled`.
+    after the last look none does. `least_difference` and `precision` are shares, as in `settled`.
     """
     going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
     if not going:
         return {}
     sizes = [len(one.pairs) for one in going]
     effects = stack([all_pairs(one.seconds) for one in going])
-    done = settled(effects, np.repeat(np.arange(len(going)), sizes), theta, precision)
+    done = settled(effects, np.repeat(np.arange(len(going)), sizes), least_difference, precision)
     parts = np.split(np.arange(len(done)), np.cumsum(sizes)[:-1])
     cases = [
         _to_play(one, done[part], anchor(one) if anchor else _fastest(one, effects.effect[part]))
@@ -80,7 +80,7 @@ def _fastest(samples: AlignedSamples, effect: Samples) -> int:
 def settled(
     effects: Effects,
     families: Families,
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
 ) -> NDArray[np.bool_]:
     """Return which comparisons have a verdict that a look at so many launches may find.
@@ -93,7 +93,7 @@ def settled(
     look = np.searchsorted(LOOKS, estimates.launches, side="right")
     different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
     p = verdicts.holm(verdicts.p_values(estimates), families)
-    words = verdicts.verdicts(estimates, p, float(np.log1p(theta)), different, same)
+    words = verdicts.verdicts(estimates, p, float(np.log1p(least_difference)), different, same)
     width = 0.0 if precision is None else np.log1p(precision)
     narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
     with np.errstate(invalid="ignore"):
@@ -152,10 +152,10 @@ _UNSTEADY = {plant.word for plant in PLANTS if plant.one_launch_in > 1}
 
 
 def _is_unsteady(case: Case) -> bool:
-    return case.strategy.partition(MARK)[2] in _UNSTEADY
+    return case.strategy.partition(COPY_SEPARATOR)[2] in _UNSTEADY
 
 
 def _untouched(samples: AlignedSamples) -> int:
     """Return the position of the strategy that is no twin, 0 where there is none."""
-    untouched = [MARK not in case.strategy for case in samples.cases]
+    untouched = [COPY_SEPARATOR not in case.strategy for case in samples.cases]
     return untouched.index(True) if any(untouched) else 0

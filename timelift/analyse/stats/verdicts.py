@@ -57,9 +57,9 @@ class Comparison:
     """Two rivals compared: a log ratio with its interval and its verdict.
 
     `low` to `high` holds for this comparison alone, `family_low` to `family_high` for all of its
-    family at once, as does `p`, which is two-sided. `scale` is the standard error of `effect`,
-    which rests on `df` degrees of freedom. `detectable` is the log ratio that as many launches
-    would call different with power 90 %.
+    family at once, as does `p`, which is two-sided. `standard_error` is that of `effect`, with `df`
+    degrees of freedom. `detectable` is the log ratio that as many launches would call different
+    with power 90 %.
     """
 
     effect: float
@@ -68,7 +68,7 @@ class Comparison:
     family_low: float
     family_high: float
     p: float
-    scale: float
+    standard_error: float
     df: float
     launches: int
     detectable: float
@@ -79,12 +79,9 @@ class Comparison:
         """True where the interval allows for other launches by assumption only."""
         return self.launches == 1
 
-    def reach(self, chance: float) -> float:
-        """Return how far the truth lies to one side at most, missed with `chance`; NaN if unknown.
-
-        A log ratio.
-        """
-        return float(t_quantile(chance, self.df)) * self.scale if self.df > 0 else math.nan
+    def half_width(self, chance: float) -> float:
+        """Return the half-width of an interval missed with `chance` at each end; NaN if unknown."""
+        return float(t_quantile(chance, self.df)) * self.standard_error if self.df > 0 else math.nan
 
     def swapped(self) -> "Comparison":
         """Return the comparison of a with b."""
@@ -101,19 +98,19 @@ class Comparison:
 
 def compare(
     effects: Effects,
-    theta: float = RANK_MARGIN,
+    least_difference: float = RANK_MARGIN,
     confidence: float = CONFIDENCE,
     families: Sequence[int] | None = None,
 ) -> list[Comparison]:
-    """Compare every row of `effects`, with the smallest difference that counts as a share `theta`.
+    """Compare every row of `effects`; a difference counts from `least_difference` on, a share.
 
     `families` numbers each row's family, within which any wrong faster or slower has a chance of
     1 - `confidence`; without it each row is a family of its own. Variances are moderated over all
-    rows, so give every comparison of a run at once.
+    rows: pass all comparisons of a run at once.
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, independence(family))
-    return conclude(estimates, float(np.log1p(theta)), 1 - confidence, family)
+    return conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
 
 
 def independence(family: Families) -> Samples:
@@ -124,24 +121,26 @@ def independence(family: Families) -> Samples:
 
 
 def conclude(
-    estimates: Estimates, margin: float, alpha: float, family: Families
+    estimates: Estimates, log_margin: float, alpha: float, family: Families
 ) -> list[Comparison]:
-    """Return each estimate with its intervals, p-value and verdict; `margin` is a log ratio."""
+    """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""
     p = holm(p_values(estimates), family)
-    effect, width = estimates.effect, estimates.half_width(alpha / 2)
-    wide = _family_width(estimates, alpha, family)
+    effect, half_width = estimates.effect, estimates.half_width(alpha / 2)
+    family_half_width = _family_half_width(estimates, alpha, family)
     columns: dict[str, Iterable[Any]] = {
         "effect": effect.tolist(),
-        "low": (effect - width).tolist(),
-        "high": (effect + width).tolist(),
-        "family_low": (effect - wide).tolist(),
-        "family_high": (effect + wide).tolist(),
+        "low": (effect - half_width).tolist(),
+        "high": (effect + half_width).tolist(),
+        "family_low": (effect - family_half_width).tolist(),
+        "family_high": (effect + family_half_width).tolist(),
         "p": p.tolist(),
-        "scale": estimates.scale.tolist(),
+        "standard_error": estimates.standard_error.tolist(),
         "df": estimates.df.tolist(),
         "launches": estimates.launches.tolist(),
-        "detectable": (np.maximum(wide, margin) + estimates.half_width(1 - POWER)).tolist(),
-        "verdict": verdicts(estimates, p, margin, alpha, alpha),
+        "detectable": (
+            np.maximum(family_half_width, log_margin) + estimates.half_width(1 - POWER)
+        ).tolist(),
+        "verdict": verdicts(estimates, p, log_margin, alpha, alpha),
     }
     rows = zip(*columns.values(), strict=True)
     return [Comparison(**dict(zip(columns, row, strict=True))) for row in rows]
@@ -153,7 +152,7 @@ def p_values(estimates: Estimates) -> Samples:
 
 
 def verdicts(
-    estimates: Estimates, p: Samples, margin: float, different: Level, same: Level
+    estimates: Estimates, p: Samples, log_margin: float, different: Level, same: Level
 ) -> list[Verdict]:
     """Return the verdict of each comparison: shown different, shown the same, or neither.
 
@@ -167,8 +166,8 @@ def verdicts(
     guarded = enough & (contrary <= np.maximum(estimates.launches // CONTRARY, 1))
     with np.errstate(invalid="ignore"):
         sure = (p < different) & (p_values(estimates) < PAIR_LEVEL)
-        differs = guarded & sure & (size >= margin)
-        alike = enough & (estimates.chance(margin - size) < same)
+        differs = guarded & sure & (size >= log_margin)
+        alike = enough & (estimates.chance(log_margin - size) < same)
     sides = np.where(estimates.effect < 0, Verdict.FASTER, Verdict.SLOWER)
     words = np.where(differs, sides, np.where(alike, Verdict.SAME, Verdict.UNDECIDED))
     return [Verdict(word) for word in words.tolist()]
@@ -199,11 +198,11 @@ def discovery_bar(p: Samples, false_share: float) -> float:
     return float(ordered[ordered <= allowed].max(initial=-1.0))
 
 
-def _family_width(estimates: Estimates, alpha: float, family: Families) -> Samples:
+def _family_half_width(estimates: Estimates, alpha: float, family: Families) -> Samples:
     """Return half-widths that hold for a whole family at once (Bonferroni)."""
     _, place, sizes = np.unique(family, return_inverse=True, return_counts=True)
-    wide = np.full(len(family), np.nan)
+    half_width = np.full(len(family), np.nan)
     for size in np.unique(sizes):
         chosen = sizes[place] == size
-        wide[chosen] = estimates.half_width(alpha / (2 * size))[chosen]
-    return wide
+        half_width[chosen] = estimates.half_width(alpha / (2 * size))[chosen]
+    return half_width

@@ -8,12 +8,13 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
-from timelift.errors import UserError
+from timelift.errors import writing
 from timelift.present.figures.facets import comparable, leading
 from timelift.present.figures.looks import THEMES, Theme, quiet_about_glyphs, styled
 from timelift.present.figures.plot_fastest import fastest
 from timelift.present.figures.plot_length import time_by_length
 from timelift.present.figures.plot_scatter import first_call, memory, phases
+from timelift.present.folder import ADVICE
 
 FORMATS = ("svg", "png")
 #: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
@@ -50,15 +51,10 @@ def _drawn(found: RunFindings, theme: Theme) -> dict[str, Figure]:
 def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write each figure in these formats and return the paths."""
     paths = [folder / f"{name}.{format_}" for name in drawn for format_ in formats]
-    try:
+    with writing(folder, ADVICE):
         folder.mkdir(parents=True, exist_ok=True)
         for path in paths:
             _save(drawn[path.stem], path)
-    except OSError as error:
-        raise UserError(
-            f"cannot write figures to {str(folder)!r}: {error.strerror}; "
-            "name another folder with --output"
-        ) from error
     return paths
 
 

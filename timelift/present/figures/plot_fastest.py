@@ -63,7 +63,7 @@ def cell_text(ranking: Ranking) -> str:
     name = first.case.strategy
     if not others:
         return f"{shown(name)}\nno rival"
-    tied = [other for other in ranking.fastest_set if other != name]
+    tied = [other for other in ranking.not_shown_slower if other != name]
     more = f" and {len(tied) - 1} more" if len(tied) > 1 else ""
     ties = f"\ntied: {shown(tied[0])}{more}" if tied else ""
     return f"{shown(name)}{ties}\nnext: {others[0].ratio:.2f} x"

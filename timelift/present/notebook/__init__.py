@@ -13,7 +13,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
-from timelift.journal import FACT_RULES, SHOWN_FACTS, Header, find
+from timelift.journal import FACT_RULES, SHOWN_FACTS, Header, find_run
 from timelift.present.case_table import FIRST_CALL, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
@@ -42,8 +42,7 @@ def read_run(run: Named = "latest", results_folder: str | Path = RESULTS) -> Run
     """Read a run; raises UserError with the nearest names where there is none of that name."""
     if isinstance(run, Run):
         return run
-    (path,) = find(Path(results_folder), [str(run)])
-    return results.load(path)
+    return results.load(find_run(Path(results_folder), str(run)))
 
 
 def load(

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
+from timelift.errors import writing
 from timelift.present import across_table, case_table, figures, history_report, scaling_table
 from timelift.present.figures import plot_history
-from timelift.present.folder import clear, write
+from timelift.present.folder import ADVICE, clear, write
 from timelift.present.page import render
 from timelift.present.report import Report, in_markdown
 from timelift.present.tables import csv_as_shown, csv_of_values
@@ -25,7 +26,7 @@ def write_report(found: RunFindings, report: Report, folder: Path, every: int | 
     formats = figures.FORMATS if every is None else ("svg",)
     pictures = figures.save(drawn, folder / FIGURES, formats) if drawn else []
     svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
-    sections = render.sections(found, svgs)
+    sections = render.sections(found, svgs, formats)
     tables = {
         f"tables/{table.name}.csv": csv_as_shown(table)
         for section in sections
@@ -35,13 +36,15 @@ def write_report(found: RunFindings, report: Report, folder: Path, every: int | 
     texts = {
         "report.md": in_markdown(report, [f"{FIGURES}/{name}.svg" for name in svgs]),
         "measurements.csv": csv_of_values(case_table.for_programs(found)),
-        **scaling_table.sheets(found.scaling),
-        **across_table.sheets(found.across),
+        **scaling_table.csv_files(found.scaling),
+        **across_table.csv_files(found.across),
         **tables,
     }
     written = [write(folder / name, text) for name, text in texts.items()]
     page = folder / "index.html"
-    write(folder / "index.html.new", render.html(found, report, sections, every)).replace(page)
+    draft = write(folder / "index.html.new", render.html(found, report, sections, every))
+    with writing(page, ADVICE):
+        draft.replace(page)
     clear(folder, "report", [*pictures, *written, page])
     return (
         f"{page} is the page; beside it: report.md, measurements.csv, "

@@ -1,12 +1,11 @@
 """The first screen: for each workload what to write, what it costs, where it changes, how sure."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.recommend import ByAxis, ForWorkload, Price, Recommendation
 from timelift.present import recommended
-from timelift.present.units import three_figures
+from timelift.present.units import plus_minus, three_figures
 
 #: Axes in the words of a sentence.
 _WORDS = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
@@ -18,7 +17,7 @@ _FIXED = {
     "mode": "mode {}",
     "device": "device {}",
 }
-#: So many strategies are priced beside the recommended one; the table has the rest.
+#: How many strategies are priced beside the recommended one; the table has the rest.
 SHOWN = 5
 
 
@@ -59,7 +58,7 @@ class Card:
 
     @property
     def others(self) -> tuple[Price, ...]:
-        """The alternatives that the card has room for, the cheapest first, the dearest last."""
+        """The alternatives that there is room for, the cheapest first, the most expensive last."""
         rest = self.found.prices[1:]
         return rest if len(rest) <= SHOWN else (*rest[: SHOWN - 1], rest[-1])
 
@@ -71,10 +70,10 @@ class Card:
     @property
     def beaten(self) -> str:
         """Where the recommended strategy was shown slower, if anywhere."""
-        if not self.found.lost:
+        if not self.found.slower_in:
             return ""
-        most = self.found.lost[0]
-        where = f"shown slower in {len(self.found.lost)} of {self.found.settings} settings"
+        most = self.found.slower_in[0]
+        where = f"shown slower in {len(self.found.slower_in)} of {self.found.settings} settings"
         price = recommended.price_at(most, self.strategy)
         return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
@@ -85,15 +84,16 @@ class Card:
     @property
     def fixed(self) -> str:
         """The sizes and the execution that were asked at one value alone."""
-        return ", ".join(_FIXED[axis].format(value) for axis, value in self.answer.fixed.items())
+        values = self.answer.fixed.items()
+        return ", ".join(_FIXED[axis].format(value) for axis, value in values if axis in _FIXED)
 
     @property
     def first(self) -> str:
-        """How long the first call takes, and after how many calls a dear one has paid off."""
+        """How long the first call takes, and after how many calls a slow one has paid off."""
         first = self.answer.first_call
         if first is None:
             return ""
-        calls = first.pays_off_after
+        calls = first.break_even_calls
         paid = f"; pays off after {_ends([f'{one:,}' for one in calls])} calls" if calls else ""
         return f"{_ends([three_figures(one) for one in first.seconds])} s{paid}"
 
@@ -105,7 +105,7 @@ class Card:
         plural = "launch" if found.launches == (1, 1) else "launches"
         if found.half_width is None:
             return f"{launches} {plural}, so no interval: play at least three"
-        wide = f"95 % intervals of ±{math.expm1(found.half_width):.1%} in the median"
+        wide = f"95 % intervals of {plus_minus(found.half_width)} in the median"
         still = f"{found.undecided} of {found.comparisons} comparisons undecided"
         return f"{launches} {plural}; {wide}; {still}"
 

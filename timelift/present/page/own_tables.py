@@ -23,7 +23,7 @@ _REASON, _TITLE = 300, 200
 
 def steps(found: RunFindings) -> Table:
     """Return the time of one step by length, a row for each strategy and panel."""
-    seconds = {case: one.per_step for case, one in found.costs_of.items()}
+    seconds = {case: one.seconds_per_step for case, one in found.costs_of.items()}
     unit = unit_for(seconds.values())
     lengths = sorted({case.setting.seq_len for case in seconds})
     by_size: dict[Case, dict[int, float]] = defaultdict(dict)
@@ -92,7 +92,9 @@ def prices(recommended: Iterable[ForWorkload]) -> Table:
             ),
             Column(
                 "never shown slower",
-                value=lambda row: "yes" if row[1].strategy in row[0].found.safe else "no",
+                value=lambda row: (
+                    "yes" if row[1].strategy in row[0].found.never_shown_slower else "no"
+                ),
                 asked=True,
             ),
             number("settings", value=lambda row: row[1].settings),
@@ -127,7 +129,7 @@ def pays_off(found: RunFindings) -> Table:
     axes = varying(row.case for ranking in found.rankings for row in ranking.rows)
     return Table(
         "break_even",
-        "Where a dear first call pays",
+        "Calls after which a slow first call is made up",
         (
             Column("strategy", value=lambda row: row[2].strategy, asked=True),
             *axis_columns(lambda row: row[0], axes),

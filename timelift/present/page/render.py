@@ -23,9 +23,10 @@ from timelift.present.tables import Table
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: the name of its files, what it shows, and its SVG made for the page."""
+    """A figure: the name of its files, their formats, what it shows, and its SVG for the page."""
 
     name: str
+    formats: tuple[str, ...]
     alt: str
     svg: str
 
@@ -44,7 +45,7 @@ class Section:
 #: The title of each section and its first sentence, by its anchor, in the order of the page.
 _SECTIONS = {
     "winners": (
-        "Who wins where",
+        "Fastest strategy by size",
         (
             "The shortest time at every length and batch, what ties with it, how far the next is. "
             "Of those that tie, the answer above may name another."
@@ -56,11 +57,11 @@ _SECTIONS = {
     ),
     "phases": (
         "Forward against backward",
-        "What the gradients cost: the higher above its neighbours, the dearer to train.",
+        "What the gradients cost: the higher above its neighbours, the more expensive to train.",
     ),
     "first-call": (
         "First call against steady time",
-        "The first call builds, traces and compiles. A dear one pays off only after many calls.",
+        "The first call builds, traces and compiles. A slow one pays off only after many calls.",
     ),
     "memory": (
         "Peak memory against time",
@@ -118,8 +119,8 @@ def html(
             counts=_counts(found),
             head=head,
             warnings=report.warnings,
-            answers=[Card(one) for one in found.recommended],
-            together=list(everywhere(found.everywhere)),
+            answers=[Card(one) for one in found.recommendation_by_workload],
+            together=list(everywhere(found.recommendation)),
             strategies=[(name, name in found.look_alikes) for name in names],
             left_out=left_out(found.rankings),
             sections=sections,
@@ -175,11 +176,18 @@ def left_out(rankings: Sequence[Ranking]) -> str:
     )
 
 
-def sections(found: RunFindings, svgs: Mapping[str, str]) -> list[Section]:
-    """Return the sections that have something to show; `svgs` are the figures by their names."""
+def sections(
+    found: RunFindings, svgs: Mapping[str, str], formats: Sequence[str] = ("svg",)
+) -> list[Section]:
+    """Return the sections that have something to show.
+
+    `svgs` are the figures by their names, `formats` those in which each of them has a file.
+    """
     tables = _tables(found)
     every = [
-        Section(anchor, title, words, _pictures(anchor, title, svgs), tables.get(anchor, ()))
+        Section(
+            anchor, title, words, _pictures(anchor, title, svgs, formats), tables.get(anchor, ())
+        )
         for anchor, (title, words) in _SECTIONS.items()
     ]
     return [one for one in every if one.pictures or any(table.rows for table in one.tables)]
@@ -189,7 +197,7 @@ def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
     return {
         "length": tuple(scaling_table.page_tables(found.scaling)),
         "first-call": (own_tables.pays_off(found),),
-        "prices": (own_tables.prices(found.recommended),),
+        "prices": (own_tables.prices(found.recommendation_by_workload),),
         "steps": (own_tables.steps(found),),
         "execution": (own_tables.execution(found), *across_table.page_tables(found.across)),
         "meanings": (own_tables.meanings(found),),
@@ -198,11 +206,13 @@ def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
     }
 
 
-def _pictures(anchor: str, title: str, svgs: Mapping[str, str]) -> tuple[Picture, ...]:
+def _pictures(
+    anchor: str, title: str, svgs: Mapping[str, str], formats: Sequence[str]
+) -> tuple[Picture, ...]:
     """Return the figures of a section: those of its name, with any ending."""
     name = _FIGURES.get(anchor)
     names = [one for one in svgs if name and (one == name or one.startswith(f"{name}-"))]
     return tuple(
-        Picture(one, f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
+        Picture(one, tuple(formats), f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
         for place, one in enumerate(names)
     )

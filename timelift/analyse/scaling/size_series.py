@@ -18,7 +18,7 @@ SIZES = ("seq_len", "batch")
 
 
 @dataclass(frozen=True)
-class Family:
+class SizeSeries:
     """The samples of settings that differ along `axis` only, at least two of them."""
 
     axis: str
@@ -64,31 +64,33 @@ class Family:
             rows = [place[names[i], names[j]] for i, j in one.pairs]
             effects, cells = all_pairs(one.seconds), np.ix_(rows, [size], self._columns(one))
             found.effect[cells] = effects.effect[:, None]
-            found.error[cells] = effects.error[:, None]
+            found.standard_error[cells] = effects.standard_error[:, None]
         return found
 
     def _columns(self, one: AlignedSamples) -> list[int]:
         return [self.launches.index(number) for number in one.launches]
 
 
-def families(measurements: Iterable[Measurement], axes: Sequence[str] = SIZES) -> list[Family]:
+def size_series(
+    measurements: Iterable[Measurement], axes: Sequence[str] = SIZES
+) -> list[SizeSeries]:
     known = aligned_samples(measurements)
-    return [family for axis in axes for family in _along(axis, known)]
+    return [series for axis in axes for series in _along(axis, known)]
 
 
-def _along(axis: str, known: Iterable[AlignedSamples]) -> list[Family]:
+def _along(axis: str, known: Iterable[AlignedSamples]) -> list[SizeSeries]:
     groups: dict[Setting, list[AlignedSamples]] = defaultdict(list)
     for one in known:
         groups[without_size(one.setting, axis)].append(one)
     return [
-        Family(axis, tuple(sorted(group, key=lambda one: one.setting)))
+        SizeSeries(axis, tuple(sorted(group, key=lambda one: one.setting)))
         for group in groups.values()
         if len(group) > 1
     ]
 
 
 def without_size(setting: Setting, axis: str) -> Setting:
-    """Return the setting without its size along `axis`: the members of a family agree in it."""
+    """Return the setting without its size along `axis`: the members of a series agree in it."""
     if axis == "batch":
         return dataclasses.replace(setting, batch=0)
     return dataclasses.replace(setting, seq_len=0)
