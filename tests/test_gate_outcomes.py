@@ -96,7 +96,7 @@ def failure(outcome, against):
 def written(run):
     """What is written of the outcomes of a run."""
     found, against = judged(run)
-    return "\n".join(words.lines(GateFindings(against, list(found.values()))))
+    return "\n".join(words.gate_lines(GateFindings(against, list(found.values()))))
 
 
 def test_a_slower_case_fails_and_says_by_how_much(tmp_path):

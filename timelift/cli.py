@@ -153,23 +153,23 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
     with contextlib.suppress(KeyboardInterrupt):
-        write_lines(live_report.lines(paths[0], outputs[0], folder, every))
+        write_lines(live_report.watch(paths[0], outputs[0], folder, every))
     return 0
 
 
 def _report_one(path: Path, output: Path, results_folder: Path, *, github_summary: bool) -> None:
-    from timelift import ended  # noqa: PLC0415
     from timelift.analyse.findings import find_out  # noqa: PLC0415
     from timelift.analyse.gate.outcomes import gate_findings  # noqa: PLC0415
-    from timelift.present import across_table, scaling_table, terminal  # noqa: PLC0415
+    from timelift.present import across_table, gate_words, scaling_table, terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
 
     run = _measured(path)
-    of_gate = list(ended.of_gate(gate_findings(run)))
-    write_lines(map(plain, of_gate))
+    sides = gate_findings(run)
+    gate_lines = list(gate_words.gate_lines(sides)) if sides else []
+    write_lines(map(plain, gate_lines))
     found = find_out(run, trust_file.machine_trust(results_folder, run))
     console, words = terminal.console(), in_words(found)
-    terminal.show(words, console)
+    terminal.show_report(words, console)
     scaling_table.show(found.scaling, console)
     across_table.show(found.across, console)
     from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
@@ -179,8 +179,8 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
         from timelift.present import ending, github  # noqa: PLC0415
 
         # of twins, which are two sides of each other, none is an answer
-        twins = bool(of_gate) or path.parent.name in COPIES_FOLDERS
-        answers = of_gate if twins else list(ending.lines(found, path))
+        twins = bool(gate_lines) or path.parent.name in COPIES_FOLDERS
+        answers = gate_lines if twins else list(ending.end_lines(found, path))
         github.append(github.summary(answers, words, with_tables=not twins))
         write_lines([github.WRITTEN])
 
@@ -412,7 +412,9 @@ def _raced(journal: Path) -> CommitVerdict:
     if found.fails("pass"):
         return CommitVerdict("bad", gate_words.failure(found, against))
     doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
-    said = gate_words.undecided(found.time, against) if doubtful else str(found.time.verdict)
+    said = (
+        gate_words.undecided_in_words(found.time, against) if doubtful else str(found.time.verdict)
+    )
     return CommitVerdict("skip" if doubtful else "good", said)
 
 

@@ -189,7 +189,7 @@ def pytest_terminal_summary(
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
-    from timelift.present import styled  # noqa: PLC0415
+    from timelift.present import gate_words, styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     summary = ended.gate_lines if session.gate else ended.lines
@@ -197,7 +197,7 @@ def pytest_terminal_summary(
     lines: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            lines = list(ended.of_gate(GateFindings(session.gate.header_entry(), [])))
+            lines = list(gate_words.gate_lines(GateFindings(session.gate.header_entry(), [])))
         elif session.journal_path:
             lines = list(summary(session.journal_path))
         for line in lines:
