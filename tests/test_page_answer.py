@@ -3,7 +3,6 @@
 import itertools
 
 import pytest
-from timelift.present.page.for_workload import Card
 
 from tests import journals
 from tests.pages import found
@@ -15,6 +14,7 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
 from timelift.present.figures.facets import MOST_PANELS, by_batch, comparable, leading
+from timelift.present.page.answer import Card
 from timelift.present.page.own_tables import prices
 from timelift.present.page.render import left_out
 
