@@ -77,7 +77,7 @@ class Limits:
         return self.first_call_seconds if doing == TRACING else self.stage_seconds
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     """Return `signal SIGKILL`; a real-time signal has a number alone."""
     try:
         return f"signal {signal.Signals(number).name}"
@@ -274,7 +274,7 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        cause = _signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
+        cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"
