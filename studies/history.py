@@ -44,7 +44,7 @@ GRACE_NIGHTS = 14
 
 
 @dataclass(frozen=True)
-class Scenario:
+class HistoryKind:
     """One kind of history; sizes are shares, nights count from 0.
 
     Runs of a case differ by `sd`, Student t with four degrees of freedom, each correlated with the
@@ -66,24 +66,24 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("nothing, noise of 1 %"),
-    Scenario("nothing, noise of 3 %", sd=0.03),
-    Scenario("nothing, lone spikes", spikes=0.02),
-    Scenario("nothing, nights that remember 0.5", sd=0.015, memory=0.5),
-    Scenario("machine moves 10 % ± 3 %", moves=40),
-    Scenario("5 % slower, noise of 1 %", step=0.05),
-    Scenario("5 % slower, noise of 2 %", step=0.05, sd=0.02),
-    Scenario("10 % slower, noise of 3 %", step=0.10, sd=0.03),
-    Scenario("5 % slower, lone spikes", step=0.05, spikes=0.02),
-    Scenario("5 % slower, machine moves before", step=0.05, night=60, moves=40),
-    Scenario("10 % slower, machine moves after", step=0.10, night=25, moves=55),
-    Scenario("5 % slower for 20 nights", step=0.05, night=35, mended=55),
-    Scenario("creeps to 10 % in 60 nights", creep=0.10, night=30),
+    HistoryKind("nothing, noise of 1 %"),
+    HistoryKind("nothing, noise of 3 %", sd=0.03),
+    HistoryKind("nothing, lone spikes", spikes=0.02),
+    HistoryKind("nothing, nights that remember 0.5", sd=0.015, memory=0.5),
+    HistoryKind("machine moves 10 % ± 3 %", moves=40),
+    HistoryKind("5 % slower, noise of 1 %", step=0.05),
+    HistoryKind("5 % slower, noise of 2 %", step=0.05, sd=0.02),
+    HistoryKind("10 % slower, noise of 3 %", step=0.10, sd=0.03),
+    HistoryKind("5 % slower, lone spikes", step=0.05, spikes=0.02),
+    HistoryKind("5 % slower, machine moves before", step=0.05, night=60, moves=40),
+    HistoryKind("10 % slower, machine moves after", step=0.10, night=25, moves=55),
+    HistoryKind("5 % slower for 20 nights", step=0.05, night=35, mended=55),
+    HistoryKind("creeps to 10 % in 60 nights", creep=0.10, night=30),
 )
 
 
 @dataclass(frozen=True)
-class Shape:
+class HistorySize:
     """How much is simulated: settings of rivals over nights, in a tenth of which one is slower."""
 
     settings: int = 8
@@ -100,7 +100,9 @@ class Truth:
     either: Nights
 
 
-def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[RunLevels, Truth]:
+def simulate(
+    scenario: HistoryKind, shape: HistorySize, random: Generator
+) -> tuple[RunLevels, Truth]:
     """Simulate a history; the slower cases are the first rivals of the first settings."""
     places = itertools.product(range(shape.settings), range(shape.rivals))
     cases = tuple(noise.case(*place) for place in places)
@@ -113,7 +115,7 @@ def simulate(scenario: Scenario, shape: Shape, random: Generator) -> tuple[RunLe
     return RunLevels(cases, logs, np.full(shape.nights, np.log(4e-5))), _truth(scenario, grown)
 
 
-def _grown(scenario: Scenario, nights: int) -> Samples:
+def _grown(scenario: HistoryKind, nights: int) -> Samples:
     """Return what a slower case is slower by, each night."""
     night = np.arange(nights)
     step = np.log1p(scenario.step) * ((night >= scenario.night) & (night < scenario.mended))
@@ -121,7 +123,7 @@ def _grown(scenario: Scenario, nights: int) -> Samples:
     return np.asarray(step + np.log1p(scenario.creep) * passed)
 
 
-def _truth(scenario: Scenario, grown: Samples) -> Truth:
+def _truth(scenario: HistoryKind, grown: Samples) -> Truth:
     slower = grown >= np.log1p(GATE_MARGIN)
     night = np.arange(grown.shape[1])
     ending = (night >= scenario.mended) & (night < scenario.mended + GRACE_NIGHTS)
@@ -129,14 +131,14 @@ def _truth(scenario: Scenario, grown: Samples) -> Truth:
     return Truth(slower, ((grown > 0) & ~slower) | mended)
 
 
-def _machine(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samples:
+def _machine(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> Samples:
     if not scenario.moves:
         return np.zeros(size)
     moved = np.arange(size[1]) >= scenario.moves
     return np.asarray(moved * (np.log1p(0.10) + random.normal(0, scenario.own, (size[0], 1))))
 
 
-def _noise(scenario: Scenario, size: tuple[int, int], random: Generator) -> Samples:
+def _noise(scenario: HistoryKind, size: tuple[int, int], random: Generator) -> Samples:
     own = noise.remembering(noise.heavy_tailed(size, random), scenario.memory)
     spikes = random.random(size) < scenario.spikes
     return np.asarray(scenario.sd * own + spikes * random.uniform(0.2, 0.6, size))
@@ -249,7 +251,7 @@ def _share(hits: Nights) -> Proportion:
 
 
 def marks(
-    scenario: Scenario, shape: Shape, histories: int, seed: Sequence[int]
+    scenario: HistoryKind, shape: HistorySize, histories: int, seed: Sequence[int]
 ) -> dict[str, Marks]:
     """Mark every rule on the same histories."""
     dice = (np.random.default_rng([*seed, number]) for number in range(histories))
@@ -264,10 +266,10 @@ def marks(
     }
 
 
-def nightly_rows(scenarios: Sequence[Scenario], histories: int, seed: int) -> Iterator[Row]:
+def nightly_rows(scenarios: Sequence[HistoryKind], histories: int, seed: int) -> Iterator[Row]:
     for scenario in scenarios:
         start = [seed, SCENARIOS.index(scenario)]
-        for name, found in marks(scenario, Shape(), histories, start).items():
+        for name, found in marks(scenario, HistorySize(), histories, start).items():
             yield scenario.name, name, *_cells(found)
 
 

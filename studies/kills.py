@@ -23,7 +23,7 @@ from signal import Signals, default_int_handler
 from signal import signal as set_handler
 
 from studies import answer, collect, parser, positive, remains, write
-from studies.remains import FAULTS, MARK, Reached
+from studies.remains import FAULTS, TRIAL_VARIABLE, Reached
 from studies.scoreboard import Column, Row, Scoreboard
 from tests.projects import environment, project
 from timelift.errors import UserError
@@ -34,7 +34,7 @@ SIGNALS = {Signals.SIGKILL: 6, Signals.SIGTERM: 2, Signals.SIGINT: 2}
 _GLANCE, _PATIENCE = 0.02, 300.0
 TOGETHER = "together"
 #: How far the runs were when they were killed, and what should not be found after it.
-CAME = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
+REACHED = Scoreboard([Column(title) for title in ("signal", *Reached, TOGETHER)])
 FAULTY = Scoreboard((Column("fault"), Column("found", most=0)))
 #: pytest's exit code for a wrong option.
 _USAGE_ERROR = 4
@@ -82,7 +82,7 @@ class Scene:
             run = subprocess.Popen(
                 [*command, "--results", str(self.results), *words.split()],
                 cwd=self.project,
-                env={**environment(self.project), MARK: self.mark},
+                env={**environment(self.project), TRIAL_VARIABLE: self.mark},
                 stdout=printed,
                 stderr=subprocess.STDOUT,
             )
@@ -168,7 +168,7 @@ class Kill:
 
 
 def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kill:
-    code = _strike(scene, whole, signal, share)
+    code = _kill_midway(scene, whole, signal, share)
     orphans = remains.end_orphans(scene.mark)
     before = scene.lines()
     reached = remains.reached(before)
@@ -188,7 +188,7 @@ def kill(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> Kil
     return Kill(signal, share, reached, len(remains.measurements(before)), faults)
 
 
-def _strike(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> int:
+def _kill_midway(scene: Scene, whole: Undisturbed, signal: Signals, share: float) -> int:
     """Start a run, send it a signal after a share of what it usually does; return its exit code.
 
     Seconds count as slowly as the machine is now, by when the lines before that moment came.
@@ -233,7 +233,7 @@ def kills(
 # The tables --------------------------------------------------------------------------------------
 
 
-def came(found: Sequence[Kill]) -> Iterator[Row]:
+def reached_rows(found: Sequence[Kill]) -> Iterator[Row]:
     counts = Counter((one.signal.name, one.reached) for one in found)
     for signal in SIGNALS:
         mine = [counts[signal.name, reached] for reached in Reached]
@@ -260,7 +260,7 @@ def _run(asked: argparse.Namespace) -> int:
         journals = asked.journals.resolve() if asked.journals else Path(folder, "results")
         dice = random.Random(1 + asked.seed)
         found = collect(kills(Path(folder), journals, many, dice, grid), lambda one: one.words)
-    CAME.show(list(came(found)))
+    REACHED.show(list(reached_rows(found)))
     write("")
     return FAULTY.show(list(faults(found)))
 

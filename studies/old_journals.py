@@ -106,7 +106,7 @@ def line(strategy: str, axes: Mapping[str, Any], launch: int, **fields: Any) -> 
 
 
 @dataclass(frozen=True)
-class Campaign:
+class SimulatedRun:
     """What is measured, and how noisily.
 
     `slower` maps strategies to ratios, `drop` is the share of rounds that a rival sat out, `facts`
@@ -222,7 +222,7 @@ def _night(night: int, pick: random.Random, dice: np.random.Generator) -> Iterat
     commit = {"id": f"{night + 1:07x}abcdef", "dirty": False}
     yield header(started=started.isoformat(), id=f"night{night}", commit=commit, cases=10)
     grid = settings(seq_len=(16, 128))
-    campaign = Campaign(grid, launches=3, rounds=6, launch_sd=0.003, slower=slower)
+    campaign = SimulatedRun(grid, launches=3, rounds=6, launch_sd=0.003, slower=slower)
     yield from campaign.records(dice)
     yield END
 
@@ -250,7 +250,7 @@ def _grid(pick: random.Random, dice: np.random.Generator) -> Iterator[Record]:
     grid = settings(**axes)
     rivals = pick.sample(tuple(SPEEDS), pick.randint(1, len(SPEEDS)))
     sides = _happens(0.15, pick)
-    campaign = Campaign(
+    campaign = SimulatedRun(
         grid,
         [*rivals, *(f"{name}@main" for name in rivals)] if sides else rivals,
         launches=pick.randint(1, 8 if sides else 5),

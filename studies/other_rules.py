@@ -25,7 +25,7 @@ Differ = Callable[[Samples, Samples], float]
 
 
 @dataclass(frozen=True)
-class Seats:
+class LaunchesSeen:
     """The launches that a rule sees of each rival: the first `each` of them, or all.
 
     Both rivals have the same launches, as they were recorded. `apart`, the first rival has every
@@ -60,12 +60,14 @@ class Rule:
     """A rule by name, and its answer to a recording. Some never call anything faster."""
 
     name: str
-    seats: Seats
+    seats: LaunchesSeen
     judge: Callable[[Recording], Judgement]
     knows_faster: bool = True
 
 
-def rule(name: str, seats: Seats, compare: Callable[[Samples], Judgement], **more: bool) -> Rule:
+def rule(
+    name: str, seats: LaunchesSeen, compare: Callable[[Samples], Judgement], **more: bool
+) -> Rule:
     """Make the rule of a tool that compares values, whichever launch they are of."""
 
     def judge(recording: Recording) -> Judgement:
@@ -102,7 +104,7 @@ MEAN, MEDIAN = "mean", "median"
 MIN_ROUNDS = 5
 
 
-def threshold(field: str, percent: int, seats: Seats) -> Rule:
+def threshold(field: str, percent: int, seats: LaunchesSeen) -> Rule:
     """Make the rule for a `field` of pytest-benchmark's and a whole number of per cent."""
 
     def compare(values: Samples) -> Judgement:
@@ -115,7 +117,7 @@ def threshold(field: str, percent: int, seats: Seats) -> Rule:
     return rule(f"pytest-benchmark, {field}:{percent}%", seats, compare, knows_faster=False)
 
 
-def precise(precision: float, confidence: float, seats: Seats) -> Rule:
+def precise(precision: float, confidence: float, seats: LaunchesSeen) -> Rule:
     """Make the rule for shares of precision and confidence; 0.99 is pytest-benchmark's default."""
 
     def compare(values: Samples) -> Judgement:
@@ -185,12 +187,12 @@ _BEYOND = 0.005
 _EXACT = 20
 
 
-def u_test(seats: Seats) -> Rule:
+def u_test(seats: LaunchesSeen) -> Rule:
     """Make the rule for samples that were recorded."""
     return rule("asv, U test", seats, functools.partial(_asv, _u_test))
 
 
-def intervals(seats: Seats) -> Rule:
+def intervals(seats: LaunchesSeen) -> Rule:
     """Make the rule as it is by default, where only intervals are."""
     return rule("asv, 99 % intervals", seats, functools.partial(_asv, _apart))
 
@@ -249,7 +251,7 @@ def median_interval(values: Samples) -> tuple[float, float]:
 _P = 0.05
 
 
-def t_test(seats: Seats) -> Rule:
+def t_test(seats: LaunchesSeen) -> Rule:
     return rule("pyperf compare_to", seats, _t_test)
 
 
@@ -265,9 +267,9 @@ def _t_test(values: Samples) -> Judgement:
 
 # The rules that are replayed ---------------------------------------------------------------------
 
-_ONE, _ONE_EACH = Seats(1), Seats(1, apart=True)
-_TWO, _TWO_EACH = Seats(2), Seats(2, apart=True)
-ALL, _HALF_EACH = Seats(None), Seats(None, apart=True)
+_ONE, _ONE_EACH = LaunchesSeen(1), LaunchesSeen(1, apart=True)
+_TWO, _TWO_EACH = LaunchesSeen(2), LaunchesSeen(2, apart=True)
+ALL, _HALF_EACH = LaunchesSeen(None), LaunchesSeen(None, apart=True)
 
 OURS = Rule("timelift", ALL, judge_as_ranking)
 RULES: tuple[Rule, ...] = (

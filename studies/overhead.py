@@ -22,11 +22,11 @@ from timelift.worker.engines import Engine, UnavailableError, open_engine
 
 #: Calls in a sample, as for calls of 2 ms, 0.2 ms and 20 µs.
 CALLS = (1, 10, 100)
-#: What the harness may add to a sample at most; a machine must be very busy to come near.
 BOARD = Scoreboard(
     (
         Column("calls a sample", width=14),
         Column("µs", ".1f"),
+        # what the harness may add at most; a machine must be very busy to come near
         Column("of 2 ms", ".2%", most=0.2),
     )
 )

@@ -14,7 +14,7 @@ from timelift.journal import BAD_RECORD, CaseInLaunch, End, Line, read_line
 #: What must not be found after a kill.
 FAULTS = ("lost", "duplicates", "missing", "orphans", "tracebacks", "wrong endings")
 #: In the environment of every process of a trial: which kill it belongs to.
-MARK = "TIMELIFT_TRIAL"
+TRIAL_VARIABLE = "TIMELIFT_TRIAL"
 #: Seconds in which the processes of a run that was killed have to end.
 GRACE = 2.0
 _TRACEBACK = "Traceback (most recent call last)"
@@ -99,7 +99,7 @@ def end_orphans(mark: str, grace: float = GRACE) -> int:
 
 
 def _marked(mark: str) -> list[psutil.Process]:
-    return [one for one in psutil.process_iter() if _environment(one).get(MARK) == mark]
+    return [one for one in psutil.process_iter() if _environment(one).get(TRIAL_VARIABLE) == mark]
 
 
 def _environment(process: psutil.Process) -> Mapping[str, str]:

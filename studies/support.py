@@ -125,7 +125,7 @@ class Notes:
         self._known = {"", *known}
         self._numbers: dict[str, int] = {}
 
-    def mark(self, word: str, reasons: Iterable[str]) -> str:
+    def footnoted(self, word: str, reasons: Iterable[str]) -> str:
         """Write a word with the numbers of its reasons."""
         new = [one for one in dict.fromkeys(reasons) if one not in self._known]
         marks = [str(self._numbers.setdefault(one, len(self._numbers) + 1)) for one in new]
@@ -150,7 +150,7 @@ def page(found: Iterable[Cell]) -> Iterator[str]:
         notes, heads = Notes(), dict[str, None]()
         by_strategy: dict[str, list[str]] = defaultdict(list)
         for cell in group:
-            by_strategy[cell.strategy].append(notes.mark(cell.word, [cell.reason]))
+            by_strategy[cell.strategy].append(notes.footnoted(cell.word, [cell.reason]))
             heads[f"{cell.time_axis} {cell.mode}"] = None
         yield from _markdown(heads, by_strategy, notes)
 
@@ -177,7 +177,7 @@ def _summary(cells: Sequence[Cell], notes: Notes) -> str:
     words = Counter(cell.word for cell in cells)
     one = len(cells) == 1
     counts = ", ".join(word if one else f"{word} {many}" for word, many in words.items())
-    return notes.mark(counts, (cell.reason for cell in cells))
+    return notes.footnoted(counts, (cell.reason for cell in cells))
 
 
 def _markdown(

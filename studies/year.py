@@ -42,7 +42,6 @@ _MACHINE = Machine(name="example", identity={"cpu": "Example", "cores": 2})
 LIMITS = {"with medians": 10.0, "without": 30.0}
 _IMPORTS_SECONDS = 2.0
 _NIGHTS = noise.Scenario("nights", round_sd=0.02)
-#: A build machine has room for so many MiB.
 BOARD = Scoreboard(
     (
         Column("journals", width=14),
@@ -50,6 +49,7 @@ BOARD = Scoreboard(
         Column("wall s", ".1f", 8),
         Column("processor s", ".1f"),
         Column("of its limit", ".0%", most=1.0),
+        # what a build machine has room for
         Column("largest MiB", ".0f", most=1024),
     )
 )

@@ -225,7 +225,7 @@ said = []
 for layer, features in ((keras.layers.Dense(16), (32,)), (keras.layers.LSTM(4), (10, 3))):
     layer.build((None, *features))
     for phase in (Phase.FORWARD, Phase.BACKWARD):
-        said.append(engine.work(layer, 8, features, changed(phase=phase)))
+        said.append(engine.count_work(layer, 8, features, changed(phase=phase)))
 print(json.dumps(said))
 """
 

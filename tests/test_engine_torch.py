@@ -189,8 +189,8 @@ attention = keras.Model(members, keras.layers.MultiHeadAttention(2, 3)(members, 
 dense, norm = keras.layers.Dense(4), keras.layers.LayerNormalization()
 dense.build((None, 3))
 norm.build((None, 3))
-said = [engine.work(layer, 6, (3,), setting).get("flops") for layer in (dense, norm)]
-print(json.dumps([*said, engine.work(attention, 6, (4, 3), setting).get("flops")]))
+said = [engine.count_work(layer, 6, (3,), setting).get("flops") for layer in (dense, norm)]
+print(json.dumps([*said, engine.count_work(attention, 6, (4, 3), setting).get("flops")]))
 """
 
 

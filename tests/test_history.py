@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studies.history import Scenario, Shape, simulate
+from studies.history import HistoryKind, HistorySize, simulate
 from timelift.analyse.changes import segments
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import HistoryFindings, find_changes
 from timelift.analyse.changes.states import WORSE, ChangeState
 from timelift.case import Case, Phase, Setting
 
-QUIET = Scenario("quiet", sd=0.005)
-SHAPE = Shape(settings=4, nights=60)
+QUIET = HistoryKind("quiet", sd=0.005)
+SHAPE = HistorySize(settings=4, nights=60)
 ALL = slice(None)
 
 
-def _levels(shape: Shape = SHAPE, seed: int = 1) -> RunLevels:
+def _levels(shape: HistorySize = SHAPE, seed: int = 1) -> RunLevels:
     """A history in which nothing happens; tests write what happens into it."""
     return simulate(QUIET, shape, np.random.default_rng(seed))[0]
 
@@ -90,7 +90,7 @@ def test_what_is_smaller_than_the_gate_is_no_change_however_certain() -> None:
 
 def test_a_creep_is_found_although_no_step_of_it_is_large_enough() -> None:
     """The latest level is held to the best one, not only to the one before."""
-    levels = _levels(Shape(settings=4, nights=120))
+    levels = _levels(HistorySize(settings=4, nights=120))
     levels.log_seconds[7] += np.linspace(0, np.log(1.06), 120)
     one = find_changes(levels).cases[7]
     assert one.state in WORSE
@@ -135,14 +135,14 @@ def test_a_rival_that_comes_and_goes_moves_nobody() -> None:
 def test_of_two_rivals_the_one_that_changed_is_named() -> None:
     """The steadier one is the reference, wherever it stands."""
     for slower in (0, 1):
-        levels = _levels(Shape(settings=4, rivals=2, nights=60), seed=slower)
+        levels = _levels(HistorySize(settings=4, rivals=2, nights=60), seed=slower)
         found = find_changes(_slower(0.2, 2 + slower, levels=levels))
         assert _worse(found) == [2 + slower]
 
 
 def test_a_case_without_rivals_is_held_to_the_canary() -> None:
     """A machine that is slower as a whole, canary included, is no change of the case."""
-    levels = _levels(Shape(settings=4, rivals=1, nights=60))
+    levels = _levels(HistorySize(settings=4, rivals=1, nights=60))
     moment = levels.log_seconds.mean(0)
     steady = levels.log_seconds - moment
     drifting = RunLevels(levels.cases, steady + moment, levels.log_canary + moment)
@@ -180,7 +180,7 @@ def test_when_few_cases_move_together_it_is_the_code() -> None:
 def test_a_shift_is_at_least_the_gate() -> None:
     """Exactly half of the cases are not enough, since the median lies below what they did."""
     for rows in (6, 7):
-        levels = _levels(Shape(settings=3, rivals=4, nights=60))
+        levels = _levels(HistorySize(settings=3, rivals=4, nights=60))
         _slower(0.2, slice(0, rows), levels=levels)
         shifts = [one for one in find_changes(levels).common_shifts if not one.apart]
         assert all(shift.shift >= np.log(1.03) for shift in shifts)
@@ -189,7 +189,7 @@ def test_a_shift_is_at_least_the_gate() -> None:
 
 def test_one_of_two_strategies_is_half_of_all_cases_and_still_the_code() -> None:
     """A machine does not choose a strategy."""
-    levels = _levels(Shape(settings=4, rivals=2, nights=60))
+    levels = _levels(HistorySize(settings=4, rivals=2, nights=60))
     found = find_changes(_slower(0.25, slice(0, 8, 2), levels=levels))
     assert found.common_shifts == ()
     assert len(found.worse) == 4
@@ -241,8 +241,8 @@ def test_the_sizes_of_time_do_not_matter() -> None:
 def test_whatever_is_missing_a_history_is_found_without_a_warning(rivals: int, seed: int) -> None:
     """Single levels, whole cases, whole runs, all canaries, amid changes and a move."""
     random = np.random.default_rng([rivals, seed])
-    shape = Shape(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
-    levels, _ = simulate(Scenario("x", step=0.2, night=10, moves=20), shape, random)
+    shape = HistorySize(settings=3, rivals=rivals, nights=int(random.integers(1, 50)))
+    levels, _ = simulate(HistoryKind("x", step=0.2, night=10, moves=20), shape, random)
     table = levels.log_seconds
     table[random.random(table.shape) < 0.3] = np.nan
     table[random.random(len(table)) < 0.3] = np.nan
@@ -289,8 +289,10 @@ def test_no_segment_is_shorter_than_three_runs() -> None:
 
 def test_runs_that_resemble_their_neighbours_count_less() -> None:
     """Independent runs count as they are; with a correlation of one half, about a third."""
-    alone, _ = simulate(Scenario("x"), Shape(nights=120), np.random.default_rng(1))
-    alike, _ = simulate(Scenario("x", memory=0.5), Shape(nights=120), np.random.default_rng(1))
+    alone, _ = simulate(HistoryKind("x"), HistorySize(nights=120), np.random.default_rng(1))
+    alike, _ = simulate(
+        HistoryKind("x", memory=0.5), HistorySize(nights=120), np.random.default_rng(1)
+    )
     steady = np.ones(len(alone.cases), bool)
     assert segments.variance_inflation(list(ratios(alone, steady))) < 1.3
     assert segments.variance_inflation(list(ratios(alike, steady))) == pytest.approx(3, abs=1)

@@ -79,7 +79,7 @@ def test_a_slow_down_that_is_still_there_is_two_and_named(
     assert histories.day(8) in row
     assert between in row
     assert 8 < float(row.split()[2]) < 12
-    assert "keras 3.14 -> 3.15" in said
+    assert "keras 3.14 → 3.15" in said
 
 
 def test_a_shift_of_the_machine_has_no_interval_in_the_csv(results: Path) -> None:
@@ -127,7 +127,7 @@ def test_a_report_is_written(results: Path, capsys: pytest.CaptureFixture[str]) 
     slower = [row for row in rows if row["now"] == "slower"]
     assert {row["strategy"] for row in slower} == {"loop_slice"}
     assert all(1.05 < float(row["ratio"]) < 1.15 for row in slower)
-    assert {row["with_it"] for row in slower} == {"keras 3.14 -> 3.15"}
+    assert {row["with_it"] for row in slower} == {"keras 3.14 → 3.15"}
     with (output / "changes.csv").open() as file:
         assert {row["commit_after"] for row in csv.DictReader(file)} == {histories.commit(8)}
 

@@ -16,7 +16,7 @@ from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Machine, drift_differences, parse_time
-from timelift.present.changed import between
+from timelift.present.changed import differences_in_words
 
 FEW = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",))
 
@@ -96,8 +96,9 @@ def test_what_was_installed_otherwise_is_named() -> None:
         return Machine(drift={"kernel": kernel, "versions": versions})
 
     one, other = machine("3.14", "6.1"), machine("3.15", "6.2")
-    assert between(drift_differences(one, other)) == "keras 3.14 -> 3.15, kernel 6.1 -> 6.2"
-    assert between(drift_differences(one, one)) == ""
+    words = differences_in_words(drift_differences(one, other))
+    assert words == "keras 3.14 → 3.15, kernel 6.1 → 6.2"
+    assert differences_in_words(drift_differences(one, one)) == ""
 
 
 def test_the_level_of_a_case_is_its_median_over_rounds_and_launches(tmp_path: Path) -> None:

@@ -32,8 +32,10 @@ def test_equal_outputs_and_gradients_have_no_error():
     """What the inner layer itself gives is accepted exactly."""
     expected = reference()
     assert law.check_outputs(spread(expected.outputs, 5), expected, Dtype.FLOAT64) == 0
-    assert law.check_input_gradient(spread(expected.by_step, 4), expected, Dtype.FLOAT64) == 0
-    assert law.check_weight_gradients(expected.by_weight, expected, Dtype.FLOAT64) == 0
+    assert (
+        law.check_input_gradient(spread(expected.input_gradient, 4), expected, Dtype.FLOAT64) == 0
+    )
+    assert law.check_weight_gradients(expected.weight_gradients, expected, Dtype.FLOAT64) == 0
 
 
 @pytest.mark.parametrize("dtype", Dtype)
@@ -69,7 +71,7 @@ def test_a_gradient_that_is_no_number_breaks_the_law_at_any_step(step, wrong):
     valid[1, 1:] = False
     expected = reference(valid)
     for row in range(BATCH):
-        found = spread(expected.by_step, 4)
+        found = spread(expected.input_gradient, 4)
         found[row, step, 2] = wrong
         with pytest.raises(LawBrokenError, match=f"input gradient at step {step} is NaN"):
             law.check_input_gradient(found, expected, Dtype.FLOAT32)
@@ -79,12 +81,12 @@ def test_a_gradient_that_is_no_number_breaks_the_law_at_any_step(step, wrong):
 def test_a_weight_gradient_that_is_no_number_breaks_the_law(wrong):
     """Where gradients are compared, and where they are only looked at."""
     expected = reference()
-    bad = expected.by_weight[1].copy()
+    bad = expected.weight_gradients[1].copy()
     bad[2] = wrong
     for check in (law.check_finite_weight_gradients, compare_weights(expected)):
-        check(expected.by_weight)
+        check(expected.weight_gradients)
         with pytest.raises(LawBrokenError, match="gradient of weight 1 is NaN or infinite"):
-            check([expected.by_weight[0], bad])
+            check([expected.weight_gradients[0], bad])
 
 
 def compare_weights(expected):
@@ -104,8 +106,8 @@ def compare_weights(expected):
 def test_a_gradient_by_another_step_mixes_time_unless_it_is_rounding(dtype, passes, mixes):
     """Convolutions by FFT or Winograd leave some of their neighbours; nothing real is so small."""
     expected = reference()
-    largest = np.abs(expected.by_step).max()
-    found = spread(expected.by_step, 4)
+    largest = np.abs(expected.input_gradient).max()
+    found = spread(expected.input_gradient, 4)
     found[0, 1, 0] = passes * largest
     law.check_input_gradient(found, expected, dtype)
     found[0, 1, 0] = mixes * largest
@@ -118,7 +120,7 @@ def test_a_gradient_in_padding_mixes_time():
     valid = np.ones((BATCH, TIME), bool)
     valid[1, 3:] = False
     expected = reference(valid)
-    found = spread(expected.by_step * valid[:, STEPS, None], 4)
+    found = spread(expected.input_gradient * valid[:, STEPS, None], 4)
     law.check_input_gradient(found, expected, Dtype.FLOAT32)
     found[1, 3, 0] = 0.1
     with pytest.raises(LawBrokenError, match="mixes time"):
@@ -131,9 +133,9 @@ def one_small_feature(share, steps=(0, 9, 19, 31)):
     draw = lambda *shape: noise.standard_normal(shape)  # noqa: E731
     outputs = draw(8, len(steps), 5) * [1, 1, share, 1, 1]
     weights = (draw(40, 5) * [1, 1, share, 1, 1], draw(5))
-    by_step = draw(8, len(steps), 5) * [1, 1, share, 1, 1]
+    input_gradient = draw(8, len(steps), 5) * [1, 1, share, 1, 1]
     valid = np.ones((8, 32), bool)
-    return Reference(steps, valid, outputs, draw(*outputs.shape), by_step, weights)
+    return Reference(steps, valid, outputs, draw(*outputs.shape), input_gradient, weights)
 
 
 @pytest.mark.parametrize(
@@ -150,13 +152,16 @@ def test_a_small_feature_is_held_to_its_own_size(dtype, share, relative, accepte
     """An error of 10 % in it breaks the law in outputs and both gradients; rounding does not."""
     expected = one_small_feature(share)
     more = np.array([1, 1, 1 + relative, 1, 1])
-    outputs, by_input = np.zeros((2, 8, 32, 5))
-    outputs[:, expected.steps], by_input[:, expected.steps] = expected.outputs, expected.by_step
-    weights = [expected.by_weight[0] * more, expected.by_weight[1]]
+    outputs, input_gradient = np.zeros((2, 8, 32, 5))
+    outputs[:, expected.steps], input_gradient[:, expected.steps] = (
+        expected.outputs,
+        expected.input_gradient,
+    )
+    weights = [expected.weight_gradients[0] * more, expected.weight_gradients[1]]
     checks = {
         r"outputs at step \d+": lambda: law.check_outputs(outputs * more, expected, dtype),
         r"input gradient at step \d+": lambda: law.check_input_gradient(
-            by_input * more, expected, dtype
+            input_gradient * more, expected, dtype
         ),
         "gradient of weight 0": lambda: law.check_weight_gradients(weights, expected, dtype),
     }
@@ -192,7 +197,7 @@ def test_of_few_values_nobody_knows_which_feature_is_small():
 def test_a_weight_gradient_may_be_twice_as_far_as_the_layer_itself():
     """Sums in bfloat16 depend on their order, and the layer called on all steps at once tells."""
     expected = reference()
-    off = [one * 1.2 for one in expected.by_weight]
+    off = [one * 1.2 for one in expected.weight_gradients]
     law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.11, 0.11])
     with pytest.raises(LawBrokenError, match="gradient of weight 0"):
         law.check_weight_gradients(off, expected, Dtype.BFLOAT16, rounding=[0.05, 0.05])
@@ -236,13 +241,13 @@ def test_a_weight_without_gradient_would_never_train():
     """None is not zero."""
     expected = reference()
     with pytest.raises(LawBrokenError, match="never be trained"):
-        law.check_weight_gradients([expected.by_weight[0], None], expected, Dtype.FLOAT64)
+        law.check_weight_gradients([expected.weight_gradients[0], None], expected, Dtype.FLOAT64)
 
 
 def test_a_gradient_that_is_zero_by_symmetry_may_round_but_not_more():
     """Rounding of the large gradients is forgiven; a tenth of a per cent of them is not."""
     expected = reference()
-    large, small = expected.by_weight
+    large, small = expected.weight_gradients
     law.check_weight_gradients([large, small + 1e-15], expected, Dtype.FLOAT64)
     with pytest.raises(LawBrokenError, match="gradient of weight 1"):
         law.check_weight_gradients([large, small + 1e-3], expected, Dtype.FLOAT64)

@@ -10,11 +10,23 @@ from tests import journals
 from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
-from timelift.case import Lengths, Phase
+from timelift.case import Lengths, Phase, Setting
 from timelift.present.report import report
-from timelift.worker.engines import tensorflow as limits
+from timelift.worker import engines
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
+
+
+def engine_and_setting(phase=Phase.FORWARD):
+    """TensorFlow's engine on the CPU, and the setting that it was opened for."""
+    setting = Setting("any", 1, 8, phase)
+    return engines.open_engine(setting), setting
+
+
+def count_work(layer, features, phase=Phase.FORWARD):
+    """Return what the engine counts for 8 steps."""
+    engine, setting = engine_and_setting(phase)
+    return engine.count_work(layer, 8, features, setting)
 
 
 def built(layer, *features):
@@ -32,8 +44,7 @@ def built(layer, *features):
 )
 def test_the_work_of_a_layer_is_what_its_shapes_say(layer, features, flops):
     """Multiplications and additions, and each number moved once."""
-    layer = built(layer, *features)
-    found = limits.work(layer, 8, features, "float32", Phase.FORWARD)
+    found = count_work(built(layer, *features), features)
     assert found["flops"] == flops
     outputs = math.prod(layer.compute_output_shape((8, *features)))
     weights = sum(math.prod(one.shape) for one in layer.weights)
@@ -47,32 +58,34 @@ def test_the_work_of_a_layer_is_what_its_shapes_say(layer, features, flops):
 def test_gradients_by_the_weights_are_as_much_work_again(layer, features):
     """Those by the inputs are traced too, but nobody asks for them."""
     layer = built(layer, *features)
-    forward, backward = (
-        limits.work(layer, 8, features, "float32", phase)["flops"]
-        for phase in (Phase.FORWARD, Phase.BACKWARD)
-    )
+    forward, backward = (count_work(layer, features, phase)["flops"] for phase in Phase)
     assert 1.9 * forward < backward < 2.2 * forward
 
 
 @pytest.mark.parametrize(
-    ("layer", "features", "dtype"),
+    ("layer", "features"),
     [
-        (keras.layers.LSTM(4), (10, 3), "float32"),
-        (keras.layers.Lambda(lambda x: tf.einsum("ab,cb->ac", x, x)), (3,), "float32"),
-        (keras.layers.Embedding(10, 4), (), "int32"),
+        (keras.layers.LSTM(4), (10, 3)),
+        (keras.layers.Lambda(lambda x: tf.einsum("ab,cb->ac", x, x)), (3,)),
     ],
 )
-def test_what_the_profiler_does_not_see_whole_is_not_claimed(layer, features, dtype):
+def test_what_the_profiler_does_not_see_whole_is_not_claimed(layer, features):
     """A loop inside the layer is counted once instead of ten times, so nothing is said."""
-    assert limits.work(built(layer, *features), 8, features, dtype, Phase.FORWARD) == {}
+    assert count_work(built(layer, *features), features) == {}
 
 
 def test_a_device_attains_something(monkeypatch):
     """Two positive numbers, whatever they are."""
-    monkeypatch.setitem(limits.SIZES, "cpu", (64, 1 << 10))
-    found = limits.attainable("cpu")
+    monkeypatch.setitem(engines.SIZES, "cpu", (64, 1 << 10))
+    found = engine_and_setting()[0].measure_attainable()
     assert sorted(found) == sorted(BEST)
     assert min(found.values()) > 0
+
+
+def test_an_engine_that_lacks_a_method_cannot_be_made():
+    """Instead of returning None where the method is called."""
+    with pytest.raises(TypeError, match="abstract method"):
+        type("Half", (engines.Engine,), {"place": lambda *_: None})()
 
 
 def measured(tmp_path, facts, **axes):

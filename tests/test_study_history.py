@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from studies import history
-from studies.history import SCENARIOS, Scenario, Shape, simulate
+from studies.history import SCENARIOS, HistoryKind, HistorySize, simulate
 
-SHAPE = Shape(settings=4, nights=60, slower=2)
+SHAPE = HistorySize(settings=4, nights=60, slower=2)
 
 
 @pytest.mark.parametrize(
     "scenario",
     [
-        Scenario("nothing"),
-        Scenario("nothing, loud", sd=0.03),
-        Scenario("lone spikes", spikes=0.02),
+        HistoryKind("nothing"),
+        HistoryKind("nothing, loud", sd=0.03),
+        HistoryKind("lone spikes", spikes=0.02),
     ],
     ids=lambda one: one.name,
 )
@@ -30,10 +30,10 @@ def test_nothing_is_found_where_nothing_happened(scenario):
 @pytest.mark.parametrize(
     ("scenario", "nights"),
     [
-        (Scenario("step", step=0.05, night=30), 3),
-        (Scenario("loud step", step=0.10, sd=0.03, night=30), 8),
-        (Scenario("creep", creep=0.10, night=10), 20),
-        (Scenario("after a move", step=0.05, night=40, moves=20), 6),
+        (HistoryKind("step", step=0.05, night=30), 3),
+        (HistoryKind("loud step", step=0.10, sd=0.03, night=30), 8),
+        (HistoryKind("creep", creep=0.10, night=10), 20),
+        (HistoryKind("after a move", step=0.05, night=40, moves=20), 6),
     ],
     ids=lambda one: getattr(one, "name", ""),
 )
@@ -46,13 +46,15 @@ def test_every_slow_down_is_found_in_time(scenario, nights):
 
 def test_a_move_of_the_machine_is_red_for_few_nights_at_most():
     """Until it is seen to be one."""
-    found = history.marks(Scenario("move", moves=30), SHAPE, 1, [5])["timelift"]
+    found = history.marks(HistoryKind("move", moves=30), SHAPE, 1, [5])["timelift"]
     assert found.red_nights.hits <= 2
 
 
 def test_the_marks_can_be_bad():
     """A rule that always finds slower is always wrong here, and one that never does misses all."""
-    levels, truth = simulate(Scenario("step", step=0.05), Shape(), np.random.default_rng(0))
+    levels, truth = simulate(
+        HistoryKind("step", step=0.05), HistorySize(), np.random.default_rng(0)
+    )
     always, never = np.ones((40, 90), bool), np.zeros((40, 90), bool)
     assert history.mark(always, truth).false_cases.hits == 40
     assert history.mark(never, truth).found == 0
@@ -64,8 +66,8 @@ def test_the_marks_can_be_bad():
 @pytest.mark.parametrize(("night", "false"), [(50, 0), (60, 1)])
 def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
     """And then no more."""
-    scenario = Scenario("mended", step=0.05, night=20, mended=40)
-    _, truth = simulate(scenario, Shape(), np.random.default_rng(0))
+    scenario = HistoryKind("mended", step=0.05, night=20, mended=40)
+    _, truth = simulate(scenario, HistorySize(), np.random.default_rng(0))
     called = np.zeros((40, 90), bool)
     called[0, night] = True
     assert history.mark(called, truth).false_cases.hits == false
@@ -73,7 +75,7 @@ def test_a_slow_down_that_ended_may_be_named_for_a_fortnight(night, false):
 
 def test_creep_counts_from_where_it_reaches_the_gate():
     """Before that, either answer is right."""
-    _, truth = simulate(Scenario("creep", creep=0.10), Shape(), np.random.default_rng(0))
+    _, truth = simulate(HistoryKind("creep", creep=0.10), HistorySize(), np.random.default_rng(0))
     first = int(truth.slower[0].argmax())
     assert 45 < first < 65
     assert truth.either[0, 46:first].all()
@@ -82,7 +84,7 @@ def test_creep_counts_from_where_it_reaches_the_gate():
 def test_both_tables_have_a_row_for_everything_that_is_tried(capsys, monkeypatch):
     """Every rule on each history, and each noise between two runs."""
     monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])
-    monkeypatch.setattr(history, "Shape", lambda: SHAPE)
+    monkeypatch.setattr(history, "HistorySize", lambda: SHAPE)
     assert history.main(["--quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[35:46].strip() for line in lines[1:7]] == [*history.RULES] * 2

@@ -70,7 +70,7 @@ def test_a_missing_case_is_found(lines, cases, launches, count):
 @pytest.mark.parametrize(("ours", "count"), [("this trial", 1), ("another", 0)])
 def test_an_orphan_is_found_and_ended(ours, count):
     """It is known by its mark; a process with another one is left alone."""
-    mark = {remains.MARK: "this trial"}
+    mark = {remains.TRIAL_VARIABLE: "this trial"}
     command = [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"]
     left = subprocess.Popen(command, env={**os.environ, **mark}, stdout=subprocess.PIPE)
     assert left.stdout is not None
@@ -128,7 +128,7 @@ def test_the_tables_have_when_kills_came_and_what_was_found():
     ]
     assert found[0].words == "SIGKILL after 20%, measuring (3 lines): all is there"
     assert found[1].words == "SIGINT after 10%, imports: missing: 1, orphans: 2"
-    assert list(kills.came(found)) == [
+    assert list(kills.reached_rows(found)) == [
         ("SIGKILL", 0, 0, 1, 0, 1),
         ("SIGTERM", 0, 0, 0, 0, 0),
         ("SIGINT", 1, 0, 0, 0, 1),

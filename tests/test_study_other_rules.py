@@ -17,7 +17,7 @@ from studies.ladder import compared
 from studies.other_rules import (
     OURS,
     RULES,
-    Seats,
+    LaunchesSeen,
     intervals,
     median_interval,
     p_value,
@@ -28,7 +28,7 @@ from studies.other_rules import (
 )
 from tests.recorded import recorded, signs, simulated
 
-ONE = Seats(1)
+ONE = LaunchesSeen(1)
 SEEDS = st.integers(0, 2**32 - 1)
 every_rule = pytest.mark.parametrize(
     "rule", RULES, ids=[f"{one.name}, {one.seats.label}" for one in RULES]
@@ -77,15 +77,15 @@ def test_seats_apart_share_no_launch():
     """And those in one process share all of them."""
     sides = np.ones((1, 2, 5, 3))
     for seats, want in (
-        (Seats(1), [[0], [0]]),
-        (Seats(2), [[0, 1], [0, 1]]),
-        (Seats(1, apart=True), [[0], [1]]),
-        (Seats(2, apart=True), [[0, 2], [1, 3]]),
-        (Seats(None, apart=True), [[0, 2, 4], [1, 3]]),
+        (LaunchesSeen(1), [[0], [0]]),
+        (LaunchesSeen(2), [[0, 1], [0, 1]]),
+        (LaunchesSeen(1, apart=True), [[0], [1]]),
+        (LaunchesSeen(2, apart=True), [[0, 2], [1, 3]]),
+        (LaunchesSeen(None, apart=True), [[0, 2, 4], [1, 3]]),
     ):
         seen = np.isfinite(seats.look(sides)).all(-1)[0]
         assert [np.flatnonzero(side).tolist() for side in seen] == want
-    assert np.isnan(Seats(3, apart=True).look(sides)).all()
+    assert np.isnan(LaunchesSeen(3, apart=True).look(sides)).all()
 
 
 # pytest-benchmark --------------------------------------------------------------------------------
@@ -180,10 +180,12 @@ def test_the_u_test_the_intervals_and_the_factor_are_asvs(seed, ratio, rounds):
     first, second = (side.ravel().tolist() for side in seconds[0])
     a, b = statistics.median(first), statistics.median(second)
     beyond = 1 if a < b / 1.1 else -1 if b < a / 1.1 else 0
-    assert signs(u_test(Seats(2)), seconds) == [beyond if slow_u_p(first, second) < 0.002 else 0]
+    assert signs(u_test(LaunchesSeen(2)), seconds) == [
+        beyond if slow_u_p(first, second) < 0.002 else 0
+    ]
     (low, high), (other_low, other_high) = slow_interval(first), slow_interval(second)
     overlap = high >= other_low and low <= other_high
-    assert signs(intervals(Seats(2)), seconds) == [0 if overlap else beyond]
+    assert signs(intervals(LaunchesSeen(2)), seconds) == [0 if overlap else beyond]
 
 
 @pytest.mark.parametrize("rounds", [8, 20, 21])
@@ -222,7 +224,7 @@ def test_the_t_test_pools_all_values(seed, ratio):
     first, second = (side.ravel() for side in seconds[0])
     found = stats.ttest_ind(second, first)
     want = math.copysign(1, found.statistic) if found.pvalue <= 0.05 else 0
-    assert signs(t_test(Seats(None)), seconds) == [want]
+    assert signs(t_test(LaunchesSeen(None)), seconds) == [want]
 
 
 # Ours, and prices --------------------------------------------------------------------------------
@@ -242,7 +244,7 @@ def test_the_ladder_finds_what_a_ranking_finds():
     ("rule", "launches", "rounds"),
     [
         (OURS, 4, 10),
-        (threshold("mean", 5, Seats(1, apart=True)), 1, 10),
+        (threshold("mean", 5, LaunchesSeen(1, apart=True)), 1, 10),
         (precise(0.02, 0.95, ONE), 1, 5),
     ],
 )

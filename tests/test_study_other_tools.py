@@ -7,7 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from studies import other_tools
-from studies.other_rules import AS_USED, Rule, Seats
+from studies.other_rules import AS_USED, LaunchesSeen, Rule
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.selftest import recording
@@ -33,9 +33,9 @@ def always(name, sign, *, knows_faster=True):
     """A rule that finds the same everywhere and looks at one launch."""
 
     def judge(of):
-        return Judgement(np.full(len(of.truth), sign), np.isfinite(Seats(1).look(of.sides)))
+        return Judgement(np.full(len(of.truth), sign), np.isfinite(LaunchesSeen(1).look(of.sides)))
 
-    return Rule(name, Seats(1), judge, knows_faster)
+    return Rule(name, LaunchesSeen(1), judge, knows_faster)
 
 
 def test_identical_rivals_meet_each_other_and_others_meet_the_base(recorded):

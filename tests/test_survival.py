@@ -110,7 +110,7 @@ def test_rivals_of_the_dead_are_measured_in_every_launch(wild):
 def test_what_a_strategy_changes_for_everyone_is_put_back(tmp_path, monkeypatch):
     """Their rivals build as if they were alone, and what they started is ended."""
     folder = project(tmp_path, GOOD, hostile.UNTIDY)
-    monkeypatch.setenv(remains.MARK, str(folder))
+    monkeypatch.setenv(remains.TRIAL_VARIABLE, str(folder))
     done = bench(folder, *FORWARD, "--launches", "1")
     assert f"{len(GOOD) + len(hostile.UNTIDY)} passed" in done.stdout, done.stdout
     assert remains.end_orphans(str(folder)) == 0

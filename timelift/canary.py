@@ -5,9 +5,12 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
-#: The canary hashes so many bytes a beat: some tens of microseconds in one thread.
+#: The bytes that are hashed in a beat, which takes some tens of microseconds in one thread.
 _CANARY_BYTES = bytes(1 << 16)
+#: A second is no beat, but a slip of the clock.
+_LONGEST_BEAT = 1.0
 #: Beats of one reading, a few milliseconds in all.
 _BEATS = 40
 
@@ -18,6 +21,13 @@ class Canary:
 
     seconds: float
     jitter: float
+
+
+def is_beat(seconds: object) -> TypeGuard[float]:
+    """True if a value that a file has for a beat can be one."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        return False
+    return 0 < seconds < _LONGEST_BEAT
 
 
 def time_canary(beats: int = _BEATS, clock: Callable[[], float] = time.perf_counter) -> Canary:

@@ -52,7 +52,7 @@ def found(engine: Any, setting: Setting, large: rounds.Player, small: rounds.Pla
     return {
         "device": str(getattr(engine.place(np.zeros(2, np.float32)), "device", "")),
         "identity": dict(engine.identity()),
-        "attainable": engine.attainable(),
+        "attainable": engine.measure_attainable(),
         "peak_bytes": peak,
         "output_bytes": int(np.prod(shape)) * 4,
         "wait_share": large.wait_seconds / seconds,

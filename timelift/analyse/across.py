@@ -9,25 +9,26 @@ drifted in between.
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import LaunchSamples, Measurement
+from timelift.analyse.runs.measurement import LaunchSamples, Measurement, launch_numbers
 from timelift.analyse.stats.effects import Effects, log_seconds
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.robust_mean import batch_error, trimmed_mean
 from timelift.analyse.stats.verdicts import Comparison, compare
-from timelift.case import AXES, BACKEND_THREADS, Backend, Case, Mode, Setting
+from timelift.case import AXES, Backend, Case, Setting
 
-#: How a model is executed, and the way that the others are compared with where it was measured.
-USUAL = {
-    "backend": Backend.TENSORFLOW,
-    "device": "cpu",
-    "mode": Mode.GRAPH,
-    "threads": BACKEND_THREADS,
-}
+_DEFAULTS = {field.name: field.default for field in fields(Setting)}
+#: The axes along which one computation is executed otherwise, and the way that the others are
+#: compared with where it was measured.
+USUAL = {axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")}
+#: With them, the axes that a reader may choose for an execution: another dtype or a dynamic time
+#: axis is another computation, so that those two are not compared.
+_EXECUTION_AXES = USUAL.keys() | {"dtype", "time_axis"}
+_OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ def _place(case: Case, axis: str) -> tuple[bool, Any]:
 
 
 def _effects(matched: Sequence[tuple[Measurement, Measurement]]) -> Effects:
-    numbers = sorted({launch.number for pair in matched for one in pair for launch in one.launches})
-    place = {number: column for column, number in enumerate(numbers)}
+    numbers = launch_numbers(itertools.chain.from_iterable(matched))
+    column = {number: place for place, number in enumerate(numbers)}
     effect = np.full((len(matched), len(numbers)), np.nan)
     error = np.full_like(effect, np.nan)
     for row, (usual, other) in enumerate(matched):
         theirs = {launch.number: launch for launch in other.launches}
         for ours in usual.launches:
             if ours.number in theirs:
-                at = row, place[ours.number]
+                at = row, column[ours.number]
                 effect[at], error[at] = _difference(ours, theirs[ours.number])
     return Effects(effect, error)
 
@@ -96,17 +97,12 @@ def _difference(usual: LaunchSamples, other: LaunchSamples) -> tuple[float, floa
     return float(trimmed_mean(second) - trimmed_mean(first)), float(error)
 
 
-#: Axes of how a model is executed; a reader may choose one of their values.
-EXECUTION = frozenset({"mode", "time_axis", "dtype", "device", "threads", "backend"})
-_ELSEWHERE = tuple(axis for axis in AXES if axis not in EXECUTION)
-
-
 def fastest_elsewhere(rankings: Iterable[Ranking]) -> tuple[tuple[Ranking, float], ...]:
     """Return rankings that differ in their execution alone, each with the best time of all."""
     groups: dict[tuple[object, ...], list[Ranking]] = defaultdict(list)
     for one in rankings:
         if one.rows:
-            groups[tuple(getattr(one.setting, axis) for axis in _ELSEWHERE)].append(one)
+            groups[tuple(getattr(one.setting, axis) for axis in _OTHER_AXES)].append(one)
     several = [group for group in groups.values() if len(group) > 1]
     return tuple(
         (one, min(other.rows[0].seconds_per_call for other in group))

@@ -27,7 +27,7 @@ FirstCalls = Mapping[Case, float]
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Seconds of one valid step of one sequence, and over the forward call; NaN where unknown.
+    """What a call costs; NaN where unknown, and a step is a valid one of one sequence.
 
     `limit_share` is the least time that a call needs on its device, as a share of what it takes.
     """
@@ -122,10 +122,10 @@ def limit_share(measurement: Measurement, seconds_per_call: float, limits: Limit
     if not flops or best is None or not exact or not seconds_per_call > 0:
         return None
     moved = fact(measurement, "least_bytes") or 0.0
-    by_memory = (
-        moved / best.bytes_per_second if best.bytes_per_second and moved > _CACHED_BYTES else 0.0
-    )
-    return max(flops / best.flops_per_second, by_memory) / seconds_per_call
+    least = flops / best.flops_per_second
+    if best.bytes_per_second and moved > _CACHED_BYTES:
+        least = max(least, moved / best.bytes_per_second)
+    return least / seconds_per_call
 
 
 def _device(measurement: Measurement) -> _Device:

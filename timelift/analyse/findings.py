@@ -14,7 +14,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
-#: A report has a table for every setting, which takes milliseconds.
+#: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
 
 
@@ -22,8 +22,7 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found; `given` are rankings to take instead of the
-    run's own.
+    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own.
     """
 
     run: Run

@@ -3,37 +3,39 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, auto
 
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
+from timelift.canary import is_beat
 
-#: From these on, the canary's spread over launches and the stolen time are worth a word.
+#: What counts as a disturbance, beyond: the canary's spread between launches (sd of log seconds),
+#: the share of the time that the host stole, and that for which threads waited for a processor.
 _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
-class Disturbance(StrEnum):
-    OTHER_PROGRAMS = "other programs"
-    OTHER_GUESTS = "other guests"
-    CROWDED_THREADS = "crowded threads"
-    QUOTA = "quota"
-    HEAT = "heat"
+class Disturbance(Enum):
+    OTHER_PROGRAMS = auto()
+    OTHER_GUESTS = auto()
+    CROWDED_THREADS = auto()
+    QUOTA = auto()
+    HEAT = auto()
 
 
 @dataclass(frozen=True)
 class MachineActivity:
-    """What was observed of the machine during a run; None where nothing was looked at.
+    """What was observed of the machine during a run; None where nothing was looked at."""
 
-    `canary_spread` is the standard deviation of log seconds between launches; the other two are
-    shares of the time, and periods in which the container's quota held the run back.
-    """
-
+    #: The standard deviation of the canary's log seconds between launches.
     canary_spread: float | None
+    #: The share of the time that the host gave to other guests.
     stolen_share: float | None
+    #: The time for which threads waited for a processor, as a share of the time of the run.
     waited_share: float | None
+    #: The periods in which the container's quota held the run back.
     throttled_periods: float | None
 
 
@@ -82,7 +84,7 @@ def _disturbances(run: Run) -> tuple[Disturbance, ...]:
         Disturbance.QUOTA: (_mean(run, "throttled_periods") or 0.0) > 0,
         Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
     }
-    return tuple(one for one, did in happened.items() if did)
+    return tuple(disturbance for disturbance, did in happened.items() if did)
 
 
 def _mean(run: Run, name: str) -> float | None:
@@ -91,8 +93,8 @@ def _mean(run: Run, name: str) -> float | None:
 
 
 def _spread(beats: Sequence[float]) -> float:
-    moving = [beat for beat in beats if beat > 0]
-    return float(np.std(np.log(moving), ddof=1)) if len(moving) > 1 else 0.0
+    known = [beat for beat in beats if is_beat(beat)]
+    return float(np.std(np.log(known), ddof=1)) if len(known) > 1 else 0.0
 
 
 def _facts(run: Run, name: str) -> list[float]:

@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 import numpy as np
 
@@ -19,15 +19,12 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
 
-#: Axes whose value a reader may miss where there was one.
-_FIXED = ("seq_len", "batch", "phase", "mode", "device")
 
-
-class Why(StrEnum):
-    NEVER_SLOWER = "never shown slower"
-    ONE_LAUNCH = "closest in one launch"
-    FEW_LAUNCHES = "closest in few launches"
-    LEAST_TO_LOSE = "least to lose"
+class Why(Enum):
+    NEVER_SLOWER = auto()
+    ONE_LAUNCH = auto()
+    FEW_LAUNCHES = auto()
+    LEAST_TO_LOSE = auto()
 
 
 @dataclass(frozen=True)
@@ -269,8 +266,8 @@ def _rank(value: object) -> tuple[int, str]:
 
 
 def _fixed(contests: Sequence[Ranking]) -> dict[str, object]:
-    """Return the sizes and the execution that were asked at one value alone."""
-    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in _FIXED}
+    """Return the axes that were measured at one value alone."""
+    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in AXES}
     return {axis: next(iter(found)) for axis, found in values.items() if len(found) == 1}
 
 

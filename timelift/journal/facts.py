@@ -48,48 +48,50 @@ _SHOWN, _KEPT, _ELSE = FactRule(shown=True), FactRule(), FactRule(kept=False)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """The facts of one case in one launch; None where unknown.
-
-    `first_call_seconds` includes the trace. `peak_bytes` of a call, or `peak_bytes_below` where it
-    is too little to be read: of the host's memory in the first launch and in those that try a
-    suspect, of a GPU's in all. `valid_steps` are of one call. `steady` is true if the sample length
-    was found. `dropped_rounds` were lost since a rival retraced, `held_down_rounds` since a GPU's
-    clocks were held down. `waited_share` is what all threads waited for a processor over the time
-    of the rounds, `stolen_share` what a hypervisor took of the processors' time meanwhile,
-    `throttled_periods` counts how often a container's quota held it back, and `canary_seconds` is
-    one beat of `timelift.canary`.
-
-    In the first launch what bounds a call: `flops` and `least_bytes` of the inner layer's work, and
-    once for each device what it attains at best, and `engine`: its name and the switches of its
-    backend. `built` is the place in the order of building, from 1. On a device with a queue of its
-    own `dispatch_share` is the part of a call that passes before all of it is queued, and
-    `throttled` counts the looks that found its clocks held down.
-    """
+    """The facts of one case in one launch; None where unknown."""
 
     build_seconds: Annotated[Number | None, _WAITED] = None
     trace_seconds: Annotated[Number | None, _WAITED] = None
+    #: The trace included.
     first_call_seconds: Annotated[Number | None, _WAITED] = None
     traces: Annotated[Number | None, _EXACT] = None
     graph_nodes: Annotated[Number | None, _EXACT] = None
+    #: Of a call: of the host's memory in the first launch and in those that try a suspect, of a
+    #: GPU's in all.
     peak_bytes: Annotated[Number | None, _MEMORY] = None
     weights: Annotated[Number | None, _WEIGHTS] = None
+    #: Of one call.
     valid_steps: Annotated[Number | None, _SHOWN] = None
     law_error: Annotated[Number | None, _ERROR] = None
+    #: In place of `peak_bytes` where that is too little to be read.
     peak_bytes_below: Annotated[Number | None, _KEPT] = None
+    #: True if the sample length was found.
     steady: Annotated[bool | Number | None, _KEPT] = None
+    #: Rounds that are lost because a rival retraced.
     dropped_rounds: Annotated[Number | None, _KEPT] = None
+    #: What all threads waited for a processor, over the time of the rounds.
     waited_share: Annotated[Number | None, _KEPT] = None
+    #: What a hypervisor took of the processors' time meanwhile.
     stolen_share: Annotated[Number | None, _KEPT] = None
+    #: How often a container's quota held it back.
     throttled_periods: Annotated[Number | None, _KEPT] = None
+    #: One beat of `timelift.canary`.
     canary_seconds: Annotated[Number | None, _KEPT] = None
+    #: What bounds a call, in the first launch: the inner layer's work ...
     flops: Annotated[Number | None, _KEPT] = None
     least_bytes: Annotated[Number | None, _KEPT] = None
+    #: ... and what the device attains at best, once for each.
     attainable_flops_per_second: Annotated[Number | None, _KEPT] = None
     attainable_bytes_per_second: Annotated[Number | None, _KEPT] = None
+    #: The place in the order of building, from 1.
     built: Annotated[Number | None, _ELSE] = None
+    #: Rounds that are lost because a GPU's clocks were held down.
     held_down_rounds: Annotated[Number | None, _ELSE] = None
+    #: The part of a call that passes before all of it is queued, on a device with a queue.
     dispatch_share: Annotated[Number | None, _ELSE] = None
+    #: Readings that found the device's clocks held down.
     throttled: Annotated[Number | None, _ELSE] = None
+    #: Once for each device: its name and the switches of its backend.
     engine: Annotated[dict[str, Any] | None, _ELSE] = None
 
     def number(self, name: str) -> float | None:

@@ -32,8 +32,8 @@ class Commit(Struct, frozen=True):
 class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The machine of a run.
 
-    `identity` differs between runs: they are not comparable. `drift` differs: compare, with a note.
-    `information` is for the reader. `name` is made of the identity.
+    Runs with different `identity` are not comparable; a difference in `drift` is reported beside
+    the comparison; `information` is shown and never compared; `name` is a slug of `identity`.
     """
 
     name: str | None = None

@@ -43,16 +43,16 @@ def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
 
 def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
     """Name what was installed or set otherwise: versions first, each part by name."""
-    parts = [(flattened(one.versions), flattened(_but_versions(one.drift))) for one in (old, new)]
+    others = [
+        {name: value for name, value in one.drift.items() if name != "versions"}
+        for one in (old, new)
+    ]
+    parts = zip(map(flattened, (old.versions, new.versions)), map(flattened, others), strict=True)
     return tuple(
         found
         for before, after in zip(*parts, strict=True)
         for found in sorted(differences(before, after), key=lambda one: one.name)
     )
-
-
-def _but_versions(drift: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in drift.items() if name != "versions"}
 
 
 def flattened(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -170,15 +170,15 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         reason=str(fields.get("reason") or ""),
         median_seconds_per_call=stored_median if isinstance(stored_median, float) else None,
         seconds_per_call=seconds,
-        calls_per_sample=_calls_per_sample(fields) if measured else 1,
+        calls_per_sample=whole_number(
+            "calls_per_sample", fields.get("calls_per_sample", 1), smallest=1
+        )
+        if measured
+        else 1,
         facts=convert_leniently(Facts, fields.get("facts", {}), damage, "facts")
         if measured
         else Facts(),
     )
-
-
-def _calls_per_sample(fields: Mapping[str, Any]) -> int:
-    return whole_number("calls_per_sample", fields.get("calls_per_sample", 1), smallest=1)
 
 
 def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:

@@ -17,7 +17,7 @@ from timelift.present.tables import Column, Table, axis_columns, csv_of_values, 
 from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import three_figures
 
-#: So many settings of an axis are in the terminal; the CSV has the rest.
+#: The most settings of an axis in the terminal; the CSV has the rest.
 SETTINGS = 4
 _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "threads": "threads"}
 
@@ -37,7 +37,7 @@ def show(found: Sequence[ExecutionPair], console: Console) -> None:
         for label, of_setting in itertools.islice(by_setting.items(), SETTINGS):
             show_heading(console, label)
             table = of_one_setting(of_setting)
-            show_table(table, console, [""] * len(table.rows))
+            show_table(table, console)
         if len(by_setting) > SETTINGS:
             more = len(by_setting) - SETTINGS
             show_note(console, f"and {more} more settings: see across.csv")
@@ -49,7 +49,7 @@ def meaning(found: Iterable[ExecutionPair]) -> str:
 
 
 def of_one_setting(found: Iterable[ExecutionPair]) -> Table:
-    """Return one row a strategy, and a column for each other way that any was executed in."""
+    """Return one row a strategy, and a column for every execution other than the usual one."""
     rows: dict[str, dict[str, str]] = {}
     for pair in found:
         cells = rows.setdefault(pair.usual.strategy, {})

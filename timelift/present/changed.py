@@ -1,8 +1,8 @@
 """What changed between stored runs, in words: alike over two runs and over many."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from timelift.analyse.changes.states import ChangeState, LevelChange
+from timelift.analyse.changes.states import Change, ChangeState
 from timelift.analyse.runs.fact_changes import FactChange
 from timelift.escape import plain
 from timelift.journal import Difference
@@ -22,11 +22,11 @@ FACTS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "first_call_seconds": ("first call", lambda seconds: f"{three_figures(seconds)} s"),
     "peak_bytes": ("peak memory", human_bytes),
 }
-#: So many differences are named, each in so many characters.
-_NAMED, _QUOTE = 8, 60
+#: The most differences that are named, and the most characters of each.
+NAMED, _QUOTE = 8, 60
 
 
-def interval(change: LevelChange) -> str:
+def interval(change: Change) -> str:
     return percent_interval(change.low, change.high)
 
 
@@ -35,21 +35,18 @@ def fact_in_words(change: FactChange) -> str:
     return f"{name} {write(change.old)} → {write(change.new)}"
 
 
-def differences_in_words(differences: Sequence[Difference]) -> str:
-    """Name what differs between two runs, the first of it where there is much."""
-    more = [f"and {len(differences) - _NAMED} more"] if len(differences) > _NAMED else []
-    return ", ".join([*map(_difference, differences[:_NAMED]), *more])
+def differences_in_words(
+    differences: Sequence[Difference], missing: str = "unknown", most: int = NAMED
+) -> str:
+    """Name what differs between two runs, `keras 3.14 → 3.15`: the first, where there is much."""
+    named = [
+        " ".join((plain(one.name, _QUOTE), " → ".join(_side(side, missing) for side in sides)))
+        for one in differences[:most]
+        for sides in [(one.old, one.new)]
+    ]
+    more = [f"and {len(differences) - most} more"] if len(differences) > most else []
+    return ", ".join([*named, *more])
 
 
-def _difference(found: Difference) -> str:
-    name, old, new = (plain(text, _QUOTE) for text in (found.name, *_sides(found, "unknown")))
-    return f"{name} {old} → {new}"
-
-
-def between(differences: Sequence[Difference]) -> str:
-    """Name what was installed or set otherwise between two runs: `keras 3.14 -> 3.15`."""
-    return ", ".join(f"{one.name} {' -> '.join(_sides(one, 'absent'))}" for one in differences)
-
-
-def _sides(found: Difference, missing: str) -> Iterator[str]:
-    return (missing if side is None else str(side) for side in (found.old, found.new))
+def _side(value: object, missing: str) -> str:
+    return missing if value is None else plain(value, _QUOTE)

@@ -25,7 +25,7 @@ from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
 from timelift.present.units import MILLISECONDS, counted, percent, percent_more
 
-#: So many rows are printed beside the suspects, and so many cases in a list.
+#: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, NAMES = 20, 6
 #: What stands for a state where the machines differ, so that nothing can be suspect.
 _ADVISED = {ChangeState.SUSPECT: "slower there"}
@@ -66,16 +66,17 @@ def _run(run: Run, commit: str) -> str:
 
 
 def shown(compared: TwoRuns, rows: int) -> Sequence[CaseBetween]:
-    """Return the rows that are printed: all suspects, and so many more."""
+    """Return the cases that are printed: all suspects, and the first `rows` of the others."""
     return compared.cases[: compared.suspect_count + rows]
 
 
 def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
     """Return the cases; `change` is beside the other rivals of the setting, not in seconds."""
     side = _place if compared.advisory else _seconds
+    states = _ADVISED if compared.advisory else {}
     columns = (
         Column("case", value=lambda one: case_name(one.case)),
-        Column("now", value=lambda one: _state(one, compared)),
+        Column("now", value=lambda one: states.get(one.state, str(one.state))),
         number("change", value=attrgetter("change.shift"), format=percent_more),
         Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
         side("old"),
@@ -89,10 +90,6 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
 def case_name(case: Case) -> str:
     """Name a case, the strategy first: long names are cut at their end."""
     return f"{case.strategy}, {case.setting.label}"
-
-
-def _state(one: CaseBetween, compared: TwoRuns) -> str:
-    return (_ADVISED if compared.advisory else {}).get(one.state, str(one.state))
 
 
 def _seconds(side: str) -> Column:

@@ -11,13 +11,13 @@ from rich.text import Text
 from timelift.analyse.changes.history import History, MachineRuns
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
-from timelift.analyse.changes.states import WORSE, ChangeState, CommonShift, LevelChange
+from timelift.analyse.changes.states import WORSE, ChangeState, LevelChange, MachineShift
 from timelift.case import AXES
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.present.changed import (
     FACTS,
     STYLES,
-    between,
+    differences_in_words,
     fact_in_words,
     interval,
 )
@@ -35,7 +35,7 @@ from timelift.present.units import counted, percent, percent_more
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40
 _NAMELESS = "a machine without a name"
-#: So many places of slow-downs have a line in the head.
+#: The most places of slow-downs, or of changed facts, with a line in the head.
 _PLACES = 5
 #: The columns of the cases that changed, for readers, and of every case, for programs.
 _CHANGED = ("case", "now", "change", "95 % interval", "since", "commits", "runs_now", "with_it")
@@ -102,7 +102,7 @@ def _reference(history: History) -> str:
     return text
 
 
-def _common_shift(shift: CommonShift, history: History) -> str:
+def _common_shift(shift: MachineShift, history: History) -> str:
     before, after = history.runs[shift.before], history.runs[shift.after]
     how = "against each other" if shift.apart else f"by {percent_more(shift.shift)}"
     return (
@@ -130,7 +130,7 @@ def _where(history: History, first: int, second: int) -> str:
 
 def _with_it(history: History, before: int, after: int) -> str:
     """Name what was otherwise after a change, as the end of a sentence."""
-    other = between(history.differences(before, after))
+    other = differences_in_words(history.differences(before, after), "absent")
     return f"; with it: {other}" if other else ""
 
 
@@ -199,7 +199,11 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
-        Column("since", value=lambda one: _since(place(one), history), rank=1),
+        Column(
+            "since",
+            value=lambda one: history.runs[at.after].day if (at := place(one)) else None,
+            rank=1,
+        ),
         Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
         number("runs_now", "runs", attrgetter("runs_now"), rank=5),
         Column("with_it", "with it", lambda one: _differences(place(one), history), rank=4),
@@ -216,18 +220,17 @@ def _as_ratio(log_ratio: float | None) -> float | None:
     return None if log_ratio is None else round(math.exp(log_ratio), 6)
 
 
-def _since(place: LevelChange | None, history: History) -> str | None:
-    return history.runs[place.after].day if place else None
-
-
 def _commits(place: LevelChange | None, history: History) -> str | None:
     if place is None:
         return None
     return f"{history.runs[place.before].commit}..{history.runs[place.after].commit}"
 
 
-def _differences(place: LevelChange | CommonShift | None, history: History) -> str | None:
-    return between(history.differences(place.before, place.after)) if place else None
+def _differences(place: LevelChange | MachineShift | None, history: History) -> str | None:
+    if place is None:
+        return None
+    differences = history.differences(place.before, place.after)
+    return differences_in_words(differences, "absent", most=len(differences))
 
 
 def csv_history(history: History) -> str:
@@ -242,7 +245,7 @@ class _ChangeRow:
     """
 
     case: str
-    change: LevelChange | CommonShift
+    change: LevelChange | MachineShift
     logs: tuple[float | None, float | None, float | None]
 
 

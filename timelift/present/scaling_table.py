@@ -1,4 +1,4 @@
-"""Exponents and crossovers: the largest size_series in the terminal, all on the page and as CSV.
+"""Exponents and crossovers: the longest series in the terminal, all on the page and as CSV.
 
 Names are as the file wrote them: a renderer escapes them for its place.
 """
@@ -20,7 +20,7 @@ from timelift.present.tables import Column, Table, axis_columns, csv_of_values, 
 from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import percent, three_figures
 
-#: So many size_series are in the terminal; the CSV has the rest.
+#: The most series of sizes in the terminal; the CSV has the rest.
 FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
@@ -35,7 +35,7 @@ _Key = tuple[str, Setting]
 
 
 def show(found: Scaling, console: Console) -> None:
-    """Print the size_series of most sizes as tables, and the sizes at which the fastest changes."""
+    """Print the longest series of sizes as tables, and the sizes at which the fastest changes."""
     grown = _by_series((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
         return
@@ -46,7 +46,7 @@ def show(found: Scaling, console: Console) -> None:
         show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
         by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
         table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
-        show_table(table.without_empty_columns(), console, [""] * len(by_power))
+        show_table(table.without_empty_columns(), console)
         for one in turns.get(key, []):
             show_note(console, crossing_in_words(one))
     rest = list(itertools.islice(grown, FAMILIES, None))
@@ -54,7 +54,7 @@ def show(found: Scaling, console: Console) -> None:
         for one in turns.get(key, []):
             show_note(console, f"{_label(grown[key])}: {crossing_in_words(one)}")
     if rest:
-        show_note(console, f"and {len(rest)} more size_series of sizes: see scaling.csv")
+        show_note(console, f"and {len(rest)} more series of sizes: see scaling.csv")
 
 
 def _by_series(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:

@@ -63,7 +63,7 @@ def _show_setting(table: SettingTable, console: Console) -> None:
         show_note(console, note)
 
 
-def show_table(table: Table, console: Console, styles: Sequence[str]) -> None:
+def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> None:
     """Print a table as one text, each row in its style, without columns that have no room.
 
     Rich's own tables take longer than everything else here.
@@ -76,7 +76,7 @@ def show_table(table: Table, console: Console, styles: Sequence[str]) -> None:
     heading, *lines = (_row(name, room, zip(cells, widths, strict=True)) for name, *cells in rows)
     text = Text(heading, "bold")
     text.append(f"\n{line * cell_len(heading)}", "dim")
-    for shown, style in zip(lines, styles, strict=True):
+    for shown, style in zip(lines, styles or [""] * len(lines), strict=True):
         text.append(f"\n{shown}", f"not bold {style}")
     console.print(text, no_wrap=True, overflow="ellipsis")
 

@@ -18,7 +18,7 @@ from timelift.worker.engines import Array, Compiled, Feed
 from timelift.worker.inputs import Feeds, call_once
 from timelift.worker.layer import InnerLayer
 from timelift.worker.reference import FoldedReference
-from timelift.worker.tolerance import TOLERANCES, errors, scale_of
+from timelift.worker.tolerance import TOLERANCES, relative_errors, scale_of
 
 #: However many additions round, a gradient off by more than this much of its size is no rounding.
 _MOST_ROUNDING = 0.25
@@ -37,8 +37,11 @@ def check_rival(
     if feeds.setting.phase is Phase.FORWARD:
         outputs = feeds.fetch(call_once(feeds.engine, compiled, feed))
         worst = law.check_outputs(outputs, inner.reference, inner.precision)
-        allowed = TOLERANCES[inner.precision].outputs
-        return max(worst, _check_steps(outputs, inner.folded_reference, "outputs", allowed))
+        allowed, folded = TOLERANCES[inner.precision].outputs, inner.folded_reference
+        return max(
+            worst,
+            _check_folded_steps(outputs, folded.outputs, folded, law.Compared.OUTPUTS, allowed),
+        )
     timed = checked = _BackwardCalls(inner, compiled, feeds, order)
     if inner.trains_differently:
         inference = feeds.engine.compile(model, feeds.setting, training=False)
@@ -48,19 +51,20 @@ def check_rival(
     return max(checked.check_drawn_steps(), checked.check_every_step(feed))
 
 
-def _check_steps(found: Array, folded: FoldedReference, name: str, allowed: float) -> float:
+def _check_folded_steps(
+    found: Array, wanted: Array, folded: FoldedReference, compared: law.Compared, allowed: float
+) -> float:
     """Compare (batch, time, …) at every step, and once more, recomputed, the steps that differ.
 
-    `name` is what is compared: "outputs" or "input gradient".
+    `wanted` is an array of the folded reference, which recomputes in place.
     """
-    wanted = folded.outputs if name == "outputs" else folded.by_input
     scale = scale_of(wanted[folded.valid])
     off = law.step_errors(found, wanted, folded.valid, scale)
     for step in np.flatnonzero(~(off <= allowed)):
         folded.recompute(int(step))
         rows = folded.valid[:, step]
-        again = errors(found[rows, step], wanted[rows, step], scale)
-        off[step] = law.check_errors(again, scale, f"{name} at step {step}", allowed)
+        again = relative_errors(found[rows, step], wanted[rows, step], scale)
+        off[step] = law.check_errors(again, scale, compared, f"at step {step}", allowed)
     return float(off.max())
 
 
@@ -68,13 +72,13 @@ def _check_steps(found: Array, folded: FoldedReference, name: str, allowed: floa
 class BackwardResult:
     """The results of a backward call for a cotangent.
 
-    `by_input` is (batch, time, *features), None where the setting does not ask for it; `by_weight`
-    follows the layer's weights and holds None where the loss does not depend on one.
+    `input_gradient` is (batch, time, *features), None where the setting does not ask for it;
+    `weight_gradients` follows the layer's weights, None where the loss does not depend on one.
     """
 
     loss: float
-    by_input: Array | None
-    by_weight: Sequence[Array | None]
+    input_gradient: Array | None
+    weight_gradients: Sequence[Array | None]
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,12 @@ class _BackwardCalls:
         cotangent = reference.sparse_cotangent()
         result = self._call(self.feeds.feed(cotangent))
         worst = 0.0
-        if result.by_input is not None:
-            worst = law.check_input_gradient(result.by_input, reference, precision)
-        by_weight, rounding = result.by_weight, self.inner.folded_reference.rounding
-        worst = max(worst, law.check_weight_gradients(by_weight, reference, precision, rounding))
+        if result.input_gradient is not None:
+            worst = law.check_input_gradient(result.input_gradient, reference, precision)
+        weight_gradients, rounding = result.weight_gradients, self.inner.folded_reference.rounding
+        worst = max(
+            worst, law.check_weight_gradients(weight_gradients, reference, precision, rounding)
+        )
         self._check_loss(result.loss, cotangent, reference.steps)
         return worst
 
@@ -107,30 +113,38 @@ class _BackwardCalls:
         folded = self.inner.folded_reference
         result = self._call(feed)
         worst = 0.0
-        if result.by_input is not None:
-            law.check_finite(result.by_input, "input gradient")
+        if result.input_gradient is not None:
+            law.check_finite_input_gradient(result.input_gradient)
             allowed = TOLERANCES[self.inner.precision].gradients
-            worst = _check_steps(result.by_input, folded, "input gradient", allowed)
+            worst = _check_folded_steps(
+                result.input_gradient,
+                folded.input_gradient,
+                folded,
+                law.Compared.INPUT_GRADIENT,
+                allowed,
+            )
         worst = max(worst, self._check_weight_gradients(result))
         self._check_loss(result.loss, folded.cotangent, folded.steps)
         return worst
 
     def check_finite(self, feed: Feed) -> None:
         result = self._call(feed)
-        if result.by_input is not None:
-            law.check_finite(result.by_input, "input gradient")
-        law.check_finite_weight_gradients(result.by_weight)
+        if result.input_gradient is not None:
+            law.check_finite_input_gradient(result.input_gradient)
+        law.check_finite_weight_gradients(result.weight_gradients)
 
     def _check_weight_gradients(self, result: BackwardResult) -> float:
         folded = self.inner.folded_reference
         try:
-            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
+            return self._weight_gradients_error(result, folded.weight_gradients, folded.steps)
         except law.LawBrokenError:
             folded.recompute_weight_gradients()
         try:
-            return self._weight_gradients_error(result, folded.by_weight, folded.steps)
+            return self._weight_gradients_error(result, folded.weight_gradients, folded.steps)
         except law.LawBrokenError:
-            step = _halve(folded.steps, lambda part: not self._weight_gradients_agree(part))
+            step = _first_wrong_step(
+                folded.steps, lambda part: not self._weight_gradients_agree(part)
+            )
             self._weight_gradients_agree([step], raises=True)
             raise
 
@@ -155,7 +169,7 @@ class _BackwardCalls:
         rounding = 2 * tolerance.roundoff * math.sqrt(additions)
         allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
         return law.check_each_weight_gradient(
-            result.by_weight, wanted, rows, [allowed] * len(wanted)
+            result.weight_gradients, wanted, rows, [allowed] * len(wanted)
         )
 
     def _check_loss(self, loss: float, cotangent: Array, steps: Sequence[int]) -> None:
@@ -167,27 +181,27 @@ class _BackwardCalls:
             return not self._loss(found, cotangent, part).agrees
 
         while not (overall := self._loss(loss, cotangent, steps)).agrees:
-            step = _halve(steps, is_off)
+            step = _first_wrong_step(steps, is_off)
             was_folded = folded.recompute(step)
             alone = self._call(self.feeds.feed(_only(cotangent, [step]))).loss
             self._loss(alone, cotangent, [step]).check(f"outputs at step {step}")
             if not was_folded:
                 overall.check("outputs")
 
-    def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.Loss:
+    def _loss(self, found: float, cotangent: Array, steps: Sequence[int]) -> law.LossDifference:
         folded, at = self.inner.folded_reference, list(steps)
         wanted = folded.outputs[:, at], cotangent[:, at]
         return law.compare_loss(found, *wanted, folded.scale, self.inner.precision)
 
     def _call(self, feed: Feed) -> BackwardResult:
         loss, found, *_ = call_once(self.feeds.engine, self.compiled, feed)
-        gradients, by_input = list(found), None
+        gradients, input_gradient = list(found), None
         if self.feeds.setting.gradients is Gradients.INPUTS_AND_WEIGHTS:
-            by_input = self.feeds.fetch(gradients.pop(0))
+            input_gradient = self.feeds.fetch(gradients.pop(0))
         to_numpy = self.feeds.engine.to_numpy
         fetched = [None if one is None else to_numpy(one) for one in gradients]
         return BackwardResult(
-            float(to_numpy(loss)), by_input, [fetched[index] for index in self.order]
+            float(to_numpy(loss)), input_gradient, [fetched[index] for index in self.order]
         )
 
 
@@ -197,7 +211,7 @@ def _only(cotangent: Array, steps: Sequence[int]) -> Array:
     return only
 
 
-def _halve(steps: Sequence[int], is_off: Callable[[Sequence[int]], bool]) -> int:
+def _first_wrong_step(steps: Sequence[int], is_off: Callable[[Sequence[int]], bool]) -> int:
     """Return the step that errs, found by bisection of those that might."""
     while len(steps) > 1:
         half = len(steps) // 2

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from timelift.worker.tolerance import (
     LEAST_SHARE_OF_WEIGHTS,
     TOLERANCES,
     DtypePrecision,
-    errors,
+    relative_errors,
     scale_of,
     widened,
 )
@@ -30,21 +31,29 @@ class LawBrokenError(Exception):
     """Where a model and its inner layer disagree, and by how much, in a sentence."""
 
 
+class Compared(StrEnum):
+    """What is compared, as sentences name it."""
+
+    OUTPUTS = "outputs"
+    INPUT_GRADIENT = "input gradient"
+    WEIGHT_GRADIENT = "gradient"
+
+
 @dataclass(frozen=True)
 class Reference:
     """The results of the inner layer itself at some steps.
 
     `outputs` is (batch, len(steps), *outputs); `cotangent` has that shape too and is zero at
-    invalid steps; `by_step` is like the inputs at `steps`; `by_weight` follows the layer's weights.
-    `valid` is (batch, time) of booleans.
+    invalid steps; `input_gradient` is like the inputs at `steps`; `weight_gradients` follows the
+    layer's weights. `valid` is (batch, time) of booleans.
     """
 
     steps: tuple[int, ...]
     valid: Array
     outputs: Array
     cotangent: Array
-    by_step: Array
-    by_weight: tuple[Array, ...]
+    input_gradient: Array
+    weight_gradients: tuple[Array, ...]
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -82,7 +91,7 @@ def check_outputs(outputs: Array, expected: Reference, precision: DtypePrecision
     """Compare a model's outputs with the reference; return the largest error of a feature."""
     check_output_shape(outputs.shape, expected)
     allowed = TOLERANCES[precision].outputs
-    return _check_steps(outputs, expected.outputs, expected, "outputs", allowed)
+    return _check_reference_steps(outputs, expected.outputs, expected, Compared.OUTPUTS, allowed)
 
 
 def check_input_gradient(gradient: Array, expected: Reference, precision: DtypePrecision) -> float:
@@ -90,26 +99,30 @@ def check_input_gradient(gradient: Array, expected: Reference, precision: DtypeP
 
     Convolutions by FFT or Winograd leave some rounding of their neighbours there.
     """
-    check_finite(gradient, "input gradient")
+    check_finite_input_gradient(gradient)
     others = np.ones_like(expected.valid)
     others[:, expected.steps] = ~expected.valid[:, expected.steps]
-    largest = float(np.abs(widened(expected.by_step)).max(initial=0.0))
+    largest = float(np.abs(widened(expected.input_gradient)).max(initial=0.0))
     leaks = np.abs(widened(gradient)) * over_steps(others, gradient)
     if leaks.max(initial=0.0) > TOLERANCES[precision].leak * largest:
-        step = int(_by_step(leaks).argmax())
+        step = int(_largest_by_step(leaks).argmax())
         raise LawBrokenError(
             "mixes time: a step's outputs have a gradient by another step's inputs, up to "
             f"{leaks.max():.2g} at step {step} beside {largest:.2g} by their own"
         )
     allowed = TOLERANCES[precision].gradients
-    return _check_steps(gradient, expected.by_step, expected, "input gradient", allowed)
+    return _check_reference_steps(
+        gradient, expected.input_gradient, expected, Compared.INPUT_GRADIENT, allowed
+    )
 
 
-def check_finite(gradient: Array, name: str) -> None:
+def check_finite_input_gradient(gradient: Array) -> None:
     """Reject NaN and infinity at any step of (batch, time, …), the padded ones included."""
     bad = ~np.isfinite(widened(gradient))
     if bad.any():
-        raise LawBrokenError(f"{name} at step {_by_step(bad).argmax()} is NaN or infinite")
+        raise LawBrokenError(
+            f"input gradient at step {_largest_by_step(bad).argmax()} is NaN or infinite"
+        )
 
 
 def check_finite_weight_gradients(gradients: Sequence[Array | None]) -> None:
@@ -130,10 +143,10 @@ def check_weight_gradients(
     called on the same steps at once; a model may be twice as far.
     """
     rows = int(expected.valid[:, expected.steps].sum())
-    allowed = [TOLERANCES[precision].gradients] * len(expected.by_weight)
+    allowed = [TOLERANCES[precision].gradients] * len(expected.weight_gradients)
     if rounding:
         allowed = [max(2 * one, least) for one, least in zip(rounding, allowed, strict=True)]
-    return check_each_weight_gradient(gradients, expected.by_weight, rows, allowed)
+    return check_each_weight_gradient(gradients, expected.weight_gradients, rows, allowed)
 
 
 def check_each_weight_gradient(
@@ -142,12 +155,12 @@ def check_each_weight_gradient(
     for index, one in enumerate(found):
         if one is None:
             raise LawBrokenError(f"has no gradient of weight {index}: it would never be trained")
-    there = [one for one in found if one is not None]
-    off = weight_gradient_errors(there, wanted, rows)
+    known = [one for one in found if one is not None]
+    off = weight_gradient_errors(known, wanted, rows)
     return max(
         (
-            check_errors(errors_of_one, scale, f"gradient of weight {index}", most)
-            for index, ((errors_of_one, scale), most) in enumerate(zip(off, allowed, strict=True))
+            check_errors(one, scale, Compared.WEIGHT_GRADIENT, f"of weight {index}", most)
+            for index, ((one, scale), most) in enumerate(zip(off, allowed, strict=True))
         ),
         default=0.0,
     )
@@ -167,34 +180,34 @@ def weight_gradient_errors(
     for one, want in zip(found, wanted, strict=True):
         values = want if rows >= FEW_VALUES else want.reshape(-1)
         scale = scale_of(values, least=LEAST_SHARE_OF_WEIGHTS * largest)
-        compared.append((errors(one.reshape(want.shape), want, scale), scale))
+        compared.append((relative_errors(one.reshape(want.shape), want, scale), scale))
     return compared
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossDifference:
     """How far a loss is from the sum of outputs * cotangent, in units of that sum's own size."""
 
-    off: float
+    relative: float
     allowed: float
 
     @property
     def agrees(self) -> bool:
         """True if rounding explains the difference; NaN agrees with nothing."""
-        return self.off <= self.allowed
+        return self.relative <= self.allowed
 
     def check(self, name: str) -> None:
         """Raise LawBrokenError where it does not agree; `name` is what the loss sums up."""
         if not self.agrees:
             raise LawBrokenError(
                 f"{name} differ from the inner layer's: weighed at random, their sum is "
-                f"{self.off:.2g} of its size away (allowed: {self.allowed:.2g})"
+                f"{self.relative:.2g} of its size away (allowed: {self.allowed:.2g})"
             )
 
 
 def compare_loss(
     found: float, outputs: Array, cotangent: Array, scale: Array, precision: DtypePrecision
-) -> Loss:
+) -> LossDifference:
     """Compare a loss with sum(outputs * cotangent), both (batch, steps, *outputs).
 
     The size of the sum is the root of its terms' squares, what is expected for a random cotangent.
@@ -208,7 +221,7 @@ def compare_loss(
     size = max(_length(terms), of_outputs, float(np.finfo(np.float32).tiny))
     roundoff = min(tolerance.roundoff, TOLERANCES[DtypePrecision.FLOAT32].roundoff)
     rounding = 2 * (roundoff * math.sqrt(terms.size) * size + tolerance.roundoff * abs(wanted))
-    return Loss(abs(found - wanted) / size, (of_outputs + rounding) / size)
+    return LossDifference(abs(found - wanted) / size, (of_outputs + rounding) / size)
 
 
 def _length(values: Array) -> float:
@@ -218,9 +231,9 @@ def _length(values: Array) -> float:
 
 def step_errors(found: Array, wanted: Array, valid: Array, scale: Array) -> Array:
     """Return the largest error of each step (steps,) in units of the scale, NaN kept."""
-    off = errors(found, wanted, scale)
+    off = relative_errors(found, wanted, scale)
     off[~valid] = 0
-    return _by_step(off)
+    return _largest_by_step(off)
 
 
 def match_weights(model: Any, layer: Any) -> list[int]:
@@ -238,38 +251,38 @@ def match_weights(model: Any, layer: Any) -> list[int]:
     return list(range(len(theirs)))
 
 
-def _by_step(values: Array) -> Array:
+def _largest_by_step(values: Array) -> Array:
     """Return the largest of each step of (batch, steps, …); NaN where there is one."""
     largest: Array = values.max(axis=(0, *range(2, values.ndim)))
     return largest
 
 
-def _check_steps(
-    found: Array, wanted: Array, expected: Reference, name: str, allowed: float
+def _check_reference_steps(
+    found: Array, wanted: Array, expected: Reference, compared: Compared, allowed: float
 ) -> float:
     valid = expected.valid[:, expected.steps]
     scale = scale_of(wanted[valid])
     worst = 0.0
     for index, step in enumerate(expected.steps):
         rows = valid[:, index]
-        off = errors(found[rows, step], wanted[rows, index], scale)
-        worst = max(worst, check_errors(off, scale, f"{name} at step {step}", allowed))
+        off = relative_errors(found[rows, step], wanted[rows, index], scale)
+        worst = max(worst, check_errors(off, scale, compared, f"at step {step}", allowed))
     return worst
 
 
-def check_errors(off: Array, scale: Array, name: str, allowed: float) -> float:
+def check_errors(off: Array, scale: Array, compared: Compared, where: str, allowed: float) -> float:
     """Return the largest of errors in units of the scale; raises LawBrokenError if not allowed."""
     worst = float(off.max(initial=0.0))
     if worst <= allowed:
         return worst
-    are, differ = ("are", "differ") if name.startswith("outputs") else ("is", "differs")
+    are, differ = ("are", "differ") if compared is Compared.OUTPUTS else ("is", "differs")
     if not math.isfinite(worst):
-        raise LawBrokenError(f"{name} {are} NaN or infinite")
+        raise LawBrokenError(f"{compared} {where} {are} NaN or infinite")
     place = np.unravel_index(int(off.argmax()), off.shape)
     share, feature = 1.0, ""
     if scale.ndim:
         share, feature = float(scale[place[-1]] / scale.max()), f", in feature {place[-1]}"
     raise LawBrokenError(
-        f"{name} {differ} from the inner layer's by {worst * share:.2g} of the "
+        f"{compared} {where} {differ} from the inner layer's by {worst * share:.2g} of the "
         f"largest value{feature} (allowed: {allowed * share:.1g})"
     )

@@ -18,7 +18,7 @@ from timelift.worker.engines import Array, Engine
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.isolation import load_module
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
-from timelift.worker.tolerance import TOLERANCES, errors, precision, scale_of
+from timelift.worker.tolerance import TOLERANCES, precision, relative_errors, scale_of
 
 
 class InnerLayerError(Exception):
@@ -53,7 +53,7 @@ class InnerLayers:
             self._emit(Busy(MAKING_LAYER, rival.name))
             _set_global_state(self._engine, task.setting, task.seed)
             factory = rival.factory or task.factory
-            layer = make_layer(factory, task.features, task.seed % 2**31)
+            layer = make_layer(factory, task.features, task.seed)
             self._emit(Busy(CALLING_LAYER, rival.name))
             return InnerLayer(self._engine, task, layer, self._shared)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
@@ -102,19 +102,19 @@ class InnerLayer:
         changed = self.state.has_changed()
         self.state.restore()
         scale, allowed = scale_of(as_used), TOLERANCES[self.precision].outputs
-        off = [errors(one, as_used, scale).max(initial=0.0) for one in as_trained]
+        off = [relative_errors(one, as_used, scale).max(initial=0.0) for one in as_trained]
         return changed or not max(off) <= allowed
 
 
 def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    engine.seed(seed % 2**31)
+    engine.seed(seed)
     keras.config.set_floatx(setting.dtype)
     keras.config.set_dtype_policy(str(setting.dtype))
 
 
-def make_layer(factory: str, features: Sequence[int], seed: int = 0) -> Any:
+def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
     `factory` is `path.py:function` or `module:function`, `features` the shape of one step, and

@@ -60,7 +60,7 @@ class Preparation:
         facts["weights"] = sum(int(np.prod(one.shape)) for one in model.trainable_weights)
         lifts = not getattr(module, "DIFFERS", "")
         is_checked = lifts and not self.task.reads_peak_memory
-        if lifts:
+        if lifts:  # before the price of compiling is paid
             law.check_output_shape(self._shape_of(model), inner.reference)
             law.match_weights(model, inner.layer)
         training = self.task.setting.phase is Phase.BACKWARD

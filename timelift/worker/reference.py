@@ -2,10 +2,10 @@
 
 At the drawn steps of the law the layer is called eagerly, one step at a time. At all others its
 results come for the price of a few calls: valid steps are folded into the batch, and the layer is
-called on chunks of them. Such results condemn no rival, since a layer may mix its batch or refuse
-another size. Where a rival differs from them, the layer is called at that single step, and the
-result replaces that of the fold for the rivals that follow; where the fold errs at a drawn step
-already, the layer is called at every single step.
+called on chunks of them. A folded result alone never fails a rival, since a layer may mix its batch
+or refuse another size. Where a rival differs from them, the layer is called at that single step,
+and the result replaces that of the fold for the rivals that follow; where the fold errs at a drawn
+step already, the layer is called at every single step.
 """
 
 import math
@@ -58,18 +58,18 @@ class LayerCalls:
 
         Those by the weights are summed over the calls in float64.
         """
-        by_input, by_weight = None, list[Array]()
+        input_gradient, weight_gradients = None, list[Array]()
         for rows in self._parts(steps, folded=folded):
             placed, weighed = self.engine.place(self.inputs[rows]), cotangent[rows]
             (by_rows,), by_part = self.engine.differentiate(
                 self.layer, [placed], [self.engine.place(weighed)], training=self.training
             )
-            by_input = self._put(by_input, rows, by_rows)
+            input_gradient = self._put(input_gradient, rows, by_rows)
             parts = [one.astype(np.float64) for one in by_part]
-            so_far = by_weight or [np.zeros(one.shape) for one in parts]
-            by_weight = [a + b for a, b in zip(so_far, parts, strict=True)]
-        assert by_input is not None
-        return by_input, tuple(by_weight)
+            so_far = weight_gradients or [np.zeros(one.shape) for one in parts]
+            weight_gradients = [a + b for a, b in zip(so_far, parts, strict=True)]
+        assert input_gradient is not None
+        return input_gradient, tuple(weight_gradients)
 
     def _parts(self, steps: Sequence[int], *, folded: bool) -> list[tuple[Array, Array]]:
         batch = len(self.inputs)
@@ -86,8 +86,8 @@ class LayerCalls:
     def _put(self, found: Array | None, rows: tuple[Array, Array], part: Array) -> Array:
         if found is None:
             found = np.zeros((*self.valid.shape, *part.shape[1:]), part.dtype)
-        there = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
-        found[rows] = np.where(there, part, np.zeros_like(part))
+        valid_here = self.valid[rows].reshape(-1, *[1] * (part.ndim - 1))
+        found[rows] = np.where(valid_here, part, np.zeros_like(part))
         return found
 
 
@@ -103,17 +103,19 @@ def reference_at(
     outputs = np.stack(
         [engine.apply(layer, one, training=calls.training) for one in placed], axis=1
     )
-    there = valid[:, list(steps)]
-    check_layer(outputs[there], "outputs")
-    cotangent = draw_cotangent(outputs, there, noise)
+    valid_here = valid[:, list(steps)]
+    check_layer(outputs[valid_here], "outputs")
+    cotangent = draw_cotangent(outputs, valid_here, noise)
     if not gradients:
         return Reference(tuple(steps), valid, outputs, cotangent, np.zeros(0), ())
     weighed = [engine.place(one) for one in np.moveaxis(cotangent, 1, 0)]
-    found, by_weight = engine.differentiate(layer, placed, weighed, training=calls.training)
-    by_step = np.stack(found, axis=1)
-    for one in (by_step[there], *by_weight):
+    found, weight_gradients = engine.differentiate(layer, placed, weighed, training=calls.training)
+    input_gradient = np.stack(found, axis=1)
+    for one in (input_gradient[valid_here], *weight_gradients):
         check_layer(one, "gradients")
-    return Reference(tuple(steps), valid, outputs, cotangent, by_step, tuple(by_weight))
+    return Reference(
+        tuple(steps), valid, outputs, cotangent, input_gradient, tuple(weight_gradients)
+    )
 
 
 def check_layer(values: Array, name: str) -> None:
@@ -139,9 +141,10 @@ class FoldedReference:
     """Outputs and, in the backward phase, gradients for one cotangent, at every valid step.
 
     `outputs` and `cotangent` are (batch, time, *outputs), zero at invalid steps, and agree with the
-    reference at its steps; `by_input` is (batch, time, *features); `by_weight` follows the layer's
-    weights. `scale` is what errors of outputs are relative to, and `rounding` how far the fold is
-    from the reference's gradients by the weights: only bfloat16 makes that worth knowing.
+    reference at its steps; `input_gradient` is (batch, time, *features); `weight_gradients` follows
+    the layer's weights. `scale` is what errors of outputs are relative to, and `rounding` how
+    far the fold is from the reference's gradients by the weights: only bfloat16 makes that worth
+    knowing.
     """
 
     def __init__(
@@ -152,7 +155,7 @@ class FoldedReference:
         noise: np.random.Generator,
     ) -> None:
         self._calls, self._reference, self._folds = calls, reference, True
-        self.by_input, self.by_weight = np.zeros(0), tuple[Array, ...]()
+        self.input_gradient, self.weight_gradients = np.zeros(0), tuple[Array, ...]()
         self.valid, tolerance = calls.valid, TOLERANCES[precision]
         self.steps = [int(step) for step in np.flatnonzero(self.valid.any(axis=0))]
         self.outputs = self._fold(
@@ -164,19 +167,19 @@ class FoldedReference:
         self.scale = scale_of(self.outputs[self.valid])
         self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
         self.cotangent[:, reference.steps] = reference.cotangent
-        if reference.by_step.size:
-            self.by_input, self.by_weight = self._fold(
+        if reference.input_gradient.size:
+            self.input_gradient, self.weight_gradients = self._fold(
                 partial(calls.gradients, cotangent=self.cotangent),
                 lambda found: found[0],
-                reference.by_step,
+                reference.input_gradient,
                 tolerance.gradients,
             )
-            self._recompute_infinite(self.by_input)
+            self._recompute_infinite(self.input_gradient)
         if not self._folds:  # the gradients showed what the outputs did not
             self._recompute_outputs()
         self._weight_gradients_are_final = not self._folds
         rounds = precision is DtypePrecision.BFLOAT16 and self._folds
-        self.rounding = self._measure_rounding() if rounds and reference.by_weight else ()
+        self.rounding = self._measure_rounding() if rounds and reference.weight_gradients else ()
 
     @property
     def values_per_feature(self) -> int:
@@ -193,10 +196,10 @@ class FoldedReference:
         self._final.add(step)
         self.outputs[:, step] = self._calls.outputs([step], folded=False)[:, step]
         check_layer(self.outputs[:, step], "outputs")
-        if self.by_input.size:
+        if self.input_gradient.size:
             found = self._calls.gradients([step], self.cotangent, folded=False)
-            self.by_input[:, step] = found[0][:, step]
-            check_layer(self.by_input[:, step], "gradients")
+            self.input_gradient[:, step] = found[0][:, step]
+            check_layer(self.input_gradient[:, step], "gradients")
         return True
 
     def _recompute_infinite(self, found: Array) -> None:
@@ -219,8 +222,10 @@ class FoldedReference:
     def recompute_weight_gradients(self) -> None:
         if not self._weight_gradients_are_final:
             self._weight_gradients_are_final = True
-            self.by_weight = self._calls.gradients(self.steps, self.cotangent, folded=False)[1]
-            for one in self.by_weight:
+            self.weight_gradients = self._calls.gradients(self.steps, self.cotangent, folded=False)[
+                1
+            ]
+            for one in self.weight_gradients:
                 check_layer(one, "gradients")
 
     def weight_gradients_at(self, steps: Sequence[int]) -> tuple[Array, ...]:
@@ -246,7 +251,7 @@ class FoldedReference:
         return compute(self.steps, folded=False)
 
     def _measure_rounding(self) -> tuple[float, ...]:
-        steps, wanted = self._reference.steps, self._reference.by_weight
+        steps, wanted = self._reference.steps, self._reference.weight_gradients
         cotangent = self._reference.sparse_cotangent()
         found = self._calls.gradients(steps, cotangent, folded=True)[1]
         rows = int(self.valid[:, list(steps)].sum())

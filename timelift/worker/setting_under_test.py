@@ -168,10 +168,10 @@ class Playing:
         """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, work = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
-        if task.counts_work:
+        if task.counts_work and not task.input_dtype:  # how much of a table is read is not known
             self.emit(Busy("counting the layer's work"))
             try:
-                work = self.engine.work(inner.layer, rows, task.features, task.setting)
+                work = self.engine.count_work(inner.layer, rows, task.features, task.setting)
             except Exception:  # noqa: BLE001 - a layer that cannot be counted is timed all the same
                 traceback.print_exc()
         return work | (self._device_facts() if task.measures_device else {})
@@ -179,7 +179,7 @@ class Playing:
     def _device_facts(self) -> dict[str, Any]:
         self.emit(Busy("measuring the device"))
         try:
-            return {"engine": dict(self.engine.identity()), **self.engine.attainable()}
+            return {"engine": dict(self.engine.identity()), **self.engine.measure_attainable()}
         except Exception:  # noqa: BLE001 - no rival's fault
             traceback.print_exc()
             return {}

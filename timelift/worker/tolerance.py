@@ -87,7 +87,7 @@ def scale_of(values: Array, share: float = LEAST_SHARE, least: float = 0.0) -> A
     return scale
 
 
-def errors(found: Array, wanted: Array, scale: Array) -> Array:
+def relative_errors(found: Array, wanted: Array, scale: Array) -> Array:
     """Return |found - wanted| in units of the scale, in their shape; NaN stays NaN."""
     with np.errstate(all="ignore"):
         difference: Array = np.abs(widened(found) - widened(wanted))

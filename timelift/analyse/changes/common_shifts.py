@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from timelift.analyse.changes.levels import RunLevels, median_polish
 from timelift.analyse.changes.segments import LASTING_RUNS, LEAST_RUNS, Segment, fit_segments
-from timelift.analyse.changes.states import CommonShift
+from timelift.analyse.changes.states import MachineShift
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case
 
 #: Of fewer cases half is one or two, and that may well be the code.
 LEAST_CASES = 4
-#: The chance of a shift at a place that cases named, where there is none.
+#: The chance of a false shift at a place where many cases changed.
 _LIKELY = 0.01
-#: A place is named by this share of the cases, and by so many.
+#: The share of the cases that must change at a place for it to be named, and the least number.
 _NAMED, _LEAST_NAMING = 0.1, 3
 #: The changes of a case, each as the runs before and after it.
 Places = Sequence[tuple[int, int]]
 
 
-def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[CommonShift]:
+def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> list[MachineShift]:
     """Return the shifts of a machine whose size is at least `gate`, a share, in order.
 
     Where many cases changed at once, by `changes`, the machine is looked at more closely.
@@ -53,10 +53,10 @@ def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> 
 
 
 def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
-    """Return where the level of all cases together changed, at places that cases name if it can.
+    """Return where the level of all cases together changed, at the `named` places where possible.
 
-    The cases know the place better, and since it was not chosen for what all did there together,
-    its p need not pay for a choice.
+    Those are more exact, as changes of single cases found them. They were not chosen for what all
+    cases did there together, so a p at one of them is not multiplied by the places tried.
     """
     (fitted,) = fit_segments([everything])
     bounds = [0, len(everything)]
@@ -78,7 +78,7 @@ def _bounds(everything: Samples, named: Sequence[int]) -> list[int]:
     return sorted([*bounds, *far])
 
 
-def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> CommonShift | None:
+def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> MachineShift | None:
     """Return what the median case did, if more than half went that way and that far."""
     before, after = (trimmed_mean(levels.over_canary[:, one], HALF) for one in sides)
     known = np.isfinite(after - before)
@@ -89,7 +89,8 @@ def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> Common
     share = float(moved[known].mean())
     if share <= HALF or not _several_strategies(levels.cases, moved):
         return None
-    return CommonShift(sides[0].stop - 1, sides[1].start, shift, share, int(known.sum()))
+    cases = int(known.sum())
+    return MachineShift(shift, share, cases, before=sides[0].stop - 1, after=sides[1].start)
 
 
 def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -> bool:
@@ -101,12 +102,14 @@ def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[n
     return many > 1 or len(by_strategy) == 1
 
 
-def changed_apart(cases: Sequence[Case], changes: Sequence[Places], runs: int) -> list[CommonShift]:
+def changed_apart(
+    cases: Sequence[Case], changes: Sequence[Places], runs: int
+) -> list[MachineShift]:
     found = []
     for after, share in _crowded(changes, runs, HALF):
         moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]
         if _several_strategies(cases, moved):
-            found.append(CommonShift(after - 1, after, 0.0, share, len(changes), apart=True))
+            found.append(MachineShift(0.0, share, len(changes), after - 1, after, apart=True))
     return found
 
 

@@ -20,6 +20,7 @@ from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.runs.fact_changes import FactChange, FactSince, changes_over_runs
 from timelift.analyse.runs.measurement import Warnings
 from timelift.analyse.stats.verdicts import GATE_MARGIN
+from timelift.canary import is_beat
 from timelift.case import Case
 from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
@@ -59,8 +60,7 @@ class RunHeader:
     def canary_seconds(self) -> float:
         """The canary's time before the run; NaN where it is unknown or no time."""
         value = self.machine.information.get("canary_seconds")
-        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
-        return float(value) if good else np.nan  # type: ignore[arg-type]
+        return float(value) if is_beat(value) else np.nan
 
 
 @dataclass(frozen=True)

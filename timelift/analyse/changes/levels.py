@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from timelift.analyse.runs.fact_changes import largest
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
+from timelift.canary import is_beat
 from timelift.case import Case, Setting
 from timelift.journal import ExactFacts, MedianInLaunch, read_medians
 
-#: A canary's beat lasts some tens of microseconds; a second is a slip.
-_LONGEST_BEAT = 1.0
-#: With so many rivals a median exists that one of them cannot move.
+#: The least rivals whose median none of them can move.
 ENOUGH_RIVALS = 3
-#: So many rivals that did not change are a reference without the others.
+#: The least unchanged rivals that are a reference without the others.
 _LEAST_STEADY = 2
 _ROUNDS_OF_POLISH = 4
 
@@ -55,7 +54,7 @@ class _Reading:
             return
         self.medians[one.case].setdefault(one.launch, one.log_seconds)
         self.exact[one.case] = largest(self.exact.get(one.case, one.exact), one.exact)
-        if one.canary_seconds is not None and 0 < one.canary_seconds < _LONGEST_BEAT:
+        if is_beat(one.canary_seconds):
             self.beats.append(one.canary_seconds)
 
     def summary(self) -> RunSummary:
@@ -108,13 +107,10 @@ def over_launches(table: Samples) -> Samples:
     """
     if not table.size:
         return np.empty(table.shape[:2])
-    own = _median(table)
-    common = _median(np.swapaxes(table - own[..., None], -1, -2))
-    return _median(table - common[..., None, :]) + _median(common)[..., None]
-
-
-def _median(values: Samples) -> Samples:
-    return trimmed_mean(values, HALF)
+    own = trimmed_mean(table, HALF)
+    common = trimmed_mean(np.swapaxes(table - own[..., None], -1, -2), HALF)
+    levels = trimmed_mean(table - common[..., None, :], HALF)
+    return levels + trimmed_mean(common, HALF)[..., None]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from timelift.analyse.changes.states import (
     WORSE,
     CaseState,
     ChangeState,
-    CommonShift,
     Level,
     LevelChange,
+    MachineShift,
 )
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.estimates import t_quantile
@@ -33,7 +33,7 @@ from timelift.analyse.stats.verdicts import GATE_MARGIN
 from timelift.case import Case
 
 _TAIL = 0.025
-#: So often cases and machine are looked at in turn.
+#: How often changes of cases and shifts of the machine are searched in turn, at most.
 _MOST_PASSES = 3
 #: How the cases that changed are sorted.
 _WORST_FIRST = (ChangeState.SLOWER, ChangeState.CREPT, ChangeState.FASTER)
@@ -65,7 +65,7 @@ class LatestVersusBest:
         if shift < math.log1p(gate):
             return later
         ends = self.change.low + passed, self.change.high + passed
-        change = LevelChange(self.change.before, self.change.after, shift, *ends)
+        change = LevelChange(shift, *ends, self.change.before, self.change.after)
         return LatestVersusBest(self.state, change, self.since)
 
 
@@ -81,8 +81,8 @@ class Era:
         noise, shift = self.fitted.noise, other.mean - one.mean
         reach = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
         reach *= noise.standard_error(one, other)
-        before, after = self.places[one.end - 1], self.places[other.first]
-        return LevelChange(int(before), int(after), shift, shift - reach, shift + reach)
+        before, after = int(self.places[one.end - 1]), int(self.places[other.first])
+        return LevelChange(shift, shift - reach, shift + reach, before, after)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -139,6 +139,7 @@ class CaseHistory(CaseState):
     best earlier one of the last era, where it is slower; `since` is the change most of it came by.
     """
 
+    change: LevelChange | None
     ratio: Samples
     eras: tuple[tuple[Level, ...], ...]
     changes: tuple[LevelChange, ...]
@@ -162,7 +163,11 @@ class CaseHistory(CaseState):
 @dataclass(frozen=True)
 class HistoryFindings:
     cases: tuple[CaseHistory, ...]
-    common_shifts: tuple[CommonShift, ...]
+    common_shifts: tuple[MachineShift, ...]
+
+    def era_bounds(self, runs: int) -> list[int]:
+        """Return where the eras of a history of so many runs begin, and the end of the last."""
+        return _bounds(self.common_shifts, runs)
 
     @property
     def worse(self) -> list[CaseHistory]:
@@ -193,7 +198,7 @@ def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
     runs = levels.log_seconds.shape[1]
-    cases, common = _cases(levels, [], gate), list[CommonShift]()
+    cases, common = _cases(levels, [], gate), list[MachineShift]()
     for _ in range(_MOST_PASSES):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
         more = common or common_shifts(levels, gate, places)
@@ -205,23 +210,26 @@ def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFinding
     return HistoryFindings(tuple(cases), tuple(common))
 
 
-def _spaced(found: Sequence[CommonShift]) -> list[CommonShift]:
+def _spaced(found: Sequence[MachineShift]) -> list[MachineShift]:
     """Return the shifts in order, of those that are close to each other the first of `found`."""
-    new: list[CommonShift] = []
+    new: list[MachineShift] = []
     for one in found:
         if all(abs(one.after - other.after) > LEAST_RUNS for other in new):
             new.append(one)
     return sorted(new, key=lambda shift: shift.after)
 
 
-def _cases(levels: RunLevels, common: Sequence[CommonShift], gate: float) -> list[CaseHistory]:
+def _cases(levels: RunLevels, common: Sequence[MachineShift], gate: float) -> list[CaseHistory]:
     """Cut the history where the machine shifted, and find the state of every case."""
-    runs = levels.log_seconds.shape[1]
-    bounds = [0, *(shift.after for shift in common), runs]
+    bounds = _bounds(common, levels.log_seconds.shape[1])
     eras = [_era(levels, *pair, gate) for pair in pairwise(bounds)]
     latest = _latest_versus_best(levels, eras, bounds[1:], gate)
     by_case = zip(levels.cases, zip(*eras, strict=True), latest, strict=True)
     return [_case(*one, gate) for one in by_case]
+
+
+def _bounds(common: Sequence[MachineShift], runs: int) -> list[int]:
+    return [0, *(shift.after for shift in common), runs]
 
 
 def _latest_versus_best(

@@ -1,9 +1,9 @@
 """Segments of a series: stretches of runs with one level, between which it really changed.
 
 PELT (Killick, Fearnhead and Eckley 2012, JASA 107(500), 1590-1598; `ruptures` by Truong, Oudre and
-Vayatis) proposes where, and a t test over runs disposes, the least certain change first. The place
-of a change was *chosen* because it looks like one there, so its p is multiplied by the number of
-places it could have been, and by the number of series that are looked at.
+Vayatis) proposes changes, and a t test over runs drops those that are not certain, the least
+certain one first. The place of a change was *chosen* because it looks like one there, so its p is
+multiplied by the number of places it could have been, and by the number of series that are read.
 """
 
 import math
@@ -18,13 +18,13 @@ from timelift.analyse.stats.estimates import t_tail
 from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.shrink_variances import RESOLUTION, Spread, shrink_variances
 
-#: So many runs make a segment, so a lone spike, or two, is never a change.
+#: The least runs of a segment, so that a lone spike, or two, is never a change.
 LEAST_RUNS = 3
-#: A level of so many runs is one that lasted.
+#: The least runs of a level that lasted.
 LASTING_RUNS = 7
 #: The chance of a false change in any series of a history: it is looked at every night.
 CHANCE = 0.01
-#: A change must explain so many log(runs) of the noise's variance to be proposed.
+#: What a change must explain to be proposed, in log(runs) times the noise's variance.
 _PENALTY = 3.0
 #: A run further than this from its neighbours, in sd of the noise, counts as being so far.
 _FAR = 3.0
@@ -100,7 +100,7 @@ def sd_of_differences(values: Samples, lag: int = 1) -> float:
 def sd_of_steps(steps: Samples) -> float:
     """Return the sd of the noise of a run, of which each step from one to another has two.
 
-    It is that of the median step: real changes are rare, and a median forgives them.
+    It is that of the median step, which real changes do not move, since they are rare.
     """
     return float(np.median(np.abs(steps))) / _MAD / math.sqrt(2)
 

@@ -10,7 +10,7 @@ slower one is named.
 
 Launches of one run share the hour, the machine's temperature and its other guests, so the interval
 over launches alone is too narrow between runs. Where a machine has three runs or more, consecutive
-runs show how much is missing; real changes between them are rare, and a median forgives one. Where
+runs show how much is missing; real changes between them are rare, and do not move a median. Where
 there is no such history a value is assumed: ratios of the reference grid, measured several times on
 a shared machine, differed between runs by little more than their intervals over launches.
 """
@@ -31,11 +31,12 @@ from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_sampl
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import independence
+from timelift.canary import is_beat
 from timelift.case import Case, Setting
 
 #: Assumed sd of a log ratio from session to session, beyond what launches show, and its weight.
 ASSUMED_SD, ASSUMED_DF = 0.01, 8.0
-#: From so many runs with a case on, the sd is learnt.
+#: Runs with a case from which on its sd is learnt.
 FEWEST_RUNS = 3
 #: A shared machine's times moved by up to 12 % between launches without any cause of ours.
 SETTING_GATE = float(np.log(1.2))
@@ -142,7 +143,6 @@ class SessionSpread:
 
     variance: float = ASSUMED_SD**2
     df: float = ASSUMED_DF
-    runs: int = 0
 
 
 def session_spreads(history: Sequence[Run]) -> Mapping[Case, SessionSpread]:
@@ -161,13 +161,13 @@ def _learnt(steps: Sequence[CaseShift]) -> SessionSpread:
     excess = max(0.0, noise - explained)
     df = ASSUMED_DF + len(steps)
     variance = (ASSUMED_DF * ASSUMED_SD**2 + len(steps) * excess) / df
-    return SessionSpread(variance, df, len(steps) + 1)
+    return SessionSpread(variance, df)
 
 
 def setting_shifts(old: Run, new: Run) -> dict[Setting, CommonShift]:
-    """Return how the rivals of each setting changed, the median one, beside the canary.
+    """Return by how much the median rival of each setting changed, beside the canary.
 
-    That is NaN where a run has no canary.
+    The shifts are NaN where one of the runs has no canary.
     """
     before, after = old.measured, new.measured
     settings = _shared_by_setting(before, after)
@@ -181,7 +181,7 @@ def _setting_shift(pairs: Sequence[tuple[Measurement, Measurement]]) -> CommonSh
     canary = _log_canary(new for _, new in pairs) - _log_canary(old for old, _ in pairs)
     moved = [_log_seconds(new) - _log_seconds(old) - canary for old, new in pairs]
     share = statistics.fmean(one > SETTING_GATE for one in moved)
-    return CommonShift(0, 1, statistics.median(moved), share, len(pairs))
+    return CommonShift(statistics.median(moved), share, len(pairs))
 
 
 def canary_change(old: Run, new: Run) -> float:
@@ -197,5 +197,5 @@ def _log_canary(measurements: Iterable[Measurement]) -> float:
     beats = [
         launch.facts.number("canary_seconds") for one in measurements for launch in one.launches
     ]
-    known = [beat for beat in beats if beat is not None and beat > 0]
+    known = [beat for beat in beats if is_beat(beat)]
     return float(np.log(statistics.median(known))) if known else float("nan")

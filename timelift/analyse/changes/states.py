@@ -35,14 +35,20 @@ class Level:
 
 
 @dataclass(frozen=True)
-class LevelChange:
-    """Between two runs a case changed by `shift`, a log ratio with its 95 % interval."""
+class Change:
+    """A case changed by `shift`, a log ratio with its 95 % interval."""
 
-    before: int
-    after: int
     shift: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class LevelChange(Change):
+    """A change between two runs of a history, by position."""
+
+    before: int
+    after: int
 
 
 @dataclass(frozen=True)
@@ -51,20 +57,25 @@ class CaseState:
 
     case: Case
     state: ChangeState
-    change: LevelChange | None
+    change: Change | None
 
 
 @dataclass(frozen=True)
 class CommonShift:
-    """Between two runs, by position, `share` of the cases changed by `shift` (a log ratio) at once.
+    """A `share` of the `cases`, the rivals of a setting or all of a machine, shifted at once."""
 
-    The cases are the rivals of a setting, or all of a machine. `apart` is true where they changed
-    against each other, so that `shift` is none.
+    shift: float
+    share: float
+    cases: int
+
+
+@dataclass(frozen=True)
+class MachineShift(CommonShift):
+    """A shift of all cases of a machine between two runs of a history, by position.
+
+    `apart` is true where they changed against each other, so that `shift` is none.
     """
 
     before: int
     after: int
-    shift: float
-    share: float
-    cases: int
     apart: bool = False

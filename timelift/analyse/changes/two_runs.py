@@ -22,7 +22,7 @@ from timelift.analyse.changes.shift import (
     session_spreads,
     setting_shifts,
 )
-from timelift.analyse.changes.states import CaseState, ChangeState, CommonShift, LevelChange
+from timelift.analyse.changes.states import CaseState, Change, ChangeState, CommonShift
 from timelift.analyse.runs.fact_changes import FactChange, fact_changes
 from timelift.analyse.runs.measurement import Measurement, Run, Samples, engine_facts
 from timelift.analyse.stats import lifts
@@ -35,12 +35,12 @@ from timelift.journal import Difference
 _OPTIONS = ("pin", "round_seconds")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
-#: So many characters name a commit.
+#: Characters of a commit in a command, which must name one commit of any repository.
 _COMMIT = 12
 #: The chance, one-sided, of so large a change without a cause.
 LEVEL = 0.005
 _FALSE_SHARE = 0.05
-#: Log ratios that agree to so many digits are a tie.
+#: Decimals to which log ratios agree in a tie.
 _DIGITS = 9
 
 
@@ -101,7 +101,7 @@ def _commit(run: Run) -> str:
 
 @dataclass(frozen=True)
 class CaseInRun:
-    """A case in one of the runs: its place among so many rivals, the fastest first."""
+    """A case in one of the runs, and its place among the rivals, the fastest being 1."""
 
     seconds_per_call: float
     place: int
@@ -112,15 +112,14 @@ class CaseInRun:
 class CaseBetween(CaseState):
     """One case between two runs: its change, which always is known, and what that rests on.
 
-    `session` is what one session adds. A change of `visible` would be suspect every other time,
+    A change of `visible` would be suspect every other time,
     were it the only one; NaN where there are too few launches for any suspect.
     """
 
-    change: LevelChange
+    change: Change
     old: CaseInRun
     new: CaseInRun
     shift: CaseShift
-    session: SessionSpread
     visible: float
 
 
@@ -224,9 +223,9 @@ def _cases(
     before, after = _places(old), _places(new)
     if not found:
         return ()
-    known = [learnt.get(shift.case, SessionSpread()) for shift in found]
+    sessions = [learnt.get(shift.case, SessionSpread()) for shift in found]
     effect = np.array([shift.effect for shift in found])
-    scale, df = _spread(found, known)
+    scale, df = _spread(found, sessions)
     enough = np.array([min(shift.launches) >= MIN_LAUNCHES for shift in found])
     width = t_quantile((1 - CONFIDENCE) / 2, df) * scale
     alone = t_quantile(min(LEVEL, _FALSE_SHARE / len(found)), df) * scale
@@ -234,15 +233,16 @@ def _cases(
     columns = (
         [shift.case for shift in found],
         _states(enough, effect, scale, df, margin),
-        [LevelChange(0, 1, *row) for row in np.column_stack(ends).tolist()],
+        [Change(*row) for row in np.column_stack(ends).tolist()],
         [before[shift.case] for shift in found],
         [after[shift.case] for shift in found],
         found,
-        known,
         np.where(enough, np.maximum(alone, margin), np.nan).tolist(),
     )
     rows = [CaseBetween(*row) for row in zip(*columns, strict=True)]
-    return tuple(sorted(rows, key=_worst_first))
+    # The names decide where changes agree but for rounding.
+    rows.sort(key=lambda row: (-round(row.change.shift, _DIGITS), row.case))
+    return tuple(sorted(rows, key=lambda row: row.state is not ChangeState.SUSPECT))
 
 
 def _places(run: Run) -> dict[Case, CaseInRun]:
@@ -253,15 +253,14 @@ def _places(run: Run) -> dict[Case, CaseInRun]:
     }
 
 
-def _worst_first(one: CaseBetween) -> tuple[bool, float, Case]:
-    """Return what a case is sorted by; the names decide where changes agree but for rounding."""
-    return one.state is not ChangeState.SUSPECT, -round(one.change.shift, _DIGITS), one.case
-
-
-def _spread(found: Sequence[CaseShift], known: Sequence[SessionSpread]) -> tuple[Samples, Samples]:
-    launches = np.array([shift.variance for shift in found])
-    session = 2 * np.array([one.variance for one in known])
-    spent = launches**2 / [shift.df for shift in found] + session**2 / [one.df for one in known]
+def _spread(
+    shifts: Sequence[CaseShift], sessions: Sequence[SessionSpread]
+) -> tuple[Samples, Samples]:
+    """Return the standard error of every shift, and its degrees of freedom (after Welch)."""
+    launches = np.array([shift.variance for shift in shifts])
+    session = 2 * np.array([spread.variance for spread in sessions])
+    spent = launches**2 / [shift.df for shift in shifts]
+    spent += session**2 / [spread.df for spread in sessions]
     return np.sqrt(launches + session), (launches + session) ** 2 / spent
 
 

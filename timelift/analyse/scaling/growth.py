@@ -23,7 +23,7 @@ from timelift.case import Case
 MIN_SIZES = 4
 #: Powers that are tried; a fit at either end has found none.
 LOWEST_POWER, HIGHEST_POWER = 0.1, 4.0
-#: Each of so many searches over this many powers narrows the range tenfold and more.
+#: The searches for a power, and the powers in each: every search narrows the range tenfold.
 _SEARCHES, _POWERS = 6, 41
 _SINGULAR = 1e-12
 #: Times that rise by less over all sizes do not grow, and have no power.

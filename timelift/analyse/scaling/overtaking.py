@@ -24,14 +24,14 @@ from timelift.analyse.stats.estimates import Estimates, estimate, t_quantile
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, independence
 from timelift.case import Setting
 
-#: So many steps from one measured size to the next.
+#: The steps from one measured size to the next.
 STEPS = 128
 #: On both sides of a crossing one strategy must have been ahead by a difference that counts.
 _MARGIN = math.log1p(RANK_MARGIN)
 #: What a logarithm may be off by, as a share of a step between sizes.
 _ROUNDING = 1e-9
 _LINE, _CUBIC = 2, 4
-#: No fourth size checks a curve through three, so that its doubt counts so many times.
+#: What multiplies the doubt of a curve through three sizes, which no fourth one checks.
 _UNCHECKED = 3
 
 

@@ -96,15 +96,22 @@ def _draw(
     for shift in history.findings.common_shifts:
         middle = (days[shift.before] + days[shift.after]) / 2
         axes.axvline(middle, color=theme.muted, linestyle=(0, (4, 3)), linewidth=0.9)
+    drawn = {case.case: list(_eras(case, history)) for case in cases}
     for one in sorted(cases, key=lambda case: bool(case.changes)):
-        _draw_case(axes, one, days, history, theme)
-    _scale_up(axes, cases, history)
+        _draw_case(axes, one, drawn[one.case], days, theme)
+    _scale_up(axes, [era for eras in drawn.values() for era in eras])
     _scale_days(axes, days)
     name_axes(axes, "day of the run (UTC)", "change (%)")
 
 
-def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, theme: Theme) -> None:
-    for points, levels in _eras(one, history):
+def _draw_case(
+    axes: Axes,
+    one: CaseHistory,
+    eras: Sequence[tuple[Samples, Samples]],
+    days: Samples,
+    theme: Theme,
+) -> None:
+    for points, levels in eras:
         there = np.isfinite(points)
         if not one.changes:
             axes.plot(days[there], points[there], color=theme.muted, linewidth=0.5, alpha=0.45)
@@ -117,7 +124,7 @@ def _draw_case(axes: Axes, one: CaseHistory, days: Samples, history: History, th
 
 def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples]]:
     """Yield each era's runs and levels in per cent of its first level, NaN outside of it."""
-    bounds = [0, *(shift.after for shift in history.findings.common_shifts), len(history.runs)]
+    bounds = history.findings.era_bounds(len(history.runs))
     for levels, first, end in zip(one.eras, bounds[:-1], bounds[1:], strict=True):
         if not levels:
             continue
@@ -129,9 +136,8 @@ def _eras(one: CaseHistory, history: History) -> Iterator[tuple[Samples, Samples
         yield points, line
 
 
-def _scale_up(axes: Axes, cases: Sequence[CaseHistory], history: History) -> None:
+def _scale_up(axes: Axes, eras: Sequence[tuple[Samples, Samples]]) -> None:
     """Make room on the vertical axis for every level and almost every run."""
-    eras = [era for one in cases for era in _eras(one, history)]
     points = np.concatenate([points[np.isfinite(points)] for points, _ in eras] or [np.zeros(1)])
     levels = np.concatenate([line[np.isfinite(line)] for _, line in eras] or [np.zeros(1)])
     low, high = np.percentile(points, [_OUTSIDE, 100 - _OUTSIDE])

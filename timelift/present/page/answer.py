@@ -84,7 +84,8 @@ class Card:
     @property
     def fixed(self) -> str:
         """The sizes and the execution that were asked at one value alone."""
-        return ", ".join(_FIXED[axis].format(value) for axis, value in self.answer.fixed.items())
+        values = self.answer.fixed.items()
+        return ", ".join(_FIXED[axis].format(value) for axis, value in values if axis in _FIXED)
 
     @property
     def first(self) -> str:

@@ -8,6 +8,7 @@ import gc
 import importlib
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -65,7 +66,7 @@ class Compiled(Protocol):
         """
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """One backend on one device with a number of threads; made before any operation runs.
 
     It is `warm` if opening it has compiled something already.
@@ -73,22 +74,28 @@ class Engine(Protocol):
 
     warm: bool = False
 
+    @abstractmethod
     def place(self, array: Array) -> Any: ...
 
     def place_ragged(self, array: Array, valid: Array) -> Any:  # noqa: ARG002
         """Put the valid steps of (batch, time, …) on the device as a ragged tensor."""
         raise TypeError("Keras has ragged tensors on TensorFlow alone")
 
+    @abstractmethod
     def to_numpy(self, value: Any) -> Array:
         """Fetch a tensor; a sparse gradient becomes dense."""
 
+    @abstractmethod
     def compile(self, model: Any, setting: Setting, *, training: bool) -> Compiled: ...
 
+    @abstractmethod
     def wait(self, result: Any) -> None:
         """Return once `result`, and all that was asked of the device before it, is there."""
 
+    @abstractmethod
     def apply(self, layer: Any, step: Any, *, training: bool) -> Array: ...
 
+    @abstractmethod
     def differentiate(
         self, layer: Any, steps: Sequence[Any], cotangents: Sequence[Any], *, training: bool
     ) -> tuple[list[Array], list[Array]]:
@@ -97,7 +104,8 @@ class Engine(Protocol):
         Those by whole numbers are zeros.
         """
 
-    def work(
+    @abstractmethod
+    def count_work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
         """Count an inner layer's `flops` for `rows` steps, and the `least_bytes` that it moves.
@@ -105,9 +113,11 @@ class Engine(Protocol):
         Empty where that is not known.
         """
 
-    def attainable(self) -> dict[str, float]:
+    @abstractmethod
+    def measure_attainable(self) -> dict[str, float]:
         """Measure a float32 product of squares and a copy; return what a second does at best."""
 
+    @abstractmethod
     def seed(self, number: int) -> None:
         """Seed Python, numpy and the backend, so that weights and noise are drawn alike."""
 
@@ -118,12 +128,14 @@ class Engine(Protocol):
         """
         return 0
 
+    @abstractmethod
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         """Return the device's bytes that `call` adds at its peak; None in the host's memory.
 
         None as well where the backend does not report it.
         """
 
+    @abstractmethod
     def identity(self) -> Mapping[str, str]:
         """Return the device, and the switches that change how exactly and how fast it computes."""
 
@@ -131,6 +143,7 @@ class Engine(Protocol):
         """Drop unreferenced tensors, and return what the device holds unused to the system."""
         gc.collect()
 
+    @abstractmethod
     def save_switches(self) -> Callable[[], None]:
         """Note the backend's own switches; calling the result restores them."""
 

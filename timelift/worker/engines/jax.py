@@ -86,11 +86,15 @@ class JaxEngine(Engine):
             return sum(jnp.sum(output * cotangent) for output, cotangent in pairs)
 
         whole = not jnp.issubdtype(steps[0].dtype, jnp.floating)
-        by_weight, *by_step = jax.grad(loss, (0,) if whole else (0, 1))(weights, list(steps))
-        found = map(jnp.zeros_like, steps) if whole else by_step[0]
-        return [self.to_numpy(one) for one in found], [self.to_numpy(one) for one in by_weight]
+        weight_gradients, *input_gradients = jax.grad(loss, (0,) if whole else (0, 1))(
+            weights, list(steps)
+        )
+        found = map(jnp.zeros_like, steps) if whole else input_gradients[0]
+        return [self.to_numpy(one) for one in found], [
+            self.to_numpy(one) for one in weight_gradients
+        ]
 
-    def work(
+    def count_work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
         """Count by XLA, before it optimises: what it makes of a product it may not count.
@@ -111,7 +115,7 @@ class JaxEngine(Engine):
             "least_bytes": moved * jnp.dtype(setting.dtype).itemsize,
         }
 
-    def attainable(self) -> dict[str, float]:
+    def measure_attainable(self) -> dict[str, float]:
         side, floats = SIZES["cpu" if self._kind == "cpu" else "gpu"]
         square, long = (
             jax.device_put(jnp.ones(shape, "float32"), self.device)
@@ -207,14 +211,17 @@ class JaxCompiled:
     def _backward(self, weights: Any, state: Any, inputs: Any, mask: Any, cotangent: Any) -> Any:
         def loss(weights: Any, inputs: Any) -> tuple[Any, Any]:
             outputs, changed = self._called(weights, state, inputs, mask)
-            _check_shapes(outputs, cotangent)
+            if outputs.shape != cotangent.shape:  # or they would broadcast
+                raise ValueError(
+                    f"outputs have shape {outputs.shape}, their weights {cotangent.shape}"
+                )
             return jnp.sum(outputs * cotangent), changed
 
         both = self._setting.gradients is Gradients.INPUTS_AND_WEIGHTS
         differentiated = jax.value_and_grad(loss, (0, 1) if both else (0,), has_aux=True)
-        (value, changed), (by_weight, *by_inputs) = differentiated(weights, inputs)
+        (value, changed), (weight_gradients, *input_gradients) = differentiated(weights, inputs)
         self._check_no_tracer(changed)
-        return value, [*by_inputs, *by_weight], changed
+        return value, [*input_gradients, *weight_gradients], changed
 
     def _check_no_tracer(self, changed: list[Any]) -> None:
         """Refuse eagerly what `jax.jit` refuses by itself: a value of no use outside of a loop."""
@@ -252,11 +259,6 @@ def _call_with(
         outputs = layer(inputs, **how)
     now = [(other, scope.get_current_value(other)) for other in others]
     return outputs, [other.value if value is None else value for other, value in now]
-
-
-def _check_shapes(outputs: Any, cotangent: Any) -> None:
-    if outputs.shape != cotangent.shape:  # or they would broadcast
-        raise ValueError(f"outputs have shape {outputs.shape}, their weights {cotangent.shape}")
 
 
 def _count_equations(program: Any) -> int:

@@ -88,24 +88,65 @@ class TensorFlowEngine(Engine):
                 tf.reduce_sum(output * cotangent)
                 for output, cotangent in zip(outputs, cotangents, strict=True)
             )
-        by_step, by_weight = tape.gradient(
+        input_gradients, weight_gradients = tape.gradient(
             loss, (list(steps), values), unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        return [self.to_numpy(one) for one in by_step], [self.to_numpy(one) for one in by_weight]
+        return [self.to_numpy(one) for one in input_gradients], [
+            self.to_numpy(one) for one in weight_gradients
+        ]
 
-    def work(
+    def count_work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
-        return work(layer, rows, features, setting.dtype, setting.phase)
+        """Count by TensorFlow's profiler.
 
-    def attainable(self) -> dict[str, float]:
-        return attainable(self.device)
+        Nothing is claimed of layers whose graph it does not see whole, such as loops over an axis
+        of their own and einsum.
+        """
+        shape, dtype = (rows, *features), tf.as_dtype(setting.dtype)
+        body = _outputs if setting.phase is Phase.FORWARD else _gradients
+        graph = _needed_graph(functools.partial(body, layer), tf.TensorSpec(shape, dtype))
+        outputs = layer.compute_output_shape(shape)
+        unseen = any(operation.type in _UNCOUNTED for operation in graph.get_operations())
+        if unseen or None in outputs:
+            return {}
+        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+        found = tf.compat.v1.profiler.profile(graph, options=options | {"output": "none"})
+        floats = least_floats(layer, shape, outputs, setting.phase)
+        return {"flops": int(found.total_float_ops), "least_bytes": floats * dtype.size}
+
+    def measure_attainable(self) -> dict[str, float]:
+        side, floats = SIZES["cpu" if self._kind == "cpu" else "gpu"]
+        with tf.device(self.device):
+            square, long = tf.ones((side, side)), tf.ones((floats,))
+            product = tf.function(lambda: tf.matmul(square, square))
+            copy = tf.function(lambda: long + 1.0)
+            return attainable_rates(
+                side, floats, product, copy, lambda _: tf.test.experimental.sync_devices()
+            )
 
     def seed(self, number: int) -> None:
         keras.utils.set_random_seed(number)
 
     def pooled_peak_bytes(self, call: Callable[[], Any]) -> int:
-        return pool_peak_bytes(call)
+        """Return the bytes of the CPU's pool that `call` holds at most at once; 0 without a pool.
+
+        With oneDNN, which is how TensorFlow comes for x86, blocks of 256 KiB and more are taken
+        from a pool (BFC) that returns nothing to the system, so the resident set of a process does
+        not show them. The pool reports each allocation and release to TensorFlow's profiler, with
+        the bytes asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
+        tensorflow/core/common_runtime.
+        """
+        if not _has_pool():
+            return 0
+        held, live, peak = 0, dict[int, int](), 0
+        for event, place, asked in _pool_events(call):
+            if event == _ALLOCATED:
+                live[place], held = asked, held + asked
+            else:
+                held -= live.pop(place, 0)
+            peak = max(peak, held)
+        return peak
 
     def device_peak_bytes(self, call: Callable[[], Any]) -> int | None:
         if self._kind == "cpu":
@@ -223,44 +264,6 @@ def _flat(value: Any) -> Any:
     return value.flat_values if isinstance(value, tf.RaggedTensor) else value
 
 
-def attainable(device: str) -> dict[str, float]:
-    """Do what `Engine.attainable` does, on TensorFlow's name of a device."""
-    side, floats = SIZES["gpu" if "gpu" in device else "cpu"]
-    with tf.device(device):
-        square, long = tf.ones((side, side)), tf.ones((floats,))
-        product = tf.function(lambda: tf.matmul(square, square))
-        copy = tf.function(lambda: long + 1.0)
-        return attainable_rates(
-            side, floats, product, copy, lambda _: tf.test.experimental.sync_devices()
-        )
-
-
-def work(
-    layer: Any, rows: int, features: Sequence[int], dtype: str, phase: Phase
-) -> dict[str, int]:
-    """Do what `Engine.work` does, by TensorFlow's profiler.
-
-    Nothing is claimed of integer inputs, or of layers whose graph the profiler does not see whole,
-    such as loops over an axis of their own and einsum.
-    """
-    if not tf.as_dtype(dtype).is_floating:
-        return {}
-    shape = (rows, *features)
-    body = _outputs if phase is Phase.FORWARD else _gradients
-    graph = _needed_graph(functools.partial(body, layer), tf.TensorSpec(shape, dtype))
-    outputs = layer.compute_output_shape(shape)
-    unseen = any(operation.type in _UNCOUNTED for operation in graph.get_operations())
-    if unseen or None in outputs:
-        return {}
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    found = tf.compat.v1.profiler.profile(graph, options=options | {"output": "none"})
-    floats = least_floats(layer, shape, outputs, phase)
-    return {
-        "flops": int(found.total_float_ops),
-        "least_bytes": floats * tf.as_dtype(dtype).size,
-    }
-
-
 def _needed_graph(body: Callable[..., Any], inputs: Any) -> Any:
     """Trace a function and keep what its outputs need, as the executor does before anything runs.
 
@@ -283,27 +286,6 @@ def _gradients(layer: Any, inputs: Any) -> Any:
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(layer(inputs, training=True))
     return loss, tape.gradient(loss, values)
-
-
-def pool_peak_bytes(call: Callable[[], object]) -> int:
-    """Return the bytes of the CPU's pool that `call` holds at most at once; 0 without a pool.
-
-    With oneDNN, which is how TensorFlow comes for x86, blocks of 256 KiB and more are taken from a
-    pool (BFC) that returns nothing to the system, so the resident set of a process does not show
-    them. The pool reports each allocation and release to TensorFlow's profiler, with the bytes
-    asked for. Source: mkl_cpu_allocator.h and bfc_allocator.cc (AddTraceMe) in
-    tensorflow/core/common_runtime.
-    """
-    if not _has_pool():
-        return 0
-    held, live, peak = 0, dict[int, int](), 0
-    for event, place, asked in _pool_events(call):
-        if event == _ALLOCATED:
-            live[place], held = asked, held + asked
-        else:
-            held -= live.pop(place, 0)
-        peak = max(peak, held)
-    return peak
 
 
 def _has_pool() -> bool:

@@ -87,10 +87,10 @@ class TorchEngine(Engine):
         found = torch.autograd.grad(loss, sources, materialize_grads=True) if sources else ()
         fetched = [self.to_numpy(one) for one in found]
         first = len(fetched) - len(weights)
-        by_step = fetched[:first] or [np.zeros(one.shape) for one in steps]
-        return by_step, fetched[first:]
+        input_gradients = fetched[:first] or [np.zeros(one.shape) for one in steps]
+        return input_gradients, fetched[first:]
 
-    def work(
+    def count_work(
         self, layer: Any, rows: int, features: Sequence[int], setting: Setting
     ) -> dict[str, int]:
         """Count products and convolutions one by one while the layer runs.
@@ -107,7 +107,7 @@ class TorchEngine(Engine):
         moved = least_floats(layer, inputs.shape, outputs.shape, setting.phase) * dtype.itemsize
         return {"flops": flops, "least_bytes": moved} if flops else {}
 
-    def attainable(self) -> dict[str, float]:
+    def measure_attainable(self) -> dict[str, float]:
         side, floats = SIZES["gpu" if self._gpu else "cpu"]
         square, long = (
             torch.ones(shape, dtype=torch.float32, device=self.device)
