@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -141,6 +142,11 @@ def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_pa
     assert found.pop("broken").status is Status.FAILED
     assert set(found) == set(NAMES)
     assert all(one.samples.seconds_per_call for one in found.values())
+
+    rivals = (replace(broken, name="ours", in_other_python=False), broken)
+    found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
+    assert {one.status for one in found.values()} == {Status.FAILED}
+    assert set(found) == {"ours", "broken"}
 
 
 def test_an_outcome_of_an_unknown_rival_is_passed_over():

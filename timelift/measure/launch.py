@@ -158,12 +158,12 @@ class LaunchProcess:
     ) -> None:
         self.close()
 
-    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, show_stage))
 
-    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
-        worker = WorkerState(task.rivals, watch)
+    def _run_worker(self, task: Task, show_stage: ShowStage) -> WorkerResult:
+        worker = WorkerState(task.rivals, show_stage)
         with self._lock.building():
             if not self._finishing:
                 self.build(worker, task)
