@@ -57,6 +57,7 @@ from timelift.journal.lines import (
     measured_case,
     object_or_empty,
     parse_time,
+    short_commit,
     utc_now,
 )
 from timelift.journal.machines import (
@@ -150,6 +151,7 @@ __all__ = [
     "runs_of_machine",
     "runs_under",
     "samples",
+    "short_commit",
     "utc_now",
     "whole_number",
     "write_whole",
