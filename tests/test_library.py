@@ -125,7 +125,7 @@ def test_a_mistake_is_one_sentence(ask, sentence):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("kind", ["time_by_length", "fastest", "first_call"])
+@pytest.mark.parametrize("kind", ["time_by_length", "fastest", "first_call", "memory"])
 def test_a_figure_is_matplotlib_s_and_shows_itself(kind):
     """Without pyplot, and as PNG where a notebook asks for it."""
     figure = getattr(timelift.plot, kind)()

@@ -1,25 +1,27 @@
-"""What each command of `python report.py` can be asked: its options, with their help."""
+"""The options of each command of `python report.py`, with their help."""
 
 import argparse
 from pathlib import Path
 
 from timelift.analyse.choose.question import Goal
-from timelift.case import AXES
+from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
 from timelift.present.exports import FORMATS
 
+#: How a run is named.
+_RUN = (
+    "a journal, pytest-benchmark's JSON, a folder, a run's, a baseline's or a machine's name, the "
+    "beginning of a commit, or latest"
+)
 _LONGEST_WAIT = 86_400
 
-Parser = argparse.ArgumentParser
 
-
-def report(parser: Parser) -> None:
+def report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs",
         nargs="*",
         metavar="RUN",
-        help="a journal, pytest-benchmark's JSON, a folder, the beginning of a commit, "
-        "or latest (default: the newest run under results/)",
+        help=f"{_RUN} (default: latest)",
     )
     parser.add_argument(
         "--output",
@@ -39,7 +41,7 @@ def report(parser: Parser) -> None:
         type=_seconds,
         default=10,
         metavar="SECONDS",
-        help="so long --watch waits between two looks (default: 10)",
+        help="seconds between two reports with --watch (default: 10)",
     )
     parser.add_argument(
         "--github-summary",
@@ -56,21 +58,17 @@ def _seconds(word: str) -> int:
     return int(word)
 
 
-def choose(parser: Parser) -> None:
+def choose(parser: argparse.ArgumentParser) -> None:
     texts = {"seq_len": "how many steps", "batch": "how many sequences a call"}
     usual = "default: the usual one, or the only one that was measured"
     for name in AXES:
-        option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, dest=name, default="", help=texts.get(name, usual))
+        parser.add_argument(option_flag(name), dest=name, default="", help=texts.get(name, usual))
     parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
-    parser.add_argument(
-        "--run", default="latest", help="a journal, a folder, the beginning of a commit, or latest"
-    )
+    parser.add_argument("--run", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)")
 
 
-def compare(parser: Parser) -> None:
-    what = "a file, a folder, a machine, a run's or a baseline's name, a commit, or latest"
-    parser.add_argument("old", metavar="OLD", help=what)
+def compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", help=_RUN)
     parser.add_argument("new", metavar="NEW", help="the same")
     _gate(parser, "the least change that counts")
     parser.add_argument(
@@ -84,16 +82,16 @@ def compare(parser: Parser) -> None:
     parser.add_argument("--all", action="store_true", help="print every case")
 
 
-def history(parser: Parser) -> None:
+def history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--machine", metavar="NAME", help="whose runs (default: the machine that ran last)"
+        "--machine", metavar="NAME", help="the machine (default: that of the newest run)"
     )
     parser.add_argument("--workload", metavar="W", help="show the cases of one workload")
     parser.add_argument("--case", metavar="LABEL", help="show one case, or those of one setting")
     parser.add_argument(
         "--since",
         metavar="DATE",
-        help="forget the runs before, such as 2026-01-31: so a change is accepted",
+        help="leave out runs before this date, such as 2026-01-31; use it to accept a change",
     )
     _gate(parser, "the least change that counts")
     parser.add_argument(
@@ -105,25 +103,27 @@ def history(parser: Parser) -> None:
     )
 
 
-def baseline(parser: Parser) -> None:
+def baseline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run", nargs="?", default="latest", metavar="RUN", help="the run to keep (default: latest)"
+        "run",
+        nargs="?",
+        default="latest",
+        metavar="RUN",
+        help=f"the run to keep: {_RUN} (default: latest)",
     )
     parser.add_argument("--name", metavar="NAME", help="its name (default: that of the run's file)")
-    parser.add_argument(
-        "--replace", action="store_true", help="put it in the place of a baseline of that name"
-    )
+    parser.add_argument("--replace", action="store_true", help="overwrite a baseline of that name")
 
 
-def export(parser: Parser) -> None:
+def export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
     parser.add_argument(
-        "run", nargs="?", default="latest", metavar="RUN", help="the run (default: latest)"
+        "run", nargs="?", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the terminal")
 
 
-def bisect(parser: Parser) -> None:
+def bisect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("good", metavar="GOOD", help="a revision that was fast enough")
     parser.add_argument("bad", metavar="BAD", help="a later one that is not, like HEAD")
     parser.add_argument(
@@ -135,7 +135,7 @@ def bisect(parser: Parser) -> None:
     _gate(parser, "how much slower is too slow")
 
 
-def _gate(parser: Parser, what: str) -> None:
+def _gate(parser: argparse.ArgumentParser, what: str) -> None:
     """Add the one threshold that changes are judged by."""
     parser.add_argument(
         "--gate",

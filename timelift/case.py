@@ -181,6 +181,11 @@ def option_name(flag: str) -> str:
     return flag.removeprefix("--").replace("-", "_")
 
 
+def option_flag(name: str) -> str:
+    """Return the flag of an option on the command line: the inverse of `option_name`."""
+    return f"--{name.replace('_', '-')}"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Case:
     """One strategy in one setting."""

@@ -53,6 +53,11 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     def versions(self) -> Mapping[str, Any]:
         return object_or_empty(self.drift.get("versions"))
 
+    @property
+    def other_drift(self) -> dict[str, Any]:
+        """What drifts, the versions left out."""
+        return {name: value for name, value in self.drift.items() if name != "versions"}
+
 
 class Planted(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a self-test planted in a twin `of` a strategy: how it differs from it.

@@ -43,11 +43,7 @@ def identity_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
 
 def drift_differences(old: Machine, new: Machine) -> tuple[Difference, ...]:
     """Name what was installed or set otherwise: versions first, each part by name."""
-    others = [
-        {name: value for name, value in one.drift.items() if name != "versions"}
-        for one in (old, new)
-    ]
-    parts = zip(map(flattened, (old.versions, new.versions)), map(flattened, others), strict=True)
+    parts = [(flattened(one.versions), flattened(one.other_drift)) for one in (old, new)]
     return tuple(
         found
         for before, after in zip(*parts, strict=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.changes.two_runs import Commits
 from timelift.analyse.choose.question import ChooseQuestion
-from timelift.case import AXES, AXIS_FLAGS, Case, Setting
+from timelift.case import AXES, AXIS_FLAGS, Case, Setting, option_flag
 
 #: Axes that are named even where they have their usual value.
 _ALWAYS = ("workload", "seq_len", "batch", "phase", "mode")
@@ -22,11 +22,11 @@ def to_measure(
 
     `longer` where a run of usual length was not enough.
     """
-    asked = [*_axes(question.setting)]
-    asked += [(AXIS_FLAGS["strategy"], ",".join(strategies))] if strategies else []
-    asked += [("--precision", "1%"), ("--budget", "15m")] if longer else []
-    asked += [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
-    return _bench(asked)
+    arguments = [*_axes(question.setting)]
+    arguments += [(AXIS_FLAGS["strategy"], ",".join(strategies))] if strategies else []
+    arguments += [("--precision", "1%"), ("--budget", "15m")] if longer else []
+    arguments += [(option_flag(name), value) for name, value in options.items()]
+    return _bench(arguments)
 
 
 def to_decide(case: Case, commits: Commits) -> str:

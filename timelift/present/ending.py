@@ -7,11 +7,12 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Recommendation, Why
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats.ranking import Ranking
+from timelift.planted import RARE
 from timelift.present import conditions, recommended
 from timelift.present.styled import Style, StyledLine
 from timelift.present.units import percent
 
-#: So many settings have a line of their own; the report has the rest.
+#: How many settings have a line of their own; the report has the rest.
 SETTINGS = 12
 
 
@@ -27,15 +28,16 @@ def how_to_read(path: Path) -> str:
 
 
 def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[str]:
-    """Write what a self-test found; `kept` is an earlier one that tells more, if there is one."""
+    """Write what a self-test found; `kept` is an earlier one of more comparisons, if any."""
     if found is None:
-        yield "the self-test measured no strategy beside a twin, so it says nothing"
+        yield "no twin was measured, so there is no result"
         return
     yield from _selftest(found)
     if kept:
-        yield f"reports go on to quote the self-test of {kept.measured[:10]}, which tells more"
+        day = kept.measured[:10]
+        yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
     else:
-        yield "every report of this machine says so from now on"
+        yield "stored: reports of this machine quote it from now on"
     yield f"other tools' rules on the same samples: python -m studies.other_tools {shown(path)}"
 
 
@@ -51,7 +53,8 @@ def _selftest(found: Trust) -> Iterator[str]:
     )
     yield f"found where planted: {', '.join(seen)}"
     yield (
-        f"10 % slower in one launch of four was called in {rare.hits} of {rare.tries}; "
+        f"{percent(RARE.slower, 0)} slower in one launch of {RARE.one_launch_in} was called in "
+        f"{rare.hits} of {rare.tries}; "
         f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
     )
     yield (

@@ -9,7 +9,7 @@ from timelift.case import Case
 from timelift.journal import Against, short_commit
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
-#: So many cases are named on a line of their own; the journal has the rest.
+#: How many cases are named on a line of their own; the journal has the rest.
 NAMED = 12
 #: A quantity that became worse, and one that became better.
 _COMPARED = {

@@ -17,12 +17,11 @@ from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
-from timelift.journal import Commit
+from timelift.journal import Commit, flattened
 from timelift.present import case_table, conditions, recommended
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import counted, percent
 
-_SCALARS = (str, int, float)
 ONE_LAUNCH = "within one launch: no interval"
 
 
@@ -68,11 +67,10 @@ def report(found: RunFindings) -> Report:
 def _head(run: Run) -> tuple[tuple[str, str], ...]:
     """Return the lines of the head; what the file lacks is left out."""
     header, machine = run.header, run.header.machine
-    drift = {name: value for name, value in machine.drift.items() if name != "versions"}
     lines = {
         "machine": _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
-        "drift": _pairs(drift),
+        "drift": _pairs(machine.other_drift),
         "commit": _commit(header.commit),
         "launches": _launches(run),
         "when": header.started or "",
@@ -104,15 +102,7 @@ def trust_in_words(run: Run, trust: Trust | None) -> str:
 
 
 def _pairs(fields: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in _scalars(fields))
-
-
-def _scalars(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in fields.items():
-        if isinstance(value, dict):
-            yield from ((key, one) for key, one in value.items() if isinstance(one, _SCALARS))
-        elif isinstance(value, _SCALARS):
-            yield name, value
+    return ", ".join(f"{name} {value}" for name, value in flattened(fields).items())
 
 
 def _commit(commit: Commit) -> str:

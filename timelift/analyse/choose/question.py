@@ -7,7 +7,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
-from timelift.case import AXES, Phase, Setting
+from timelift.case import AXES, Phase, Setting, option_flag
 from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
@@ -66,7 +66,7 @@ def _read(name: str, text: str) -> Any:
         if short and least <= int(text) <= _LARGEST_SIZE:
             return int(text)
         raise UserError(
-            f"{_flag(name)}: expected a whole number from {least}, received {text!r:.40}"
+            f"{option_flag(name)}: expected a whole number from {least}, received {text!r:.40}"
         )
     return text if kind is str else _member(name, text, kind)
 
@@ -76,7 +76,7 @@ def _member(name: str, text: str, kind: Any) -> Any:
         return kind(text)
     except ValueError:
         raise UserError(
-            f"{_flag(name)}: unknown value {text!r}; nearest: {nearest(text, kind)}"
+            f"{option_flag(name)}: unknown value {text!r}; nearest: {nearest(text, kind)}"
         ) from None
 
 
@@ -88,7 +88,7 @@ def _usual(name: str, known: Sequence[Setting]) -> Any:
     if usual in measured or len(measured) == 1:
         return usual if usual in measured else measured[0]
     raise UserError(
-        f"expected {_flag(name)}, since the run has several: {', '.join(map(str, measured))}"
+        f"expected {option_flag(name)}, since the run has several: {', '.join(map(str, measured))}"
     )
 
 
@@ -96,10 +96,6 @@ def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str
     names = {one.workload for one in known} | set(workloads)
     if name not in names:
         raise UserError(f"--workload: unknown workload {name!r}; nearest: {nearest(name, names)}")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -25,25 +26,17 @@ def figures(
     return {name: _shown(one) for name, one in of_run(found, theme).items()}
 
 
-def time_by_length(
-    run: Named = "latest", theme: str = "light", results_folder: str | Path = RESULTS
-) -> Figure:
-    """Draw time per call against sequence length."""
-    return _only("time_by_length", figures(run, theme, results_folder))
+def _drawing(kind: str, what: str) -> Callable[..., Figure]:
+    """Return the function that draws one kind of figure, with the arguments of `figures`."""
 
+    def draw(
+        run: Named = "latest", theme: str = "light", results_folder: str | Path = RESULTS
+    ) -> Figure:
+        return _only(kind, figures(run, theme, results_folder))
 
-def fastest(
-    run: Named = "latest", theme: str = "light", results_folder: str | Path = RESULTS
-) -> Figure:
-    """Draw which strategy is fastest over sequence length and batch."""
-    return _only("fastest", figures(run, theme, results_folder))
-
-
-def first_call(
-    run: Named = "latest", theme: str = "light", results_folder: str | Path = RESULTS
-) -> Figure:
-    """Draw what the first call costs against every call after it."""
-    return _only("first_call", figures(run, theme, results_folder))
+    draw.__name__ = draw.__qualname__ = kind
+    draw.__doc__ = f"Draw {what}."
+    return draw
 
 
 def _only(kind: str, drawn: dict[str, Figure]) -> Figure:
@@ -67,3 +60,10 @@ def _png(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=120)
     return file.getvalue()
+
+
+time_by_length = _drawing("time_by_length", "time per call against sequence length")
+fastest = _drawing("fastest", "which strategy is fastest over sequence length and batch")
+forward_backward = _drawing("forward_backward", "what gradients cost, beside the forward call")
+first_call = _drawing("first_call", "what the first call costs against every call after it")
+memory = _drawing("memory", "the peak memory of a call against its time")

@@ -17,7 +17,7 @@ _FIXED = {
     "mode": "mode {}",
     "device": "device {}",
 }
-#: So many strategies are priced beside the recommended one; the table has the rest.
+#: How many strategies are priced beside the recommended one; the table has the rest.
 SHOWN = 5
 
 
@@ -58,7 +58,7 @@ class Card:
 
     @property
     def others(self) -> tuple[Price, ...]:
-        """The alternatives that the card has room for, the cheapest first, the dearest last."""
+        """The alternatives that there is room for, the cheapest first, the most expensive last."""
         rest = self.found.prices[1:]
         return rest if len(rest) <= SHOWN else (*rest[: SHOWN - 1], rest[-1])
 
@@ -89,7 +89,7 @@ class Card:
 
     @property
     def first(self) -> str:
-        """How long the first call takes, and after how many calls a dear one has paid off."""
+        """How long the first call takes, and after how many calls a slow one has paid off."""
         first = self.answer.first_call
         if first is None:
             return ""

@@ -129,7 +129,7 @@ def pays_off(found: RunFindings) -> Table:
     axes = varying(row.case for ranking in found.rankings for row in ranking.rows)
     return Table(
         "break_even",
-        "Where a dear first call pays",
+        "Calls after which a slow first call is made up",
         (
             Column("strategy", value=lambda row: row[2].strategy, asked=True),
             *axis_columns(lambda row: row[0], axes),

@@ -45,7 +45,7 @@ class Section:
 #: The title of each section and its first sentence, by its anchor, in the order of the page.
 _SECTIONS = {
     "winners": (
-        "Who wins where",
+        "Fastest strategy by size",
         (
             "The shortest time at every length and batch, what ties with it, how far the next is. "
             "Of those that tie, the answer above may name another."
@@ -57,11 +57,11 @@ _SECTIONS = {
     ),
     "phases": (
         "Forward against backward",
-        "What the gradients cost: the higher above its neighbours, the dearer to train.",
+        "What the gradients cost: the higher above its neighbours, the more expensive to train.",
     ),
     "first-call": (
         "First call against steady time",
-        "The first call builds, traces and compiles. A dear one pays off only after many calls.",
+        "The first call builds, traces and compiles. A slow one pays off only after many calls.",
     ),
     "memory": (
         "Peak memory against time",
