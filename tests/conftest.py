@@ -21,8 +21,9 @@ SLOW_FIRST = (
     "test_studies",
 )
 
-for name in [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
-    del os.environ[name]  # or a run that a test starts would take itself for one of the processes
+# Or a run that a test starts would take itself for one of the processes, 80 columns wide.
+for name in ("COLUMNS", *(name for name in os.environ if name.startswith("PYTEST_XDIST_"))):
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

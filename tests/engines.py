@@ -1,23 +1,100 @@
-"""Engines asked in fresh processes, for a backend is chosen once."""
+"""Engines asked in processes of their own, for a backend is chosen once.
 
+One process a backend imports it, as a launch does, and forks for every script: each begins with a
+fresh runtime, and none pays the import again.
+"""
+
+import contextlib
+import functools
+import io
 import json
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 
 
 def told(backend, script, **variables):
-    """Run a script with the backend under Keras; give what it prints last, from JSON."""
-    environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT), **variables}
+    """Run a script with the backend under Keras; return what it prints last, from JSON.
+
+    Variables of the environment are read at the import: with any, the interpreter is a fresh one.
+    """
+    if variables:
+        return told_afresh(backend, script, **variables)
+    process = _imported(backend)
+    process.stdin.write(json.dumps(script) + "\n")
+    process.stdin.flush()
+    out, error = json.loads(process.stdout.readline())
+    assert not error, error
+    return json.loads(out.splitlines()[-1])
+
+
+def told_afresh(backend, script, **variables):
+    """The same in an interpreter that has imported nothing yet."""
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env=environment,
+        env=_environment(backend) | variables,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def _environment(backend):
+    return {**os.environ, "KERAS_BACKEND": str(backend), "PYTHONPATH": str(ROOT)}
+
+
+@functools.cache
+def _imported(backend):
+    """Start the process of a backend; it ends with this one, at the end of its input."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.engines", backend],
+        env=_environment(backend),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _serve(backend):
+    from timelift.worker import engines
+
+    engines.load(backend)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a framework prints is no answer
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        if os.fork() == 0:
+            os.close(reader)
+            with os.fdopen(writer, "w") as answer:
+                answer.write(json.dumps(_run(json.loads(line))))
+            os._exit(0)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            found = answer.read()
+        os.wait()
+        answers.write((found or json.dumps(["", "the process died"])) + "\n")
+        answers.flush()
+
+
+def _run(script):
+    """Return what a script prints, and its traceback if it fails."""
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            exec(compile(script, "script", "exec"), {"__name__": "__main__"})  # noqa: S102
+    except SystemExit as end:
+        return printed.getvalue(), f"exit code {end.code}" if end.code else ""
+    except BaseException:  # noqa: BLE001 - told in the parent
+        return printed.getvalue(), traceback.format_exc()
+    return printed.getvalue(), ""
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

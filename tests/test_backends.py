@@ -12,8 +12,9 @@ ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
-#: PyTorch takes seconds to compile each: one of each kind, the last with Python between its graphs.
-FEW = ("native", "fold_time", "loop_slice", "vectorized_map", "ops_map", "rnn_cell")
+#: PyTorch takes seconds to compile each; the last of the few has Python between its graphs.
+FEW = ("native", "fold_time", "ops_map")
+MORE = ("loop_slice", "vectorized_map", "rnn_cell")
 
 
 @pytest.fixture(params=[Backend.JAX, Backend.TORCH])
@@ -35,6 +36,7 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
 KINDS = ("sensor", "frame_encoder", "sentences", "set_attention")
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("workload", KINDS)
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     """Outputs and both gradients on these workloads; strategies of TensorFlow alone say so."""
@@ -44,9 +46,18 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     assert found["tf_scan"] == ("refuses", "it is written for tensorflow alone.")
 
 
-def test_every_strategy_keeps_the_law_compiled(backend):
+@pytest.mark.parametrize(
+    ("backend", "names"),
+    [
+        (Backend.TORCH, FEW),
+        pytest.param(Backend.TORCH, MORE, marks=pytest.mark.whole),
+        pytest.param(Backend.JAX, tuple(STRATEGIES), marks=pytest.mark.whole),
+    ],
+    ids=["torch", "torch-more", "jax"],
+    indirect=["backend"],
+)
+def test_every_strategy_keeps_the_law_compiled(backend, names):
     """The question's own layer through `jax.jit` and `torch.compile`."""
-    names = FEW if backend is Backend.TORCH else tuple(STRATEGIES)
     found = words(backend, "sensor", COMPILED, names)
     assert not {name: told for name, told in found.items() if told[0] == "fails"}
-    assert found["fold_time"][0] == "lifts"
+    assert "lifts" in {word for word, _ in found.values()}

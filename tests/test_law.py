@@ -5,7 +5,6 @@ import functools
 from itertools import product
 
 import pytest
-from timelift.measure.backends import why_not
 
 from tests import broken, engines
 from tests.law_cover import (
@@ -19,6 +18,7 @@ from tests.law_cover import (
     rivals,
 )
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
+from timelift.measure.machine import why_not_installed
 from timelift.messages import RivalSpec
 from timelift.worker.setting_under_test import LAW_STEPS
 
@@ -37,7 +37,7 @@ STATIC_ALONE = {
 @functools.cache
 def covered(backend):
     """What became of the cells of `tests/law_cover.py`, in a process of the backend."""
-    if reason := why_not(backend):
+    if reason := why_not_installed(backend):
         pytest.skip(reason)
     script = f"from tests import law_cover\nlaw_cover.printed('{backend}')"
     return engines.told(backend, script)

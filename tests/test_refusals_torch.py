@@ -58,8 +58,13 @@ REFUSED = [
     Asked(VMAP, "layers.Conv3D(2, 2)", (3, 3, 3, 1), EAGER),
     Asked(VMAP, "layers.DepthwiseConv2D(2)", IMAGE, EAGER),
     Asked(VMAP, "layers.SeparableConv2D(2, 2)", IMAGE, EAGER),
-    Asked(UNROLLED, "layers.Dense(2)", DENSE, DYNAMIC),
-    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
+    Asked(UNROLLED[:1], "layers.Dense(2)", DENSE, DYNAMIC),
+    Asked(CONVOLVED[:1], "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
+]
+#: Each of these takes PyTorch seconds to compile.
+OTHERS_REFUSED = [
+    Asked(UNROLLED[1:], "layers.Dense(2)", DENSE, DYNAMIC),
+    Asked(CONVOLVED[1:], "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
 ]
 #: Next to each reason, what it does not reach.
 LIFTED = [
@@ -104,7 +109,11 @@ def without_refusal(name, folder):
     return RivalSpec(f"{name} anyway", str(path), {})
 
 
-@pytest.mark.parametrize("asked", REFUSED, ids=lambda asked: asked.label)
+@pytest.mark.parametrize(
+    "asked",
+    [*REFUSED, *(pytest.param(one, marks=pytest.mark.whole) for one in OTHERS_REFUSED)],
+    ids=lambda asked: asked.label,
+)
 def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path):
     """The strategy refuses with a sentence, asked anyway it fails, and `fold_time` lifts."""
     rivals = [STRATEGIES[name].rival() for name in (*asked.strategies, "fold_time")]

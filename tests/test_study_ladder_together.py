@@ -133,7 +133,9 @@ def equal_and_unequal(rivals):
     return np.zeros(rivals), UNEQUAL[:rivals]
 
 
-@pytest.mark.parametrize("rivals", [2, 5, 8, 12])
+@pytest.mark.parametrize(
+    "rivals", [2, 5, *(pytest.param(some, marks=pytest.mark.whole) for some in (8, 12))]
+)
 def test_all_intervals_of_a_setting_hold_at_once(rivals):
     """960 settings each, in every kind of noise; the prices hold as well."""
     for costs in equal_and_unequal(rivals):
