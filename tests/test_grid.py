@@ -82,6 +82,24 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
     assert "--" + option.replace("_", "-") in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"phase": "forward", "modes": "graph"}, "question: unknown axis 'phase'; nearest: phases"),
+        ({"phases": "forward"}, "question: lacks modes"),
+        ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
+        ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),
+        ({"seq_lens": 8}, "question: seq_lens: expected a text like 'a,b', received 8"),
+    ],
+)
+def test_a_misspelt_question_is_a_sentence(words, sentence):
+    """No case is silently left out or added."""
+    usual = {} if "phase" in words or "phases" in words else {"phases": "forward", "modes": "graph"}
+    with pytest.raises(UserError) as caught:
+        grid.Question.from_marker(usual | words)
+    assert str(caught.value) == sentence
+
+
 def test_lists_split_outside_brackets():
     """A strategy's parameters keep their commas."""
     assert options.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
