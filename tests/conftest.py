@@ -22,9 +22,9 @@ SLOW_FIRST = (
 )
 
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
-if in_xdist := [name for name in os.environ if name.startswith("PYTEST_XDIST_")]:
-    for name in ("COLUMNS", *in_xdist):
-        os.environ.pop(name, None)
+XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
+for name in (*XDIST, "COLUMNS") if XDIST else ():
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
