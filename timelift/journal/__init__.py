@@ -56,6 +56,7 @@ from timelift.journal.lines import (
     measured_case,
     object_or_empty,
     parse_time,
+    short_commit,
     utc_now,
 )
 from timelift.journal.machines import (
@@ -141,6 +142,7 @@ __all__ = [
     "runs_and_baselines",
     "runs_of_machine",
     "samples",
+    "short_commit",
     "utc_now",
     "write_whole",
 ]
