@@ -93,6 +93,10 @@ class Ranking:
     unranked: tuple[RankedCase, ...] = ()
 
     @property
+    def is_contest(self) -> bool:
+        return len(self.rows) > 1
+
+    @property
     def all_rows(self) -> tuple[RankedCase, ...]:
         if not self.unranked:
             return self.rows

@@ -110,7 +110,7 @@ def compare(
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, independence(family))
-    return conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
+    return _conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
 
 
 def independence(family: Families) -> Samples:
@@ -120,7 +120,7 @@ def independence(family: Families) -> Samples:
     return np.asarray((2 / rivals)[place])
 
 
-def conclude(
+def _conclude(
     estimates: Estimates, log_margin: float, alpha: float, family: Families
 ) -> list[Comparison]:
     """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""
