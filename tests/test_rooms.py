@@ -28,7 +28,6 @@ SAYS = {
     "runs.measurement": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "runs.baseline": "how a run ended, as a journal has it",
 }
 #: Modules of analyse/ that write files, each with why.
 WRITES: dict[str, str] = {}

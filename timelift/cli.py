@@ -194,7 +194,7 @@ def choose(options: Options, root: Path) -> int:
     this run; 1: a mistake in the question.
     """
     path = find_run(root / "results", options.run)
-    run = load_usual(path)
+    run = load_usual(path, or_failed=True)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415

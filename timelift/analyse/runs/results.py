@@ -56,9 +56,9 @@ def load_measured(path: Path, *, or_failed: bool = False) -> Run:
     return run
 
 
-def load_usual(path: Path) -> Run:
+def load_usual(path: Path, *, or_failed: bool = False) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
-    run = load_measured(path)
+    run = load_measured(path, or_failed=or_failed)
     if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
