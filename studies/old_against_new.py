@@ -43,6 +43,7 @@ EXPECTED: Mapping[str, str] = {
     r"/index\.html: +<p>The shortest time": "as its figure does",
     r" export pytest-benchmark \S+: +\"stddev\": 0.0": "pytest-benchmark's own sum is exact",
     r"^machine\d+ history \S+/(changes\.csv|history-\w+\.svg): ": "a run counts, not its baseline",
+    r"^\d+ load launch seconds_per_call: ": "the median of a launch is that of its journal",
     r"^\d+ report: how time grows: .* intervals over launches": "how times grow is a table",
 }
 #: Journals in one history.

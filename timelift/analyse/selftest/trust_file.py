@@ -63,10 +63,10 @@ def trust_from_run(run: Run) -> Trust | None:
         settings=len(groups),
         launches=float(np.mean(launches)),
         false_alarms=found.false_alarms,
-        one_in_n=found.sometimes,
+        one_in_n=found.one_in_n,
         wrong_way=found.wrong_way,
         found={round(math.expm1(step), 4): seen for step, seen in found.found.items()},
-        seconds_per_verdict=found.seconds,
+        seconds_per_verdict=found.seconds_per_verdict,
     )
 
 

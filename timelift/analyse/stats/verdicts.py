@@ -32,7 +32,7 @@ CONFIDENCE = 0.95
 PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
 MIN_LAUNCHES = 3
-#: A difference may be contrary in one launch, and in one of so many.
+#: A difference may be contrary in one launch, and in one of this many.
 CONTRARY = 4
 #: The power that `Comparison.detectable` is stated for.
 POWER = 0.9
