@@ -14,8 +14,8 @@ def catalogue():
     """Two strategies and two workloads, one of them measured by default."""
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
-        "small": Workload("small", "f", "Small", (3,), (5, 10), (1, 2), default=True),
-        "large": Workload("large", "f", "Large", (3,), (50,), (9,), default=False),
+        "small": Workload("small", "f", (3,), (5, 10), (1, 2), default=True),
+        "large": Workload("large", "f", (3,), (50,), (9,), default=False),
     }
     return Catalogue(strategies, workloads)
 

@@ -220,9 +220,9 @@ def compare(options: Options, root: Path) -> int:
     The runs were made at different times, so times are not compared. Each case is held against the
     other rivals of its setting in its own run, and the change of that ratio is judged by the
     launches of both runs and by what ratios move between sessions (learnt from the machine's other
-    runs from three on, else assumed to be 1 %). The canary tells a machine that became slower. The
-    result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions side
-    by side.
+    runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down.
+    The result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions
+    side by side.
 
     exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
     2 something is suspect, with --strict alone.

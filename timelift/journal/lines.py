@@ -28,6 +28,14 @@ class Quantity(StrEnum):
     MEMORY = "peak memory"
 
 
+#: Characters of a commit in a file's name and in tables.
+_SHORT_COMMIT = 8
+
+
+def short_commit(name: str) -> str:
+    return name[:_SHORT_COMMIT]
+
+
 class Commit(Struct, frozen=True):
     """The commit that was measured, if known; `dirty` where tracked files differed from it."""
 

@@ -19,6 +19,7 @@ from timelift.journal import (
     find_run,
     object_or_empty,
     read_resumed_run,
+    short_commit,
     utc_now,
 )
 from timelift.measure import machine
@@ -94,7 +95,7 @@ def _layer_file(factory: str, home: Path) -> Path | None:
 
 def journal_path(folder: Path, header: Header) -> Path:
     stamp = str(header.started).replace(":", "").replace("-", "").removesuffix("+0000")
-    commit = (header.commit.id or "nogit")[:8]
+    commit = short_commit(header.commit.id or "nogit")
     return folder / f"{stamp}Z_{commit}.jsonl"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
-from timelift.journal import Against, Quantity
+from timelift.journal import Against, Quantity, short_commit
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own; the journal has the rest.
@@ -85,7 +85,7 @@ def lines(found: GateFindings) -> Iterator[str]:
 def _count(found: GateFindings) -> str:
     against = found.against
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
-    commit = f" ({against.commit[:8]})" if against.commit else ""
+    commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
     return (
         f"{len(found.outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"
