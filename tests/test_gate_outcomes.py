@@ -10,7 +10,6 @@ from tests import journals
 from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
-    Quantity,
     against_of,
     other_sides,
     outcomes,
@@ -19,7 +18,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import measured_case
+from timelift.journal import Quantity, measured_case
 from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Quantity
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
-from timelift.journal import Against, short_commit
+from timelift.journal import Against, Quantity, short_commit
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own; the journal has the rest.

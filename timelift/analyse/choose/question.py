@@ -30,7 +30,6 @@ class ChooseQuestion:
 
 
 def options_to_repeat(run: Run) -> dict[str, str]:
-    """Return the options of a run without which its workload or strategies would be others."""
     values = {name: run.header.options.get(name) for name in _TO_REPEAT}
     return {
         name: one for name, one in values.items() if isinstance(one, str) and one not in _NOT_ASKED
