@@ -15,7 +15,7 @@ from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import line_text
+from timelift.journal.writing import line_text
 
 MACHINE = journals.MACHINE["name"]
 
