@@ -142,7 +142,7 @@ class Suite:
 
     @property
     def false_alarms(self) -> list[Case]:
-        failed = [one.case for one in self.outcomes if one.fails("pass")]
+        failed = [one.case for one in self.outcomes if one.fails()]
         return [case for case in failed if self.word(case) == NOTHING]
 
 
@@ -195,7 +195,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
 
 def in_words(one: Suite) -> str:
     suspects = sum(found.suspected for out in one.outcomes for found in out.findings.values())
-    failed = sum(out.fails("pass") for out in one.outcomes)
+    failed = sum(out.fails() for out in one.outcomes)
     alarms = ", ".join(case.label for case in one.false_alarms)
     text = f"{len(one.outcomes)} cases, {suspects} suspected, {failed} failed, {one.seconds:.0f} s"
     return f"{text}; FALSE ALARM: {alarms}" if alarms else text
@@ -223,7 +223,7 @@ def rows(suites: Sequence[Suite]) -> Iterator[Row]:
 
 
 def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
-    failed = Proportion(sum(out.fails("pass") for out in mine), len(mine))
+    failed = Proportion(sum(out.fails() for out in mine), len(mine))
     verdicts = Counter(out.time.verdict for out in mine)
     order = (Verdict.FASTER, Verdict.UNDECIDED, Verdict.SAME, Verdict.SLOWER)
     nodes = sum(change.name == "graph_nodes" for out in mine for change in out.facts)

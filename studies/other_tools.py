@@ -134,9 +134,9 @@ def _steps(scores: Scores) -> list[float]:
 
 def _counts(most: Score, steps: Sequence[float]) -> list[str]:
     """Return how many comparisons stand behind each column, where the rule could try all."""
-    shares = [most.false_alarms, most.sometimes, *(most.found[step] for step in steps)]
-    false, sometimes, *found = (f"{share.tries:,}" for share in shares)
-    return ["comparisons", "", false, "", sometimes, *found, f"{most.wrong_way.tries:,}", ""]
+    shares = [most.false_alarms, most.one_in_n, *(most.found[step] for step in steps)]
+    false, one_in_n, *found = (f"{share.tries:,}" for share in shares)
+    return ["comparisons", "", false, "", one_in_n, *found, f"{most.wrong_way.tries:,}", ""]
 
 
 def _row(rule: Rule, found: Score, steps: Sequence[float]) -> list[str]:
@@ -147,13 +147,13 @@ def _row(rule: Rule, found: Score, steps: Sequence[float]) -> list[str]:
         rule.seats.label,
         f"{_percent(false)} ({false.hits:,} of {false.tries:,})" if false.tries else _NONE,
         _bound(false) if false.tries else _NONE,
-        _percent(found.sometimes),
+        _percent(found.one_in_n),
         *(
             _NONE if never else _percent(found.found[step])
             for step, never in zip(steps, silent, strict=True)
         ),
         f"{found.wrong_way.hits:,}",
-        f"{found.seconds:.3g}",
+        f"{found.seconds_per_verdict:.3g}",
     ]
 
 

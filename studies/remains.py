@@ -9,7 +9,8 @@ from enum import StrEnum
 import psutil
 
 from timelift.case import Status
-from timelift.journal import BAD_RECORD, CaseInLaunch, End, Line, read_line
+from timelift.journal import BAD_RECORD, CaseInLaunch, End, Line
+from timelift.journal.reading import read_line
 
 #: What must not be found after a kill.
 FAULTS = ("lost", "duplicates", "missing", "orphans", "tracebacks", "wrong endings")

@@ -28,10 +28,10 @@ from timelift.journal import (
     Facts,
     Header,
     Machine,
-    json_line,
     measured_case,
     write_whole,
 )
+from timelift.journal.writing import json_line
 
 CASES, LAUNCHES, ROUNDS = 400, 3, 20
 _YEAR = 365

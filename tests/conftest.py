@@ -22,7 +22,8 @@ SLOW_FIRST = (
 )
 
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
-for name in ("COLUMNS", *(name for name in os.environ if name.startswith("PYTEST_XDIST_"))):
+XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
+for name in (*XDIST, "COLUMNS") if XDIST else ():
     os.environ.pop(name, None)
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests import journals as honest
 from timelift.case import AXES, Case, Phase, Setting, Status
-from timelift.journal import FACT_RULES, json_line
+from timelift.journal import FACT_RULES
+from timelift.journal.writing import json_line
 
 #: Names that would do harm where they are not escaped, by what they would harm.
 NASTY = {

@@ -110,12 +110,10 @@ def ends(setting: Setting, rivals: list[RivalSpec], law_steps: int = 0) -> Ends:
 
     workload = WORKLOADS[setting.workload]
     sizes = workload.features, 7, 0.0
-    task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False)
+    steps = law_steps or setting.seq_len + 2
+    task = Task(setting, tuple(rivals), workload.factory, *sizes, warms=False, law_steps=steps)
     events = []
-    asked = law_steps or setting.seq_len + 2
-    under_test = SettingUnderTest(
-        open_engine(setting), task, WorkerChannel(events.append), law_steps=asked
-    )
+    under_test = SettingUnderTest(open_engine(setting), task, WorkerChannel(events.append))
     measured = {one.name: (Status.MEASURED, "") for one in rivals if under_test.prepare(one)}
     return measured | {e.rival: (e.status, e.reason) for e in events if isinstance(e, Ended)}
 

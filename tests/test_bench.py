@@ -155,6 +155,7 @@ def test_a_device_that_is_not_there_is_a_skip(tmp_path):
             ["--seq-lens", "0"],
             "--seq-lens: expected a whole number from 1 to 2,147,483,647, received '0'",
         ),
+        (["--resume="], "--resume: expected a run, received nothing"),
         (["--modes", "grap"], "--modes: unknown value 'grap'; nearest: graph"),
         (["--launches", "0"], "--launches: expected a number of fresh processes"),
         (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),
@@ -214,6 +215,15 @@ def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     assert "planted" not in header["strategies"]["native"]
     (kept,) = folder.glob("results/*/selftest/trust.json")
     assert json.loads(kept.read_text())["false_alarms"] == [0, 3]
+
+
+def test_a_test_that_measures_without_a_question_fails_in_a_sentence(tmp_path):
+    """It has no case."""
+    folder = project(tmp_path)
+    (folder / "bench" / "test_bare.py").write_text("def test_bare(measure):\n    measure()\n")
+    done = bench(folder, "bench/test_bare.py")
+    assert "measure needs @pytest.mark.question(...) on its test" in done.stdout
+    assert "AttributeError" not in done.stdout + done.stderr
 
 
 def test_a_malformed_strategy_fails_at_collection(tmp_path):

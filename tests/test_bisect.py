@@ -11,7 +11,9 @@ from studies.gate import comment_on, slip_into
 from tests.projects import project
 from tests.repositories import commit, git, write
 from timelift.case import Case
+from timelift.errors import UserError
 from timelift.measure.bisect import Bisection, CommitVerdict
+from timelift.measure.git import git as read_git
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 
@@ -72,6 +74,29 @@ def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_pa
     asked = Bisection(root, "HEAD~5", "HEAD", Case.from_label(CASE), "3%", judge, said.append)
     assert asked.run()
     assert said[-1].startswith(f"first slower commit: {git(root, 'rev-parse', 'HEAD~2').strip()}")
+
+
+def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeypatch):
+    """A separator of lines in the subject, a name that is no UTF-8; git's refusal is a sentence."""
+    files = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": ""}
+    root = write(tmp_path / "project", files)
+    for number in range(4):
+        commit(write(root, {"strategies/native.py": f"{number}"}))
+        git(root, "config", "i18n.commitEncoding", "UTF-8")
+        odd = ("commit", "-q", "--amend", "-m", f"odd\u2028subject {number}")
+        subprocess.run(
+            [b"git", b"-c", b"user.name=J\xf6rg", b"-c", b"user.email=a@b", *map(str.encode, odd)],
+            cwd=root,
+            check=True,
+        )
+    verdicts = iter(["bad", "good", "bad"])
+    monkeypatch.setattr(Bisection, "_verdict", lambda *_, **__: CommitVerdict(next(verdicts), "-"))
+    said = []
+    asked = Bisection(root, "HEAD~3", "HEAD", Case.from_label(CASE), "3%", None, said.append)
+    assert asked.run()
+    assert "odd\u2028subject" in said[-1]
+    with pytest.raises(UserError, match=r"^git worktree failed: .+"):
+        read_git(root, "worktree", "add", str(root), "HEAD")
 
 
 def test_where_nothing_became_slower_there_is_nothing_to_find(history, monkeypatch, capsys):

@@ -126,7 +126,7 @@ def play(monkeypatch, tmp_path):
         chosen = CampaignOptions(**(fields | options))
         catalogue = Catalogue(
             {name: Strategy(name, tmp_path / f"{name}.py", name) for name in NAMES},
-            {"tokens": Workload("tokens", "x.py:make_layer", "t", (3,), (4,), (1,))},
+            {"tokens": Workload("tokens", "x.py:make_layer", (3,), (4,), (1,))},
         )
         found = Campaign(CASES, catalogue, chosen, played)
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)

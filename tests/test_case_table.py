@@ -79,7 +79,7 @@ def _found(run, one=RANKING):
 def _shown(run, rankings, width):
     console = terminal.console(width)
     with console.capture() as capture:
-        terminal.show(report(RunFindings(run, given=rankings)), console)
+        terminal.show_report(report(RunFindings(run, given=rankings)), console)
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
@@ -272,5 +272,5 @@ def test_no_colour_is_honoured(run, monkeypatch, name):
 def _raw(run):
     console = terminal.console(120)
     with console.capture() as capture:
-        terminal.show(report(_found(run)), console)
+        terminal.show_report(report(_found(run)), console)
     return capture.get()

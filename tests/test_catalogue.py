@@ -146,7 +146,9 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("word", ["folt[k=8]", "fold[k=", "fold[8]", "fold[q=1]", "fold[k={[]:1}]"])
+@pytest.mark.parametrize(
+    "word", ["folt[k=8]", "fold[k=", "fold[8]", "fold[q=1]", "fold[k={[]:1}]", "fold[k=8"]
+)
 def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
     """Names, brackets and parameters are all checked."""
     known = catalogue.read_strategies(folder(tmp_path, fold=GOOD))

@@ -151,6 +151,6 @@ def kept(path):
 
     return next(
         one.fields()["facts"]
-        for one in baseline.lines(results.load(path))
+        for one in baseline.baseline_lines(results.load(path))
         if isinstance(one, CaseInLaunch)
     )

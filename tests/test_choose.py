@@ -145,8 +145,8 @@ NOT_DECIDED = {
             "--strategies loop_slice,native --precision 1% --budget 15m",
         ),
     ),
-    "one launch at a size": ({"launches": 1}, at(40), ("one launch is no evidence",)),
-    "one launch between two": ({"launches": 1}, at(20), ("one launch is no evidence",)),
+    "one launch at a size": ({"launches": 1}, at(40), ("one launch is no verdict",)),
+    "one launch between two": ({"launches": 1}, at(20), ("one launch is no verdict",)),
     "a noisy tie: the dearer may cost a third": (
         {"strategies": ("native", "fold_time"), "launches": 3, "noise": 0.4},
         at(40),
@@ -187,7 +187,7 @@ def test_a_size_at_which_one_launch_was_played_decides_nothing_between(tmp_path,
     ]
     path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines)
     code, lines, _ = choose(capsys, path, "--seq-len", "40")
-    assert (code, "one launch is no evidence" in lines[0]) == (2, True)
+    assert (code, "one launch is no verdict" in lines[0]) == (2, True)
 
 
 def test_a_strategy_that_crashed_later_needs_no_memory_that_counts(tmp_path, capsys):

@@ -10,7 +10,6 @@ from tests import journals
 from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
-    Quantity,
     against_of,
     other_sides,
     outcomes,
@@ -19,7 +18,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import measured_case
+from timelift.journal import Quantity, measured_case
 from timelift.present import gate_words as words
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "loop_slice")
@@ -96,7 +95,7 @@ def failure(outcome, against):
 def written(run):
     """What is written of the outcomes of a run."""
     found, against = judged(run)
-    return "\n".join(words.lines(GateFindings(against, list(found.values()))))
+    return "\n".join(words.gate_lines(GateFindings(against, list(found.values()))))
 
 
 def test_a_slower_case_fails_and_says_by_how_much(tmp_path):

@@ -14,8 +14,8 @@ def catalogue():
     """Two strategies and two workloads, one of them measured by default."""
     strategies = {name: Strategy(name, Path(f"{name}.py"), name) for name in ("fold", "native")}
     workloads = {
-        "small": Workload("small", "f", "Small", (3,), (5, 10), (1, 2), default=True),
-        "large": Workload("large", "f", "Large", (3,), (50,), (9,), default=False),
+        "small": Workload("small", "f", (3,), (5, 10), (1, 2), default=True),
+        "large": Workload("large", "f", (3,), (50,), (9,), default=False),
     }
     return Catalogue(strategies, workloads)
 
@@ -80,6 +80,24 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
         cases({option: text}, phases="forward", modes="graph")
     assert sentence in str(caught.value)
     assert "--" + option.replace("_", "-") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ({"phase": "forward", "modes": "graph"}, "question: unknown axis 'phase'; nearest: phases"),
+        ({"phases": "forward"}, "question: lacks modes"),
+        ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
+        ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),
+        ({"seq_lens": 8}, "question: seq_lens: expected a text like 'a,b', received 8"),
+    ],
+)
+def test_a_misspelt_question_is_a_sentence(words, sentence):
+    """No case is silently left out or added."""
+    usual = {} if "phase" in words or "phases" in words else {"phases": "forward", "modes": "graph"}
+    with pytest.raises(UserError) as caught:
+        grid.Question.from_marker(usual | words)
+    assert str(caught.value) == sentence
 
 
 def test_lists_split_outside_brackets():

@@ -15,6 +15,7 @@ from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Facts, Header, find
+from timelift.journal.files import runs_under
 from timelift.measure.header import open_resumed
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
@@ -68,7 +69,7 @@ def test_runs_of_twins_are_found_only_where_they_are_asked_for(root: Path) -> No
     (root / "gone").symlink_to(root / "nowhere")
     assert [path.stem for path in find(root)] == ["20260101T000000Z_aaaa111"]
     assert [path.stem for path in find(root, [str(twins)])] == ["twins"]
-    assert journal.runs_under(root / "gone") == []
+    assert runs_under(root / "gone") == []
 
 
 @pytest.mark.parametrize("word", ["latest", "20260105T000000Z_bbbb222"])

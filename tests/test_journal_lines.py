@@ -12,6 +12,8 @@ from timelift import journal
 from timelift.journal import Facts, Header
 from timelift.journal.facts import FACT_RULES, Merge
 from timelift.journal.lines import median
+from timelift.journal.reading import read_line
+from timelift.journal.writing import line_text
 
 CASE = journals.case()
 AGAINST = {
@@ -32,7 +34,7 @@ def read(line):
     """A line read as it is in a file, and what is damaged in it."""
     damage = []
     text = line if isinstance(line, str) else json.dumps(line)
-    return journal.read_line(text.encode(), damage), damage
+    return read_line(text.encode(), damage), damage
 
 
 #: The first draws may take a second on a machine that is busy otherwise.
@@ -47,7 +49,7 @@ def read(line):
 def test_a_case_in_a_launch_is_read_as_it_was_written(seconds, facts):
     """Every sample, its median and every fact, to the last digit."""
     line = journal.measured_case(CASE, 3, 2, seconds, 4, Facts(**facts))
-    assert read(journal.line_text(line)) == (line, [])
+    assert read(line_text(line)) == (line, [])
 
 
 def test_a_header_is_read_as_it_was_written():
@@ -61,16 +63,14 @@ def test_a_header_is_read_as_it_was_written():
     )
     header, damage = read(told)
     assert damage == []
-    assert read(journal.line_text(header)) == (header, [])
+    assert read(line_text(header)) == (header, [])
     assert header.against.versions == {"keras": ("3.14", "3.15")}
     assert header.strategies["a"].other_side_of == "b"
 
 
 def test_the_median_stands_before_the_samples():
     """A reader that needs no more can stop there."""
-    text = journal.line_text(
-        journal.measured_case(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts())
-    )
+    text = line_text(journal.measured_case(CASE, 1, 1, [3e-3, None, 1e-3, 2e-3], 1, Facts()))
     assert text.index('"median_seconds_per_call":0.002,') < text.index('"seconds_per_call":[')
 
 

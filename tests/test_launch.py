@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -12,11 +13,13 @@ import pytest
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import ran_out_of_memory
 from timelift.measure import catalogue
-from timelift.measure.launch import LaunchProcess, Limits
+from timelift.measure.launch import LaunchProcess, Limits, signal_name
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
+from timelift.measure.worker_state import WorkerState
 from timelift.messages import (
     Busy,
+    Ended,
     Go,
     RivalSpec,
     Task,
@@ -127,6 +130,38 @@ def test_of_two_interpreters_either_side_may_be_killed_while_it_waits(both, whic
     assert {one.status for one in found.values()} == {Status.MEASURED}
     assert len(found) == 2 * len(NAMES)
     assert len({len(one.samples.seconds_per_call) for one in found.values()}) == 1
+
+
+def test_where_no_rival_of_one_interpreter_is_built_the_other_plays(both, tmp_path):
+    """Each rival has one outcome in this launch, and none is measured anew."""
+    (tmp_path / "broken.py").write_text(
+        '"""Broken."""\ndef build(layer, shape):\n    raise ValueError'
+    )
+    broken = RivalSpec("broken", str(tmp_path / "broken.py"), in_other_python=True)
+    found = measured(both, BuildOrPlayLock(), task(rivals=(*HERE, broken)))
+    assert found.pop("broken").status is Status.FAILED
+    assert set(found) == set(NAMES)
+    assert all(one.samples.seconds_per_call for one in found.values())
+
+    rivals = (replace(broken, name="ours", in_other_python=False), broken)
+    found = measured(both, BuildOrPlayLock(), task(rivals=rivals))
+    assert {one.status for one in found.values()} == {Status.FAILED}
+    assert set(found) == {"ours", "broken"}
+
+
+def test_an_outcome_of_an_unknown_rival_is_passed_over():
+    """A strategy may write whatever it likes into the pipe."""
+    worker = WorkerState(HERE, lambda _: None)
+    worker.take(Ended("nobody's", Status.FAILED, "-"))
+    assert worker.outcomes == []
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(signal.SIGKILL, "signal SIGKILL"), (40, "signal 40")]
+)
+def test_every_signal_has_a_name(number, name):
+    """A real-time signal has none but its number."""
+    assert signal_name(number) == name
 
 
 #: A strategy whose model ends its process in its twentieth call.

@@ -19,8 +19,7 @@ from tests.law_cover import (
 )
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure.machine import why_not_installed
-from timelift.messages import RivalSpec
-from timelift.worker.setting_under_test import LAW_STEPS
+from timelift.messages import RivalSpec, Task
 
 #: Strategies that are written for one number of steps.
 STATIC_ALONE = {
@@ -182,7 +181,7 @@ def test_what_sums_in_another_order_keeps_the_law_in_every_dtype(workload, dtype
         setting = Setting(workload, 12, 8, phase, Mode.EAGER, Lengths.UNIFORM, dtype=dtype)
         if phase is Phase.BACKWARD:
             setting = dataclasses.replace(setting, gradients=Gradients.INPUTS_AND_WEIGHTS)
-        found = ends(setting, rivals(list(KINDS[workload])), law_steps=LAW_STEPS)
+        found = ends(setting, rivals(list(KINDS[workload])), law_steps=Task.law_steps)
         assert found == dict.fromkeys(KINDS[workload], (Status.MEASURED, ""))
 
 

@@ -9,8 +9,8 @@ from tests import engines
 from tests.law_cases import CASES, SEED, STEP, TIME
 from timelift.case import Backend, Phase, Status
 from timelift.measure.machine import why_not_installed
+from timelift.messages import Task
 from timelift.worker import law
-from timelift.worker.setting_under_test import LAW_STEPS
 
 #: What is tried on the other backends: each way to ask an engine, once.
 ELSEWHERE = (
@@ -54,4 +54,4 @@ def test_the_wrong_one_is_caught_and_the_right_one_passes(backend, name):
 
 def test_these_cases_err_at_a_step_that_was_not_drawn():
     """Or the reference alone would have caught them."""
-    assert STEP not in law.draw_steps(TIME, LAW_STEPS, random.Random(SEED))
+    assert STEP not in law.draw_steps(TIME, Task.law_steps, random.Random(SEED))

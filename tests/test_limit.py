@@ -1,6 +1,8 @@
 """How close to the limit: flops that are known, shares that are honest, and silence elsewhere."""
 
 import math
+import random
+from types import SimpleNamespace
 
 import keras
 import pytest
@@ -11,8 +13,10 @@ from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.case import Lengths, Phase, Setting
+from timelift.messages import Task, WorkerChannel
 from timelift.present.report import report
 from timelift.worker import engines
+from timelift.worker.setting_under_test import Playing
 
 BEST = {"attainable_flops_per_second": 1e11, "attainable_bytes_per_second": 1e10}
 
@@ -86,6 +90,16 @@ def test_an_engine_that_lacks_a_method_cannot_be_made():
     """Instead of returning None where the method is called."""
     with pytest.raises(TypeError, match="abstract method"):
         type("Half", (engines.Engine,), {"place": lambda *_: None})()
+
+
+@pytest.mark.parametrize(("dtype", "counted"), [("", {"flops": 1}), ("int32", {})])
+def test_no_work_is_claimed_of_a_layer_that_takes_whole_numbers(dtype, counted):
+    """How much of an embedding's table is read depends on the numbers."""
+    setting = engine_and_setting()[1]
+    task = Task(setting, (), "", (3,), 1, 0.0, dtype, 9, counts_work=True)
+    engine = SimpleNamespace(count_work=lambda *_: {"flops": 1})
+    playing = Playing(engine, task, WorkerChannel([].append), random.Random(0))
+    assert playing._bounds_of_a_call(SimpleNamespace(layer=None)) == counted
 
 
 def measured(tmp_path, facts, **axes):

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
-from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, THEMES, look
+from timelift.present.figures.looks import CATALOGUE, COLOURS, MARKERS, THEMES, line_style
 
 
 def test_every_known_strategy_has_its_own_look():
     """Colour, marker and dash together."""
-    assert len({look(name) for name in CATALOGUE}) == len(CATALOGUE)
-    assert len({look(name).colour for name in CATALOGUE[: len(COLOURS)]}) == len(COLOURS)
+    assert len({line_style(name) for name in CATALOGUE}) == len(CATALOGUE)
+    assert len({line_style(name).colour for name in CATALOGUE[: len(COLOURS)]}) == len(COLOURS)
 
 
 #: Written down so that no later version changes a colour that readers have learnt.
@@ -33,13 +33,13 @@ LOOKS = {
 @pytest.mark.parametrize(("name", "expected"), LOOKS.items())
 def test_a_strategy_keeps_its_look_for_ever(name, expected):
     """In every run and every process."""
-    assert (look(name).colour, look(name).marker) == expected
+    assert (line_style(name).colour, line_style(name).marker) == expected
 
 
 @given(st.sampled_from(CATALOGUE), st.text(max_size=12))
 def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
     """Marker and dash say which variant it is."""
-    variant, plain = look(f"{base}[{inside}]"), look(base)
+    variant, plain = line_style(f"{base}[{inside}]"), line_style(base)
     assert variant.colour == plain.colour
     assert variant.marker != plain.marker
     assert variant.dash != plain.dash
@@ -49,9 +49,9 @@ def test_a_variant_shares_the_colour_of_its_base_and_nothing_else(base, inside):
 def test_an_unknown_strategy_never_looks_like_a_known_one(name):
     """Any text at all has a look, drawn from the same colours and markers."""
     if name not in CATALOGUE:
-        assert look(name) not in {look(known) for known in CATALOGUE}
-    assert look(name).colour in COLOURS
-    assert look(name).marker in MARKERS
+        assert line_style(name) not in {line_style(known) for known in CATALOGUE}
+    assert line_style(name).colour in COLOURS
+    assert line_style(name).marker in MARKERS
 
 
 #: How colours look with one kind of cone missing (Machado, Oliveira and Fernandes 2009).

@@ -139,6 +139,18 @@ def test_gpus_are_described_as_the_driver_tells(monkeypatch):
     assert found["drivers"] == ["550.54"]
 
 
+def test_equal_gpus_are_counted_in_a_name_that_a_folder_can_have(monkeypatch, tmp_path):
+    """Eight with their memory would make a longer name than a file system takes."""
+    gpus = {"gpus": ["NVIDIA H100 80GB HBM3, 81559 MiB"] * 8, "drivers": ["550.54"]}
+    monkeypatch.setattr(machine, "describe_gpus", lambda: gpus)
+    name = machine.describe([]).name
+    assert name.endswith("-8x-nvidia-h100-80gb-hbm3-81559-mib")
+    gpus["gpus"] = [f"Accelerator of kind {number}" for number in range(40)]
+    long = machine.describe([]).name
+    assert len(long) <= machine.LONGEST_NAME
+    (tmp_path / long).mkdir()
+
+
 def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
     """A machine with a GPU is never the machine without one."""
 

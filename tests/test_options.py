@@ -50,6 +50,7 @@ def test_a_word_is_read(name, word, value):
         ("launches", "0"),
         ("launches", "3-"),
         ("launches", "5-3"),
+        ("launches", "3-10000000000"),
         ("launches", "many"),
         ("budget", "0"),
         ("budget", "5d"),

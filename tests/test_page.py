@@ -226,8 +226,8 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
 def test_a_filter_offers_the_values_of_a_column_in_their_order():
     """Sizes by size; nothing where there is no choice."""
     columns = (
-        Column("size", value=lambda row: row[0], format="{:,}".format, number=True, asked=True),
-        Column("one", value=lambda row: row[1], asked=True),
+        Column("size", value=lambda row: row[0], format="{:,}".format, number=True, filtered=True),
+        Column("one", value=lambda row: row[1], filtered=True),
         Column("x", value=lambda row: row[2]),
     )
     rows = [(1024, "a", "x"), (8, "a", "y"), (16, "a", "z")]

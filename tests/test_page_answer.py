@@ -73,7 +73,7 @@ def test_a_look_alike_is_never_recommended(tmp_path):
     answer = _answer(tmp_path / "run", *lines, strategies=declared)
     assert answer.strategy == "best"
     assert [one.strategy for one in answer.others] == ["other"]
-    assert answer.found.price.ratio < 1.01
+    assert answer.recommendation.price.ratio < 1.01
     assert _answer(tmp_path / "undeclared", *lines).strategy == "fake"
 
 
@@ -175,5 +175,5 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
     """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([answer.answer]).cells]
+    rows = [(name, safe) for name, _, _, safe, _ in prices([answer.for_workload]).cells]
     assert rows == [("best", "yes"), ("other", "no")]

@@ -67,3 +67,13 @@ def test_a_bare_number_from_one_on_is_refused(word, instead):
         read_share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):
         next(one for one in OPTIONS if one.name == "gate_memory").value(word)
+
+
+@pytest.mark.parametrize(
+    ("word", "below", "instead"), [("300", 1.0, "3%"), ("100", 1.0, "3%"), ("200.", 10.0, "200%")]
+)
+def test_what_a_refusal_spells_is_taken(word, below, instead):
+    """It is below the limit, and its two spellings are both shares."""
+    with pytest.raises(UserError, match=f"write it like {instead}( or 0.03, .*)?$"):
+        read_share(word, below)
+    assert 0 < read_share(instead, below) < below

@@ -121,7 +121,7 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
     """27 % are more than 25 %, though their logarithm is 0.24."""
     run = measured(tmp_path, precision="0.25")
     for ratio, noisy in ((1.24, False), (1.27, True)):
-        row = SimpleNamespace(known_to=math.log(ratio), verdict=Verdict.UNDECIDED)
+        row = SimpleNamespace(half_width=math.log(ratio), verdict=Verdict.UNDECIDED)
         found = quality.too_noisy(run, [SimpleNamespace(rows=[None, row])])
         assert (found is not None) == noisy
 

@@ -171,7 +171,7 @@ def test_names_of_what_a_strategy_means_are_plain_in_a_terminal(capsys, tmp_path
     run = results.load(
         journals.write(tmp_path / "x", journals.header(strategies=told), journals.line(CASE))
     )
-    terminal.show(
+    terminal.show_report(
         report(RunFindings(run, given=ranking.rank(run.measurements))), terminal.console()
     )
     said = capsys.readouterr().out

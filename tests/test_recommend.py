@@ -75,7 +75,7 @@ def surfaces(found):
     """What each surface writes of a run."""
     words, answers = report(found), list(ending.answers(found))
     console = Console(width=400, file=io.StringIO())
-    terminal.show(words, console)
+    terminal.show_report(words, console)
     return {
         "page": render.html(found, words, []),
         "ending": "\n".join(answers),

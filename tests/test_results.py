@@ -10,7 +10,8 @@ from tests import journals
 from timelift.analyse.runs import results
 from timelift.case import Status
 from timelift.errors import UserError
-from timelift.journal import Header, json_line
+from timelift.journal import Header
+from timelift.journal.writing import json_line
 
 CASE = journals.case()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from timelift.analyse.choose.question import Basis, Doubt
-from timelift.analyse.gate.outcomes import Quantity
 from timelift.analyse.quality import Disturbance
 from timelift.analyse.recommend import Why
+from timelift.journal import Quantity
 from timelift.present import choice, conditions, gate_words, recommended
 
 ROOM = Path(__file__).parent.parent / "timelift"
@@ -21,13 +21,13 @@ _STATISTICS |= {f"nan{name}" for name in _STATISTICS}
 #: What `open` is told where it may write.
 _WRITING = re.compile(r"(?=.*[wax+])[rwaxbt+]{1,3}")
 _WRITERS = {"write_text", "write_bytes", "mkdir", "unlink", "touch", "rmtree"}
+_WRITERS |= {"write_whole", "replace_text"}
 
 #: Modules of analyse/ with sentences, each with why.
 SAYS = {
     "runs.measurement": "what is wrong with a file is told where the file is read",
     "runs.results": "what is wrong with a file is told where the file is read",
     "runs.pytest_json": "what is wrong with a file is told where the file is read",
-    "runs.baseline": "how a run ended, as a journal has it",
 }
 #: Modules of analyse/ that write files, each with why.
 WRITES: dict[str, str] = {}
@@ -181,6 +181,7 @@ def test_every_reader_is_read_by():
         (sentences, "class Price:\n    words = 'at most {} over the best'"),
         (writes, "from pathlib import Path\nPath('x').write_text('y')"),
         (writes, "open('file', 'w')"),
+        (writes, "write_whole(path, lines)"),
         (writes, "open('file', mode='a')"),
         (ends_or_prints, "import sys\nsys.exit(2)"),
         (ends_or_prints, "raise SystemExit(2)"),

@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,10 @@ from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
+from timelift.measure.header import new_header
 from timelift.measure.other_side import of_folder, of_python, take_out
 from timelift.measure.sides_gate import CaseMatcher, file_changes
+from timelift.project_modules import project_modules
 from timelift.worker.isolation import imports_from
 
 
@@ -211,6 +214,41 @@ def test_the_same_interpreter_differs_in_nothing(sides):
     )
     assert here.rival(old, 1).in_other_python
     assert not here.rival(case(), 1).in_other_python
+
+
+def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
+    """Nor is a file of another kind: `json` and `logging` stay Python's own."""
+    root = write(
+        tmp_path,
+        {
+            "logging.yaml": "",
+            "json/data.txt": "",
+            "mine.py": "",
+            "pack/__init__.py": "",
+            "src/deep/inner/part.py": "",
+        },
+    )
+    assert project_modules(root) == {"mine", "pack", "deep"}
+
+
+def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
+    """Each file by its path in its project, that of the other side below its label."""
+    here, there = sides
+    write(here, {"strategies/native.py": strategy("Another title")})
+    mine = catalogue(here)
+    pairs = CaseMatcher(mine, of_folder("main", there), here).match([case()]).sides
+    before = new_header(here, mine, [*pairs, *pairs.values()], 1).sources
+    both = {"strategies/native.py", "main: strategies/native.py"}
+    assert set(before) == {*both, "workloads/sensor.py"}
+    assert before["strategies/native.py"] != before["main: strategies/native.py"]
+
+    write(here, {"models.py": "def make(): ..."})
+    mine.workloads["make"] = replace(mine.workloads["sensor"], factory="models:make")
+    of_layer = [case(of="make")]
+    before = new_header(here, mine, of_layer, 1).sources
+    write(here, {"models.py": "def make(): pass"})
+    after = new_header(here, mine, of_layer, 1).sources
+    assert before["models.py"] != after["models.py"]
 
 
 def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):

@@ -22,7 +22,8 @@ from timelift.analyse.stats.stopping import (
     unsettled,
 )
 from timelift.case import Case, Status
-from timelift.journal import CaseInLaunch, case_in_launch_from
+from timelift.journal import CaseInLaunch
+from timelift.journal.reading import case_in_launch_from
 from timelift.planted import COPY_SEPARATOR, PLANTS
 
 ROOT = Path(__file__).parent.parent

@@ -7,11 +7,12 @@ import pytest
 from studies import gate
 from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
 from tests import journals
-from timelift.analyse.gate.outcomes import CaseOutcome, Quantity
+from timelift.analyse.gate.outcomes import CaseOutcome
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.analyse.selftest.score import Proportion
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Phase, Setting, Status
+from timelift.journal import Quantity
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
 from timelift.planted import Plant

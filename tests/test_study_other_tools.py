@@ -79,7 +79,7 @@ def test_a_rule_that_always_finds_slower_is_right_and_wrong(recorded):
     """Power of 100 % where it is so, the wrong way where it is faster, alarms on everything."""
     (found,) = other_tools.scored([always("slower", 1.0)], [recorded, recorded]).values()
     assert found.false_alarms == Proportion(24, 24)
-    assert found.sometimes == Proportion(8, 8)
+    assert found.one_in_n == Proportion(8, 8)
     assert found.wrong_way == Proportion(8, 40)
     steps = {round(100 * math.expm1(step)): share for step, share in found.found.items()}
     assert steps == {-5: Proportion(0, 8), **dict.fromkeys((2, 3, 5, 10), Proportion(8, 8))}
@@ -155,7 +155,7 @@ def test_a_wrong_twin_is_named_and_the_others_are_tried(tmp_path, capsys):
     path = journals.write(tmp_path / "run.jsonl", header, *lines)
     assert other_tools.main([str(path)]) == 0
     said = capsys.readouterr()
-    assert said.err.startswith("warning: planted native@+5%: slower: expected a number")
+    assert said.err.startswith("warning: native@+5%: planted.slower: expected a number")
     assert "+10 %" in said.out
     assert "+5 % " not in said.out.splitlines()[0]
 

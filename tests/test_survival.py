@@ -15,7 +15,7 @@ import pytest
 from studies import remains
 from tests import hostile
 from tests.projects import SMALL, bench, environment, journal_of, project, records_of
-from timelift.journal import json_line
+from timelift.journal.writing import json_line
 
 GOOD = ("native", "fold_time")
 FORWARD = ("bench/test_forward.py", *SMALL)

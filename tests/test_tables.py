@@ -40,7 +40,7 @@ class Row:
 COLUMNS = (
     Column("name", "what"),
     number("seconds", "time", unit=MILLISECONDS),
-    number("count", rank=1),
+    number("count", drop_order=1),
 )
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from timelift import arguments
 from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
-from timelift.analyse.runs.results import load_measured, load_usual, refuse_copies
+from timelift.analyse.runs.results import load_measured, load_usual
 from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case
 from timelift.errors import UserError, writing
@@ -31,6 +31,7 @@ from timelift.journal import (
     find_run,
     parse_time,
     runs_of_machine,
+    write_whole,
 )
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
@@ -153,23 +154,23 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
     with contextlib.suppress(KeyboardInterrupt):
-        write_lines(live_report.lines(paths[0], outputs[0], folder, every))
+        write_lines(live_report.watch(paths[0], outputs[0], folder, every))
     return 0
 
 
 def _report_one(path: Path, output: Path, results_folder: Path, *, github_summary: bool) -> None:
-    from timelift import ended  # noqa: PLC0415
     from timelift.analyse.findings import find_out  # noqa: PLC0415
     from timelift.analyse.gate.outcomes import gate_findings  # noqa: PLC0415
-    from timelift.present import across_table, scaling_table, terminal  # noqa: PLC0415
+    from timelift.present import across_table, gate_words, scaling_table, terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
 
-    run = _measured(path)
-    of_gate = list(ended.of_gate(gate_findings(run)))
-    write_lines(map(plain, of_gate))
+    run = load_measured(path, or_failed=True)
+    sides = gate_findings(run)
+    gate_lines = list(gate_words.gate_lines(sides)) if sides else []
+    write_lines(map(plain, gate_lines))
     found = find_out(run, trust_file.machine_trust(results_folder, run))
     console, words = terminal.console(), in_words(found)
-    terminal.show(words, console)
+    terminal.show_report(words, console)
     scaling_table.show(found.scaling, console)
     across_table.show(found.across, console)
     from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
@@ -179,19 +180,10 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
         from timelift.present import ending, github  # noqa: PLC0415
 
         # of twins, which are two sides of each other, none is an answer
-        twins = bool(of_gate) or path.parent.name in COPIES_FOLDERS
-        answers = of_gate if twins else list(ending.lines(found, path))
+        twins = bool(gate_lines) or path.parent.name in COPIES_FOLDERS
+        answers = gate_lines if twins else list(ending.end_lines(found, path))
         github.append(github.summary(answers, words, with_tables=not twins))
         write_lines([github.WRITTEN])
-
-
-def _measured(path: Path) -> "Run":
-    run = results.load(path)
-    if not run.measurements:
-        raise UserError(
-            f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
-        )
-    return run
 
 
 def choose(options: Options, root: Path) -> int:
@@ -202,8 +194,7 @@ def choose(options: Options, root: Path) -> int:
     this run; 1: a mistake in the question.
     """
     path = find_run(root / "results", options.run)
-    run = _measured(path)
-    refuse_copies(run, path)
+    run = load_usual(path, or_failed=True)
     known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
     question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
@@ -229,9 +220,9 @@ def compare(options: Options, root: Path) -> int:
     The runs were made at different times, so times are not compared. Each case is held against the
     other rivals of its setting in its own run, and the change of that ratio is judged by the
     launches of both runs and by what ratios move between sessions (learnt from the machine's other
-    runs from three on, else assumed to be 1 %). The canary tells a machine that became slower. The
-    result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions side
-    by side.
+    runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down.
+    The result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions
+    side by side.
 
     exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
     2 something is suspect, with --strict alone.
@@ -322,7 +313,7 @@ def baseline(options: Options, root: Path) -> int:
     of a person or a path. It is a journal: every other command reads it, by its path or by its
     name.
     """
-    from timelift.analyse.runs import baseline  # noqa: PLC0415
+    from timelift.analyse.runs.baseline import baseline_lines  # noqa: PLC0415
 
     path = find_run(root / "results", options.run)
     run = load_usual(path)
@@ -334,8 +325,15 @@ def baseline(options: Options, root: Path) -> int:
         )
     folder = root / "results" / BASELINE_FOLDER / _file_name(machine.name)
     name = _file_name(path.stem if options.name is None else options.name)
-    written = baseline.write(run, folder / f"{name}.jsonl", replace=options.replace)
-    write_lines(_kept(run, written, root))
+    kept = folder / f"{name}.jsonl"
+    if kept.exists() and not options.replace:
+        raise UserError(
+            f"expected a new name, received that of the baseline {str(kept)!r}; "
+            "choose another with --name or replace it with --replace"
+        )
+    with writing(kept, "make the folder writable"):
+        write_whole(kept, baseline_lines(run))
+    write_lines(_kept(run, kept, root))
     return 0
 
 
@@ -409,10 +407,12 @@ def _raced(journal: Path) -> CommitVerdict:
         reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
         return CommitVerdict("skip", "; ".join(reasons) or "not measured")
     found = judged[0]
-    if found.fails("pass"):
+    if found.fails():
         return CommitVerdict("bad", gate_words.failure(found, against))
     doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
-    said = gate_words.undecided(found.time, against) if doubtful else str(found.time.verdict)
+    said = (
+        gate_words.undecided_in_words(found.time, against) if doubtful else str(found.time.verdict)
+    )
     return CommitVerdict("skip" if doubtful else "good", said)
 
 

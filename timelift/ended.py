@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.gate.outcomes import GateFindings, gate_findings
+from timelift.analyse.gate.outcomes import gate_findings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
@@ -16,7 +16,7 @@ from timelift.present import ending, gate_words
 
 
 def lines(path: Path) -> Iterator[str]:
-    yield from ending.lines(RunFindings(results.load(path)), path)
+    yield from ending.end_lines(RunFindings(results.load(path)), path)
 
 
 def without_journal(run: Run) -> Iterator[str]:
@@ -24,13 +24,9 @@ def without_journal(run: Run) -> Iterator[str]:
 
 
 def gate_lines(path: Path) -> Iterator[str]:
-    yield from of_gate(gate_findings(results.load(path)))
+    found = gate_findings(results.load(path))
+    yield from gate_words.gate_lines(found) if found else ()
     yield ending.how_to_read(path)
-
-
-def of_gate(found: GateFindings | None) -> Iterator[str]:
-    if found:
-        yield from gate_words.lines(found)
 
 
 def failures(path: Path) -> dict[Case, str]:

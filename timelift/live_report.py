@@ -15,14 +15,14 @@ from timelift.present import page
 from timelift.present.report import report
 
 
-def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
+def watch(path: Path, folder: Path, results_folder: Path, every: int) -> Iterator[str]:
     """Make the report until the journal is closed or the user interrupts; a line each time."""
     seen = -1
     if hasattr(os, "nice"):  # which Windows lacks
         os.nice(10)
     try:
         while True:
-            size, ended = _look(path)
+            size, ended = _size_and_end(path)
             if size != seen or ended:
                 seen = size
                 yield _made(path, folder, results_folder, None if ended else every)
@@ -34,7 +34,7 @@ def lines(path: Path, folder: Path, results_folder: Path, every: int) -> Iterato
             yield _made(path, folder, results_folder, None)
 
 
-def _look(path: Path) -> tuple[int, bool]:
+def _size_and_end(path: Path) -> tuple[int, bool]:
     """Return a journal's size and whether it is closed; raises UserError where it went away."""
     try:
         return path.stat().st_size, is_closed(path)

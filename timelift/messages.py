@@ -82,6 +82,8 @@ class Task:
     reads_peak_memory: bool = False
     #: The tracer is warmed before the first rival.
     warms: bool = True
+    #: Steps at which the law is checked at single steps; the test suite asks for every one.
+    law_steps: int = 4
     #: How much memory the worker may use; 0 is no limit.
     memory_bytes: int = 0
 

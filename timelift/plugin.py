@@ -19,7 +19,7 @@ from timelift.case import AXES, SKIPPED, Case, Status
 from timelift.errors import UserError
 from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
-from timelift.measure.options import OPTIONS
+from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, flag_of
 from timelift.measure.session import RunMode, Session
 
 SESSION = pytest.StashKey[Session]()
@@ -33,16 +33,6 @@ INTERRUPTED = pytest.StashKey[int]()
 ENDING = pytest.StashKey[ExitStack]()
 PARAMETERS = ("strategy", *AXES)
 
-RESUME_HELP = (
-    "continue an interrupted run with the options it was started with; RUN is a journal, a run's "
-    "name, or latest (default: latest; write it after bench/)"
-)
-WAIT_HELP = "where another run measures on this machine, wait until it has ended"
-SELFTEST_HELP = (
-    "measure strategies against identical code and planted slow-downs instead of each other, and "
-    "report how far to trust the figures of this machine"
-)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("timelift", "timelift: which way of applying a layer to every step")
@@ -51,8 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(option.flag, metavar=option.metavar, help=text, default="")
         parser.addini(option.name, option.full_help, default="")
     group.addoption("--resume", nargs="?", const="latest", metavar="RUN", help=RESUME_HELP)
-    group.addoption("--wait", action="store_true", help=WAIT_HELP)
-    group.addoption("--selftest", action="store_true", help=SELFTEST_HELP)
+    for name, text in SWITCHES.items():
+        group.addoption(flag_of(name), action="store_true", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -189,7 +179,7 @@ def pytest_terminal_summary(
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
-    from timelift.present import styled  # noqa: PLC0415
+    from timelift.present import gate_words, styled  # noqa: PLC0415
 
     terminalreporter.section("timelift")
     summary = ended.gate_lines if session.gate else ended.lines
@@ -197,7 +187,7 @@ def pytest_terminal_summary(
     lines: list[str] = []
     try:
         if session.gate and session.journal_path is None:  # both sides of everything are the same
-            lines = list(ended.of_gate(GateFindings(session.gate.header_entry(), [])))
+            lines = list(gate_words.gate_lines(GateFindings(session.gate.header_entry(), [])))
         elif session.journal_path:
             lines = list(summary(session.journal_path))
         for line in lines:

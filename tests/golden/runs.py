@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from studies import old_journals
-from studies.old_journals import Campaign, Record, settings
+from studies.old_journals import Record, SimulatedRun, settings
 
 NIGHTS = 8
 SLOW_FROM = 4
@@ -65,7 +65,7 @@ def _ordinary() -> Iterator[Record]:
     grown = settings(seq_len=(16, 64, 256), phase=("forward", "backward"))
     ways = settings(workload=["sensor"], batch=(8, 32), mode=("eager", "graph"))
     facts = {"fold_time": {"steady": 0.0, "dropped_rounds": 2}, "native": {"throttled_periods": 3}}
-    campaign = Campaign([*grown, *ways], tuple(TITLES), drop=0.03, facts=facts)
+    campaign = SimulatedRun([*grown, *ways], tuple(TITLES), drop=0.03, facts=facts)
     yield from campaign.records(np.random.default_rng(1))
     yield from old_journals.lost(grown[0])
     yield old_journals.END | {"ended": "2026-01-20T03:14:05+00:00"}
@@ -82,7 +82,7 @@ def _night(night: int) -> Iterator[Record]:
         machine=old_journals.machine(keras="3.15.1" if late else "3.14.0"),
         cases=10,
     )
-    campaign = Campaign(
+    campaign = SimulatedRun(
         settings(seq_len=(16, 128)),
         LIFTS,
         rounds=6,
@@ -97,7 +97,7 @@ def _night(night: int) -> Iterator[Record]:
 def _cut_short() -> Iterator[Record]:
     """A run that was killed, with a line that no reader knows."""
     yield old_journals.header(id="cut", started="2026-01-19T03:04:05+00:00", cases=12)
-    campaign = Campaign(settings(threads=(1, 2)), LIFTS[:3], launches=1, bare=True)
+    campaign = SimulatedRun(settings(threads=(1, 2)), LIFTS[:3], launches=1, bare=True)
     yield from campaign.records(np.random.default_rng(2))
     yield {"kind": "launch", "launch": 2, "case": {"strategy": "native", "seq_len": "many"}}
 
@@ -109,7 +109,7 @@ def _against() -> Iterator[Record]:
     )
     yield old_journals.header(id="against", started="2026-01-18T03:04:05+00:00", cases=4, **sides)
     both = [one for name in LIFTS[:4] for one in (name, f"{name}@main")]
-    campaign = Campaign(
+    campaign = SimulatedRun(
         settings(),
         both,
         launches=8,
@@ -139,6 +139,6 @@ def _elsewhere() -> Iterator[Record]:
     yield old_journals.header(
         id="far", started="2025-12-01T00:00:00+00:00", machine=machine, cases=10
     )
-    campaign = Campaign(settings(seq_len=(16, 128)), LIFTS, launches=2, slower={"native": 1.5})
+    campaign = SimulatedRun(settings(seq_len=(16, 128)), LIFTS, launches=2, slower={"native": 1.5})
     yield from campaign.records(np.random.default_rng(4))
     yield old_journals.END

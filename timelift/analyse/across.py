@@ -64,9 +64,10 @@ def _matched(
 ) -> Iterator[tuple[Measurement, Measurement]]:
     """Pair the measurements that differ in one axis alone, the usual one first."""
     groups: dict[tuple[Setting, str], list[Measurement]] = defaultdict(list)
-    for one in measured:
-        usually: Any = {axis: USUAL[axis]}
-        groups[replace(one.case.setting, **usually), one.case.strategy].append(one)
+    usual_axis: Any = {axis: USUAL[axis]}
+    for measurement in measured:
+        case = measurement.case
+        groups[replace(case.setting, **usual_axis), case.strategy].append(measurement)
     for _, group in sorted(groups.items()):
         usual, *others = sorted(group, key=lambda one: _place(one.case, axis))
         yield from itertools.product([usual], others)

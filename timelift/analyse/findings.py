@@ -35,7 +35,7 @@ class RunFindings:
 
     @cached_property
     def contests(self) -> list[Ranking]:
-        return [one for one in self.rankings if len(one.rows) > 1]
+        return [one for one in self.rankings if one.is_contest]
 
     @cached_property
     def scaling(self) -> Scaling:

@@ -77,7 +77,7 @@ class Recommendation:
 
 def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
     """Recommend one strategy for all settings; None where no two were measured in any."""
-    contests = [one for one in rankings if len(one.rows) > 1]
+    contests = [one for one in rankings if one.is_contest]
     if not contests:
         return None
     never_slower = set(_never_shown_slower(contests))
@@ -216,7 +216,7 @@ class ForWorkload:
 def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
     groups: dict[str, list[Ranking]] = defaultdict(list)
     for ranking in rankings:
-        if len(ranking.rows) > 1:
+        if ranking.is_contest:
             groups[ranking.setting.workload].append(ranking)
     asked = ((name, groups[name], recommend(groups[name])) for name in sorted(groups))
     return tuple(

@@ -39,7 +39,6 @@ from timelift.journal.files import (
     read_resumed_run,
     runs_and_baselines,
     runs_of_machine,
-    runs_under,
 )
 from timelift.journal.lines import (
     SCHEMA,
@@ -52,11 +51,13 @@ from timelift.journal.lines import (
     Machine,
     OtherSideOf,
     Planted,
+    Quantity,
     RunEnd,
     StrategyEntry,
     measured_case,
     object_or_empty,
     parse_time,
+    short_commit,
     utc_now,
 )
 from timelift.journal.machines import (
@@ -76,16 +77,13 @@ from timelift.journal.reading import (
     NumberedLine,
     OtherSchemaError,
     case_from,
-    case_in_launch_from,
     convert_leniently,
     header_from,
-    read_line,
     read_lines,
     read_medians,
     samples,
-    whole_number,
 )
-from timelift.journal.writing import Journal, json_line, line_text, replace_text, write_whole
+from timelift.journal.writing import Journal, replace_text, write_whole
 
 __all__ = [
     "AGAINST_FOLDER",
@@ -118,11 +116,11 @@ __all__ = [
     "OtherSideOf",
     "Planted",
     "PlayedSettings",
+    "Quantity",
     "ResumedRun",
     "RunEnd",
     "StrategyEntry",
     "case_from",
-    "case_in_launch_from",
     "commit_of",
     "convert_leniently",
     "differences",
@@ -134,23 +132,19 @@ __all__ = [
     "identity_differences",
     "identity_of",
     "is_closed",
-    "json_line",
-    "line_text",
     "measured_case",
     "merge_fact",
     "object_or_empty",
     "parse_time",
     "read_header",
-    "read_line",
     "read_lines",
     "read_medians",
     "read_resumed_run",
     "replace_text",
     "runs_and_baselines",
     "runs_of_machine",
-    "runs_under",
     "samples",
+    "short_commit",
     "utc_now",
-    "whole_number",
     "write_whole",
 ]

@@ -18,8 +18,22 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 1e-12, 1e9
 #: The least and the most that a twin may be slower, as shares: anything else is a slip.
 LEAST_SLOWER, MOST_SLOWER = -0.9, 100.0
 _UNKNOWN = "an unknown strategy"
-#: What a gate has a margin for.
-QUANTITIES = ("time", "first call", "peak memory")
+
+
+class Quantity(StrEnum):
+    """What may become worse: the seconds of a call, of the first call, the peak bytes of a call."""
+
+    TIME = "time"
+    FIRST_CALL = "first call"
+    MEMORY = "peak memory"
+
+
+#: Characters of a commit in a file's name and in tables.
+_SHORT_COMMIT = 8
+
+
+def short_commit(name: str) -> str:
+    return name[:_SHORT_COMMIT]
 
 
 class Commit(Struct, frozen=True):
@@ -111,7 +125,7 @@ class Against(Struct, frozen=True, kw_only=True):
 
     label: str
     commit: str | None
-    gates: dict[str, Annotated[float, Meta(gt=0, lt=1e9)]]
+    gates: dict[Quantity, Annotated[float, Meta(gt=0, lt=1e9)]]
     screening: Annotated[int, Meta(ge=1)]
     undecided: str
     new: tuple[str, ...]
@@ -120,8 +134,12 @@ class Against(Struct, frozen=True, kw_only=True):
     unchanged: tuple[str, ...]
     versions: dict[str, tuple[str, str]]
 
+    @property
+    def undecided_fails(self) -> bool:
+        return self.undecided == "fail"
+
     def __post_init__(self) -> None:
-        if missing := [name for name in QUANTITIES if name not in self.gates]:
+        if missing := [one for one in Quantity if one not in self.gates]:
             raise ValueError(f"gates: expected a share of {missing[0]}, received none")
 
 

@@ -181,13 +181,13 @@ class Campaign:
     def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
         setting = task.setting
         launch = pool.open(slot, setting.backend)
-        watch = partial(self._show_stage, slot, setting)
+        show_stage = partial(self._show_stage, slot, setting)
         with self._budget.paying(setting):
-            outcomes = launch.measure(task, watch)
+            outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
         return with_peaks(
-            task, outcomes, partial(pool.open_peak_reader, slot, setting.backend), watch
+            task, outcomes, partial(pool.open_peak_reader, slot, setting.backend), show_stage
         )
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:

@@ -73,7 +73,6 @@ class Workload:
 
     name: str
     factory: str
-    title: str
     features: tuple[int, ...]
     seq_lens: tuple[int, ...]
     batch_sizes: tuple[int, ...]
@@ -270,7 +269,6 @@ def read_workload(path: Path) -> Workload:
     return Workload(
         name=source.name,
         factory=f"{path}:make_layer",
-        title=source.title,
         features=constants["FEATURES"],
         seq_lens=constants["SEQ_LENS"],
         batch_sizes=constants["BATCH_SIZES"],
@@ -308,7 +306,6 @@ def user_workload(options: Mapping[str, Any]) -> Workload | None:
     return Workload(
         name=name,
         factory=factory,
-        title=f"The user's {name}",
         features=options["features"],
         seq_lens=SEQ_LENS,
         batch_sizes=BATCH_SIZES,

@@ -19,6 +19,7 @@ from timelift.journal import (
     find_run,
     object_or_empty,
     read_resumed_run,
+    short_commit,
     utc_now,
 )
 from timelift.measure import machine
@@ -59,25 +60,26 @@ def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[st
     Files of another project stand below its label.
     """
     files: dict[str, Path] = {}
+
+    def add(path: Path | None, home: str, label: str) -> None:
+        if path and path.is_file():
+            place, inside = path.resolve(), Path(home or root).resolve()
+            shown = place.relative_to(inside) if place.is_relative_to(inside) else place
+            files[f"{label}: {shown}" if home else str(shown)] = path
+
     for case in cases:
-        strategy = catalogue.strategies[case.strategy]
+        strategy, rival = catalogue.strategies[case.strategy], catalogue.rival(case, 1)
         if case.strategy in catalogue.plants:  # it runs its strategy's file
             continue
-        home = Path(strategy.home or root).resolve()
-        side = f"{case.strategy.partition(COPY_SEPARATOR)[2]}: " if strategy.home else ""
-        rival_factory = catalogue.rival(case, 1).factory
-        factory = rival_factory or catalogue.workloads[case.setting.workload].factory
-        for path in (strategy.path, _layer_file(factory, home)):
-            if path is not None and path.is_file():
-                files[side + _shown(path.resolve(), home)] = path
+        label = case.strategy.partition(COPY_SEPARATOR)[2]
+        add(strategy.path, strategy.home, label)
+        home = strategy.home if rival.factory else ""
+        factory = rival.factory or catalogue.workloads[case.setting.workload].factory
+        add(_layer_file(factory, Path(home or root)), home, label)
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for name, path in sorted(files.items())
     }
-
-
-def _shown(path: Path, home: Path) -> str:
-    return str(path.relative_to(home) if path.is_relative_to(home) else path)
 
 
 def _layer_file(factory: str, home: Path) -> Path | None:
@@ -93,7 +95,7 @@ def _layer_file(factory: str, home: Path) -> Path | None:
 
 def journal_path(folder: Path, header: Header) -> Path:
     stamp = str(header.started).replace(":", "").replace("-", "").removesuffix("+0000")
-    commit = (header.commit.id or "nogit")[:8]
+    commit = short_commit(header.commit.id or "nogit")
     return folder / f"{stamp}Z_{commit}.jsonl"
 
 
@@ -119,8 +121,8 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     if resumed is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")
-    twins = path.resolve().parent.name in COPIES_FOLDERS
-    if twins or resumed.header.planned is None or resumed.header.asked is None:
+    of_copies = path.resolve().parent.name in COPIES_FOLDERS
+    if of_copies or resumed.header.planned is None or resumed.header.asked is None:
         raise UserError(
             f"--resume: {str(path)!r} cannot be resumed: it is a self-test, a gate run, or has no "
             "list of cases; measure it anew"

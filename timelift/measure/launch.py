@@ -77,7 +77,7 @@ class Limits:
         return self.first_call_seconds if doing == TRACING else self.stage_seconds
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
     """Return `signal SIGKILL`; a real-time signal has a number alone."""
     try:
         return f"signal {signal.Signals(number).name}"
@@ -158,12 +158,12 @@ class LaunchProcess:
     ) -> None:
         self.close()
 
-    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[RivalOutcome]:
         """Measure a setting; a rival that kills the worker is recorded and the rest start again."""
-        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, show_stage))
 
-    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
-        worker = WorkerState(task.rivals, watch)
+    def _run_worker(self, task: Task, show_stage: ShowStage) -> WorkerResult:
+        worker = WorkerState(task.rivals, show_stage)
         with self._lock.building():
             if not self._finishing:
                 self.build(worker, task)
@@ -274,7 +274,7 @@ class LaunchProcess:
         return None
 
     def _note_death(self, worker: WorkerState, exited: Exited) -> None:
-        cause = _signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
+        cause = signal_name(exited.signal) if exited.signal else f"exit code {exited.code}"
         printed = self._last_lines()
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(printed) else Status.CRASHED
         reason = f"the worker ended with {cause} while {worker.doing}: {printed}"

@@ -145,7 +145,7 @@ def with_peaks(
     task: Task,
     outcomes: Sequence[RivalOutcome],
     open_reader: Callable[[bool], AnyLaunch],
-    watch: ShowStage,
+    show_stage: ShowStage,
 ) -> list[RivalOutcome]:
     """Add the peak memory to the facts of each measured outcome; a rival that fails here has none.
 
@@ -161,7 +161,7 @@ def with_peaks(
         ]
         if chosen:
             with contextlib.suppress(UserError):
-                found = open_reader(in_other_python).measure(_reading(task, chosen), watch)
+                found = open_reader(in_other_python).measure(_reading(task, chosen), show_stage)
                 peaks |= {one.rival.name: _peak(one) for one in found}
     return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
 

@@ -1,6 +1,6 @@
 """The options of `pytest bench/` that take a value: defaults, help, and how a text is read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -315,3 +315,16 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     ),
 )
 OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)
+#: The options without a value, each with its help.
+SWITCHES: Mapping[str, str] = {
+    "wait": "where another run measures on this machine, wait until it has ended",
+    "selftest": (
+        "measure strategies against identical code and planted slow-downs instead of each other, "
+        "and report how far to trust the figures of this machine"
+    ),
+}
+#: The help of `--resume`, whose value may be left out.
+RESUME_HELP = (
+    "continue an interrupted run with the options it was started with; RUN is a journal, a run's "
+    "name, or latest (default: latest; write it after bench/)"
+)

@@ -103,22 +103,22 @@ def _of_revision(revision: str, root: Path, files: Iterable[Path]) -> OtherSide:
 
 
 def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
-    here = [path.resolve() for path in files]
-    there = [
-        folder / path.relative_to(root) if path.is_relative_to(root) else path for path in here
+    ours = [path.resolve() for path in files]
+    theirs = [
+        folder / path.relative_to(root) if path.is_relative_to(root) else path for path in ours
     ]
-    return tuple(path for path in there if path.is_file())
+    return tuple(path for path in theirs if path.is_file())
 
 
 def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
     """Return the project in another interpreter; raises UserError where that cannot measure."""
     wanted = machine.packages(catalogue.backends)
-    there = _versions(python, wanted)
-    here = {"python": platform.python_version(), **machine.versions(wanted)}
-    names = [name for name in dict.fromkeys((*here, *there)) if name not in NOT_MEASURED]
-    found = {name: (there.get(name, "none"), here.get(name, "none")) for name in names}
+    theirs = _versions(python, wanted)
+    ours = {"python": platform.python_version(), **machine.versions(wanted)}
+    names = [name for name in dict.fromkeys((*ours, *theirs)) if name not in NOT_MEASURED]
+    found = {name: (theirs.get(name, "none"), ours.get(name, "none")) for name in names}
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
-    label = ", ".join(f"{name} {there}" for name, (there, _) in differ.items()) or python
+    label = ", ".join(f"{name} {version}" for name, (version, _) in differ.items()) or python
     return OtherSide(
         label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ
     )

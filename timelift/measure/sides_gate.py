@@ -9,7 +9,7 @@ from typing import Any
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.journal import Against
+from timelift.journal import Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
@@ -62,7 +62,7 @@ class SidesGate:
     other_side: OtherSide
     matcher: "CaseMatcher"
     screening: int
-    gates: Mapping[str, float]
+    gates: Mapping[Quantity, float]
     undecided_fails: bool
     matched: MatchedCases = field(default_factory=MatchedCases)
 
@@ -78,9 +78,9 @@ class SidesGate:
             matcher=CaseMatcher(catalogue, side, root, measure_unchanged=measured),
             screening=options["launches"].fewest,
             gates={
-                "time": options["gate"],
-                "first call": options["gate_first_call"],
-                "peak memory": options["gate_memory"],
+                Quantity.TIME: options["gate"],
+                Quantity.FIRST_CALL: options["gate_first_call"],
+                Quantity.MEMORY: options["gate_memory"],
             },
             undecided_fails=options["undecided"] == "fail",
         )

@@ -84,35 +84,36 @@ class TwoInterpreters:
         for launch in self._launches:
             launch.close()
 
-    def measure(self, task: Task, watch: ShowStage = lambda _: None) -> list[RivalOutcome]:
-        return measure_until_finished(task, lambda rest: self._run_worker(rest, watch))
+    def measure(self, task: Task, show_stage: ShowStage = lambda _: None) -> list[RivalOutcome]:
+        return measure_until_finished(task, lambda rest: self._run_worker(rest, show_stage))
 
-    def _run_worker(self, task: Task, watch: ShowStage) -> WorkerResult:
+    def _run_worker(self, task: Task, show_stage: ShowStage) -> WorkerResult:
         sides = [
-            self._side(there, task, watch)
+            self._side(there, task, show_stage)
             for there in sorted({r.in_other_python for r in task.rivals})
         ]
         with self._lock.building():
             for side in sides:
                 if not self._finishing:
                     side.launch.build(side.worker, side.task)
-        players = [side for side in sides if not side.worker.finished]
-        outcomes = [one for side in sides if side not in players for one in side.worker.outcomes]
-        if all(side.worker.ready for side in players) and not self._finishing:
+        # a side none of whose rivals was built has finished, and the other one plays alone
+        left = [side for side in sides if not side.worker.finished]
+        outcomes = [one for side in sides if side.worker.finished for one in side.worker.outcomes]
+        if left and all(side.worker.ready for side in left) and not self._finishing:
             with self._lock.playing():
-                outcomes += _perform(players, task, lambda: self._finishing)
+                outcomes += _perform(left, task, lambda: self._finishing)
         else:
-            outcomes += [one for side in players for one in side.worker.outcomes]
+            outcomes += [one for side in left for one in side.worker.outcomes]
         for side in sides:
             if side.worker.waiting:
                 side.launch.kill_worker(side.worker)
         found = worker_result([side.worker for side in sides], outcomes)
         return replace(found, again=found.again and not self._finishing)
 
-    def _side(self, in_other_python: bool, task: Task, watch: ShowStage) -> _OneSide:  # noqa: FBT001
+    def _side(self, in_other_python: bool, task: Task, show_stage: ShowStage) -> _OneSide:  # noqa: FBT001
         rivals = tuple(one for one in task.rivals if one.in_other_python == in_other_python)
         mine = replace(task, rivals=rivals, conducted=True)
-        return _OneSide(self._launches[in_other_python], mine, WorkerState(rivals, watch))
+        return _OneSide(self._launches[in_other_python], mine, WorkerState(rivals, show_stage))
 
 
 def _perform(sides: list[_OneSide], task: Task, stop: Callable[[], bool]) -> list[RivalOutcome]:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from timelift.case import Status
@@ -77,16 +77,26 @@ class WorkerResult:
 ShowStage = Callable[[str], None]
 
 
+@dataclass
 class WorkerState:
-    ready = gone = told_to_finish = exhausted = at_work = False
-    number = pid = 0
-    death: Death | None = None
-    doing = "starting"
+    """A worker as its events have shown it; `last_rival` was at work last, or is `at_work` now."""
 
-    def __init__(self, rivals: Sequence[RivalSpec], watch: ShowStage) -> None:
-        self.rivals, self._watch = {rival.name: rival for rival in rivals}, watch
-        self.last_rival = rivals[0]
-        self.outcomes: list[RivalOutcome] = []
+    task_rivals: Sequence[RivalSpec]
+    show_stage: ShowStage
+    number: int = 0
+    pid: int = 0
+    doing: str = "starting"
+    at_work: bool = False
+    ready: bool = False
+    told_to_finish: bool = False
+    exhausted: bool = False
+    gone: bool = False
+    death: Death | None = None
+    outcomes: list[RivalOutcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rivals = {rival.name: rival for rival in self.task_rivals}
+        self.last_rival = self.task_rivals[0]
 
     @property
     def waiting(self) -> bool:
@@ -142,7 +152,7 @@ class WorkerState:
             self.doing, self.at_work = event.doing, bool(event.rival)
             self.last_rival = self.rivals.get(event.rival, self.last_rival)
             rival = "" if self.doing in LAYER_STAGES else event.rival
-            self._watch(f"{self.doing} {rival}".strip())
+            self.show_stage(f"{self.doing} {rival}".strip())
         elif isinstance(event, Exhausted):
             self.exhausted = True
         elif isinstance(event, Ended) and event.rival in self.rivals:

@@ -20,7 +20,7 @@ from timelift.analyse.choose.question import (
 from timelift.case import Setting, TimeAxis
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE, highest_price
+from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, highest_price
 from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
 
 #: How many slower alternatives are named.
@@ -90,7 +90,7 @@ _DOUBTS = {
         "{lengths} steps and batch {batches} were measured, and nothing is extrapolated"
     ),
     Doubt.ALONE: "a strategy was measured alone, beside no other",
-    Doubt.ONE_LAUNCH: "one launch is no evidence",
+    Doubt.ONE_LAUNCH: ONE_LAUNCH,
     Doubt.DEAR: "the first of them may cost {more} over the best",
     Doubt.ONE_SIDE: "{names} was not measured on both sides",
     Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",

@@ -78,11 +78,13 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         Column("case", value=lambda one: case_name(one.case)),
         Column("now", value=lambda one: states.get(one.state, str(one.state))),
         number("change", value=attrgetter("change.shift"), format=percent_more),
-        Column("95 % interval", value=attrgetter("change"), format=interval, rank=1, right=True),
+        Column(
+            "95 % interval", value=attrgetter("change"), format=interval, drop_order=1, right=True
+        ),
         side("old"),
         side("new"),
-        number("beside", value=attrgetter("shift.rivals"), rank=4),
-        Column("launches", value=_launches, rank=5, right=True),
+        number("beside", value=attrgetter("shift.rivals"), drop_order=4),
+        Column("launches", value=_launches, drop_order=5, right=True),
     )
     return Table("cases", "Cases of two runs", columns, found)
 
@@ -93,12 +95,14 @@ def case_name(case: Case) -> str:
 
 
 def _seconds(side: str) -> Column:
-    return number(side, None, attrgetter(f"{side}.seconds_per_call"), unit=MILLISECONDS, rank=3)
+    return number(
+        side, None, attrgetter(f"{side}.seconds_per_call"), unit=MILLISECONDS, drop_order=3
+    )
 
 
 def _place(side: str) -> Column:
     text = "{0.place} of {0.rivals}".format
-    return Column(f"{side} rank", value=attrgetter(side), format=text, rank=3, right=True)
+    return Column(f"{side} rank", value=attrgetter(side), format=text, drop_order=3, right=True)
 
 
 def _launches(one: CaseBetween) -> str:

@@ -16,7 +16,7 @@ from timelift.present.units import percent
 SETTINGS = 12
 
 
-def lines(found: RunFindings, path: Path) -> Iterator[str]:
+def end_lines(found: RunFindings, path: Path) -> Iterator[str]:
     """Write what a run that has ended found, and how to read it."""
     yield from answers(found)
     yield from conditions.too_noisy(found.too_noisy)
@@ -24,7 +24,7 @@ def lines(found: RunFindings, path: Path) -> Iterator[str]:
 
 
 def how_to_read(path: Path) -> str:
-    return f"{shown(path)}; read it with: python report.py {shown(path)}"
+    return f"{relative_path(path)}; read it with: python report.py {relative_path(path)}"
 
 
 def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[str]:
@@ -38,7 +38,8 @@ def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[st
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
     else:
         yield "stored: reports of this machine quote it from now on"
-    yield f"other tools' rules on the same samples: python -m studies.other_tools {shown(path)}"
+    command = f"python -m studies.other_tools {relative_path(path)}"
+    yield f"other tools' rules on the same samples: {command}"
 
 
 def _selftest(found: Trust) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _selftest(found: Trust) -> Iterator[str]:
     )
 
 
-def shown(path: Path) -> Path:
+def relative_path(path: Path) -> Path:
     """Return a path as a user would type it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 

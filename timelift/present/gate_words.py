@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Quantity
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
-from timelift.journal import Against
+from timelift.journal import Against, Quantity, short_commit
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own; the journal has the rest.
@@ -20,22 +20,24 @@ _COMPARED = {
 
 
 def failure(outcome: CaseOutcome, against: Against) -> str:
-    reasons = [changed(quantity, outcome.findings[quantity], against) for quantity in outcome.worse]
+    reasons = [
+        change_in_words(quantity, outcome.findings[quantity], against) for quantity in outcome.worse
+    ]
     reasons += [
         f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
         for change in outcome.broken
     ]
     if not reasons:
-        reasons = [undecided(outcome.time, against)]
-    return f"{name(outcome.case)}: {'; '.join(reasons)}"
+        reasons = [undecided_in_words(outcome.time, against)]
+    return f"{case_in_words(outcome.case)}: {'; '.join(reasons)}"
 
 
-def name(case: Case) -> str:
+def case_in_words(case: Case) -> str:
     """Name a case in the order in which one asks for it: strategy, workload, sizes, the rest."""
     return ", ".join([case.strategy, case.setting.workload, *case.setting.words])
 
 
-def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
+def change_in_words(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
     less = finding.effect < 0
     low, high = sorted(abs(math.expm1(end)) for end in (finding.low, finding.high))
     return (
@@ -44,7 +46,7 @@ def changed(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
     )
 
 
-def undecided(finding: SidesFinding, against: Against) -> str:
+def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     """Write what is not known of a case, and what would have been seen."""
     seen = (
         f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
@@ -57,26 +59,29 @@ def undecided(finding: SidesFinding, against: Against) -> str:
     return f"{beside}: {percent_more(finding.effect)} {_interval(finding)}, and {seen}"
 
 
-def lines(found: GateFindings) -> Iterator[str]:
+def gate_lines(found: GateFindings) -> Iterator[str]:
     """Write what the gate found, the failures first."""
     against = found.against
     if found.outcomes:
         yield _count(found)
     yield from _some(failure(one, against) for one in found.failed)
     yield from _some(
-        f"{name(one.case)}: {changed(quantity, one.findings[quantity], against)}"
+        f"{case_in_words(one.case)}: {change_in_words(quantity, one.findings[quantity], against)}"
         for one, quantity in found.faster
     )
-    yield from _some(f"{name(one.case)}: {undecided(one.time, against)}" for one in found.undecided)
     yield from _some(
-        f"{name(one.case)}: {change.old:,.0f} graph nodes became {change.new:,.0f}"
+        f"{case_in_words(one.case)}: {undecided_in_words(one.time, against)}"
+        for one in found.undecided
+    )
+    yield from _some(
+        f"{case_in_words(one.case)}: {change.old:,.0f} graph nodes became {change.new:,.0f}"
         for one in found.outcomes
         for change in one.facts
         if change.name == "graph_nodes"
     )
     yield from _names(against)
     yield from _some(
-        f"{name(case)}: not compared, since {against.label} has no figures: "
+        f"{case_in_words(case)}: not compared, since {against.label} has no figures: "
         f"{other_side.status}: {other_side.reason}"
         for case, other_side in found.not_compared
     )
@@ -85,7 +90,7 @@ def lines(found: GateFindings) -> Iterator[str]:
 def _count(found: GateFindings) -> str:
     against = found.against
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
-    commit = f" ({against.commit[:8]})" if against.commit else ""
+    commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
     return (
         f"{len(found.outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"

@@ -18,8 +18,8 @@ VARIABLE = "GITHUB_STEP_SUMMARY"
 WRITTEN = "the answer is in the summary of this GitHub Actions step"
 #: Bytes that GitHub shows of one step's summary.
 LIMIT = 1 << 20
-#: Columns of a table beyond this rank are left to the report.
-_RANK = 2
+#: Columns of a higher drop order are left to the report.
+_DROP_ORDER = 2
 _CUT = (
     "\n\nThe summary ends here, since GitHub shows no more than 1 MiB; the report has the rest.\n"
 )
@@ -53,7 +53,7 @@ def _tables(report: Report) -> Iterator[str]:
     for one in report.tables:
         yield from (f"### {markdown(one.setting.label)}", "")
         if one.table:
-            yield from (*markdown_lines(one.table.up_to(_RANK)), "")
+            yield from (*markdown_lines(one.table.up_to(_DROP_ORDER)), "")
 
 
 def shortened(text: str, room: int) -> bytes:

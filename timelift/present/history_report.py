@@ -195,18 +195,22 @@ def cases(found: Sequence[CaseHistory], history: History) -> Table:
         number("runs"),
         number("changes", value=lambda one: len(one.changes)),
         Column("change", format=lambda change: percent_more(change.shift), right=True),
-        Column("95 % interval", value=attrgetter("change"), format=interval, rank=3, right=True),
+        Column(
+            "95 % interval", value=attrgetter("change"), format=interval, drop_order=3, right=True
+        ),
         number("ratio", value=_ratio("shift"), format="{:.3f}".format),
         number("ratio_low", value=_ratio("low"), format="{:.3f}".format),
         number("ratio_high", value=_ratio("high"), format="{:.3f}".format),
         Column(
             "since",
             value=lambda one: history.runs[at.after].day if (at := place(one)) else None,
-            rank=1,
+            drop_order=1,
         ),
-        Column("commits", "between commits", lambda one: _commits(place(one), history), rank=2),
-        number("runs_now", "runs", attrgetter("runs_now"), rank=5),
-        Column("with_it", "with it", lambda one: _differences(place(one), history), rank=4),
+        Column(
+            "commits", "between commits", lambda one: _commits(place(one), history), drop_order=2
+        ),
+        number("runs_now", "runs", attrgetter("runs_now"), drop_order=5),
+        Column("with_it", "with it", lambda one: _differences(place(one), history), drop_order=4),
     )
     return Table("history", "Cases", columns, found)
 

@@ -9,9 +9,10 @@ from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.styled import Style, StyledLine
 from timelift.present.units import percent, three_figures
 
+ONE_LAUNCH = "one launch is no verdict"
 _WHY = {
     Why.NEVER_SLOWER: "never shown slower than the best, in {}",
-    Why.ONE_LAUNCH: "closest to the fastest, in {}; one launch is no verdict",
+    Why.ONE_LAUNCH: f"closest to the fastest, in {{}}; {ONE_LAUNCH}",
     Why.FEW_LAUNCHES: (
         f"closest to the fastest, in {{}}; fewer than {MIN_LAUNCHES} launches are no verdict"
     ),

@@ -31,8 +31,9 @@ class Column:
 
     `name` is its heading for programs, `title` the one for readers, by default the same; `value`
     reads the attribute called `name` unless told otherwise. Numbers are aligned to the right and
-    sorted by size, a column that is `asked` has a filter on the page, and the highest `rank` is the
-    first to go where a terminal is narrow. `limit` is where a text is cut in every place.
+    sorted by size, a column that is `filtered` has a filter on the page, and that of the highest
+    `drop_order` is the first to go where a terminal is narrow. `limit` is where a text is cut in
+    every place.
     """
 
     name: str
@@ -40,10 +41,10 @@ class Column:
     value: Callable[[Any], Any] | None = None
     format: Callable[[Any], str] = str
     unit: Unit | None = None
-    rank: int = 0
+    drop_order: int = 0
     number: bool = False
     right: bool = False
-    asked: bool = False
+    filtered: bool = False
     limit: int | None = None
 
     @property
@@ -81,9 +82,11 @@ class Table:
         by_name = {column.name: column for column in self.columns}
         return replace(self, columns=tuple(by_name[name] for name in names))
 
-    def up_to(self, rank: int) -> "Table":
-        """Return the table without the columns of a higher rank."""
-        return replace(self, columns=tuple(one for one in self.columns if one.rank <= rank))
+    def up_to(self, drop_order: int) -> "Table":
+        """Return the table without the columns of a higher order."""
+        return replace(
+            self, columns=tuple(one for one in self.columns if one.drop_order <= drop_order)
+        )
 
     def without_empty_columns(self) -> "Table":
         """Return the table without the columns that are empty."""
@@ -108,7 +111,7 @@ class Table:
         """The values, by its place, of every column with a filter and more than one of them."""
         found = {}
         for place, column in enumerate(self.columns):
-            if not column.asked:
+            if not column.filtered:
                 continue
             values = dict(zip(self._cells(column), column.values(self.rows), strict=True))
             if len(values) > 1:
@@ -117,7 +120,7 @@ class Table:
         return found
 
 
-def figures(value: float) -> str:
+def count_or_three_figures(value: float) -> str:
     """Write a count as it is, and any other number with three figures."""
     return str(value) if isinstance(value, int) else three_figures(value)
 
@@ -126,7 +129,7 @@ def number(
     name: str,
     title: str | None = None,
     value: Callable[[Any], Any] | None = None,
-    format: Callable[[Any], str] = figures,  # noqa: A002 - the field of a column
+    format: Callable[[Any], str] = count_or_three_figures,  # noqa: A002 - the field of a column
     **how: Any,
 ) -> Column:
     return Column(name, title, value, format, number=True, **how)
@@ -201,5 +204,5 @@ def _axis_column(axis: str, setting: Callable[[Any], Setting]) -> Column:
         _TITLES.get(axis, axis),
         lambda row: getattr(setting(row), axis),
         number=AXES[axis] is int,
-        asked=True,
+        filtered=True,
     )

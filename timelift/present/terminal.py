@@ -28,7 +28,7 @@ def console(width: int | None = None) -> Console:
     return found
 
 
-def show(report: Report, console: Console) -> None:
+def show_report(report: Report, console: Console) -> None:
     """Print the head, every setting, and what was wrong with the file."""
     for label, text in report.head:
         show_line(console, f"{label:>9}  ", text)
@@ -82,11 +82,11 @@ def show_table(table: Table, console: Console, styles: Sequence[str] = ()) -> No
 
 
 def _fitting(table: Table, width: int) -> list[tuple[int, int, list[str]]]:
-    """Return rank, width and texts of the columns that have room, without the least important."""
+    """Return order, width and texts of the columns that have room, without the least important."""
     left = []
     for one in table.columns:
         texts = [one.heading, *one.cells(table.rows)]
-        left.append((one.rank, max(map(cell_len, texts)), texts))
+        left.append((one.drop_order, max(map(cell_len, texts)), texts))
     while sum(_GAP + wide for _, wide, _ in left) - _GAP > width:
         least = max(left, key=lambda column: column[0])
         if least[0] == 0:

@@ -38,9 +38,6 @@ from timelift.worker.isolation import imports_from, restore_process_state
 from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
 from timelift.worker.prepare import Preparation, PreparedRival, Refused
 
-#: Steps at which a timing run checks the law; the test suite checks every step.
-LAW_STEPS = 4
-
 
 def measure_setting(task: Task, channel: WorkerChannel) -> None:
     """Measure one setting in this process, reporting by events; play once the order comes."""
@@ -85,7 +82,6 @@ class SettingUnderTest:
         engine: Engine,
         task: Task,
         channel: WorkerChannel,
-        law_steps: int = LAW_STEPS,
     ) -> None:
         self.engine, self.emit, self.exhausted = engine, channel.emit, False
         self._warm = engine.warm or not task.warms
@@ -93,7 +89,7 @@ class SettingUnderTest:
         self.emit(Busy("drawing the inputs"))
         valid, inputs = draw_valid(task.setting, noise), draw_inputs(task, noise)
         shared = SharedInputs(
-            inputs, valid, law.draw_steps(task.setting.seq_len, law_steps, self.dice)
+            inputs, valid, law.draw_steps(task.setting.seq_len, task.law_steps, self.dice)
         )
         self.layers = InnerLayers(engine, task, shared, self.emit)
         self._preparation = Preparation(engine, task, self.emit, shared, noise)

@@ -19,7 +19,7 @@ from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.robust_mean import HALF, trimmed_mean
 from timelift.case import Case
 
-#: Of fewer cases half is one or two, and that may well be the code.
+#: Of fewer cases more than half are two or three, and that may well be the code.
 LEAST_CASES = 4
 #: The chance of a false shift at a place where many cases changed.
 _LIKELY = 0.01
@@ -107,7 +107,7 @@ def changed_apart(
 ) -> list[MachineShift]:
     found = []
     for after, share in _crowded(changes, runs, HALF):
-        moved = [any(abs(place - after) <= 1 for _, place in one) for one in changes]
+        moved = [any(abs(place - after) <= 1 for _, place in places) for places in changes]
         if _several_strategies(cases, moved):
             found.append(MachineShift(0.0, share, len(changes), after - 1, after, apart=True))
     return found
@@ -118,11 +118,10 @@ def _crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[i
     if len(changes) < LEAST_CASES:
         return []
     exact, near = np.zeros(runs), np.zeros(runs)
-    for one in changes:
-        exact[[after for _, after in one]] += 1
-        near[
-            list({place for _, after in one for place in range(after - 1, after + 2)} - {runs})
-        ] += 1
+    for places in changes:
+        exact[[after for _, after in places]] += 1
+        around = {run for _, after in places for run in range(after - 1, after + 2)}
+        near[list(around - {runs})] += 1
     found = []
     while runs and near.max() >= max(least * len(changes), _LEAST_NAMING):
         place = int((near + exact / runs).argmax())

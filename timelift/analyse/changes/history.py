@@ -26,8 +26,6 @@ from timelift.errors import UserError, nearest
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import BAD_RECORD, Difference, Header, Identity, Machine
 
-_COMMIT_SHOWN = 8
-
 
 @dataclass(frozen=True)
 class RunHeader:
@@ -92,29 +90,29 @@ def machine_runs(
     Raises UserError where there are none.
     """
     warnings = Warnings()
-    heads = list(_headers(results, warnings))
-    if not heads:
+    headers = list(_headers(results, warnings))
+    if not headers:
         why = f" ({warnings.texts[0]})" if warnings.texts else ""
         raise UserError(
             f"expected runs under {str(results)!r}, found none that can be read{why}; "
             "measure one with: pytest bench/"
         )
-    chosen = _chosen(heads, name)
+    chosen = _chosen(headers, name)
     runs = [one for one in chosen if since is None or one.started >= since]
     if not runs:
         raise UserError(
             f"expected a run since {since:%Y-%m-%d}, found none of {len(chosen)} of "
             f"{chosen[0].machine_name!r}, the last of {chosen[-1].day}; name an earlier --since"
         )
-    others = _others(heads, chosen[0])
+    others = _others(headers, chosen[0])
     return MachineRuns(runs[0].machine_name, tuple(runs), others, warnings.as_tuple())
 
 
-def _chosen(heads: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
+def _chosen(headers: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
     """Return the runs with the identity of the newest run of the machine, oldest first."""
-    named = [head for head in heads if name is None or head.machine_name == name]
+    named = [header for header in headers if name is None or header.machine_name == name]
     if not named:
-        known = {head.machine_name for head in heads}
+        known = {header.machine_name for header in headers}
         raise UserError(
             f"expected a machine that has runs, received {name!r}; "
             f"the nearest are: {nearest(str(name), known)}"
@@ -123,8 +121,8 @@ def _chosen(heads: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
 
 
-def _others(heads: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachine, ...]:
-    counts = Counter(head.machine_name for head in heads if head.key != chosen.key)
+def _others(headers: Sequence[RunHeader], chosen: RunHeader) -> tuple[OtherMachine, ...]:
+    counts = Counter(header.machine_name for header in headers if header.key != chosen.key)
     return tuple(OtherMachine(name, runs) for name, runs in sorted(counts.items()))
 
 
@@ -133,13 +131,13 @@ def _headers(results: Path, warnings: Warnings) -> Iterator[RunHeader]:
     seen: set[tuple[str, datetime]] = set()
     for path in journal.runs_and_baselines(results):
         try:
-            head = read_run_header(path)
+            header = read_run_header(path)
         except (*BAD_RECORD, OSError) as error:
             warnings.add(f"left out {path.relative_to(results)}", error)
             continue
-        if (head.id, head.started) not in seen:
-            seen.add((head.id, head.started))
-            yield head
+        if (header.id, header.started) not in seen:
+            seen.add((header.id, header.started))
+            yield header
 
 
 def read_run_header(path: Path) -> RunHeader:
@@ -156,7 +154,7 @@ def read_run_header(path: Path) -> RunHeader:
 
 def _commit_shown(header: Header, path: Path) -> str:
     """Return the commit as it is shown: short, with a + where files differed from it."""
-    commit = plain(journal.commit_of(header, path)[:_COMMIT_SHOWN]) or "unknown"
+    commit = plain(journal.short_commit(journal.commit_of(header, path))) or "unknown"
     return commit + ("+" if header.commit.dirty else "")
 
 

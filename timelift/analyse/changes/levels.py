@@ -33,7 +33,7 @@ _ROUNDS_OF_POLISH = 4
 class RunSummary:
     """The level of every measured case as log seconds per call, and the run's canary (NaN).
 
-    `exact` are the facts of each case that repeat themselves, in the order of `EXACT`.
+    `exact` are the facts of each case that repeat themselves, in the order of `EXACT_FACTS`.
     """
 
     log_seconds: Mapping[Case, float]
@@ -63,7 +63,7 @@ class _Reading:
             if self.medians[case] and case not in self.failed:
                 by_setting[case.setting].append(case)
         rivals = list(by_setting.values())
-        levels = over_launches(self._table(rivals))
+        levels = _over_launches(self._table(rivals))
         found = {
             case: float(level)
             for cases, row in zip(rivals, levels, strict=True)
@@ -98,7 +98,7 @@ def summary_of_lines(lines: Iterable[bytes]) -> RunSummary:
     return reading.summary()
 
 
-def over_launches(table: Samples) -> Samples:
+def _over_launches(table: Samples) -> Samples:
     """Return the level of each rival over launches, as (settings, rivals).
 
     `table` is (settings, rivals, launches) in log seconds. The effect of a launch on all rivals

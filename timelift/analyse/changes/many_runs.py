@@ -79,10 +79,10 @@ class Era:
 
     def change(self, one: Segment, other: Segment) -> LevelChange:
         noise, shift = self.fitted.noise, other.mean - one.mean
-        reach = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
-        reach *= noise.standard_error(one, other)
+        half_width = float(t_quantile(_TAIL, np.asarray(max(noise.df, 1.0))))
+        half_width *= noise.standard_error(one, other)
         before, after = int(self.places[one.end - 1]), int(self.places[other.first])
-        return LevelChange(shift, shift - reach, shift + reach, before, after)
+        return LevelChange(shift, shift - half_width, shift + half_width, before, after)
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -277,7 +277,10 @@ def _least(
     return Choice(
         name,
         position,
-        min(_launches_with(_FACTS[goal], one) for one in own),
+        min(
+            sum(launch.facts.number_or_bound(_FACTS[goal]) is not None for launch in one.launches)
+            for one in own
+        ),
         facts[0][name] if position.measured else math.nan,
         low=math.nan,
         high=math.nan,
@@ -298,7 +301,3 @@ def _beside_fact(
     ratios = [one[other] / one[name] for one in facts]
     high = math.inf if is_bound else max(ratios) * alike_to
     return Alternative(other, statistics.geometric_mean(ratios), min(ratios) / alike_to, high)
-
-
-def _launches_with(name: str, measurement: Measurement) -> int:
-    return sum(one.facts.number_or_bound(name) is not None for one in measurement.launches)

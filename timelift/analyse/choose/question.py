@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
@@ -30,7 +30,6 @@ class ChooseQuestion:
 
 
 def options_to_repeat(run: Run) -> dict[str, str]:
-    """Return the options of a run without which its workload or strategies would be others."""
     values = {name: run.header.options.get(name) for name in _TO_REPEAT}
     return {
         name: one for name, one in values.items() if isinstance(one, str) and one not in _NOT_ASKED
@@ -110,28 +109,28 @@ class Position:
         return len(self.corners) == 1
 
 
-class Basis(StrEnum):
-    MEASURED = "measured"
-    FASTEST_AT_BOTH = "fastest at both ends"
-    AHEAD = "ahead of the winner of the other end"
-    TIED = "tied with the winner of the other end"
-    FASTEST_IN_ALL = "fastest in all four"
-    LEAST_ON_EVERY_SIDE = "least on every side"
+class Basis(Enum):
+    MEASURED = auto()
+    FASTEST_AT_BOTH = auto()
+    AHEAD = auto()
+    TIED = auto()
+    FASTEST_IN_ALL = auto()
+    LEAST_ON_EVERY_SIDE = auto()
 
 
-class Doubt(StrEnum):
-    NOT_MEASURED = "no size measured"
-    OUTSIDE = "outside what was measured"
-    ALONE = "measured alone"
-    ONE_LAUNCH = "one launch"
-    DEAR = "the first may be dear"
-    ONE_SIDE = "measured on one side"
-    DEAR_BETWEEN = "the winner of both ends may be dear"
-    TOO_NEAR = "the winners of both ends are too near"
-    DIFFERENT_WINNERS = "different winners"
-    NOT_SURE = "not sure enough"
-    FACT_UNKNOWN = "a fact of fewer than two strategies"
-    FACT_MISSING = "a fact of some strategy is unknown"
+class Doubt(Enum):
+    NOT_MEASURED = auto()
+    OUTSIDE = auto()
+    ALONE = auto()
+    ONE_LAUNCH = auto()
+    DEAR = auto()
+    ONE_SIDE = auto()
+    DEAR_BETWEEN = auto()
+    TOO_NEAR = auto()
+    DIFFERENT_WINNERS = auto()
+    NOT_SURE = auto()
+    FACT_UNKNOWN = auto()
+    FACT_MISSING = auto()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +21,7 @@ from timelift.analyse.stats.stopping import Referee
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Status
 from timelift.errors import UserError
-from timelift.journal import Against
-
-
-class Quantity(StrEnum):
-    """What may become worse: the seconds of a call, of the first call, the peak bytes of a call."""
-
-    TIME = "time"
-    FIRST_CALL = "first call"
-    MEMORY = "peak memory"
+from timelift.journal import Against, Quantity
 
 
 class Sides(NamedTuple):
@@ -58,17 +49,17 @@ class CaseOutcome:
         """The facts that fail a case whatever its times: other weights, or more traces."""
         return tuple(change for change in self.facts if change.breaks)
 
-    def fails(self, undecided: str) -> bool:
-        """True if the case fails the gate; `undecided` is "fail" where doubt does so, too."""
-        doubtful = undecided == "fail" and self.time.verdict is Verdict.UNDECIDED
-        return bool(self.worse or self.broken) or doubtful
+    def fails(self, *, undecided_fails: bool = False) -> bool:
+        """True if the case fails the gate, which doubt about its time may do too."""
+        is_undecided = self.time.verdict is Verdict.UNDECIDED
+        return bool(self.worse or self.broken) or (undecided_fails and is_undecided)
 
 
 @dataclass(frozen=True)
 class GateFindings:
-    """The outcomes of a run against another side; `not_compared` are cases without one.
+    """The outcomes of a run against another side.
 
-    Of those the other side was not measured; they come with how that ended.
+    `not_compared` are measured cases whose other side failed, with that side's measurement.
     """
 
     against: Against
@@ -77,7 +68,8 @@ class GateFindings:
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
-        return tuple(one for one in self.outcomes if one.fails(self.against.undecided))
+        undecided_fails = self.against.undecided_fails
+        return tuple(one for one in self.outcomes if one.fails(undecided_fails=undecided_fails))
 
     @property
     def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
@@ -91,7 +83,7 @@ class GateFindings:
     @property
     def undecided(self) -> tuple[CaseOutcome, ...]:
         """The cases of undecided time, where that does not fail them."""
-        if self.against.undecided == "fail":
+        if self.against.undecided_fails:
             return ()
         return tuple(one for one in self.outcomes if one.time.verdict is Verdict.UNDECIDED)
 
@@ -142,8 +134,8 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
     if not pairs:
         return []
     judged = {
-        quantity: _judged(pairs, quantity, GateRule(gate, against.screening))
-        for quantity, gate in _gates(against.gates).items()
+        quantity: _judged(pairs, quantity, GateRule(against.gates[quantity], against.screening))
+        for quantity in Quantity
     }
     return [
         CaseOutcome(
@@ -154,10 +146,6 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
         for place, pair in enumerate(pairs)
         if all(side.status is Status.MEASURED for side in pair)
     ]
-
-
-def _gates(gates: Mapping[str, float]) -> dict[Quantity, float]:
-    return {quantity: gates[quantity] for quantity in Quantity}
 
 
 def _pairs(measurements: Sequence[Measurement], sides: Mapping[Case, Case]) -> list[Sides]:
@@ -228,14 +216,14 @@ class GateReferee(Referee):
     def __init__(
         self,
         sides: Mapping[Case, Case],
-        gates: Mapping[str, float],
+        gates: Mapping[Quantity, float],
         screening: int,
         *,
         thorough: bool,
     ) -> None:
         super().__init__()
         self._sides, self._thorough = sides, thorough
-        self._rules = {one: GateRule(gate, screening) for one, gate in _gates(gates).items()}
+        self._rules = {one: GateRule(gates[one], screening) for one in Quantity}
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:

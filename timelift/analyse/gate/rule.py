@@ -135,7 +135,7 @@ def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float)
 
 
 def _level(launches: Samples) -> Samples:
-    """Return what the look at so many fresh launches, or the last before, may spend; else none."""
+    """Return what the last look at this number of fresh launches may spend; 0 before the first."""
     levels = np.asarray([0.0, *FRESH_LEVELS.values()])
     return levels[np.searchsorted(list(FRESH_LEVELS), launches, side="right")]
 

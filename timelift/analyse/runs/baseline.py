@@ -9,7 +9,6 @@ stand: in the command, the options, the flags and the reasons.
 import math
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ from msgspec import UNSET, structs
 from timelift.analyse.runs.condense import condense
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement, Run, Samples
 from timelift.case import Status
-from timelift.errors import UserError, writing
 from timelift.journal import (
     KEPT_FACTS,
     CaseInLaunch,
@@ -28,7 +26,6 @@ from timelift.journal import (
     Line,
     RunEnd,
     header_from,
-    write_whole,
 )
 
 _REASON_LIMIT = 200
@@ -37,23 +34,11 @@ _COMMON = ("bench/", "tests/", "results/")
 _PATH = re.compile(r"[^\s=,;:'\"()]*[/\\~@][^\s=,;'\"()]*")
 
 
-def lines(run: Run) -> Iterator[Line]:
+def baseline_lines(run: Run) -> Iterator[Line]:
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)
     yield End(exit=RunEnd.COMPLETE if run.complete else RunEnd.CUT_SHORT)
-
-
-def write(run: Run, path: Path, *, replace: bool = False) -> Path:
-    """Write a baseline, whole or not at all; raises UserError where it may not or cannot."""
-    if path.exists() and not replace:
-        raise UserError(
-            f"expected a new name, received that of the baseline {str(path)!r}; "
-            "choose another with --name or replace it with --replace"
-        )
-    with writing(path, "make the folder writable"):
-        write_whole(path, lines(run))
-    return path
 
 
 def scrub(text: str) -> str:

@@ -46,30 +46,25 @@ def load(path: Path) -> Run:
     return run
 
 
-def load_measured(path: Path) -> Run:
-    """Read a run; raises UserError where nothing was measured in it."""
+def load_measured(path: Path, *, or_failed: bool = False) -> Run:
+    """Read a run; raises UserError where nothing was measured in it, `or_failed` at least."""
     run = load(path)
-    if not run.measured:
+    if not (run.measurements if or_failed else run.measured):
         raise UserError(
             f"expected measurements in {str(path)!r}, found none; let the run go on or name another"
         )
     return run
 
 
-def load_usual(path: Path) -> Run:
+def load_usual(path: Path, *, or_failed: bool = False) -> Run:
     """Read a run of strategies; raises UserError where it raced them against twins."""
-    run = load_measured(path)
-    refuse_copies(run, path)
-    return run
-
-
-def refuse_copies(run: Run, path: Path) -> None:
-    """Raise UserError where a run raced strategies against twins, of which none is an answer."""
+    run = load_measured(path, or_failed=or_failed)
     if run.header.races_copies:
         raise UserError(
             f"expected a usual run, received one against twins, {str(path)!r}, whose answer is its "
             "own; name a run of pytest bench/ without --against or --selftest"
         )
+    return run
 
 
 @dataclass

@@ -69,7 +69,7 @@ class TwinGroup:
 
 
 def truth_of(slower: float, one_launch_in: int) -> float | None:
-    """Return the truth of a twin that is slower by a share in one launch of so many."""
+    """Return the truth of a twin that is slower by a share, in one launch of `one_launch_in`."""
     return None if slower and one_launch_in > 1 else math.log1p(slower)
 
 

@@ -16,13 +16,13 @@ from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import all_pairs, stack
 from timelift.analyse.stats.verdicts import CONFIDENCE, Verdict
 
-#: Truths that agree to so many digits are one.
+#: The digits to which equal truths agree.
 _DIGITS = 9
 _SIGN = {Verdict.SLOWER: 1.0, Verdict.FASTER: -1.0}
 
 
 class Proportion(Struct, frozen=True, array_like=True):
-    """So many hits among so many tries; in a file, a list of both."""
+    """The number of hits among tries; in a file, a list of both."""
 
     hits: Annotated[int, Meta(ge=0)]
     tries: Annotated[int, Meta(lt=10**7)]
@@ -63,22 +63,23 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Score:
-    """How often a rule was right: `found` by truth, a log ratio; `seconds` a comparison's mean.
+    """How often a rule was right; `found` is by truth, a log ratio.
 
-    `false_alarms` are differences called between identical rivals, `sometimes` those called where
+    `false_alarms` are differences called between identical rivals, `one_in_n` those called where
     a rival is slower in some launches only, `wrong_way` those with the wrong sign.
+    `seconds_per_verdict` is the mean over comparisons.
     """
 
     false_alarms: Proportion
-    sometimes: Proportion
+    one_in_n: Proportion
     found: dict[float, Proportion]
     wrong_way: Proportion
-    seconds: float
+    seconds_per_verdict: float
 
     @property
     def tries(self) -> int:
         planted = sum(share.tries for share in self.found.values())
-        return self.false_alarms.tries + self.sometimes.tries + planted
+        return self.false_alarms.tries + self.one_in_n.tries + planted
 
 
 def score(judgements: Sequence[Judgement], recordings: Sequence[Recording]) -> Score:
@@ -91,10 +92,10 @@ def score(judgements: Sequence[Judgement], recordings: Sequence[Recording]) -> S
     planted = tried & np.isfinite(truth) & (truth != 0)
     return Score(
         false_alarms=_proportion(sign != 0, tried & (truth == 0)),
-        sometimes=_proportion(sign != 0, tried & np.isnan(truth)),
+        one_in_n=_proportion(sign != 0, tried & np.isnan(truth)),
         found=_found(sign, truth, planted),
         wrong_way=_proportion(sign * np.sign(truth) < 0, planted),
-        seconds=float(seconds[tried].mean()) if tried.any() else math.nan,
+        seconds_per_verdict=float(seconds[tried].mean()) if tried.any() else math.nan,
     )
 
 

@@ -8,7 +8,7 @@ different), `wrong_way`, `found` (by planted per cent, each called in the right 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Struct
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.selftest.recording import TwinGroup, record, twin_groups
+from timelift.analyse.selftest.recording import record, twin_groups
 from timelift.analyse.selftest.score import Proportion, judge_as_ranking, score
 from timelift.journal import SELFTEST_FOLDER, differences
 
@@ -50,10 +50,8 @@ class Trust(Struct, frozen=True, kw_only=True):
 def trust_from_run(run: Run) -> Trust | None:
     """Judge a self-test's run; None where it has no comparison whose truth is known."""
     groups = twin_groups(run)
-    return _of_groups(run, groups) if groups else None
-
-
-def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
+    if not groups:
+        return None
     recording = record(groups)
     found = score([judge_as_ranking(recording)], [recording])
     launches = [len(rival.launches) for group in groups for rival in group.rivals]
@@ -65,10 +63,10 @@ def _of_groups(run: Run, groups: Sequence[TwinGroup]) -> Trust:
         settings=len(groups),
         launches=float(np.mean(launches)),
         false_alarms=found.false_alarms,
-        one_in_n=found.sometimes,
+        one_in_n=found.one_in_n,
         wrong_way=found.wrong_way,
         found={round(math.expm1(step), 4): seen for step, seen in found.found.items()},
-        seconds_per_verdict=found.seconds,
+        seconds_per_verdict=found.seconds_per_verdict,
     )
 
 

@@ -48,7 +48,7 @@ def absolute_times(settings: Sequence[AlignedSamples], alpha: float) -> Iterator
     Variances are moderated over all rivals; an interval is missed with chance `alpha`.
     """
     medians = [one.launch_medians() for one in settings]
-    found = _estimated([_without_errors(logs) for logs in medians], alpha)
+    found = _estimated([_without_standard_errors(logs) for logs in medians], alpha)
     start = 0
     for logs in medians:
         yield found.part(slice(start, start := start + len(logs)))
@@ -65,7 +65,7 @@ def first_calls(
     known = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
     if not known:
         return {}
-    logs = [_without_errors(np.log([seconds])) for seconds in known.values()]
+    logs = [_without_standard_errors(np.log([seconds])) for seconds in known.values()]
     found = _estimated(logs, 1 - confidence)
     ends = (found.centre, found.centre - found.half_width, found.centre + found.half_width)
     rows = zip(*np.exp(ends).tolist(), found.launches.astype(int).tolist(), strict=True)
@@ -77,12 +77,12 @@ def _first_call_seconds(measurement: Measurement) -> list[float]:
     return [one for one in known if one is not None and 0 < one < math.inf]
 
 
-def _without_errors(logs: Samples) -> Effects:
-    """Return log seconds as (cases, launches), of which a launch knows no error of its own."""
+def _without_standard_errors(logs: Samples) -> Effects:
+    """Return log seconds as (cases, launches); their errors within a launch are not known."""
     return Effects(logs, np.full_like(logs, np.nan))
 
 
 def _estimated(parts: Sequence[Effects], alpha: float) -> AbsoluteTimes:
     found = estimate(stack(parts))
-    width = np.where(found.launches > 1, found.half_width(alpha / 2), np.nan)
-    return AbsoluteTimes(found.effect, width, found.launches)
+    half_width = np.where(found.launches > 1, found.half_width(alpha / 2), np.nan)
+    return AbsoluteTimes(found.effect, half_width, found.launches)

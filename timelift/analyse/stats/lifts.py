@@ -91,7 +91,7 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
 
 
 def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> RankedCase:
-    """Return a row as it stands beside a lift that takes so many seconds a call."""
+    """Return a row as it stands beside a lift that takes `seconds` a call."""
     other = next(row for row in rows if row.case != own.case)
     if other is not rows[0]:
         own = dataclasses.replace(

@@ -24,7 +24,7 @@ from timelift.errors import UserError
 #: A cost over the best that is not known.
 UNKNOWN = (math.nan, math.nan)
 
-#: Log seconds that agree to so many digits are a tie, which the names decide.
+#: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
 #: Two launches that differ a millionfold have intervals beyond any float.
 _LARGEST_LOG = 700.0
@@ -91,6 +91,10 @@ class Ranking:
     setting: Setting
     rows: tuple[RankedCase, ...]
     unranked: tuple[RankedCase, ...] = ()
+
+    @property
+    def is_contest(self) -> bool:
+        return len(self.rows) > 1
 
     @property
     def all_rows(self) -> tuple[RankedCase, ...]:

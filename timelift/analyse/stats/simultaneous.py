@@ -35,7 +35,7 @@ class PairLevels:
 def levels(rivals: int, candidates: int, alpha: float) -> PairLevels:
     """Return the levels of single pairs that make all intervals of a setting hold at once.
 
-    Of so many `rivals`, the first among them, `candidates` may be the best (1 is the first alone);
+    Of the `rivals`, the first among them, `candidates` may be the best (1 is the first alone);
     some interval misses its truth with chance `alpha`. Levels are those of normal noise; the pair
     takes them to Student's t with its own degrees of freedom.
     """
@@ -55,5 +55,5 @@ def _largest_errors(rivals: int, alpha: float) -> tuple[float, ...]:
     return tuple(np.quantile(largest, 1 - alpha, axis=0).tolist())
 
 
-def _tail(reach: float) -> float:
-    return 0.5 * math.erfc(reach / math.sqrt(2))
+def _tail(error: float) -> float:
+    return 0.5 * math.erfc(error / math.sqrt(2))

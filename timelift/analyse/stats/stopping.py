@@ -83,7 +83,7 @@ def settled(
     least_difference: float = RANK_MARGIN,
     precision: float | None = RANK_MARGIN,
 ) -> NDArray[np.bool_]:
-    """Return which comparisons have a verdict that a look at so many launches may find.
+    """Return which comparisons have a verdict that a look at their number of launches may find.
 
     A comparison known to within `precision` to either side, a share, is settled too, whatever its
     verdict; None asks for a verdict. So is one with a `CLEAR` loser, at the level of a single look.

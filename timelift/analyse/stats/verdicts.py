@@ -32,7 +32,7 @@ CONFIDENCE = 0.95
 PAIR_LEVEL = 0.004
 #: No verdict rests on fewer launches.
 MIN_LAUNCHES = 3
-#: A difference may be contrary in one launch, and in one of so many.
+#: A difference may be contrary in one launch, and in one of this many.
 CONTRARY = 4
 #: The power that `Comparison.detectable` is stated for.
 POWER = 0.9
@@ -110,7 +110,7 @@ def compare(
     """
     family = np.asarray(range(len(effects.effect)) if families is None else families, dtype=int)
     estimates = estimate(effects, independence(family))
-    return conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
+    return _conclude(estimates, float(np.log1p(least_difference)), 1 - confidence, family)
 
 
 def independence(family: Families) -> Samples:
@@ -120,7 +120,7 @@ def independence(family: Families) -> Samples:
     return np.asarray((2 / rivals)[place])
 
 
-def conclude(
+def _conclude(
     estimates: Estimates, log_margin: float, alpha: float, family: Families
 ) -> list[Comparison]:
     """Return each estimate with its intervals, p-value and verdict; `log_margin` is a log ratio."""

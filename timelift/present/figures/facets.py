@@ -8,7 +8,7 @@ from typing import NamedTuple
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import AXES, Gradients, Setting
 from timelift.escape import slug
-from timelift.present.figures.looks import shown
+from timelift.present.figures.looks import short_name
 
 #: The axes that panels show; settings that differ in any other are on different figures.
 SHOWN = ("workload", "seq_len", "batch", "phase", "gradients")
@@ -28,7 +28,7 @@ class PanelKey(NamedTuple):
     @property
     def title(self) -> str:
         batch = f", batch {self.batch}" if self.batch else ""
-        return f"{shown(self.workload)}{batch}, {self.phase}{self.gradients}"
+        return f"{short_name(self.workload)}{batch}, {self.phase}{self.gradients}"
 
 
 def by_batch(setting: Setting) -> PanelKey:

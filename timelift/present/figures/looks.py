@@ -80,7 +80,7 @@ _VARIANT = re.compile(r"([^\[]+)\[(.*)\]", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     colour: str
     marker: str
     dash: Dash
@@ -91,7 +91,7 @@ class Look:
         return {"linestyle": self.dash, "linewidth": 1.4, "markersize": 4.5}
 
 
-def look(strategy: str) -> Look:
+def line_style(strategy: str) -> LineStyle:
     """Return the look of a strategy; a variant keeps the colour of its base."""
     found = _VARIANT.fullmatch(strategy)
     if found and found[1] in _PLACES:
@@ -103,14 +103,14 @@ def look(strategy: str) -> Look:
     return _look(number, number // len(COLOURS), UNKNOWN_DASH)
 
 
-def _variant(place: int, number: int) -> Look:
+def _variant(place: int, number: int) -> LineStyle:
     """Turn marker and dash of the base by steps that are never a whole round."""
     step, turn = 1 + number % (len(MARKERS) - 1), 1 + number // 16 % (len(DASHES) - 1)
     return _look(place, place + step, DASHES[(place // len(COLOURS) + turn) % len(DASHES)])
 
 
-def _look(colour: int, marker: int, dash: Dash) -> Look:
-    return Look(COLOURS[colour % len(COLOURS)], MARKERS[marker % len(MARKERS)], dash)
+def _look(colour: int, marker: int, dash: Dash) -> LineStyle:
+    return LineStyle(COLOURS[colour % len(COLOURS)], MARKERS[marker % len(MARKERS)], dash)
 
 
 def _hash(text: str) -> int:
@@ -118,7 +118,7 @@ def _hash(text: str) -> int:
     return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
-def shown(name: str) -> str:
+def short_name(name: str) -> str:
     return plain(name, NAME_LIMIT)
 
 
@@ -130,7 +130,7 @@ def legend_order(names: Iterable[str]) -> list[str]:
 
 
 def legend_line(name: str) -> Line2D:
-    drawn = look(name)
+    drawn = line_style(name)
     return Line2D([], [], color=drawn.colour, marker=drawn.marker, **drawn.stroke)
 
 

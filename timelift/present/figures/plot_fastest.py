@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import Ranking
 from timelift.present.figures.facets import by_workload, columns_for, described, panels
-from timelift.present.figures.looks import Theme, look, shown, sns
+from timelift.present.figures.looks import Theme, line_style, short_name, sns
 from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
 
 _SIZE = 7
@@ -62,11 +62,11 @@ def cell_text(ranking: Ranking) -> str:
     first, *others = ranking.rows
     name = first.case.strategy
     if not others:
-        return f"{shown(name)}\nno rival"
+        return f"{short_name(name)}\nno rival"
     tied = [other for other in ranking.not_shown_slower if other != name]
     more = f" and {len(tied) - 1} more" if len(tied) > 1 else ""
-    ties = f"\ntied: {shown(tied[0])}{more}" if tied else ""
-    return f"{shown(name)}{ties}\nnext: {others[0].ratio:.2f} x"
+    ties = f"\ntied: {short_name(tied[0])}{more}" if tied else ""
+    return f"{short_name(name)}{ties}\nnext: {others[0].ratio:.2f} x"
 
 
 def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
@@ -77,7 +77,7 @@ def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
     for code, ranking in enumerate(group):
         cell = batches.index(ranking.setting.batch), lengths.index(ranking.setting.seq_len)
         codes[cell], texts[cell] = code, cell_text(ranking)
-        tints.append(tint(look(ranking.rows[0].case.strategy).colour, theme))
+        tints.append(tint(line_style(ranking.rows[0].case.strategy).colour, theme))
     sns.heatmap(
         codes,
         mask=codes < 0,

@@ -15,7 +15,14 @@ from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Setting
 from timelift.escape import slug
-from timelift.present.figures.looks import THEMES, Theme, legend_order, look, shown, styled
+from timelift.present.figures.looks import (
+    THEMES,
+    Theme,
+    legend_order,
+    line_style,
+    short_name,
+    styled,
+)
 from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
 
 #: More settings than these are not drawn; those with a change come first.
@@ -56,11 +63,11 @@ def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme
     changed = legend_order(
         one.case.strategy for setting in drawn for one in by_setting[setting] if one.changes
     )
-    title = f"{shown(workload)}: change over all runs"
+    title = f"{short_name(workload)}: change over all runs"
     columns = min(len(drawn), _COLUMNS)
     panel = Panel(max(2.7, text_inches(title, _TITLE) / columns), 1.6, left=0.65)
     subtitle = _subtitle(history, len(by_setting) - len(drawn))
-    titles = [shown(setting.label.removeprefix(f"{workload}-")) for setting in drawn]
+    titles = [short_name(setting.label.removeprefix(f"{workload}-")) for setting in drawn]
     sheet = Sheet(title, subtitle, theme, panel.wide_enough(titles), columns, changed)
     days = np.array([run.started.timestamp() / _DAY for run in history.runs])
     for axes, setting in zip(sheet.draw(titles), drawn, strict=True):
@@ -116,7 +123,7 @@ def _draw_case(
         if not one.changes:
             axes.plot(days[there], points[there], color=theme.muted, linewidth=0.5, alpha=0.45)
             continue
-        drawn = look(one.case.strategy)
+        drawn = line_style(one.case.strategy)
         area = float(np.clip(_INK / len(days), 3, 14))
         axes.scatter(days[there], points[there], area, drawn.colour, alpha=0.7, linewidths=0)
         axes.plot(days, levels, color=drawn.colour, drawstyle="steps-mid", **drawn.stroke)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.present.figures.facets import PanelKey, by_batch, columns_for, described, panels
-from timelift.present.figures.looks import Theme, legend_order, look, shown
+from timelift.present.figures.looks import Theme, legend_order, line_style, short_name
 from timelift.present.figures.sheet import (
     Panel,
     Sheet,
@@ -104,7 +104,7 @@ def _ends(lines: Lines, unit: Unit) -> dict[str, tuple[float, float]]:
 
 def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
     for name, rivals in lines.items():
-        drawn = look(name)
+        drawn = line_style(name)
         lengths = [row.case.setting.seq_len for row in rivals]
         times = [row.seconds_per_call / unit.size for row in rivals]
         low, high = np.array([_band(row) for row in rivals]).T / unit.size
@@ -116,7 +116,7 @@ def _draw_lines(axes: Axes, lines: Lines, unit: Unit, theme: Theme) -> None:
             marker=drawn.marker,
             markeredgecolor=theme.background,
             markeredgewidth=0.4,
-            label=shown(name),
+            label=short_name(name),
             **drawn.stroke,
         )
 
@@ -145,7 +145,7 @@ def _dot_sheet(single: Mapping[PanelKey, Ranking], theme: Theme) -> Figure:
     every = [row for ranking in single.values() for row in ranking.all_rows]
     unit = unit_for(row.seconds_per_call for row in every)
     most = max(len(ranking.all_rows) for ranking in single.values())
-    widest = max(text_inches(shown(row.case.strategy), 7) for row in every)
+    widest = max(text_inches(short_name(row.case.strategy), 7) for row in every)
     titles = [f"{one.title}, {group.setting.seq_len} steps" for one, group in single.items()]
     panel = Panel(2.4, _DOT_HEIGHT * (most + 1), left=widest + 0.25).wide_enough(titles)
     columns = columns_for(list(single), 3)
@@ -158,7 +158,7 @@ def _dot_sheet(single: Mapping[PanelKey, Ranking], theme: Theme) -> Figure:
 
 def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
     for height, row in enumerate(ranking.all_rows):
-        drawn = look(row.case.strategy)
+        drawn = line_style(row.case.strategy)
         low, high = np.array(_band(row)) / unit.size
         time = row.seconds_per_call / unit.size
         axes.hlines(height, low, high, color=drawn.colour, linewidth=4, alpha=0.35)
@@ -171,7 +171,7 @@ def _draw_dots(axes: Axes, ranking: Ranking, unit: Unit, theme: Theme) -> None:
             markeredgecolor=theme.background,
             markeredgewidth=0.4,
         )
-    names = [shown(row.case.strategy) for row in ranking.all_rows]
+    names = [short_name(row.case.strategy) for row in ranking.all_rows]
     axes.set_yticks(range(len(names)), names)
     ends = (end / unit.size for row in ranking.all_rows for end in _band(row))
     scale_to(axes, "x", ends, 6)
@@ -189,7 +189,7 @@ class LineLabels:
     @property
     def panel(self) -> Panel:
         """The panel with room for the widest label on its right."""
-        names = [shown(name) for ends in self.ends.values() for name in ends]
+        names = [short_name(name) for ends in self.ends.values() for name in ends]
         widest = max(text_inches(name, _LABEL_SIZE) for name in names)
         return replace(self.bare, right=widest + (_LEAD + 6) / 72)
 
@@ -214,7 +214,7 @@ class LineLabels:
         placed = spread(self._heights(one), _APART)
         for (name, end), height in zip(self.ends[one].items(), placed, strict=True):
             axes.annotate(
-                shown(name),
+                short_name(name),
                 end,
                 (1 + _LEAD / 72 / self.bare.width, height / 72 / self.bare.height),
                 textcoords="axes fraction",

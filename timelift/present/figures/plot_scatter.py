@@ -15,7 +15,7 @@ from timelift.analyse.stats.absolute_times import FirstCall
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.present.figures.facets import PanelKey, by_workload, columns_for, described, panels
-from timelift.present.figures.looks import Theme, legend_order, look, shown
+from timelift.present.figures.looks import Theme, legend_order, line_style, short_name
 from timelift.present.figures.sheet import Panel, Sheet, name_axes, scale_to
 from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
 
@@ -127,13 +127,13 @@ def _draw_dots(axes: Axes, dots: Sequence[_Dot], units: tuple[Unit, Unit], theme
 
 
 def _marker(name: str, theme: Theme) -> dict[str, Any]:
-    drawn = look(name)
+    drawn = line_style(name)
     return {
         "color": drawn.colour,
         "marker": drawn.marker,
         "edgecolor": theme.background,
         "linewidth": 0.5,
-        "label": shown(name),
+        "label": short_name(name),
         "zorder": 3,
     }
 
@@ -207,7 +207,7 @@ def _unknown(found: Iterable[Ranking], peak: PeakBytes) -> str:
     names = legend_order(
         row.case.strategy for one in found for row in one.rows if row.case not in peak
     )
-    return f" (not known of {', '.join(map(shown, names))})" if names else ""
+    return f" (not known of {', '.join(map(short_name, names))})" if names else ""
 
 
 def _draw_memory(

@@ -18,7 +18,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from timelift.escape import plain
-from timelift.present.figures.looks import FONT, Theme, legend_line, shown, sns
+from timelift.present.figures.looks import FONT, Theme, legend_line, short_name, sns
 
 #: Inches from a panel to the names of its axes.
 _LABEL_BELOW, _LABEL_LEFT = 0.28, 0.4
@@ -92,7 +92,7 @@ class Sheet:
 
     @property
     def _legend_columns(self) -> int:
-        widest = max((text_inches(name, 8) for name in map(shown, self.legend)), default=0.0)
+        widest = max((text_inches(name, 8) for name in map(short_name, self.legend)), default=0.0)
         return max(1, int((self.width - 2 * _EDGE) / (widest + 0.6)))
 
     def _write_head(self) -> None:
@@ -108,7 +108,7 @@ class Sheet:
         width, height = self.figure.get_size_inches()
         self.figure.legend(
             [legend_line(name) for name in self.legend],
-            [shown(name) for name in self.legend],
+            [short_name(name) for name in self.legend],
             loc="lower left",
             bbox_to_anchor=(_EDGE / width, _EDGE / height),
             ncols=self._legend_columns,

@@ -34,63 +34,63 @@ class AxisNote:
 class Card:
     """The answer for one workload in words."""
 
-    answer: ForWorkload
+    for_workload: ForWorkload
 
     @property
     def workload(self) -> str:
-        return self.answer.workload
+        return self.for_workload.workload
 
     @property
-    def found(self) -> Recommendation:
-        return self.answer.found
+    def recommendation(self) -> Recommendation:
+        return self.for_workload.found
 
     @property
     def strategy(self) -> str:
-        return self.found.strategy
+        return self.recommendation.strategy
 
     @property
     def why(self) -> str:
-        return recommended.why(self.found)
+        return recommended.why(self.recommendation)
 
     @property
     def price(self) -> str:
-        return recommended.worst_price(self.found.price)
+        return recommended.worst_price(self.recommendation.price)
 
     @property
     def others(self) -> tuple[Price, ...]:
         """The alternatives that there is room for, the cheapest first, the most expensive last."""
-        rest = self.found.prices[1:]
+        rest = self.recommendation.prices[1:]
         return rest if len(rest) <= SHOWN else (*rest[: SHOWN - 1], rest[-1])
 
     @property
     def left_out(self) -> int:
         """How many strategies the card has no room for."""
-        return len(self.found.prices) - 1 - len(self.others)
+        return len(self.recommendation.prices) - 1 - len(self.others)
 
     @property
     def beaten(self) -> str:
         """Where the recommended strategy was shown slower, if anywhere."""
-        if not self.found.slower_in:
+        if not self.recommendation.slower_in:
             return ""
-        most = self.found.slower_in[0]
-        where = f"shown slower in {len(self.found.slower_in)} of {self.found.settings} settings"
+        slower_in, settings = self.recommendation.slower_in, self.recommendation.settings
+        most, where = slower_in[0], f"shown slower in {len(slower_in)} of {settings} settings"
         price = recommended.price_at(most, self.strategy)
         return f"{where}, most at {', '.join(most.setting.words)}: {price}"
 
     @property
     def changes(self) -> tuple[AxisNote, ...]:
-        return tuple(map(_axis_note, self.answer.by_axis))
+        return tuple(map(_axis_note, self.for_workload.by_axis))
 
     @property
     def fixed(self) -> str:
         """The sizes and the execution that were asked at one value alone."""
-        values = self.answer.fixed.items()
+        values = self.for_workload.fixed.items()
         return ", ".join(_FIXED[axis].format(value) for axis, value in values if axis in _FIXED)
 
     @property
     def first(self) -> str:
         """How long the first call takes, and after how many calls a slow one has paid off."""
-        first = self.answer.first_call
+        first = self.for_workload.first_call
         if first is None:
             return ""
         calls = first.break_even_calls
@@ -100,7 +100,7 @@ class Card:
     @property
     def trust(self) -> str:
         """How many launches stand behind the prices, how wide intervals are, what is open."""
-        found = self.answer.precision
+        found = self.for_workload.precision
         launches = _ends([str(count) for count in found.launches])
         plural = "launch" if found.launches == (1, 1) else "launches"
         if found.half_width is None:

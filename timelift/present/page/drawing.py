@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 
 from timelift.analyse.runs.measurement import Samples
-from timelift.present.figures.looks import COLOURS, THEMES, Look, look
+from timelift.present.figures.looks import COLOURS, THEMES, LineStyle, line_style
 from timelift.present.figures.plot_fastest import TINT, tint
 
 _LIGHT = THEMES["light"]
@@ -67,7 +67,7 @@ def _renamed(found: re.Match[str], names: dict[str, str]) -> str:
 
 def sample(strategy: str) -> str:
     """Draw a strategy's line and marker as a figure's legend does, for the text around it."""
-    drawn = look(strategy)
+    drawn = line_style(strategy)
     dash = drawn.dash[1]
     dashes = f' stroke-dasharray="{" ".join(f"{1.6 * one:g}" for one in dash)}"' if dash else ""
     line = f'<path d="M0 6H34" stroke="{drawn.colour}" stroke-width="1.8" fill="none"{dashes}/>'
@@ -75,7 +75,7 @@ def sample(strategy: str) -> str:
     return f'<svg class="key" viewBox="0 0 34 12" aria-hidden="true">{line}{mark}</svg>'
 
 
-def _marker(drawn: Look) -> str:
+def _marker(drawn: LineStyle) -> str:
     marker = MarkerStyle(drawn.marker)
     path = marker.get_path().transformed(marker.get_transform())
     outlines = (np.asarray(outline) for outline in path.to_polygons(closed_only=False))

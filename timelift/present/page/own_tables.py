@@ -6,11 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
+from typing import NamedTuple
 
+from timelift.analyse.costs import CheapestFrom
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import ForWorkload
+from timelift.analyse.recommend import ForWorkload, Price
 from timelift.analyse.runs.measurement import Run
-from timelift.case import Case, Status
+from timelift.analyse.stats.ranking import RankedCase
+from timelift.case import Case, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import StrategyEntry
 from timelift.present.report import declared_in_words, in_lower_case
@@ -28,13 +31,14 @@ def steps(found: RunFindings) -> Table:
     lengths = sorted({case.setting.seq_len for case in seconds})
     by_size: dict[Case, dict[int, float]] = defaultdict(dict)
     for case, value in seconds.items():
-        by_size[_at(case, lengths[0])][case.setting.seq_len] = value
+        panel = dataclasses.replace(case.setting, seq_len=lengths[0])
+        by_size[dataclasses.replace(case, setting=panel)][case.setting.seq_len] = value
     axes = [axis for axis in varying(by_size) if axis != "seq_len"]
     return Table(
         "per_step",
         "Time per step",
         (
-            Column("strategy", value=attrgetter("strategy"), asked=True),
+            Column("strategy", value=attrgetter("strategy"), filtered=True),
             *axis_columns(attrgetter("setting"), axes),
             *(_at_length(length, by_size, unit) for length in lengths),
         ),
@@ -44,15 +48,18 @@ def steps(found: RunFindings) -> Table:
     )
 
 
-def _at(case: Case, length: int) -> Case:
-    return dataclasses.replace(case, setting=dataclasses.replace(case.setting, seq_len=length))
-
-
 def _at_length(length: int, seconds: Mapping[Case, Mapping[int, float]], unit: Unit) -> Column:
     """Return the column of one length, whose unit is in the note below the table."""
     return number(
         f"T = {length:,}", value=lambda case: seconds[case].get(length, math.nan) / unit.size
     )
+
+
+class _ExecutionRow(NamedTuple):
+    """The fastest of a setting, and the seconds per call of the best in any execution."""
+
+    fastest: RankedCase
+    best_elsewhere: float
 
 
 def execution(found: RunFindings) -> Table:
@@ -64,19 +71,24 @@ def execution(found: RunFindings) -> Table:
         "The fastest in each",
         (
             *axis_columns(
-                lambda row: row[0].case.setting,
+                lambda row: row.fastest.case.setting,
                 varying(row.case for one in answered for row in one.rows),
             ),
-            Column("fastest", value=lambda row: row[0].case.strategy, asked=True),
-            number("time", None, lambda row: row[0].seconds_per_call, unit=unit),
+            Column("fastest", value=lambda row: row.fastest.case.strategy, filtered=True),
+            number("time", None, lambda row: row.fastest.seconds_per_call, unit=unit),
             number(
                 "times the best",
-                value=lambda row: row[0].seconds_per_call / row[1],
+                value=lambda row: row.fastest.seconds_per_call / row.best_elsewhere,
                 format="{:.2f}".format,
             ),
         ),
-        [(ranking.rows[0], best) for ranking, best in found.fastest_elsewhere],
+        [_ExecutionRow(ranking.rows[0], best) for ranking, best in found.fastest_elsewhere],
     )
+
+
+class _PriceRow(NamedTuple):
+    workload: ForWorkload
+    price: Price
 
 
 def prices(recommended: Iterable[ForWorkload]) -> Table:
@@ -85,21 +97,21 @@ def prices(recommended: Iterable[ForWorkload]) -> Table:
         "prices",
         "What each costs at most",
         (
-            Column("strategy", value=lambda row: row[1].strategy, asked=True),
-            Column("workload", value=lambda row: row[0].workload, asked=True),
+            Column("strategy", value=lambda row: row.price.strategy, filtered=True),
+            Column("workload", value=lambda row: row.workload.workload, filtered=True),
             number(
-                "times the best, at most", value=lambda row: row[1].ratio, format="{:.3f}".format
+                "times the best, at most", value=lambda row: row.price.ratio, format="{:.3f}".format
             ),
             Column(
                 "never shown slower",
                 value=lambda row: (
-                    "yes" if row[1].strategy in row[0].found.never_shown_slower else "no"
+                    "yes" if row.price.strategy in row.workload.found.never_shown_slower else "no"
                 ),
-                asked=True,
+                filtered=True,
             ),
-            number("settings", value=lambda row: row[1].settings),
+            number("settings", value=lambda row: row.price.settings),
         ),
-        [(answer, one) for answer in recommended for one in answer.found.prices],
+        [_PriceRow(answer, one) for answer in recommended for one in answer.found.prices],
         "over all settings of the workload: the upper end of the 95 % interval, if there is one",
     )
 
@@ -110,19 +122,27 @@ def losses(run: Run) -> Table:
         "not_run",
         "Cases without a result",
         (
-            Column("strategy", value=attrgetter("case.strategy"), asked=True),
+            Column("strategy", value=attrgetter("case.strategy"), filtered=True),
             *axis_columns(attrgetter("case.setting"), varying(one.case for one in lost)),
-            Column("status", asked=True),
+            Column("status", filtered=True),
             Column("reason", limit=_REASON),
         ),
         lost,
     )
 
 
-def pays_off(found: RunFindings) -> Table:
+class _BreakEvenRow(NamedTuple):
+    """A strategy that is overtaken in the sum of calls, and the one that overtakes it."""
+
+    setting: Setting
+    before: CheapestFrom
+    later: CheapestFrom
+
+
+def break_even(found: RunFindings) -> Table:
     """Return after how many calls which strategy has cost the least, the first call included."""
     rows = [
-        (ranking.rows[0].case.setting, before, later)
+        _BreakEvenRow(ranking.rows[0].case.setting, before, later)
         for ranking, steps in found.break_even
         for before, later in itertools.pairwise(steps)
     ]
@@ -131,15 +151,22 @@ def pays_off(found: RunFindings) -> Table:
         "break_even",
         "Calls after which a slow first call is made up",
         (
-            Column("strategy", value=lambda row: row[2].strategy, asked=True),
-            *axis_columns(lambda row: row[0], axes),
+            Column("strategy", value=lambda row: row.later.strategy, filtered=True),
+            *axis_columns(attrgetter("setting"), axes),
             number(
-                "pays off after (calls)", value=lambda row: row[2].calls - 1, format="{:,}".format
+                "pays off after (calls)",
+                value=lambda row: row.later.calls - 1,
+                format="{:,}".format,
             ),
-            Column("instead of", value=lambda row: row[1].strategy),
+            Column("instead of", value=lambda row: row.before.strategy),
         ),
         rows,
     )
+
+
+class _MeaningRow(NamedTuple):
+    strategy: str
+    entry: StrategyEntry
 
 
 def meanings(found: RunFindings) -> Table:
@@ -151,15 +178,15 @@ def meanings(found: RunFindings) -> Table:
         "meanings",
         "What each strategy means",
         (
-            Column("strategy", value=lambda row: row[0]),
+            Column("strategy", value=attrgetter("strategy")),
             Column(
                 "what it is",
-                value=lambda row: _title_of(row[1], others.get(row[0])),
+                value=lambda row: _title_of(row.entry, others.get(row.strategy)),
                 limit=3 * _TITLE,
             ),
             *(_meaning(key) for key in keys),
         ),
-        list(declared.items()),
+        [_MeaningRow(*item) for item in declared.items()],
     )
 
 
@@ -172,6 +199,6 @@ def _meaning(key: str) -> Column:
     return Column(
         key,
         plain(in_lower_case(key), NAME_LIMIT),
-        lambda row: declared_in_words(row[1].meaning.get(key, "")),
+        lambda row: declared_in_words(row.entry.meaning.get(key, "")),
         limit=3 * _TITLE,
     )

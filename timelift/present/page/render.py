@@ -119,7 +119,7 @@ def html(
             counts=_counts(found),
             head=head,
             warnings=report.warnings,
-            answers=[Card(one) for one in found.recommendation_by_workload],
+            cards=[Card(one) for one in found.recommendation_by_workload],
             together=list(everywhere(found.recommendation)),
             strategies=[(name, name in found.look_alikes) for name in names],
             left_out=left_out(found.rankings),
@@ -196,7 +196,7 @@ def sections(
 def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
     return {
         "length": tuple(scaling_table.page_tables(found.scaling)),
-        "first-call": (own_tables.pays_off(found),),
+        "first-call": (own_tables.break_even(found),),
         "prices": (own_tables.prices(found.recommendation_by_workload),),
         "steps": (own_tables.steps(found),),
         "execution": (own_tables.execution(found), *across_table.page_tables(found.across)),
