@@ -33,6 +33,7 @@ STUDIES = {
     "spread": "what limits the figures of a run: its rounds or its launches",
     "gate": "the gate on suites of two commits whose truth is known",
     "kills": "runs that are killed at random moments and go on",
+    "mutations": "faults planted in the product, and the tests that see them",
     "fuzz": "thousands of files from anywhere, handed to every reader",
     "neighbours": "what a hostile strategy does to its rivals",
     "sample_length": "seconds per call do not depend on how long a sample lasts",

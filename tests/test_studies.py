@@ -18,6 +18,7 @@ from studies import (
     history,
     kills,
     ladder,
+    mutations,
     neighbours,
     noise,
     old_against_new,
@@ -48,8 +49,8 @@ def programs():
 
 
 PROGRAMS = [name for name in programs() if name not in NO_STUDIES]
-#: What compares with another commit, where there is no history to take it from.
-NO_HISTORY = set() if (ROOT / ".git").exists() else {"old_against_new"}
+#: What needs another commit, or to know which files are tracked, where there is no repository.
+NO_HISTORY = set() if (ROOT / ".git").exists() else {"old_against_new", "mutations"}
 
 
 def test_every_program_is_in_the_table():
@@ -62,7 +63,7 @@ def test_every_program_is_in_the_table():
 def test_the_quick_form_ends_well(name):
     """With something printed, and every figure within its bounds."""
     if name in NO_HISTORY:
-        pytest.skip("needs the repository's history")
+        pytest.skip("needs the repository")
     done = subprocess.run(
         [sys.executable, "-m", f"studies.{name}", "--quick"],
         cwd=ROOT,
@@ -271,6 +272,13 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
         (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0), 4, 0.5),
         (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
+        (mutations.CONTROL, ("tests/test_escape.py", 2.0, 0), 2, 1),
+        (
+            mutations.CAUGHT,
+            ("ground", "a wrong unit", "tests/test_percent.py::test_a", 2.0, 0),
+            4,
+            1,
+        ),
         (fuzz.HARM, ("traceback", 0), 1, 1),
         (overhead.BOARD, ("10", 0.4, 0.0002), 2, 0.5),
         (year.BOARD, ("without", 38, 2.4, 1.2, 0.26, 113), 4, 1.2),
