@@ -1043,12 +1043,22 @@ FAULTS = (
     ),
     *_faults(
         "strategies",
-        "strategies/loop_slice.py",
-        "law",
+        "strategies/fold_time.py",
+        "strategies",
         (
-            "steps in the reverse order",
-            "for t in range(x.shape[1])]",
-            "for t in reversed(range(x.shape[1]))]",
+            "steps and sequences exchanged in a fold",
+            "self.layer(ops.reshape(x, (batch * time, *features)))",
+            "self.layer(ops.reshape(ops.swapaxes(x, 0, 1), (batch * time, *features)))",
+        ),
+    ),
+    *_faults(
+        "strategies",
+        "strategies/tf_scan.py",
+        "study_support",
+        (
+            "a scan that gives the steps in the reverse order",
+            "self.layer(step), steps, carry)",
+            "self.layer(step), steps, carry, reverse=True)[::-1]",
         ),
     ),
 )
