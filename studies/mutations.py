@@ -83,7 +83,9 @@ def tracked_files(root: Path) -> list[Path]:
 
 def try_tests(root: Path, tests: Iterable[str], fault: Fault | None = None) -> Tried:
     """Run tests in a copy of the checkout, with or without a fault in it."""
-    with tempfile.TemporaryDirectory(prefix="timelift-mutations-") as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="timelift-mutations-", ignore_cleanup_errors=True
+    ) as folder:  # processes that a test started may still be ending
         copy, temporary = Path(folder, "checkout"), Path(folder, "tmp")
         temporary.mkdir()
         for path in tracked_files(root):
@@ -108,11 +110,10 @@ def _run(copy: Path, temporary: Path, tests: Iterable[str]) -> Tried:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        code = None
         try:
-            code = run.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                run.wait(PATIENCE)
+            code = run.poll()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
