@@ -96,7 +96,8 @@ class Launch:
 
     def __post_init__(self):
         noise = np.random.default_rng(self.seed)
-        self.layer = self.layer or Dense(noise)
+        usual = Dense(noise)  # drawn in any case, so that inputs and steps depend on the seed alone
+        self.layer = self.layer or usual
         everywhere = np.ones((BATCH, TIME), bool)
         self.valid = everywhere if self.valid is None else self.valid
         self.inputs = noise.standard_normal((BATCH, TIME, FEATURES))
