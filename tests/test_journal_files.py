@@ -1,5 +1,7 @@
 """Journal files: which run the user means, written whole or not at all, and where one goes on."""
 
+import errno
+import itertools
 import json
 import os
 from collections import Counter
@@ -136,6 +138,52 @@ def test_a_journal_is_written_whole_or_not_at_all(tmp_path):
         journal.write_whole(path, [Header(), bad])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_by_all_of_another_or_stays(tmp_path, monkeypatch):
+    """A disk that is full in the middle of writing costs nothing that was there."""
+    path = tmp_path / "trust.json"
+    journal.replace_text(path, "before")
+    write = Path.write_text
+
+    def half(self, text, **how):
+        write(self, text[: len(text) // 2], **how)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left"):
+        journal.replace_text(path, "after it")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_are_on_disk_before_the_next_begin(tmp_path, monkeypatch):
+    """A machine that loses its power loses no measurement that was written before."""
+    path, on_disk, sync = tmp_path / "run.jsonl", [], os.fsync
+
+    def noted(file):
+        sync(file)
+        on_disk.append(path.stat().st_size)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    line = journal.CaseInLaunch(case=journals.case(), launch=1, status=Status.FAILED)
+    with journal.Journal(path, Header()) as file:
+        file.append(line, line)
+        file.append(line)
+    ends = list(itertools.accumulate(map(len, path.read_bytes().splitlines(keepends=True))))
+    assert on_disk == [ends[0], ends[2], ends[3], ends[4]]
+
+
+def test_a_run_goes_on_behind_what_is_kept_and_nothing_else_is_left(tmp_path):
+    """Not even where the lines that were cut off are longer than what follows."""
+    lines = list(journals.campaign(RIVALS, launches=1))
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *lines)
+    kept = path.read_bytes().splitlines(keepends=True)[:4]
+    with journal.Journal(path, Header(), len(b"".join(kept))) as file:
+        file.exit_word = "cut short"
+    *before, last = path.read_bytes().splitlines(keepends=True)
+    assert before == kept
+    assert json.loads(last)["exit"] == "cut short"
 
 
 def test_rivals_of_a_setting_in_a_launch_are_written_together(tmp_path):
