@@ -246,6 +246,15 @@ def test_a_rival_that_failed_plays_no_more_and_the_others_do(play):
     assert found.results[CASES[2]].status is Status.CRASHED
 
 
+def test_a_layer_that_cannot_be_made_in_one_setting_is_tried_in_no_other(play):
+    """Its cases end alike everywhere, with the reason of the first."""
+    script = dict.fromkeys(NAMES, Status.NO_LAYER)
+    played, _, found = play(ScriptedReferee(), script=script)
+    assert len(played) == 1
+    ends = {(one.status, one.reason) for one in found.results.values()}
+    assert ends == {(Status.NO_LAYER, "as scripted")}
+
+
 def test_as_many_failures_as_maxfail_allows_end_the_campaign(play):
     """The first one does with `-x`."""
     played, _, found = play(ScriptedReferee(), script={"slow": Status.CRASHED}, stop_after=1)

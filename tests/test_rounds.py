@@ -99,6 +99,21 @@ def test_the_order_within_rounds_varies():
     assert len(firsts) > 1
 
 
+def test_the_two_sides_of_a_pair_are_neighbours_in_every_round():
+    """In either order: what they share the moment with is each other."""
+    order, clock = [], ScriptedClock()
+    made = [
+        Player(f"{name}{side}", lambda one=(name, side): order.append(one), pair=name)
+        for side in (1, 2)
+        for name in "abc"
+    ]
+    rounds.play(made, 0.0, random.Random(6), clock)
+    pairs = list(zip(order[::2], order[1::2], strict=True))
+    assert len(pairs) == 3 * rounds.LEAST_ROUNDS
+    assert all(one[0] == other[0] for one, other in pairs)
+    assert {one[1] for one, _ in pairs} == {1, 2}
+
+
 def test_a_retrace_drops_the_whole_round():
     """Both rivals lose the round in which one of them retraced, and it is counted."""
     clock, traces = ScriptedClock(), [0]
@@ -263,6 +278,13 @@ def test_a_call_that_only_queues_is_told_from_one_that_computes(dispatch, device
     rounds.measure_queue(player, clock)
     assert player.dispatch_share == pytest.approx(share)
     assert player.wait_seconds == pytest.approx(0.0)
+
+
+def test_a_sample_lasts_until_the_device_is_done():
+    """What only queues its calls has done nothing yet when they return."""
+    clock = ScriptedClock()
+    player = QueueingPlayer(clock, 1e-4, 1e-3, wait=1e-5)
+    assert player.sample(1, clock) == pytest.approx(1.01e-3)
 
 
 def test_a_sample_is_long_enough_for_its_wait():
