@@ -161,11 +161,21 @@ def test_where_the_opinion_is_wrong_the_layer_itself_settles_it_once(phase, grad
     step, plain = drawn(seed), Launch(phase, seed)
     layer = WrongInside(np.random.default_rng(seed), plain.inputs[:, step, 0])
     launch = Launch(phase, seed, layer)
+    assert np.isin(launch.inputs[:, step, 0], layer.marked).all()
     assert launch.hold(gradients=gradients) < 1e-13
     asked = len(layer.asked)
     assert launch.hold(gradients=gradients) < 1e-13
     assert len(layer.asked) == asked
     assert f"at step {step}" in sentence(launch, outputs_alone(step), gradients)
+
+
+def test_a_fold_that_errs_at_a_drawn_step_is_believed_nowhere():
+    """The layer is called at every single step then."""
+    plain = Launch(Phase.FORWARD, 5)
+    layer = WrongInside(np.random.default_rng(5), plain.inputs[:, plain.steps[1], 0])
+    launch = Launch(Phase.FORWARD, 5, layer)
+    assert layer.asked.count(BATCH) >= TIME
+    assert launch.hold() < 1e-13
 
 
 class WrongInsideAndUnfoldable(WrongInside):

@@ -85,7 +85,7 @@ def test_what_threads_wait_for_a_processor_is_seen():
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert float(done.stdout) > 0.2
+    assert 0.2 < float(done.stdout) < 2  # as a share, not in any other unit of time
 
 
 @pytest.fixture

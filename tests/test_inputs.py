@@ -1,0 +1,60 @@
+"""What the rivals of a setting are fed: padded or ragged, with a mask where lengths vary."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from timelift.case import Lengths, Phase, Setting
+from timelift.worker.inputs import Feeds, draw_valid
+
+BATCH, TIME, FEATURES = 4, 6, 3
+LENGTHS = (6, 1, 4, 2)
+VALID = np.arange(TIME) < np.array(LENGTHS)[:, None]
+INPUTS = np.random.default_rng(1).standard_normal((BATCH, TIME, FEATURES))
+COTANGENT = np.random.default_rng(2).standard_normal((BATCH, TIME, 2))
+#: An engine on which placing an array leaves it as it is.
+ENGINE = SimpleNamespace(
+    place=np.asarray, to_numpy=np.asarray, place_ragged=lambda inputs, valid: inputs[valid]
+)
+
+
+def feeds(lengths=Lengths.UNIFORM, *, ragged=False):
+    """The conversions for a rival."""
+    setting = Setting("plain", TIME, BATCH, Phase.BACKWARD, lengths=lengths)
+    return Feeds(ENGINE, setting, INPUTS, VALID, ragged)
+
+
+@pytest.mark.parametrize("lengths", Lengths)
+def test_a_padded_rival_is_told_which_steps_are_valid_where_lengths_vary(lengths):
+    """Where all are full there is no mask, since a model that takes none is to be timed too."""
+    found = feeds(lengths).feed(COTANGENT)
+    assert np.array_equal(found.inputs, INPUTS)
+    assert np.array_equal(found.cotangent, COTANGENT)
+    if lengths is Lengths.FULL:
+        assert found.mask is None
+    else:
+        assert np.array_equal(found.mask, VALID)
+
+
+def test_a_ragged_rival_is_fed_the_valid_steps_alone():
+    """Its results land where they belong, with zeros behind the end of each sequence."""
+    found = feeds(ragged=True).feed(COTANGENT)
+    assert found.mask is None
+    assert len(found.inputs) == len(found.cotangent) == sum(LENGTHS)
+    assert np.array_equal(found.cotangent, COTANGENT[VALID])
+    fetched = feeds(ragged=True).fetch(found.inputs)
+    assert np.array_equal(fetched, INPUTS * VALID[..., None])
+
+
+@pytest.mark.parametrize("lengths", Lengths)
+def test_every_sequence_has_a_step_and_the_first_has_all(lengths):
+    """As the longest of a padded batch does; what is valid comes before what is padding."""
+    setting = Setting("plain", 9, 5, Phase.FORWARD, lengths=lengths)
+    for seed in range(50):
+        valid = draw_valid(setting, np.random.default_rng(seed))
+        assert valid.shape == (5, 9)
+        assert valid[0].all()
+        assert valid[:, 0].all()
+        assert (np.diff(valid.astype(int)) <= 0).all()
+        assert valid.all() == (lengths is Lengths.FULL)
