@@ -116,6 +116,7 @@ ANSWERED = {
             "(20, 32, 32, 3)",
         ),
     ),
+    "nearer to the smaller of two sizes": ({}, at(15), ("about 550 µs",)),
     "between two batches": ({"batches": (4, 16)}, at(40), ("between 4 and 16 sequences",)),
     "between four settings of one winner, which claims no time": (
         {"batches": (4, 16)},

@@ -74,6 +74,14 @@ def test_ratios_and_times_agree_and_lie_in_their_intervals():
             assert row.seconds_low < row.seconds_per_call < row.seconds_high
 
 
+def test_lower_ends_pay_for_the_choice_of_the_best_and_upper_ends_do_not():
+    """Where several may be the best, the one that looks fastest looks too fast, not too slow."""
+    for costs, pays in (([1, 1, 1, 1], True), ([1, 2, 3, 4], False)):
+        for row in only(run(costs)).rows[1:]:
+            below, above = math.log(row.ratio / row.low), math.log(row.high / row.ratio)
+            assert below > 1.01 * above if pays else below == pytest.approx(above)
+
+
 def test_seconds_per_call_are_the_medians_of_launches():
     """Where all rivals played all launches, to the noise of a trimmed mean beside a median."""
     measurements = run([1, 2])

@@ -112,6 +112,7 @@ def test_settings_are_judged_one_by_one():
     [
         pytest.param([0.08, 0.1, 0.12], None, False, id="a bare p under 5 %"),
         pytest.param([0.0999, 0.1, 0.1001], None, True, id="a p that the look may spend"),
+        pytest.param([0.0945, 0.1, 0.1055], None, False, id="a p that the next look may spend"),
         pytest.param([0.63, 0.7, 0.77], None, True, id="a clear loser needs no such care"),
         pytest.param([0.306, 0.34, 0.374], None, False, id="40 % is not clear"),
         pytest.param([0.1, 0.7, 1.9], None, False, id="nor what is not sure"),
