@@ -171,7 +171,7 @@ def test_one_launch_has_no_interval_and_says_so(run):
 
 
 def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
-    """Below its table; Markdown has the titles of all strategies, too."""
+    """In its row, and below its table why; Markdown has the titles of all strategies, too."""
     declared = {
         "gru": {"title": "A recurrent layer.", "differs": "it remembers | steps"},
         "native": {"title": "The layer itself.", "differs": ""},
@@ -184,6 +184,8 @@ def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):
     text = _shown(run, rankings, 120)
     assert "gru is no lift: it remembers | steps" in text
     assert "native is no lift" not in text
+    assert "gru (no lift)" in text
+    assert "native (no lift)" not in text
     markdown_text = in_markdown(report(RunFindings(run, given=rankings)))
     assert "gru is no lift: it remembers \\| steps" in markdown_text
     assert markdown_text.endswith(
