@@ -73,12 +73,6 @@ FAULTS = (
     ),
     *_faults(
         "ground",
-        "timelift/errors.py",
-        "codes",
-        ("colour codes in a reason", "text = without_codes(str(error))", "text = str(error)"),
-    ),
-    *_faults(
-        "ground",
         "timelift/cgroup.py",
         "cgroup",
         (
@@ -144,8 +138,8 @@ FAULTS = (
         ),
         (
             "two sides of a pair that are not neighbours",
-            "key=lambda player: place[player.pair or player.name])",
-            "key=lambda player: player.name)",
+            "return sorted(shuffled, key=lambda player: place[player.pair or player.name])",
+            "return shuffled",
         ),
         (
             "a cold first call on the clock",
@@ -351,7 +345,7 @@ FAULTS = (
     *_faults(
         "worker",
         "timelift/worker/tolerance.py",
-        "law_checker law_precision",
+        "law_checker",
         (
             "a law tolerance ten times too wide",
             "DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4,",
@@ -421,7 +415,7 @@ FAULTS = (
     *_faults(
         "worker",
         "timelift/worker/inputs.py",
-        "law_every_step",
+        "inputs",
         (
             "a mask that is dropped",
             "mask = place(self.valid) if varying and not self.ragged else None",
@@ -513,7 +507,7 @@ FAULTS = (
     *_faults(
         "stats",
         "timelift/analyse/stats/lifts.py",
-        "recommend lifts",
+        "lifts",
         (
             "a look-alike that is recommended",
             "return [one for one in run.measurements if one.case.strategy not in others]",
@@ -973,7 +967,7 @@ FAULTS = (
     *_faults(
         "doors",
         "timelift/arguments.py",
-        "percent golden",
+        "golden",
         ("a gate ten times too wide", '        default="3%",\n', '        default="30%",\n'),
     ),
     *_faults(
@@ -989,11 +983,17 @@ FAULTS = (
     *_faults(
         "doors",
         "timelift/plugin.py",
-        "bench",
+        "plugin",
         (
             "samples that are replayed in the wrong order",
             "        self._readings.reverse()\n",
             "",
+        ),
+        ("a second Ctrl-C that is gentle, too", "if self.count > 1:", "if self.count > 2:"),
+        (
+            "a run that goes on hearing signals when it has ended",
+            "            signal.signal(one, handler)  # type",
+            "            signal.getsignal(one)  # type",
         ),
     ),
     # Strategies and workloads -----------------------------------------------------------------
