@@ -57,8 +57,8 @@ FAULTS = (
         ),
         (
             "a slug that keeps the dots of a path",
-            '[:NAME_LIMIT].strip("-.")',
-            '[:NAME_LIMIT].strip("-")',
+            'words.strip(f"-.{keep}")',
+            'words.strip(f"-{keep}")',
         ),
     ),
     *_faults(
@@ -275,10 +275,10 @@ FAULTS = (
         (
             "a resume that plays a case twice",
             (
-                "                    self._take(self._played[slot.number, setting])\n"
+                "                    self._add_to_results(self._played[slot.number, setting])\n"
                 "                continue\n"
             ),
-            "                    self._take(self._played[slot.number, setting])\n",
+            "                    self._add_to_results(self._played[slot.number, setting])\n",
         ),
         (
             "first calls of launches that built side by side",
@@ -490,8 +490,8 @@ FAULTS = (
         ),
         (
             "a difference that contrary launches do not stop",
-            "differs = guarded & sure & (size >= margin)",
-            "differs = enough & sure & (size >= margin)",
+            "differs = guarded & sure & (size >= log_margin)",
+            "differs = enough & sure & (size >= log_margin)",
         ),
     ),
     *_faults(
@@ -581,8 +581,8 @@ FAULTS = (
         ),
         (
             "an off-by-one in the screened launches",
-            "slice(rule.screening), slice(rule.screening, None)",
-            "slice(rule.screening + 1), slice(rule.screening + 1, None)",
+            "np.asarray(numbers) <= rule.screening",
+            "np.asarray(numbers) < rule.screening",
         ),
     ),
     # Analysis: runs ---------------------------------------------------------------------------
@@ -635,8 +635,8 @@ FAULTS = (
         ),
         (
             "a slower machine that makes first calls suspect",
-            "_beyond(before * usual, after, gate)",
-            "_beyond(before, after, gate)",
+            "_beyond(before * usual, after, limit)",
+            "_beyond(before, after, limit)",
         ),
     ),
     # Analysis: changes ------------------------------------------------------------------------
@@ -666,7 +666,7 @@ FAULTS = (
         ),
         (
             "a case that fails now and is no suspect",
-            "(*slower, *facts, *self.lost)",
+            "(*slower, *facts, *self.failing_now)",
             "(*slower, *facts)",
         ),
     ),
@@ -723,7 +723,10 @@ FAULTS = (
         ),
         (
             "a power of times that do not grow",
-            "    if curve.is_flat:\n        return Exponent(*about, Kind.FLAT, launches)\n",
+            (
+                "    if curve.is_flat:\n"
+                "        return Exponent(*about, ExponentBasis.FLAT, launches)\n"
+            ),
             "",
         ),
     ),
@@ -745,8 +748,8 @@ FAULTS = (
         ),
         (
             "a time that is interpolated the wrong way round",
-            "way = (math.log(size) - low) / (high - low)",
-            "way = (high - math.log(size)) / (high - low)",
+            "np.log(ends), np.log(seconds))",
+            "np.log(ends), np.log(seconds)[::-1])",
         ),
     ),
     # Analysis: the self-test ------------------------------------------------------------------
@@ -776,8 +779,8 @@ FAULTS = (
         ),
         (
             "planted rivals among the identical ones",
-            "false_alarms=_share(sign != 0, tried & (truth == 0)),",
-            "false_alarms=_share(sign != 0, tried),",
+            "false_alarms=_proportion(sign != 0, tried & (truth == 0)),",
+            "false_alarms=_proportion(sign != 0, tried),",
         ),
     ),
     *_faults(
@@ -797,8 +800,8 @@ FAULTS = (
         "recommend",
         (
             "the one that was shown slower is recommended",
-            "(-one.settings, one.strategy not in unbeaten,",
-            "(-one.settings, one.strategy in unbeaten,",
+            "(-one.settings, one.strategy not in never_slower,",
+            "(-one.settings, one.strategy in never_slower,",
         ),
     ),
     *_faults(
@@ -827,8 +830,8 @@ FAULTS = (
         "limit page_answer",
         (
             "a share of the limit the wrong way round",
-            "max(flops / best.flops, by_memory) / seconds_per_call",
-            "seconds_per_call / max(flops / best.flops, by_memory)",
+            "return least / seconds_per_call",
+            "return seconds_per_call / least",
         ),
         (
             "an off-by-one in when a first call pays off",
@@ -930,13 +933,13 @@ FAULTS = (
         "history_command",
         (
             "a wrong exit code of a slow-down",
-            "return NO if found.findings.worse else 0",
-            "return NO if found.findings.changed else 0",
+            "return EXIT_NOT_YES if found.findings.worse else 0",
+            "return EXIT_NOT_YES if found.findings.changed else 0",
         ),
         (
             "a wrong exit code of bad usage",
-            '"history": Command(history, arguments.history, usage_exit=1),',
-            '"history": Command(history, arguments.history),',
+            'self.exit(1, f"{self.prog}: error: {message}',
+            'self.exit(2, f"{self.prog}: error: {message}',
         ),
     ),
     *_faults(
@@ -945,8 +948,8 @@ FAULTS = (
         "compare_command",
         (
             "two machines that fail a strict comparison",
-            "strict = asked.strict and not asked.across_machines",
-            "strict = asked.strict",
+            "strict = options.strict and not options.across_machines",
+            "strict = options.strict",
         ),
         (
             "a run that is its own history",
@@ -960,8 +963,8 @@ FAULTS = (
         "ending",
         (
             "a self-test that tells less takes the other's place",
-            "trust_file.tells_more(before, found) else None",
-            "trust_file.tells_more(found, before) else None",
+            "trust_file.rests_on_more(before, found) else None",
+            "trust_file.rests_on_more(found, before) else None",
         ),
     ),
     *_faults(
