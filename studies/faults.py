@@ -556,8 +556,8 @@ FAULTS = (
         ),
         (
             "doubt that never fails a case",
-            'doubtful = undecided == "fail" and self.time',
-            'doubtful = undecided == "failed" and self.time',
+            "(undecided_fails and is_undecided)",
+            "(undecided_fails and not is_undecided)",
         ),
         (
             "a wrong unit: the floor of a first call in ms",
@@ -922,8 +922,8 @@ FAULTS = (
         "across",
         (
             "a swapped axis of a table",
-            'Column("usual", value=lambda pair: pair.values[0], asked=True),',
-            'Column("usual", value=lambda pair: pair.values[1], asked=True),',
+            'Column("usual", value=lambda pair: pair.values[0], filtered=True),',
+            'Column("usual", value=lambda pair: pair.values[1], filtered=True),',
         ),
     ),
     # The doors --------------------------------------------------------------------------------
