@@ -235,12 +235,12 @@ def test_the_price_is_a_sentence():
         == "choosing `rival0` costs at most 0.0 % over the best"
     )
     low, high = (100 * (price - 1) for price in ranking.row("rival1").cost_over_best)
-    expected = f"`rival1` costs {low:.1f} to {high:.1f} % over the best"
+    expected = f"`rival1` costs {low:.1f} % to {high:.1f} % over the best"
     assert price_sentence(ranking.row("rival1")) == expected
     assert re.fullmatch(
         r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
     )
-    wide = dataclasses.replace(ranking.row("rival1"), price=(1.0, 9.83))
+    wide = dataclasses.replace(ranking.row("rival1"), cost_over_best=(1.0, 9.83))
     assert price_sentence(wide) == "choosing `rival1` costs up to 9.83 times the best"
     assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
     assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
@@ -249,7 +249,7 @@ def test_the_price_is_a_sentence():
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ((1.01, 1.4), "1.0 to 40.0 % over the best"),
+        ((1.01, 1.4), "1.0 % to 40.0 % over the best"),
         ((1.2, 2.5), "1.2 to 2.5 times the best"),
         ((21.42, 133.3), "21.4 to 133 times the best"),
     ],
