@@ -6,8 +6,8 @@ RUN := $(VENV)/bin
 #: What the tests try the strategies on beside TensorFlow; empty leaves those tests out.
 BACKENDS ?= jax,torch
 
-#: Two processes side by side; `tests/conftest.py` says what stays together.
-SIDE_BY_SIDE := -n 2 --dist loadgroup --no-loadscope-reorder
+#: Two processes side by side, each a file at a time; `alone` is what races two sides.
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench quick test test-all test-gpu lint setup backends browser clean
 
@@ -21,9 +21,11 @@ quick: setup  ## the same on a small grid
 
 test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE)
+	@$(RUN)/pytest -m alone
 
 test-all: setup backends lint browser  ## the same with every cell of the law and every study
-	@$(RUN)/pytest $(SIDE_BY_SIDE) -m ""
+	@$(RUN)/pytest $(SIDE_BY_SIDE) -m "not alone"
+	@$(RUN)/pytest -m alone
 
 test-gpu: setup backends  ## the tests that need a GPU
 	@$(RUN)/pytest tests/gpu -m gpu -rs

@@ -1,7 +1,6 @@
-"""Which tests `make test` runs side by side, in two processes.
+"""What `make test` runs side by side, in two processes: files, the slowest first.
 
-A file's tests stay in one process, where they share one run or one import, unless they name a group
-of their own. The slow files begin first, so that no process waits for the other at the end.
+A file's tests stay in one process, where they share one run or one import.
 """
 
 import os
@@ -9,16 +8,14 @@ from pathlib import Path
 
 import pytest
 
-#: The slowest first.
+#: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
     "test_law",
     "test_survival",
-    "test_refusals_torch",
     "test_bench",
-    "test_against",
+    "test_refusals_jax",
     "test_bisect",
     "test_engine_torch",
-    "test_studies",
 )
 
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
@@ -28,13 +25,10 @@ for name in (*XDIST, "COLUMNS") if XDIST else ():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the items, stably, and group those of a file."""
+    """Sort the items by the files above; the order within a file stays."""
 
     def place(item: pytest.Item) -> int:
         name = Path(item.path).stem
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))

@@ -56,7 +56,7 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
         (BACKWARD, GRAPH, 3, 2, FULL),
         (BACKWARD, EAGER, 1, 2, UNIFORM),
         (FORWARD, GRAPH, 3, 7, SKEWED),
-        (FORWARD, EAGER, 3, 2, UNIFORM),
+        (FORWARD, EAGER, 3, 7, SKEWED),
     ),
     Backend.TORCH: (
         (FORWARD, EAGER, 1, 1, FULL),

@@ -9,6 +9,9 @@ from studies.gate import comment_on, slip_into
 from tests.projects import SMALL, bench, project, records_of
 from tests.repositories import commit, git
 
+#: These race two sides: what runs beside them makes a verdict undecided.
+pytestmark = pytest.mark.alone
+
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: Three launches of short rounds find a call that is several times slower.
 REPORTED = ("-rs", "--junitxml", "junit.xml")

@@ -248,7 +248,7 @@ def test_more_than_a_memory_holds_is_a_sentence(monkeypatch, rivals, launches, r
         Measurement(journals.case(f"s{number}"), Status.MEASURED, tuple(numbered))
         for number in range(rivals)
     ]
-    monkeypatch.setattr(aligned_samples.np, "full", None)
+    monkeypatch.setattr(np, "full", None)
     with pytest.raises(UserError, match="measure fewer strategies, settings or launches"):
         aligned_samples.aligned_samples(many)
 
