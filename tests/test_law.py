@@ -41,6 +41,8 @@ LIFTS_NOWHERE = {
     Backend.JAX: {"bucketing[k=4]": {(1, GRAPH)}},
     Backend.TORCH: {},
 }
+#: It lifts convolutions alone, which are tried in one row on JAX.
+OF_CONVOLUTIONS = {Backend.JAX: {"conv_extra_axis"}}
 
 
 @functools.cache
@@ -81,9 +83,9 @@ def test_every_strategy_meets_every_value_of_every_axis(backend):
     """Or is written for another backend, or lifts nowhere with a value that is named."""
     rows = ROWS[backend]
     values = {value for row in rows for value in enumerate(row)}
-    met = {name: set() for name in STRATEGIES}
+    met = {name: set() for name in STRATEGIES if name not in OF_CONVOLUTIONS.get(backend, ())}
     for _, place, name, status, _ in covered(backend):
-        if status == Status.MEASURED:
+        if status == Status.MEASURED and name in met:
             met[name] |= set(enumerate(rows[place]))
     missing = {name: values - found for name, found in met.items() if found != values}
     elsewhere = {name: values for name, one in STRATEGIES.items() if backend not in one.backends}
