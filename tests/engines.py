@@ -27,7 +27,7 @@ def told(backend, script, **variables):
     process = _imported(backend)
     process.stdin.write(json.dumps(script) + "\n")
     process.stdin.flush()
-    out, error = json.loads(process.stdout.readline())
+    out, error = json.loads(process.stdout.readline() or '["", "the process did not start"]')
     assert not error, error
     return json.loads(out.splitlines()[-1])
 

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
 WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
 #: Refusing is an answer; these are not.
-BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY}
+BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY, Status.NO_LAYER}
 
 FORWARD, BACKWARD = Phase
 FULL, UNIFORM, SKEWED = Lengths

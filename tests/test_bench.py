@@ -350,3 +350,13 @@ def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sente
     assert done.returncode == 4
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_question_that_cannot_be_read_costs_no_measuring(tmp_path):
+    """Pytest would report no item of the others, unless it is told to go on."""
+    folder = project(tmp_path, ("native",))
+    (folder / "bench" / "test_broken.py").write_text("def\n")
+    done = bench(folder, "bench/", *SMALL)
+    assert done.returncode == 2, done.stdout
+    assert "SyntaxError" in done.stdout
+    assert not list(folder.glob("results/*/*.jsonl"))

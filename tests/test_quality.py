@@ -145,9 +145,9 @@ def test_a_restless_canary_is_named(tmp_path):
     assert "other programs ran or the clock rate changed" in sentences(restless)[0]
 
 
-@pytest.mark.parametrize("value", ["x", None, -1, True, 10**400])
+@pytest.mark.parametrize("value", ["x", None, -1, True, 2.0, 10**400])
 def test_hostile_facts_are_no_facts(tmp_path, value):
     """Never a traceback."""
     run = measured(tmp_path, LOUD, dict.fromkeys(FACTS, value))
-    seen_in(run)
+    assert "piece of work" not in seen_in(run)
     assert sentences(run)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulated import LOUD, run
-from timelift.analyse.recommend import recommend
+from timelift.analyse.recommend import for_workloads, recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.stats.ranking import rank, tie_letters
 from timelift.analyse.stats.verdicts import Verdict
@@ -367,3 +367,17 @@ def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
 
     cost(small)
     assert min(cost(large) for _ in range(3)) < 20 * min(cost(small) for _ in range(3))
+
+
+def test_intervals_beyond_any_float_stay_ratios():
+    """Two launches that differ a millionfold, of six rivals: nothing is divided by zero."""
+    setting = Setting("any", 3, 2, Phase.FORWARD)
+    launches = tuple(
+        LaunchSamples(number, np.full(4, seconds)) for number, seconds in ((1, 1e-6), (2, 1.0))
+    )
+    rivals = [Measurement(Case(setting, name), Status.MEASURED, launches) for name in "abcdef"]
+    ranking = only([one if one.case.strategy != "f" else scaled(one, 3.0) for one in rivals])
+    known = [row for row in ranking.rows if row.has_interval]
+    assert known
+    assert all(math.isfinite(row.high / row.low) for row in known)
+    assert for_workloads([ranking], {})

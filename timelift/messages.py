@@ -21,7 +21,7 @@ from timelift.escape import without_codes
 PLAYING = "playing rounds"
 #: What has a limit of its own: a rival is traced and called once.
 TRACING = "tracing"
-#: What it does before the first rival of an inner layer is built, at no rival's expense: the layer
+#: What a worker does before an inner layer's first rival is built, at no rival's expense: the layer
 #: is made, whatever the sizes of the setting, and then called at those sizes.
 MAKING_LAYER, CALLING_LAYER = "making the inner layer", "calling the inner layer"
 LAYER_STAGES = frozenset({MAKING_LAYER, CALLING_LAYER})

@@ -91,7 +91,9 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
     """Measure the cases of every selected item, interleaved, before the items report."""
     wanted = [item for item in session.items if not item.get_closest_marker("skip")]
     cases = [case for item in wanted if _is_question(item) and (case := _case(item))]
-    if cases and not session.config.option.collectonly:
+    option = session.config.option
+    failed = session.testsfailed and not option.continue_on_collection_errors
+    if cases and not (option.collectonly or failed):
         _measure(session.config, cases)
     reported = yield
     if session.config.stash.get(INTERRUPTED, 0):

@@ -182,10 +182,10 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and callbacks are arguments, so tha
     """Play rounds until every player has used its equal share of `seconds`; count what was dropped.
 
     A player past its share sits out, and is marked None for the round; none sits out of the first
-    `LEAST_ROUNDS`. A round in which any player retraced is dropped whole; a player that retraces in
-    `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no more
-    than those. So is one in which `held_down` grew, the number of readings in which a device's
-    clocks were held down. `stop` ends it after the round that is being played.
+    `LEAST_ROUNDS`. A round is dropped whole in which any player retraced, or in which `held_down`
+    grew, the number of readings in which a device's clocks were held down. A player that retraces
+    in `MOST_RETRACED` rounds plays no more and loses its samples, so that it costs the others no
+    more than those. `stop` ends it after the round that is being played.
     """
     share, rounds, dropped = seconds / len(players), 0, Dropped()
     kept: list[dict[str, float]] = []

@@ -25,8 +25,8 @@ _DEFAULTS = {field.name: field.default for field in fields(Setting)}
 #: The axes along which one computation is executed otherwise, and the way that the others are
 #: compared with where it was measured.
 USUAL = {axis: _DEFAULTS[axis] for axis in ("backend", "device", "mode", "threads")}
-#: With them, the axes that a reader may choose for an execution: another dtype or a dynamic time
-#: axis is another computation, so that those two are not compared.
+#: With them, the axes that a reader may choose for an execution, as `fastest_elsewhere` does.
+#: Another dtype or a dynamic time axis is another computation, so that `pairs` leaves both out.
 _EXECUTION_AXES = USUAL.keys() | {"dtype", "time_axis"}
 _OTHER_AXES = tuple(axis for axis in AXES if axis not in _EXECUTION_AXES)
 

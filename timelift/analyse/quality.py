@@ -12,8 +12,8 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
-#: What counts as a disturbance, beyond: the canary's spread between launches (sd of log seconds),
-#: the share of the time that the host stole, and that for which threads waited for a processor.
+#: More than this is a disturbance: of the canary's spread between launches (sd of log seconds), of
+#: the share of the time that the host stole, and of that for which threads waited.
 _RESTLESS, _STOLEN, _CROWDED = 0.05, 0.01, 1.0
 
 
@@ -53,7 +53,8 @@ class TooNoisy:
 
 
 def machine_activity(run: Run) -> MachineActivity:
-    beats, held_back = _facts(run, "canary_seconds"), _facts(run, "throttled_periods")
+    beats = [one for one in _facts(run, "canary_seconds") if is_beat(one)]
+    held_back = _facts(run, "throttled_periods")
     return MachineActivity(
         canary_spread=_spread(beats) if len(beats) > 1 else None,
         stolen_share=_mean(run, "stolen_share"),

@@ -21,7 +21,7 @@ from timelift.journal.reading import (
 )
 
 #: Beside the runs of a machine, the folders of its self-tests and of its runs against another side:
-#: their rivals are twins, not strategies.
+#: their rivals are copies, not strategies.
 SELFTEST_FOLDER, AGAINST_FOLDER = "selftest", "against"
 COPIES_FOLDERS = frozenset({SELFTEST_FOLDER, AGAINST_FOLDER})
 #: Beside the folders of machines, runs that are kept in git; each machine has a folder in it.

@@ -25,9 +25,9 @@ from timelift.measure.sides_gate import UNCHANGED
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
-#: What a project has of today's, while the rest is that of the commit in question.
+#: What is taken from today's project; the rest is that of the commit in question.
 _OURS = ("conftest.py", "pyproject.toml", "bench")
-#: What it does not have, lest today's timelift be another one.
+#: What is removed from the commit's, so that `import timelift` finds today's.
 _LEFT_OUT = ("timelift", "results", "report.py")
 #: One case has no others to learn its noise from, so it is screened on more launches.
 _LAUNCHES = "5"
@@ -146,7 +146,7 @@ def _work_tree(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _lay_over(root: Path, project: Path) -> None:
-    """Put today's conftest.py and bench/ in the place of a commit's own."""
+    """Put today's `_OURS` in the place of a commit's own, and remove `_LEFT_OUT`."""
     for name in (*_OURS, *_LEFT_OUT):
         path = project / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

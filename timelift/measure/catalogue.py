@@ -26,8 +26,8 @@ from timelift.planted import Plant
 class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
-    A twin is a copy that a self-test has planted, or it is the other side of `copy_of`: then `home`
-    is the folder of its own project, or it is `there`, in another interpreter.
+    A copy of `copy_of` is a twin that a self-test has planted, or the other side: then `home` is
+    the folder of its own project, or it runs `in_other_python`.
     """
 
     name: str
@@ -125,7 +125,7 @@ class Catalogue:
         return bool(self.strategies[case.strategy].copy_of) and case.strategy not in self.plants
 
     def entry(self, name: str) -> StrategyEntry:
-        """Return a strategy's entry in the header, with the strategy that it is a twin of."""
+        """Return a strategy's entry in the header, with the strategy that it is a copy of."""
         strategy = self.strategies[name]
         declared = strategy.constants
         entry = StrategyEntry(

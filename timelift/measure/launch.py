@@ -218,6 +218,7 @@ class LaunchProcess:
     def kill_worker(self, worker: WorkerState) -> None:
         kill_group(worker)
         self._next_of(worker, Exited)
+        worker.gone = True
 
     def send_order(self, worker: WorkerState, order: Order) -> None:
         """Send an order to a worker, which may have exited."""

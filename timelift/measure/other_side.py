@@ -144,7 +144,7 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     if "keras" not in found:
         raise UserError(
             f"--against-python: expected an interpreter with keras, {python!r} has none; install "
-            f"it there with: {python} -m pip install tensorflow keras"
+            f"it there, beside the backend, with: {python} -m pip install keras"
         )
     return found
 

@@ -132,6 +132,8 @@ class Session:
         with machine_lock(display.say, wait=self.run_mode.wait, stop=lambda: self.interrupted):
             played = self._resume(chosen) if self.resumed else {}
             self.campaign = Campaign(chosen, self.catalogue, options, played)
+            if self.interrupted:  # the signal came before there was a campaign
+                self.campaign.interrupt()
             self._measure(self.campaign, display, referee)
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:

@@ -19,7 +19,7 @@ from timelift.project_modules import project_modules
 
 #: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
-#: From this likeness of two files on, a strategy that is new was one that is gone.
+#: A new strategy counts as a gone one renamed where their files are at least so much alike.
 _RENAMED = 0.8
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 8

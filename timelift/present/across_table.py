@@ -15,7 +15,7 @@ from timelift.analyse.stats.verdicts import Comparison
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.terminal import show_heading, show_note, show_table
-from timelift.present.units import three_figures
+from timelift.present.units import counted, three_figures
 
 #: The most settings of an axis in the terminal; the CSV has the rest.
 SETTINGS = 4
@@ -40,7 +40,7 @@ def show(found: Sequence[ExecutionPair], console: Console) -> None:
             show_table(table, console)
         if len(by_setting) > SETTINGS:
             more = len(by_setting) - SETTINGS
-            show_note(console, f"and {more} more settings: see across.csv")
+            show_note(console, f"and {counted(more, 'more setting')}: see across.csv")
 
 
 def meaning(found: Iterable[ExecutionPair]) -> str:

@@ -10,7 +10,7 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.planted import RARE
 from timelift.present import conditions, recommended
 from timelift.present.styled import Style, StyledLine
-from timelift.present.units import percent
+from timelift.present.units import counted, percent
 
 #: How many settings have a line of their own; the report has the rest.
 SETTINGS = 12
@@ -59,7 +59,7 @@ def _selftest(found: Trust) -> Iterator[str]:
         f"the wrong way round in {wrong.hits} of {wrong.tries:,}"
     )
     yield (
-        f"{found.settings} settings, {found.launches:.1f} launches a rival, "
+        f"{counted(found.settings, 'setting')}, {found.launches:.1f} launches a rival, "
         f"{found.seconds_per_verdict:.1f} s a comparison"
     )
 
@@ -76,7 +76,7 @@ def answers(found: RunFindings) -> Iterator[str]:
         style = Style.DOUBT if best.why is Why.ONE_LAUNCH else Style.ANSWER
         yield StyledLine(f"{one.setting.label}: {_answer(one, best)}", style)
     if len(contests) > SETTINGS:
-        yield f"and {len(contests) - SETTINGS} more settings: see the report"
+        yield f"and {counted(len(contests) - SETTINGS, 'more setting')}: see the report"
     yield from recommended.over_settings(found)
 
 

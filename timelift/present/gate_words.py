@@ -92,9 +92,8 @@ def _count(found: GateFindings) -> str:
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
-    return (
-        f"{len(found.outcomes)} cases against {against.label}{commit}, {gate}: {', '.join(words)}"
-    )
+    cases = counted(len(found.outcomes), "case")
+    return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}"
 
 
 def _names(against: Against) -> Iterator[str]:

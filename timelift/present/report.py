@@ -172,7 +172,7 @@ def losses(lost: Iterable[Measurement]) -> Iterator[str]:
     """Name the cases without a result, those with one reason in one line."""
     names: dict[str, list[str]] = defaultdict(list)
     for one in lost:
-        before = f" after {len(one.launches)} launches" if one.launches else ""
+        before = f" after {counted(len(one.launches), 'launch')}" if one.launches else ""
         why = f": {one.reason}" if one.reason else ""
         names[f"{one.status}{before}{why}"].append(one.case.strategy)
     for why, strategies in names.items():

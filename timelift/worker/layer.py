@@ -117,8 +117,8 @@ def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
 def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
-    `factory` is `path.py:function` or `module:function`, `features` the shape of one step, and
-    `seed` what is added to the weights is drawn from.
+    `factory` is `path.py:function` or `module:function`, and `features` the shape of one step.
+    What is added to the weights is drawn from `seed`.
     """
     import keras  # noqa: PLC0415
 

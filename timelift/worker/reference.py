@@ -163,7 +163,7 @@ class FoldedReference:
         )
         self._final = set(reference.steps) if self._folds else set(self.steps)
         self.outputs[:, reference.steps] = reference.outputs
-        self._recompute_infinite(self.outputs)
+        self._recompute_infinite(self.outputs, "outputs")
         self.scale = scale_of(self.outputs[self.valid])
         self.cotangent = draw_cotangent(self.outputs, self.valid, noise)
         self.cotangent[:, reference.steps] = reference.cotangent
@@ -174,7 +174,7 @@ class FoldedReference:
                 reference.input_gradient,
                 tolerance.gradients,
             )
-            self._recompute_infinite(self.input_gradient)
+            self._recompute_infinite(self.input_gradient, "gradients")
         if not self._folds:  # the gradients showed what the outputs did not
             self._recompute_outputs()
         self._weight_gradients_are_final = not self._folds
@@ -202,7 +202,7 @@ class FoldedReference:
             check_layer(self.input_gradient[:, step], "gradients")
         return True
 
-    def _recompute_infinite(self, found: Array) -> None:
+    def _recompute_infinite(self, found: Array, name: str) -> None:
         """Recompute the steps of (batch, time, …) with NaN or infinity.
 
         Raises ValueError where the layer itself returns them.
@@ -210,7 +210,7 @@ class FoldedReference:
         finite = np.isfinite(widened(found)).all(axis=(0, *range(2, found.ndim)))
         for step in np.flatnonzero(~finite):
             if not self.recompute(int(step)):
-                check_layer(found[:, step], "outputs")
+                check_layer(found[:, step], name)
 
     def _recompute_outputs(self) -> None:
         """Call the layer at every single step that is left; its gradients there are known."""

@@ -115,7 +115,7 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
 def _note_signal(wanted: signal.Signals) -> Callable[[], bool]:
     """Return a function that is true once this process has received the signal.
 
-    A worker that has plays no further round.
+    A worker that has received it plays no further round.
     """
     received = []
     signal.signal(wanted, lambda *_: received.append(wanted))

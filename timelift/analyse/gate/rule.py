@@ -1,4 +1,4 @@
-"""The rule of the gate: did a case become slower than its other side, beyond a log_margin?
+"""The rule of the gate: did a case become slower than its other side, beyond its gate?
 
 All cases are screened on a few launches, where one in fifty of identical cases may look slower and
 as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what

@@ -1,4 +1,4 @@
-"""Families: settings that differ in one size and in nothing else, in the order of that size."""
+"""Series of sizes: settings that differ in one size alone, in the order of that size."""
 
 import dataclasses
 import itertools

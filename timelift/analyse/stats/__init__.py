@@ -1,1 +1,1 @@
-"""The ladder from samples to verdicts: effects, estimates, comparisons, rankings, their proof."""
+"""The ladder from samples to verdicts: effects, estimates, comparisons, rankings, stopping."""

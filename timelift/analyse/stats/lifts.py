@@ -78,7 +78,7 @@ def _no_answers_by_strategy(run: Run) -> list[list[Measurement]]:
 
 
 def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | None:
-    """Return the row of a look-alike beside the fastest lift; None where it was not timed."""
+    """Return the row of what is no answer beside the fastest lift; None where it was not timed."""
     own = next((row for row in pair.rows if row.case.strategy == name), None)
     if own is None:
         return None

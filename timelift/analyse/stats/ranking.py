@@ -26,8 +26,8 @@ UNKNOWN = (math.nan, math.nan)
 
 #: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
-#: Two launches that differ a millionfold have intervals beyond any float.
-_LARGEST_LOG = 700.0
+#: Half of what the exponential function takes: two launches may differ a millionfold.
+_LARGEST_LOG = 350.0
 #: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
 Comparisons = Mapping[tuple[int, int], Comparison]
 
@@ -267,7 +267,7 @@ class _Rivals:
 
 
 def _exp(log: float) -> float:
-    return math.exp(min(log, _LARGEST_LOG))
+    return math.exp(max(min(log, _LARGEST_LOG), -_LARGEST_LOG))
 
 
 # Letters of ties ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Looking again and again and stopping at the first "significant" finds differences that are none.
 Here looks are few, and each may spend a part of the error that the campaign has: almost none at
 first, most at the last (the O'Brien-Fleming-like spending function of Lan and DeMets 1983,
-Biometrika 70(3), 659-663). Importing this needs numpy alone, for the sake of pytest's process.
+Biometrika 70(3), 659-663). Importing this imports no scipy, for the sake of pytest's process.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -111,8 +111,8 @@ def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    `precision` is a share; in a self-test every twin is compared with its `planted` strategy. The
-    strategies `aside` are no answer: they only play along.
+    `precision` is a share; in a self-test, where twins are `planted`, each is compared with the
+    strategy that it copies. The strategies `aside` are no answer: they only play along.
     """
 
     decision_points: Sequence[int] = LOOKS

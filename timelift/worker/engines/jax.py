@@ -213,7 +213,7 @@ class JaxCompiled:
             outputs, changed = self._called(weights, state, inputs, mask)
             if outputs.shape != cotangent.shape:  # or they would broadcast
                 raise ValueError(
-                    f"outputs have shape {outputs.shape}, their weights {cotangent.shape}"
+                    f"outputs have shape {outputs.shape}, their cotangent {cotangent.shape}"
                 )
             return jnp.sum(outputs * cotangent), changed
 
