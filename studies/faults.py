@@ -810,8 +810,8 @@ FAULTS = (
         "quality",
         (
             "a restless canary that goes unnoticed",
-            '_spread(_facts(run, "canary_seconds")) > _RESTLESS',
-            '_spread(_facts(run, "canary_seconds")) < 0',
+            "(seen.canary_spread or 0.0) > _RESTLESS",
+            "(seen.canary_spread or 0.0) < 0",
         ),
     ),
     *_faults(

@@ -15,11 +15,11 @@ from typing import Any, NoReturn, Self
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from timelift.case import AXES, SKIPPED, Case, Status
+from timelift.case import AXES, SKIPPED, Case, Status, option_flag
 from timelift.errors import UserError
 from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
-from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, flag_of
+from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 from timelift.measure.session import RunMode, Session
 
 SESSION = pytest.StashKey[Session]()
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(option.name, option.full_help, default="")
     group.addoption("--resume", nargs="?", const="latest", metavar="RUN", help=RESUME_HELP)
     for name, text in SWITCHES.items():
-        group.addoption(flag_of(name), action="store_true", help=text)
+        group.addoption(option_flag(name), action="store_true", help=text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

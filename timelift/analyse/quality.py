@@ -53,10 +53,9 @@ class TooNoisy:
 
 
 def machine_activity(run: Run) -> MachineActivity:
-    beats = [one for one in _facts(run, "canary_seconds") if is_beat(one)]
     held_back = _facts(run, "throttled_periods")
     return MachineActivity(
-        canary_spread=_spread(beats) if len(beats) > 1 else None,
+        canary_spread=_canary_spread(run),
         stolen_share=_mean(run, "stolen_share"),
         waited_share=_mean(run, "waited_share"),
         throttled_periods=sum(held_back) if held_back else None,
@@ -78,11 +77,12 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
 
 
 def _disturbances(run: Run) -> tuple[Disturbance, ...]:
+    seen = machine_activity(run)
     happened = {
-        Disturbance.OTHER_PROGRAMS: _spread(_facts(run, "canary_seconds")) > _RESTLESS,
-        Disturbance.OTHER_GUESTS: (_mean(run, "stolen_share") or 0.0) > _STOLEN,
-        Disturbance.CROWDED_THREADS: (_mean(run, "waited_share") or 0.0) > _CROWDED,
-        Disturbance.QUOTA: (_mean(run, "throttled_periods") or 0.0) > 0,
+        Disturbance.OTHER_PROGRAMS: (seen.canary_spread or 0.0) > _RESTLESS,
+        Disturbance.OTHER_GUESTS: (seen.stolen_share or 0.0) > _STOLEN,
+        Disturbance.CROWDED_THREADS: (seen.waited_share or 0.0) > _CROWDED,
+        Disturbance.QUOTA: (seen.throttled_periods or 0.0) > 0,
         Disturbance.HEAT: (_mean(run, "throttled") or 0.0) > 0,
     }
     return tuple(disturbance for disturbance, did in happened.items() if did)
@@ -93,9 +93,9 @@ def _mean(run: Run, name: str) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _spread(beats: Sequence[float]) -> float:
-    known = [beat for beat in beats if is_beat(beat)]
-    return float(np.std(np.log(known), ddof=1)) if len(known) > 1 else 0.0
+def _canary_spread(run: Run) -> float | None:
+    beats = [beat for beat in _facts(run, "canary_seconds") if is_beat(beat)]
+    return float(np.std(np.log(beats), ddof=1)) if len(beats) > 1 else None
 
 
 def _facts(run: Run, name: str) -> list[float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from timelift.case import Case
+from timelift.case import Case, option_flag
 from timelift.errors import UserError
 from timelift.journal import (
     BAD_RECORD,
@@ -24,7 +24,6 @@ from timelift.journal import (
 )
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.options import flag_of
 from timelift.planted import COPY_SEPARATOR
 from timelift.project_modules import import_folders
 
@@ -136,8 +135,8 @@ def resumed_options(resumed: ResumedRun, asked: Mapping[str, str]) -> dict[str, 
     for name, text in asked.items():
         if text and name not in MAY_CHANGE_ON_RESUME and text != own.get(name, ""):
             raise UserError(
-                f"--resume: the run had {flag_of(name)} {own.get(name, '')!r}, received {text!r}; "
-                "leave it out, or measure anew without --resume"
+                f"--resume: the run had {option_flag(name)} {own.get(name, '')!r}, received "
+                f"{text!r}; leave it out, or measure anew without --resume"
             )
     free = {name: asked[name] for name in MAY_CHANGE_ON_RESUME if asked.get(name)}
     return {name: own.get(name, "") for name in asked} | free

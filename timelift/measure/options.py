@@ -15,6 +15,7 @@ from timelift.case import (
     Mode,
     Phase,
     TimeAxis,
+    option_flag,
     option_name,
 )
 from timelift.errors import UserError, nearest, read_share
@@ -27,10 +28,6 @@ _MOST_LAUNCHES = 1_000
 _MOST_CORES = 1 << 16
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def flag_of(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        return flag_of(self.name)
+        return option_flag(self.name)
 
     @property
     def full_help(self) -> str:

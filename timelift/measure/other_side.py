@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
+from timelift.case import option_flag
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.catalogue import (
@@ -26,7 +27,6 @@ from timelift.measure.catalogue import (
     read_workload,
 )
 from timelift.measure.git import git_bytes, resolve_commit
-from timelift.measure.options import flag_of
 
 Thing = TypeVar("Thing")
 #: The options that name the other side; one of them is enough.
@@ -78,7 +78,7 @@ def open_other_side(
 ) -> OtherSide | None:
     given = [name for name in OTHER_SIDES if options[name]]
     if len(given) > 1:
-        flags = " and ".join(map(flag_of, given))
+        flags = " and ".join(map(option_flag, given))
         raise UserError(f"{flags} name more than one other side; give one of them")
     if options["against_python"]:
         return of_python(options["against_python"], catalogue, root)
