@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from timelift.analyse import across, costs, quality, recommend
+from timelift.analyse.advice import Advice, advise
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
@@ -22,16 +23,18 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own.
+    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own;
+    the first of `relative_to` that was measured in a setting is its baseline.
     """
 
     run: Run
     trust: Trust | None = None
     given: Sequence[Ranking] | None = None
+    relative_to: Sequence[str] = BASELINES
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank_run(self.run) if self.given is None else self.given
+        return lifts.rank_run(self.run, self.relative_to) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:
@@ -117,6 +120,17 @@ class RunFindings:
         return recommend.recommend_each(self.rankings)
 
     @cached_property
+    def advice(self) -> Advice | None:
+        """What to write in all settings of the run."""
+        return advise(self.rankings)
+
+    @cached_property
+    def advice_by_workload(self) -> Mapping[str, Advice]:
+        """What to write for each workload in which two lifts were measured."""
+        groups = recommend.axis_groups(self.contests, "workload")
+        return {str(name): found for name, group in groups.items() if (found := advise(group))}
+
+    @cached_property
     def break_even(self) -> tuple[tuple[Ranking, tuple[costs.CheapestFrom, ...]], ...]:
         """From how many calls on which strategy has cost the least, setting by setting."""
         first = self.first_call_seconds
@@ -128,7 +142,9 @@ class RunFindings:
         return across.fastest_elsewhere(self.rankings)
 
 
-def find_out(run: Run, trust: Trust | None = None) -> RunFindings:
+def find_out(
+    run: Run, trust: Trust | None = None, relative_to: Sequence[str] = BASELINES
+) -> RunFindings:
     """Return what is found in a run; raises UserError where it is too much to show."""
     settings = len({one.case.setting for one in run.measurements})
     if settings > MOST_SETTINGS:
@@ -137,4 +153,4 @@ def find_out(run: Run, trust: Trust | None = None) -> RunFindings:
             "ask about one with: python report.py choose, or write all with: "
             "python report.py export csv"
         )
-    return RunFindings(run, trust)
+    return RunFindings(run, trust, relative_to=relative_to)

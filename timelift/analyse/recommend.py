@@ -233,16 +233,23 @@ def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWo
     )
 
 
+def axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ranking]]:
+    """Group settings by their values of an axis, in order; gradients of forward calls are none."""
+    groups: dict[object, list[Ranking]] = defaultdict(list)
+    for ranking in contests:
+        groups[getattr(ranking.setting, axis)].append(ranking)
+    groups.pop(Gradients.NONE, None)
+    kind = AXES[axis]
+    places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
+    return {one: groups[one] for one in places if one in groups}
+
+
 def _by_axis(contests: Sequence[Ranking], found: Recommendation) -> Iterator[ByAxis]:
     """Find for each axis with several values whether another strategy is better at some."""
-    for axis, kind in AXES.items():
-        groups: dict[object, list[Ranking]] = defaultdict(list)
-        for ranking in contests:
-            groups[getattr(ranking.setting, axis)].append(ranking)
-        groups.pop(Gradients.NONE, None)
+    for axis in AXES:
+        groups = axis_groups(contests, axis)
         if len(groups) > 1 and axis != "workload":
-            places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
-            yield _picked(axis, {one: groups[one] for one in places if one in groups}, found)
+            yield _picked(axis, groups, found)
 
 
 def _picked(axis: str, groups: Mapping[object, Sequence[Ranking]], found: Recommendation) -> ByAxis:

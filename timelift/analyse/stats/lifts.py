@@ -49,12 +49,14 @@ def lift_measurements(run: Run) -> list[Measurement]:
     return [one for one in run.measurements if one.case.strategy not in others]
 
 
-def rank_run(run: Run) -> list[Ranking]:
+def rank_run(run: Run, relative_to: Sequence[str] = ranking.BASELINES) -> list[Ranking]:
     """Rank the lifts of every setting, in setting order, with what is no answer beside them.
 
-    Where only those were measured a ranking has no rows.
+    Where only those were measured a ranking has no rows. The first of `relative_to` that was
+    measured in a setting is what its speed-ups are told against.
     """
-    ranked = {one.setting: one for one in ranking.rank(lift_measurements(run))}
+    lifted = ranking.rank(lift_measurements(run), relative_to=relative_to)
+    ranked = {one.setting: one for one in lifted}
     beside: dict[Setting, list[RankedCase]] = defaultdict(list)
     for mine in _no_answers_by_strategy(run):
         firsts = [ranked[one.case.setting] for one in mine if one.case.setting in ranked]
@@ -83,7 +85,13 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
     if own is None:
         return None
     unranked = dataclasses.replace(
-        own, letters="", rank_low=0, rank_high=0, p=math.nan, cost_over_best=UNKNOWN
+        own,
+        letters="",
+        rank_low=0,
+        rank_high=0,
+        p=math.nan,
+        cost_over_best=UNKNOWN,
+        speed_up=None,
     )
     if found is None:
         return dataclasses.replace(unranked, ratio=math.nan, low=math.nan, high=math.nan)

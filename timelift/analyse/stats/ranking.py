@@ -1,4 +1,8 @@
-"""Rankings: from the measurements of a run to the order of the rivals in every setting."""
+"""Rankings: from the measurements of a run to the order of the rivals in every setting.
+
+Every rival stands beside two others: the one that looks fastest, and the baseline, which is what
+people write. The first was picked by the same data, the second was not.
+"""
 
 import functools
 import itertools
@@ -21,6 +25,8 @@ from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Comparison,
 from timelift.case import Case, Setting
 from timelift.errors import UserError
 
+#: What speed-ups are told against, in this order: the first that was measured in a setting.
+BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold_time")
 #: A cost over the best that is not known.
 UNKNOWN = (math.nan, math.nan)
 
@@ -30,6 +36,24 @@ _DIGITS = 9
 _LARGEST_LOG = 350.0
 #: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
 Comparisons = Mapping[tuple[int, int], Comparison]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedUp:
+    """How many times as fast a rival is as the baseline, from the rounds that both played.
+
+    The intervals of all rivals of a setting, `low` to `high`, hold at once (Bonferroni); NaN with
+    one launch. `verdict` is that of the rival beside the baseline.
+    """
+
+    times: float
+    low: float
+    high: float
+    verdict: Verdict
+
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +67,8 @@ class RankedCase:
     and adjusted for all pairs of the setting. Rivals that share one of `letters` were not shown to
     differ; the true rank lies from `rank_low` to `rank_high`. `cost_over_best` is the least and the
     most that choosing this rival costs over the best, whichever that is, as ratios. `detectable` is
-    the ratio to the first row that would have been called different 9 in 10 times.
+    the ratio to the first row that would have been called different 9 in 10 times. `speed_up` is
+    over the baseline of the setting, 1 for the baseline itself, and None of a look-alike.
     """
 
     case: Case
@@ -62,6 +87,7 @@ class RankedCase:
     cost_over_best: tuple[float, float] = UNKNOWN
     detectable: float = math.nan
     half_width: float = math.nan
+    speed_up: SpeedUp | None = None
 
     @property
     def has_interval(self) -> bool:
@@ -85,12 +111,14 @@ class Ranking:
     """The measured rivals of one setting, sorted by time.
 
     `unranked` are look-alikes or twins, measured beside the rivals and no answer: they have a ratio
-    to the first row, but neither rank (0), letters nor a cost over the best.
+    to the first row, but neither rank (0), letters nor a cost over the best. `baseline` is the
+    strategy that speed-ups are told against, empty where none of those asked for was measured.
     """
 
     setting: Setting
     rows: tuple[RankedCase, ...]
     unranked: tuple[RankedCase, ...] = ()
+    baseline: str = ""
 
     @property
     def is_contest(self) -> bool:
@@ -129,11 +157,13 @@ def rank(
     measurements: Iterable[Measurement],
     least_difference: float = RANK_MARGIN,
     confidence: float = CONFIDENCE,
+    relative_to: Sequence[str] = BASELINES,
 ) -> list[Ranking]:
     """Rank the measured rivals of every setting, in setting order.
 
     `least_difference` is the smallest one that counts, as a share; any wrong faster or slower in a
-    setting has a chance of at most 1 - `confidence`.
+    setting has a chance of at most 1 - `confidence`. The first of `relative_to` that was measured
+    in a setting is its baseline.
     """
     settings = aligned_samples(measurements)
     if not settings:
@@ -145,7 +175,7 @@ def rank(
         absolute_times(settings, alpha),
         strict=True,
     )
-    return [_Rivals(*parts, alpha).ranking() for parts in found]
+    return [_Rivals(*parts, alpha, relative_to).ranking() for parts in found]
 
 
 def _comparisons(
@@ -171,13 +201,21 @@ class _Rivals:
     comparisons: Comparisons
     absolute: AbsoluteTimes
     alpha: float
+    relative_to: Sequence[str]
 
     def ranking(self) -> Ranking:
         letters = tie_letters(
             np.array([[self._apart(i, j) for j in self.order] for i in self.order])
         )
         rows = [self._row(i, marks) for i, marks in zip(self.order, letters, strict=True)]
-        return Ranking(self.samples.setting, tuple(rows))
+        name = "" if self.baseline is None else self.samples.cases[self.baseline].strategy
+        return Ranking(self.samples.setting, tuple(rows), baseline=name)
+
+    @functools.cached_property
+    def baseline(self) -> int | None:
+        """The position of the rival that speed-ups are told against, None where none was asked."""
+        places = {case.strategy: place for place, case in enumerate(self.samples.cases)}
+        return next((places[name] for name in self.relative_to if name in places), None)
 
     @functools.cached_property
     def order(self) -> list[int]:
@@ -232,14 +270,30 @@ class _Rivals:
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
             cost_over_best=self._cost_over_best(rivals) if launches > 1 else UNKNOWN,
+            speed_up=self._speed_up(i),
             **self._beside(i),
         )
+
+    def _speed_up(self, i: int) -> SpeedUp | None:
+        if self.baseline is None:
+            return None
+        if i == self.baseline:
+            return SpeedUp(1.0, 1.0, 1.0, Verdict.SAME)
+        seen, effect = self._effect(i, self.baseline)
+        chance = self.alpha / (2 * (len(self.samples.cases) - 1))
+        width = math.nan if seen.within_one_launch else seen.half_width(chance)
+        ends = _exp(effect - width), _exp(effect + width)
+        return SpeedUp(_exp(effect), *ends, seen.swapped().verdict)
+
+    def _effect(self, i: int, j: int) -> tuple[Comparison, float]:
+        """Return the comparison of `j` beside `i`, and its log ratio from times if it has none."""
+        seen = self.comparisons[i, j]
+        return seen, seen.effect if seen.launches else float(self.times[j] - self.times[i])
 
     def _beside(self, i: int) -> dict[str, Any]:
         if i == self.best:
             return {"ratio": 1.0, "low": 1.0, "high": 1.0, "verdict": Verdict.SAME}
-        seen = self.comparisons[self.best, i]
-        effect = seen.effect if seen.launches else self.times[i] - self.times[self.best]
+        seen, effect = self._effect(self.best, i)
         below, above, alone = (
             math.nan if seen.within_one_launch else seen.half_width(chance)
             for chance in (self.levels.below, self.levels.above, self.alpha / 2)

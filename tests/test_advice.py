@@ -1,0 +1,147 @@
+"""What to write, and the speed-up over what everybody writes."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from studies import noise
+from tests.simulated import QUIET
+from timelift.analyse.advice import advise
+from timelift.analyse.stats.ranking import BASELINES, rank
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Case, Mode, Phase, Setting
+
+TD, LOOP = BASELINES[:2]
+
+
+def raced(costs, settings=None, launches=5, seed=1):
+    """Measurements of strategies by name, whose costs may differ from setting to setting.
+
+    `costs` are lists with a value for each setting, or one value for all.
+    """
+    settings = settings or [Setting("tokens", 8, 4, Phase.FORWARD)]
+    shape = noise.Shape(settings=len(settings), rivals=len(costs), launches=launches)
+    effects = np.log([np.broadcast_to(one, len(settings)) for one in costs.values()]).T
+    times = noise.seconds(QUIET, shape, effects, np.random.default_rng(seed))
+    places = {one.case: one for one in noise.measurements(times)}
+    plain = sorted({case.setting for case in places})
+    return [
+        dataclasses.replace(one, case=Case(settings[plain.index(case.setting)], name))
+        for case, one in places.items()
+        for place, name in enumerate(costs)
+        if case.strategy == f"rival{place}"
+    ]
+
+
+def speed_ups(measurements, **how):
+    """The speed-up of every strategy in the one setting, and its baseline."""
+    (ranking,) = rank(measurements, **how)
+    return {row.case.strategy: row.speed_up for row in ranking.rows}, ranking.baseline
+
+
+def test_a_speed_up_is_times_as_fast_as_the_baseline_with_its_interval():
+    """The baseline is once as fast as itself; what is slower than it is less than once."""
+    found, baseline = speed_ups(raced({"fold_time": 1, TD: 3, LOOP: 6}))
+    assert baseline == TD
+    assert {name: one.times for name, one in found.items()} == pytest.approx(
+        {"fold_time": 3, TD: 1, LOOP: 0.5}, rel=0.03
+    )
+    assert found["fold_time"].low < found["fold_time"].times < found["fold_time"].high
+    assert [found[name].verdict for name in ("fold_time", TD, LOOP)] == [
+        Verdict.FASTER,
+        Verdict.SAME,
+        Verdict.SLOWER,
+    ]
+
+
+def test_where_the_baseline_was_not_measured_the_next_in_order_stands_for_it():
+    """Or the one that was asked for; none of them is no speed-up."""
+    assert speed_ups(raced({"native": 1, LOOP: 2}))[1] == LOOP
+    found, baseline = speed_ups(raced({"native": 1, TD: 2}), relative_to=["native"])
+    assert baseline == "native"
+    assert found[TD].times == pytest.approx(0.5, rel=0.03)
+    assert speed_ups(raced({"native": 1, "gru": 2})) == ({"native": None, "gru": None}, "")
+
+
+def test_one_launch_is_a_speed_up_without_an_interval():
+    """As everywhere, launches are the evidence."""
+    found, _ = speed_ups(raced({"native": 1, TD: 2}, launches=1))
+    assert found["native"].times == pytest.approx(2, rel=0.05)
+    assert math.isnan(found["native"].low)
+
+
+def test_the_intervals_of_a_setting_hold_at_once():
+    """In 19 of 20 settings at least; an interval of 68 % would miss more than that."""
+    names = {name: 1 + place / 4 for place, name in enumerate([TD, *"abcd"])}
+    places = [Setting("tokens", length, 4, Phase.FORWARD) for length in range(1, 201)]
+    truth = {name: names[TD] / cost for name, cost in names.items()}
+    rows = [one.rows for one in rank(raced(names, places))]
+    held, narrow = (
+        sum(all(_holds(row, truth, share) for row in one) for one in rows) / len(rows)
+        for share in (1, 0.4)
+    )
+    assert held >= 0.93
+    assert narrow < 0.8
+
+
+def _holds(row, truth, share):
+    seen = row.speed_up
+    low, high = (seen.times * (end / seen.times) ** share for end in (seen.low, seen.high))
+    return low <= truth[row.case.strategy] <= high
+
+
+EAGER, GRAPH = (
+    [Setting("tokens", length, 4, Phase.FORWARD, mode) for length in (8, 16)]
+    for mode in (Mode.EAGER, Mode.GRAPH)
+)
+
+
+def test_one_strategy_that_is_never_shown_slower_is_the_advice():
+    """With what it gains at least and at most."""
+    found = advise(rank(raced({"native": 1, TD: [2, 3, 4, 5]}, [*EAGER, *GRAPH])))
+    assert (found.axis, found.strategies) == ("", ("native",))
+    assert found.is_never_shown_slower
+    (gain,) = found.gains
+    assert (gain.baseline, gain.settings, gain.faster) == (TD, 4, 4)
+    assert (gain.least, gain.most) == pytest.approx((2, 5), rel=0.05)
+    assert found.losses == ()
+
+
+def test_where_no_strategy_wins_everywhere_the_axis_that_decides_is_found():
+    """Here the mode decides and the length does not; the gain is that of the rule."""
+    costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
+    found = advise(rank(raced(costs, [*EAGER, *GRAPH])))
+    assert found.axis == "mode"
+    assert {part.strategy: part.values for part in found.parts} == {
+        "native": (Mode.EAGER,),
+        "fold_time": (Mode.GRAPH,),
+    }
+    assert found.is_never_shown_slower
+    assert found.gains[0].least == pytest.approx(4, rel=0.05)
+
+
+def test_a_rule_that_saves_little_is_not_told():
+    """One strategy for all, and the settings where it was shown slower, the dearest first."""
+    lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16, 32, 64)]
+    costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
+    found = advise(rank(raced(costs, lengths)))
+    assert (found.axis, found.strategies) == ("", ("native",))
+    assert [one.ranking.setting.seq_len for one in found.losses] == [64, 16]
+    assert found.price == pytest.approx(1.2, rel=0.03)
+    two = advise(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
+    assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
+
+
+def test_settings_without_the_common_baseline_are_summed_up_apart():
+    """Speed-ups over two baselines are two figures."""
+    both = raced({"native": 1, LOOP: 3, TD: 2}, [*EAGER, *GRAPH])
+    left = [one for one in both if one.case.strategy != TD or one.case.setting.mode is Mode.EAGER]
+    found = advise(rank(left))
+    assert {one.baseline: one.settings for one in found.gains} == {TD: 2, LOOP: 2}
+
+
+def test_nothing_to_compare_is_no_advice():
+    """One strategy alone is none."""
+    assert advise(rank(raced({"native": 1}))) is None
