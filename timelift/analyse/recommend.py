@@ -31,13 +31,15 @@ class Why(Enum):
 class Price:
     """What a strategy costs over the best, at most, in any of its `settings`, as a ratio.
 
-    It is an upper bound over launches where `bound` is true, else what was seen.
+    It is an upper bound over launches where `bound` is true, else what was seen. `typical` is the
+    median over the settings of what was seen.
     """
 
     strategy: str
     ratio: float
     bound: bool
     settings: int
+    typical: float
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,8 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
             rows[row.case.strategy].append(row)
     for name, mine in rows.items():
         ratio = max(row.cost_over_best[1] if row.cost_is_known else row.ratio for row in mine)
-        yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine))
+        typical = float(np.median([row.ratio for row in mine]))
+        yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine), typical)
 
 
 def _why(price: Price, *, is_never_shown_slower: bool, has_verdict: bool) -> Why:
