@@ -1,48 +1,227 @@
-"""How to build a strategy: its file, and what the file of its workload holds about its input."""
+"""How to use a strategy: its file, what its `build` is called with, and code to paste.
+
+Files of the project are read as text, so no framework is imported. A journal's names decide only
+which file of `strategies/` and `workloads/` is read, and become code only where they are literals.
+"""
 
 import ast
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.runs.measurement import Run
+from timelift.case import Setting, TimeAxis
+from timelift.escape import plain
 from timelift.present.choice import BuildCall
+
+#: What reading a file's text or one of its values raises, however wrong it is.
+_UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+#: Statements that do nothing but bind names, so that they may go where nothing needs the names.
+_BINDING = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom)
+_FOR_A_LINTER = re.compile(r"\s+# noqa\b.*")
 
 
 def how_to_build(workload: str, strategy: str, run: Run, root: Path) -> BuildCall:
-    """Find the file of a strategy under `root`, and the constants of its workload there."""
+    """Find the file of a strategy under `root`, and what is known of its workload's input."""
     stem = strategy.partition("[")[0]
-    own = _names_a_file(stem) and (root / "strategies" / f"{stem}.py").is_file()
-    constants = _constants(root / "workloads", workload)
-    features = constants.get("FEATURES")
+    own = _file_in(root / "strategies", stem) is not None
+    features, input_dtype = _input_of(workload, run, root)
     return BuildCall(
         f"strategies/{stem}.py" if own else f"{stem}.py",
         None if own else str(run.header.options.get("strategy_file") or ""),
-        features if isinstance(features, tuple) else None,
-        constants.get("INPUT_DTYPE"),
+        features,
+        input_dtype,
     )
 
 
-def _names_a_file(stem: str) -> bool:
-    return re.fullmatch(r"\w[\w.-]*", stem) is not None
+def code_to_paste(strategy: str, run: Run, root: Path, setting: Setting | None = None) -> str:
+    """Return Python that stands by itself: what the strategy needs to run, and how it is called.
+
+    Without a `setting` the shape of a sequence is left to fill in. It is empty where the source is
+    not in the project's `strategies/`, or the strategy's parameters are not known.
+    """
+    stem, _, variant = strategy.partition("[")
+    parameters = _parameters(variant.removesuffix("]"))
+    path = _file_in(root / "strategies", stem)
+    if path is None or parameters is None:
+        return ""
+    try:
+        source = _without_declarations(path.read_text(encoding="utf-8"))
+    except _UNREADABLE:
+        return ""
+    shape, dtype = "...  # one sequence: (steps, *features)", None
+    if setting is not None:
+        features, dtype = _input_of(setting.workload, run, root)
+        shape = _shape(setting, features)
+    called = ", ".join(["layer", "shape", *([f"dtype={dtype!r}"] if dtype else []), *parameters])
+    lines = (
+        "layer = ...  # your layer, which sees one step",
+        f"shape = {shape}",
+        "if not layer.built:",
+        "    layer.build((None, *shape[1:]))",
+        f"model = build({called})",
+    )
+    return "\n".join([source, "", "", *lines, ""])
 
 
-def _constants(folder: Path, workload: str) -> dict[str, Any]:
+def code_by_strategy(run: Run, root: Path) -> dict[str, str]:
+    """Return the code to paste for each strategy of a run whose source is in the project."""
+    names = dict.fromkeys(one.case.strategy for one in run.measurements)
+    found = {name: code_to_paste(name, run, root) for name in names}
+    return {name: code for name, code in found.items() if code}
+
+
+def _file_in(folder: Path, stem: str) -> Path | None:
+    """Return the file of a name in a folder of the project; None where it has none."""
+    path = folder / f"{stem}.py"
+    return path if re.fullmatch(r"\w[\w.-]*", stem) and path.is_file() else None
+
+
+def _shape(setting: Setting, features: Sequence[object] | None) -> str:
+    steps = None if setting.time_axis is TimeAxis.DYNAMIC else setting.seq_len
+    if features is None:
+        return f"({steps}, ...)  # {steps} steps; write the shape of one of them for the dots"
+    return f"{(steps, *features)}  # steps, *features"
+
+
+def _parameters(variant: str) -> list[str] | None:
+    """Read `k=8,remat=True` of a strategy's name as keywords; None where they are no literals.
+
+    A name says a text without its quotes.
+    """
+    try:
+        call = ast.parse(f"f({variant})", mode="eval").body
+        keywords = call.keywords if isinstance(call, ast.Call) and not call.args else []
+        return [_keyword(one) for one in keywords] if keywords or not variant else None
+    except _UNREADABLE:
+        return None
+
+
+def _keyword(one: ast.keyword) -> str:
+    value = one.value.id if isinstance(one.value, ast.Name) else ast.literal_eval(one.value)
+    if one.arg is None:
+        raise ValueError(plain(one.value))
+    return f"{one.arg}={value!r}"
+
+
+# What of a file is needed to run -----------------------------------------------------------------
+
+
+def _without_declarations(text: str) -> str:
+    """Return the source of a strategy without what only a benchmark reads of it.
+
+    What `build` needs stays, with whatever that needs in turn, and so does every statement that
+    does more than bind a name. The title stays as a comment, and when not to use it, for what the
+    strategy refuses is not looked at any more.
+    """
+    tree, lines = ast.parse(text), text.split("\n")
+    docstring = ast.get_docstring(tree) or ""
+    body = tree.body[1:] if docstring else tree.body
+    needed = _needed(body)
+    pieces, before = _comments(docstring), 0
+    for node in body:
+        if id(node) in needed:
+            first, last = _first_line(node, lines), node.end_lineno or node.lineno
+            most = 2 if isinstance(node, ast.FunctionDef | ast.ClassDef) else 1
+            gap = [line for line in lines[before : first - 1] if not line.strip()]
+            pieces += gap[:most] if before else []
+            pieces += [_FOR_A_LINTER.sub("", line) for line in lines[first - 1 : last]]
+            before = last
+    return "\n".join(pieces)
+
+
+def _comments(docstring: str) -> list[str]:
+    """Return the title and the paragraph that says when not to use it, as comments."""
+    title = docstring.partition("\n")[0]
+    when_not = re.search(
+        r"^When not:.*?(?=\n\n|\Z)|\bWhen not:.*", docstring, re.DOTALL | re.MULTILINE
+    )
+    paragraph = when_not.group().splitlines() if when_not else []
+    return [*(f"# {line}".rstrip() for line in (title, *paragraph) if line), ""]
+
+
+def _needed(body: Sequence[ast.stmt]) -> set[int]:
+    """Return the ids of the statements that a call of `build` needs."""
+    binds = {id(node): set(_bound(node)) for node in body}
+    uses = {id(node): _used(node) for node in body}
+    kept = {one for one, names in binds.items() if "build" in names or not names}
+    while True:
+        wanted = set().union(*(uses[one] for one in kept))
+        more = {one for one, names in binds.items() if names & wanted} - kept
+        if not more:
+            break
+        kept |= more
+    used_at_all = set().union(*uses.values())
+    imports = (ast.Import, ast.ImportFrom)
+    # an import that nothing uses is there for what it does
+    return kept | {
+        id(node) for node in body if isinstance(node, imports) and not binds[id(node)] & used_at_all
+    }
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement binds; none of one that does more than that."""
+    if not isinstance(node, _BINDING):
+        return
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (one.asname or one.name.partition(".")[0] for one in node.names)
+    else:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        found = [one for target in targets for one in ast.walk(target)]
+        yield from (one.id for one in found if isinstance(one, ast.Name))
+
+
+def _used(node: ast.stmt) -> set[str]:
+    found = (one for one in ast.walk(node) if isinstance(one, ast.Name))
+    return {one.id for one in found if isinstance(one.ctx, ast.Load)}
+
+
+def _first_line(node: ast.stmt, lines: Sequence[str]) -> int:
+    """Return the line at which a statement begins, its decorators and comments included."""
+    first = node.lineno
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        first = min([first, *(one.lineno for one in node.decorator_list)])
+    while first > 1 and lines[first - 2].startswith("#"):
+        first -= 1
+    return first
+
+
+# What is known of a workload's input -------------------------------------------------------------
+
+
+def _input_of(workload: str, run: Run, root: Path) -> tuple[tuple[object, ...] | None, str | None]:
+    """Return the shape of a step and the type of the inputs, each None where it is not known."""
+    path = _file_in(root / "workloads", workload)
+    constants = _constants(path) if path else _of_own_layer(run)
+    features, dtype = constants.get("FEATURES"), constants.get("INPUT_DTYPE")
+    return (features if isinstance(features, tuple) else None), dtype
+
+
+def _of_own_layer(run: Run) -> dict[str, Any]:
+    """Read what the options of a run say of the layer that they name."""
+    features, dtype = (str(run.header.options.get(one)) for one in ("features", "input_dtype"))
+    found: dict[str, Any] = {}
+    if re.fullmatch(r"[1-9]\d{0,8}(,[1-9]\d{0,8})*", features, re.ASCII):
+        found["FEATURES"] = tuple(map(int, features.split(",")))
+    if re.fullmatch(r"u?int\d{1,2}", dtype, re.ASCII):
+        found["INPUT_DTYPE"] = dtype
+    return found
+
+
+def _constants(path: Path) -> dict[str, Any]:
     """Read the literal constants of a workload's file without importing it; none if it has none."""
-    path = folder / f"{workload}.py"
-    if not _names_a_file(workload) or not path.is_file():
-        return {}
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
-    except (OSError, ValueError, SyntaxError):
+    except _UNREADABLE:
         return {}
     constants = {}
     for name, value in _assignments(body):
-        with contextlib.suppress(
-            ValueError, TypeError
-        ):  # it is computed, such as `keras.config.floatx()`
+        # it may be computed, such as `keras.config.floatx()`
+        with contextlib.suppress(ValueError, TypeError):
             constants[name] = ast.literal_eval(value)
     return constants
 

@@ -1,0 +1,185 @@
+"""Code to paste: it stands by itself, and computes what the layer does at every step."""
+
+import ast
+import builtins
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import engines, journals
+from timelift import usage
+from timelift.analyse.runs import results
+from timelift.case import Phase, Setting, TimeAxis
+
+ROOT = Path(__file__).parent.parent
+SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
+#: Strategies that lift a Dense on vectors, on TensorFlow.
+LIFTS = (
+    "time_distributed",
+    "fold_time",
+    "native",
+    "loop_slice",
+    "fold_chunks[k=4]",
+    "fold_chunks[k=4,remat=True]",
+    "rnn_cell",
+    "vectorized_map",
+    "conv1d_pointwise",
+    "einsum_letters",
+    "tf_while_loop",
+    "bucketing[k=2]",
+)
+#: What pieces of code compute, beside the layer itself at every step.
+SCRIPT = """
+import json
+import keras
+import numpy as np
+
+x = np.random.default_rng(1).normal(size=(4, 6, 32)).astype("float32")
+errors = {{}}
+for name, code in {codes}.items():
+    names = {{}}
+    exec(code.replace("layer = ...", "layer = __import__('keras').layers.Dense(5)"), names)
+    layer, y = names["layer"], np.asarray(names["model"](x))
+    right = np.stack([np.asarray(layer(x[:, t])) for t in range(6)], axis=1)
+    errors[name] = float(np.abs(y - right).max()) if y.shape == right.shape else 9.0
+print(json.dumps(errors))
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of tokens."""
+    folder = tmp_path_factory.mktemp("run")
+    cases = journals.grid(("native", "fold_chunks[k=4]", "mine"), ("tokens",), (6,))
+    return results.load(journals.synthetic(folder / "run.jsonl", cases))
+
+
+def unknown_names(code):
+    """The names that a piece of code reads and never binds, attributes aside."""
+    tree = ast.parse(code)
+    names = [one for one in ast.walk(tree) if isinstance(one, ast.Name)]
+    bound = {one.id for one in names if isinstance(one.ctx, ast.Store)} | set(dir(builtins))
+    for one in ast.walk(tree):
+        if isinstance(one, ast.FunctionDef | ast.ClassDef):
+            bound.add(one.name)
+        elif isinstance(one, ast.arg):
+            bound.add(one.arg)
+        elif isinstance(one, ast.alias):
+            bound.add(one.asname or one.name.partition(".")[0])
+    return {one.id for one in names} - bound
+
+
+def test_pieces_compute_what_the_layer_does_at_every_step(run):
+    """Executed as they are, with a layer in place of the dots."""
+    codes = {name: usage.code_to_paste(name, run, ROOT, SETTING) for name in LIFTS}
+    errors = engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
+    assert set(errors) == set(LIFTS)
+    assert max(errors.values()) < 1e-5
+
+
+def test_a_piece_that_computes_something_else_is_seen(run):
+    """The check above can fail."""
+    code = usage.code_to_paste("fold_time", run, ROOT, SETTING)
+    codes = {"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")}
+    assert engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))["wrong"] > 1e-2
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "strategies").glob("*.py")))
+def test_every_strategy_has_a_piece_that_needs_nothing_else(run, name):
+    """No name without its meaning, nothing that only a benchmark reads, nothing of ours."""
+    code = usage.code_to_paste(name, run, ROOT, SETTING)
+    assert code.startswith("# ")
+    assert unknown_names(code) == set()
+    assert not re.search(
+        r"timelift|noqa|\brefuses\b|^(DEFAULT|DROPOUT|MASKS|VARIANTS)\b", code, re.MULTILINE
+    )
+
+
+def test_a_name_that_is_missing_is_seen():
+    """The check above can fail."""
+    assert unknown_names("import keras\n\ndef build(layer):\n    return keras.Model(NOISE)\n")
+
+
+def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
+    """The parameters of a variant, the shape, the type of the inputs, a length left open."""
+    code = usage.code_to_paste("fold_chunks[k=4,remat=True]", run, ROOT, SETTING)
+    assert code.splitlines()[0] == "# Time folded into the batch, k steps at a time."
+    assert "# When not: memory suffices" in code
+    assert "\nshape = (6, 32)  # steps, *features\n" in code
+    assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
+    dynamic = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
+    assert "shape = (None, " in usage.code_to_paste("native", run, ROOT, dynamic)
+
+
+def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
+    """By the names of the run, whatever the setting; none of a file that is elsewhere."""
+    found = usage.code_by_strategy(run, ROOT)
+    assert {"native", "fold_chunks[k=4]"} <= set(found)
+    assert "mine" not in found
+    assert "\nshape = ...  # one sequence: (steps, *features)\n" in found["native"]
+
+
+def project(folder, text):
+    """A project with one strategy, `mine`."""
+    (folder / "strategies").mkdir()
+    (folder / "strategies" / "mine.py").write_text(text)
+    return folder
+
+
+def test_what_a_strategy_needs_stays_in_its_order(tmp_path, run):
+    """With decorators, comments and what does more than bind a name."""
+    text = (
+        '"""Mine.\n\nWhen not: never.   Source: me.\n"""\n'
+        "import keras\nimport plugin  # noqa: F401 - it registers itself\nimport statistics\n\n"
+        "DEFAULT = False\n#: How much.\nSCALE = 2\nplugin.start()\n\n\n"
+        "def refuses(layer, setting):\n    return statistics.mean(layer)\n\n\n"
+        "@keras.saving.register_keras_serializable()\nclass Mine:\n    scale = SCALE\n\n\n"
+        "def build(layer, shape, dtype=None):\n    return Mine(layer)\n"
+    )
+    code = usage.code_to_paste("mine", run, project(tmp_path, text))
+    assert code.partition("\n\n\nlayer = ")[0] == (
+        "# Mine.\n# When not: never.   Source: me.\n\n"
+        "import keras\nimport plugin\n\n#: How much.\nSCALE = 2\nplugin.start()\n\n\n"
+        "@keras.saving.register_keras_serializable()\nclass Mine:\n    scale = SCALE\n\n\n"
+        "def build(layer, shape, dtype=None):\n    return Mine(layer)"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "native[k=__import__('os')]",
+        "native[k=1)\nprint(2]",
+        "native[**{}]",
+        "../strategies/native",
+        "native\x1b",
+        "gone",
+    ],
+)
+def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
+    """Parameters are literals, and a strategy is a file of the project."""
+    assert usage.code_to_paste(name, run, ROOT, SETTING) == ""
+
+
+def test_a_file_that_is_no_python_has_no_piece(tmp_path, run):
+    """Nor a traceback."""
+    assert usage.code_to_paste("mine", run, project(tmp_path, "def build(:")) == ""
+
+
+def test_a_parameter_that_is_a_text_is_quoted(run):
+    """A strategy's name says it bare."""
+    code = usage.code_to_paste("native[how=fast]", run, ROOT)
+    assert "build(layer, shape, how='fast')" in code
+
+
+def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
+    """From the options that named it."""
+    head = journals.header(options={"features": "96,96,3", "input_dtype": "int32"})
+    cases = journals.grid(("native",), ("make",), (8,))
+    path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
+    setting = Setting("make", 8, 1, Phase.FORWARD)
+    code = usage.code_to_paste("native", results.load(path), ROOT, setting)
+    assert "shape = (8, 96, 96, 3)  # steps, *features" in code
+    assert "build(layer, shape, dtype='int32')" in code
