@@ -158,7 +158,7 @@ def test_a_number_that_is_impossible_is_refused_with_exit_2(capsys, study, words
 
 def test_no_answer_has_no_price():
     """Where every question is left open there is nothing to take the largest of."""
-    assert choose._cells([None, None]) == (0, None, None, None)
+    assert choose._cells([None, None]) == (0, None, None, None, None, None)
 
 
 def test_no_study_but_the_scoreboard_lays_out_a_table():
@@ -269,7 +269,8 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
         (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Proportion(30, 40)),
         (scaling.BOARD, SCALING, 11, 3),
         (scaling.BOARD, SCALING, 4, Proportion(20, 40)),
-        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0), 4, 0.5),
+        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0, 0.99, 1.2), 4, 0.5),
+        (choose.BOARD, ("n", "4", 36, 35, 1.0, 1.0, 1.0, 0.99, 1.2), 7, 0.9),
         (gate.BOARD, ("nothing", 20, Proportion(0, 20), 0.1, 0, 6, 14, 0, 0), 2, Proportion(5, 20)),
         (kills.FAULTY, ("lost", 0), 1, 1),
         (mutations.CONTROL, ("tests/test_escape.py", 2.0, 0), 2, 1),

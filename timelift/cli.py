@@ -21,7 +21,7 @@ from timelift.analyse.choose.question import ask, options_to_repeat
 from timelift.analyse.runs import results
 from timelift.analyse.runs.results import load_measured, load_usual
 from timelift.analyse.selftest import trust_file
-from timelift.case import AXES, Case
+from timelift.case import AXES, Case, Setting
 from timelift.errors import UserError, writing
 from timelift.escape import plain, slug
 from timelift.journal import (
@@ -39,7 +39,9 @@ from timelift.present.exports import BINARY, FORMATS
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from timelift.analyse.choose.question import Choice
     from timelift.analyse.runs.measurement import Run
+    from timelift.present.choice import AboutChoice
 
 #: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
 EXIT_NOT_YES = 2
@@ -187,7 +189,7 @@ def _report_one(path: Path, output: Path, results_folder: Path, *, github_summar
 
 
 def choose(options: Options, root: Path) -> int:
-    """Answer one question in five lines: which strategy to use for a workload at a size.
+    """Answer one question in a few lines: which strategy to use for a workload at a size.
 
     The answer is measured, or interpolated between measured sizes where the paired curves allow it.
     Otherwise the command is printed that would decide it. Exit code 0: answered; 2: not decided by
@@ -199,19 +201,38 @@ def choose(options: Options, root: Path) -> int:
     question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
-    from timelift.present import choice  # noqa: PLC0415
-    from timelift.present.report import titles, trust_in_words  # noqa: PLC0415
-    from timelift.usage import how_to_build  # noqa: PLC0415
+    from timelift.present import choice, choice_json  # noqa: PLC0415
 
     answer = decide(question, run)
     if isinstance(answer, Undecided):
-        write_lines(map(plain, choice.undecided_lines(question, answer, options_to_repeat(run))))
+        repeated = options_to_repeat(run)
+        if options.json:
+            write_lines([choice_json.undecided_as_json(question, answer, repeated)])
+        else:
+            write_lines(map(plain, choice.undecided_lines(question, answer, repeated)))
         return EXIT_NOT_YES
-    title = dict(titles(run)).get(answer.strategy, "")
-    call = how_to_build(question.setting.workload, answer.strategy, run, root)
-    trust = trust_in_words(run, trust_file.machine_trust(root / "results", run))
-    write_lines(map(plain, choice.answer_lines(question, answer, title, call, trust)))
+    about = _about(answer, question.setting, run, root)
+    if options.json:
+        write_lines([choice_json.answer_as_json(question, answer, about)])
+    elif options.code:
+        write_lines(choice.answer_as_code(question, answer, about))
+    else:
+        write_lines(map(plain, choice.answer_lines(question, answer, about)))
     return 0
+
+
+def _about(answer: "Choice", setting: Setting, run: "Run", root: Path) -> "AboutChoice":
+    """Find how a chosen strategy is used, and how far to trust the run that it was chosen by."""
+    from timelift import usage  # noqa: PLC0415
+    from timelift.present.choice import AboutChoice  # noqa: PLC0415
+    from timelift.present.report import titles, trust_in_words  # noqa: PLC0415
+
+    return AboutChoice(
+        dict(titles(run)).get(answer.strategy, ""),
+        usage.how_to_build(setting.workload, answer.strategy, run, root),
+        trust_in_words(run, trust_file.machine_trust(root / "results", run)),
+        usage.code_to_paste(answer.strategy, run, root, setting),
+    )
 
 
 def compare(options: Options, root: Path) -> int:

@@ -1,4 +1,4 @@
-"""The answer in five lines: what, how long, at what price, how to use it, how far to trust it.
+"""The answer in a few lines: what, how long, what it gains and costs, how to use it, the trust.
 
 Names are as the file wrote them; they are escaped where a line is shown.
 """
@@ -15,9 +15,12 @@ from timelift.analyse.choose.question import (
     ChooseQuestion,
     Doubt,
     Goal,
+    SpeedUpHere,
     Undecided,
 )
 from timelift.case import Setting, TimeAxis
+from timelift.errors import UserError
+from timelift.escape import plain
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, highest_price
@@ -43,17 +46,46 @@ class BuildCall:
     input_dtype: str | None
 
 
-def answer_lines(
-    question: ChooseQuestion, choice: Choice, title: str, call: BuildCall, trust: str
-) -> Iterator[str]:
-    """Write the answer; `title` is what the run calls the strategy, if it does."""
-    about = f" ({title})" if title else ""
+@dataclass(frozen=True)
+class AboutChoice:
+    """What the project and the run say of a chosen strategy.
+
+    `title` is empty where the run has none, and `code` where its source is not in the project.
+    """
+
+    title: str
+    call: BuildCall
+    trust: str
+    code: str
+
+
+def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
+    yield from _found(question, choice, about.title)
+    yield f"use it: {how_to_use(question, choice.strategy, about.call)}"
+    yield f"trust: {about.trust}"
+
+
+def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
+    """Write code to paste, below the answer as comments."""
+    if not about.code:
+        raise UserError(
+            f"--code: expected a strategy of this project's strategies/, received "
+            f"{choice.strategy!r}; {how_to_use(question, choice.strategy, about.call)}"
+        )
+    answer = (*_found(question, choice, ""), f"trust: {about.trust}")
+    yield from (f"# {plain(line)}" for line in answer)
+    yield from ("", *about.code.splitlines())
+
+
+def _found(question: ChooseQuestion, choice: Choice, title: str) -> Iterator[str]:
+    called = f" ({title})" if title else ""
     best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
-    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{about}"
+    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{called}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
-    yield _price(choice)
-    yield f"use it: {_how_to_build(question, choice.strategy, call)}"
-    yield f"trust: {trust}"
+    gain = choice.speed_up
+    told = [_speed_up(gain)] if gain and gain.baseline != choice.strategy else []
+    by_time = question.goal is Goal.TIME
+    yield from (*told, _price(choice)) if by_time else (_price(choice), *told)
 
 
 def undecided_lines(
@@ -65,7 +97,7 @@ def undecided_lines(
     """
     between = found.between if len(found.between) > 1 else ()
     command = to_measure(question, options, between, longer=found.longer)
-    yield f"{_setting_in_words(question.setting)}: not decided by this run: {_why_undecided(found)}"
+    yield f"{_setting_in_words(question.setting)}: not decided by this run: {why_undecided(found)}"
     if between:
         yield f"it is one of {', '.join(between)}"
     yield f"decide it with: {command}"
@@ -109,7 +141,7 @@ _BASES = {
 }
 
 
-def _why_undecided(found: Undecided) -> str:
+def why_undecided(found: Undecided) -> str:
     first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
@@ -166,6 +198,13 @@ def _basis(choice: Choice) -> str:
     return f"{way} {where} ({many} each): {_why(choice)}"
 
 
+def _speed_up(one: SpeedUpHere) -> str:
+    if not one.is_known:
+        return f"how many times as fast as {one.baseline} is not known at this size"
+    told = f"{_with_interval(one.times, one.low, one.high)} times as fast as {one.baseline}"
+    return f"{told}, which is not shown to differ" if one.low <= 1 <= one.high else told
+
+
 def _price(choice: Choice) -> str:
     close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
@@ -174,8 +213,12 @@ def _price(choice: Choice) -> str:
     elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
-        parts.append(f"not told from it: {', '.join(close)}")
-    parts += [_slower(choice.costing_more)] if choice.costing_more else []
+        parts.append(f"not shown to differ: {', '.join(close)}")
+    told = choice.speed_up.baseline if choice.speed_up and choice.speed_up.is_known else ""
+    slower = [
+        one for one in choice.costing_more if one.strategy != told or math.isnan(choice.price)
+    ]
+    parts += [_slower(slower)] if slower else []
     return "; ".join(parts) or "what the others take is not known at this size"
 
 
@@ -187,7 +230,11 @@ def _slower(others: Sequence[Alternative]) -> str:
 def _times(one: Alternative) -> str:
     if math.isinf(one.high):
         return f"at least {_ratio(one.low)}"
-    return f"{_ratio(one.ratio)} [{_ratio(one.low)}, {_ratio(one.high)}]"
+    return _with_interval(one.ratio, one.low, one.high)
+
+
+def _with_interval(ratio: float, low: float, high: float) -> str:
+    return f"{_ratio(ratio)} [{_ratio(low)}, {_ratio(high)}]"
 
 
 def _ratio(ratio: float) -> str:
@@ -195,7 +242,7 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def _how_to_build(question: ChooseQuestion, strategy: str, call: BuildCall) -> str:
+def how_to_use(question: ChooseQuestion, strategy: str, call: BuildCall) -> str:
     place = "" if call.elsewhere is None else f" ({call.elsewhere or 'where you keep it'})"
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
     sizes = "*features" if call.features is None else ", ".join(map(str, call.features))

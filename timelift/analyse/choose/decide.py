@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from timelift.analyse.choose.beside import ratio_at, with_facts, with_speed_up
 from timelift.analyse.choose.question import (
     Alternative,
     Basis,
@@ -23,39 +24,52 @@ from timelift.analyse.choose.question import (
 )
 from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Measurement, Run, fact_or_bound
-from timelift.analyse.scaling.overtaking import Curve, PairedCurves, paired_curves
+from timelift.analyse.scaling.overtaking import PairedCurves, paired_curves
 from timelift.analyse.scaling.size_series import SIZES, without_size
 from timelift.analyse.stats import lifts
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Setting
 
 #: An answer that may cost more than this over the best is none.
 DEAREST = 1.10
 #: Between two sizes with different winners, one that is not shown ahead costs no more than this.
 _TIED = 1.05
-#: Half of what the exponential function takes: a file may hold any times.
-_LARGEST_LOG = 350.0
 #: Facts closer than this, as a ratio, are not told apart.
 _ALIKE = {Goal.MEMORY: 1.05, Goal.FIRST_CALL: 1.25}
 _FACTS = {Goal.MEMORY: "peak_bytes", Goal.FIRST_CALL: "first_call_seconds"}
 
 
-def decide(question: ChooseQuestion, run: Run) -> Choice | Undecided:
-    ranked = {one.setting: one for one in lifts.rank_run(run) if one.rows}
+def decide(
+    question: ChooseQuestion, run: Run, relative_to: Sequence[str] = BASELINES
+) -> Choice | Undecided:
+    """Choose a strategy; the first of `relative_to` that was measured is its baseline."""
+    measured = lifts.lift_measurements(run)
+    ranked = {one.setting: one for one in lifts.rank_run(run, relative_to) if one.rows}
     position = position_of(question.setting, ranked)
     if position is None:
         return _outside(question.setting, ranked)
-    if any(len(ranked[corner].rows) == 1 for corner in position.corners):
-        return Undecided(Doubt.ALONE)
-    if question.goal is not Goal.TIME:
-        return _by_fact(question.goal, position, lifts.lift_measurements(run))
     contests = [ranked[corner] for corner in position.corners]
+    if not all(one.is_contest for one in contests):
+        return Undecided(Doubt.ALONE)
+    axis = position.axis
+    curves = _curves(position, measured) if axis else None
+    size = float(getattr(question.setting, axis)) if axis else math.nan
+    found = (
+        _by_time(position, contests, curves, size)
+        if question.goal is Goal.TIME
+        else _by_fact(question.goal, position, measured)
+    )
+    if isinstance(found, Undecided):
+        return found
+    return with_facts(with_speed_up(found, contests, curves, size, relative_to), measured)
+
+
+def _by_time(
+    position: Position, contests: Sequence[Ranking], curves: PairedCurves | None, size: float
+) -> Choice | Undecided:
     if position.measured:
         return _at(position, contests[0])
-    if not position.axis:
-        return _among(position, contests)
-    size = float(getattr(question.setting, position.axis))
-    return _between(position, contests, _curves(position, lifts.lift_measurements(run)), size)
+    return _between(position, contests, curves, size) if curves else _among(position, contests)
 
 
 def position_of(asked: Setting, measured: Iterable[Setting]) -> Position | None:
@@ -122,19 +136,26 @@ def _at(position: Position, found: Ranking) -> Choice | Undecided:
         own.seconds_low,
         own.seconds_high,
         price,
-        tuple(_alternative(row, own, close) for row in found.rows if row is not own),
+        tuple(
+            _alternative(row, own, close, found.baseline) for row in found.rows if row is not own
+        ),
         is_fastest=own is found.rows[0],
     )
 
 
-def _alternative(row: RankedCase, own: RankedCase, close: Sequence[str]) -> Alternative:
+def _alternative(
+    row: RankedCase, own: RankedCase, close: Sequence[str], baseline: str
+) -> Alternative:
     """Return what a rival takes beside the chosen one: no more for sure, if none showed it slower.
 
-    All intervals to the fastest hold at once, so beside another their ends are divided.
+    Beside the baseline that is the speed-up. All intervals to the fastest hold at once, so beside
+    any other the ends of two are divided.
     """
-    low, high = row.low / own.high, row.high / own.low
     name = row.case.strategy
-    return Alternative(name, row.ratio / own.ratio, min(low, 1.0) if name in close else low, high)
+    ratio, low, high = row.ratio / own.ratio, row.low / own.high, row.high / own.low
+    if name == baseline and own.speed_up and own.speed_up.has_interval:
+        ratio, low, high = own.speed_up.times, own.speed_up.low, own.speed_up.high
+    return Alternative(name, ratio, min(low, 1.0) if name in close else low, high)
 
 
 def _curves(position: Position, measured: Sequence[Measurement]) -> PairedCurves:
@@ -183,16 +204,10 @@ def _alternatives(
         curve = curves.between(name, other)
         if curve is None:
             return ()
-        found.append(_ratio(other, curve, size))
+        found.append(ratio_at(other, curve, size))
     if any(math.isnan(one.low) for one in found):
         return ()
     return tuple(sorted(found, key=lambda one: one.ratio))
-
-
-def _ratio(other: str, curve: Curve, size: float) -> Alternative:
-    effect, half_width = (float(part[0]) for part in curve.at(np.array([size])))
-    logs = np.array([effect, effect - half_width, effect + half_width])
-    return Alternative(other, *np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG)).tolist())
 
 
 def _basis(first: str, last: str, *, ahead: bool) -> Basis:

@@ -149,13 +149,29 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class SpeedUpHere:
+    """How many times as fast as the baseline, with its 95 % interval; NaN if not known here."""
+
+    baseline: str
+    times: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def is_known(self) -> bool:
+        return math.isfinite(self.times)
+
+
+@dataclass(frozen=True)
 class Choice:
     """The answer: a strategy, its value with an interval, and what the others take.
 
     `value` is in seconds or bytes; it is below that where `is_bound`. `price` is the most that it
     costs over the best, as a ratio; NaN where nothing is claimed. `winners` are the fastest at both
     ends, the smaller size first, of a size that was not measured. `is_fastest` is false where
-    another strategy took less time and this one has less to lose.
+    another strategy took less time and this one has less to lose. `speed_up` is None where no
+    baseline was measured. The first call and the peak are those of a measured size, NaN elsewhere;
+    the peak is below `peak_bytes` where that `is_peak_bound`.
     """
 
     strategy: str
@@ -170,6 +186,10 @@ class Choice:
     winners: tuple[str, ...] = ()
     is_fastest: bool = True
     is_bound: bool = False
+    speed_up: SpeedUpHere | None = None
+    first_call_seconds: float = math.nan
+    peak_bytes: float = math.nan
+    is_peak_bound: bool = False
 
     @property
     def price_is_known(self) -> bool:

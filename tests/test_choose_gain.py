@@ -1,0 +1,182 @@
+"""What an answer gains over the baseline, and the answer as JSON and as code."""
+
+import json
+import math
+
+import pytest
+
+import report
+from tests import journals
+from timelift.analyse.choose.decide import decide
+from timelift.analyse.choose.question import ask
+from timelift.analyse.runs import results
+from timelift.analyse.stats import lifts
+
+NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
+
+
+def journal(folder, strategies=NAMES, **grid):
+    """A run of some tokens."""
+    sizes = {"workloads": ("tokens",), "seq_lens": (16, 64), "batches": (8,)} | grid
+    cases = journals.grid(strategies, phases=("forward",), **sizes)
+    return journals.synthetic(folder / "run.jsonl", cases, launches=5, noise=0.002)
+
+
+def answer(path, *relative_to, **asked):
+    """What is chosen, over the first of some baselines."""
+    run = results.load(path)
+    words = {"workload": "tokens", "batch": "8", "seq_len": "64"} | asked
+    goal = words.pop("goal", "time")
+    return decide(ask(words, goal, run), run, *([relative_to] if relative_to else []))
+
+
+def choose(capsys, path, *words):
+    """What the command prints, its exit code, and what it complains about."""
+    code = report.main(["choose", "--run", str(path), "--workload", "tokens", *words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+def test_a_measured_gain_is_that_of_the_setting(tmp_path):
+    """From the rounds that both played; the baseline among the alternatives has the same."""
+    path = journal(tmp_path)
+    found = answer(path)
+    (ranking,) = [one for one in lifts.rank_run(results.load(path)) if one.setting.seq_len == 64]
+    own = ranking.row(found.strategy).speed_up
+    gain = found.speed_up
+    assert (gain.baseline, gain.times, gain.low, gain.high) == (
+        "time_distributed",
+        own.times,
+        own.low,
+        own.high,
+    )
+    (beside,) = [one for one in found.others if one.strategy == "time_distributed"]
+    assert (beside.ratio, beside.low, beside.high) == (gain.times, gain.low, gain.high)
+
+
+def test_between_sizes_the_gain_is_interpolated_and_less_sure(tmp_path):
+    """It lies between those of both ends, in an interval that holds both."""
+    path = journal(tmp_path)
+    ends = [answer(path, seq_len=size).speed_up for size in ("16", "64")]
+    between = answer(path, seq_len="32").speed_up
+    low, high = sorted(one.times for one in ends)
+    assert low <= between.times <= high
+    assert between.low <= low
+    assert high <= between.high
+
+
+def test_among_four_settings_the_gain_is_not_known(tmp_path, capsys):
+    """And said to be so."""
+    path = journal(tmp_path, batches=(4, 16))
+    assert not answer(path, seq_len="32").speed_up.is_known
+    _, said, _ = choose(capsys, path, "--seq-len", "32", "--batch", "8")
+    assert "how many times as fast as time_distributed is not known at this size\n" in said
+
+
+def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured_everywhere(tmp_path):
+    """At both ends, between them."""
+    assert answer(journal(tmp_path), "gone", "loop_slice").speed_up.baseline == "loop_slice"
+    assert answer(journal(tmp_path), "gone").speed_up is None
+    small = journals.grid((*NAMES, "rnn_cell"), ("tokens",), (16,), phases=("forward",))
+    large = journals.grid(NAMES, ("tokens",), (64,), phases=("forward",))
+    lines = journals.campaign([*small, *large], launches=5)
+    path = journals.write(tmp_path / "two.jsonl", journals.header(), *lines, journals.END)
+    order = ("rnn_cell", "time_distributed")
+    assert answer(path, *order, seq_len="16").speed_up.baseline == "rnn_cell"
+    assert answer(path, *order, seq_len="32").speed_up.baseline == "time_distributed"
+
+
+@pytest.mark.parametrize("size", ["16", "32", "64"])
+def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys, size):
+    """Where it is the answer, at a measured size or between two."""
+    path = journal(tmp_path, ("time_distributed", "loop_slice"))
+    found = answer(path, seq_len=size)
+    gain = found.speed_up
+    assert found.strategy == gain.baseline == "time_distributed"
+    assert (gain.times, gain.low, gain.high) == (1.0, 1.0, 1.0)
+    code, said, _ = choose(capsys, path, "--seq-len", size)
+    assert (code, "times as fast as" in said) == (0, False)
+    assert "times as much: loop_slice" in said
+    assert answer(path, "loop_slice", seq_len=size).speed_up.low > 1
+
+
+def test_an_answer_as_json_is_one_object(tmp_path, capsys):
+    """Its numbers are those of the lines, and unknown ones are null."""
+    path = journal(tmp_path)
+    code, said, _ = choose(capsys, path, "--seq-len", "64", "--json")
+    found = json.loads(said)
+    chosen = answer(path)
+    assert code == 0
+    assert found["question"]["seq_len"] == 64
+    assert found["question"]["goal"] == "time"
+    assert (found["decided"], found["strategy"]) == (True, chosen.strategy)
+    assert found["basis"]["kind"] == "measured"
+    assert found["basis"]["settings"] == ["tokens-T64-B8-forward-graph"]
+    assert found["seconds_per_call"]["estimate"] == pytest.approx(chosen.value, rel=1e-5)
+    assert found["speed_up"]["baseline"] == "time_distributed"
+    assert found["speed_up"]["times"] == pytest.approx(chosen.speed_up.times, rel=1e-5)
+    assert found["cost_over_best_high"] == pytest.approx(chosen.price, rel=1e-5)
+    assert {one["strategy"] for one in found["alternatives"]} == set(NAMES) - {chosen.strategy}
+    assert found["first_call_seconds"] == pytest.approx(chosen.first_call_seconds, rel=1e-5)
+    assert found["peak_bytes"] == chosen.peak_bytes
+    assert "pytest bench/ --selftest" in found["trust"]
+    assert found["use"].startswith(f"copy strategies/{chosen.strategy}.py, then: model = build(")
+    assert "model = build(layer, shape)" in found["code"]
+
+
+@pytest.mark.parametrize("size", ["32", "64"])
+@pytest.mark.parametrize("goal", ["time", "memory", "first-call"])
+def test_json_has_null_for_what_is_not_known(tmp_path, capsys, size, goal):
+    """No NaN and no infinity, which are no JSON; facts are known where they were measured."""
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", size, "--goal", goal, "--json")
+    found = json.loads(said, parse_constant=pytest.fail)
+    assert code == (0 if found["decided"] else 2)
+    if found["decided"]:
+        assert (found["peak_bytes"] is None) == (size == "32")
+        assert (found["seconds_per_call"] is None) == (goal != "time")
+        assert math.isfinite(found["speed_up"]["times"])
+
+
+def test_undecided_is_json_too(tmp_path, capsys):
+    """With the command that would decide it, and exit code 2."""
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "4000", "--json")
+    found = json.loads(said)
+    assert (code, found["decided"], found["strategy"]) == (2, False, None)
+    assert "nothing is extrapolated" in found["why"]
+    assert found["decide_with"].startswith("pytest bench/ --workloads tokens --seq-lens 4000")
+
+
+def test_a_mistake_stays_a_sentence(tmp_path, capsys):
+    """Also where JSON was asked for."""
+    code, said, complaint = choose(capsys, journal(tmp_path), "--phase", "backwards", "--json")
+    assert (code, said, complaint.count("\n")) == (1, "", 1)
+
+
+def test_code_has_its_answer_as_comments(tmp_path, capsys):
+    """So that it goes into a file as it is."""
+    code, said, _ = choose(capsys, journal(tmp_path), "--seq-len", "64", "--code")
+    assert code == 0
+    assert said.startswith("# tokens, 64 steps, batch 8, forward, graph, cpu: fastest is ")
+    assert "times as fast as time_distributed\n" in said
+    assert "use it:" not in said
+    compile(said, "said", "exec")
+    assert said.endswith("model = build(layer, shape)\n")
+
+
+def test_code_of_a_strategy_that_is_elsewhere_is_a_sentence(tmp_path, capsys):
+    """With where to take it from."""
+    path = journal(tmp_path, ("mine\nimport os", "zzz"))
+    code, said, complaint = choose(capsys, path, "--seq-len", "64", "--code")
+    assert (code, said, complaint.count("\n")) == (1, "", 1)
+    assert "--code: expected a strategy of this project's strategies/, received " in complaint
+
+
+def test_a_title_of_two_lines_is_one_comment(tmp_path, capsys):
+    """No line of a file's own becomes code."""
+    workload = "tokens\nimport os"
+    path = journal(tmp_path, workloads=(workload,))
+    code = report.main(["choose", "--run", str(path), "--seq-len", "64", "--code"])
+    said = capsys.readouterr().out
+    assert code == 0
+    assert "\nimport os" not in said
+    assert "# tokens import os, 64 steps" in said
