@@ -24,7 +24,7 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
             asdict(one) | {"shown_to_cost_more": one.costs_more} for one in choice.others
         ],
         first_call_seconds=choice.first_call_seconds,
-        peak_bytes=choice.peak_bytes,
+        peak_bytes=round(choice.peak_bytes) if math.isfinite(choice.peak_bytes) else None,
         is_peak_bound=choice.is_peak_bound,
         trust=about.trust,
         use=how_to_use(question, choice.strategy, about.call),
