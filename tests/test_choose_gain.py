@@ -73,6 +73,16 @@ def test_among_four_settings_the_gain_is_not_known(tmp_path, capsys):
     assert "how many times as fast as time_distributed is not known at this size\n" in said
 
 
+def test_one_launch_has_a_gain_without_an_interval(tmp_path, capsys):
+    """Where the answer is one of memory, for which a launch suffices."""
+    cases = journals.grid(NAMES, ("tokens",), (64,), phases=("forward",))
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=1)
+    code, said, _ = choose(capsys, path, "--seq-len", "64", "--goal", "memory")
+    assert code == 0
+    assert "times as fast as time_distributed (seen, no interval)\n" in said
+    assert "nan" not in said
+
+
 def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured_everywhere(tmp_path):
     """At both ends, between them."""
     assert answer(journal(tmp_path), "gone", "loop_slice").speed_up.baseline == "loop_slice"

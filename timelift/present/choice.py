@@ -201,6 +201,8 @@ def _basis(choice: Choice) -> str:
 def _speed_up(one: SpeedUpHere) -> str:
     if not one.is_known:
         return f"how many times as fast as {one.baseline} is not known at this size"
+    if not one.has_interval:
+        return f"{_ratio(one.times)} times as fast as {one.baseline} (seen, no interval)"
     told = f"{_with_interval(one.times, one.low, one.high)} times as fast as {one.baseline}"
     return f"{told}, which is not shown to differ" if one.low <= 1 <= one.high else told
 

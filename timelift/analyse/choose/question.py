@@ -161,6 +161,10 @@ class SpeedUpHere:
     def is_known(self) -> bool:
         return math.isfinite(self.times)
 
+    @property
+    def has_interval(self) -> bool:
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
 
 @dataclass(frozen=True)
 class Choice:
