@@ -446,7 +446,10 @@ def test_whatever_times_a_file_holds_there_is_an_answer_or_none(tmp_path, seed, 
     assert len(printed(scaling_table, found)) >= 4 or not found.exponents
     for size, goal in itertools.product((1, 2, 5, 60, 2**31 - 1), ("time", "memory")):
         words = ("--seq-len", str(size), "--goal", goal)
-        assert choose(capsys, path, *words)[0] in {0, 2}
+        code, _, _ = choose(capsys, path, *words)
+        assert code in {0, 2}
+        told = choose(capsys, path, *words, "--json")
+        assert (told[0], json.loads("\n".join(told[1]))["decided"]) == (code, code == 0)
 
 
 @pytest.mark.parametrize("twins", ["a self-test", "another side"])

@@ -163,9 +163,10 @@ def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     assert usage.code_to_paste(name, run, ROOT, SETTING) == ""
 
 
-def test_a_file_that_is_no_python_has_no_piece(tmp_path, run):
+@pytest.mark.parametrize("text", ["def build(:", "print('no build')", "\0", ""])
+def test_a_file_that_is_no_strategy_has_no_piece(tmp_path, run, text):
     """Nor a traceback."""
-    assert usage.code_to_paste("mine", run, project(tmp_path, "def build(:")) == ""
+    assert usage.code_to_paste("mine", run, project(tmp_path, text)) == ""
 
 
 def test_a_parameter_that_is_a_text_is_quoted(run):

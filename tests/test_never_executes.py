@@ -94,8 +94,8 @@ def test_no_command_executes_what_a_journal_names(sprung):
     ask = ("choose", "--workload", NAME, "--seq-len", 8, "--batch", 8, "--device", NAME)
     exports = [("export", one, "--output", project / "out" / one) for one in FORMATS]
     others = [("compare", path, path), ("history",), ("baseline",), *exports]
-    codes = _codes(project, (), ask, *others)
-    assert codes == ["0"] * (2 + len(others))
+    codes = _codes(project, (), ask, *others, (*ask, "--json"), (*ask, "--code"))
+    assert codes == [*["0"] * (3 + len(others)), "1"]  # a trap is no strategy to paste
     assert not sprung.exists()
 
 

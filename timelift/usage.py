@@ -44,26 +44,30 @@ def code_to_paste(strategy: str, run: Run, root: Path, setting: Setting | None =
     """
     stem, _, variant = strategy.partition("[")
     parameters = _parameters(variant.removesuffix("]"))
-    path = _file_in(root / "strategies", stem)
-    if path is None or parameters is None:
-        return ""
-    try:
-        source = _without_declarations(path.read_text(encoding="utf-8"))
-    except _UNREADABLE:
+    source = _own_source(stem, root)
+    if not source or parameters is None:
         return ""
     shape, dtype = "...  # one sequence: (steps, *features)", None
     if setting is not None:
         features, dtype = _input_of(setting.workload, run, root)
         shape = _shape(setting, features)
-    called = ", ".join(["layer", "shape", *([f"dtype={dtype!r}"] if dtype else []), *parameters])
+    arguments = ["layer", "shape", *([f"dtype={dtype!r}"] if dtype else []), *parameters]
     lines = (
         "layer = ...  # your layer, which sees one step",
         f"shape = {shape}",
         "if not layer.built:",
         "    layer.build((None, *shape[1:]))",
-        f"model = build({called})",
+        f"model = build({', '.join(arguments)})",
     )
     return "\n".join([source, "", "", *lines, ""])
+
+
+def _own_source(stem: str, root: Path) -> str:
+    path = _file_in(root / "strategies", stem)
+    try:
+        return _without_declarations(path.read_text(encoding="utf-8")) if path else ""
+    except _UNREADABLE:
+        return ""
 
 
 def code_by_strategy(run: Run, root: Path) -> dict[str, str]:
@@ -110,7 +114,7 @@ def _keyword(one: ast.keyword) -> str:
 
 
 def _without_declarations(text: str) -> str:
-    """Return the source of a strategy without what only a benchmark reads of it.
+    """Return the source of a strategy without what only a benchmark reads; empty without `build`.
 
     What `build` needs stays, with whatever that needs in turn, and so does every statement that
     does more than bind a name. The title stays as a comment, and when not to use it, for what the
@@ -119,6 +123,8 @@ def _without_declarations(text: str) -> str:
     tree, lines = ast.parse(text), text.split("\n")
     docstring = ast.get_docstring(tree) or ""
     body = tree.body[1:] if docstring else tree.body
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "build" for node in body):
+        return ""
     needed = _needed(body)
     pieces, before = _comments(docstring), 0
     for node in body:
