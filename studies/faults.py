@@ -752,6 +752,41 @@ FAULTS = (
             "np.log(ends), np.log(seconds)[::-1])",
         ),
     ),
+    *_faults(
+        "choose",
+        "timelift/analyse/choose/beside.py",
+        "choose_gain",
+        (
+            "a gain over what was measured at one end alone",
+            "set.intersection(*(",
+            "set.union(*(",
+        ),
+        (
+            "a gain interpolated the wrong way round",
+            "curves.between(found.strategy, baseline)",
+            "curves.between(baseline, found.strategy)",
+        ),
+        (
+            "the facts of a neighbouring size",
+            "if others or not own:",
+            "if not own:",
+        ),
+    ),
+    *_faults(
+        "choose",
+        "timelift/usage.py",
+        "choose_code",
+        (
+            "an import that only a refusal needs, kept",
+            "and not binds[id(node)] & used_at_all",
+            "",
+        ),
+        (
+            "code from a journal's name",
+            "else ast.literal_eval(one.value)",
+            "else ast.unparse(one.value)",
+        ),
+    ),
     # Analysis: the self-test ------------------------------------------------------------------
     *_faults(
         "selftest",
