@@ -226,6 +226,7 @@ def test_a_right_module_is_not(check, text):
         (choice._DOUBTS, Doubt),
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
         (conditions._REMEDIES, Disturbance),
+        (conditions._SHORT_REMEDIES, Disturbance),
         (recommended._WHY, Why),
         (gate_words._COMPARED, Quantity),
     ],

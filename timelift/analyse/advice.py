@@ -15,7 +15,7 @@ from typing import NamedTuple
 from timelift.analyse.recommend import Recommendation, Why, axis_groups, recommend
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES
+from timelift.case import AXES, Gradients, Setting
 
 #: More parts than these are no rule that one remembers; workloads are asked one by one anyway.
 _MOST_PARTS = 3
@@ -66,6 +66,22 @@ class Loss(NamedTuple):
 
     ranking: Ranking
     row: RankedCase
+
+
+@dataclass(frozen=True)
+class LostWhere:
+    """The settings in which an advised strategy was shown slower, taken together.
+
+    `shared` are the values, by axis, that these settings share and not all others have; it was
+    shown slower in all settings with these values where `has_no_exception`. `fastest` are the
+    strategies that are the fastest there, `most` is the row that costs the most.
+    """
+
+    settings: int
+    shared: Mapping[str, object]
+    has_no_exception: bool
+    fastest: tuple[str, ...]
+    most: RankedCase
 
 
 @dataclass(frozen=True)
@@ -128,6 +144,41 @@ class Advice:
             for ranking in part.found.slower_in
         ]
         return tuple(sorted(found, key=lambda one: -one.row.cost_over_best[0]))
+
+    @property
+    def lost(self) -> LostWhere | None:
+        """The same settings taken together; None where there are none."""
+        losses = self.losses
+        if not losses:
+            return None
+        settings = [one.ranking.setting for one in losses]
+        others = [one.setting for part in self.parts for one in part.rankings]
+        shared = _shared(settings, others)
+        alike = [one for one in others if shared.items() <= _values(one).items()]
+        return LostWhere(
+            settings=len(settings),
+            shared=shared,
+            has_no_exception=bool(shared) and len(alike) == len(settings),
+            fastest=tuple(dict.fromkeys(one.ranking.rows[0].case.strategy for one in losses)),
+            most=max((one.row for one in losses), key=lambda row: row.cost_over_best[1]),
+        )
+
+
+def _values(setting: Setting) -> dict[str, object]:
+    return {axis: getattr(setting, axis) for axis in AXES}
+
+
+def _shared(settings: Sequence[Setting], others: Sequence[Setting]) -> dict[str, object]:
+    """Return the values that all these settings have, of axes that have several among others."""
+    several = {
+        axis for axis in AXES if len({getattr(one, axis) for one in others} - {Gradients.NONE}) > 1
+    }
+    values = {axis: {getattr(one, axis) for one in settings} for axis in AXES}
+    return {
+        axis: next(iter(found))
+        for axis, found in values.items()
+        if axis in several and len(found) == 1
+    }
 
 
 def _gain(baseline: str, rows: Sequence[RankedCase]) -> Gain:

@@ -13,7 +13,7 @@ from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.case import Case, Setting
-from timelift.errors import UserError
+from timelift.errors import UserError, nearest
 
 #: The most settings in a report, which has a table for each and takes milliseconds for it.
 MOST_SETTINGS = 20_000
@@ -23,18 +23,24 @@ MOST_SETTINGS = 20_000
 class RunFindings:
     """A run with all that was found in it, each part computed when it is first asked for.
 
-    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own;
-    the first of `relative_to` that was measured in a setting is its baseline.
+    `trust` is what the machine's self-test found; `given` are rankings that replace the run's own.
+    Speed-ups are told against `relative_to`, by default what the run was asked for.
     """
 
     run: Run
     trust: Trust | None = None
     given: Sequence[Ranking] | None = None
-    relative_to: Sequence[str] = BASELINES
+    relative_to: str = ""
+
+    @cached_property
+    def baselines(self) -> tuple[str, ...]:
+        """What speed-ups are told against: the first that was measured in a setting."""
+        asked = self.relative_to or self.run.header.options.get("relative_to")
+        return (*([asked] if asked and isinstance(asked, str) else ()), *BASELINES)
 
     @cached_property
     def rankings(self) -> Sequence[Ranking]:
-        return lifts.rank_run(self.run, self.relative_to) if self.given is None else self.given
+        return lifts.rank_run(self.run, self.baselines) if self.given is None else self.given
 
     @cached_property
     def contests(self) -> list[Ranking]:
@@ -104,6 +110,10 @@ class RunFindings:
         return quality.machine_activity(self.run)
 
     @cached_property
+    def decided(self) -> quality.Decided:
+        return quality.decided(self.run, self.contests)
+
+    @cached_property
     def too_noisy(self) -> quality.TooNoisy | None:
         return quality.too_noisy(self.run, self.rankings)
 
@@ -142,10 +152,11 @@ class RunFindings:
         return across.fastest_elsewhere(self.rankings)
 
 
-def find_out(
-    run: Run, trust: Trust | None = None, relative_to: Sequence[str] = BASELINES
-) -> RunFindings:
-    """Return what is found in a run; raises UserError where it is too much to show."""
+def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> RunFindings:
+    """Return what is found in a run; raises UserError where it is too much to show.
+
+    Also where the strategy that speed-ups are to be told against was not measured.
+    """
     settings = len({one.case.setting for one in run.measurements})
     if settings > MOST_SETTINGS:
         raise UserError(
@@ -153,4 +164,14 @@ def find_out(
             "ask about one with: python report.py choose, or write all with: "
             "python report.py export csv"
         )
+    _refuse_unmeasured(run, relative_to)
     return RunFindings(run, trust, relative_to=relative_to)
+
+
+def _refuse_unmeasured(run: Run, relative_to: str) -> None:
+    names = {case.strategy for case in run.measured} - lifts.no_answers(run).keys()
+    if relative_to and names and relative_to not in names:
+        raise UserError(
+            f"--relative-to: expected a lift that was measured, received {relative_to!r}; "
+            f"the nearest are {nearest(relative_to, names)}"
+        )

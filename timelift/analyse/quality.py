@@ -52,6 +52,21 @@ class TooNoisy:
     disturbances: tuple[Disturbance, ...]
 
 
+@dataclass(frozen=True)
+class Decided:
+    """The comparisons of all settings with the fastest, and how many of them are undecided."""
+
+    asked: float
+    comparisons: int
+    undecided: int
+
+
+def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
+    rows = [row for ranking in rankings for row in ranking.rows[1:]]
+    still = sum(row.verdict is Verdict.UNDECIDED for row in rows)
+    return Decided(_precision(run), len(rows), still)
+
+
 def machine_activity(run: Run) -> MachineActivity:
     held_back = _facts(run, "throttled_periods")
     return MachineActivity(

@@ -33,6 +33,16 @@ _REMEDIES = {
 }
 
 
+#: The same in a few words, beside what the options can do.
+_SHORT_REMEDIES = {
+    Disturbance.OTHER_PROGRAMS: "a machine without other programs",
+    Disturbance.OTHER_GUESTS: "a host without other guests",
+    Disturbance.CROWDED_THREADS: "--threads 1",
+    Disturbance.QUOTA: "a higher processor quota",
+    Disturbance.HEAT: "a cooler GPU",
+}
+
+
 def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
     """Write the lines of a report's head about them, as pairs of a label and a text."""
     yield from execution(found.run)
@@ -105,3 +115,23 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
         f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
     yield StyledLine(text, Style.DOUBT)
+
+
+def undecided(found: RunFindings) -> str:
+    """Write how many comparisons are undecided, and what would settle most of them."""
+    decided, noisy = found.decided, found.too_noisy
+    if not decided.comparisons:
+        return "nothing was compared"
+    many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.asked:.3g} %"
+    if not decided.undecided:
+        return f"none of {many} with the fastest is undecided at {asked}"
+    told = f"{decided.undecided} of {many} are undecided at {asked}"
+    if not any(row.has_interval for one in found.contests for row in one.rows[1:]):
+        return f"{told}; --launches 3-12 would settle most"
+    remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
+    remedies |= {"--threads 1": None} if noisy and _has_default_threads(found) else {}
+    return f"{told}; {' or '.join([*remedies, '--budget 15m'])} would settle most"
+
+
+def _has_default_threads(found: RunFindings) -> bool:
+    return any(one.setting.on_cpu and one.setting.threads != 1 for one in found.contests)

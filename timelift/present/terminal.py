@@ -4,18 +4,30 @@ import os
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
+from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.report import Report, SettingTable
+from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
 
 #: Blanks between two columns.
 _GAP = 3
 _LEAST_NAME = 8
+#: What the end of a run has at most, however wide the terminal is; in fewer columns more lines.
+SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
+#: Blanks between two columns of the summary's table.
+_BETWEEN = 2
+#: A heading of so many letters stays on one line.
+_LONG_WORD = 14
+#: Columns of a workload's name in the summary's table.
+_LONGEST_NAME = 18
+#: In fewer columns the summary's table leaves out what is least important, or is none.
+_WIDE, _TABLE_WIDTH = 72, 60
+_NOTE_STYLES = {"state": "yellow", "failed": "yellow", "file": "yellow"}
 #: Columns of a text that goes to a file or a pipe.
 PLAIN_WIDTH = 140
 
@@ -26,6 +38,86 @@ def console(width: int | None = None) -> Console:
     if width is None and not found.is_terminal and "COLUMNS" not in os.environ:
         found.width = PLAIN_WIDTH
     return found
+
+
+def show_summary(found: Summary, console: Console) -> None:
+    """Print the end of a run in a screenful, whatever the width."""
+    width = min(console.width, SUMMARY_WIDTH)
+    options = console.options.update(width=width)
+    room = SUMMARY_LINES * SUMMARY_WIDTH // width
+    for rows in range(min(len(found.table.rows), ROWS), -1, -1):
+        drawn = _drawn(found.up_to(rows), width)
+        if len(console.render_lines(drawn, options, pad=False)) <= room:
+            break
+    console.print(drawn, width=width)
+
+
+def _drawn(found: Summary, width: int) -> Group:
+    table = _stacked(found.table) if width < _TABLE_WIDTH else _summary_grid(found.table, width)
+    notes = _text_grid()
+    for label, text in found.notes:
+        notes.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
+    parts = [table] if found.table.rows else []
+    blank = Text("")
+    return Group(Text(plain(found.top)), blank, *parts, *(blank for _ in parts), notes)
+
+
+def _text_grid() -> Grid:
+    """Return a grid of labels and texts, which wrap beside their labels."""
+    grid = Grid.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _summary_grid(table: Table, width: int) -> Grid:
+    table = table if width >= _WIDE else table.up_to(1)
+    grid = Grid(box=None, padding=(0, _BETWEEN, 0, 0), pad_edge=False, header_style="dim")
+    for place, (column, wide) in enumerate(zip(table.columns, _widths(table, width), strict=True)):
+        cut = {"no_wrap": True, "overflow": "ellipsis"} if place == 0 else {"overflow": "fold"}
+        grid.add_column(Text(plain(column.heading)), width=wide, **cut)
+    for row, cells in zip(table.rows, table.cells, strict=True):
+        name, write, *rest = cells
+        texts = (Text(name), Text(write, _row_style(row)), *map(Text, rest))
+        grid.add_row(*texts)
+    return grid
+
+
+def _widths(table: Table, width: int) -> list[int]:
+    """Share the width among columns: what one of them wants, the widest less if need be."""
+    headings = [plain(column.heading) for column in table.columns]
+    least = [max(map(cell_len, heading.split())) for heading in headings]
+    in_two = [max(_LONG_WORD, cell_len(heading) // 2 + 1) for heading in headings]
+    wanted = [
+        max(min(cell_len(heading), two), *map(cell_len, column.cells(table.rows)))
+        for column, heading, two in zip(table.columns, headings, in_two, strict=True)
+    ]
+    wanted[0] = min(wanted[0], _LONGEST_NAME)
+    room = width - _BETWEEN * len(wanted)
+    while sum(wanted) > room:
+        wider = [place for place, wide in enumerate(wanted) if wide > least[place]]
+        if not wider:
+            break
+        wanted[max(wider, key=wanted.__getitem__)] -= 1
+    return wanted
+
+
+def _stacked(table: Table) -> Grid:
+    """Return the table for little room: a workload's cells below each other."""
+    grid = Grid.grid()
+    grid.add_column(overflow="fold")
+    for row, cells in zip(table.rows, table.cells, strict=True):
+        name, write, *rest = cells
+        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row))))
+        told = zip(table.columns[2:], rest, strict=True)
+        texts = (f"{plain(column.heading)}: {cell}" for column, cell in told if cell)
+        for text in texts:
+            grid.add_row(Padding.indent(Text(text), 2))
+    return grid
+
+
+def _row_style(row: SummaryRow) -> str:
+    return "bold green" if row.is_safe else "bold yellow"
 
 
 def show_report(report: Report, console: Console) -> None:

@@ -72,6 +72,17 @@ class Run:
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
+    ended: str = ""
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took; None where the file does not tell, or a clock was set."""
+        try:
+            begun, ended = map(journal.parse_time, (self.header.started or "", self.ended))
+        except ValueError:
+            return None
+        taken = (ended - begun).total_seconds()
+        return taken if taken > 0 else None
 
     @cached_property
     def by_case(self) -> MeasurementsByCase:

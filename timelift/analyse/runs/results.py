@@ -73,6 +73,7 @@ class _JournalReader:
     header: Header | None = None
     records: list[tuple[str, CaseInLaunch]] = field(default_factory=list)
     complete: bool = False
+    ended: str = ""
     warnings: Warnings = field(default_factory=Warnings)
 
     def read(self, data: bytes) -> Run | None:
@@ -83,7 +84,8 @@ class _JournalReader:
         if not self.header:
             self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
         measurements = merge(self.records, self.warnings)
-        return Run(self.header or Header(), measurements, self.complete, self.warnings.as_tuple())
+        header, warnings = self.header or Header(), self.warnings.as_tuple()
+        return Run(header, measurements, self.complete, warnings, self.ended)
 
     def _take(self, place: NumberedLine) -> None:
         where = f"line {place.number}"
@@ -96,7 +98,7 @@ class _JournalReader:
             self.records.append((where, line))
             self.complete = False
         elif isinstance(line, End):
-            self.complete = line.exit == RunEnd.COMPLETE
+            self.complete, self.ended = line.exit == RunEnd.COMPLETE, line.ended
         elif self.header and line:
             error = ValueError("a second header; the first one counts")
         elif line:

@@ -1,0 +1,225 @@
+"""The answer of a run in a screenful: a table with a row a workload, and a few lines below it.
+
+Names inside are as the file wrote them: a renderer escapes them for its place.
+"""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from timelift.analyse.advice import Advice
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.stats.ranking import Ranking
+from timelift.case import SKIPPED, Backend, Status
+from timelift.present import conditions
+from timelift.present.advised import common_baseline, gains_in_words, price, to_write, where_slower
+from timelift.present.report import short_trust
+from timelift.present.tables import Column, Table
+from timelift.present.units import counted
+
+#: More workloads than these have no row of their own.
+ROWS = 12
+_NAMES = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+#: So many failures are named.
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """What is told of a workload; `is_safe` if what to write was nowhere shown slower."""
+
+    workload: str
+    write: str
+    gain: str
+    price: str
+    slower: str
+    settings: int
+    is_safe: bool = False
+
+
+@dataclass(frozen=True)
+class Pointers:
+    """Where more is: the page, if it was written, and how the run is named on a command line."""
+
+    page: Path | None = None
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was measured in one line, the table of workloads, and pairs of a label and a text."""
+
+    top: str
+    table: Table
+    notes: tuple[tuple[str, str], ...]
+
+    def up_to(self, rows: int) -> "Summary":
+        """Return the summary with so many rows: those of the workloads with the most settings."""
+        everything = self.table.rows
+        if len(everything) <= rows:
+            return self
+        kept = sorted(everything, key=lambda row: -row.settings)[:rows]
+        left = counted(len(everything) - rows, "more workload")
+        note = ("and", f"{left}: report.py tables")
+        table = replace(self.table, rows=[row for row in everything if row in kept])
+        return replace(self, table=table, notes=(note, *self.notes))
+
+
+def summary(found: RunFindings, pointers: Pointers) -> Summary:
+    baseline = common_baseline(found.advice_by_workload)
+    rows = [*_rows(found, baseline)]
+    return Summary(_top(found), _table(rows, baseline), tuple(_notes(found, pointers)))
+
+
+def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
+    gain = Column("gain", f"times as fast as {baseline}" if baseline else "speed-up", drop_order=1)
+    columns = (
+        Column("workload"),
+        Column("write"),
+        gain,
+        Column("price", "costs over the best, at most", drop_order=2),
+        Column("slower", "shown slower"),
+    )
+    return Table("summary", "What to write", columns, rows).without_empty_columns()
+
+
+# The line of what was measured -------------------------------------------------------------------
+
+
+def _top(found: RunFindings) -> str:
+    run = found.run
+    settings = {one.case.setting for one in run.measured.values()}
+    parts = [
+        f"{counted(len(run.measured), 'case')} in {counted(len(settings), 'setting')}",
+        _launches(found),
+    ]
+    where = [*_versions(found), *_cores(found)]
+    taken = [] if run.seconds is None or run.seconds > _DAY else [duration(run.seconds)]
+    return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
+
+
+def _launches(found: RunFindings) -> str:
+    counts = sorted({len(one.launches) for one in found.run.measured.values()})
+    if not counts:
+        return ""
+    if len(counts) == 1:
+        return counted(counts[0], "launch")
+    return f"{counts[0]}-{counts[-1]} launches"
+
+
+def _versions(found: RunFindings) -> Iterator[str]:
+    versions = found.run.header.machine.versions
+    for backend in dict.fromkeys(case.setting.backend for case in found.run.measured):
+        version = ".".join(str(versions.get(backend, "")).split(".")[:2])
+        yield f"{_NAMES[backend]} {version}".strip()
+
+
+def _cores(found: RunFindings) -> Iterator[str]:
+    cores = found.run.header.machine.identity.get("cores")
+    if isinstance(cores, int):
+        yield counted(cores, "core")
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two largest units that it has."""
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        rest = f" {whole % _MINUTE} s" if whole % _MINUTE else ""
+        return f"{whole // _MINUTE} min{rest}"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+
+
+# A row of the table ------------------------------------------------------------------------------
+
+
+def _rows(found: RunFindings, baseline: str) -> Iterator[SummaryRow]:
+    by_workload: dict[str, list[Ranking]] = {}
+    for ranking in found.rankings:
+        by_workload.setdefault(ranking.setting.workload, []).append(ranking)
+    for name, rankings in sorted(by_workload.items()):
+        advice = found.advice_by_workload.get(name)
+        yield _row(name, advice, baseline) if advice else _without_contest(name, rankings)
+
+
+def _without_contest(workload: str, rankings: Sequence[Ranking]) -> SummaryRow:
+    names = dict.fromkeys(row.case.strategy for one in rankings for row in one.rows)
+    only = f"only {next(iter(names))} was measured" if len(names) == 1 else "nothing to compare"
+    return SummaryRow(
+        workload, only if names else "no lift was measured", "", "", "", len(rankings)
+    )
+
+
+def _row(workload: str, advice: Advice, baseline: str) -> SummaryRow:
+    return SummaryRow(
+        workload=workload,
+        write=to_write(advice),
+        gain=gains_in_words(advice, baseline),
+        price=price(advice),
+        slower="; ".join(where_slower(advice)),
+        settings=advice.settings,
+        is_safe=advice.is_never_shown_slower,
+    )
+
+
+# The lines below ---------------------------------------------------------------------------------
+
+
+def _notes(found: RunFindings, pointers: Pointers) -> Iterator[tuple[str, str]]:
+    run = found.run
+    if not run.complete:
+        yield "state", "incomplete: the run was interrupted or is going on"
+    yield from (("failed", text) for text in _failures(found))
+    if run.warnings:
+        more = f"; {len(run.warnings) - 1} more: report.py tables" if len(run.warnings) > 1 else ""
+        yield "file", f"{run.warnings[0]}{more}"
+    yield "noise", conditions.undecided(found)
+    yield "trust", short_trust(run, found.trust)
+    yield from pages(pointers)
+    yield "more", " · ".join(_commands(found, pointers.run))
+
+
+def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
+    run = f" {pointers.run}" if pointers.run else ""
+    if pointers.page:
+        yield "page", f"{pointers.page} (report.py{run} --open)"
+    else:
+        yield "page", f"report.py{run} --open writes and opens it"
+
+
+def _failures(found: RunFindings) -> Iterator[str]:
+    """Write how many cases have failed, and of which strategies; refusals are no failures."""
+    lost = [
+        one
+        for one in found.run.measurements
+        if one.status not in SKIPPED and one.status is not Status.MEASURED
+    ]
+    if lost:
+        names = dict.fromkeys(f"{one.case.strategy} {one.status}" for one in lost)
+        told = ", ".join([*names][:_NAMED])
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        yield f"{counted(len(lost), 'case')}: {told}{more}; why: report.py tables"
+
+
+def _commands(found: RunFindings, run: str) -> Iterator[str]:
+    """Write the commands that have something to say of the run."""
+    named = f" {shlex.quote(run)}" if run else ""
+    settings = [one.setting for one in found.rankings]
+    yield f"report.py tables{named}"
+    if any(len({getattr(one, axis) for one in settings}) > 1 for axis in ("seq_len", "batch")):
+        yield f"scaling{named}"
+    ways = ("mode", "backend", "device", "threads")
+    if any(len({getattr(one, axis) for one in settings}) > 1 for axis in ways):
+        yield f"modes{named}"
+    if found.contests:
+        one = max(found.contests, key=lambda ranking: _settings(found, ranking)).setting
+        question = shlex.join(["--workload", one.workload, "--seq-len", str(one.seq_len)])
+        yield f"choose {question}{f' --run{named}' if named else ''}"
+
+
+def _settings(found: RunFindings, ranking: Ranking) -> int:
+    """Return in how many settings the workload of one was measured."""
+    return found.advice_by_workload[ranking.setting.workload].settings
