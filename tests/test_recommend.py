@@ -24,9 +24,10 @@ from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
-from timelift.present import choice, ending, github, recommended, terminal
+from timelift.present import choice, github, recommended, terminal
 from timelift.present.page import render
 from timelift.present.report import in_markdown, report
+from timelift.present.summary import summary
 
 NAMES = tuple("abcdef")
 LOOK_ALIKE = StrategyEntry(differs="it computes something else")
@@ -73,15 +74,16 @@ def ended(case, times, how):
 
 def surfaces(found):
     """What each surface writes of a run."""
-    words, answers = report(found), list(ending.answers(found))
-    console = Console(width=400, file=io.StringIO())
+    words, end = report(found), summary(found, None)
+    console, narrow = (Console(width=width, file=io.StringIO()) for width in (400, 59))
     terminal.show_report(words, console)
+    terminal.show_summary(end, narrow)
     return {
         "page": render.html(found, words, []),
-        "ending": "\n".join(answers),
+        "ending": narrow.file.getvalue(),
         "terminal": console.file.getvalue(),
         "markdown": in_markdown(words),
-        "github": github.summary(answers, words),
+        "github": github.of_run(end, words),
         "choose": "\n".join(itertools.chain(*(chosen(one, found.run) for one in found.contests))),
     }
 
@@ -100,11 +102,13 @@ def chosen(contest, run):
 
 #: How the surfaces name a strategy: for what, and which.
 _CARD = re.compile(r'<span class="for">(\w+)</span>.*?<strong>(\w+)</strong>')
-_LINE = re.compile(
-    r"^(?:- (?:\*\*answer:\*\* )?| +answer +)?([\w-]+): "
-    r"(?:(?:fastest|least to lose): (\w+)|(\w+)(?:, | was fastest ))",
+_ADVICE = re.compile(
+    r"^(?:(?:- \*\*answer:\*\* | +answer +)(\w+): write (.+?); (?:times|costs)"
+    r"|(\w+): ((?!only \w+ was|nothing to|no lift).+?) *$|\| (\w+) \| ((?!only \w+ was|-).+?) \|)",
     re.MULTILINE,
 )
+#: One strategy of an advice, which may have a condition.
+_WRITE = re.compile(r"(?:^|; else |, )(\w+)")
 _BELOW = re.compile(
     r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)"
     r"|(?:fastest|least to lose) is (\w+)$|^it is one of (\w+)",
@@ -117,8 +121,10 @@ def named(text):
     found = defaultdict(set)
     for about, strategy in _CARD.findall(text):
         found[about].add(strategy)
-    for about, *strategies in _LINE.findall(text):
-        found[about].add("".join(strategies))
+    for parts in _ADVICE.findall(text):
+        about, advice = filter(None, parts)
+        if about in {*NAMES, "simulated"}:
+            found[about].update(_WRITE.findall(advice))
     about = ""
     for label, *strategies in _BELOW.findall(text):
         about = label or about
@@ -128,28 +134,34 @@ def named(text):
 
 
 def disagreements(texts):
-    """The questions to which texts name several strategies, each with what each text names."""
+    """The questions to which texts name different strategies, each with what each text names."""
     told = {name: named(text) for name, text in texts.items()}
     return {
         about: {name: sorted(one[about]) for name, one in told.items() if about in one}
         for about in {about for one in told.values() for about in one}
-        if len(set.union(*(one[about] for one in told.values() if about in one))) > 1
+        if len({frozenset(one[about]) for one in told.values() if about in one}) > 1
     }
 
 
 @given(runs())
 @settings(max_examples=60)
 def test_every_surface_names_the_same_strategy(made):
-    """Of each setting, and of each workload; and never one that is no lift."""
+    """Of each setting, and of each workload; and never one that is no lift.
+
+    Of a workload all that the advice has, each with its condition.
+    """
     found = RunFindings(made)
     texts = surfaces(found)
-    assert disagreements(texts) == {}
+    ruled = {name for name, one in found.advice_by_workload.items() if one.axis}
+    assert disagreements(texts).keys() <= ruled
     told = {name: named(text) for name, text in texts.items()}
     labels = {one.setting.label for one in found.contests}
     workloads = {one.setting.workload for one in found.contests}
     assert told["page"].keys() == workloads
     for name in ("ending", "terminal", "markdown", "github"):
-        assert told[name].keys() == labels | (workloads if len(labels) > 1 else set())
+        assert told[name].keys() == workloads | (set() if name == "ending" else labels)
+        for workload, advice in found.advice_by_workload.items():
+            assert told[name][workload] == set(advice.strategies)
     answered = {
         one.setting.label
         for one in found.contests

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from timelift.analyse.choose.question import Goal
+from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
 from timelift.present.exports import FORMATS
@@ -30,6 +31,8 @@ def report(parser: argparse.ArgumentParser) -> None:
         help="where index.html, report.md, measurements.csv, tables/ and figures/ go "
         "(default: results/report)",
     )
+    _relative_to(parser)
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument(
         "--watch",
         action="store_true",
@@ -47,6 +50,26 @@ def report(parser: argparse.ArgumentParser) -> None:
         "--github-summary",
         action="store_true",
         help="append the answer to the file that GITHUB_STEP_SUMMARY names; needs no token",
+    )
+
+
+def tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="[RUN] WORKLOAD",
+        help=f"{_RUN} (default: latest), then workloads (default: all)",
+    )
+    _relative_to(parser)
+
+
+def _relative_to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--relative-to",
+        default="",
+        metavar="STRATEGY",
+        help="what speed-ups are told against (default: what the run was asked for, else "
+        f"the first that a setting has of {', '.join(BASELINES)})",
     )
 
 

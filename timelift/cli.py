@@ -7,6 +7,7 @@ imported inside, so that a typo is answered at once.
 
 import argparse
 import contextlib
+import dataclasses
 import difflib
 import inspect
 import io
@@ -22,11 +23,10 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.results import load_measured, load_usual
 from timelift.analyse.selftest import trust_file
 from timelift.case import AXES, Case, Setting
-from timelift.errors import UserError, writing
+from timelift.errors import UserError, nearest, writing
 from timelift.escape import plain, slug
 from timelift.journal import (
     BASELINE_FOLDER,
-    COPIES_FOLDERS,
     find,
     find_run,
     parse_time,
@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from timelift.analyse.choose.question import Choice
+    from timelift.analyse.findings import RunFindings
     from timelift.analyse.runs.measurement import Run
     from timelift.present.choice import AboutChoice
+    from timelift.present.summary import Pointers
 
 #: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
 EXIT_NOT_YES = 2
@@ -121,14 +123,20 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def report(options: Options, root: Path) -> int:
-    """Report which way of applying a layer to every step was fastest, in words and figures."""
+    """Write the page of a run, and print what to write for each workload in a screenful."""
     folder = root / "results"
     paths = _find_runs(folder, options.runs)
     outputs = _report_folders(paths, options.output or folder / "report")
     if options.watch:
         return _watch(paths, outputs, folder, options.every)
-    for path, output in zip(paths, outputs, strict=True):
-        _report_one(path, output, folder, github_summary=options.github_summary)
+    from timelift.ended import is_latest  # noqa: PLC0415
+    from timelift.present.summary import Pointers  # noqa: PLC0415
+
+    for word, path, output in zip(options.runs or [""], paths, outputs, strict=True):
+        pointers = Pointers(output / "index.html", "" if is_latest(path, folder) else word)
+        _report_one(pointers, path, folder, options)
+    if options.open:
+        _open(outputs[0] / "index.html")
     return 0
 
 
@@ -160,32 +168,102 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
     return 0
 
 
-def _report_one(path: Path, output: Path, results_folder: Path, *, github_summary: bool) -> None:
-    from timelift.analyse.findings import find_out  # noqa: PLC0415
-    from timelift.analyse.gate.outcomes import gate_findings  # noqa: PLC0415
-    from timelift.present import across_table, gate_words, scaling_table, terminal  # noqa: PLC0415
+def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options) -> None:
+    from timelift import ended  # noqa: PLC0415
+    from timelift.present import github, terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
+    from timelift.present.summary import summary  # noqa: PLC0415
 
-    run = load_measured(path, or_failed=True)
-    sides = gate_findings(run)
-    gate_lines = list(gate_words.gate_lines(sides)) if sides else []
-    write_lines(map(plain, gate_lines))
-    found = find_out(run, trust_file.machine_trust(results_folder, run))
-    console, words = terminal.console(), in_words(found)
-    terminal.show_report(words, console)
-    scaling_table.show(found.scaling, console)
-    across_table.show(found.across, console)
+    assert pointers.page
+    found, console = ended.find(path, folder, options.relative_to), terminal.console()
+    if len(options.runs) > 1:
+        terminal.show_heading(console, str(path))
+    ended.show(found, console, pointers)
     from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
 
-    write_lines(["", str(page.write_report(found, words, output))])
-    if github_summary:
-        from timelift.present import ending, github  # noqa: PLC0415
-
-        # of twins, which are two sides of each other, none is an answer
-        twins = bool(gate_lines) or path.parent.name in COPIES_FOLDERS
-        answers = gate_lines if twins else list(ending.end_lines(found, path))
-        github.append(github.summary(answers, words, with_tables=not twins))
+    words = in_words(found)
+    page.write_report(found, words, pointers.page.parent)
+    if options.github_summary:
+        copies = found.run.header.races_copies
+        github.append(
+            github.of_copies(ended.copies_lines(found.run), words)
+            if copies
+            else github.of_run(summary(found, None), words)
+        )
         write_lines([github.WRITTEN])
+
+
+def _open(page: Path) -> None:
+    """Open a page in the user's browser; where there is none, say which file to open."""
+    import webbrowser  # noqa: PLC0415
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        write_lines([f"no browser was found here; open {page} in yours"])
+
+
+def tables(options: Options, root: Path) -> int:
+    """Print every setting of a run: its strategies by time, their ties, first calls and memory.
+
+    The first word is a run if it names one; else the run is the latest, and all words are
+    workloads. Where a workload has the name of a run, write the run first: tables latest NAME.
+    """
+    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.report import report as in_words  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    words = in_words(found)
+    shown = tuple(one for one in words.tables if one.setting.workload in workloads)
+    terminal.show_report(dataclasses.replace(words, tables=shown), terminal.console())
+    return 0
+
+
+def scaling(options: Options, root: Path) -> int:
+    """Print how time grows with length and batch, and where one strategy overtakes another.
+
+    The words are as those of tables.
+    """
+    from timelift.present import scaling_table, terminal  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    scaling_table.show(found.scaling.of(workloads), terminal.console())
+    return 0
+
+
+def modes(options: Options, root: Path) -> int:
+    """Print what another mode, backend, device or number of threads costs each strategy.
+
+    The words are as those of tables.
+    """
+    from timelift.present import across_table, terminal  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    pairs = [one for one in found.across if one.usual.setting.workload in workloads]
+    across_table.show(pairs, terminal.console())
+    return 0
+
+
+def _asked(options: Options, root: Path) -> tuple["RunFindings", Sequence[str]]:
+    """Return what is found in the run that the words name, and the workloads to show of it."""
+    from timelift.analyse.findings import find_out  # noqa: PLC0415
+
+    folder = root / "results"
+    path, workloads = _run_and_workloads(folder, options.words)
+    run = load_measured(path, or_failed=True)
+    known = list(dict.fromkeys(one.case.setting.workload for one in run.measurements))
+    for name in workloads:
+        if name not in known:
+            raise UserError(
+                f"expected a run or a workload of it, received {name!r}; "
+                f"the nearest are {nearest(name, known)}"
+            )
+    trust = trust_file.machine_trust(folder, run)
+    return find_out(run, trust, options.relative_to), workloads or known
+
+
+def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, Sequence[str]]:
+    with contextlib.suppress(UserError):
+        return find_run(folder, words[0] if words else "latest"), words[1:]
+    return find_run(folder, "latest"), words
 
 
 def choose(options: Options, root: Path) -> int:
@@ -442,6 +520,9 @@ DEFAULT = "report"
 #: Every command by its word, in the order of the help text.
 COMMANDS = {
     DEFAULT: Command(report, arguments.report),
+    "tables": Command(tables, arguments.tables),
+    "scaling": Command(scaling, arguments.tables),
+    "modes": Command(modes, arguments.tables),
     "choose": Command(choose, arguments.choose),
     "compare": Command(compare, arguments.compare),
     "history": Command(history, arguments.history),

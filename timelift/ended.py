@@ -2,25 +2,65 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from timelift.analyse.findings import RunFindings
+from rich.text import Text
+
+from timelift.analyse.findings import RunFindings, find_out
 from timelift.analyse.gate.outcomes import gate_findings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
-from timelift.errors import writing
-from timelift.journal import replace_text
-from timelift.present import ending, gate_words
+from timelift.errors import UserError, writing
+from timelift.escape import plain
+from timelift.journal import find_run, replace_text
+from timelift.present import ending, gate_words, terminal
+from timelift.present.summary import Pointers, pages, summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def lines(path: Path) -> Iterator[str]:
-    yield from ending.end_lines(RunFindings(results.load(path)), path)
+def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings:
+    """Read a run and return what is found in it; raises UserError where that cannot be."""
+    run = results.load_measured(path, or_failed=True)
+    return find_out(run, trust_file.machine_trust(results_folder, run), relative_to)
 
 
-def without_journal(run: Run) -> Iterator[str]:
-    yield from ending.answers(RunFindings(run))
+def end(path: Path, results_folder: Path, console: "Console") -> None:
+    """Show the end of a run that has just been measured."""
+    found = find(path, results_folder)
+    run = "" if is_latest(path, results_folder) else str(ending.relative_path(path))
+    show(found, console, Pointers(run=run))
+
+
+def show(found: RunFindings, console: "Console", pointers: Pointers | None) -> None:
+    """Print the end of a run; of twins, which are two sides of each other, none is an answer."""
+    if found.run.header.races_copies:
+        for line in copies_lines(found.run):
+            console.print(Text(plain(line)), soft_wrap=True)
+        terminal.show_notes(tuple(pages(pointers)) if pointers else (), console)
+    else:
+        terminal.show_summary(summary(found, pointers), console)
+
+
+def copies_lines(run: Run) -> Iterator[str]:
+    """Yield what a run of copies found: that of a gate, or that of a self-test."""
+    sides = gate_findings(run)
+    if sides:
+        yield from gate_words.gate_lines(sides)
+    else:
+        yield from ending.selftest_findings(trust_file.trust_from_run(run))
+
+
+def is_latest(path: Path, results_folder: Path) -> bool:
+    """True if `report.py` reads the run where none is named."""
+    try:
+        return find_run(results_folder, "latest").samefile(path)
+    except (UserError, OSError):
+        return False
 
 
 def gate_lines(path: Path) -> Iterator[str]:

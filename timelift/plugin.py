@@ -7,10 +7,10 @@ pyproject.toml names this plugin with `-p`, which adds the options before any co
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -21,6 +21,9 @@ from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 from timelift.measure.session import RunMode, Session
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
@@ -178,30 +181,50 @@ def pytest_terminal_summary(
     referee = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or referee)):
         return
-    from timelift import ended  # noqa: PLC0415 - only a run that measured ends
-    from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
-    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
-    from timelift.present import gate_words, styled  # noqa: PLC0415
-
     terminalreporter.section("timelift")
-    summary = ended.gate_lines if session.gate else ended.lines
-    summary = ended.selftest_lines if session.run_mode.selftest else summary
-    lines: list[str] = []
     try:
-        if session.gate and session.journal_path is None:  # both sides of everything are the same
-            lines = list(gate_words.gate_lines(GateFindings(session.gate.header_entry(), [])))
-        elif session.journal_path:
-            lines = list(summary(session.journal_path))
-        for line in lines:
-            terminalreporter.write_line(line, **styled.markup(line))
+        _show_end(terminalreporter, session)
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
-        usual = not (lines or session.gate or session.run_mode.selftest)
-        measured = config.stash[REFEREE].measurements() if usual else ()
-        for line in ended.without_journal(
-            Run(session.strategies_header(), measured, complete=True)
-        ):
-            terminalreporter.write_line(line, **styled.markup(line))
+        if not (session.gate or session.run_mode.selftest):
+            _show_without_journal(terminalreporter, session, config.stash[REFEREE])
+
+
+def _show_end(terminalreporter: pytest.TerminalReporter, session: Session) -> None:
+    from timelift import ended  # noqa: PLC0415 - only a run that measured ends
+    from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
+    from timelift.present import gate_words  # noqa: PLC0415
+
+    path = session.journal_path
+    if path and not (session.gate or session.run_mode.selftest):
+        ended.end(path, session.results_folder, _console(terminalreporter))
+        return
+    lines: Iterable[str] = ()
+    if path is None and session.gate:  # both sides of everything are the same
+        lines = gate_words.gate_lines(GateFindings(session.gate.header_entry(), []))
+    elif path:
+        lines = ended.gate_lines(path) if session.gate else ended.selftest_lines(path)
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+def _show_without_journal(
+    terminalreporter: pytest.TerminalReporter, session: Session, referee: Any
+) -> None:
+    """Show what was measured although it could not be written down."""
+    from timelift import ended  # noqa: PLC0415
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415
+    from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
+
+    run = Run(session.strategies_header(), referee.measurements(), complete=True)
+    ended.show(RunFindings(run), _console(terminalreporter), None)
+
+
+def _console(terminalreporter: pytest.TerminalReporter) -> "Console":
+    from timelift.present import terminal  # noqa: PLC0415
+
+    writer = terminalreporter._tw  # noqa: SLF001 - where and how pytest itself writes
+    return terminal.console_on(writer._file, writer.fullwidth, colour=writer.hasmarkup)  # noqa: SLF001
 
 
 def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:

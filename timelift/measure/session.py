@@ -69,11 +69,11 @@ class Session:
     def __init__(self, root: Path, texts: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> None:
         self.root, self.run_mode, self.interrupted = root, run_mode, False
         self._reported = dict[tuple[str, str], Case]()
-        self._results_folder = root / (texts["results"] or "results")
+        self.results_folder = root / (texts["results"] or "results")
         if run_mode.resume and (run_mode.once or run_mode.selftest):
             raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
         self.resumed = (
-            open_resumed(self._results_folder, run_mode.resume) if run_mode.resume else None
+            open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
         )
         self.texts = resumed_options(self.resumed, texts) if self.resumed else dict(texts)
         usual = grid.SELFTEST_AXES if run_mode.selftest else {}
@@ -139,7 +139,7 @@ class Session:
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
         assert self.resumed is not None
-        self.resumed = open_resumed(self._results_folder, str(self.resumed.path))
+        self.resumed = open_resumed(self.results_folder, str(self.resumed.path))
         chosen[:] = [case for case in chosen if case.label in self.resumed.cases]
         refuse_other_cases(self.resumed, chosen)
         return self.resumed.played
@@ -172,7 +172,7 @@ class Session:
         )
 
     def _journal_folder(self, header: Header) -> Path:
-        folder = self._results_folder / str(header.machine.name)
+        folder = self.results_folder / str(header.machine.name)
         if self.run_mode.selftest:
             return folder / SELFTEST_FOLDER
         return folder / AGAINST_FOLDER if self.gate else folder

@@ -15,15 +15,15 @@ from timelift.analyse.stats.verdicts import Comparison
 from timelift.present.conditions import modes
 from timelift.present.tables import Column, Table, axis_columns, csv_of_values, number, varying
 from timelift.present.terminal import show_heading, show_note, show_table
-from timelift.present.units import counted, three_figures
+from timelift.present.units import three_figures
 
-#: The most settings of an axis in the terminal; the CSV has the rest.
-SETTINGS = 4
 _PLURALS = {"backend": "backends", "device": "devices", "mode": "modes", "threads": "threads"}
 
 
 def show(found: Sequence[ExecutionPair], console: Console) -> None:
-    """Print a table for the first settings of each axis: a row a strategy, a column a way."""
+    """Print a table for each setting of each axis: a row a strategy, a column a way."""
+    if not found:
+        show_note(console, "everything was measured in one mode, on one backend and one device")
     for axis, of_axis in itertools.groupby(found, key=lambda pair: pair.axis):
         pairs = list(of_axis)
         usual = " or ".join(dict.fromkeys(str(pair.values[0]) for pair in pairs))
@@ -34,13 +34,10 @@ def show(found: Sequence[ExecutionPair], console: Console) -> None:
         by_setting: dict[str, list[ExecutionPair]] = {}
         for pair in pairs:
             by_setting.setdefault(pair.usual.setting.label, []).append(pair)
-        for label, of_setting in itertools.islice(by_setting.items(), SETTINGS):
+        for label, of_setting in by_setting.items():
             show_heading(console, label)
             table = of_one_setting(of_setting)
             show_table(table, console)
-        if len(by_setting) > SETTINGS:
-            more = len(by_setting) - SETTINGS
-            show_note(console, f"and {counted(more, 'more setting')}: see across.csv")
 
 
 def meaning(found: Iterable[ExecutionPair]) -> str:

@@ -8,7 +8,6 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.case import Backend, Mode, Setting
-from timelift.present.styled import Style, StyledLine
 from timelift.present.units import counted, percent, plus_minus
 
 #: What the modes are called by each backend's own users.
@@ -110,11 +109,10 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
     remedies = [_REMEDIES[one] for one in found.disturbances]
     remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
     pairs = counted(found.comparisons, "comparison")
-    text = (
+    yield (
         f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
         f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
-    yield StyledLine(text, Style.DOUBT)
 
 
 def undecided(found: RunFindings) -> str:

@@ -1,26 +1,11 @@
-"""The end of a run in a few lines: which strategy is fastest where, and which is never slower."""
+"""The end of a self-test, or of a run against another side, in a few lines."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from timelift.analyse.findings import RunFindings
-from timelift.analyse.recommend import Recommendation, Why
 from timelift.analyse.selftest.trust_file import Trust
-from timelift.analyse.stats.ranking import Ranking
 from timelift.planted import RARE
-from timelift.present import conditions, recommended
-from timelift.present.styled import Style, StyledLine
 from timelift.present.units import counted, percent
-
-#: How many settings have a line of their own; the report has the rest.
-SETTINGS = 12
-
-
-def end_lines(found: RunFindings, path: Path) -> Iterator[str]:
-    """Write what a run that has ended found, and how to read it."""
-    yield from answers(found)
-    yield from conditions.too_noisy(found.too_noisy)
-    yield how_to_read(path)
 
 
 def how_to_read(path: Path) -> str:
@@ -29,10 +14,9 @@ def how_to_read(path: Path) -> str:
 
 def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[str]:
     """Write what a self-test found; `kept` is an earlier one of more comparisons, if any."""
+    yield from selftest_findings(found)
     if found is None:
-        yield "no twin was measured, so there is no result"
         return
-    yield from _selftest(found)
     if kept:
         day = kept.measured[:10]
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
@@ -42,7 +26,10 @@ def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[st
     yield f"other tools' rules on the same samples: {command}"
 
 
-def _selftest(found: Trust) -> Iterator[str]:
+def selftest_findings(found: Trust | None) -> Iterator[str]:
+    if found is None:
+        yield "no twin was measured, so there is no result"
+        return
     false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
     yield (
         f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
@@ -67,21 +54,3 @@ def _selftest(found: Trust) -> Iterator[str]:
 def relative_path(path: Path) -> Path:
     """Return a path as a user would type it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def answers(found: RunFindings) -> Iterator[str]:
-    contests = found.contests
-    for one in contests[:SETTINGS]:
-        best = found.recommendation_by_setting[one.setting]
-        style = Style.DOUBT if best.why is Why.ONE_LAUNCH else Style.ANSWER
-        yield StyledLine(f"{one.setting.label}: {_answer(one, best)}", style)
-    if len(contests) > SETTINGS:
-        yield f"and {counted(len(contests) - SETTINGS, 'more setting')}: see the report"
-    yield from recommended.over_settings(found)
-
-
-def _answer(found: Ranking, best: Recommendation) -> str:
-    if best.why is Why.ONE_LAUNCH:
-        return f"{best.strategy} was fastest in one launch, which is no verdict"
-    costs = recommended.price_sentences(found, best.strategy)
-    return "; ".join([recommended.at_setting(found, best), *costs])

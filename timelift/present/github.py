@@ -6,12 +6,13 @@ Source: https://docs.github.com/actions/using-workflows/workflow-commands-for-gi
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from timelift.errors import UserError, writing
 from timelift.escape import markdown
 from timelift.present.report import Report
+from timelift.present.summary import Summary
 from timelift.present.tables import markdown_lines
 
 VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -41,12 +42,19 @@ def append(text: str, environment: Mapping[str, str] = os.environ) -> None:
             file.write(shortened(text, LIMIT - before))
 
 
-def summary(answers: Sequence[str], report: Report, *, with_tables: bool = True) -> str:
-    """Return the answers, how far to trust them, and a short table of every setting."""
+def of_run(found: Summary, report: Report) -> str:
+    """Return the summary that a terminal shows, and a short table of every setting."""
+    table = [*markdown_lines(found.table), ""] if found.table.rows else []
+    notes = [f"- **{label}:** {markdown(text)}" for label, text in found.notes]
+    top = ["## timelift", "", markdown(found.top), "", *table, *notes, ""]
+    return "\n".join([*top, *_tables(report), ""])
+
+
+def of_copies(lines: Iterable[str], report: Report) -> str:
+    """Return what a gate or a self-test found, and how far to trust it."""
     trusted = markdown(dict(report.head)["trust"])
-    top = ["## timelift", "", *(f"- {markdown(one)}" for one in answers)]
-    tables = _tables(report) if with_tables else ()
-    return "\n".join([*top, "", f"**trust:** {trusted}", "", *tables, ""])
+    found = [f"- {markdown(one)}" for one in lines]
+    return "\n".join(["## timelift", "", *found, "", f"**trust:** {trusted}", "", ""])
 
 
 def _tables(report: Report) -> Iterator[str]:

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import Price, Recommendation, Why
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
-from timelift.present.styled import Style, StyledLine
 from timelift.present.units import percent, three_figures
 
 ONE_LAUNCH = "one launch is no verdict"
@@ -37,40 +35,16 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
     return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
 
 
-def over_settings(found: RunFindings) -> Iterator[str]:
-    """Write the recommendation of each workload, and of all together; nothing of a lone setting."""
-    if len(found.contests) == 1:
-        return
-    for one in found.recommendation_by_workload:
-        style = Style.OVERALL if one.found.why is Why.NEVER_SLOWER else Style.DOUBT
-        yield StyledLine(f"{one.workload}: {_for_workload(one.found)}", style)
-    if len(found.recommendation_by_workload) > 1:
-        yield from everywhere(found.recommendation)
-
-
-def _for_workload(one: Recommendation) -> str:
-    close = [name for name in one.never_shown_slower if name != one.strategy]
-    beside = (
-        f"; also never shown slower: {', '.join(close)}"
-        if close and one.is_never_shown_slower
-        else ""
-    )
-    costs = f"; costs {worst_price(one.price)}" if one.is_answer else ""
-    return f"{one.strategy}, {why(one)}{beside}{costs}"
-
-
 def everywhere(one: Recommendation | None) -> Iterator[str]:
     if one is None or one.settings == 1:
         return
     if one.never_shown_slower:
         names = ", ".join(one.never_shown_slower)
-        text = f"never shown slower than the best, in {one.settings} settings: {names}"
-        yield StyledLine(text, Style.OVERALL)
+        yield f"never shown slower than the best, in {one.settings} settings: {names}"
     elif not one.has_verdict:
-        yield StyledLine(f"fewer than {MIN_LAUNCHES} launches give no verdict", Style.DOUBT)
+        yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
     else:
-        text = f"no strategy stayed unbeaten in all {one.settings} settings"
-        yield StyledLine(text, Style.DOUBT)
+        yield f"no strategy stayed unbeaten in all {one.settings} settings"
 
 
 def price_in_words(low: float, high: float) -> str:

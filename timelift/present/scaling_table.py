@@ -1,9 +1,8 @@
-"""Exponents and crossovers: the longest series in the terminal, all on the page and as CSV.
+"""Exponents and crossovers: for the terminal, the page and as CSV, the longest series first.
 
 Names are as the file wrote them: a renderer escapes them for its place.
 """
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
@@ -20,8 +19,6 @@ from timelift.present.tables import Column, Table, axis_columns, csv_of_values, 
 from timelift.present.terminal import show_heading, show_note, show_table
 from timelift.present.units import percent, three_figures
 
-#: The most series of sizes in the terminal; the CSV has the rest.
-FAMILIES = 4
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _NAMES = {"seq_len": "sequence length", "batch": "batch"}
 _SHORT = {"seq_len": "length", "batch": "batch"}
@@ -35,26 +32,21 @@ _Key = tuple[str, Setting]
 
 
 def show(found: Scaling, console: Console) -> None:
-    """Print the longest series of sizes as tables, and the sizes at which the fastest changes."""
+    """Print series of sizes as tables, and the sizes at which the fastest changes."""
     grown = _by_series((one.axis, one.case.setting, one) for one in found.exponents)
     if not grown:
+        show_note(console, "nothing was measured at several lengths or batches")
         return
     grown = dict(sorted(grown.items(), key=lambda item: -len(item[1][0].sizes)))
     turns = _by_series((one.axis, one.setting, one) for one in found.crossovers if one.leads)
     show_heading(console, "how time grows: p of c0 + c1 n^p, with 95 % intervals over launches")
-    for key, members in itertools.islice(grown.items(), FAMILIES):
+    for key, members in grown.items():
         show_heading(console, f"{_label(members)}, by {_NAMES[key[0]]}")
         by_power = sorted(members, key=lambda one: (math.isnan(one.p), one.p))
         table = exponents(by_power).pick("strategy", "p", "95 % interval", "overhead", "basis")
         show_table(table.without_empty_columns(), console)
         for one in turns.get(key, []):
             show_note(console, crossing_in_words(one))
-    rest = list(itertools.islice(grown, FAMILIES, None))
-    for key in rest:
-        for one in turns.get(key, []):
-            show_note(console, f"{_label(grown[key])}: {crossing_in_words(one)}")
-    if rest:
-        show_note(console, f"and {len(rest)} more series of sizes: see scaling.csv")
 
 
 def _by_series(found: Iterable[tuple[str, Setting, Any]]) -> dict[_Key, list[Any]]:

@@ -67,7 +67,8 @@ class Summary:
         return replace(self, table=table, notes=(note, *self.notes))
 
 
-def summary(found: RunFindings, pointers: Pointers) -> Summary:
+def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
+    """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
     baseline = common_baseline(found.advice_by_workload)
     rows = [*_rows(found, baseline)]
     return Summary(_top(found), _table(rows, baseline), tuple(_notes(found, pointers)))
@@ -168,7 +169,7 @@ def _row(workload: str, advice: Advice, baseline: str) -> SummaryRow:
 # The lines below ---------------------------------------------------------------------------------
 
 
-def _notes(found: RunFindings, pointers: Pointers) -> Iterator[tuple[str, str]]:
+def _notes(found: RunFindings, pointers: Pointers | None) -> Iterator[tuple[str, str]]:
     run = found.run
     if not run.complete:
         yield "state", "incomplete: the run was interrupted or is going on"
@@ -178,16 +179,17 @@ def _notes(found: RunFindings, pointers: Pointers) -> Iterator[tuple[str, str]]:
         yield "file", f"{run.warnings[0]}{more}"
     yield "noise", conditions.undecided(found)
     yield "trust", short_trust(run, found.trust)
-    yield from pages(pointers)
-    yield "more", " · ".join(_commands(found, pointers.run))
+    if pointers:
+        yield from pages(pointers)
+        yield "more", " · ".join(_commands(found, " RUN" if pointers.run else ""))
 
 
 def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
-    run = f" {pointers.run}" if pointers.run else ""
-    if pointers.page:
-        yield "page", f"{pointers.page} (report.py{run} --open)"
-    else:
-        yield "page", f"report.py{run} --open writes and opens it"
+    """Tell which run it is, where it is not the latest, and where its page is."""
+    if pointers.run:
+        yield "run", pointers.run
+    command = f"report.py{' RUN' if pointers.run else ''} --open"
+    yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
 def _failures(found: RunFindings) -> Iterator[str]:
@@ -204,9 +206,8 @@ def _failures(found: RunFindings) -> Iterator[str]:
         yield f"{counted(len(lost), 'case')}: {told}{more}; why: report.py tables"
 
 
-def _commands(found: RunFindings, run: str) -> Iterator[str]:
-    """Write the commands that have something to say of the run."""
-    named = f" {shlex.quote(run)}" if run else ""
+def _commands(found: RunFindings, named: str) -> Iterator[str]:
+    """Write the commands that have something to say of the run, with its name."""
     settings = [one.setting for one in found.rankings]
     yield f"report.py tables{named}"
     if any(len({getattr(one, axis) for one in settings}) > 1 for axis in ("seq_len", "batch")):

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
@@ -40,6 +41,13 @@ def console(width: int | None = None) -> Console:
     return found
 
 
+def console_on(stream: TextIO, width: int, *, colour: bool) -> Console:
+    """Open a stream of another program, which knows whether it may be coloured."""
+    return Console(
+        file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False
+    )
+
+
 def show_summary(found: Summary, console: Console) -> None:
     """Print the end of a run in a screenful, whatever the width."""
     width = min(console.width, SUMMARY_WIDTH)
@@ -54,19 +62,23 @@ def show_summary(found: Summary, console: Console) -> None:
 
 def _drawn(found: Summary, width: int) -> Group:
     table = _stacked(found.table) if width < _TABLE_WIDTH else _summary_grid(found.table, width)
-    notes = _text_grid()
-    for label, text in found.notes:
-        notes.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
+    notes = _notes(found.notes)
     parts = [table] if found.table.rows else []
     blank = Text("")
     return Group(Text(plain(found.top)), blank, *parts, *(blank for _ in parts), notes)
 
 
-def _text_grid() -> Grid:
-    """Return a grid of labels and texts, which wrap beside their labels."""
-    grid = Grid.grid(padding=(0, 2, 0, 0))
+def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
+    """Print labels and texts, which wrap beside their labels."""
+    console.print(_notes(notes), width=min(console.width, SUMMARY_WIDTH))
+
+
+def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
+    grid = Grid.grid(padding=(0, _BETWEEN, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
+    for label, text in notes:
+        grid.add_row(Text(label), Text(plain(text)), style=_NOTE_STYLES.get(label, ""))
     return grid
 
 

@@ -1,6 +1,7 @@
 """How times grow with length and batch, and where one strategy overtakes another."""
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from timelift.analyse.runs.measurement import Run
@@ -25,6 +26,13 @@ class Scaling:
 
     exponents: tuple[Exponent, ...]
     crossovers: tuple[Crossover, ...]
+
+    def of(self, workloads: Collection[str]) -> "Scaling":
+        """Return the part about these workloads."""
+        return Scaling(
+            tuple(one for one in self.exponents if one.case.setting.workload in workloads),
+            tuple(one for one in self.crossovers if one.setting.workload in workloads),
+        )
 
 
 def scaling_of(run: Run) -> Scaling:

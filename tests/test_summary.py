@@ -1,0 +1,258 @@
+"""The end of a run: a screenful that says what to write, what is gained and where it loses."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from tests import journals
+from tests.simulated import LOUD, run
+from tests.test_advice import LOOP, TD, raced
+from timelift import ended
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Measurement, Run
+from timelift.case import Case, Mode, Phase, Setting, Status
+from timelift.journal import Header
+from timelift.journal.lines import Planted, StrategyEntry
+from timelift.present import advised, terminal
+from timelift.present.summary import Pointers, duration, summary
+
+PLACES = [
+    Setting("tokens", length, 4, Phase.FORWARD, mode)
+    for mode in (Mode.EAGER, Mode.GRAPH)
+    for length in (8, 16)
+]
+
+
+def found(*measured, header=None, complete=True):
+    """What is found in a run of these measurements."""
+    everything = tuple(one for some in measured for one in some)
+    return RunFindings(Run(header or Header(), everything, complete=complete))
+
+
+def row(seen, workload="tokens"):
+    """The row of a workload."""
+    (mine,) = [one for one in summary(seen, None).table.rows if one.workload == workload]
+    return mine
+
+
+def at(workload, many=4):
+    """So many settings of a workload."""
+    return [Setting(workload, 8 << place, 4, Phase.FORWARD) for place in range(many)]
+
+
+def shown(seen, width=80, pointers=None):
+    """The lines that a terminal so wide shows."""
+    console = Console(width=width, file=io.StringIO())
+    terminal.show_summary(summary(seen, pointers), console)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
+    """Estimates of single settings from the least to the most."""
+    mine = row(found(raced({"native": 1, TD: [2, 3, 4, 5]}, PLACES)))
+    assert (mine.write, mine.gain, mine.slower) == ("native", "2.0 to 5.0", "nowhere")
+    assert mine.price == "0 %"
+    assert mine.is_safe
+
+
+def test_one_setting_has_its_interval():
+    """That of the paired rounds."""
+    mine = row(found(raced({"native": 1, TD: 3.4})))
+    assert mine.gain.startswith("3.4 [3.")
+    assert mine.gain.endswith("]")
+
+
+def test_where_no_strategy_wins_everywhere_the_condition_is_told():
+    """The rarer case first, the usual one as the rest."""
+    costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
+    more = {"native": [2] * 3, "fold_time": [1] * 3, TD: [4] * 3}
+    lengths = [Setting("tokens", length, 4, Phase.FORWARD) for length in (32, 64, 128)]
+    assert row(found(raced(costs, PLACES), raced(more, lengths))).write == (
+        "native in eager mode; else fold_time"
+    )
+
+
+def test_where_it_loses_is_named_by_what_those_settings_share():
+    """With the fastest there; more settings than share it are counted."""
+    costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
+    seen = row(found(raced(costs, at("tokens"))))
+    assert seen.write == "native"
+    assert seen.slower.startswith("in 2 of 4 settings: up to ")
+    assert seen.slower.endswith(" % slower than fold_time")
+    costs = {"native": [1, 1.2, 1, 1], "fold_time": [2, 1, 2, 2], TD: 4}
+    assert row(found(raced(costs, PLACES))).slower == (
+        "eager, 16 steps: 20 to 22 % slower than fold_time"
+    )
+
+
+def test_two_baselines_are_two_figures():
+    """Each with the settings that it is of; the commoner one is the heading."""
+    more = [Setting("tokens", length, 4, Phase.BACKWARD) for length in (8, 16)]
+    both = raced({"native": 1, LOOP: 3, TD: 2}, [*PLACES, *more])
+    left = [one for one in both if one.case.strategy != TD or one.case.setting in PLACES]
+    assert row(found(left)).gain == "2.0, in 4 of 6; loop_slice: 3.0, in 2 of 6"
+    assert "times as fast as time_distributed" in [
+        column.heading for column in summary(found(left), None).table.columns
+    ]
+
+
+def test_what_is_not_shown_to_differ_is_called_so():
+    """And a baseline that is the advice itself is no gain."""
+    assert row(found(raced({"native": 1, TD: 1.0}, PLACES))).gain.endswith("not shown to differ")
+    assert row(found(raced({"native": 2, TD: 1}, PLACES))).gain == "itself"
+
+
+@pytest.mark.parametrize(("launches", "words"), [(1, "one launch"), (2, "2 launches")])
+def test_few_launches_are_no_verdict(launches, words):
+    """It says so, and nothing is called safe."""
+    seen = row(found(raced({"native": 1, TD: 2}, PLACES, launches=launches)))
+    assert seen.slower == f"seen in {words}: no verdict"
+    assert not seen.is_safe
+    assert ("seen" in seen.price) == (launches == 1)
+
+
+def test_settings_without_a_contest_have_a_row():
+    """It names what was measured; a look-alike is named nowhere."""
+    assert row(found(raced({"native": 1}))).write == "only native was measured"
+    declared = {name: StrategyEntry(differs="it is another") for name in ("native", "gru")}
+    only = found(raced({"native": 1, "gru": 2}), header=Header(strategies=declared))
+    assert row(only).write == "no lift was measured"
+
+
+@pytest.mark.parametrize(
+    "entry", [StrategyEntry(differs="another"), StrategyEntry(planted=Planted(of=TD, slower=0.0))]
+)
+def test_neither_a_look_alike_nor_a_twin_is_named(entry):
+    """Though it is the fastest."""
+    measured = raced({"fake": 1, "native": 2, TD: 3}, PLACES)
+    header = Header(strategies={"fake": entry})
+    assert not [line for line in shown(found(measured, header=header)) if "fake" in line]
+
+
+def test_failures_and_a_run_that_is_cut_short_are_told():
+    """Refusals are no failures."""
+    lost = [
+        Measurement(Case(PLACES[0], name), status, (), "why")
+        for name, status in (("gru", Status.CRASHED), ("lstm", Status.REFUSED))
+    ]
+    notes = dict(summary(found(raced({"native": 1, TD: 2}), lost, complete=False), None).notes)
+    assert notes["failed"] == "1 case: gru crashed; why: report.py tables"
+    assert notes["state"].startswith("incomplete")
+    whole = dict(summary(found(raced({"native": 1, TD: 2})), None).notes)
+    assert not whole.keys() & {"failed", "state"}
+
+
+def test_noise_says_what_is_undecided_and_what_would_settle_it():
+    """On a loud machine more time; after one launch more launches."""
+    loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
+    note = dict(summary(RunFindings(loud), None).notes)["noise"]
+    assert note == (
+        "2 of 2 comparisons are undecided at 2 %; --threads 1 or --budget 15m would settle most"
+    )
+    once = found(raced({"native": 1, TD: 2}, launches=1))
+    assert "--launches 3-12" in dict(summary(once, None).notes)["noise"]
+    sure = found(raced({"native": 1, TD: 2}))
+    assert dict(summary(sure, None).notes)["noise"].startswith("none of 1 comparison")
+
+
+def test_a_screenful_is_enough_for_any_number_of_workloads():
+    """25 lines of 80 columns; those with the most settings have a row, and the rest is counted."""
+    many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
+    most = raced({"native": 1, TD: 2}, at("most"))
+    lines = shown(found(*many, most), pointers=Pointers())
+    assert len(lines) <= 25
+    assert [line for line in lines if line.startswith("most")]
+    assert [line for line in lines if "19 more workloads: report.py tables" in line]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])
+def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
+    """And what to write is there at every width."""
+    costs = {"tf_keras_time_distributed[k=8]": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
+    lines = shown(found(raced(costs, PLACES)), width, Pointers(run="a" * 90))
+    assert max(map(len, lines)) <= min(width, 80)
+    assert "fold_time" in " ".join(lines)
+
+
+def test_colour_is_an_addition():
+    """The same letters with and without it."""
+    seen = found(raced({"native": 1, TD: 2}, PLACES))
+    coloured, plain = (
+        terminal.console_on(io.StringIO(), 80, colour=colour) for colour in (True, False)
+    )
+    for console in (coloured, plain):
+        terminal.show_summary(summary(seen, None), console)
+    assert "\x1b[" in coloured.file.getvalue()
+    assert "\x1b" not in plain.file.getvalue()
+    assert "shown slower" in plain.file.getvalue()
+
+
+def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
+    """Only to those that have something to say; a run that is not the latest is named."""
+    path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
+    console = Console(width=80, file=io.StringIO())
+    ended.end(path, tmp_path / "results", console)
+    said = console.file.getvalue()
+    assert "report.py --open writes it" in said
+    assert "report.py tables · scaling · choose --workload" in said
+    assert "modes" not in said
+    other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
+    ended.end(other, tmp_path / "results", console)
+    assert "report.py tables RUN" in console.file.getvalue()
+
+
+def test_names_of_a_file_are_plain_text(tmp_path):
+    """Neither a control code nor rich's own markup."""
+    cases = journals.grid(["a\x1b[2J", "[red]b[/]"], ["\x1b]0;evil\x07"], phases=("forward",))
+    seen = RunFindings(results.load(journals.synthetic(tmp_path / "run.jsonl", cases)))
+    said = "\n".join(shown(seen, pointers=Pointers(run="\x1b[2J")))
+    assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "words"),
+    [
+        ("seq_len", (16,), "at 16 steps"),
+        ("seq_len", (64, 128, 256), "from 64 to 256 steps"),
+        ("seq_len", (1,), "at 1 step"),
+        ("batch", (8,), "at batch 8"),
+        ("batch", (8, 32), "from batch 8 to 32"),
+        ("phase", ("backward",), "in backward calls"),
+        ("mode", ("xla",), "in XLA mode"),
+        ("device", ("gpu:0",), "on gpu:0"),
+        ("backend", ("jax", "torch"), "on JAX or PyTorch"),
+        ("threads", (1,), "with 1 thread"),
+        ("threads", (0,), "with default threads"),
+        ("lengths", ("ragged",), "with ragged lengths"),
+    ],
+)
+def test_every_axis_has_its_words(axis, values, words):
+    """As a condition on what to write."""
+    assert advised.at_values(axis, values) == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [(1, "0 %"), (1.0004, "0.1 %"), (1.033, "3.3 %"), (1.1561, "16 %"), (3.21, "3.21 times")],
+)
+def test_the_most_that_is_paid_is_rounded_up(ratio, words):
+    """Since it is an upper bound."""
+    assert advised.highest(ratio) == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"), [(0.98, "0.98"), (1.04, "1.04"), (3.43, "3.4"), (7.96, "8.0"), (28.8, "29")]
+)
+def test_a_speed_up_has_two_figures_and_near_one_three(ratio, words):
+    """Where they matter."""
+    assert advised.times(ratio) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(9.4, "9 s"), (272, "4 min 32 s"), (600, "10 min"), (7_260, "2 h 1 min")]
+)
+def test_how_long_it_took_is_in_two_units(seconds, words):
+    """No more."""
+    assert duration(seconds) == words
