@@ -96,6 +96,7 @@ TERMINAL = """\
     noise  too noisy for ±2.0 %: 1 comparison with the fastest undecided, known to ±3.0 % in the median; more time
            (--budget 15m), --threads 1 or --pin 0 would help
     trust  not known for this machine; find out with: pytest bench/ --selftest
+   answer  tokens: write native; costs over the best, at most: 0 %, seen; shown slower: nowhere
 
 tokens-T16-B8-forward-graph
 strategy     time (ms)   ratio    95 % interval   ties   first call (s)   graph nodes   peak memory   launches

@@ -38,12 +38,12 @@ def _files(folder):
 
 
 def test_a_report_is_printed_and_written(journal, tmp_path, capsys):
-    """Text on the terminal; Markdown, CSV and figures in the folder, which is named."""
+    """The answer on the terminal; Markdown, CSV and figures in the folder, which is named."""
     output = tmp_path / "made" / "here"
     assert report.main([str(journal), "--output", str(output)]) == 0
     said = capsys.readouterr().out
-    assert "tokens-T8-B8-forward-graph" in said
-    assert str(output / "index.html") in said.splitlines()[-1]
+    assert "native" in said
+    assert str(output / "index.html") in "".join(line.strip() for line in said.splitlines())
     assert _files(output) == TEXTS | FIGURES | TABLES | LOST | GROWTH | {"tables/prices.csv"}
     text = (output / "report.md").read_text()
     assert "![figures/fastest.svg](figures/fastest.svg)" in text
@@ -71,6 +71,62 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, conten
     assert sentence in said.err
     assert said.err.count("\n") == 1
     assert not output.exists()
+
+
+def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
+    tmp_path, monkeypatch, capsys
+):
+    """The first word is a run if it names one, else all of them are workloads of the latest."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    cases = journals.grid(workloads=("tokens", "sensor"), phases=("forward",))
+    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases)
+    for words in (["sensor"], ["run", "sensor"], ["latest", "sensor"]):
+        assert report.main(["tables", *words]) == 0
+        said = capsys.readouterr().out
+        assert "\nsensor-T" in said
+        assert "\ntokens-T" not in said
+    assert report.main(["tables"]) == 0
+    assert "\ntokens-T" in capsys.readouterr().out
+    assert report.main(["tables", "snsor"]) == 1
+    assert capsys.readouterr().err == (
+        "report.py: expected a run or a workload of it, received 'snsor'; the nearest are sensor\n"
+    )
+
+
+def test_what_workloads_leave_out_changes_no_figure(tmp_path, monkeypatch, capsys):
+    """Statistics are those of the whole run, whatever is shown of it."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    cases = journals.grid(workloads=("tokens", "sensor"), seq_lens=(8, 64), phases=("forward",))
+    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", cases, launches=3)
+    for command in ("tables", "scaling"):
+        report.main([command])
+        whole = capsys.readouterr().out
+        report.main([command, "sensor"])
+        part = capsys.readouterr().out
+        assert part[part.rindex("\nsensor-T") :] in whole + "\n"
+
+
+def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys):
+    """A strategy that was not measured is one sentence."""
+    words = [str(journal), "--output", str(tmp_path / "out"), "--relative-to"]
+    assert report.main([*words, "native"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "itself" in said
+    assert report.main([*words, "nativ"]) == 1
+    assert capsys.readouterr().err == (
+        "report.py: --relative-to: expected a lift that was measured, received 'nativ'; "
+        "the nearest are native\n"
+    )
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys, found):
+    """Where there is none, the file is named."""
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or found)
+    assert report.main([str(journal), "--output", str(tmp_path / "out"), "--open"]) == 0
+    assert opened == [(tmp_path / "out" / "index.html").as_uri()]
+    assert ("no browser was found" in capsys.readouterr().out) is not found
 
 
 @pytest.mark.parametrize(("word", "command"), [("chose", "choose"), ("histroy", "history")])
@@ -153,6 +209,8 @@ def test_a_run_whose_cases_all_failed_is_reported(tmp_path, capsys):
     lost = journals.ended(SMALL[0], Status.CRASHED, "signal 11")
     journal = journals.write(tmp_path / "run.jsonl", journals.header(), lost, journals.END)
     assert report.main([str(journal), "--output", str(tmp_path / "report")]) == 0
+    assert "1 case: native crashed" in capsys.readouterr().out
+    assert report.main(["tables", str(journal)]) == 0
     assert "no result for native: crashed: signal 11" in capsys.readouterr().out
     assert _files(tmp_path / "report") == TEXTS | LOST
 
@@ -245,9 +303,9 @@ def test_a_typo_is_answered_before_anything_heavy_is_imported(tmp_path):
     assert _loaded(done) == []
 
 
-def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal, tmp_path):
+def test_a_report_goes_through_a_pipe_that_knows_ascii_only(journal):
     """What the encoding lacks is replaced, and no colour code is in it."""
-    done = _probe(journal, "--output", tmp_path / "report", PYTHONIOENCODING="ascii")
+    done = _probe("tables", journal, PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout
     assert "\x1b" not in done.stdout

@@ -27,7 +27,7 @@ from timelift import ended
 from timelift.analyse.runs import results
 from timelift.errors import UserError
 from timelift.journal import BASELINE_FOLDER, is_closed
-from timelift.present import case_table, figures, page, scaling_table, styled
+from timelift.present import case_table, figures, page, scaling_table, terminal
 from timelift.present.exports import BINARY, FORMATS
 from timelift.present.folder import write as write_file
 from timelift.present.report import in_markdown
@@ -138,7 +138,10 @@ class Readers:
         written = ["--output", f"{out}/export"] if to_file else []
         pair = [honest, path] if chance.random() < 0.5 else [path, honest]
         return [
-            (1.00, ["tables", path, "--output", out]),
+            (1.00, ["words", path, "--output", out]),
+            (0.50, ["tables", path]),
+            (0.15, ["scaling", path]),
+            (0.15, ["modes", path]),
             (0.30, ["choose", "--run", path, *goal]),
             (0.10, ["choose", "--run", path, *ask, *goal]),
             (0.25, ["compare", *pair, "--across-machines", "--strict"]),
@@ -238,7 +241,7 @@ def _report(words: Sequence[str], home: Path) -> None:
         report.main(given)
 
 
-def _tables(words: Sequence[str], home: Path) -> None:
+def _words(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
     def write(found: Any, report: Any, folder: Path) -> str:
@@ -272,8 +275,9 @@ def _library(words: Sequence[str], _: Path) -> None:
 
 
 def _ending(words: Sequence[str], _: Path) -> None:
-    for line in (*ended.lines(Path(words[1])), *ended.gate_lines(Path(words[1]))):
-        styled.markup(line)
+    path = Path(words[1])
+    ended.end(path, path.parent, terminal.console())
+    list(ended.gate_lines(path))
 
 
 def _replay(words: Sequence[str], _: Path) -> None:
@@ -287,7 +291,7 @@ def _watch(words: Sequence[str], _: Path) -> None:
 
 
 _DOORS = {
-    "tables": _tables,
+    "words": _words,
     "page": _page,
     "changes": _changes,
     "library": _library,

@@ -178,13 +178,13 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
     found, console = ended.find(path, folder, options.relative_to), terminal.console()
     if len(options.runs) > 1:
         terminal.show_heading(console, str(path))
-    ended.show(found, console, pointers)
+    copies = ended.races_copies(found.run, path)
+    ended.show(found, console, pointers, copies=copies)
     from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
 
     words = in_words(found)
     page.write_report(found, words, pointers.page.parent)
     if options.github_summary:
-        copies = found.run.header.races_copies
         github.append(
             github.of_copies(ended.copies_lines(found.run), words)
             if copies

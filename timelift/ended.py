@@ -15,7 +15,7 @@ from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.escape import plain
-from timelift.journal import find_run, replace_text
+from timelift.journal import COPIES_FOLDERS, find_run, replace_text
 from timelift.present import ending, gate_words, terminal
 from timelift.present.summary import Pointers, pages, summary
 
@@ -36,9 +36,16 @@ def end(path: Path, results_folder: Path, console: "Console") -> None:
     show(found, console, Pointers(run=run))
 
 
-def show(found: RunFindings, console: "Console", pointers: Pointers | None) -> None:
-    """Print the end of a run; of twins, which are two sides of each other, none is an answer."""
-    if found.run.header.races_copies:
+def races_copies(run: Run, path: Path) -> bool:
+    """True if the rivals of a run are two sides of each other, of which none is an answer."""
+    return run.header.races_copies or path.parent.name in COPIES_FOLDERS
+
+
+def show(
+    found: RunFindings, console: "Console", pointers: Pointers | None, *, copies: bool = False
+) -> None:
+    """Print the end of a run; of `copies` what they were measured for."""
+    if copies:
         for line in copies_lines(found.run):
             console.print(Text(plain(line)), soft_wrap=True)
         terminal.show_notes(tuple(pages(pointers)) if pointers else (), console)

@@ -26,6 +26,17 @@ REPORTS = {
     "report-against": "results/golden/against --output OUT --github-summary",
     "report-cut-short": "cut_short --output OUT --github-summary",
     "report-two": "night0 night7 --output OUT",
+    "report-relative-to": "night0 --output OUT --relative-to loop_slice",
+    "report-relative-to-nothing": "night0 --output OUT --relative-to loop",
+    "tables": "tables",
+    "tables-of-a-workload": "tables ordinary sensor",
+    "tables-of-nothing": "tables ordinary snsor",
+    "tables-cut-short": "tables cut_short",
+    "tables-of-a-baseline": "tables kept",
+    "scaling": "scaling ordinary",
+    "scaling-of-one-size": "scaling cut_short",
+    "modes": "modes ordinary",
+    "modes-of-one": "modes night0",
     "report-of-a-baseline": "kept --output OUT",
     "report-of-pytest-json": "run.json --output OUT",
     "choose": "choose --workload tokens --seq-len 64 --batch 8",
@@ -86,7 +97,7 @@ REPORTS = {
 }
 HELP = {
     f"help-{name or 'report'}": f"{name} --help".strip()
-    for name in ("", "choose", "compare", "history", "baseline", "export", "bisect")
+    for name in ("", "tables", "choose", "compare", "history", "baseline", "export", "bisect")
 }
 PYTEST = {
     "pytest-collect": "bench/ --collect-only -q -p no:cacheprovider",

@@ -61,11 +61,11 @@ def show_summary(found: Summary, console: Console) -> None:
 
 
 def _drawn(found: Summary, width: int) -> Group:
-    table = _stacked(found.table) if width < _TABLE_WIDTH else _summary_grid(found.table, width)
-    notes = _notes(found.notes)
-    parts = [table] if found.table.rows else []
-    blank = Text("")
-    return Group(Text(plain(found.top)), blank, *parts, *(blank for _ in parts), notes)
+    blank, top, notes = Text(""), Text(plain(found.top)), _notes(found.notes)
+    if not found.table.rows:
+        return Group(top, blank, notes)
+    draw = _stacked if width < _TABLE_WIDTH else _summary_grid
+    return Group(top, blank, draw(found.table, width), blank, notes)
 
 
 def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
@@ -114,7 +114,7 @@ def _widths(table: Table, width: int) -> list[int]:
     return wanted
 
 
-def _stacked(table: Table) -> Grid:
+def _stacked(table: Table, _: int) -> Grid:
     """Return the table for little room: a workload's cells below each other."""
     grid = Grid.grid()
     grid.add_column(overflow="fold")
