@@ -96,6 +96,21 @@ def test_the_baseline_is_the_first_of_those_asked_for_that_was_measured_everywhe
     assert answer(path, *order, seq_len="32").speed_up.baseline == "time_distributed"
 
 
+def test_the_baseline_is_asked_for_on_the_command_line_or_was_in_the_run(tmp_path, capsys):
+    """One that was measured nowhere is a sentence."""
+    path = journal(tmp_path)
+    words = ("--seq-len", "32", "--relative-to")
+    assert "times as fast as loop_slice\n" in choose(capsys, path, *words, "loop_slice")[1]
+    code, said, complaint = choose(capsys, path, *words, "loop_slcie")
+    assert (code, said, complaint.count("\n")) == (1, "", 1)
+    assert "--relative-to: expected a lift that was measured, received 'loop_slcie'" in complaint
+    cases = journals.grid(NAMES, ("tokens",), (64,), phases=("forward",))
+    head = journals.header(options={"relative_to": "loop_slice"})
+    lines = journals.campaign(cases, launches=5)
+    run = journals.write(tmp_path / "asked.jsonl", head, *lines, journals.END)
+    assert "times as fast as loop_slice\n" in choose(capsys, run, "--seq-len", "64")[1]
+
+
 @pytest.mark.parametrize("size", ["16", "32", "64"])
 def test_the_baseline_itself_gains_nothing_and_has_no_line(tmp_path, capsys, size):
     """Where it is the answer, at a measured size or between two."""

@@ -95,7 +95,7 @@ def chosen(contest, run):
     call = choice.BuildCall("strategies/mine.py", None, None, None)
     yield contest.setting.label
     if isinstance(made, Choice):
-        yield next(choice.answer_lines(question, made, "", call, ""))
+        yield next(choice.answer_lines(question, made, choice.AboutChoice("", call, "", "")))
     else:
         yield from itertools.islice(choice.undecided_lines(question, made, {}), 2)
 

@@ -88,6 +88,7 @@ def choose(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(option_flag(name), dest=name, default="", help=texts.get(name, usual))
     parser.add_argument("--goal", default=str(Goal.TIME), help=f"one of {', '.join(Goal)}")
     parser.add_argument("--run", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)")
+    _relative_to(parser)
     form = parser.add_mutually_exclusive_group()
     form.add_argument(
         "--code", action="store_true", help="print Python to paste, the answer in its comments"

@@ -279,23 +279,18 @@ def choose(options: Options, root: Path) -> int:
     question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
+    from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
     from timelift.present import choice, choice_json  # noqa: PLC0415
 
-    answer = decide(question, run)
+    refuse_unmeasured(run, options.relative_to)
+    answer = decide(question, run, RunFindings(run, relative_to=options.relative_to).baselines)
     if isinstance(answer, Undecided):
-        repeated = options_to_repeat(run)
-        if options.json:
-            write_lines([choice_json.undecided_as_json(question, answer, repeated)])
-        else:
-            write_lines(map(plain, choice.undecided_lines(question, answer, repeated)))
+        undecided = choice_json.undecided_as_json if options.json else choice.undecided_lines
+        write_lines(undecided(question, answer, options_to_repeat(run)))
         return EXIT_NOT_YES
     about = _about(answer, question.setting, run, root)
-    if options.json:
-        write_lines([choice_json.answer_as_json(question, answer, about)])
-    elif options.code:
-        write_lines(choice.answer_as_code(question, answer, about))
-    else:
-        write_lines(map(plain, choice.answer_lines(question, answer, about)))
+    as_code = choice.answer_as_code if options.code else choice.answer_lines
+    write_lines((choice_json.answer_as_json if options.json else as_code)(question, answer, about))
     return 0
 
 

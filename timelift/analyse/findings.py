@@ -164,11 +164,12 @@ def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> Run
             "ask about one with: python report.py choose, or write all with: "
             "python report.py export csv"
         )
-    _refuse_unmeasured(run, relative_to)
+    refuse_unmeasured(run, relative_to)
     return RunFindings(run, trust, relative_to=relative_to)
 
 
-def _refuse_unmeasured(run: Run, relative_to: str) -> None:
+def refuse_unmeasured(run: Run, relative_to: str) -> None:
+    """Raise UserError where a baseline that was asked for was measured nowhere."""
     names = {case.strategy for case in run.measured} - lifts.no_answers(run).keys()
     if relative_to and names and relative_to not in names:
         raise UserError(

@@ -1,6 +1,6 @@
 """The answer in a few lines: what, how long, what it gains and costs, how to use it, the trust.
 
-Names are as the file wrote them; they are escaped where a line is shown.
+Names from the file are escaped in every line.
 """
 
 import math
@@ -60,9 +60,9 @@ class AboutChoice:
 
 
 def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
-    yield from _found(question, choice, about.title)
-    yield f"use it: {how_to_use(question, choice.strategy, about.call)}"
-    yield f"trust: {about.trust}"
+    yield from map(plain, _found(question, choice, about.title))
+    yield plain(f"use it: {how_to_use(question, choice.strategy, about.call)}")
+    yield plain(f"trust: {about.trust}")
 
 
 def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
@@ -74,7 +74,7 @@ def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice)
         )
     answer = (*_found(question, choice, ""), f"trust: {about.trust}")
     yield from (f"# {plain(line)}" for line in answer)
-    yield from ("", *about.code.splitlines())
+    yield from ("", *about.code.rstrip("\n").split("\n"))
 
 
 def _found(question: ChooseQuestion, choice: Choice, title: str) -> Iterator[str]:
@@ -97,10 +97,11 @@ def undecided_lines(
     """
     between = found.between if len(found.between) > 1 else ()
     command = to_measure(question, options, between, longer=found.longer)
-    yield f"{_setting_in_words(question.setting)}: not decided by this run: {why_undecided(found)}"
+    where = _setting_in_words(question.setting)
+    yield plain(f"{where}: not decided by this run: {why_undecided(found)}")
     if between:
-        yield f"it is one of {', '.join(between)}"
-    yield f"decide it with: {command}"
+        yield plain(f"it is one of {', '.join(between)}")
+    yield plain(f"decide it with: {command}")
 
 
 def _setting_in_words(setting: Setting) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +11,8 @@ from timelift.present.choice import AboutChoice, how_to_use, why_undecided
 from timelift.present.command_lines import to_measure
 
 
-def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> str:
-    return _object(
+def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
+    yield from _object(
         question,
         decided=True,
         strategy=choice.strategy,
@@ -32,9 +33,11 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
     )
 
 
-def undecided_as_json(question: ChooseQuestion, found: Undecided, options: dict[str, str]) -> str:
+def undecided_as_json(
+    question: ChooseQuestion, found: Undecided, options: dict[str, str]
+) -> Iterator[str]:
     between = found.between if len(found.between) > 1 else ()
-    return _object(
+    yield from _object(
         question,
         decided=False,
         strategy=None,
@@ -44,9 +47,9 @@ def undecided_as_json(question: ChooseQuestion, found: Undecided, options: dict[
     )
 
 
-def _object(question: ChooseQuestion, **fields: Any) -> str:
+def _object(question: ChooseQuestion, **fields: Any) -> list[str]:
     asked = {**asdict(question.setting), "goal": question.goal}
-    return json.dumps(_known({"question": asked, **fields}), indent=2)
+    return json.dumps(_known({"question": asked, **fields}), indent=2).splitlines()
 
 
 def _basis(choice: Choice) -> dict[str, Any]:
