@@ -1,4 +1,4 @@
-"""What `make test` runs side by side, in two processes: files, the slowest first.
+"""What `make test` runs side by side, in three processes: files, the slowest first.
 
 A file's tests stay in one process, where they share one run or one import.
 """
@@ -22,6 +22,12 @@ SLOW_FIRST = (
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
     os.environ.pop(name, None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile without optimising, but in `make test-all`: programs run a few times here."""
+    if "not whole" in config.option.markexpr:
+        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -68,6 +68,11 @@ class Asked:
         return "-".join([self.layer, *map(str, self.axes.values())])
 
 
+#: The layers that take JAX the longest to compile beside reasons that others have too.
+SLOW = [
+    Asked("recurrent_without_noise", {}, [], LOOPS),
+    Asked("recurrent_without_noise", VARYING, ["time_distributed"], ["rnn_cell", "loop_slice"]),
+]
 ASKED = [
     Asked("noise", {}, LOOPS, ["fold_chunks[k=8]", "vectorized_map"]),
     Asked("noise", EAGER, ["ops_scan", "rnn_cell"], ["bucketing[k=4]"]),
@@ -76,10 +81,8 @@ ASKED = [
     Asked("statistics", FORWARD, [], [*LOOPS, "vectorized_map"]),
     Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
     Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
-    Asked("recurrent_without_noise", {}, [], LOOPS),
     Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
     Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
-    Asked("recurrent_without_noise", VARYING, ["time_distributed"], ["rnn_cell", "loop_slice"]),
     Asked("windowed", {"dtype": Dtype.FLOAT64}, [], ["ops_scan", "ops_map"]),
     Asked("dense", VARYING, ["bucketing[k=4]"], ["rnn_cell", "time_distributed"]),
     Asked("dense", {}, ["bucketing[k=4]"], ["ops_scan"]),
@@ -119,7 +122,11 @@ def asked_anyway(folder, strategy):
     return RivalSpec(f"{strategy.name} anyway", str(path), dict(strategy.parameters))
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked.label)
+@pytest.mark.parametrize(
+    "asked",
+    [*ASKED, *(pytest.param(one, marks=pytest.mark.whole) for one in SLOW)],
+    ids=lambda asked: asked.label,
+)
 def test_what_is_refused_on_jax_fails_and_what_is_not_lifts(launch, layers, tmp_path, asked):
     """Who refuses says so in a sentence and fails when asked anyway; the neighbours do not."""
     names = [*asked.refused, *asked.lifted, "fold_time"]
