@@ -28,7 +28,6 @@ from timelift.analyse.selftest.score import Proportion, Score, score
 from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.present.figures.looks import COLOURS, MARKERS, THEMES, Theme, styled
-from timelift.present.figures.plot_length import spread
 
 Scores = Mapping[Rule, Score]
 #: What the ladder may be wrong about among identical rivals, as a share.
@@ -248,3 +247,22 @@ def _dress(axes: Axes, steps: Sequence[float], theme: Theme) -> None:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def spread(wanted: Sequence[float], apart: float) -> list[float]:
+    """Move places as little as needed to be `apart` from each other; their order stays.
+
+    Neighbours that are too close become one group around their mean, until no two groups touch:
+    the pool-adjacent-violators solution of least squares.
+    """
+    order = np.argsort(wanted, kind="stable")
+    groups: list[tuple[float, int]] = []
+    for rank, place in enumerate(np.asarray(wanted)[order]):
+        groups.append((place - rank * apart, 1))
+        while len(groups) > 1 and groups[-2][0] > groups[-1][0]:
+            (low, few), (high, more) = groups[-2:]
+            groups[-2:] = [((low * few + high * more) / (few + more), few + more)]
+    pooled = np.repeat([base for base, _ in groups], [count for _, count in groups])
+    placed = np.empty(len(wanted))
+    placed[order] = pooled + apart * np.arange(len(wanted))
+    return [float(place) for place in placed]

@@ -150,6 +150,11 @@ class ForwardAndBackward:
     forward_seconds: float
     backward_seconds: float
 
+    @property
+    def times(self) -> float:
+        """How many times its forward call the backward call takes."""
+        return self.backward_seconds / self.forward_seconds
+
 
 def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward]:
     seconds = {row.case: row.seconds_per_call for one in rankings for row in one.all_rows}

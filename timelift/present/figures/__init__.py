@@ -1,51 +1,77 @@
 """The figures of a report: chosen and saved here, drawn by the modules beside this one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
-from timelift.present.figures.facets import comparable, leading
+from timelift.present.figures import plot_by_length
+from timelift.present.figures.frame import endings, leading, tidy
 from timelift.present.figures.looks import THEMES, Theme, quiet_about_glyphs, styled
 from timelift.present.figures.plot_fastest import fastest
-from timelift.present.figures.plot_length import time_by_length
-from timelift.present.figures.plot_scatter import first_call, memory, phases
+from timelift.present.figures.plot_price import price
 from timelift.present.folder import ADVICE
 
 FORMATS = ("svg", "png")
+#: With more panels a figure becomes one of each workload.
+MOST_PANELS = 24
+_Draw = Callable[[RunFindings, pd.DataFrame, Theme], Figure | None]
 #: Text stays text in SVG, and the same figure gives the same bytes; hints cost a third of a PNG.
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "timelift",
     "text.hinting": "none",
 }
-_HOW: dict[str, dict[str, Any]] = {
-    ".svg": {"metadata": {"Date": None}},
-    ".png": {"dpi": 120, "pil_kwargs": {"compress_level": 3}},
-}
 
 
-def of_run(found: RunFindings, theme: str = "light") -> dict[str, Figure]:
-    """Draw every figure of a run, by the name that its files get; `theme` is light or dark."""
+def of_run(
+    found: RunFindings, theme: str = "light", kinds: Iterable[str] | None = None
+) -> dict[str, Figure]:
+    """Draw the figures of a run, of every kind or of some, by the name that their files get.
+
+    Where a figure would have too many panels each workload gets its own. `theme` is light or dark.
+    """
+    frame = leading(tidy(found))
+    if frame.empty:
+        return {}
     with styled(THEMES[theme]):
-        return _drawn(found, THEMES[theme])
+        made = {
+            f"{kind}{ending}": _DRAWN[kind](found, part, THEMES[theme])
+            for kind in kinds or KINDS
+            for ending, part in _parts(frame, kind).items()
+        }
+    return {name: figure for name, figure in made.items() if figure}
 
 
-def _drawn(found: RunFindings, theme: Theme) -> dict[str, Figure]:
-    drawn: dict[str, Figure] = {}
-    for ending, group in leading(comparable(found.rankings)).items():
-        lifts = [one for one in group if one.rows]
-        made: dict[str, Figure | None] = {**time_by_length(group, theme)}
-        made["fastest"] = fastest(lifts, theme) if lifts else None
-        made["forward_backward"] = phases(group, found.forward_and_backward, theme)
-        made["first_call"] = first_call(group, found.first_calls, theme)
-        made["memory"] = memory(lifts, found.peak_bytes, found.pareto_fronts, theme)
-        drawn |= {f"{name}{ending}": figure for name, figure in made.items() if figure}
-    return drawn
+def _parts(frame: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
+    if kind == "price" or frame.panel.nunique() <= MOST_PANELS:
+        return {"": frame}
+    names = endings(frame.workload.unique())
+    return {names[one]: frame[frame.workload == one] for one in names}
+
+
+def _of(quantity: plot_by_length.Quantity) -> _Draw:
+    return lambda _, frame, theme: plot_by_length.by_length(quantity, frame, theme)
+
+
+_DRAWN: dict[str, _Draw] = {
+    "speed_up": _of(plot_by_length.SPEED_UP),
+    "time_by_length": _of(plot_by_length.TIME),
+    "fastest": lambda found, frame, theme: fastest(found.rankings, frame, theme),
+    "price": price,
+    "first_call": _of(plot_by_length.FIRST_CALL),
+    "memory": _of(plot_by_length.MEMORY),
+    "forward_backward": _of(plot_by_length.GRADIENTS),
+}
+#: Every kind of figure, which is also the beginning of its name.
+KINDS = tuple(_DRAWN)
 
 
 def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
@@ -59,5 +85,10 @@ def save(drawn: Mapping[str, Figure], folder: Path, formats: Sequence[str] = FOR
 
 
 def _save(figure: Figure, path: Path) -> None:
+    """Write a figure by its canvas, since `Figure.savefig` lays out every text once more before."""
+    canvas: Any = FigureCanvasSVG(figure) if path.suffix == ".svg" else FigureCanvasAgg(figure)
     with mpl.rc_context(_RC), quiet_about_glyphs():
-        figure.savefig(path, **_HOW[path.suffix])
+        if path.suffix == ".svg":
+            canvas.print_svg(path, metadata={"Date": None})
+        else:
+            canvas.print_png(path, pil_kwargs={"compress_level": 3})

@@ -5,9 +5,7 @@ protanopia, deuteranopia and tritanopia (searched on the model of Machado, Olive
 2009). There are more strategies than colours, so marker and dash tell apart what colour does not.
 """
 
-import importlib
 import re
-import sys
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,10 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import seaborn as sns
 from matplotlib.lines import Line2D
 
 from timelift.escape import plain
 
+#: It stands where a title must not be broken: in `16 steps`, in `batch 8`.
+NO_BREAK = "\N{NO-BREAK SPACE}"
+LINE_WIDTH = 1.4
 #: It comes with matplotlib, so figures look the same everywhere.
 FONT = "DejaVu Sans"
 #: Characters of a name in a figure.
@@ -88,7 +90,7 @@ class LineStyle:
     @property
     def stroke(self) -> dict[str, Any]:
         """How matplotlib is to draw the line, which is alike in every figure."""
-        return {"linestyle": self.dash, "linewidth": 1.4, "markersize": 4.5}
+        return {"linestyle": self.dash, "linewidth": LINE_WIDTH, "markersize": 4.5}
 
 
 def line_style(strategy: str) -> LineStyle:
@@ -132,29 +134,6 @@ def legend_order(names: Iterable[str]) -> list[str]:
 def legend_line(name: str) -> Line2D:
     drawn = line_style(name)
     return Line2D([], [], color=drawn.colour, marker=drawn.marker, **drawn.stroke)
-
-
-def _seaborn() -> Any:
-    """Import seaborn, without scipy's statistics where neither has been imported yet.
-
-    Half of its import is scipy, an optional extra for densities and clusterings, which no figure
-    here has. A package that is None in `sys.modules` counts as not installed. The copy that comes
-    of it stays inside timelift: a later import of seaborn gets all of it.
-    """
-    modules: dict[str, Any] = sys.modules
-    if "seaborn" in modules or "scipy.stats" in modules:
-        return importlib.import_module("seaborn")
-    kept = {name: modules.pop(name) for name in [*modules] if name.partition(".")[0] == "scipy"}
-    modules["scipy"] = None
-    try:
-        return importlib.import_module("seaborn")
-    finally:
-        for name in [one for one in modules if one.partition(".")[0] in {"scipy", "seaborn"}]:
-            del modules[name]
-        modules.update(kept)
-
-
-sns = _seaborn()
 
 
 @dataclass(frozen=True)

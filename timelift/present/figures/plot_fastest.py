@@ -1,60 +1,54 @@
 """A map of the fastest strategy over sequence length and batch, workload by workload."""
 
 from collections.abc import Sequence
+from functools import partial
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import Ranking
-from timelift.present.figures.facets import by_workload, columns_for, described, panels
-from timelift.present.figures.looks import Theme, line_style, short_name, sns
-from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
+from timelift.present.figures.frame import forward_first
+from timelift.present.figures.looks import Theme, legend_order, line_style, short_name
+from timelift.present.figures.sheet import Block, sheet, text_inches
 
 _SIZE = 7
-_CELL_HEIGHT = 0.5
+#: Inches of a cell's height, and of the words beside the cells of a panel and above.
+_CELL, _BESIDE, _ABOVE = 0.45, 0.9, 0.75
 #: How much of a strategy's colour a cell has, the rest is background: its text stays readable.
 TINT = 0.3
 
 
-def fastest(rankings: Sequence[Ranking], theme: Theme) -> Figure:
-    """Draw which strategy is fastest where, which ties with it, and how far behind the next is."""
-    grouped = panels(rankings, by_workload)
-    texts = {ranking.setting: cell_text(ranking) for ranking in rankings}
-    lines = [line for text in texts.values() for line in text.split("\n")]
+def fastest(rankings: Sequence[Ranking], frame: pd.DataFrame, theme: Theme) -> Figure | None:
+    """Draw which strategy is fastest where, which ties with it, and how far behind the next is.
+
+    A row of cells is a batch in one execution, a panel a workload in one phase.
+    """
+    cells = _cells(rankings, frame)
+    if cells.empty:
+        return None
+    lines = [line for text in cells.text for line in text.split("\n")]
     width = max(text_inches(line, _SIZE) for line in lines) + 0.15
-    across = max(len(_lengths(group)) for group in grouped.values())
-    down = max(len(_batches(group)) for group in grouped.values())
-    titles = [one.title for one in grouped]
-    panel = Panel(across * width, down * _CELL_HEIGHT, left=0.7, below=0.55).wide_enough(titles)
-    columns = columns_for(list(grouped), max(1, min(4, int(14 / panel.width))))
-    one_launch = all(row.launches < 2 for ranking in rankings for row in ranking.rows)  # noqa: PLR2004
+    columns = cells.groupby("workload").phase.nunique().max()
+    blocks = [_block(group, width, columns, theme) for _, group in cells.groupby("workload")]
+    one_launch = all(row.launches < 2 for one in rankings for row in one.rows)  # noqa: PLR2004
     tied = "tied: not shown slower, so any of them may be the recommended one"
     about = "one launch: nothing is shown slower" if one_launch else tied
-    setting = described(rankings[0].setting)
-    subtitle = f"{setting}; first: the shortest time; {about}; next: ratio of the runner-up"
-    sheet = Sheet("Fastest strategy", subtitle, theme, panel, columns)
-    for axes, group in zip(sheet.draw(titles), grouped.values(), strict=True):
-        _draw_map(axes, group, theme)
-        _shrink(axes, len(_lengths(group)) / across, len(_batches(group)) / down)
-    return sheet.figure
+    words = (frame.attrs["fixed"], "first: the shortest time", about, "next: the runner-up's ratio")
+    return sheet("Fastest strategy", "; ".join(words), blocks, theme)
 
 
-def _shrink(axes: Axes, width: float, height: float) -> None:
-    """Keep a share of the panel's room, at its upper left, so that all cells are of one size."""
-    box = axes.get_position()
-    top = box.y1 - box.height * height
-    axes.set_position((box.x0, top, box.width * width, box.height * height))
-    name_axes(axes, "sequence length (steps)", "batch")
-
-
-def _lengths(group: Sequence[Ranking]) -> list[int]:
-    return sorted({ranking.setting.seq_len for ranking in group})
-
-
-def _batches(group: Sequence[Ranking]) -> list[int]:
-    return sorted({ranking.setting.batch for ranking in group})
+def _cells(rankings: Sequence[Ranking], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a setting: its place in the map, the fastest strategy and the text."""
+    found = {one.setting: one for one in rankings if one.rows}
+    settings = frame[frame.setting.isin(found)].drop_duplicates("setting")
+    return settings.assign(
+        fastest=[found[one].rows[0].case.strategy for one in settings.setting],
+        text=[cell_text(found[one]) for one in settings.setting],
+        row=settings.batch.astype(str) + settings.execution.map(lambda one: one and f", {one}"),
+    )
 
 
 def cell_text(ranking: Ranking) -> str:
@@ -69,34 +63,39 @@ def cell_text(ranking: Ranking) -> str:
     return f"{short_name(name)}{ties}\nnext: {others[0].ratio:.2f} x"
 
 
-def _draw_map(axes: Axes, group: Sequence[Ranking], theme: Theme) -> None:
-    lengths, batches = _lengths(group), _batches(group)
-    codes = np.full((len(batches), len(lengths)), -1)
-    texts = np.full(codes.shape, "", dtype=object)
-    tints = []
-    for code, ranking in enumerate(group):
-        cell = batches.index(ranking.setting.batch), lengths.index(ranking.setting.seq_len)
-        codes[cell], texts[cell] = code, cell_text(ranking)
-        tints.append(tint(line_style(ranking.rows[0].case.strategy).colour, theme))
+def _block(group: pd.DataFrame, width: float, columns: int, theme: Theme) -> Block:
+    """Return the panels of a workload."""
+    phases = forward_first(group).groupby("phase", sort=False)
+    workload = short_name(str(group.workload.iloc[0]))
+    panels = {f"{workload}, {phase}": rows for phase, rows in phases}
+    across = _BESIDE + width * group.seq_len.nunique()
+    size = (across, _ABOVE + _CELL * group.row.nunique())
+    return Block(panels, partial(_draw, theme=theme), size, columns)
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
+    rows = rows.sort_values(["execution", "batch"])
+    names = legend_order(rows.fastest)
+    order = list(dict.fromkeys(rows.row))
+    places = rows.assign(code=rows.fastest.map(names.index))
+    codes, texts = (
+        places.pivot_table(one, "row", "seq_len", aggfunc="first") for one in ("code", "text")
+    )
     sns.heatmap(
-        codes,
-        mask=codes < 0,
-        annot=texts,
+        codes.loc[order],
+        annot=texts.loc[order],
         fmt="",
-        cmap=ListedColormap(tints),
+        cmap=ListedColormap([tint(line_style(name).colour, theme) for name in names]),
         vmin=-0.5,
-        vmax=len(group) - 0.5,
+        vmax=len(names) - 0.5,
         cbar=False,
         linewidths=2,
         linecolor=theme.background,
-        xticklabels=False,
-        yticklabels=False,
         annot_kws={"size": _SIZE, "color": theme.text},
         ax=axes,
     )
-    axes.set_xticks(np.arange(len(lengths)) + 0.5, map(str, lengths))
-    axes.set_yticks(np.arange(len(batches)) + 0.5, map(str, batches))
-    axes.tick_params(length=0)
+    axes.set(xlabel="sequence length (steps)", ylabel="batch")
+    axes.tick_params(length=0, labelrotation=0)
     axes.grid(visible=False)
 
 

@@ -4,6 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from timelift.analyse.changes.history import History
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Setting
-from timelift.escape import slug
+from timelift.present.figures.frame import endings
 from timelift.present.figures.looks import (
     THEMES,
     Theme,
@@ -23,14 +24,14 @@ from timelift.present.figures.looks import (
     short_name,
     styled,
 )
-from timelift.present.figures.sheet import Panel, Sheet, name_axes, text_inches
+from timelift.present.figures.sheet import Block, sheet
 
 #: More settings than these are not drawn; those with a change come first.
 _PANELS = 12
 _COLUMNS = 3
 _DAYS_SHOWN = 3
-#: A bold title is as wide as one of so many points that is not.
-_TITLE = 12.5
+#: Inches of a panel with the words around it.
+_PANEL = (3.4, 2.3)
 #: The dots of a case share so much area, in square points.
 _INK = 600.0
 #: A day in seconds.
@@ -46,33 +47,31 @@ def figures(history: History, theme: str = "light") -> dict[str, Figure]:
     groups: dict[str, list[CaseHistory]] = defaultdict(list)
     for one in history.findings.cases:
         groups[one.case.setting.workload].append(one)
-    drawn: dict[str, Figure] = {}
+    names = endings(groups)
     with styled(THEMES[theme]):
-        for workload, cases in groups.items():
-            name = f"history-{slug(workload)}"  # two workloads may have one
-            name = name if name not in drawn else f"{name}-{len(drawn) + 1}"
-            drawn[name] = _figure(workload, cases, history, THEMES[theme])
-    return drawn
+        return {
+            f"history{names[workload]}": _figure(workload, cases, history, THEMES[theme])
+            for workload, cases in groups.items()
+        }
 
 
 def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme: Theme) -> Figure:
     by_setting: dict[Setting, list[CaseHistory]] = defaultdict(list)
     for one in cases:
         by_setting[one.case.setting].append(one)
-    drawn = _drawn(by_setting)
+    drawn = {
+        short_name(setting.label.removeprefix(f"{workload}-")): by_setting[setting]
+        for setting in _drawn(by_setting)
+    }
     changed = legend_order(
-        one.case.strategy for setting in drawn for one in by_setting[setting] if one.changes
+        one.case.strategy for some in drawn.values() for one in some if one.changes
     )
-    title = f"{short_name(workload)}: change over all runs"
-    columns = min(len(drawn), _COLUMNS)
-    panel = Panel(max(2.7, text_inches(title, _TITLE) / columns), 1.6, left=0.65)
-    subtitle = _subtitle(history, len(by_setting) - len(drawn))
-    titles = [short_name(setting.label.removeprefix(f"{workload}-")) for setting in drawn]
-    sheet = Sheet(title, subtitle, theme, panel.wide_enough(titles), columns, changed)
     days = np.array([run.started.timestamp() / _DAY for run in history.runs])
-    for axes, setting in zip(sheet.draw(titles), drawn, strict=True):
-        _draw(axes, by_setting[setting], days, history, theme)
-    return sheet.figure
+    draw = partial(_draw, days=days, history=history, theme=theme)
+    block = Block(drawn, draw, _PANEL, min(len(drawn), _COLUMNS))
+    title = f"{short_name(workload)}: change over all runs"
+    note = _subtitle(history, len(by_setting) - len(drawn))
+    return sheet(title, note, [block], theme, changed)
 
 
 def _drawn(by_setting: dict[Setting, list[CaseHistory]]) -> list[Setting]:
@@ -96,7 +95,7 @@ def _subtitle(history: History, left_out: int) -> str:
 
 
 def _draw(
-    axes: Axes, cases: Sequence[CaseHistory], days: Samples, history: History, theme: Theme
+    axes: Axes, cases: Sequence[CaseHistory], *, days: Samples, history: History, theme: Theme
 ) -> None:
     gate = 100 * history.gate
     axes.axhspan(-gate, gate, color=theme.grid, alpha=0.4, linewidth=0)
@@ -108,7 +107,7 @@ def _draw(
         _draw_case(axes, one, drawn[one.case], days, theme)
     _scale_up(axes, [era for eras in drawn.values() for era in eras])
     _scale_days(axes, days)
-    name_axes(axes, "day of the run (UTC)", "change (%)")
+    axes.set(xlabel="day of the run (UTC)", ylabel="change (%)")
 
 
 def _draw_case(

@@ -1,28 +1,31 @@
 """Sheets of small panels, and their logarithmic axes with few, plainly written ticks.
 
-Sizes in inches are decided before drawing, so that nothing can overlap. Figures are made without
-pyplot's state, so no window system is touched and nothing leaks.
+matplotlib's constrained layout has the panels find room for their own words. Its figures are made
+without pyplot, through which seaborn's grids make theirs, so no window system is touched, nothing
+leaks, and a notebook shows none twice.
 """
 
 import math
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from timelift.escape import plain
-from timelift.present.figures.looks import FONT, Theme, legend_line, short_name, sns
+from timelift.present.figures.looks import FONT, Theme, legend_line, short_name
 
-#: Inches from a panel to the names of its axes.
-_LABEL_BELOW, _LABEL_LEFT = 0.28, 0.4
-_TITLE, _LINE, _EDGE, _LEAST_WIDTH = 0.32, 0.17, 0.12, 4.6
+DPI = 120
+#: Inches of a title, a line of text, an edge; the least width of a figure.
+_TITLE, _LINE, _EDGE, _LEAST_WIDTH = 0.3, 0.17, 0.1, 4.6
+#: A bold title is as wide as one of so many points that is not.
+_BOLD = 12.5
 
 #: Any axis this much longer than its beginning has two of 1, 2, 5 in it.
 _LEAST_SPAN = 5.5
@@ -32,113 +35,108 @@ _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e5
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The size of one panel and the room that it needs on each side, in inches."""
+class Block:
+    """Panels of one kind, row by row: what is drawn in each, by its title.
 
-    width: float
-    height: float
-    left: float = 0.6
-    right: float = 0.15
-    above: float = 0.3
-    below: float = 0.5
+    `size` is that of a panel with the words around it, in inches, `beside` the part of its width to
+    the left of the panel's title. Neighbours share the names of their axes.
+    """
 
-    def wide_enough(self, titles: Iterable[str]) -> "Panel":
-        widest = max(text_inches(title, 8) for title in titles)
-        return replace(self, width=max(self.width, widest - self.right))
-
-
-@dataclass
-class Sheet:
-    """A figure: title, subtitle, panels in rows, and a legend below them."""
-
-    title: str
-    subtitle: str
-    theme: Theme
-    panel: Panel
+    panels: Mapping[str, Any]
+    draw: Callable[[Axes, Any], None]
+    size: tuple[float, float]
     columns: int
-    legend: Sequence[str] = ()
-    figure: Figure = field(init=False)
+    beside: float = 0.5
 
-    def draw(self, titles: Sequence[str], pad: float | None = None) -> Iterator[Axes]:
-        """Make the figure, and yield an empty panel for each title, row by row."""
-        self.figure = Figure(figsize=self._size(len(titles)))
-        self._write_head()
-        if self.legend:
-            self._write_legend()
-        for place, title in enumerate(titles):
-            axes = self._place(place)
-            axes.set_title(title, loc="left", pad=pad)
-            yield axes
+    @cached_property
+    def titles(self) -> list[str]:
+        room = max(self.size[0] - self.beside, 1.0)
+        return [wrapped(title, room) for title in self.panels]
+
+    @property
+    def rows(self) -> int:
+        return math.ceil(len(self.panels) / self.columns)
 
     @property
     def width(self) -> float:
-        panels = self.columns * (self.panel.left + self.panel.width + self.panel.right)
-        return max(_LEAST_WIDTH, panels + 2 * _EDGE)
-
-    def _size(self, count: int) -> tuple[float, float]:
-        rows = math.ceil(count / self.columns)
-        cells = rows * (self.panel.above + self.panel.height + self.panel.below)
-        legend = math.ceil(len(self.legend) / self._legend_columns) * _LINE
-        return self.width, self._head + cells + legend + 2 * _EDGE
+        """Inches across, in which every title has room."""
+        widest = max(text_inches(line, 8) for one in self.titles for line in one.split("\n"))
+        return self.columns * max(self.size[0], self.beside + widest + _EDGE)
 
     @property
-    def _head(self) -> float:
-        return _TITLE + _LINE * len(self._subtitle_lines)
+    def height(self) -> float:
+        further = max(title.count("\n") for title in self.titles)
+        return self.rows * (self.size[1] + further * _LINE)
 
-    @property
-    def _subtitle_lines(self) -> list[str]:
-        letters = int((self.width - 2 * _EDGE) / text_inches("n", 8))
-        return textwrap.wrap(plain(self.subtitle), letters)
-
-    @property
-    def _legend_columns(self) -> int:
-        widest = max((text_inches(name, 8) for name in map(short_name, self.legend)), default=0.0)
-        return max(1, int((self.width - 2 * _EDGE) / (widest + 0.6)))
-
-    def _write_head(self) -> None:
-        width, height = self.figure.get_size_inches()
-        left = _EDGE / width
-        top = 1 - _EDGE / height
-        self.figure.text(left, top, self.title, va="top", size=11, weight="bold")
-        below = "\n".join(self._subtitle_lines)
-        y = top - 0.24 / height
-        self.figure.text(left, y, below, va="top", color=self.theme.muted, linespacing=1.4)
-
-    def _write_legend(self) -> None:
-        width, height = self.figure.get_size_inches()
-        self.figure.legend(
-            [legend_line(name) for name in self.legend],
-            [short_name(name) for name in self.legend],
-            loc="lower left",
-            bbox_to_anchor=(_EDGE / width, _EDGE / height),
-            ncols=self._legend_columns,
-            frameon=False,
-            borderaxespad=0,
-            borderpad=0,
-            handlelength=3,
-            labelspacing=0.45,
-        )
-
-    def _place(self, place: int) -> Axes:
-        width, height = self.figure.get_size_inches()
-        row, column = divmod(place, self.columns)
-        panel = self.panel
-        x = _EDGE + column * (panel.left + panel.width + panel.right) + panel.left
-        below_top = self._head + row * (panel.above + panel.height + panel.below) + panel.above
-        y = height - _EDGE - below_top - panel.height
-        box = (x / width, y / height, panel.width / width, panel.height / height)
-        axes = self.figure.add_axes(box, autoscale_on=False)
-        sns.despine(ax=axes)
-        return axes
+    def fill(self, part: SubFigure) -> None:
+        bare = {"autoscale_on": False}
+        places = part.subplots(self.rows, self.columns, squeeze=False, subplot_kw=bare).flat
+        for place, axes in enumerate(places):
+            if place >= len(self.panels):
+                axes.remove()
+                continue
+            axes.set_title(self.titles[place], loc="left")
+            self.draw(axes, [*self.panels.values()][place])
+            if place % self.columns:
+                axes.set_ylabel("")
+            if place + self.columns < len(self.panels):
+                axes.set_xlabel("")
 
 
-def name_axes(axes: Axes, across: str, up: str = "") -> None:
-    """Name the axes at a fixed distance, which spares matplotlib the measuring of every tick."""
-    axes.set(xlabel=across, ylabel=up)
-    box = axes.get_window_extent()
-    inch = axes.figure.dpi
-    axes.xaxis.set_label_coords(0.5, -_LABEL_BELOW * inch / box.height)
-    axes.yaxis.set_label_coords(-_LABEL_LEFT * inch / box.width, 0.5)
+def sheet(
+    title: str, note: str, blocks: Sequence[Block], theme: Theme, legend: Sequence[str] = ()
+) -> Figure:
+    """Return a figure: title and note, the blocks one below the other, and a legend."""
+    width = max(
+        _LEAST_WIDTH, *(block.width for block in blocks), text_inches(title, _BOLD) + 2 * _EDGE
+    )
+    note = wrapped(note, width - 2 * _EDGE)
+    columns = _legend_columns(legend, width)
+    key = math.ceil(len(legend) / columns) * _LINE + 2 * _EDGE if legend else 0.0
+    head = _EDGE + _TITLE + _LINE * (1 + note.count("\n"))
+    heights = [head, *(block.height for block in blocks), *([key] if legend else [])]
+    engine = ConstrainedLayoutEngine(w_pad=_EDGE / 2, h_pad=_EDGE / 2)
+    figure = Figure(figsize=(width, sum(heights)), dpi=DPI, layout=engine)
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, hspace=0, squeeze=False)
+    first, *others = parts[:, 0]
+    _write_head(first, title, note, theme)
+    for part, block in zip(others, blocks, strict=False):
+        block.fill(part)
+    if legend:
+        _write_legend(others[-1], legend, columns)
+    engine.execute(figure)
+    figure.set_layout_engine("none")  # laid out once, and not again for each file
+    return figure
+
+
+def _write_head(part: SubFigure, title: str, note: str, theme: Theme) -> None:
+    box = part.bbox
+    inch = part.figure.dpi
+    left, top = _EDGE * inch / box.width, 1 - _EDGE * inch / box.height
+    part.text(left, top, title, va="top", size=11, weight="bold")
+    below = top - 0.24 * inch / box.height
+    part.text(left, below, note, va="top", color=theme.muted, linespacing=1.4)
+
+
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    widest = max((text_inches(short_name(name), 8) for name in names), default=0.0)
+    return max(1, int((width - 2 * _EDGE) / (widest + 0.6)))
+
+
+def _write_legend(part: SubFigure, names: Sequence[str], columns: int) -> None:
+    inch = part.figure.dpi
+    part.legend(
+        [legend_line(name) for name in names],
+        [short_name(name) for name in names],
+        loc="upper left",
+        bbox_to_anchor=(_EDGE * inch / part.bbox.width, 1 - _EDGE * inch / part.bbox.height),
+        ncols=columns,
+        frameon=False,
+        borderaxespad=0,
+        borderpad=0,
+        handlelength=3,
+        labelspacing=0.45,
+    )
 
 
 @cache
@@ -146,6 +144,12 @@ def text_inches(text: str, points: float) -> float:
     font = FontProperties(family=FONT, size=points)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width) / 72
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Break a text between words into lines that are about so wide, if the words allow it."""
+    letter = text_inches(text, 8) / max(len(text), 1)
+    return "\n".join(textwrap.wrap(text, max(1, int(inches / letter)), break_long_words=False))
 
 
 def limits(values: Iterable[float], room: float = 1.3) -> tuple[float, float]:

@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, recommended, scaling_table
-from timelift.present.figures.facets import comparable, leading
 from timelift.present.figures.looks import legend_order
 from timelift.present.page import own_tables
 from timelift.present.page.answer import Card
@@ -122,7 +120,6 @@ def html(
             cards=[Card(one) for one in found.recommendation_by_workload],
             together=list(everywhere(found.recommendation)),
             strategies=[(name, name in found.look_alikes) for name in names],
-            left_out=left_out(found.rankings),
             sections=sections,
             style=_source("page.css"),
             script=script,
@@ -163,17 +160,6 @@ def _counts(found: RunFindings) -> str:
     lost = len(found.run.measurements) - measured
     without = f", {lost:,} without a result" if lost else ""
     return f"{measured:,} measurements in {len(found.rankings):,} settings{without}"
-
-
-def left_out(rankings: Sequence[Ranking]) -> str:
-    """Write how many settings the figures have no room for; nothing where they show all."""
-    drawn = sum(len(group) for group in leading(comparable(rankings)).values())
-    if drawn == len(rankings):
-        return ""
-    return (
-        f"figures show {drawn:,} of {len(rankings):,} settings, the largest batches of each "
-        "workload; the tables have all"
-    )
 
 
 def sections(

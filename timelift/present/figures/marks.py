@@ -1,0 +1,51 @@
+"""What panels are made of: a mark for each case, lines between them, and bars for intervals.
+
+All lines of a panel are one artist, and so are its bars and its marks: drawing one for each
+strategy takes five times as long.
+"""
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from timelift.present.figures.looks import LINE_WIDTH, Theme, legend_order, line_style
+
+
+def draw_marks(axes: Axes, rows: pd.DataFrame, area: float, theme: Theme) -> None:
+    """Draw a mark at `x` and `y` of each row, of so many square points, looking as its strategy."""
+    names = legend_order(rows.strategy)
+    sns.scatterplot(
+        rows,
+        x="x",
+        y="y",
+        hue="strategy",
+        style="strategy",
+        hue_order=names,
+        style_order=names,
+        palette={name: line_style(name).colour for name in names},
+        markers={name: line_style(name).marker for name in names},
+        s=area,
+        edgecolor=theme.background,
+        legend=False,
+        ax=axes,
+        zorder=3,
+    )
+
+
+def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw a line for each strategy through its `x` and `y`."""
+    by_strategy = rows.sort_values("x").groupby("strategy")[["x", "y"]]
+    points = {str(name): one.to_numpy() for name, one in by_strategy}
+    looks = [line_style(name) for name in points]
+    lines = LineCollection(
+        [*points.values()],
+        colors=[look.colour for look in looks],
+        linestyles=[look.dash for look in looks],
+        linewidths=LINE_WIDTH,
+    )
+    axes.add_collection(lines)
+
+
+def colours_of(rows: pd.DataFrame) -> list[str]:
+    return [line_style(name).colour for name in rows.strategy]

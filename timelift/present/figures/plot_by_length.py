@@ -1,0 +1,236 @@
+"""What a call costs by sequence length: lines where there are lengths, dots where there is one.
+
+One drawing serves every quantity: speed-up, time, first call, memory, and the price of gradients.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from timelift.present.figures.frame import forward_first
+from timelift.present.figures.looks import NO_BREAK, Theme, legend_order, short_name
+from timelift.present.figures.marks import colours_of, draw_lines, draw_marks
+from timelift.present.figures.sheet import Block, limits, scale, sheet, text_inches, thin, ticks
+from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
+
+#: Inches of a panel of lines, and of one dot; the most panels side by side.
+_LINES, _DOT, _MOST_COLUMNS = (2.25, 1.75), 0.19, 4
+#: An interval may be so many times as far as the values without making an axis longer.
+_FAR = 2.0
+#: The share of an axis over which the intervals at one length are spread.
+_SPREAD = 0.06
+_TIMES = Unit("times", 1.0)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is drawn of each case: a column of the frame, with its interval where it has one.
+
+    `unit` is that of its axis, or chooses it; `guide` is where a line is drawn.
+    """
+
+    title: str
+    label: str
+    column: str
+    note: str
+    unit: Unit | Callable[[Iterable[float]], Unit] = _TIMES
+    more_is_better: bool = False
+    guide: float | None = None
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the cases of which it is known, with `value`, `low` and `high` in its unit."""
+        known = frame[frame[self.column] > 0]
+        unit = self.unit_of(known)
+        bare = pd.Series(math.nan, known.index)
+        return known.assign(
+            value=known[self.column] / unit.size,
+            low=known.get(f"{self.column}_low", bare) / unit.size,
+            high=known.get(f"{self.column}_high", bare) / unit.size,
+        )
+
+    def unit_of(self, frame: pd.DataFrame) -> Unit:
+        return self.unit if isinstance(self.unit, Unit) else self.unit(frame[self.column])
+
+
+SPEED_UP = Quantity(
+    "Times as fast as {baseline}",
+    "times as fast",
+    "times",
+    "bars: 95 % intervals from paired rounds, which hold for all of a setting at once, "
+    "cut where they leave the panel",
+    more_is_better=True,
+    guide=1.0,
+)
+TIME = Quantity(
+    "Time per call",
+    "time per call ({unit})",
+    "seconds",
+    "bars: 95 % intervals over launches, wider than those of ratios",
+    unit_for,
+)
+FIRST_CALL = Quantity(
+    "First call: build, trace, compile",
+    "first call ({unit})",
+    "first_call",
+    "bars: 95 % intervals over launches",
+    SECONDS,
+)
+MEMORY = Quantity(
+    "Peak memory of a call",
+    "peak memory ({unit})",
+    "peak_bytes",
+    "ringed: no other whose memory is known is both faster and smaller",
+    MEBIBYTES,
+)
+GRADIENTS = Quantity(
+    "What gradients cost: the backward call beside the forward call",
+    "times its forward call",
+    "backward_times",
+    "a backward call computes the loss and its gradients",
+    guide=1.0,
+)
+
+
+def by_length(quantity: Quantity, frame: pd.DataFrame, theme: Theme) -> Figure | None:
+    """Draw a quantity in a panel for each workload, batch, phase and execution; None without any.
+
+    Every execution, such as a mode or a device, begins a row.
+    """
+    known = quantity.read(frame)
+    if known.empty:
+        return None
+    blocks = list(_blocks(quantity, known, theme))
+    has_lines = any(block.size == _LINES for block in blocks)
+    return sheet(
+        _title(quantity, known),
+        _note(quantity, known, frame.attrs["fixed"]),
+        blocks,
+        theme,
+        legend_order(known.strategy) if has_lines else (),
+    )
+
+
+def _blocks(quantity: Quantity, known: pd.DataFrame, theme: Theme) -> Iterator[Block]:
+    """Yield the panels of lines, then those of dots, of every execution, the largest first."""
+    size = known.groupby("execution").setting.transform("nunique")
+    is_dots = known.groupby("panel").seq_len.transform("nunique") == 1
+    order = known.assign(size=-size, is_dots=is_dots).groupby(["is_dots", "size", "execution"])
+    found = [(is_dots, _by_title(group)) for (is_dots, *_), group in order]
+    columns = max(_columns(panels.values()) for _, panels in found)
+    drawing = _Panels(quantity, known, theme)
+    for dots, panels in found:
+        if dots:
+            yield _dots(panels, drawing, columns)
+        else:
+            yield Block(panels, drawing.lines, _LINES, columns)
+
+
+def _by_title(group: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    panels = forward_first(group).groupby("panel", sort=False)
+    return {str(title): one for title, one in panels}
+
+
+def _dots(panels: Mapping[str, pd.DataFrame], drawing: "_Panels", columns: int) -> Block:
+    steps = {title: f"{one.seq_len.iloc[0]}{NO_BREAK}steps" for title, one in panels.items()}
+    named = {f"{title}, {steps[title]}": one for title, one in panels.items()}
+    names = {short_name(name) for one in panels.values() for name in one.strategy}
+    most = max(len(one) for one in panels.values())
+    beside = max(text_inches(name, 7) for name in names) + 0.2
+    return Block(named, drawing.dots, (beside + 1.3, _DOT * (most + 1) + 0.5), columns, beside)
+
+
+def _columns(panels: Iterable[pd.DataFrame]) -> int:
+    """Choose how many panels stand side by side, so that rows begin with a workload if they can."""
+    counts = Counter(one.workload.iloc[0] for one in panels)
+    even = set(counts.values())
+    each = min(even.pop() if len(even) == 1 else _MOST_COLUMNS, _MOST_COLUMNS)
+    return min(counts.total(), each * (_MOST_COLUMNS // each))
+
+
+def _title(quantity: Quantity, known: pd.DataFrame) -> str:
+    names = list(dict.fromkeys(known.baseline))
+    return quantity.title.format(
+        baseline=short_name(names[0]) if len(names) == 1 else "the baseline"
+    )
+
+
+def _note(quantity: Quantity, known: pd.DataFrame, fixed: str) -> str:
+    has_interval = known.low.notna().any() or f"{quantity.column}_low" not in known
+    words = [fixed, quantity.note if has_interval else "one launch: no interval"]
+    names = legend_order(known.baseline)
+    if quantity.guide and quantity.more_is_better and len(names) > 1:
+        words.append(
+            f"baseline: the first that was measured of {', '.join(map(short_name, names))}"
+        )
+    return "; ".join(words)
+
+
+@dataclass(frozen=True)
+class _Panels:
+    """How the panels of a quantity are drawn; those of a workload have one vertical axis."""
+
+    quantity: Quantity
+    known: pd.DataFrame
+    theme: Theme
+
+    @property
+    def label(self) -> str:
+        return self.quantity.label.format(unit=self.quantity.unit_of(self.known).name)
+
+    def lines(self, axes: Axes, rows: pd.DataFrame) -> None:
+        lengths = sorted(set(rows.seq_len))
+        across = limits(lengths, 1.15)
+        scale(axes, "x", across, thin(lengths, 6))
+        ends = _ends(self.known[self.known.workload == rows.workload.iloc[0]])
+        scale(axes, "y", ends, ticks(*ends, 6))
+        self._guide(axes.axhline)
+        rows = rows.assign(x=rows.seq_len * _dodge(rows, across), y=rows.value)
+        axes.vlines(rows.x, rows.low, rows.high, colours_of(rows), linewidth=1.5, alpha=0.5)
+        draw_lines(axes, rows)
+        self._mark(axes, rows, 20)
+        axes.set(xlabel="sequence length (steps)", ylabel=self.label)
+
+    def dots(self, axes: Axes, rows: pd.DataFrame) -> None:
+        rows = rows.sort_values("value", ascending=not self.quantity.more_is_better)
+        rows = rows.assign(x=rows.value, y=range(len(rows)))
+        ends = _ends(rows)
+        scale(axes, "x", ends, ticks(*ends, 5))
+        self._guide(axes.axvline)
+        axes.hlines(rows.y, rows.low, rows.high, colours_of(rows), linewidth=4, alpha=0.35)
+        self._mark(axes, rows, 34)
+        axes.set_yticks(rows.y, [short_name(name) for name in rows.strategy])
+        axes.set(ylim=(len(rows) - 0.25, -0.75), xlabel=self.label, ylabel="")
+
+    def _guide(self, draw: Callable[..., object]) -> None:
+        if self.quantity.guide:
+            draw(self.quantity.guide, color=self.theme.muted, linewidth=0.8, zorder=1)
+
+    def _mark(self, axes: Axes, rows: pd.DataFrame, area: float) -> None:
+        draw_marks(axes, rows, area, self.theme)
+        if self.quantity is MEMORY:
+            best = rows[rows.on_front]
+            axes.scatter(best.x, best.y, 80, facecolor="none", edgecolor=self.theme.text, lw=0.9)
+
+
+def _dodge(rows: pd.DataFrame, across: tuple[float, float]) -> pd.Series:
+    """Return the factors that keep the intervals of neighbouring strategies apart, if any is known.
+
+    They are part of the width of an axis that goes `across` so much.
+    """
+    names = legend_order(rows.strategy)
+    if rows.low.isna().all():
+        return pd.Series(1.0, rows.index)
+    first, last = across
+    place = rows.strategy.map({name: place / len(names) - 0.5 for place, name in enumerate(names)})
+    return (last / first) ** (_SPREAD * place)
+
+
+def _ends(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the ends of an axis with room for all values, and for intervals that are not far."""
+    low, high = limits(rows.value)
+    return max(min(low, rows.low.min()), low / _FAR), min(max(high, rows.high.max()), high * _FAR)
