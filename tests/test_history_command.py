@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 import report
@@ -285,11 +287,11 @@ def test_a_figure_has_units_and_names_what_changed(results: Path) -> None:
     _slow(results)
     history = read(results, HistoryOptions())
     figure = plot_history.figures(history)["history-tokens"]
-    (axes,) = figure.axes
+    (axes,) = figure.findobj(Axes)
     assert axes.get_xlabel() == "day of the run (UTC)"
     assert axes.get_ylabel() == "change (%)"
     assert axes.get_title("left") == "T16-B8-forward-graph"
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["loop_slice"]
+    assert [text.get_text() for text in figure.findobj(Legend)[0].get_texts()] == ["loop_slice"]
     assert len(axes.lines) == 5
 
 

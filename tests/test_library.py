@@ -1,7 +1,6 @@
 """In a notebook: tables with documented columns, figures, and an import that costs nothing."""
 
 import doctest
-import os
 import re
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import timelift
@@ -125,7 +125,7 @@ def test_a_mistake_is_one_sentence(ask, sentence):
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("kind", ["time_by_length", "fastest", "first_call", "memory"])
+@pytest.mark.parametrize("kind", ["speed_up", "time_by_length", "price", "first_call"])
 def test_a_figure_is_matplotlib_s_and_shows_itself(kind):
     """Without pyplot, and as PNG where a notebook asks for it."""
     figure = getattr(timelift.plot, kind)()
@@ -134,12 +134,24 @@ def test_a_figure_is_matplotlib_s_and_shows_itself(kind):
 
 
 def test_several_figures_of_a_kind_are_named_and_not_guessed(tmp_path):
-    """A run of two modes has two of each."""
-    cases = journals.grid(mode="graph") + journals.grid(mode="xla")
+    """A run of many workloads has one of each; one is drawn where it is asked for."""
+    many = [f"way{place}" for place in range(30)]
+    cases = journals.grid(("native",), many, seq_lens=(8,), phases=("forward",))
     path = journals.synthetic(tmp_path / "run.jsonl", cases)
-    with pytest.raises(UserError, match="fastest-graph, fastest-xla"):
+    with pytest.raises(UserError, match="fastest-way0, fastest-way1"):
         timelift.plot.fastest(path)
-    assert "fastest-xla" in timelift.plot.figures(path)
+    assert timelift.plot.fastest(path, workload="way7")
+
+
+def test_a_figure_is_of_the_settings_that_are_asked_for(tmp_path):
+    """By the values of axes; what was not measured is told in one sentence."""
+    path = journals.synthetic(tmp_path / "run.jsonl")
+    (axes,) = timelift.plot.speed_up(path, phase="forward").findobj(Axes)
+    assert axes.get_title("left").endswith("forward")
+    with pytest.raises(UserError, match="received 'sideways'; choose from: backward, forward"):
+        timelift.plot.speed_up(path, phase="sideways")
+    with pytest.raises(UserError, match="unknown axis 'phas'; nearest: phase"):
+        timelift.plot.speed_up(path, phas="forward")
 
 
 def test_a_run_without_results_has_a_table_and_no_figure(tmp_path):
@@ -183,29 +195,6 @@ def test_every_name_that_the_package_promises_is_there():
     assert done.stdout.splitlines() == ["['load', 'plot', 'read_run', 'scaling']", "exponents"], (
         done.stderr
     )
-
-
-CLUSTERS = """
-import sys
-import {before}
-import timelift
-timelift.plot.fastest()
-import pandas as pd, seaborn as sns
-sns.clustermap(pd.DataFrame([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0]]))
-timelift.plot.fastest()
-assert sys.modules["seaborn"] is sns
-"""
-
-
-@pytest.mark.parametrize("before", ["json", "scipy", "seaborn"])
-def test_a_user_s_own_seaborn_is_whole(here, before):
-    """A clustering needs scipy, which the figures here do without."""
-    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}
-    words = [sys.executable, "-c", CLUSTERS.format(before=before)]
-    done = subprocess.run(
-        words, cwd=here, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -13,10 +13,8 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
-from timelift.present.figures.facets import MOST_PANELS, by_batch, comparable, leading
 from timelift.present.page.answer import Card
 from timelift.present.page.own_tables import prices
-from timelift.present.page.render import left_out
 
 #: Seconds per call at 16 and at 128 steps.
 CROSSING = {"steady": (1.2e-3, 1.2e-3), "short": (1e-3, 3e-3), "long": (3e-3, 1e-3)}
@@ -147,20 +145,6 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
     alone = [case for case in cases if case.label != "tokens-T8-B8-forward-graph-native"]
     seen = found(tmp_path / "run", journals.header(), *journals.campaign(alone))
     assert [one.backward.strategy for one in seen.forward_and_backward] == ["loop_slice"]
-
-
-def test_figures_have_room_for_some_panels_and_the_page_says_so(tmp_path):
-    """Every workload keeps its largest batches."""
-    batches = tuple(2**power for power in range(8))
-    cases = journals.grid(("native",), ("a", "b"), (8,), batches)
-    seen = found(tmp_path / "run", journals.header(), *journals.campaign(cases, launches=1))
-    (group,) = leading(comparable(seen.rankings)).values()
-    panels = {by_batch(ranking.setting) for ranking in group}
-    assert len(panels) == MOST_PANELS < len(seen.rankings)
-    assert {one[0] for one in panels} == {"a", "b"}
-    assert {one[1] for one in panels} == set(batches[4:])
-    assert left_out(seen.rankings).startswith("figures show 16 of 32 settings")
-    assert left_out(group) == ""
 
 
 def test_nothing_is_chosen_from_a_run_without_rivals():

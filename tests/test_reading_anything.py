@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from matplotlib.text import Text
 
 import timelift
 from tests import cut, foreign_files, journals
@@ -184,7 +185,7 @@ def test_a_figure_says_a_hostile_device_in_plain_letters(tmp_path):
     cases = journals.grid(("native",), device="\x1b[2J")
     run = results.load(journals.synthetic(tmp_path / "x", cases))
     for figure in figures.of_run(RunFindings(run)).values():
-        assert not [one for one in figure.texts if "\x1b" in one.get_text()]
+        assert not [one for one in figure.findobj(Text) if "\x1b" in one.get_text()]
 
 
 @pytest.mark.parametrize("level", ["measurement", "launch", "round"])

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.text import Text
 
 from studies import other_tools
@@ -202,3 +204,14 @@ def test_the_command_writes_the_figure_or_ends_with_a_sentence(journal, tmp_path
     for name in ("gone/power.png", "power.nonsense"):
         assert other_tools.main([str(journal), "--figure", str(tmp_path / name)]) == 1
         assert "--figure: cannot write" in capsys.readouterr().err
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=30))
+def test_labels_are_spread_in_order_and_apart(wanted):
+    """Labels that were apart already do not move."""
+    placed = other_tools.spread(wanted, 10)
+    order = np.argsort(wanted, kind="stable")
+    assert (np.diff(np.array(placed)[order]) >= 10 - 1e-6).all()
+    if (np.diff(np.sort(wanted)) >= 10).all():
+        assert placed == pytest.approx(wanted)
+    assert np.mean(placed) == pytest.approx(np.mean(wanted), abs=1e-6)

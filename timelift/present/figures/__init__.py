@@ -17,6 +17,7 @@ from timelift.present.figures.frame import endings, leading, tidy
 from timelift.present.figures.looks import THEMES, Theme, quiet_about_glyphs, styled
 from timelift.present.figures.plot_fastest import fastest
 from timelift.present.figures.plot_price import price
+from timelift.present.figures.sheet import DPI
 from timelift.present.folder import ADVICE
 
 FORMATS = ("svg", "png")
@@ -90,5 +91,6 @@ def _save(figure: Figure, path: Path) -> None:
     with mpl.rc_context(_RC), quiet_about_glyphs():
         if path.suffix == ".svg":
             canvas.print_svg(path, metadata={"Date": None})
+            figure.set_dpi(DPI)  # which its canvas has set to the points of SVG
         else:
             canvas.print_png(path, pil_kwargs={"compress_level": 3})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import FontProperties
@@ -106,7 +107,16 @@ def sheet(
         _write_legend(others[-1], legend, columns)
     engine.execute(figure)
     figure.set_layout_engine("none")  # laid out once, and not again for each file
+    _round_places(parts.flat)
     return figure
+
+
+def _round_places(parts: Iterable[SubFigure]) -> None:
+    """Cut digits of the layout's solver that are not the same in every process."""
+    for part in parts:
+        part.bbox_relative.set_points(np.round(part.bbox_relative.get_points(), 6))
+        for axes in part.axes:
+            axes.set_position(np.round(axes.get_position().bounds, 6).tolist())
 
 
 def _write_head(part: SubFigure, title: str, note: str, theme: Theme) -> None:

@@ -93,11 +93,12 @@ _SECTIONS = {
 }
 #: The figures of a section, by what their names begin with.
 _FIGURES = {
-    "winners": "fastest",
-    "length": "time_by_length",
-    "phases": "forward_backward",
-    "first-call": "first_call",
-    "memory": "memory",
+    "winners": ("fastest",),
+    "length": ("speed_up", "time_by_length"),
+    "phases": ("forward_backward",),
+    "first-call": ("first_call",),
+    "memory": ("memory",),
+    "prices": ("price",),
 }
 
 
@@ -196,8 +197,7 @@ def _pictures(
     anchor: str, title: str, svgs: Mapping[str, str], formats: Sequence[str]
 ) -> tuple[Picture, ...]:
     """Return the figures of a section: those of its name, with any ending."""
-    name = _FIGURES.get(anchor)
-    names = [one for one in svgs if name and (one == name or one.startswith(f"{name}-"))]
+    names = [one for one in svgs if one.partition("-")[0] in _FIGURES.get(anchor, ())]
     return tuple(
         Picture(one, tuple(formats), f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
         for place, one in enumerate(names)
