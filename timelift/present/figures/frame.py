@@ -24,7 +24,8 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     """Return what figures show of each measured case, NaN where it is not known.
 
     `panel` is the title of the panel that the case is in, `execution` the axes beside size, phase
-    and workload that vary in the run. `attrs["fixed"]` has what all share, in words.
+    and workload that vary in the run. `attrs["fixed"]` has what all share, in words. Names are
+    plain: no frame holds half of a surrogate pair.
     """
     values = {axis: {getattr(one.setting, axis) for one in found.rankings} for axis in _OTHERS}
     varying = [axis for axis in _OTHERS if len(values[axis]) > 1]
@@ -45,14 +46,14 @@ def _fields(ranking: Ranking, row: RankedCase, varying: Iterable[str]) -> dict[s
     return {
         "case": row.case,
         "setting": setting,
-        "strategy": row.case.strategy,
-        "workload": setting.workload,
+        "strategy": plain(row.case.strategy),
+        "workload": plain(setting.workload),
         "batch": setting.batch,
         "seq_len": setting.seq_len,
         "execution": execution,
         "phase": phase(setting),
         "panel": _title(setting, execution),
-        "baseline": ranking.baseline,
+        "baseline": plain(ranking.baseline),
         "times": speed_up.times if speed_up else None,
         "times_low": speed_up.low if speed_up else None,
         "times_high": speed_up.high if speed_up else None,

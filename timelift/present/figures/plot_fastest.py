@@ -10,6 +10,7 @@ from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from timelift.analyse.stats.ranking import Ranking
+from timelift.escape import plain
 from timelift.present.figures.frame import forward_first
 from timelift.present.figures.looks import Theme, legend_order, line_style, short_name
 from timelift.present.figures.sheet import Block, sheet, text_inches
@@ -45,7 +46,7 @@ def _cells(rankings: Sequence[Ranking], frame: pd.DataFrame) -> pd.DataFrame:
     found = {one.setting: one for one in rankings if one.rows}
     settings = frame[frame.setting.isin(found)].drop_duplicates("setting")
     return settings.assign(
-        fastest=[found[one].rows[0].case.strategy for one in settings.setting],
+        fastest=[plain(found[one].rows[0].case.strategy) for one in settings.setting],
         text=[cell_text(found[one]) for one in settings.setting],
         row=settings.batch.astype(str) + settings.execution.map(lambda one: one and f", {one}"),
     )

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload
+from timelift.escape import plain
 from timelift.present.figures.looks import NO_BREAK, Theme, short_name
 from timelift.present.figures.marks import colours_of, draw_marks
 from timelift.present.figures.sheet import Block, limits, scale, sheet, text_inches, ticks
@@ -44,21 +45,25 @@ def _title(one: ForWorkload) -> str:
 
 def _prices(one: ForWorkload, baselines: Collection[str]) -> pd.DataFrame:
     """Return a row a strategy; its label says where it was not measured in all settings."""
-    every = one.found.settings
-    frame = pd.DataFrame(one.found.prices)
+    every, found = one.found.settings, one.found.prices
+    names = [plain(price.strategy) for price in found]
     labels = []
-    for name, settings in zip(frame.strategy, frame.settings, strict=True):
+    for name, price in zip(names, found, strict=True):
         notes = ["baseline"] if name in baselines else []
-        notes += [f"in {settings} of {every}"] if settings < every else []
+        notes += [f"in {price.settings} of {every}"] if price.settings < every else []
         labels.append(short_name(name) + (f" ({', '.join(notes)})" if notes else ""))
-    return frame.assign(label=labels, x=frame.typical, y=range(len(frame)))
+    typical, most = zip(*((price.typical, price.ratio) for price in found), strict=True)
+    places = range(len(found))
+    return pd.DataFrame(
+        {"strategy": names, "label": labels, "x": typical, "most": most, "y": places}
+    )
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
-    _, high = limits([*rows.ratio, *rows.typical])
+    _, high = limits([*rows.most, *rows.x])
     scale(axes, "x", (0.97, high), ticks(0.99, high, 5))
     axes.axvline(1, color=theme.muted, linewidth=0.8, zorder=1)
-    axes.hlines(rows.y, rows.x, rows.ratio, colours_of(rows), linewidth=4, alpha=0.35)
+    axes.hlines(rows.y, rows.x, rows.most, colours_of(rows), linewidth=4, alpha=0.35)
     draw_marks(axes, rows, 34, theme)
     axes.set_yticks(rows.y, rows.label)
     axes.set(ylim=(len(rows) - 0.25, -0.75), xlabel="times the best", ylabel="")
