@@ -1,5 +1,6 @@
 """What the tests of the page share: a page made of a journal, and its elements as read."""
 
+import json
 import re
 from html.parser import HTMLParser
 
@@ -7,6 +8,7 @@ from tests import journals
 from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
 from timelift.present import page
+from timelift.present.page import render
 from timelift.present.report import report
 
 FEW = ("native", "loop_slice", "time_distributed")
@@ -62,6 +64,17 @@ def section(html, anchor):
     return html[begun : html.index("</section>", begun)]
 
 
+#: The data of a page, in which every `<` is escaped.
+DATA = re.compile(r'<script type="application/json" id="data">([^<]*)</script>')
+#: The beginnings of what a page links to.
+_LINKED = ("#", "data:,", "tables/", "figures/", "report.md", "measurements.csv")
+
+
+def data(html):
+    """The data that the script of a page draws from."""
+    return json.loads(DATA.search(html)[1])
+
+
 def loads(html):
     """Whatever a browser would fetch, or follow to another host."""
     named = [
@@ -69,17 +82,27 @@ def loads(html):
         for tag, attributes in Elements(html).tags
         for name, value in attributes.items()
         if value and name in ("src", "href", "xlink:href", "srcset", "action", "data", "poster")
-        if not value.startswith(("#", "data:,", "tables/", "figures/"))
+        if not value.startswith(_LINKED)
     ]
     styles = re.findall(r"<style>(.*?)</style>", html, re.DOTALL)
     return named + [one for style in styles for one in re.findall(r"url\([^#]|@import", style)]
 
 
+def without_scripts(html):
+    """A page without its own scripts, each left out once."""
+    for script in render.scripts():
+        html = html.replace(f"<script>{script}</script>", "", 1)
+    return html
+
+
 def harm(html):
     """Elements and attributes that no page of ours has."""
-    tags = Elements(html).tags
-    scripts = [tag for tag, _ in tags if tag == "script"][1:]
-    strange = [tag for tag, _ in tags if tag in ("img", "iframe", "object", "embed", "base")]
+    rest = without_scripts(html)
+    tags = Elements(DATA.sub("", rest, count=1)).tags
+    strange = [tag for tag, _ in tags if tag in _STRANGE]
     handlers = [name for _, attributes in tags for name in attributes if name.startswith("on")]
-    control = re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", html)
-    return [*scripts, *strange, *handlers, *control]
+    control = re.findall(r"[\x00-\x08\x0b-\x1f\x7f]", rest)
+    return [*strange, *handlers, *control]
+
+
+_STRANGE = ("script", "img", "iframe", "object", "embed", "base")

@@ -57,7 +57,8 @@ def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
 
 def test_what_is_left_out_of_a_text_is_no_more_than_drawings_digests_and_durations():
     """A number of a table stays."""
-    assert commands.normal("<svg a>\n</svg>1.02") == "<svg/>1.02"
+    assert commands.normal("<script>a\n</script>1.02") == "<script/>1.02"
+    assert commands.normal("<script id='data'>1.02</script>") == "<script id='data'>1.02</script>"
     assert commands.normal(f'"{64 * "a"}", 2 tests collected in 0.08s') == (
         '"DIGEST", 2 tests collected in SECONDS'
     )

@@ -4,14 +4,16 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import re
 
 import pytest
 
 from tests import journals
-from tests.pages import FEW, HOSTILE, Elements, harm, loads, made, section
+from tests.pages import FEW, HOSTILE, Elements, data, harm, loads, made, section, without_scripts
 from timelift.case import Lengths, Mode, Status
-from timelift.present.page.drawing import inline
+from timelift.present.page import render
+from timelift.present.page.data import inside_html
 from timelift.present.tables import Column, Table, csv_as_shown
 
 CASES = journals.grid(FEW)
@@ -34,25 +36,22 @@ def page(tmp_path_factory):
     lost = journals.ended(journals.case("gru"), Status.REFUSED, "no gradient of this layer")
     folder = tmp_path_factory.mktemp("page")
     header = journals.header(
-        strategies={"native": {"title": "The layer itself", "meaning": {"dropout": "independent"}}}
+        strategies={"native": {"title": "The layer itself", "meaning": {"DROPOUT": "independent"}}}
     )
     return made(folder, header, *journals.campaign(CASES), lost, journals.END)
 
 
-def test_the_first_screen_is_the_answer(page):
-    """The strategy, why, its price, the alternatives', where it changes, and how far to trust."""
-    words = " ".join(Elements(section(page, "answers")).words)
-    words = re.sub(r"\d+(?:[.,]\d+)*", "0", words)
-    assert words == (
-        "never shown slower than the best, in 0 settings: native tokens native "
-        "never shown slower than the best, in all 0 settings; costs at most 0 % over the best "
-        "instead of it, at worst, beside the best: "
-        "time_distributed 0 times loop_slice 0 times "
-        "length the same at 0 to 0 phase the same at forward and backward "
-        "asked only batch 0, mode graph, device cpu "
-        "first call 0 to 0 s "
-        "0 launches; 0 % intervals of ±0 % in the median; 0 of 0 comparisons undecided "
-        "trust not known for this machine; find out with: pytest bench/ --selftest"
+def words(html, anchor):
+    """The visible words of a section."""
+    return " ".join(Elements(section(html, anchor)).words)
+
+
+def test_the_first_sentence_is_the_answer(page):
+    """What to write, what is gained over what everybody writes, and at which risk."""
+    (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', page)
+    assert re.sub(r"\d+\.\d+", "0", headline) == (
+        "Write <code>native</code>: 0 to 0 times as fast as TimeDistributed here, "
+        "and never shown slower than anything else."
     )
 
 
@@ -60,38 +59,74 @@ def test_every_question_has_its_section(page):
     """In this order; modes and devices only where there are several."""
     anchors = re.findall(r'<section id="([\w-]+)"', page)
     assert anchors == [
-        "answers",
-        "legend",
-        "winners",
-        "length",
-        "phases",
-        "first-call",
-        "memory",
-        "prices",
-        "steps",
-        "meanings",
-        "measurements",
-        "not-run",
-        "machine",
+        *("answer", "prices", "chooser", "legend"),
+        *("speed-up", "time", "winners", "first-call", "memory"),
+        *("tables", "machine"),
     ]
-    assert "no gradient of this layer" in section(page, "not-run")
-    assert "independent" in section(page, "meanings")
-    assert "pytest bench/ --seq-len 10,100" in section(page, "machine")
+    assert "pytest bench/ --seq-len 10,100" in words(page, "machine")
+
+
+def test_every_table_is_folded_and_whole(page):
+    """Without a script, too."""
+    folded = re.findall(r'<details class="sheet" id="table-(\w+)">', page)
+    assert folded[-3:] == ["meanings", "measurements", "not_run"]
+    rows = [tag for tag, _ in Elements(page[page.index('id="table-measurements"') :]).tags]
+    assert rows.count("tr") >= 1 + len(CASES)
+    assert "no gradient of this layer" in words(page, "tables")
+    assert "independent" in words(page, "tables")
+
+
+def test_no_setting_is_left_out_of_what_charts_draw(tmp_path):
+    """However many there are, and those in which nothing was measured too."""
+    cases = journals.grid(FEW, ("a", "b", "c"), (1, 2, 4, 8), (1, 2, 4, 8, 16, 32))
+    lost = journals.ended(journals.case(workload="d"), Status.CRASHED, "signal 11")
+    html = made(tmp_path, journals.header(), *journals.campaign(cases, 1, 2), lost, journals.END)
+    drawn = data(html)
+    assert len(drawn["settings"]["workload"]) == len(cases) // len(FEW) + 1
+    assert len(drawn["rows"]["setting"]) == len(cases)
+    assert drawn["lost"]["why"] == ["crashed: signal 11"]
+
+
+def test_a_row_of_the_data_is_that_of_the_ranking(page):
+    """Its time, its speed-up and what it is beside the baseline, in four digits."""
+    drawn = data(page)
+    columns = drawn["rows"].values()
+    rows = [dict(zip(drawn["rows"], row, strict=True)) for row in zip(*columns, strict=True)]
+    names = [one["name"] for one in drawn["strategies"]]
+    assert len(rows) == len(CASES)
+    for row in rows:
+        name, base = names[row["strategy"]], drawn["settings"]["baseline"][row["setting"]]
+        assert names[base] == "time_distributed"
+        others = [one for one in rows if one["setting"] == row["setting"]]
+        (baseline,) = [one for one in others if one["strategy"] == base]
+        assert row["times"] == pytest.approx(baseline["time"] / row["time"], rel=2e-3)
+        assert row["times_low"] <= row["times"] <= row["times_high"]
+        shown = drawn["beside"][row["beside"]]
+        assert shown == {"native": "shown faster", "loop_slice": "shown slower"}.get(name, shown)
+
+
+def test_what_a_strategy_means_is_in_plain_words(page):
+    """Beside its look and, where it is known, its code."""
+    (native,) = [one for one in data(page)["strategies"] if one["name"] == "native"]
+    assert native["meaning"] == [["Dropout", "new noise for every step"]]
+    assert native["colour"] == "#3c96ff"
+    assert native["code"] == ""
 
 
 def test_modes_are_compared_where_there_are_several(tmp_path):
     """With the best of them, at the same sizes."""
     cases = CASES + journals.grid(FEW, mode=Mode.XLA)
-    page = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    assert "times the best" in section(page, "execution")
+    html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    assert "The time of the fastest" in words(html, "modes")
+    assert "times the best" in words(html, "tables")
 
 
 def test_a_run_without_a_measurement_says_so(tmp_path):
     """The page has its losses all the same."""
     lost = journals.ended(journals.case(), Status.CRASHED, "signal 11")
-    page = made(tmp_path, journals.header(), lost, journals.END)
-    assert "nothing to compare yet" in page
-    assert "signal 11" in section(page, "not-run")
+    html = made(tmp_path, journals.header(), lost, journals.END)
+    assert "nothing to compare yet" in words(html, "answer")
+    assert "signal 11" in words(html, "tables")
 
 
 def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
@@ -108,21 +143,19 @@ def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
     assert float(row["of the limit (%)"]) == pytest.approx(10)
 
 
-def test_two_launches_are_called_no_verdict(tmp_path):
+@pytest.mark.parametrize(
+    ("launches", "said"),
+    [(1, "seen in one launch: no verdict"), (2, "seen in 2 launches: no verdict")],
+)
+def test_few_launches_are_called_no_verdict(tmp_path, launches, said):
     """Nobody was beaten by them."""
-    page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=2), journals.END)
-    first = section(page, "answers")
-    assert "fewer than 3 launches are no verdict" in first
-    assert "unbeaten" not in first
-
-
-def test_one_launch_is_called_no_verdict(tmp_path):
-    """Its prices are what was seen."""
-    page = made(tmp_path, journals.header(), *journals.campaign(CASES, launches=1), journals.END)
-    first = section(page, "answers")
-    assert "one launch is no verdict" in first
-    assert "(seen, no interval)" in first
-    assert "no interval: play at least three" in first
+    lines = journals.campaign(CASES, launches=launches)
+    html = made(tmp_path, journals.header(), *lines, journals.END)
+    (headline,) = re.findall(r'<h1 id="headline">(.*?)</h1>', html)
+    assert said in headline
+    assert "Write" not in headline
+    assert "shown slower" not in headline
+    assert set(data(html)["settings"]["verdict"]) == {0}
 
 
 def test_the_page_loads_nothing(page):
@@ -156,46 +189,61 @@ def test_hostile_names_are_text(tmp_path):
         machine={"name": evil, "identity": {"cpu": evil}, "drift": {"versions": {evil: evil}}},
     )
     lost = journals.ended(journals.case(evil), Status.CRASHED, HOSTILE[0])
-    page = made(tmp_path, header, *journals.campaign(cases), lost, journals.END)
-    assert harm(page) == []
-    assert loads(page) == []
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "{{ 7 * 7 }}" in page
+    html = made(tmp_path, header, *journals.campaign(cases), lost, journals.END)
+    assert harm(html) == []
+    assert loads(html) == []
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "{{ 7 * 7 }}" in html
+    assert HOSTILE[0] in [one["name"] for one in data(html)["strategies"]]
 
 
 @pytest.mark.parametrize(
-    "added", ["<script>1</script>", "<img>", '<p onclick="1">', "\x1b", "<base href='x'>"]
+    "added",
+    [
+        "<script>1</script>",
+        "<script type='application/json' id='data'>{}</script>",
+        "<img>",
+        '<p onclick="1">',
+        "\x1b",
+        "<base href='x'>",
+    ],
 )
 def test_the_check_of_harm_sees_it(page, added):
     """So that an empty list means something."""
     assert harm(page) == []
     assert harm(page + added) != []
+    assert harm(page + f"<script>{render.scripts()[-1]}</script>") != []
 
 
-def test_the_only_script_that_may_run_is_the_pages_own(page):
-    """The policy names it by its hash; another script has another."""
-    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
-    hashes = [
-        base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for text in (script, f"{script} ")
-    ]
-    assert [f"script-src 'sha256-{one}'" in page for one in hashes] == [True, False]
+def test_the_only_scripts_that_may_run_are_the_pages_own(page):
+    """The policy names each by its hash; another script has another."""
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert tuple(scripts) == render.scripts()
+    (policy,) = re.findall("script-src (.*?);", page)
+    assert policy.split() == [f"'sha256-{digest(one)}'" for one in scripts]
+    assert digest(f"{scripts[-1]} ") not in policy
+    assert "<script" not in without_scripts(page).replace("<script type", "")
+
+
+def digest(text):
+    """The name of a script in the policy."""
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def test_a_thousand_measurements_fit_in_three_megabytes(tmp_path):
-    """Figures, tables and all."""
+    """Charts, tables and all."""
     strategies = [f"strategy_{place}" for place in range(25)]
     cases = journals.grid(strategies, seq_lens=(8, 16, 32, 64, 128), batches=(1, 8, 32, 128))
-    page = made(tmp_path, journals.header(), *journals.campaign(cases, rounds=5), journals.END)
-    assert "1,000 measurements in 40 settings" in page
-    assert len(page.encode()) < 3_000_000
+    html = made(tmp_path, journals.header(), *journals.campaign(cases, rounds=5), journals.END)
+    assert "1,000 cases in 40 settings" in html
+    assert len(html.encode()) < 3_000_000
 
 
 def test_ids_are_unique_and_what_is_referred_to_exists(page):
-    """Across all figures, whose own ids would clash."""
+    """Of what the page has before its script adds to it."""
     tags = Elements(page).tags
     ids = [attributes["id"] for _, attributes in tags if attributes.get("id")]
-    links = {attributes.get("href") for tag, attributes in tags if tag in ("a", "use")}
+    links = {attributes.get("href") for tag, attributes in tags if tag == "a"}
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in links if link and link.startswith("#")} <= set(ids)
 
@@ -210,7 +258,7 @@ def test_every_figure_and_table_is_a_file_beside_the_page(page, tmp_path):
     }
     linked = {attributes.get("href") for tag, attributes in Elements(page).tags if tag == "a"}
     assert files <= linked
-    assert {"figures/forward_backward.png", "tables/measurements.csv"} <= files
+    assert {"figures/forward_backward.png", "tables/measurements.csv", "report.md"} <= linked
 
 
 def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
@@ -223,25 +271,10 @@ def test_a_table_as_csv_has_numbers_for_programs_and_no_formula():
     assert list(csv.reader(io.StringIO(text))) == [["who", "n"], ["'=1+1", "1234.5"]]
 
 
-def test_a_filter_offers_the_values_of_a_column_in_their_order():
-    """Sizes by size; nothing where there is no choice."""
-    columns = (
-        Column("size", value=lambda row: row[0], format="{:,}".format, number=True, filtered=True),
-        Column("one", value=lambda row: row[1], filtered=True),
-        Column("x", value=lambda row: row[2]),
-    )
-    rows = [(1024, "a", "x"), (8, "a", "y"), (16, "a", "z")]
-    assert Table("t", "T", columns, rows).choices == {0: ("8", "16", "1,024")}
-
-
-def test_a_figure_becomes_small_and_themed_but_its_text_stays():
-    """Numbers are rounded in tags alone, colours of the theme follow the page's."""
-    svg = (
-        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"><metadata>x</metadata>'
-        '<g id="unused"><path id="p1" d="M 1.23456 2.98765" style="fill: #1b1f24"/></g>'
-        '<use xlink:href="#p1"/><text>1.23456 #1b1f24</text></svg>'
-    )
-    assert inline(svg, "f0-") == (
-        '<svg><g><path id="f0-0" d="M 1.2 3" style="fill: var(--ink)"/></g>'
-        '<use href="#f0-0"/><text>1.23456 #1b1f24</text></svg>'
-    )
+def test_data_inside_a_page_ends_no_script():
+    """Whatever is in it, it is read as it was."""
+    for text in ("</script>", "<!--", "\u2028", '"'):
+        inside = inside_html({"a": text})
+        assert "<" not in inside
+        assert "\u2028" not in inside
+        assert json.loads(inside) == {"a": text}

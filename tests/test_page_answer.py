@@ -1,19 +1,20 @@
-"""What is recommended: what is never shown slower, else the least to lose; and no look-alike."""
+"""The answer of the page: what is never shown slower, else a condition, else the least to lose."""
 
 import itertools
+import re
 
 import pytest
 
 from tests import journals
 from tests.pages import found
 from timelift.analyse.costs import break_even, pareto_front
-from timelift.analyse.recommend import for_workloads, recommend
+from timelift.analyse.recommend import ForWorkload, for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
-from timelift.present.page.answer import Card
+from timelift.present.page.headline import headline, price
 from timelift.present.page.own_tables import prices
 
 #: Seconds per call at 16 and at 128 steps.
@@ -34,34 +35,84 @@ def _lines(times, **axes):
     ]
 
 
+def _found(path, *lines, **header):
+    return found(path, journals.header(**header), *lines, journals.END)
+
+
 def _answer(path, *lines, **header):
-    seen = found(path, journals.header(**header), *lines, journals.END)
-    (answer,) = for_workloads(seen.contests, {})
-    return Card(answer)
+    ((_, answer),) = for_workloads(_found(path, *lines, **header).contests)
+    return answer
 
 
 def test_what_is_never_shown_slower_is_recommended(tmp_path):
-    """And nothing changes with the length."""
-    answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    assert answer.strategy == "best"
-    assert answer.why == "never shown slower than the best, in all 2 settings"
-    assert answer.beaten == ""
-    assert [(one.axis, one.text, one.changes) for one in answer.changes] == [
-        ("length", "the same at 16 to 128", False)
-    ]
+    """The headline says so, and what is gained over the baseline."""
+    times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
+    seen = _found(tmp_path / "run", *_lines(times))
+    assert seen.advice.strategies == ("best",)
+    assert headline(seen) == (
+        "Write best: 2.0 to 3.0 times as fast as TimeDistributed here, "
+        "and never shown slower than anything else."
+    )
+    assert re.fullmatch(
+        "It costs at most [01](\\.\\d)? % over the best, in any setting.", price(seen.advice)
+    )
 
 
-def test_else_what_has_the_least_to_lose_and_what_is_better_where(tmp_path):
-    """Neither the winner at few steps nor the one at many."""
-    answer = _answer(tmp_path / "run", *_lines(CROSSING))
-    assert answer.strategy == "steady"
-    assert answer.why.startswith("least to lose")
-    assert answer.beaten.startswith("shown slower in 2 of 2 settings, most at T")
-    assert [(one.text, one.changes) for one in answer.changes] == [
-        ("short at 16; long at 128", True)
+def test_else_a_condition_tells_which_to_write_where(tmp_path):
+    """Neither the winner at few steps nor the one at many is the best everywhere."""
+    seen = _found(tmp_path / "run", *_lines(CROSSING))
+    assert headline(seen) == (
+        "Write long at 128 steps; else short, and never shown slower than anything else."
+    )
+
+
+def test_else_it_is_said_where_the_answer_loses(tmp_path):
+    """The one that has the least to lose, and to which by how much."""
+    crossing = CROSSING | {"time_distributed": (6e-3, 6e-3)}
+    odd = {name: (both[1], both[0]) for name, both in crossing.items()}
+    lines = [
+        line
+        for place, batch in enumerate((1, 2, 4, 8))
+        for line in _lines(odd if place in {1, 3} else crossing, batch=batch)
     ]
-    assert [one.strategy for one in answer.others] == ["long", "short"]
-    assert all(2.8 < one.ratio < 3.2 for one in answer.others)
+    seen = _found(tmp_path / "run", *lines)
+    text = headline(seen)
+    assert text.startswith("Write steady: 5.0 times as fast as TimeDistributed here")
+    assert text.endswith("but shown slower in 8 of 8 settings.")
+    assert "in 8 of 8 settings: up to 21 % slower than short or long" in price(seen.advice)
+
+
+def test_what_everybody_writes_is_kept_where_nothing_is_gained(tmp_path):
+    """There is no gain to boast of."""
+    times = {"time_distributed": (1e-3, 1e-3), "other": (2e-3, 2e-3)}
+    assert headline(_found(tmp_path / "run", *_lines(times))).startswith(
+        "Keep time_distributed: nothing is gained over it, and never shown slower"
+    )
+
+
+def test_a_gain_over_another_baseline_is_said_apart(tmp_path):
+    """Where TimeDistributed was not measured, and in how many settings."""
+    times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3), "loop_slice": (4e-3, 4e-3)}
+    rare = ("time_distributed", 128)
+    lines = [one for one in _lines(times) if _name_and_length(one) != rare]
+    text = headline(_found(tmp_path / "run", *lines))
+    assert "4.0 times as fast as loop_slice in 1 of 2 settings, 2.0 times TimeDistributed" in text
+
+
+def test_one_setting_has_its_interval_in_the_headline(tmp_path):
+    """Where launches give one."""
+    times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
+    lines = [one for one in _lines(times) if one["case"]["seq_len"] == 16]
+    text = headline(_found(tmp_path / "run", *lines))
+    assert re.match(r"Write best: 2\.0 \[\d\.\d, \d\.\d\] times as fast as TimeDistributed, ", text)
+
+
+def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
+    """It is no cost that was shown."""
+    noisy = journals.campaign(journals.grid(("native", "fold_time")), launches=3, noise=0.5)
+    seen = _found(tmp_path / "run", *noisy)
+    assert seen.advice.price > 1.5
+    assert price(seen.advice).startswith("What it costs over the best is known no better than")
 
 
 def test_a_look_alike_is_never_recommended(tmp_path):
@@ -69,22 +120,23 @@ def test_a_look_alike_is_never_recommended(tmp_path):
     lines = _lines({"fake": (1e-4, 1e-4), "best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})
     declared = {"fake": {"title": "A fake", "differs": "it computes something else"}}
     answer = _answer(tmp_path / "run", *lines, strategies=declared)
-    assert answer.strategy == "best"
-    assert [one.strategy for one in answer.others] == ["other"]
-    assert answer.recommendation.price.ratio < 1.01
+    assert [one.strategy for one in answer.prices] == ["best", "other"]
+    assert answer.price.ratio < 1.01
     assert _answer(tmp_path / "undeclared", *lines).strategy == "fake"
+
+
+def _name_and_length(line):
+    return line["case"]["strategy"], line["case"]["seq_len"]
 
 
 def test_what_was_not_measured_everywhere_comes_after_what_was(tmp_path):
     """A strategy that refuses the hard settings has no worst case there."""
     lines = _lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3), "rare": (5e-4, 5e-4)})
-    kept = [one for one in lines if (one["case"]["strategy"], one["case"]["seq_len"]) != RARE]
+    kept = [one for one in lines if _name_and_length(one) != ("rare", 128)]
     answer = _answer(tmp_path / "run", *kept)
     assert answer.strategy == "best"
-    assert [(one.strategy, one.settings) for one in answer.others] == [("other", 2), ("rare", 1)]
-
-
-RARE = ("rare", 128)
+    others = answer.prices[1:]
+    assert [(one.strategy, one.settings) for one in others] == [("other", 2), ("rare", 1)]
 
 
 def _ranking(*rows):
@@ -149,7 +201,7 @@ def test_backward_is_paired_with_its_own_forward(tmp_path):
 
 def test_nothing_is_chosen_from_a_run_without_rivals():
     """There is no answer, not a wrong one."""
-    assert for_workloads([], {}) == ()
+    assert for_workloads([]) == ()
     assert Run(Header(), (), complete=True).measurements == ()
     assert recommend([]) is None
     assert recommend([_ranking(("a", 1.0, "a"))]) is None
@@ -159,5 +211,5 @@ def test_nothing_is_chosen_from_a_run_without_rivals():
 def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
     """With its worst case, and whether it was ever shown slower."""
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
-    rows = [(name, safe) for name, _, _, safe, _ in prices([answer.for_workload]).cells]
+    rows = [(name, safe) for name, _, _, safe, _ in prices([ForWorkload("tokens", answer)]).cells]
     assert rows == [("best", "yes"), ("other", "no")]

@@ -1,144 +1,230 @@
-"""The page in a real browser: it sorts, filters, fits a phone, and runs no script but its own."""
+"""The page in a real browser: a case is chosen by keyboard, a link restores it, charts are drawn.
 
-import json
+It fits a phone, is dark where the reader is, runs no script but its own, prints everything, and
+axe (https://github.com/dequelabs/axe-core, `npm pack axe-core`) finds nothing serious, where AXE
+names the file axe.min.js.
+"""
+
+import os
 import re
-import shutil
-import subprocess
-from html import escape
+from pathlib import Path
 
 import pytest
 
 from tests import journals
+from tests.browser import CHROMIUM, Browser
 from tests.pages import FEW, HOSTILE, made
+from timelift.case import Mode
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
-    "--disable-background-networking --disable-component-update --hide-scrollbars "
-    "--enable-logging=stderr --virtual-time-budget=5000"
-).split()
-DARK = "--blink-settings=preferredColorScheme=0"
-
-#: What the tests do on the page; it writes what it saw into the page's title.
-ASK = """
-const seen = {};
-const sheet = document.querySelector("#table-measurements");
-const shown = (place) => [...sheet.querySelectorAll("tbody tr")]
-  .filter((row) => !row.hidden).map((row) => row.cells[place].textContent.trim());
-const heads = [...sheet.querySelectorAll("th")];
-const titles = heads.map((head) => head.textContent);
-const time = titles.findIndex((title) => title.startsWith("time"));
-const press = (place) => heads[place].querySelector("button").click();
-const sorts = () => heads.map((head) => head.getAttribute("aria-sort"));
-const numbers = () => shown(time).map((text) => Number(text.replace(/,/g, "")));
-press(time); seen.up = numbers(); seen.sorts = sorts();
-press(time); seen.down = numbers(); seen.again = sorts();
-press(0); seen.names = shown(0);
-const field = sheet.querySelector("input[type=search]");
-field.value = "SLICE"; field.dispatchEvent(new Event("input"));
-seen.filtered = shown(0); seen.count = sheet.querySelector("output").textContent;
-const phase = sheet.querySelectorAll("select");
-const chosen = [...phase].find((one) => [...one.options].some((o) => o.text === "backward"));
-chosen.value = "backward"; chosen.dispatchEvent(new Event("input"));
-seen.both = sheet.querySelector("output").textContent;
-seen.labels = [...document.querySelectorAll("input,select")].every((one) => one.labels.length);
-seen.hidden = getComputedStyle(sheet.querySelector(".filters")).display;
-seen.wide = [innerWidth, document.documentElement.scrollWidth];
-seen.paper = getComputedStyle(document.body).backgroundColor;
-seen.line = getComputedStyle(document.querySelector("#winners svg text")).fill;
-const focusable = [...document.querySelectorAll("button,a[href],input,select,[tabindex]")];
-seen.reachable = focusable.every((one) => one.tabIndex >= 0);
-top.document.title = JSON.stringify(seen);
-"""
+SERIOUS = """axe.run().then(({violations}) => violations
+  .filter(({impact}) => impact === "serious" || impact === "critical")
+  .map(({id, nodes}) => `${id}: ${nodes[0].html}`))"""
+#: What the chooser shows: the values of its fields, what is selected, and the state in the address.
+CHOSEN = "[...document.querySelectorAll('#chooser select')].map((one) => one.value)"
+LEAD = "document.querySelector('#chooser .lead').textContent"
+NOTE = "document.querySelector('#chooser .state').textContent"
+DETAIL = "document.querySelector('#chooser .detail h3').textContent"
+DRAWN = "[...document.querySelectorAll('.plot')].filter((one) => one.firstChild).length"
 
 
-def browse(html, folder, *flags):
-    """The page after its scripts ran, as HTML, and what the console said."""
-    path = folder / "browsed.html"
-    path.write_text(html)
-    profile = folder / "profile"
-    done = subprocess.run(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *flags, "--dump-dom", path.as_uri()],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    console = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    return done.stdout, "\n".join(console)
-
-
-def asked(html, folder, *flags, width=1200):
-    """What `ASK` saw on a copy of the page whose policy allows that one more script.
-
-    The copy is in a frame of this width, since a window has a least one.
-    """
-    copy = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", html)
-    copy = copy.replace("</body>", f"<script>{ASK}</script></body>")
-    frame = f'<iframe width="{width}" height="844" style="border:0" srcdoc="{escape(copy)}">'
-    dom, console = browse(f"<!doctype html><title></title>{frame}</iframe>", folder, *flags)
-    assert console == ""
-    title = re.findall(r"<title>(.*?)</title>", dom)[0]
-    return json.loads(title.replace("&amp;", "&"))
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all of them."""
+    with Browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page of a small run."""
+    """The page of a small run: two workloads, of which one has a mode and a length less."""
     folder = tmp_path_factory.mktemp("page")
-    records = journals.campaign(journals.grid((*FEW, "x" * 60)))
-    return made(folder, journals.header(), *records, journals.END)
+    names = (*FEW, "x" * 60)
+    cases = journals.grid(names) + journals.grid(names, mode=Mode.XLA)
+    cases += journals.grid(names, ("sensor",), seq_lens=(16,))
+    records = journals.campaign(cases)
+    html = made(folder, journals.header(), *records, journals.END)
+    assert "</html>" in html
+    return folder / "report" / "index.html"
 
 
-def test_a_heading_sorts_and_says_so_and_filters_count(page, tmp_path):
-    """Up, then down; by name; by a part of a name in any case, and by an axis as well."""
-    seen = asked(page, tmp_path)
-    assert seen["up"] == sorted(seen["up"])
-    assert len(seen["up"]) == 16
-    assert seen["down"] == seen["up"][::-1] != seen["up"]
-    assert (seen["sorts"].count("ascending"), seen["again"].count("descending")) == (1, 1)
-    assert seen["names"] == sorted(seen["names"])
-    assert seen["filtered"] == ["loop_slice"] * 4
-    assert seen["count"] == "4 of 16 rows"
-    assert seen["both"] == "2 of 16 rows"
-    assert seen["labels"]
-    assert seen["reachable"]
-    assert seen["hidden"] == "flex"
+@pytest.fixture
+def silent(browser):
+    """What a page says on its console is a mistake."""
+    yield
+    assert browser.said == []
 
 
-def test_a_phone_scrolls_the_page_in_one_direction_only(page, tmp_path):
-    """Wide figures and tables scroll inside themselves; a wide element is noticed."""
-    width, needed = asked(page, tmp_path, width=390)["wide"]
-    assert (width, needed) == (390, 390)
-    wide = page.replace("<main>", '<main><div style="width:50rem">x</div>')
-    width, needed = asked(wide, tmp_path, width=390)["wide"]
-    assert needed > width
+@pytest.mark.usefixtures("silent")
+def test_a_case_is_chosen_by_keyboard_and_is_in_the_address(browser, page):
+    """Back goes to the case before; focus stays on what was used."""
+    browser.open(page)
+    assert browser.ask(CHOSEN) == ["tokens", "128", "forward", "graph"]
+    assert "times as fast as TimeDistributed" in browser.ask(LEAD)
+    while browser.ask("document.activeElement.tagName") != "SELECT":
+        browser.press("Tab")
+    browser.press("Tab", "ArrowUp")
+    assert browser.ask(CHOSEN) == ["tokens", "16", "forward", "graph"]
+    assert "seq_len=16" in browser.ask("location.hash")
+    assert browser.ask("document.activeElement.value") == "16"
+    while browser.ask("document.activeElement.tagName") != "BUTTON":
+        browser.press("Tab")
+    browser.press("Tab", "Enter")
+    picked = browser.ask(DETAIL)
+    assert browser.ask("document.activeElement.textContent") == picked
+    assert f"strategy={picked}" in browser.ask("location.hash")
+    browser.ask("history.back()")
+    browser.wait(f"{DETAIL} !== {picked!r}")
+    browser.ask("history.back()")
+    browser.wait(f"{CHOSEN}[1] === '128'")
 
 
-def test_figures_and_page_are_dark_where_the_reader_is(page, tmp_path):
-    """The text of a figure is light on dark, and dark on light."""
-    light = asked(page, tmp_path, "--blink-settings=preferredColorScheme=1")
-    dark = asked(page, tmp_path, DARK)
-    assert (light["paper"], light["line"]) == ("rgb(255, 255, 255)", "rgb(87, 96, 106)")
-    assert (dark["paper"], dark["line"]) == ("rgb(20, 23, 26)", "rgb(163, 172, 181)")
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(
+    ("link", "chosen", "note"),
+    [
+        ("workload=sensor&phase=backward", ["sensor", "16", "backward", "graph"], ""),
+        ("workload=tokens&seq_len=16&mode=xla", ["tokens", "16", "forward", "xla"], ""),
+        ("workload=tokens&seq_len=100", ["tokens", "128", "forward", "graph"], "length 100"),
+        ("workload=sensor&mode=xla", ["sensor", "16", "forward", "graph"], "mode xla"),
+        ("workload=else&seq_len=<b>", ["tokens", "128", "forward", "graph"], "workload else"),
+        ("tables", ["tokens", "128", "forward", "graph"], ""),
+    ],
+)
+def test_a_link_restores_a_case_or_the_nearest(browser, page, link, chosen, note):
+    """Which it says where the case was not measured; a link to a section chooses none."""
+    browser.open(page, f"#{link}&strategy=loop_slice" if "=" in link else f"#{link}")
+    found = browser.ask(CHOSEN)
+    assert found[0] == chosen[0]
+    if "else" not in link:
+        assert found == chosen
+    assert browser.ask(NOTE).startswith(f"Not measured: {note}" if note else "")
+    assert bool(browser.ask(NOTE)) == bool(note)
+    assert browser.ask(DETAIL) == ("loop_slice" if "=" in link else "native")
 
 
-def test_the_console_is_silent_and_smuggled_scripts_do_not_run(page, tmp_path):
+@pytest.mark.usefixtures("silent")
+def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page):
+    """And says what gave way."""
+    browser.open(page, "#workload=tokens&seq_len=128&phase=forward&mode=xla")
+    browser.ask(
+        "(select => { select.value = 'sensor'; select.dispatchEvent(new Event('change')); })"
+        "(document.querySelector('#chooser select'))"
+    )
+    browser.settle()
+    assert browser.ask(CHOSEN) == ["sensor", "16", "forward", "graph"]
+    assert "length 128, mode xla" in browser.ask(NOTE)
+
+
+@pytest.mark.usefixtures("silent")
+def test_charts_are_drawn_when_they_come_into_view(browser, page):
+    """Not before; those of a strategy that is not wanted lose its marks."""
+    browser.open(page)
+    few = browser.ask(DRAWN)
+    assert 0 < few < browser.ask("document.querySelectorAll('.plot').length")
+    browser.ask("document.querySelector('#memory').scrollIntoView()")
+    browser.wait(f"{DRAWN} > {few}")
+    browser.ask("document.querySelector('#speed-up').scrollIntoView()")
+    marks = "document.querySelectorAll('#speed-up .plot path').length"
+    browser.wait(f"{marks} > 0")
+    before = browser.ask(marks)
+    browser.ask("document.querySelector('#legend input').click()")
+    assert browser.ask(marks) < before
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_heading_sorts_and_says_so_and_a_search_counts(browser, page):
+    """Up, then down; words in any cell, a number as a whole cell."""
+    browser.open(page)
+    sheet = "document.querySelector('#table-measurements')"
+    browser.ask(f"{sheet}.open = true")
+    heads = browser.ask(f"[...{sheet}.querySelectorAll('th')].map((head) => head.textContent)")
+    time = next(place for place, head in enumerate(heads) if head.startswith("time"))
+    column = f"[...{sheet}.querySelectorAll('tbody tr')].filter((row) => !row.hidden)"
+    numbers = f"{column}.map((row) => Number(row.cells[{time}].textContent.replace(',', '')))"
+    press = f"{sheet}.querySelectorAll('th button')[{time}].click()"
+    for direction in ("ascending", "descending"):
+        browser.ask(press)
+        found = browser.ask(numbers)
+        assert found == sorted(found, reverse=direction == "descending")
+        sorts = f"{sheet}.querySelectorAll('th')[{time}].getAttribute('aria-sort')"
+        assert browser.ask(sorts) == direction
+    assert len(found) == 40
+    for words, left in (("SLICE", 10), ("slice 16", 6), ("slice 17", 0), ("", 40)):
+        browser.ask(
+            f"(field => {{ field.value = {words!r}; field.dispatchEvent(new Event('input')); }})"
+            f"({sheet}.querySelector('input'))"
+        )
+        assert browser.ask(f"{column}.length") == left
+        said = browser.ask(f"{sheet}.querySelector('output').textContent")
+        assert said == (f"{left} of 40 rows" if words else "")
+
+
+@pytest.mark.usefixtures("silent")
+def test_a_phone_scrolls_the_page_in_one_direction_only(browser, page):
+    """Wide tables scroll inside themselves; a wide element is noticed."""
+    browser.open(page, width=390, height=844)
+    wide = "document.documentElement.scrollWidth"
+    browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert browser.ask(wide) == 390
+    browser.ask("document.querySelector('main').style.width = '50rem'")
+    assert browser.ask(wide) > 390
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(
+    ("dark", "paper"), [(False, "rgb(255, 255, 255)"), (True, "rgb(20, 23, 26)")]
+)
+def test_the_page_has_the_theme_of_the_reader(browser, page, dark, paper):
+    """Words of charts are light on dark, and dark on light, and axe finds nothing serious."""
+    browser.open(page, dark=dark)
+    assert browser.ask("getComputedStyle(document.body).backgroundColor") == paper
+    ink = browser.ask("getComputedStyle(document.querySelector('.plot text')).color")
+    assert (sum(map(int, re.findall(r"\d+", ink))) > 400) is dark
+    if "AXE" in os.environ:
+        browser.ask(f"{Path(os.environ['AXE']).read_text()};0")
+        browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert browser.ask(SERIOUS) == []
+
+
+def test_the_console_is_silent_and_smuggled_scripts_do_not_run(browser, page, tmp_path):
     """Hostile names do nothing; a script that got in somehow is refused by the policy, and said."""
     cases = journals.grid(HOSTILE)
-    hostile = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
-    assert browse(hostile, tmp_path)[1] == ""
-    smuggled = page.replace("</body>", "<script>document.title = 'owned'</script></body>")
-    dom, console = browse(smuggled, tmp_path)
-    assert "<title>owned" not in dom
-    assert "Content Security Policy" in console
+    made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    browser.open(tmp_path / "report" / "index.html")
+    assert browser.said == []
+    assert browser.ask("document.querySelectorAll('#chooser img').length") == 0
+    smuggled = page.read_text().replace(
+        "</body>", "<script>document.title = 'owned'</script></body>"
+    )
+    (tmp_path / "smuggled.html").write_text(smuggled)
+    browser.open(tmp_path / "smuggled.html")
+    assert "owned" not in browser.ask("document.title")
+    assert any("Content Security Policy" in line for line in browser.said)
 
 
-def test_without_a_script_the_tables_are_whole(page, tmp_path):
-    """And no filter that does nothing is shown."""
-    bare = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-    dom, _ = browse(bare, tmp_path)
-    assert dom.count("<tr>") >= 16
-    assert 'class="filters" role="group"' in dom
-    assert not re.findall(r'<div class="filters"[^>]*(?<!hidden="")>', dom)
+def test_without_a_script_the_answer_and_the_tables_are_whole(browser, page, tmp_path):
+    """And no control that does nothing is shown."""
+    bare = re.sub(r"<script.*?</script>", "", page.read_text(), flags=re.DOTALL)
+    (tmp_path / "bare.html").write_text(bare)
+    browser.open(tmp_path / "bare.html")
+    assert browser.ask("document.querySelector('h1').offsetHeight") > 0
+    assert browser.ask("document.querySelectorAll('#table-measurements tbody tr').length") == 40
+    hidden = "[...document.querySelectorAll('.script')].every((one) => !one.offsetHeight)"
+    assert browser.ask(hidden)
+
+
+@pytest.mark.usefixtures("silent")
+def test_paper_has_what_the_screen_folds(browser, page):
+    """Everything is open and drawn while it is printed, and folded again after."""
+    browser.open(page)
+    browser.ask(
+        "window.opened = 0; addEventListener('beforeprint', () => {"
+        "window.opened = document.querySelectorAll('details:not([open])').length;"
+        f"window.drawn = {DRAWN}; }})"
+    )
+    folded = browser.ask("document.querySelectorAll('details:not([open])').length")
+    assert browser.print().startswith(b"%PDF")
+    assert browser.ask("window.opened") == 0 < folded
+    assert browser.ask("window.drawn") == browser.ask("document.querySelectorAll('.plot').length")
+    assert browser.ask("document.querySelectorAll('details:not([open])').length") == folded

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulated import LOUD, run
-from timelift.analyse.recommend import for_workloads, recommend
+from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import LaunchSamples, Measurement
 from timelift.analyse.stats.ranking import rank, tie_letters
 from timelift.analyse.stats.verdicts import Verdict
@@ -380,4 +380,4 @@ def test_intervals_beyond_any_float_stay_ratios():
     known = [row for row in ranking.rows if row.has_interval]
     assert known
     assert all(math.isfinite(row.high / row.low) for row in known)
-    assert for_workloads([ranking], {})
+    assert recommend([ranking])

@@ -173,6 +173,7 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
     from timelift.present import github, terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
     from timelift.present.summary import summary  # noqa: PLC0415
+    from timelift.usage import code_by_strategy  # noqa: PLC0415
 
     assert pointers.page
     found, console = ended.find(path, folder, options.relative_to), terminal.console()
@@ -183,7 +184,8 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
     from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
 
     words = in_words(found)
-    page.write_report(found, words, pointers.page.parent)
+    code = code_by_strategy(found.run, folder.parent)
+    page.write_report(found, words, pointers.page.parent, code=code)
     if options.github_summary:
         github.append(
             github.of_copies(ended.copies_lines(found.run), words)

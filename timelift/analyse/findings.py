@@ -123,7 +123,7 @@ class RunFindings:
 
     @cached_property
     def recommendation_by_workload(self) -> tuple[recommend.ForWorkload, ...]:
-        return recommend.for_workloads(self.rankings, self.first_call_seconds)
+        return recommend.for_workloads(self.rankings)
 
     @cached_property
     def recommendation_by_setting(self) -> Mapping[Setting, recommend.Recommendation]:

@@ -5,16 +5,15 @@ slower, then one whose worst case is the least. Look-alikes and twins are no row
 `timelift.analyse.stats.lifts`), so they are neither recommended nor a measure of prices.
 """
 
-import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.costs import FirstCalls, break_even
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
 from timelift.case import AXES, Gradients, Setting
@@ -166,74 +165,19 @@ def _slower_in(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
     return sorted(found, key=lambda one: -one.row(strategy).cost_over_best[0])
 
 
-@dataclass(frozen=True)
-class ByAxis:
-    """What an axis does to the recommendation: neighbouring values with one pick, in order."""
-
-    axis: str
-    picks: tuple[tuple[str, tuple[object, ...]], ...]
-    changes: bool
-
-    @property
-    def values(self) -> tuple[object, ...]:
-        return tuple(value for _, values in self.picks for value in values)
-
-
-@dataclass(frozen=True)
-class FirstCallRange:
-    """The shortest and the longest first call, in seconds; after how many calls it pays off."""
-
-    seconds: tuple[float, float]
-    break_even_calls: tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class PricePrecision:
-    """What stands behind the prices: launches, intervals, and comparisons that stay undecided.
-
-    `half_width` is that of the intervals of ratios in the median, as a log ratio; None where there
-    are no intervals.
-    """
-
-    launches: tuple[int, int]
-    half_width: float | None
-    comparisons: int
-    undecided: int
-
-
-@dataclass(frozen=True)
-class ForWorkload:
-    """The recommendation for one workload, what changes it, and how sure it is.
-
-    `fixed` are the values of axes that had one value alone.
-    """
-
+class ForWorkload(NamedTuple):
     workload: str
     found: Recommendation
-    by_axis: tuple[ByAxis, ...]
-    fixed: Mapping[str, object]
-    first_call: FirstCallRange | None
-    precision: PricePrecision
 
 
-def for_workloads(rankings: Iterable[Ranking], first: FirstCalls) -> tuple[ForWorkload, ...]:
+def for_workloads(rankings: Iterable[Ranking]) -> tuple[ForWorkload, ...]:
+    """Recommend one strategy for each workload in which two were measured, by name."""
     groups: dict[str, list[Ranking]] = defaultdict(list)
     for ranking in rankings:
         if ranking.is_contest:
             groups[ranking.setting.workload].append(ranking)
-    asked = ((name, groups[name], recommend(groups[name])) for name in sorted(groups))
-    return tuple(
-        ForWorkload(
-            workload=name,
-            found=found,
-            by_axis=tuple(_by_axis(contests, found)),
-            fixed=_fixed(contests),
-            first_call=_first_call(contests, found.strategy, first),
-            precision=_precision(contests),
-        )
-        for name, contests, found in asked
-        if found
-    )
+    asked = ((name, recommend(groups[name])) for name in sorted(groups))
+    return tuple(ForWorkload(name, found) for name, found in asked if found)
 
 
 def axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ranking]]:
@@ -247,60 +191,5 @@ def axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ran
     return {one: groups[one] for one in places if one in groups}
 
 
-def _by_axis(contests: Sequence[Ranking], found: Recommendation) -> Iterator[ByAxis]:
-    """Find for each axis with several values whether another strategy is better at some."""
-    for axis in AXES:
-        groups = axis_groups(contests, axis)
-        if len(groups) > 1 and axis != "workload":
-            yield _picked(axis, groups, found)
-
-
-def _picked(axis: str, groups: Mapping[object, Sequence[Ranking]], found: Recommendation) -> ByAxis:
-    picks = [(value, _pick(group, found)) for value, group in groups.items()]
-    runs = tuple(
-        (name, tuple(value for value, _ in run))
-        for name, run in itertools.groupby(picks, key=lambda pick: pick[1])
-    )
-    return ByAxis(axis, runs, changes={name for name, _ in runs} != {found.strategy})
-
-
-def _pick(contests: Sequence[Ranking], found: Recommendation) -> str:
-    """Keep the recommended strategy wherever it was not shown slower."""
-    slower_in = () if found.is_never_shown_slower else _slower_in(contests, found.strategy)
-    other = recommend(contests) if slower_in else None
-    return other.strategy if other else found.strategy
-
-
 def _rank(value: object) -> tuple[int, str]:
     return (value, "") if isinstance(value, int) else (0, str(value))
-
-
-def _fixed(contests: Sequence[Ranking]) -> dict[str, object]:
-    """Return the axes that were measured at one value alone."""
-    values = {axis: {getattr(one.setting, axis) for one in contests} for axis in AXES}
-    return {axis: next(iter(found)) for axis, found in values.items() if len(found) == 1}
-
-
-def _first_call(
-    contests: Sequence[Ranking], strategy: str, first: FirstCalls
-) -> FirstCallRange | None:
-    cases = (row.case for one in contests for row in one.rows if row.case.strategy == strategy)
-    seconds = [first[case] for case in cases if case in first]
-    if not seconds:
-        return None
-    later = [step for one in contests for step in break_even(one, first)[1:]]
-    calls = [step.calls - 1 for step in later if step.strategy == strategy]
-    paid = (min(calls), max(calls)) if calls else None
-    return FirstCallRange((min(seconds), max(seconds)), paid)
-
-
-def _precision(contests: Sequence[Ranking]) -> PricePrecision:
-    launches = [row.launches for ranking in contests for row in ranking.rows]
-    behind = [row for ranking in contests for row in ranking.rows[1:]]
-    widths = [math.log(row.high / row.low) / 2 for row in behind if row.has_interval]
-    return PricePrecision(
-        (min(launches), max(launches)),
-        float(np.median(widths)) if widths else None,
-        len(behind),
-        sum(row.verdict is Verdict.UNDECIDED for row in behind),
-    )

@@ -36,6 +36,7 @@ _PROPER: Mapping[tuple[str, object], str] = {
     ("backend", Backend.JAX): "JAX",
     ("backend", Backend.TORCH): "PyTorch",
 }
+_KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
 #: How many decimals a speed-up has below which ratio: near 1 and in pieces of it more.
 _DECIMALS = ((0.0995, 3), (1.095, 2), (9.95, 1))
 #: Up to this share a price has a decimal.
@@ -81,6 +82,11 @@ def common_baseline(advice: Mapping[str, Advice]) -> str:
     return max(settings, key=settings.__getitem__, default="")
 
 
+def known_as(baseline: str) -> str:
+    """Return what people call a baseline that is a part of Keras."""
+    return _KNOWN_AS.get(baseline, baseline)
+
+
 def gains_in_words(advice: Advice, baseline: str) -> str:
     """Write how many times as fast as each baseline the advice is, `baseline` without its name."""
     gains = sorted(advice.gains, key=lambda gain: gain.baseline != baseline)
@@ -95,15 +101,16 @@ def gains_in_words(advice: Advice, baseline: str) -> str:
 def _gain(gain: Gain, advice: Advice) -> str:
     if advice.strategies == (gain.baseline,):
         return "itself"
-    text = _from_to(gain)
-    if gain.settings == 1 == advice.settings:
-        text = _with_interval(advice)
+    text = gain_in_words(gain, advice)
     part = f", in {gain.settings} of {advice.settings}" if gain.settings < advice.settings else ""
     is_shown = gain.faster or gain.slower or not advice.has_verdict
     return f"{text}{part}" if is_shown else f"{text}{part}, not shown to differ"
 
 
-def _from_to(gain: Gain) -> str:
+def gain_in_words(gain: Gain, advice: Advice) -> str:
+    """Write the range over settings, or the interval of the only one."""
+    if gain.settings == 1 == advice.settings:
+        return _with_interval(advice)
     least, most = times(gain.least), times(gain.most)
     return least if least == most else f"{least} to {most}"
 

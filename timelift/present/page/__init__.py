@@ -1,5 +1,6 @@
 """What `report.py` writes: the folder of a report with its page, and that of a history."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
@@ -15,34 +16,36 @@ from timelift.present.tables import csv_as_shown, csv_of_values
 FIGURES = "figures"
 
 
-def write_report(found: RunFindings, report: Report, folder: Path, every: int | None = None) -> str:
+def write_report(
+    found: RunFindings,
+    report: Report,
+    folder: Path,
+    every: int | None = None,
+    code: Mapping[str, str] | None = None,
+) -> str:
     """Write everything, `report` in words, and return a sentence on where it is.
 
-    With `every` the page looks again after so many seconds, and PNG is left to the last time. What
-    an earlier report wrote there and this one does not is removed.
-    Raises UserError where the folder does not allow it.
+    With `every` the page looks again after so many seconds, and PNG is left to the last time.
+    `code` is what to paste for each strategy. What an earlier report wrote there and this one does
+    not is removed. Raises UserError where the folder does not allow it.
     """
     drawn = figures.of_run(found)
     formats = figures.FORMATS if every is None else ("svg",)
     pictures = figures.save(drawn, folder / FIGURES, formats) if drawn else []
-    svgs = {one.stem: one.read_text("utf-8") for one in pictures if one.suffix == ".svg"}
-    sections = render.sections(found, svgs, formats)
-    tables = {
-        f"tables/{table.name}.csv": csv_as_shown(table)
-        for section in sections
-        for table in section.tables
-        if table.rows
-    }
+    names = [one.name for one in pictures]
+    tables = [one for one in render.tables(found) if one.rows]
+    svgs = [f"{FIGURES}/{name}" for name in names if name.endswith(".svg")]
     texts = {
-        "report.md": in_markdown(report, [f"{FIGURES}/{name}.svg" for name in svgs]),
+        "report.md": in_markdown(report, svgs),
         "measurements.csv": csv_of_values(case_table.for_programs(found)),
         **scaling_table.csv_files(found.scaling),
         **across_table.csv_files(found.across),
-        **tables,
+        **{f"tables/{one.name}.csv": csv_as_shown(one) for one in tables},
     }
     written = [write(folder / name, text) for name, text in texts.items()]
     page = folder / "index.html"
-    draft = write(folder / "index.html.new", render.html(found, report, sections, every))
+    html = render.html(found, report, render.Beside(tables, names), code, every)
+    draft = write(folder / "index.html.new", html)
     with writing(page, ADVICE):
         draft.replace(page)
     clear(folder, "report", [*pictures, *written, page])

@@ -1,141 +1,121 @@
-"""The page as one HTML file that loads nothing: the answer, then a section for each question."""
+"""The page as one HTML file that loads nothing: the answer, a choice of cases, charts, tables."""
 
 import base64
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import across_table, case_table, recommended, scaling_table
-from timelift.present.figures.looks import legend_order
-from timelift.present.page import own_tables
-from timelift.present.page.answer import Card
-from timelift.present.page.drawing import inline, sample
-from timelift.present.recommended import everywhere
+from timelift.present import across_table, case_table, scaling_table
+from timelift.present.page import headline, own_tables
+from timelift.present.page.data import as_json
 from timelift.present.report import Report
+from timelift.present.summary import summary
 from timelift.present.tables import Table
+from timelift.present.units import counted
+
+_HERE = Path(__file__).parent
+_LIBRARIES = ("d3.min.js", "plot.min.js")
+_OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A figure: the name of its files, their formats, what it shows, and its SVG for the page."""
-
-    name: str
-    formats: tuple[str, ...]
-    alt: str
-    svg: str
-
-
-@dataclass(frozen=True)
-class Section:
-    """One question with the figures and tables that answer it."""
+class Chart:
+    """A question whose charts the script draws; `words` say what is seen."""
 
     anchor: str
     title: str
     words: str
-    pictures: tuple[Picture, ...]
-    tables: tuple[Table, ...]
 
 
-#: The title of each section and its first sentence, by its anchor, in the order of the page.
-_SECTIONS = {
-    "winners": (
-        "Fastest strategy by size",
-        (
-            "The shortest time at every length and batch, what ties with it, how far the next is. "
-            "Of those that tie, the answer above may name another."
-        ),
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the page: tables, each as CSV, and the names of the files of figures."""
+
+    tables: Sequence[Table] = ()
+    figures: Sequence[str] = ()
+
+
+_SPEED_UP = "How many times as fast as the baseline, which is the line at 1; higher is better"
+_CHARTS = (
+    Chart("speed-up", "Speed-up against length", f"{_SPEED_UP}. The bars are 95 % intervals."),
+    Chart("time", "Time against length", "Time of a call, with its 95 % interval over launches."),
+    Chart(
+        "winners",
+        "Fastest by size",
+        "The shortest time at every size, how many times as fast as the baseline it is, and how "
+        "many others were not shown slower. Follow a name to its case.",
     ),
-    "length": (
-        "Time against length",
-        "Time per call as sequences grow. A band is the 95 % interval over launches.",
+    Chart(
+        "first-call",
+        "First call against time",
+        "The first call builds, traces and compiles; a mark is a size. A slow one pays off only "
+        "after many calls.",
     ),
-    "phases": (
-        "Forward against backward",
-        "What the gradients cost: the higher above its neighbours, the more expensive to train.",
+    Chart(
+        "memory",
+        "Memory against time",
+        "The peak of a call; a mark is a size. Ringed: no other is both faster and smaller there.",
     ),
-    "first-call": (
-        "First call against steady time",
-        "The first call builds, traces and compiles. A slow one pays off only after many calls.",
-    ),
-    "memory": (
-        "Peak memory against time",
-        "Ringed is the Pareto front: no other whose memory is known is both faster and smaller.",
-    ),
-    "prices": (
-        "What choosing each costs",
-        "In the worst of a workload's settings, beside the best there.",
-    ),
-    "steps": ("Time per step", "What one step costs, at every length."),
-    "execution": (
+    Chart(
+        "modes",
         "Modes, devices and backends",
-        "The fastest in each, beside the best of them at the same sizes.",
+        "The time of the fastest strategy in each, at the same size.",
     ),
-    "meanings": (
-        "What each strategy means",
-        (
-            "For layers that are more than a function a fast strategy may compute something else: "
-            "the noise of Dropout, the statistics of BatchNormalization, losses, masks, padded "
-            "steps."
-        ),
-    ),
-    "measurements": (
-        "Every measurement",
-        "Sort by a heading; filter by strategy, workload and axes.",
-    ),
-    "not-run": (
-        "Cases without a result",
-        "What was refused, failed or was not available, and why.",
-    ),
-}
-#: The figures of a section, by what their names begin with.
-_FIGURES = {
-    "winners": ("fastest",),
-    "length": ("speed_up", "time_by_length"),
-    "phases": ("forward_backward",),
-    "first-call": ("first_call",),
-    "memory": ("memory",),
-    "prices": ("price",),
-}
+)
 
 
 def html(
-    found: RunFindings, report: Report, sections: Sequence[Section], every: int | None = None
+    found: RunFindings,
+    report: Report,
+    beside: Beside,
+    code: Mapping[str, str] | None = None,
+    every: int | None = None,
 ) -> str:
-    """Render the page; it loads itself again after `every` seconds where that is given."""
-    script = _source("page.js")
+    """Render the page; it loads itself again after `every` seconds where that is given.
+
+    `code` is what to paste, by strategy.
+    """
     head = dict(report.head)
-    names = legend_order(row.case.strategy for one in found.rankings for row in one.all_rows)
     rendered: str = (
         _environment()
         .get_template("page.html")
         .render(
             title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
             every=every,
-            counts=_counts(found),
             head=head,
             warnings=report.warnings,
-            cards=[Card(one) for one in found.recommendation_by_workload],
-            together=list(everywhere(found.recommendation)),
-            strategies=[(name, name in found.look_alikes) for name in names],
-            sections=sections,
-            style=_source("page.css"),
-            script=script,
-            script_hash=_hash(script),
+            **_answer(found),
+            charts=[one for one in _CHARTS if _has(found, one.anchor)],
+            tables=[one for one in beside.tables if one.rows],
+            figures=_by_name(beside.figures),
+            data=as_json(found, code or {}),
+            style=_source("templates", "page.css"),
+            scripts=scripts(),
+            script_sources=" ".join(f"'sha256-{_hash(one)}'" for one in scripts()),
         )
     )
     return rendered
 
 
-def _source(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+@functools.cache
+def scripts() -> tuple[str, ...]:
+    """Return the scripts of the page: the libraries, and its own as one."""
+    own = "".join(_source("templates", name) for name in _OWN)
+    return (*(_source("vendor", name) for name in _LIBRARIES), own)
+
+
+def _source(*place: str) -> str:
+    return _HERE.joinpath(*place).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:
-    """Name the only script that the page may run: one that a journal smuggles in does not."""
+    """Name a script that the page may run: one that a journal smuggles in does not."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
@@ -151,54 +131,64 @@ def _environment() -> Any:
     )
     environment.filters["plain"] = plain
     environment.filters["name"] = lambda name: plain(name, NAME_LIMIT)
-    environment.filters["sample"] = sample
-    environment.filters["short"] = recommended.short_price
+    environment.filters["code"] = _with_code
+    environment.filters["counted"] = lambda count: counted(count, "row")
     return environment
 
 
-def _counts(found: RunFindings) -> str:
-    measured = sum(len(one.all_rows) for one in found.rankings)
-    lost = len(found.run.measurements) - measured
-    without = f", {lost:,} without a result" if lost else ""
-    return f"{measured:,} measurements in {len(found.rankings):,} settings{without}"
+def _with_code(text: str, names: Iterable[str]) -> Any:
+    """Escape a text, and mark up these names in it as code."""
+    import markupsafe  # noqa: PLC0415
+
+    known = "|".join(re.escape(str(markupsafe.escape(plain(one)))) for one in names)
+    safe = str(markupsafe.escape(text))
+    marked = re.sub(rf"(?<!\w)({known})(?!\w)", r"<code>\1</code>", safe) if known else safe
+    return markupsafe.Markup(marked)  # noqa: S704 - escaped above
 
 
-def sections(
-    found: RunFindings, svgs: Mapping[str, str], formats: Sequence[str] = ("svg",)
-) -> list[Section]:
-    """Return the sections that have something to show.
-
-    `svgs` are the figures by their names, `formats` those in which each of them has a file.
-    """
-    tables = _tables(found)
-    every = [
-        Section(
-            anchor, title, words, _pictures(anchor, title, svgs, formats), tables.get(anchor, ())
-        )
-        for anchor, (title, words) in _SECTIONS.items()
-    ]
-    return [one for one in every if one.pictures or any(table.rows for table in one.tables)]
-
-
-def _tables(found: RunFindings) -> dict[str, tuple[Table, ...]]:
+def _answer(found: RunFindings) -> dict[str, Any]:
+    """Return what the first screen has in words."""
+    advice, end = found.advice, summary(found, None)
     return {
-        "length": tuple(scaling_table.page_tables(found.scaling)),
-        "first-call": (own_tables.break_even(found),),
-        "prices": (own_tables.prices(found.recommendation_by_workload),),
-        "steps": (own_tables.steps(found),),
-        "execution": (own_tables.execution(found), *across_table.page_tables(found.across)),
-        "meanings": (own_tables.meanings(found),),
-        "measurements": (case_table.of_page(found),),
-        "not-run": (own_tables.losses(found.run),),
+        "top": end.top,
+        "notes": end.notes,
+        "headline": headline.headline(found),
+        "names": advice.strategies if advice else (),
+        "price": headline.price(advice) if advice else "",
+        "workloads": end.table,
     }
 
 
-def _pictures(
-    anchor: str, title: str, svgs: Mapping[str, str], formats: Sequence[str]
-) -> tuple[Picture, ...]:
-    """Return the figures of a section: those of its name, with any ending."""
-    names = [one for one in svgs if one.partition("-")[0] in _FIGURES.get(anchor, ())]
-    return tuple(
-        Picture(one, tuple(formats), f"{title} ({one})", inline(svgs[one], f"{anchor}{place}-"))
-        for place, one in enumerate(names)
+def _has(found: RunFindings, anchor: str) -> bool:
+    """True if the run has what a chart shows."""
+    known = {
+        "speed-up": any(one.baseline for one in found.rankings),
+        "first-call": found.first_calls,
+        "memory": found.peak_bytes,
+        "modes": found.fastest_elsewhere,
+    }
+    return bool(known.get(anchor, found.rankings))
+
+
+def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
+    """Group the files of figures by what they show, each with its format."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for file in files:
+        stem, _, ending = file.rpartition(".")
+        found.setdefault(stem, []).append({"name": file, "format": ending.upper()})
+    return found
+
+
+def tables(found: RunFindings) -> Sequence[Table]:
+    """Return the tables of the page, those of the whole run last."""
+    return (
+        own_tables.prices(found.recommendation_by_workload),
+        *scaling_table.page_tables(found.scaling),
+        own_tables.steps(found),
+        own_tables.execution(found),
+        *across_table.page_tables(found.across),
+        own_tables.break_even(found),
+        own_tables.meanings(found),
+        case_table.of_page(found),
+        own_tables.losses(found.run),
     )

@@ -1,0 +1,220 @@
+"""What the page's script draws from: settings, rows and prices as columns of small numbers.
+
+Strategies, settings and words stand once, and columns name them by their places. Times are in
+microseconds, first calls in seconds, memory in MiB; a number has four significant digits.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from matplotlib.markers import MarkerStyle
+
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import AXES, Setting, Status
+from timelift.escape import NAME_LIMIT, plain
+from timelift.present.figures.looks import legend_order, line_style
+from timelift.present.page import meaning
+
+#: What a strategy is beside the baseline.
+_BESIDE = {
+    Verdict.FASTER: "shown faster",
+    Verdict.SLOWER: "shown slower",
+    Verdict.SAME: "no difference that counts",
+    Verdict.UNDECIDED: "undecided",
+}
+_TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
+#: Characters after which a title and a reason are cut.
+_TEXT = 200
+
+
+def as_json(found: RunFindings, code: Mapping[str, str]) -> str:
+    """Return the data as JSON that is text inside a page.
+
+    `code` is what to paste for each strategy that it is known of.
+    """
+    return inside_html(page_data(found, code))
+
+
+def inside_html(fields: Mapping[str, object]) -> str:
+    """Write JSON in which nothing ends a script or begins a comment, a line for every field."""
+    lines = (f"{_json(key)}:{_json(value)}" for key, value in fields.items())
+    return "{" + ",\n".join(lines) + "}"
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
+    lost = [one for one in found.run.measurements if one.status is not Status.MEASURED]
+    settings = sorted({one.setting for one in found.rankings} | {one.case.setting for one in lost})
+    names = legend_order(
+        [row.case.strategy for one in found.rankings for row in one.all_rows]
+        + [one.case.strategy for one in lost]
+    )
+    place = {name: number for number, name in enumerate(names)}
+    where = {setting: number for number, setting in enumerate(settings)}
+    return {
+        "axes": _axes(settings),
+        "strategies": [_strategy(name, found, code) for name in names],
+        "settings": _settings(settings, found, place),
+        "rows": _rows(found, where, place),
+        "beside": list(_BESIDE.values()),
+        "prices": _prices(found, place),
+        "lost": {
+            "setting": [where[one.case.setting] for one in lost],
+            "strategy": [place[one.case.strategy] for one in lost],
+            "why": [plain(f"{one.status}: {one.reason}".rstrip(": "), _TEXT) for one in lost],
+        },
+        "advised": [place[one] for one in found.advice.strategies] if found.advice else [],
+    }
+
+
+def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
+    """Return the axes with their titles and values, in the order in which readers choose."""
+    return [
+        {
+            "name": axis,
+            "title": _TITLES.get(axis, axis),
+            "values": [_shown(one) for one in _values(axis, settings)],
+        }
+        for axis in AXES
+    ]
+
+
+def _values(axis: str, settings: Iterable[Setting]) -> list[Any]:
+    found = {getattr(one, axis) for one in settings}
+    kind = AXES[axis]
+    return [one for one in kind if one in found] if issubclass(kind, StrEnum) else sorted(found)
+
+
+def _shown(value: object) -> object:
+    return value if isinstance(value, int) else plain(value, NAME_LIMIT)
+
+
+def _strategy(name: str, found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
+    entry = found.run.header.strategies.get(name)
+    return {
+        "name": plain(name, NAME_LIMIT),
+        **_look(name),
+        "title": plain(entry.title or "", _TEXT) if entry else "",
+        "differs": plain(found.look_alikes.get(name, ""), _TEXT),
+        "meaning": meaning.in_words(entry.meaning) if entry else [],
+        "code": code.get(name, ""),
+    }
+
+
+def _look(name: str) -> dict[str, Any]:
+    """Return the look that a strategy has in every figure.
+
+    `mark` is a list of outlines, each a flat list of x and y in units of the mark's width.
+    """
+    drawn = line_style(name)
+    dash = drawn.dash[1] or ()
+    return {
+        "colour": drawn.colour,
+        "dash": " ".join(f"{1.6 * one:g}" for one in dash),
+        "mark": _outlines(drawn.marker),
+    }
+
+
+def _outlines(marker: str) -> list[list[float]]:
+    style = MarkerStyle(marker)
+    path = style.get_path().transformed(style.get_transform())
+    outlines = (np.asarray(one) * (1, -1) for one in path.to_polygons(closed_only=False))
+    return [[round(float(one), 2) for one in outline.ravel()] for outline in outlines]
+
+
+def _settings(
+    settings: Sequence[Setting], found: RunFindings, place: Mapping[str, int]
+) -> dict[str, list[Any]]:
+    """Return for every setting the places of its values, its baseline and what to write in it."""
+    rankings = {one.setting: one for one in found.rankings}
+    best = found.recommendation_by_setting
+    columns: dict[str, list[Any]] = {}
+    for axis in AXES:
+        values = {one: number for number, one in enumerate(_values(axis, settings))}
+        columns[axis] = [values[getattr(one, axis)] for one in settings]
+    bases = (rankings[one].baseline if one in rankings else "" for one in settings)
+    columns["baseline"] = [place.get(name, -1) for name in bases]
+    columns["write"] = [place[best[one].strategy] if one in best else -1 for one in settings]
+    columns["verdict"] = [int(one in best and best[one].has_verdict) for one in settings]
+    columns["unusual"] = [len(one.unusual) for one in settings]
+    return columns
+
+
+def _rows(
+    found: RunFindings, where: Mapping[Setting, int], place: Mapping[str, int]
+) -> dict[str, list[Any]]:
+    """Return a row a measurement, settings in order, the fastest first."""
+    rows = [(ranking, row) for ranking in found.rankings for row in ranking.all_rows]
+    cases = [row.case for _, row in rows]
+    first, front = found.first_calls, found.pareto_fronts
+    known = [first.get(case) for case in cases]
+    return {
+        "setting": [where[case.setting] for case in cases],
+        "strategy": [place[case.strategy] for case in cases],
+        "lift": [int(row.rank_low > 0) for _, row in rows],
+        "unbeaten": [int(row.rank_low == 1) for _, row in rows],
+        "time": [_digits(row.seconds_per_call * 1e6) for _, row in rows],
+        "time_low": [_digits(row.seconds_low * 1e6) for _, row in rows],
+        "time_high": [_digits(row.seconds_high * 1e6) for _, row in rows],
+        **_speed_ups([row for _, row in rows]),
+        "cost": [_digits(row.cost_over_best[1]) for _, row in rows],
+        "first": [_digits(one.seconds) if one else None for one in known],
+        "first_low": [_digits(one.low) if one else None for one in known],
+        "first_high": [_digits(one.high) if one else None for one in known],
+        "peak": [_digits(found.peak_bytes.get(case, math.nan) / (1 << 20)) for case in cases],
+        "front": [int(_is_on_front(ranking, row, front)) for ranking, row in rows],
+    }
+
+
+def _is_on_front(
+    ranking: Ranking, row: RankedCase, fronts: Mapping[Setting, Sequence[RankedCase]]
+) -> bool:
+    return any(row is one for one in fronts.get(ranking.setting, ()))
+
+
+def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
+    """Return how many times as fast as the baseline each row is, with its interval."""
+    order = list(_BESIDE)
+    found = [row.speed_up for row in rows]
+    return {
+        "times": [_digits(one.times) if one else None for one in found],
+        "times_low": [_digits(one.low) if one else None for one in found],
+        "times_high": [_digits(one.high) if one else None for one in found],
+        "beside": [order.index(one.verdict) if one else None for one in found],
+    }
+
+
+def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Return what each strategy costs over the best, by workload; the baseline most settings have.
+
+    `worst` holds for every setting of the workload, `typical` is the median over them.
+    """
+    return [
+        {
+            "workload": plain(one.workload, NAME_LIMIT),
+            "strategy": [place[price.strategy] for price in one.found.prices],
+            "typical": [_digits(price.typical) for price in one.found.prices],
+            "worst": [_digits(price.ratio) for price in one.found.prices],
+            "settings": [price.settings for price in one.found.prices],
+            "of": one.found.settings,
+        }
+        for one in found.recommendation_by_workload
+    ]
+
+
+def _digits(value: float) -> float | int | None:
+    """Return a number with four significant digits, None for one that is not known."""
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.4g}")
+    return int(rounded) if rounded.is_integer() else rounded

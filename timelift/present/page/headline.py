@@ -1,0 +1,73 @@
+"""The answer in a sentence that is true of the run, conditions included, and what it costs."""
+
+from timelift.analyse.advice import Advice
+from timelift.analyse.findings import RunFindings
+from timelift.escape import NAME_LIMIT, plain
+from timelift.present.advised import (
+    gain_in_words,
+    highest,
+    known_as,
+    to_write,
+    where_slower,
+)
+
+NOTHING = "No two strategies were measured in one setting, so there is nothing to compare yet."
+#: A bound from here on says more about the noise than about the strategy.
+_WIDE = 1.5
+
+
+def headline(found: RunFindings) -> str:
+    """Write the answer for all settings in one sentence."""
+    advice = found.advice
+    if advice is None:
+        return NOTHING
+    name = plain(to_write(advice))
+    if not advice.has_verdict:
+        return f"{name} looked best{_gained(advice)}, {'; '.join(where_slower(advice))}."
+    if advice.strategies == tuple(gain.baseline for gain in advice.gains):
+        return f"Keep {name}: nothing is gained over it{_safety(advice)}."
+    return f"Write {name}{_gained(advice)}{_safety(advice)}."
+
+
+def _gained(advice: Advice) -> str:
+    """Write how many times as fast the advice is, in which of the settings."""
+    if not advice.gains:
+        return ""
+    first, *others = advice.gains
+    here = " here" if first.settings == advice.settings > 1 else ""
+    where = here or (f" in {first.settings} of {advice.settings} settings" if others else "")
+    rest = (
+        f", {gain_in_words(one, advice)} times {_name(one.baseline)} in {one.settings}"
+        for one in others
+    )
+    begun = f": {gain_in_words(first, advice)} times as fast as {_name(first.baseline)}"
+    return "".join((begun, where, *rest))
+
+
+def _name(baseline: str) -> str:
+    return plain(known_as(baseline), NAME_LIMIT)
+
+
+def _safety(advice: Advice) -> str:
+    """Write whether the advice was shown slower anywhere, and whether it was measured."""
+    if advice.losses:
+        return f", but shown slower in {len(advice.losses)} of {advice.settings} settings"
+    if advice.is_never_shown_slower:
+        return ", and never shown slower than anything else"
+    return "; never shown slower, but not tested in every setting"
+
+
+def price(advice: Advice) -> str:
+    """Write what the advice costs at most over the best of any setting, and where it loses."""
+    most = highest(advice.price)
+    over = f"{most} the best" if advice.price >= _WIDE else f"{most} over the best"
+    if not advice.is_bound:
+        return f"In the worst setting it was seen to cost {over}."
+    if advice.losses:
+        return f"It costs at most {over}. Shown slower: {'; '.join(where_slower(advice))}."
+    if advice.price < _WIDE:
+        return f"It costs at most {over}, in any setting."
+    return (
+        f"What it costs over the best is known no better than up to {over}, in the noisiest "
+        "setting; more launches would narrow that."
+    )

@@ -1,0 +1,100 @@
+"use strict";
+// The data of the page: columns become settings and rows that point at each other.
+const data = JSON.parse(document.getElementById("data").textContent);
+const strategies = data.strategies.map((one, place) => ({ ...one, place }));
+
+function records(columns) {
+  const names = Object.keys(columns);
+  return columns[names[0]].map((_, place) =>
+    Object.fromEntries(names.map((name) => [name, columns[name][place]])));
+}
+
+const settings = records(data.settings).map((one) => ({
+  ...one,
+  ...Object.fromEntries(data.axes.map((axis) => [axis.name, axis.values[one[axis.name]]])),
+  baseline: strategies[one.baseline],
+  write: strategies[one.write],
+  rows: [],
+  lost: [],
+}));
+const rows = records(data.rows).map((one) => ({
+  ...one,
+  setting: settings[one.setting],
+  strategy: strategies[one.strategy],
+  verdict: data.beside[one.beside],
+}));
+rows.forEach((row) => row.setting.rows.push(row));
+records(data.lost).forEach((one) =>
+  settings[one.setting].lost.push({ ...one, strategy: strategies[one.strategy] }));
+
+// The axes between which a reader has a choice; forward calls have no gradients to choose.
+const varying = data.axes.filter((axis) =>
+  axis.values.filter((value) => axis.name !== "gradients" || value !== "none").length > 1);
+// What charts have along their horizontal axis.
+const along = varying.some((axis) => axis.name === "seq_len")
+  || !varying.some((axis) => axis.name === "batch") ? "seq_len" : "batch";
+
+const three = (value) => value >= 1000 ? Math.round(value).toLocaleString("en")
+  : String(Number(value.toPrecision(3)) === 0 ? 0 : value.toPrecision(3));
+const times = (value) => value >= 10 ? three(value) : value.toFixed(2);
+const interval = (low, high, write) =>
+  low === null || high === null || low === high ? "" : ` [${write(low)}, ${write(high)}]`;
+
+const short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 6 });
+
+function duration(microseconds, write = three) {
+  const [size, unit] = microseconds < 1e3 ? [1, "µs"] : microseconds < 1e6 ? [1e3, "ms"] : [1e6, "s"];
+  return `${write(microseconds / size)} ${unit}`;
+}
+const durationTick = (microseconds) => duration(microseconds, short);
+
+const NAMES = { time_distributed: "TimeDistributed" };
+const known = (strategy) => NAMES[strategy.name] ?? strategy.name;
+
+function valueOf(axis, setting) {
+  const value = setting[axis];
+  if (axis === "seq_len") return `${value.toLocaleString("en")} steps`;
+  if (axis === "batch") return `batch ${value.toLocaleString("en")}`;
+  if (axis === "threads") return value ? `${value} threads` : "default threads";
+  return value;
+}
+
+// What tells a setting from others, but for some axes.
+const inWords = (setting, without = []) => varying
+  .filter((axis) => !without.includes(axis.name) && setting[axis.name] !== "none")
+  .map((axis) => valueOf(axis.name, setting)).join(", ");
+
+function grouped(items, key) {
+  const groups = new Map();
+  for (const item of items) {
+    const name = key(item);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(item);
+  }
+  return groups;
+}
+
+function make(tag, attributes = {}, ...children) {
+  const drawn = ["svg", "path"].includes(tag);
+  const made = drawn ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes))
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value !== null) made.setAttribute(name, value);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+// A strategy's line and mark, as in every chart.
+function sample(strategy) {
+  const outline = strategy.mark.map((points) => {
+    const pairs = d3.range(0, points.length, 2).map((at) =>
+      `${17 + 9 * points[at]} ${6 + 9 * points[at + 1]}`);
+    return `M${pairs.join("L")}Z`;
+  });
+  const line = { d: "M0 6H34", stroke: strategy.colour, "stroke-width": 1.8, "stroke-dasharray": strategy.dash };
+  return make("svg", { class: "key", viewBox: "0 0 34 12", "aria-hidden": "true" },
+    make("path", line), make("path", { d: outline.join(""), fill: strategy.colour }));
+}
+
+const nameOf = (strategy) => strategy.differs ? `${strategy.name} (no lift)` : strategy.name;

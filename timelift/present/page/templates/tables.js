@@ -1,0 +1,55 @@
+// Without this script every table is complete; with it, headings sort and a search hides rows.
+const collator = new Intl.Collator("en", { numeric: true });
+const number = (text) => (text === "" ? NaN : Number(text.replace(/,/g, "")));
+const cells = (row) => Array.from(row.cells, (cell) => cell.textContent.trim());
+
+function sortable(table) {
+  const heads = Array.from(table.tHead.rows[0].cells);
+  heads.forEach((head, place) => {
+    const button = make("button", { type: "button", onclick: () => {
+      const up = head.getAttribute("aria-sort") !== "ascending";
+      heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      sort(table.tBodies[0], place, head.className === "n", up ? 1 : -1);
+    } }, ...head.childNodes);
+    head.append(button);
+    head.setAttribute("aria-sort", "none");
+  });
+}
+
+// What has no number comes last, whichever way.
+function sort(body, place, numeric, direction) {
+  const texts = Array.from(body.rows, (row) => ({ row, text: row.cells[place].textContent.trim() }));
+  texts.sort((one, other) => {
+    if (!numeric) return direction * collator.compare(one.text, other.text);
+    const [a, b] = [number(one.text), number(other.text)];
+    return Number.isNaN(a) - Number.isNaN(b) || direction * (a - b) || 0;
+  });
+  body.append(...texts.map(({ row }) => row));
+}
+
+// Every word must be in some cell of a row; a number must be all of a cell.
+function searchable(sheet, body) {
+  const count = make("output", { "aria-live": "polite" });
+  const texts = new Map();
+  const isThere = (row, word) => {
+    if (!texts.has(row)) texts.set(row, cells(row).map((text) => text.toLowerCase()));
+    return texts.get(row).some((text) => Number.isNaN(Number(word)) ? text.includes(word) : number(text) === Number(word));
+  };
+  const field = make("input", { type: "search", spellcheck: "false", autocomplete: "off", oninput: () => {
+    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let left = 0;
+    for (const row of body.rows) left += !(row.hidden = !words.every((word) => isThere(row, word)));
+    count.textContent = words.length ? `${left.toLocaleString("en")} of ${body.rows.length.toLocaleString("en")} rows` : "";
+  } });
+  sheet.querySelector("p.count").prepend(make("label", {}, "Search ", field), " ", count, " ");
+}
+
+for (const sheet of document.querySelectorAll(".sheet")) {
+  const table = sheet.querySelector("table");
+  const numeric = Array.from(table.tHead.rows[0].cells, (head) => head.className === "n");
+  for (const row of table.tBodies[0].rows)
+    numeric.forEach((is, place) => { if (is) row.cells[place].className = "n"; });
+  sortable(table);
+  if (table.tBodies[0].rows.length > 1) searchable(sheet, table.tBodies[0]);
+}
