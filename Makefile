@@ -12,12 +12,11 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 .PHONY: bench quick test test-all test-gpu lint setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
-	@$(RUN)/pytest bench/; status=$$?; $(RUN)/python report.py && exit $$status
+	@$(RUN)/pytest bench/ --report
 
 quick: setup  ## the same on a small grid
 	@$(RUN)/pytest bench/test_forward.py bench/test_backward.py --workloads sensor,tokens \
-		--seq-lens 10 --batch-sizes 8 --launches 2; \
-	status=$$?; $(RUN)/python report.py && exit $$status
+		--seq-lens 10 --batch-sizes 8 --launches 2 --report
 
 test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE)

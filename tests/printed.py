@@ -17,5 +17,5 @@ def printed(module, found, width=100):
 def ending_of(path):
     """The lines at the end of a run."""
     console = Console(file=io.StringIO(), width=80)
-    ended.end(path, path.parent, console)
+    ended.end(ended.find(path, path.parent), path, path.parent, None, console)
     return [line.rstrip() for line in console.file.getvalue().splitlines()]

@@ -40,17 +40,19 @@ def undecided(*names):
 @pytest.mark.parametrize(
     ("seconds", "at_most", "words"),
     [
-        (9.4, False, ", about 9 s left\n"),
-        (75, True, ", at most 1 min 15 s left\n"),
-        (-3, True, ", at most 0 s left\n"),
-        (math.inf, True, "\n"),
+        (9.4, False, "about 9 s left · "),
+        (75, True, "at most 1 min 15 s left · "),
+        (-3, True, "at most 0 s left · "),
+        (math.inf, True, ""),
     ],
 )
 def test_the_time_left_is_in_minutes_and_seconds(seconds, at_most, words):
     """And absent where it is not known."""
     stream = io.StringIO()
     CampaignDisplay(stream).show(stage(seconds=seconds, at_most=at_most))
-    assert stream.getvalue() == f"timelift: launch 2: {SETTING}: warming up native{words}"
+    assert stream.getvalue() == (
+        f"timelift: {words}launch 2 · setting 1 · {SETTING}: warming up native\n"
+    )
 
 
 def test_a_log_is_not_flooded():
@@ -61,7 +63,7 @@ def test_a_log_is_not_flooded():
         progress.show(stage())
     progress.show(undecided("a"))
     progress.say("what stays")
-    assert stream.getvalue().count("\n") == 3
+    assert stream.getvalue().count("\n") == 2
     assert stream.getvalue().endswith("timelift: what stays\n")
 
 
@@ -84,11 +86,17 @@ def test_what_is_going_to_happen_is_one_line(event, words):
     assert event.words == words
 
 
-def test_three_undecided_settings_are_named_and_the_rest_is_counted():
-    """A run may have hundreds."""
-    start = "undecided after 3 launches: "
-    assert undecided("a", "b", "c").words == start + "3 of 8 settings (a, b, c)"
-    assert undecided(*"abcde").words == start + "5 of 8 settings (a, b, c and 2 more)"
+def test_a_long_run_has_few_lines(monkeypatch):
+    """Every ten seconds at first, then less often, and never later than in five minutes."""
+    now, stream = [0.0], io.StringIO()
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    progress, counts = CampaignDisplay(stream), {}
+    while now[0] <= 7_200:
+        progress.show(stage())
+        counts[now[0]] = stream.getvalue().count("\n")
+        now[0] += 1
+    assert (counts[60], counts[300], counts[3_600]) == (7, 15, 31)
+    assert counts[7_200] - counts[3_600] == 12
 
 
 @pytest.fixture
@@ -118,12 +126,19 @@ def last_drawn(stream, *events):
     return drawn.splitlines()
 
 
-def test_a_terminal_shows_launch_setting_stage_time_and_what_is_undecided(terminal):
-    """In three lines, whose numbers are those of the plan."""
-    first, second, third = last_drawn(terminal, BEGUN, undecided("a", "b"))
-    assert first.endswith("launch 2 of 3, up to 12 where open · setting 1 of 8")
-    assert second == "tokens-T128-B32-forward-graph  warming up native"
-    assert third == "about 1 min 15 s left  undecided: 2 of 8 settings"
+def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(terminal):
+    """In one line after a bar, whose numbers are those of the plan; what has no room is cut."""
+    (line,) = last_drawn(terminal, BEGUN)
+    assert line.split("  ", 1)[1].strip() == (
+        "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T128-B32…"
+    )
+    progress = CampaignDisplay(terminal)
+    for event in (BEGUN, undecided("a", "b"), stage(launch=4, setting="x")):
+        progress.show(event)
+    assert plain(terminal.getvalue()).splitlines()[-1].rstrip() == (
+        "about 1 min 15 s left · launch 4 · setting 1 · 2 of 8 settings undecided · x: w…"
+    )
+    progress.done()
 
 
 def test_what_stays_is_printed_above_the_display(terminal):
@@ -140,7 +155,7 @@ def test_a_narrow_terminal_cuts_lines_and_never_wraps_them(terminal, monkeypatch
     """Each line of the display is one line of the terminal, so that it can be taken away."""
     monkeypatch.setenv("COLUMNS", str(width))
     drawn = last_drawn(terminal, BEGUN, undecided("a", "b"))
-    assert len(drawn) == 3
+    assert len(drawn) == 1
     assert max(map(len, drawn)) <= width
 
 
@@ -152,8 +167,8 @@ def test_the_display_leaves_nothing_behind_but_a_cursor(terminal):
     assert shown > hidden
     progress.done()
     last_drawn, cleared = terminal.getvalue().rsplit("\x1b[?25h", 1)
-    assert plain(last_drawn).endswith("warming up native\nabout 1 s left\n")
-    assert cleared.count("\x1b[1A\x1b[2K") == 3
+    assert plain(last_drawn).endswith(f"{SETTING}: warming …\n")
+    assert cleared.count("\x1b[1A\x1b[2K") == 1
     assert plain(cleared) == ""
     progress.done()
     assert terminal.getvalue().endswith(cleared)
@@ -174,7 +189,7 @@ def test_a_dumb_terminal_has_plain_lines(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     stream = Terminal()
     CampaignDisplay(stream).show(stage(1, "x", "y", 1))
-    assert stream.getvalue() == "timelift: launch 1: x: y, about 1 s left\n"
+    assert stream.getvalue() == ("timelift: about 1 s left · launch 1 · setting 1 · x: y\n")
 
 
 def test_the_bar_counts_launches_of_settings():
@@ -197,8 +212,7 @@ def test_a_stage_alone_is_shown_without_what_is_not_known(terminal):
     progress = CampaignDisplay(terminal)
     progress.show(stage(seconds=math.inf))
     assert plain(terminal.getvalue()).splitlines() == [
-        "launch 2 · setting 1",
-        f"{SETTING}  warming up native",
+        f"launch 2 · setting 1 · {SETTING}: warming up native"
     ]
     progress.done()
 

@@ -193,13 +193,13 @@ def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     """Only to those that have something to say; a run that is not the latest is named."""
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
     console = Console(width=80, file=io.StringIO())
-    ended.end(path, tmp_path / "results", console)
+    ended.end(ended.find(path, tmp_path / "results"), path, tmp_path, None, console)
     said = console.file.getvalue()
     assert "report.py --open writes it" in said
     assert "report.py tables · scaling · choose --workload" in said
     assert "modes" not in said
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
-    ended.end(other, tmp_path / "results", console)
+    ended.end(ended.find(other, tmp_path / "results"), other, tmp_path, None, console)
     assert "report.py tables RUN" in console.file.getvalue()
 
 

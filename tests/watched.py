@@ -274,9 +274,9 @@ def _library(words: Sequence[str], _: Path) -> None:
         timelift.load(words[1], level)
 
 
-def _ending(words: Sequence[str], _: Path) -> None:
+def _ending(words: Sequence[str], home: Path) -> None:
     path = Path(words[1])
-    ended.end(path, path.parent, terminal.console())
+    ended.end(ended.find(path, home), path, home, None, terminal.console())
     list(ended.gate_lines(path))
 
 

@@ -171,7 +171,6 @@ def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: 
 def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options) -> None:
     from timelift import ended  # noqa: PLC0415
     from timelift.present import github, terminal  # noqa: PLC0415
-    from timelift.present.report import report as in_words  # noqa: PLC0415
     from timelift.present.summary import summary  # noqa: PLC0415
     from timelift.usage import code_by_strategy  # noqa: PLC0415
 
@@ -181,11 +180,8 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
         terminal.show_heading(console, str(path))
     copies = ended.races_copies(found.run, path)
     ended.show(found, console, pointers, copies=copies)
-    from timelift.present import page  # noqa: PLC0415 - figures are imported once all is said
-
-    words = in_words(found)
     code = code_by_strategy(found.run, folder.parent)
-    page.write_report(found, words, pointers.page.parent, code=code)
+    words = ended.write_page(found, pointers.page.parent, code)
     if options.github_summary:
         github.append(
             github.of_copies(ended.copies_lines(found.run), words)

@@ -17,6 +17,7 @@ from timelift.errors import UserError, writing
 from timelift.escape import plain
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
 from timelift.present import ending, gate_words, terminal
+from timelift.present.report import Report, report
 from timelift.present.summary import Pointers, pages, summary
 
 if TYPE_CHECKING:
@@ -29,11 +30,19 @@ def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings
     return find_out(run, trust_file.machine_trust(results_folder, run), relative_to)
 
 
-def end(path: Path, results_folder: Path, console: "Console") -> None:
-    """Show the end of a run that has just been measured."""
-    found = find(path, results_folder)
-    run = "" if is_latest(path, results_folder) else str(ending.relative_path(path))
-    show(found, console, Pointers(run=run))
+def end(found: RunFindings, path: Path, root: Path, page: Path | None, console: "Console") -> None:
+    """Show the end of a run that has just been measured in the project at `root`."""
+    run = "" if is_latest(path, root / "results") else str(ending.relative_path(path))
+    show(found, console, Pointers(page and ending.relative_path(page), run))
+
+
+def write_page(found: RunFindings, folder: Path) -> Report:
+    """Write the page of a run and what is beside it, and return its words."""
+    from timelift.present import page  # noqa: PLC0415 - figures take a second
+
+    words = report(found)
+    page.write_report(found, words, folder)
+    return words
 
 
 def races_copies(run: Run, path: Path) -> bool:

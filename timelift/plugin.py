@@ -5,10 +5,12 @@ that it finds there: with `--against-path ../other-checkout` that would be anoth
 pyproject.toml names this plugin with `-p`, which adds the options before any conftest.py is read.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -24,6 +26,8 @@ from timelift.measure.session import RunMode, Session
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from timelift.analyse.findings import RunFindings
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
@@ -164,6 +168,11 @@ def _case(item: pytest.Item) -> Case | None:
     return Case.from_fields(parameters) if isinstance(parameters["strategy"], str) else None
 
 
+#: Options of pytest-benchmark that ask for its table, or for what it prints with it.
+_ASKS_FOR_TABLE = ("verbose", "sort", "group-by", "columns", "histogram", "compare", "cprofile")
+ASKS_FOR_TABLE = tuple(f"--benchmark-{name}" for name in _ASKS_FOR_TABLE)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Hold Ctrl-C while the answer is written: there is nothing more to cut short."""
@@ -174,6 +183,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -181,43 +191,83 @@ def pytest_terminal_summary(
     referee = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or referee)):
         return
+    if not _is_table_asked_for(config):
+        config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - of --benchmark-quiet
     terminalreporter.section("timelift")
-    try:
-        _show_end(terminalreporter, session)
-    except UserError as error:
-        terminalreporter.write_line(f"timelift: {error}")
-        if not (session.gate or session.run_mode.selftest):
-            _show_without_journal(terminalreporter, session, config.stash[REFEREE])
+    found = None
+    if session.gate or session.run_mode.selftest:
+        _show_copies(terminalreporter, session)
+    else:
+        found = _show_answer(terminalreporter, session, config.stash[REFEREE])
+    if session.journal_path and config.getoption("report"):
+        _write_page(terminalreporter, session, session.journal_path, found)
 
 
-def _show_end(terminalreporter: pytest.TerminalReporter, session: Session) -> None:
+def _is_table_asked_for(config: pytest.Config) -> bool:
+    """True if pytest-benchmark's own table is wanted: by `-v`, or by an option about it."""
+    words = [
+        *map(str, config.invocation_params.args),
+        *os.environ.get("PYTEST_ADDOPTS", "").split(),
+    ]
+    return config.option.verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
+
+
+def _show_copies(terminalreporter: pytest.TerminalReporter, session: Session) -> None:
+    """Show the end of a run against another side, or of a self-test."""
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
     from timelift.present import gate_words  # noqa: PLC0415
 
     path = session.journal_path
-    if path and not (session.gate or session.run_mode.selftest):
-        ended.end(path, session.results_folder, _console(terminalreporter))
-        return
     lines: Iterable[str] = ()
-    if path is None and session.gate:  # both sides of everything are the same
-        lines = gate_words.gate_lines(GateFindings(session.gate.header_entry(), []))
-    elif path:
-        lines = ended.gate_lines(path) if session.gate else ended.selftest_lines(path)
-    for line in lines:
-        terminalreporter.write_line(line)
+    try:
+        if path is None and session.gate:  # both sides of everything are the same
+            lines = gate_words.gate_lines(GateFindings(session.gate.header_entry(), []))
+        elif path:
+            lines = ended.gate_lines(path) if session.gate else ended.selftest_lines(path)
+        for line in lines:
+            terminalreporter.write_line(line)
+    except UserError as error:
+        terminalreporter.write_line(f"timelift: {error}")
 
 
-def _show_without_journal(
+def _show_answer(
     terminalreporter: pytest.TerminalReporter, session: Session, referee: Any
-) -> None:
-    """Show what was measured although it could not be written down."""
-    from timelift import ended  # noqa: PLC0415
+) -> "RunFindings | None":
+    """Show the end of a usual run, and return what was found; None where its journal is gone."""
+    from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
 
-    run = Run(session.strategies_header(), referee.measurements(), complete=True)
-    ended.show(RunFindings(run), _console(terminalreporter), None)
+    console, path = _console(terminalreporter), session.journal_path
+    assert path
+    wants_page = terminalreporter.config.getoption("report")
+    page = session.results_folder / "report" / "index.html" if wants_page else None
+    try:
+        found = ended.find(path, session.results_folder)
+        ended.end(found, path, session.root, page, console)
+    except UserError as error:
+        terminalreporter.write_line(f"timelift: {error}")
+        run = Run(session.strategies_header(), referee.measurements(), complete=True)
+        ended.show(RunFindings(run), console, None)
+        return None
+    return found
+
+
+def _write_page(
+    terminalreporter: pytest.TerminalReporter,
+    session: Session,
+    journal: Path,
+    found: "RunFindings | None",
+) -> None:
+    """Write the page of a run, after its answer was shown."""
+    from timelift import ended  # noqa: PLC0415
+
+    try:
+        found = found or ended.find(journal, session.results_folder)
+        ended.write_page(found, session.results_folder / "report")
+    except UserError as error:
+        terminalreporter.write_line(f"timelift: {error}")
 
 
 def _console(terminalreporter: pytest.TerminalReporter) -> "Console":

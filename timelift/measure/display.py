@@ -1,4 +1,4 @@
-"""The display of a campaign: three changing lines on a terminal, plain lines elsewhere.
+"""The display of a campaign: one changing line on a terminal, a plain line now and then elsewhere.
 
 It is drawn when something happens and never by a clock: a thread that redraws would take a
 processor from what is being timed.
@@ -15,10 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from timelift.escape import plain
-from timelift.measure.progress import CampaignEvent, ProgressState, StageBegun
+from timelift.measure.progress import CampaignBegun, CampaignEvent, ProgressState, StageBegun
 
 #: Columns of the bar; narrower terminals have none.
-_BAR, _ROOM = 24, 60
+_BAR, _ROOM = 12, 60
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
 
@@ -26,13 +26,15 @@ _DUMB = {"dumb", "unknown"}
 class CampaignDisplay:
     """Show a campaign's events on a stream; call `done` before anything else is printed."""
 
-    #: Seconds between plain lines where the stream is no terminal.
-    EVERY = 10.0
+    #: Seconds between plain lines where the stream is no terminal: at first, and at most; between
+    #: them a share of the time that has passed, so that an hour is few lines more than a minute.
+    EVERY, MOST, SHARE = 10.0, 300.0, 1 / 6
 
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._state = stream, ProgressState()
+        self._begun = time.monotonic()
         self._moving = stream.isatty() and os.environ.get("TERM") not in _DUMB
-        self._live: _LiveLines | None = None
+        self._live: _LiveLine | None = None
         self._shown = float("-inf")
 
     def say(self, text: str) -> None:
@@ -43,27 +45,27 @@ class CampaignDisplay:
 
     def show(self, event: CampaignEvent) -> None:
         self._state.take(event)
-        if isinstance(event, StageBegun):
-            self._show_stage(event)
-        else:
+        if isinstance(event, CampaignBegun):
             self.say(event.words)
-
-    def _show_stage(self, stage: StageBegun) -> None:
-        if self._moving:
+        elif isinstance(event, StageBegun) and self._moving:
             self._display().show(self._state)
-        elif time.monotonic() - self._shown >= self.EVERY:
-            self._shown = time.monotonic()
-            left = stage.time_left
-            text = f"launch {stage.launch}: {stage.setting}: {stage.doing}"
-            self._write(f"timelift: {text}{', ' if left else ''}{left}\n")
+        elif isinstance(event, StageBegun):
+            self._show_now_and_then()
+
+    def _show_now_and_then(self) -> None:
+        now = time.monotonic()
+        pause = min(self.MOST, self.SHARE * (now - self._begun))
+        if now - self._shown >= max(self.EVERY, pause):
+            self._shown = now
+            self._write(f"timelift: {self._state.words}\n")
 
     def done(self) -> None:
         if self._live:
             self._live.done()
             self._live = None
 
-    def _display(self) -> "_LiveLines":
-        self._live = self._live or _LiveLines(self._stream)
+    def _display(self) -> "_LiveLine":
+        self._live = self._live or _LiveLine(self._stream)
         return self._live
 
     def _write(self, text: str) -> None:
@@ -71,8 +73,8 @@ class CampaignDisplay:
         self._stream.flush()
 
 
-class _LiveLines:
-    """Lines at the bottom of a terminal, below those that stay. NO_COLOR is honoured."""
+class _LiveLine:
+    """A line at the bottom of a terminal, below those that stay. NO_COLOR is honoured."""
 
     def __init__(self, stream: TextIO) -> None:
         self._console = Console(file=stream, force_terminal=True, highlight=False)
@@ -98,29 +100,14 @@ class _LiveLines:
 
 
 def _drawn(state: ProgressState, width: int) -> RenderableType:
-    """Draw a state in lines that are cut to the width, never wrapped."""
+    """Draw a state in one line that is cut to the width, never wrapped."""
     if state.stage is None:
         return Group()
-    setting, doing = plain(state.stage.setting), plain(state.stage.doing)
-    stage = Text.assemble((setting, "bold"), "  ", doing)
-    left = state.stage.time_left
-    doubt = f"undecided: {state.undecided.how_many}" if state.undecided else ""
-    rest = Text.assemble((left, "cyan"), "  " if left and doubt else "", (doubt, "yellow"))
-    lines: list[RenderableType] = [_first(state, width), _cut(stage)]
-    return Group(*lines, *([_cut(rest)] if rest.plain else []))
-
-
-def _first(state: ProgressState, width: int) -> RenderableType:
-    where = _cut(Text(state.where, "dim"))
+    words = Text(plain(state.words), no_wrap=True, overflow="ellipsis")
     if state.share is None or width < _ROOM:
-        return where
+        return words
     line = Table.grid(padding=(0, 2))
     line.add_column(width=_BAR)
     line.add_column(no_wrap=True, overflow="ellipsis")
-    line.add_row(ProgressBar(total=1.0, completed=state.share, width=_BAR), where)
+    line.add_row(ProgressBar(total=1.0, completed=state.share, width=_BAR), words)
     return line
-
-
-def _cut(text: Text) -> Text:
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text

@@ -285,6 +285,12 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
     Option("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),
     Option("seed", "", "a whole number from 0", otherwise="drawn anew", read=_seed),
+    Option(
+        "relative_to",
+        "",
+        "the strategy that reports tell speed-ups against",
+        otherwise="time_distributed, or where it was not measured another that is named",
+    ),
     Option("results", "results", "a folder for the journals"),
     Option("first_call_limit", "60", "seconds for tracing and the first call", read=_seconds),
     Option("case_timeout", "120", "seconds for any other stage of a case", read=_seconds),
@@ -315,6 +321,7 @@ OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)
 #: The options without a value, each with its help.
 SWITCHES: Mapping[str, str] = {
     "wait": "where another run measures on this machine, wait until it has ended",
+    "report": "write the report's page at the end, as python report.py does",
     "selftest": (
         "measure strategies against identical code and planted slow-downs instead of each other, "
         "and report how far to trust the figures of this machine"

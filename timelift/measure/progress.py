@@ -1,12 +1,9 @@
 """What a campaign reports while it runs, as data with its words, and how far it has come."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-
-#: So many undecided settings are named; the rest is counted.
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -40,13 +37,6 @@ class StillUndecided:
     @property
     def how_many(self) -> str:
         return f"{len(self.undecided)} of {self.settings} settings"
-
-    @property
-    def words(self) -> str:
-        names = ", ".join(self.undecided[:_NAMED])
-        over = len(self.undecided) - _NAMED
-        rest = f" and {over} more" if over > 0 else ""
-        return f"undecided after {self.launches} launches: {self.how_many} ({names}{rest})"
 
 
 @dataclass(frozen=True)
@@ -110,12 +100,20 @@ class ProgressState:
         return min(1.0, (len(self.seen) - 1) / (self.begun.settings * self.begun.fewest))
 
     @property
-    def where(self) -> str:
-        if self.stage is None:
+    def words(self) -> str:
+        """How far the campaign has come, and what it does, in one line."""
+        stage = self.stage
+        if stage is None:
             return ""
-        launch, begun = self.stage.launch, self.begun
-        place = sum(number == launch for number, _ in self.seen)
-        of = f" of {begun.fewest}" if begun and self._in_the_fewest else ""
-        more = f", up to {begun.most} where open" if begun and begun.most > begun.fewest else ""
-        all_of_them = f" of {begun.settings}" if begun and of else ""
-        return f"launch {launch}{of}{more} · setting {place}{all_of_them}"
+        doubt = f"{self.undecided.how_many} undecided" if self.undecided else ""
+        doing = f"{stage.setting}: {stage.doing}"
+        return " · ".join(filter(None, (stage.time_left, *self._where(stage), doubt, doing)))
+
+    def _where(self, stage: StageBegun) -> Iterator[str]:
+        place = sum(number == stage.launch for number, _ in self.seen)
+        if self.begun and self._in_the_fewest:
+            yield f"launch {stage.launch} of {self.begun.fewest}"
+            yield f"setting {place} of {self.begun.settings}"
+        else:
+            yield f"launch {stage.launch}"
+            yield f"setting {place}"

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import structs
 
 from timelift.case import Case, Status
-from timelift.errors import UserError
+from timelift.errors import UserError, nearest
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
 from timelift.measure import grid, machine
 from timelift.measure.campaign import Campaign, CaseResult
@@ -120,6 +120,8 @@ class Session:
             raise UserError(
                 "measuring forks its workers, which this system cannot; measure on Linux"
             )
+        cases = list(cases)
+        self._refuse_unmeasured_baseline({case.strategy for case in cases})
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
         chosen = [case for case in chosen if not self._impossible(case)]
         if not chosen:
@@ -135,6 +137,14 @@ class Session:
             if self.interrupted:  # the signal came before there was a campaign
                 self.campaign.interrupt()
             self._measure(self.campaign, display, referee)
+
+    def _refuse_unmeasured_baseline(self, names: set[str]) -> None:
+        lifts, asked = names - self.look_alikes.keys(), self.options["relative_to"]
+        if asked and asked not in lifts and not (self.gate or self.run_mode.selftest):
+            raise UserError(
+                f"--relative-to: expected a lift that is measured, received {asked!r}; "
+                f"the nearest are {nearest(asked, lifts)}"
+            )
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:
         """Read again what was played, now that no other run writes; keep its cases in `chosen`."""
