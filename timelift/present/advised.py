@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from timelift.analyse.advice import Advice, Gain, LostWhere
+from timelift.analyse.stats.ranking import SpeedUp
 from timelift.case import BACKEND_THREADS, Backend, Mode
 from timelift.present.units import counted, three_figures
 
@@ -118,10 +119,14 @@ def gain_in_words(gain: Gain, advice: Advice) -> str:
 def _with_interval(advice: Advice) -> str:
     ((_, row),) = advice.parts[0].rows
     assert row.speed_up
-    middle = times(row.speed_up.times)
-    if not row.speed_up.has_interval:
-        return middle
-    return f"{middle} [{times(row.speed_up.low)}, {times(row.speed_up.high)}]"
+    return speed_up_in_words(row.speed_up)
+
+
+def speed_up_in_words(one: SpeedUp) -> str:
+    """Write a speed-up with its interval, if it has one that is not a point."""
+    if not one.has_interval or one.low == one.high:
+        return times(one.times)
+    return f"{times(one.times)} [{times(one.low)}, {times(one.high)}]"
 
 
 def times(ratio: float) -> str:
@@ -190,4 +195,7 @@ def answers(advice: Mapping[str, Advice]) -> Iterator[str]:
 
 
 def price(advice: Advice) -> str:
+    """Write the most that the advice costs; a bound from too few launches would be a wild one."""
+    if not advice.has_verdict:
+        return "unknown"
     return f"{highest(advice.price)}{'' if advice.is_bound else ', seen'}"

@@ -17,6 +17,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
 from timelift.planted import COPY_SEPARATOR as TWIN
+from timelift.present.advised import speed_up_in_words, times
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
@@ -31,19 +32,23 @@ from timelift.present.units import (
 _FAR = 10.0
 #: An interval that reaches this many times its middle is written as a factor to both sides.
 _TIMES = 2.0
+#: How many times as fast as the baseline, with the ends of the 95 % interval.
+SPEED_UP = ("speed_up", "speed_up_low", "speed_up_high")
 #: The columns of a setting, for readers of a terminal or of Markdown.
 _OF_SETTING = (
-    *("rival", "seconds_per_call", "ratio", "interval", "per_valid_step", "ties", "over_forward"),
-    *("first_call", "graph_nodes", "peak_bytes", "launches_ranked", "limit_share"),
+    *("rival", "seconds_per_call", "ratio", "interval", "gain", "per_valid_step", "ties"),
+    *("over_forward", "first_call", "graph_nodes", "peak_bytes", "launches_ranked", "limit_share"),
 )
 _ON_PAGE = (
     *("seconds_per_call", "ratio", "ratio_low", "ratio_high", "verdict_beside", "would_see"),
+    *SPEED_UP,
     *("ties", "price", "per_step", "over_forward", "first_call", "first_call_low"),
     *("first_call_high", "graph_nodes", "peak_bytes", "limit_share", "launches_ranked"),
 )
 #: Numbers of a ranking for programs; times in seconds.
 _RANKED = (
     *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
+    *(*SPEED_UP, "baseline"),
     *("verdict", "ties", "rank_low", "rank_high"),
 )
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
@@ -60,6 +65,7 @@ _UNIT_OF = {
 _NOTE = (
     "ratio: beside the fastest of its setting, from and to: its 95 % interval over launches, "
     "which holds for all rivals of a setting at once; "
+    "speed-up, from and to: how many times as fast as the baseline of its setting, likewise; "
     "first call from, to: its own 95 % interval over launches; "
     "would see: a difference so large would have been called in 9 of 10 such runs; "
     "rivals of one setting that share a letter under ties were not shown to differ; "
@@ -163,6 +169,20 @@ def _interval(row: Row) -> str | None:
     return "none" if any(other.has_interval for other in others) else None
 
 
+def _gain(row: Row) -> str | None:
+    found = None if row.rival is None else row.rival.speed_up
+    return speed_up_in_words(found) if found else None
+
+
+def _speed_up(name: str) -> Callable[[Row], float | None]:
+    return lambda row: getattr(getattr(row.rival, "speed_up", None), name, None)
+
+
+def _baseline(row: Row) -> str | None:
+    """Name what the speed-up of a row is over, if it has one."""
+    return row.ranking.baseline if row.ranking and _gain(row) else None
+
+
 def _ratio(ratio: float) -> str:
     return f"{ratio:.3f}" if ratio < _FAR else three_figures(ratio)
 
@@ -218,6 +238,11 @@ _EVERY = (
     number("ratio_low", "ratio from", _of_rival("low"), _ratio),
     number("ratio_high", "ratio to", _of_rival("high"), _ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
+    Column("gain", "speed-up", _gain, drop_order=1, right=True),
+    number("speed_up", "speed-up", _speed_up("times"), times),
+    number("speed_up_low", "speed-up from", _speed_up("low"), times),
+    number("speed_up_high", "speed-up to", _speed_up("high"), times),
+    Column("baseline", value=_baseline),
     Column("verdict", value=_of_rival("verdict")),
     Column("verdict_beside", "verdict", _verdict_beside, filtered=True),
     number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),

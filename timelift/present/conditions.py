@@ -7,6 +7,7 @@ from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
 from timelift.present.units import counted, percent, plus_minus
 
@@ -124,7 +125,7 @@ def undecided(found: RunFindings) -> str:
     if not decided.undecided:
         return f"none of {many} with the fastest is undecided at {asked}"
     told = f"{decided.undecided} of {many} are undecided at {asked}"
-    if not any(row.has_interval for one in found.contests for row in one.rows[1:]):
+    if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
         return f"{told}; --launches 3-12 would settle most"
     remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
     remedies |= {"--threads 1": None} if noisy and _has_default_threads(found) else {}

@@ -4,7 +4,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -61,9 +61,20 @@ def report(found: RunFindings) -> Report:
         *_head(run),
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
+        *(("speed-up", text) for text in _baselines(found)),
         *(("answer", one) for one in advised.answers(found.advice_by_workload)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
+
+
+def _baselines(found: RunFindings) -> Iterator[str]:
+    """Name what speed-ups are told against, and in how many settings where that differs."""
+    names = Counter(one.baseline for one in found.rankings if one.baseline)
+    if len(names) == 1:
+        yield f"times as fast as {next(iter(names))}"
+    elif names:
+        told = (f"{name} in {counted(count, 'setting')}" for name, count in names.most_common())
+        yield f"times as fast as {', '.join(told)}"
 
 
 def _head(run: Run) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.case import AXES
 from timelift.errors import UserError, nearest
 from timelift.journal import FACT_RULES, SHOWN_FACTS, Header, find_run
-from timelift.present.case_table import FIRST_CALL, for_programs
+from timelift.present.case_table import FIRST_CALL, SPEED_UP, for_programs
 
 #: A run, or what names one: a path, a folder, the beginning of a commit, or `latest`.
 Named = Run | str | Path
@@ -26,6 +26,7 @@ UNITS = {
     **dict.fromkeys(("seconds_per_call", "seconds_low", "seconds_high"), "seconds"),
     **dict.fromkeys(FIRST_CALL, "seconds"),
     **dict.fromkeys(("ratio", "ratio_low", "ratio_high"), "times the fastest lift"),
+    **dict.fromkeys(SPEED_UP, "times as fast as the baseline"),
     **{name: about.unit for name, about in FACT_RULES.items() if about.unit},
 }
 
@@ -82,7 +83,7 @@ def _about(header: Header) -> dict[str, str]:
 def _measurements(run: Run) -> pd.DataFrame:
     data = for_programs(RunFindings(run)).data
     made = pd.DataFrame({name: [*map(_plain, values)] for name, values in data.items()})
-    return made.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL), float))
+    return made.astype(dict.fromkeys((*SHOWN_FACTS, *FIRST_CALL, *SPEED_UP), float))
 
 
 def _plain(value: Any) -> Any:
