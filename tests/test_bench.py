@@ -21,7 +21,9 @@ HEAD = '"""Counts."""\nimport os\ndef build(layer, shape):\n'
 def run(tmp_path_factory):
     """One run with three good strategies and one of each misbehaving kind."""
     folder = project(tmp_path_factory.mktemp("project"), extra=hostile.STRATEGIES)
-    words = "--benchmark-json out.json --junitxml out.xml --case-timeout 8 --seed 5".split()
+    words = (
+        "--benchmark-json out.json --junitxml out.xml --case-timeout 8 --seed 5 --report".split()
+    )
     done = bench(folder, "bench/test_forward.py", *SMALL, *words)
     return folder, done, records_of(folder)
 
@@ -126,7 +128,7 @@ def test_pytest_benchmark_has_the_samples_and_the_fields(run):
         ours = [x for line in launches(records, strategy) for x in line["seconds_per_call"] if x]
         assert one["stats"]["data"] == ours
         assert one["params"]["seq_len"] == 3
-    assert "benchmark 'sensor-T3-B2-forward-graph': 3 tests" in done.stdout
+    assert "benchmark 'sensor-T3-B2-forward-graph'" not in done.stdout  # it was not asked for
 
 
 def test_disabled_benchmarks_still_hold_the_law(tmp_path):
@@ -160,6 +162,7 @@ def test_a_device_that_is_not_there_is_a_skip(tmp_path):
         (["--launches", "0"], "--launches: expected a number of fresh processes"),
         (["--launches", "5-3"], "or the fewest and the most, like 3-12, received '5-3'"),
         (["--budget", "5d"], "--budget: expected the time for the whole run"),
+        (["--relative-to", "nativ"], "--relative-to: unknown strategy 'nativ'; nearest: native"),
         (["--pin", "100000"], "--pin: expected the processors to stay on"),
         (
             ["-o", "seq_lens=x"],
@@ -177,11 +180,22 @@ def test_a_wrong_option_is_one_sentence_and_exit_code_4(tmp_path, words, sentenc
     assert not (tmp_path / "results").exists()
 
 
+def test_a_baseline_that_is_not_measured_costs_no_measuring(tmp_path):
+    """It is one sentence before anything is played."""
+    folder = project(tmp_path, ("native", "fold_time"))
+    words = ["--strategies", "native", "--relative-to", "fold_time"]
+    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+    assert done.returncode == 1
+    assert "--relative-to: expected a lift that is measured, received 'fold_time'" in done.stdout
+    assert not (folder / "results").exists()
+
+
 def test_the_end_says_the_answer_and_where_the_rest_is(run):
-    """A row a workload, which two launches do not make a verdict of."""
-    _, done, _ = run
+    """A row a workload, which two launches do not make a verdict of; and the page is there."""
+    folder, done, _ = run
     assert re.search(r"^sensor +\w+ .* seen in 2", done.stdout, re.MULTILINE)
-    assert re.search(r"^page +report.py --open", done.stdout, re.MULTILINE)
+    assert re.search(r"^page +results/report/index.html ", done.stdout, re.MULTILINE)
+    assert (folder / "results" / "report" / "index.html").exists()
     assert re.search(r"^failed +4 cases: ", done.stdout, re.MULTILINE)
 
 

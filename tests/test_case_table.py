@@ -7,14 +7,17 @@ import math
 import pytest
 
 from tests import journals
+from tests.test_advice import TD, raced
 from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts, ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Lengths, Phase, Status
+from timelift.journal import Header
 from timelift.present import terminal
-from timelift.present.case_table import for_programs
+from timelift.present.case_table import for_programs, of_setting
 from timelift.present.report import ONE_LAUNCH, in_markdown, meanings, report
 from timelift.present.tables import csv_of_values
 
@@ -277,3 +280,21 @@ def _raw(run):
     with console.capture() as capture:
         terminal.show_report(report(_found(run)), console)
     return capture.get()
+
+
+def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_over():
+    """As numbers for programs, and in words for readers; none where there is no baseline."""
+    found = RunFindings(Run(Header(), tuple(raced({"native": 1, TD: 3, "gru": 6})), complete=True))
+    data = for_programs(found).data
+    rows = {name: place for place, name in enumerate(data["strategy"])}
+    assert data["speed_up"][rows["native"]] == pytest.approx(3, rel=0.03)
+    assert data["speed_up_low"][rows["gru"]] < 0.5 < data["speed_up_high"][rows["gru"]]
+    assert set(data["baseline"]) == {TD}
+    table = of_setting(found.rankings[0], found).pick("rival", "gain")
+    shown = dict(zip(*table.data.values(), strict=True))
+    assert shown[TD] == "1.00"
+    assert shown["native"].startswith(("3.0 [2.", "2.9 [2.", "3.0 [3."))
+    assert dict(report(found).head)["speed-up"] == f"times as fast as {TD}"
+    alone = RunFindings(Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
+    assert set(for_programs(alone).data["speed_up"]) == {None}
+    assert "speed-up" not in dict(report(alone).head)

@@ -30,8 +30,9 @@ ARROWS = {
     "ended": GROUND | {"journal", "analyse", "present"},
     "live_report": GROUND | {"journal", "analyse", "present"},
     "usage": GROUND | {"analyse", "present"},
-    "cli": GROUND | {"journal", "analyse", "present", "arguments", "ended", "live_report", "usage"},
-    "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended"},
+    "run_report": GROUND | {"journal", "analyse", "present", "ended", "live_report", "usage"},
+    "cli": GROUND | {"journal", "analyse", "present", "arguments", "run_report", "usage"},
+    "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},
     "__init__": {"analyse", "present"},
 }
 #: Single modules that a room imports from a room it is otherwise apart from.

@@ -244,7 +244,7 @@ def _report(words: Sequence[str], home: Path) -> None:
 def _words(words: Sequence[str], home: Path) -> None:
     """Make the report without its page."""
 
-    def write(found: Any, report: Any, folder: Path) -> str:
+    def write(found: Any, report: Any, folder: Path, **_: Any) -> str:
         write_file(folder / "report.md", in_markdown(report))
         sheets = {"measurements.csv": csv_of_values(case_table.for_programs(found))}
         for name, text in (sheets | scaling_table.csv_files(found.scaling)).items():

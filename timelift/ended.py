@@ -1,6 +1,6 @@
 """The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +36,12 @@ def end(found: RunFindings, path: Path, root: Path, page: Path | None, console: 
     show(found, console, Pointers(page and ending.relative_path(page), run))
 
 
-def write_page(found: RunFindings, folder: Path) -> Report:
-    """Write the page of a run and what is beside it, and return its words."""
+def write_page(found: RunFindings, folder: Path, code: Mapping[str, str]) -> Report:
+    """Write the page of a run, with `code` to paste by strategy, and return its words."""
     from timelift.present import page  # noqa: PLC0415 - figures take a second
 
     words = report(found)
-    page.write_report(found, words, folder)
+    page.write_report(found, words, folder, code=code)
     return words
 
 

@@ -6,13 +6,10 @@ pyproject.toml names this plugin with `-p`, which adds the options before any co
 """
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -21,6 +18,7 @@ from timelift.case import AXES, SKIPPED, Case, Status, option_flag
 from timelift.errors import UserError
 from timelift.measure.campaign import CaseResult
 from timelift.measure.campaign_options import CampaignReferee
+from timelift.measure.interrupts import Interrupts
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 from timelift.measure.session import RunMode, Session
 
@@ -261,11 +259,12 @@ def _write_page(
     found: "RunFindings | None",
 ) -> None:
     """Write the page of a run, after its answer was shown."""
-    from timelift import ended  # noqa: PLC0415
+    from timelift import ended, usage  # noqa: PLC0415
 
     try:
         found = found or ended.find(journal, session.results_folder)
-        ended.write_page(found, session.results_folder / "report")
+        code = usage.code_by_strategy(found.run, session.root)
+        ended.write_page(found, session.results_folder / "report", code)
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
 
@@ -288,35 +287,6 @@ def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:
     if result.status in SKIPPED:
         pytest.skip(why)
     pytest.fail(f"{case.label}: {why}", pytrace=False)
-
-
-#: What a person or a system sends to end a run.
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Interrupts:
-    """Call `ask_to_stop` at the first signal, and raise KeyboardInterrupt at the next."""
-
-    def __init__(self, ask_to_stop: Callable[[], None]) -> None:
-        self._gently, self.count = ask_to_stop, 0
-        self._before: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._before = {one: signal.signal(one, self._take) for one in SIGNALS}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        for one, handler in self._before.items():
-            signal.signal(one, handler)  # type: ignore[arg-type]
-
-    def _take(self, _number: int, _frame: FrameType | None) -> None:
-        self.count += 1
-        if self.count > 1:
-            raise KeyboardInterrupt
-        self._gently()
 
 
 class ReplayClock:

@@ -93,6 +93,7 @@ class Session:
             read_workloads(root / "workloads"),
             backends=backends.value(self.axes["backends"]),
         )
+        self._refuse_unknown_baseline()
         if layer := user_workload(self.options):  # it is measured in place of the default ones
             self.catalogue.workloads[layer.name] = layer
             self.axes["workloads"] = self.axes["workloads"] or layer.name
@@ -137,6 +138,13 @@ class Session:
             if self.interrupted:  # the signal came before there was a campaign
                 self.campaign.interrupt()
             self._measure(self.campaign, display, referee)
+
+    def _refuse_unknown_baseline(self) -> None:
+        known, asked = self.catalogue.strategies, self.options["relative_to"]
+        if asked.partition("[")[0] not in {"", *(one.path.stem for one in known.values())}:
+            raise UserError(
+                f"--relative-to: unknown strategy {asked!r}; nearest: {nearest(asked, known)}"
+            )
 
     def _refuse_unmeasured_baseline(self, names: set[str]) -> None:
         lifts, asked = names - self.look_alikes.keys(), self.options["relative_to"]

@@ -17,7 +17,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
 from timelift.planted import COPY_SEPARATOR as TWIN
-from timelift.present.advised import speed_up_in_words, times
+from timelift.present.advised import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
     MEBIBYTES,
@@ -239,9 +239,9 @@ _EVERY = (
     number("ratio_high", "ratio to", _of_rival("high"), _ratio),
     Column("interval", "95 % interval", _interval, drop_order=1, right=True),
     Column("gain", "speed-up", _gain, drop_order=1, right=True),
-    number("speed_up", "speed-up", _speed_up("times"), times),
-    number("speed_up_low", "speed-up from", _speed_up("low"), times),
-    number("speed_up_high", "speed-up to", _speed_up("high"), times),
+    number("speed_up", "speed-up", _speed_up("times")),
+    number("speed_up_low", "speed-up from", _speed_up("low")),
+    number("speed_up_high", "speed-up to", _speed_up("high")),
     Column("baseline", value=_baseline),
     Column("verdict", value=_of_rival("verdict")),
     Column("verdict_beside", "verdict", _verdict_beside, filtered=True),

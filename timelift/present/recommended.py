@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from timelift.analyse.recommend import Price, Recommendation, Why
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.present.advised import highest
 from timelift.present.units import percent, three_figures
 
 ONE_LAUNCH = "one launch is no verdict"
@@ -81,7 +82,7 @@ def price_at(ranking: Ranking, strategy: str) -> str:
 def highest_price(ratio: float) -> str:
     """Write the most that may be paid, as a ratio to the best."""
     if ratio < _TIMES:
-        return f"at most {percent(ratio - 1)} over the best"
+        return f"at most {highest(ratio)} over the best"
     return f"up to {three_figures(ratio)} times the best"
 
 

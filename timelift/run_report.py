@@ -1,0 +1,159 @@
+"""What `python report.py` shows of a run: its answer and page, its tables, its growth, its modes.
+
+What takes long to import is imported inside, so that a typo is answered at once.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timelift.analyse.runs.results import load_measured
+from timelift.analyse.selftest import trust_file
+from timelift.errors import UserError, nearest
+from timelift.escape import slug
+from timelift.journal import find_run
+
+if TYPE_CHECKING:
+    from timelift.analyse.findings import RunFindings
+    from timelift.present.summary import Pointers
+
+Options = argparse.Namespace
+
+
+def write_lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+
+def report(paths: Sequence[Path], options: Options, folder: Path) -> int:
+    """Report each of these runs; `folder` is that of all results."""
+    outputs = _report_folders(paths, options.output or folder / "report")
+    if options.watch:
+        return _watch(paths, outputs, folder, options.every)
+    from timelift.ended import is_latest  # noqa: PLC0415
+    from timelift.present.summary import Pointers  # noqa: PLC0415
+
+    for word, path, output in zip(options.runs or [""], paths, outputs, strict=True):
+        pointers = Pointers(output / "index.html", "" if is_latest(path, folder) else word)
+        _report_one(pointers, path, folder, options)
+    if options.open:
+        _open(outputs[0] / "index.html")
+    return 0
+
+
+def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
+    """Return the folder of each report: one of its own inside `output` where there are several."""
+    if len(paths) == 1:
+        return [output]
+    return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
+
+
+def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
+    from timelift import live_report  # noqa: PLC0415
+
+    if len(paths) > 1:
+        raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
+    with contextlib.suppress(KeyboardInterrupt):
+        write_lines(live_report.watch(paths[0], outputs[0], folder, every))
+    return 0
+
+
+def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options) -> None:
+    from timelift import ended  # noqa: PLC0415
+    from timelift.present import github, terminal  # noqa: PLC0415
+    from timelift.present.summary import summary  # noqa: PLC0415
+    from timelift.usage import code_by_strategy  # noqa: PLC0415
+
+    assert pointers.page
+    found, console = ended.find(path, folder, options.relative_to), terminal.console()
+    if len(options.runs) > 1:
+        terminal.show_heading(console, str(path))
+    copies = ended.races_copies(found.run, path)
+    ended.show(found, console, pointers, copies=copies)
+    code = code_by_strategy(found.run, folder.parent)
+    words = ended.write_page(found, pointers.page.parent, code)
+    if options.github_summary:
+        github.append(
+            github.of_copies(ended.copies_lines(found.run), words)
+            if copies
+            else github.of_run(summary(found, None), words)
+        )
+        write_lines([github.WRITTEN])
+
+
+def _open(page: Path) -> None:
+    """Open a page in the user's browser; where there is none, say which file to open."""
+    import webbrowser  # noqa: PLC0415
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        write_lines([f"no browser was found here; open {page} in yours"])
+
+
+def tables(options: Options, root: Path) -> int:
+    """Print every setting of a run: its strategies by time, their ties, first calls and memory.
+
+    The first word is a run if it names one; else the run is the latest, and all words are
+    workloads. Where a workload has the name of a run, write the run first: tables latest NAME.
+    """
+    from timelift.present import terminal  # noqa: PLC0415
+    from timelift.present.report import report as in_words  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    words = in_words(found)
+    shown = tuple(one for one in words.tables if one.setting.workload in workloads)
+    terminal.show_report(dataclasses.replace(words, tables=shown), terminal.console())
+    return 0
+
+
+def scaling(options: Options, root: Path) -> int:
+    """Print how time grows with length and batch, and where one strategy overtakes another.
+
+    The words are as those of tables.
+    """
+    from timelift.present import scaling_table, terminal  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    scaling_table.show(found.scaling.of(workloads), terminal.console())
+    return 0
+
+
+def modes(options: Options, root: Path) -> int:
+    """Print what another mode, backend, device or number of threads costs each strategy.
+
+    The words are as those of tables.
+    """
+    from timelift.present import across_table, terminal  # noqa: PLC0415
+
+    found, workloads = _asked(options, root)
+    pairs = [one for one in found.across if one.usual.setting.workload in workloads]
+    across_table.show(pairs, terminal.console())
+    return 0
+
+
+def _asked(options: Options, root: Path) -> tuple["RunFindings", Sequence[str]]:
+    """Return what is found in the run that the words name, and the workloads to show of it."""
+    from timelift.analyse.findings import find_out  # noqa: PLC0415
+
+    folder = root / "results"
+    path, workloads = _run_and_workloads(folder, options.words)
+    run = load_measured(path, or_failed=True)
+    known = list(dict.fromkeys(one.case.setting.workload for one in run.measurements))
+    for name in workloads:
+        if name not in known:
+            raise UserError(
+                f"expected a run or a workload of it, received {name!r}; "
+                f"the nearest are {nearest(name, known)}"
+            )
+    trust = trust_file.machine_trust(folder, run)
+    return find_out(run, trust, options.relative_to), workloads or known
+
+
+def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, Sequence[str]]:
+    with contextlib.suppress(UserError):
+        return find_run(folder, words[0] if words else "latest"), words[1:]
+    return find_run(folder, "latest"), words
