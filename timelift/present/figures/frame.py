@@ -47,6 +47,7 @@ def _fields(ranking: Ranking, row: RankedCase, varying: Iterable[str]) -> dict[s
         "case": row.case,
         "setting": setting,
         "strategy": plain(row.case.strategy),
+        "label": short_name(row.case.strategy),
         "workload": plain(setting.workload),
         "batch": setting.batch,
         "seq_len": setting.seq_len,

@@ -4,12 +4,18 @@ All lines of a panel are one artist, and so are its bars and its marks: drawing 
 strategy takes five times as long.
 """
 
+from collections.abc import Collection
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from timelift.present.figures.looks import LINE_WIDTH, Theme, legend_order, line_style
+from timelift.present.figures.sheet import text_inches
+
+#: Inches from one dot to the next.
+_DOT = 0.19
 
 
 def draw_marks(axes: Axes, rows: pd.DataFrame, area: float, theme: Theme) -> None:
@@ -45,6 +51,21 @@ def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
         linewidths=LINE_WIDTH,
     )
     axes.add_collection(lines)
+
+
+def draw_dots(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
+    """Draw a dot at `x` and a bar from `low` to `high` for each row, one below the other."""
+    places = range(len(rows))
+    axes.hlines(places, rows.low, rows.high, colours_of(rows), linewidth=4, alpha=0.35)
+    draw_marks(axes, rows.assign(y=places), 34, theme)
+    axes.set_yticks(places, rows.label)
+    axes.set_ylim(len(rows) - 0.25, -0.75)
+
+
+def dots_size(panels: Collection[pd.DataFrame]) -> tuple[float, float, float]:
+    """Return the inches of a panel of dots, across and down, and of the labels beside it."""
+    beside = max(text_inches(label, 7) for rows in panels for label in rows.label) + 0.2
+    return beside + 1.3, _DOT * (1 + max(map(len, panels))) + 0.5, beside
 
 
 def colours_of(rows: pd.DataFrame) -> list[str]:

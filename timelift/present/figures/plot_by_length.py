@@ -4,8 +4,7 @@ One drawing serves every quantity: speed-up, time, first call, memory, and the p
 """
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,12 +13,12 @@ from matplotlib.figure import Figure
 
 from timelift.present.figures.frame import forward_first
 from timelift.present.figures.looks import NO_BREAK, Theme, legend_order, short_name
-from timelift.present.figures.marks import colours_of, draw_lines, draw_marks
-from timelift.present.figures.sheet import Block, limits, scale, sheet, text_inches, thin, ticks
+from timelift.present.figures.marks import colours_of, dots_size, draw_dots, draw_lines, draw_marks
+from timelift.present.figures.sheet import Block, limits, scale, sheet, thin, ticks
 from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
 
-#: Inches of a panel of lines, and of one dot; the most panels side by side.
-_LINES, _DOT, _MOST_COLUMNS = (2.25, 1.75), 0.19, 4
+#: The most panels side by side; inches of a panel of lines, and of its height for each line.
+_COLUMNS, _WIDTH, _HEIGHT, _LINE = 4, 2.25, 1.75, 0.09
 #: An interval may be so many times as far as the values without making an axis longer.
 _FAR = 2.0
 #: The share of an axis over which the intervals at one length are spread.
@@ -105,7 +104,7 @@ def by_length(quantity: Quantity, frame: pd.DataFrame, theme: Theme) -> Figure |
     if known.empty:
         return None
     blocks = list(_blocks(quantity, known, theme))
-    has_lines = any(block.size == _LINES for block in blocks)
+    has_lines = known.groupby("panel").seq_len.nunique().max() > 1
     return sheet(
         _title(quantity, known),
         _note(quantity, known, frame.attrs["fixed"]),
@@ -120,36 +119,27 @@ def _blocks(quantity: Quantity, known: pd.DataFrame, theme: Theme) -> Iterator[B
     size = known.groupby("execution").setting.transform("nunique")
     is_dots = known.groupby("panel").seq_len.transform("nunique") == 1
     order = known.assign(size=-size, is_dots=is_dots).groupby(["is_dots", "size", "execution"])
-    found = [(is_dots, _by_title(group)) for (is_dots, *_), group in order]
-    columns = max(_columns(panels.values()) for _, panels in found)
+    found = [(dots, _by_title(group)) for (dots, *_), group in order]
+    columns = min(_COLUMNS, max(len(panels) for _, panels in found))
     drawing = _Panels(quantity, known, theme)
     for dots, panels in found:
         if dots:
-            yield _dots(panels, drawing, columns)
+            across, down, beside = dots_size(panels.values())
+            yield Block(panels, drawing.dots, (across, down), columns, beside)
         else:
-            yield Block(panels, drawing.lines, _LINES, columns)
+            most = max(one.strategy.nunique() for one in panels.values())
+            yield Block(panels, drawing.lines, (_WIDTH, max(_HEIGHT, _LINE * most)), columns)
 
 
 def _by_title(group: pd.DataFrame) -> dict[str, pd.DataFrame]:
     panels = forward_first(group).groupby("panel", sort=False)
-    return {str(title): one for title, one in panels}
+    return {f"{title}{_steps(one)}": one for title, one in panels}
 
 
-def _dots(panels: Mapping[str, pd.DataFrame], drawing: "_Panels", columns: int) -> Block:
-    steps = {title: f"{one.seq_len.iloc[0]}{NO_BREAK}steps" for title, one in panels.items()}
-    named = {f"{title}, {steps[title]}": one for title, one in panels.items()}
-    names = {short_name(name) for one in panels.values() for name in one.strategy}
-    most = max(len(one) for one in panels.values())
-    beside = max(text_inches(name, 7) for name in names) + 0.2
-    return Block(named, drawing.dots, (beside + 1.3, _DOT * (most + 1) + 0.5), columns, beside)
-
-
-def _columns(panels: Iterable[pd.DataFrame]) -> int:
-    """Choose how many panels stand side by side, so that rows begin with a workload if they can."""
-    counts = Counter(one.workload.iloc[0] for one in panels)
-    even = set(counts.values())
-    each = min(even.pop() if len(even) == 1 else _MOST_COLUMNS, _MOST_COLUMNS)
-    return min(counts.total(), each * (_MOST_COLUMNS // each))
+def _steps(rows: pd.DataFrame) -> str:
+    """Write the length of a panel that has one."""
+    lengths = rows.seq_len.unique()
+    return f", {lengths[0]}{NO_BREAK}steps" if len(lengths) == 1 else ""
 
 
 def _title(quantity: Quantity, known: pd.DataFrame) -> str:
@@ -184,7 +174,7 @@ class _Panels:
 
     def lines(self, axes: Axes, rows: pd.DataFrame) -> None:
         lengths = sorted(set(rows.seq_len))
-        across = limits(lengths, 1.15)
+        across = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
         scale(axes, "x", across, thin(lengths, 6))
         ends = _ends(self.known[self.known.workload == rows.workload.iloc[0]])
         scale(axes, "y", ends, ticks(*ends, 6))
@@ -192,7 +182,8 @@ class _Panels:
         rows = rows.assign(x=rows.seq_len * _dodge(rows, across), y=rows.value)
         axes.vlines(rows.x, rows.low, rows.high, colours_of(rows), linewidth=1.5, alpha=0.5)
         draw_lines(axes, rows)
-        self._mark(axes, rows, 20)
+        draw_marks(axes, rows, 20, self.theme)
+        self._ring(axes, rows)
         axes.set(xlabel="sequence length (steps)", ylabel=self.label)
 
     def dots(self, axes: Axes, rows: pd.DataFrame) -> None:
@@ -201,17 +192,15 @@ class _Panels:
         ends = _ends(rows)
         scale(axes, "x", ends, ticks(*ends, 5))
         self._guide(axes.axvline)
-        axes.hlines(rows.y, rows.low, rows.high, colours_of(rows), linewidth=4, alpha=0.35)
-        self._mark(axes, rows, 34)
-        axes.set_yticks(rows.y, [short_name(name) for name in rows.strategy])
-        axes.set(ylim=(len(rows) - 0.25, -0.75), xlabel=self.label, ylabel="")
+        draw_dots(axes, rows, self.theme)
+        self._ring(axes, rows)
+        axes.set(xlabel=self.label, ylabel="")
 
     def _guide(self, draw: Callable[..., object]) -> None:
         if self.quantity.guide:
             draw(self.quantity.guide, color=self.theme.muted, linewidth=0.8, zorder=1)
 
-    def _mark(self, axes: Axes, rows: pd.DataFrame, area: float) -> None:
-        draw_marks(axes, rows, area, self.theme)
+    def _ring(self, axes: Axes, rows: pd.DataFrame) -> None:
         if self.quantity is MEMORY:
             best = rows[rows.on_front]
             axes.scatter(best.x, best.y, 80, facecolor="none", edgecolor=self.theme.text, lw=0.9)
@@ -226,8 +215,9 @@ def _dodge(rows: pd.DataFrame, across: tuple[float, float]) -> pd.Series:
     if rows.low.isna().all():
         return pd.Series(1.0, rows.index)
     first, last = across
-    place = rows.strategy.map({name: place / len(names) - 0.5 for place, name in enumerate(names)})
-    return (last / first) ** (_SPREAD * place)
+    middle = (len(names) - 1) / 2
+    place = rows.strategy.map({name: place - middle for place, name in enumerate(names)})
+    return (last / first) ** (_SPREAD * place / len(names))
 
 
 def _ends(rows: pd.DataFrame) -> tuple[float, float]:

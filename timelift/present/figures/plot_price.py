@@ -11,11 +11,11 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload
 from timelift.escape import plain
 from timelift.present.figures.looks import NO_BREAK, Theme, short_name
-from timelift.present.figures.marks import colours_of, draw_marks
-from timelift.present.figures.sheet import Block, limits, scale, sheet, text_inches, ticks
+from timelift.present.figures.marks import dots_size, draw_dots
+from timelift.present.figures.sheet import Block, limits, scale, sheet, ticks
 from timelift.present.units import counted
 
-_ROW, _COLUMNS = 0.19, 4
+_COLUMNS = 4
 
 
 def price(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | None:
@@ -24,17 +24,15 @@ def price(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | Non
     if not workloads:
         return None
     panels = {_title(one): _prices(one, set(frame.baseline)) for one in workloads}
-    widest = max(text_inches(label, 7) for rows in panels.values() for label in rows.label)
-    size = (widest + 1.4, _ROW * (1 + max(map(len, panels.values()))) + 0.55)
+    across, down, beside = dots_size(panels.values())
     draw = partial(_draw, theme=theme)
-    columns = min(len(panels), _COLUMNS)
+    block = Block(panels, draw, (across, down), min(len(panels), _COLUMNS), beside)
     words = (
         frame.attrs["fixed"],
         "mark: the median over settings, as it was seen",
         "end of the bar: the most that it costs in any",
         "first: the recommended one",
     )
-    block = Block(panels, draw, size, columns, widest + 0.2)
     return sheet("What each strategy costs over the best", "; ".join(words), [block], theme)
 
 
@@ -52,18 +50,16 @@ def _prices(one: ForWorkload, baselines: Collection[str]) -> pd.DataFrame:
         notes = ["baseline"] if name in baselines else []
         notes += [f"in {price.settings} of {every}"] if price.settings < every else []
         labels.append(short_name(name) + (f" ({', '.join(notes)})" if notes else ""))
-    typical, most = zip(*((price.typical, price.ratio) for price in found), strict=True)
-    places = range(len(found))
-    return pd.DataFrame(
-        {"strategy": names, "label": labels, "x": typical, "most": most, "y": places}
-    )
+    typical = [price.typical for price in found]
+    most = [price.ratio for price in found]
+    columns = {"strategy": names, "label": labels, "x": typical, "low": typical, "high": most}
+    return pd.DataFrame(columns)
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
-    _, high = limits([*rows.most, *rows.x])
-    scale(axes, "x", (0.97, high), ticks(0.99, high, 5))
+    _, high = limits([*rows.high, *rows.x])
+    low = high**-0.05
+    scale(axes, "x", (low, high), ticks(low, high, 5))
     axes.axvline(1, color=theme.muted, linewidth=0.8, zorder=1)
-    axes.hlines(rows.y, rows.x, rows.most, colours_of(rows), linewidth=4, alpha=0.35)
-    draw_marks(axes, rows, 34, theme)
-    axes.set_yticks(rows.y, rows.label)
-    axes.set(ylim=(len(rows) - 0.25, -0.75), xlabel="times the best", ylabel="")
+    draw_dots(axes, rows, theme)
+    axes.set(xlabel="times the best", ylabel="")

@@ -78,6 +78,8 @@ class Block:
                 continue
             axes.set_title(self.titles[place], loc="left")
             self.draw(axes, [*self.panels.values()][place])
+            for artist in axes.collections:  # inside of the panel, where it needs no room
+                artist.set_in_layout(False)
             if place % self.columns:
                 axes.set_ylabel("")
             if place + self.columns < len(self.panels):
@@ -206,9 +208,3 @@ def scale(
         major_formatter=FixedFormatter([written(place) for place in places]),
         minor_locator=NullLocator(),
     )
-
-
-def scale_to(axes: Axes, which: Literal["x", "y"], values: Iterable[float], most: int) -> None:
-    """Make an axis logarithmic around values, with at most `most` ticks."""
-    ends = limits(values)
-    scale(axes, which, ends, ticks(*ends, most))
