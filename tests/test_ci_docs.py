@@ -1,14 +1,13 @@
 """docs/ci.md: what it tells people to paste exists, and asks for no more rights than it says."""
 
 import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import report
+from tests.typed import commands as typed
+from tests.typed import options, pytest_options
 from timelift import cli
 from timelift.cli import COMMANDS, DEFAULT
 from timelift.present.exports import FORMATS
@@ -23,47 +22,27 @@ _COMMAND = re.compile(
 
 def commands(text=None):
     """Every command of ours in the code blocks, as words."""
-    found = [line for block in ([text] if text else BLOCKS) for line in _COMMAND.findall(block)]
-    return [shlex.split(line, comments=True) for line in found]
+    return [words for block in ([text] if text else BLOCKS) for words in typed(block, _COMMAND)]
 
 
-def options(words):
-    """The long options among the words."""
-    return {word.partition("=")[0] for word in words if word.startswith("--")}
-
-
-@pytest.fixture(scope="module")
-def known():
-    """Every long option that pytest knows here."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    # pytest's help spells it --junit-xml and takes both.
-    return set(re.findall(r"--[a-z][a-z-]*", done.stdout)) | {"--junitxml"}
-
-
-def test_every_option_of_pytest_exists(known):
+def test_every_option_of_pytest_exists():
     """Of those that a workflow names."""
     asked = set().union(*(options(words) for words in commands() if words[0] == "pytest"))
     assert {"--against", "--gate", "--junitxml", "--budget"} <= asked
-    assert asked <= known
+    assert asked <= pytest_options()
 
 
-def test_the_check_of_options_can_fail(known):
+def test_the_check_of_options_can_fail():
     """A typo is seen."""
     (words,) = commands("$ pytest bench/ --agianst origin/main")
-    assert not options(words) <= known
+    assert not options(words) <= pytest_options()
 
 
-def test_options_named_in_a_sentence_exist_too(known):
+def test_options_named_in_a_sentence_exist_too():
     """Whatever stands in backticks."""
     named = set(re.findall(r"`(--[a-z-]+)", TEXT))
     parsers = " ".join(cli.parser(name).format_help() for name in COMMANDS)
-    assert named <= known | set(re.findall(r"--[a-z-]+", parsers))
+    assert named <= pytest_options() | set(re.findall(r"--[a-z-]+", parsers))
 
 
 def test_every_command_of_report_parses():

@@ -1,0 +1,74 @@
+"""README and docs: what they tell people to type exists, and their links lead somewhere."""
+
+import re
+
+import pytest
+
+from tests.typed import ROOT, commands, options, pytest_options
+from timelift import cli
+from timelift.cli import COMMANDS, DEFAULT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
+#: Behind a prompt, perhaps over several lines.
+_TYPED = re.compile(
+    r"^\$ ((?:pytest bench/|python report\.py)(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE
+)
+TYPED = [words for text in TO_TYPE.values() for words in commands(text, _TYPED)]
+
+
+def broken_links(text, folder):
+    """The relative links of a page to files that are not there."""
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)
+    return [one for one in links if "://" not in one and not (folder / one).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_of_a_page_lead_to_a_file(page):
+    """Pictures, too."""
+    assert broken_links(page.read_text(encoding="utf-8"), page.parent) == []
+
+
+def test_a_broken_link_is_seen():
+    """The check above can fail."""
+    text = "[a](README.md#b) ![c](docs/gone.png) [d](https://example.com)"
+    assert broken_links(text, ROOT) == ["docs/gone.png"]
+
+
+def test_options_of_pytest_in_the_docs_exist():
+    """Of every command behind a prompt."""
+    runs = [words for words in TYPED if words[0] == "pytest"]
+    asked = set().union(*map(options, runs))
+    assert {"--layer", "--against", "--selftest"} <= asked
+    assert asked - pytest_options() == set()
+
+
+def test_commands_of_reading_in_the_docs_parse():
+    """With their arguments."""
+    asked = [words[2:] for words in TYPED if words[0] == "python"]
+    assert {"choose", "bisect", "compare"} <= {words[0] for words in asked if words}
+    for words in asked:
+        name = words.pop(0) if words and words[0] in COMMANDS else DEFAULT
+        cli.parser(name).parse_args(words)
+
+
+def test_a_mistyped_command_is_seen():
+    """The checks above can fail."""
+    text = "$ pytest bench/ --lengts skewed # why\n$ python report.py chose \\\n  -x"
+    first, second = commands(text, _TYPED)
+    assert not options(first) <= pytest_options()
+    assert first == ["pytest", "bench/", "--lengts", "skewed"]
+    assert second == ["python", "report.py", "chose", "-x"]
+    with pytest.raises(SystemExit):
+        cli.parser(DEFAULT).parse_args(second[2:])
+
+
+def test_the_readme_fits_two_screens_and_opens_with_the_answer():
+    """The picture, one sentence, the two commands."""
+    text = TO_TYPE["README.md"]
+    assert text.count("\n") <= 100
+    places = [
+        text.index(one) for one in ("docs/images/speed_up.png", "$ make bench", "$ make test")
+    ]
+    assert places == sorted(places)
+    assert text[: places[-1]].count("\n") < 20
