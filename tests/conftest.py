@@ -11,10 +11,11 @@ import pytest
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
     "test_law",
-    "test_survival",
-    "test_bench",
-    "test_refusals_jax",
+    "test_interrupted_runs",
     "test_bisect",
+    "test_bench",
+    "test_survival",
+    "test_refusals_jax",
     "test_engine_torch",
 )
 

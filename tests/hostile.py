@@ -27,7 +27,7 @@ def _layer(body: str, more: str = "") -> str:
 STRATEGIES = {
     "raises": _HEAD + _BUILD + "    raise RuntimeError('no such thing')\n",
     "exits": _HEAD + _BUILD + "    print('last words', flush=True)\n    os._exit(3)\n",
-    "hangs": _HEAD + _BUILD + "    while True: pass\n",
+    "hangs": _HEAD + _BUILD + "    import time\n    time.sleep(600)\n",
     "refuses_all": _HEAD
     + "def refuses(layer, setting):\n    return 'it never lifts anything.'\n"
     + _BUILD

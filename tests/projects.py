@@ -52,6 +52,11 @@ def records_of(folder, apart=""):
     return [json.loads(line) for line in lines]
 
 
+def items(question, labels):
+    """Cases of a question by their labels, as pytest selects them."""
+    return [f"bench/test_{question}.py::test_{question}[{label}]" for label in labels]
+
+
 def bench(folder, *words):
     """Run `pytest bench/` in a project; the finished process."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]

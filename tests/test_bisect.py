@@ -18,16 +18,24 @@ from timelift.measure.git import git as read_git
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 
 
-@pytest.fixture(scope="module")
-def history(tmp_path_factory):
+def four_commits(folder, slip):
     """A project of four commits: the third slips, the others touch another file or comment."""
-    folder = commit(project(tmp_path_factory.mktemp("history"), ("native", "fold_time")))
-    for number in range(2, 5):
-        path = folder / "strategies" / ("native.py" if number == 2 else "fold_time.py")
-        slip_into(path, "eager fall-back") if number == 3 else comment_on(path)
-        commit(folder)
+    commit(project(folder, ("native", "fold_time")))
+    native, fold_time = (folder / "strategies" / f"{name}.py" for name in ("native", "fold_time"))
+    comment_on(native)
+    commit(folder)
+    slip_into(fold_time, slip)
+    commit(folder)
+    comment_on(fold_time)
+    commit(folder)
     shutil.copytree(folder / "strategies", folder / "results" / "untracked")
     return folder
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """One with a slip so large that few launches suspect it."""
+    return four_commits(tmp_path_factory.mktemp("history"), "retrace per call")
 
 
 def bisect(folder: Path, monkeypatch, *words: str) -> int:
@@ -37,14 +45,27 @@ def bisect(folder: Path, monkeypatch, *words: str) -> int:
 
 
 def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
-    """Exit code 0, the commit's name, and no work tree left behind."""
-    assert bisect(history, monkeypatch, "HEAD~3", "HEAD", "--case", CASE) == 0
+    """Exit code 0, the commit's name, and no work tree left behind.
+
+    Up to the slip there is one race to measure: the commit before it has the same fold_time.
+    """
+    monkeypatch.setattr("timelift.measure.bisect._LAUNCHES", "3")
+    assert bisect(history, monkeypatch, "HEAD~3", "HEAD~1", "--case", CASE) == 0
     said = capsys.readouterr().out
     slipped = git(history, "rev-parse", "HEAD~1").strip()
     assert f"first slower commit: {slipped}" in said
     assert "% slower than" in said
     assert git(history, "worktree", "list").count("\n") == 1
     assert not git(history, "status", "--porcelain", "--", "strategies")
+
+
+@pytest.mark.whole
+def test_a_smaller_slip_is_named_among_commits_behind_it(tmp_path, monkeypatch, capsys):
+    """Two races, with as many launches as the command asks for."""
+    folder = four_commits(tmp_path, "eager fall-back")
+    assert bisect(folder, monkeypatch, "HEAD~3", "HEAD", "--case", CASE) == 0
+    slipped = git(folder, "rev-parse", "HEAD~1").strip()
+    assert f"first slower commit: {slipped}" in capsys.readouterr().out
 
 
 def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_path, monkeypatch):

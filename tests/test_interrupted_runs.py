@@ -1,0 +1,287 @@
+"""A run that is interrupted, killed and gone on with ends as if nothing had happened to it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import hostile
+from tests.projects import SMALL, bench, environment, journal_of, project, records_of
+from timelift.journal.writing import json_line
+
+GOOD = ("native", "fold_time")
+#: A run that lasts long enough to be interrupted: four settings, two launches.
+LONGER = (
+    "bench/test_forward.py --workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 "
+    "--launches 2 --round-seconds 0.1 --seed 3"
+).split()
+CASES = 4 * len(GOOD)
+RESUME = ("bench/", "--resume")
+
+
+def played(folder: Path) -> Counter:
+    """How often each case of each launch stands in the journal."""
+    lines = [one for one in records_of(folder) if one["kind"] == "launch"]
+    return Counter((one["launch"], *map(str, one["case"].values())) for one in lines)
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """Start `pytest bench/` in a project and let it go on."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until(reached, what: str) -> None:
+    """Wait for something that a run does."""
+    deadline = time.monotonic() + 120
+    while not reached():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what}: not in two minutes")
+        time.sleep(0.02)
+
+
+def wait_for_lines(folder: Path, count: int) -> None:
+    """Wait until the journal holds so many measurements."""
+    wait_until(
+        lambda: journal_of(folder).read_text().count('"kind":"launch"') >= count,
+        f"{count} measurements",
+    )
+
+
+def family(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that a run has started."""
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    """True if all have ended within some seconds."""
+    left = psutil.wait_procs(processes, timeout=10)[1]
+    return not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its exit code, its words, its journal, and whether it left no process."""
+
+    code: int
+    said: str
+    played: Counter
+    last: dict
+    left_nothing: bool
+
+
+def ended_by(run: subprocess.Popen[str], folder: Path, number: signal.Signals) -> Ended:
+    """Send a signal to a run and wait for its end."""
+    children = family(run)
+    run.send_signal(number)
+    said, _ = run.communicate(timeout=60)
+    return Ended(
+        run.returncode, said, played(folder), records_of(folder)[-1], left_nothing=gone(children)
+    )
+
+
+@dataclass(frozen=True)
+class Story:
+    """One run that was ended three times and gone on with each time, and who else came by."""
+
+    folder: Path
+    during_imports: Ended
+    while_playing: Ended
+    killed: Ended
+    refused: subprocess.CompletedProcess[str]
+    holder: int
+    waited_for: str
+    whole: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """A run: interrupted while it imports; gone on with, and interrupted while it plays.
+
+    Another run waits for that end, and goes on with it; it is killed while it writes, and gone on
+    with to the end.
+    """
+    home = tmp_path_factory.mktemp("story")
+    folder, other = (project(home / name, GOOD) for name in ("run", "other"))
+    run = start(folder, *LONGER)
+    wait_until(lambda: family(run) and list(folder.glob("results/*/*.jsonl")), "a launch")
+    during_imports = ended_by(run, folder, signal.SIGTERM)
+
+    run = start(folder, *RESUME)
+    wait_until(lambda: family(run), "a launch")
+    refused = bench(other, *LONGER)
+    second = start(folder, *RESUME, "--wait")
+    waited_for = next(line for line in second.stdout if "waiting for another run" in line)
+    wait_for_lines(folder, 2)
+    while_playing = ended_by(run, folder, signal.SIGINT)
+
+    wait_for_lines(folder, while_playing.played.total() + 2)
+    killed = ended_by(second, folder, signal.SIGKILL)
+    with journal_of(folder).open("a") as file:
+        file.write('{"kind":"launch","launch":3,"torn')
+    whole = bench(folder, *RESUME)
+    told = refused, run.pid, waited_for
+    return Story(folder, during_imports, while_playing, killed, *told, whole)
+
+
+def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):
+    """Nothing is measured, and no process is left."""
+    ended = story.during_imports
+    assert ended.code == 2, ended.said
+    assert "Traceback" not in ended.said
+    assert not ended.played
+    assert ended.left_nothing
+
+
+def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(story):
+    """Exit code 2, a summary, a journal that can be read, no process left."""
+    ended = story.while_playing
+    assert ended.code == 2, ended.said
+    assert "finishing the round" in ended.said
+    assert "fastest" in ended.said
+    assert ended.last["exit"] == "interrupted"
+    assert 2 <= ended.played.total() < 2 * CASES
+    assert ended.left_nothing
+
+
+def test_a_second_run_on_the_machine_says_who_holds_it_or_waits(story):
+    """One sentence and exit code 1; with --wait it measures once the first has ended."""
+    said = story.refused.stdout + story.refused.stderr
+    assert story.refused.returncode == 1
+    assert f"another run measures on this machine (process {story.holder}" in said
+    assert str(story.holder) in story.waited_for
+    assert story.killed.played > story.while_playing.played
+
+
+def test_a_killed_run_goes_on_where_it_was(story):
+    """Every case of every launch once, nothing lost, no process left."""
+    assert story.killed.left_nothing
+    assert story.whole.returncode == 0, story.whole.stdout + story.whole.stderr
+    after = played(story.folder)
+    assert set(after.values()) == {1}
+    assert story.killed.played < after
+    assert len(after) == 2 * CASES
+    assert records_of(story.folder)[-1]["exit"] == "complete"
+
+
+@pytest.fixture
+def copied(story, tmp_path):
+    """The project of the run and its journal, to do something to."""
+    return shutil.copytree(story.folder, tmp_path / "run")
+
+
+#: A conftest.py that interrupts its own run so many times at its end.
+ENDS = """
+import os
+import signal
+
+
+def pytest_{hook}():
+    for _ in range({times}):
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "times", "code"),
+    [("terminal_summary", 1, 0), ("unconfigure", 1, 0), ("terminal_summary", 2, 2)],
+)
+def test_an_interrupt_while_the_answer_is_said_costs_nothing(copied, hook, times, code):
+    """All was measured; the second one stops at once, in a sentence."""
+    (copied / "bench" / "conftest.py").write_text(ENDS.format(hook=hook, times=times))
+    done = bench(copied, *RESUME)
+    said = done.stdout + done.stderr
+    assert done.returncode == code, said
+    assert "Traceback" not in said
+    assert ("fastest: " in said) == (times == 1)
+    assert records_of(copied)[-1]["exit"] == "complete"
+
+
+def test_a_run_of_other_versions_or_options_does_not_go_on(copied):
+    """One sentence that names what differs."""
+    done = bench(copied, *RESUME, "--seq-lens", "9")
+    assert done.returncode == 4
+    assert "--resume: the run had --seq-lens '3', received '9'" in done.stderr
+    path = journal_of(copied)
+    head, *rest = path.read_text().splitlines(keepends=True)
+    header = json.loads(head)
+    header["machine"]["drift"]["versions"]["keras"] = "2.0"
+    path.write_text("".join([json_line(header), *rest]))
+    done = bench(copied, *RESUME)
+    assert done.returncode == 1
+    assert "keras '2.0', now" in done.stdout + done.stderr
+
+
+def test_a_results_folder_that_goes_away_costs_no_answer(copied):
+    """One sentence, exit code 1, and what was measured is said all the same."""
+    path = journal_of(copied)
+    head, *rest = path.read_text().splitlines(keepends=True)
+    kept = [line for line in rest if json.loads(line).get("launch") == 1]
+    path.write_text("".join([head, *kept]))
+    run = start(copied, *RESUME)
+    wait_for_lines(copied, CASES + 1)
+    path.unlink()
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 1, said
+    assert "cannot write" in said
+    assert "it was removed" in said
+    assert "fastest: " in said
+
+
+def test_the_second_interrupt_stops_at_once(tmp_path):
+    """Even a round that never ends; no process is left."""
+    folder = project(tmp_path, ("native",), {"sleeps": hostile.SLEEPS})
+    words = "--launches 1 --case-timeout 300 --round-seconds 2".split()
+    run = start(folder, "bench/test_forward.py", *SMALL, *words)
+    wait_until((folder / "asleep").exists, "the round that never ends")
+    children = family(run)
+    run.send_signal(signal.SIGINT)
+    time.sleep(1)
+    assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 2, said
+    assert gone(children)
+
+
+@pytest.mark.parametrize(
+    ("abandoned", "said"), [(True, b""), (False, b'{"of": 0, "event": "Ready"}\n')]
+)
+def test_a_launch_whose_run_was_killed_before_it_could_hear_of_it_ends(abandoned, said):
+    """It imports nothing in vain; another one becomes ready."""
+    reader, writer = os.pipe()
+    launch = subprocess.Popen(
+        [sys.executable, "-m", "timelift.worker.server", str(writer), "tensorflow", ""],
+        stdin=subprocess.PIPE,
+        pass_fds=[writer],
+    )
+    if abandoned:
+        launch.stdin.close()
+    os.close(writer)
+    with os.fdopen(reader, "rb") as events:
+        assert events.readline() == said
+    launch.communicate()
+    assert launch.returncode == int(abandoned)
+
+
+@pytest.mark.parametrize("words", [("--resume",), ("--resume", "nowhere")])
+def test_no_run_to_go_on_with_is_one_sentence(tmp_path, words):
+    """Exit code 4, as for any wrong option."""
+    done = bench(project(tmp_path, GOOD), "bench/", *words)
+    assert done.returncode == 4
+    assert "--resume: expected a run under" in done.stderr
