@@ -23,13 +23,15 @@ def _layer(body: str, more: str = "") -> str:
     return _HEAD + _LAYER.format(body=body) + more + _LAYERED
 
 
-#: Those that end badly in the middle of a run, one of each kind.
+#: Those that end badly in the middle of a run, one of each kind; what they say is coloured.
 STRATEGIES = {
-    "raises": _HEAD + _BUILD + "    raise RuntimeError('no such thing')\n",
-    "exits": _HEAD + _BUILD + "    print('last words', flush=True)\n    os._exit(3)\n",
+    "raises": _HEAD + _BUILD + "    raise RuntimeError('\\x1b[1m\\x1b[31mno such thing\\x1b[0m')\n",
+    "exits": _HEAD
+    + _BUILD
+    + "    print('\\x1b[38;5;196mlast words\\x1b[m', flush=True)\n    os._exit(3)\n",
     "hangs": _HEAD + _BUILD + "    import time\n    time.sleep(600)\n",
     "refuses_all": _HEAD
-    + "def refuses(layer, setting):\n    return 'it never lifts anything.'\n"
+    + "def refuses(layer, setting):\n    return '\\x1b[32mit never lifts anything.\\x1b[0m'\n"
     + _BUILD
     + _GOOD,
     "doubles": _HEAD + _BUILD + _LIFT + "    return keras.Model(x, y * 2)\n",

@@ -1,37 +1,54 @@
 """`pytest bench/` as its users meet it: one small real run, seen from every side."""
 
 import json
-import os
 import re
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests import hostile, summaries
-from tests.projects import GOOD, SMALL, bench, journal_of, project, records_of
+from tests.projects import GOOD, SMALL, bench, items, journal_of, project, records_of
 from timelift.analyse.changes import levels
 from timelift.planted import PLANTS
 
-ROOT = Path(__file__).parent.parent
-HEAD = '"""Counts."""\nimport os\ndef build(layer, shape):\n'
+MIB = 1 << 20
+#: A layer whose outputs at 32 sequences of 128 steps are one MiB: 64 floats of 4 bytes a step.
+MEBIBYTE = '''"""Negates."""
+import keras
+
+FEATURES = (64,)
+SEQ_LENS = (128,)
+BATCH_SIZES = (32,)
+
+
+def make_layer():
+    return keras.layers.Activation(keras.ops.negative)
+'''
+LARGE = [f"mebibyte-T128-B32-forward-graph-{name}" for name in ("native", "fold_time")]
+WORDS = (
+    "--workloads sensor,mebibyte --seq-lens 3,128 --batch-sizes 2,32 --launches 2 "
+    "--round-seconds 0.02 --benchmark-json out.json --junitxml out.xml --case-timeout 5 --seed 5 "
+    "--report"
+).split()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """One run with three good strategies and one of each misbehaving kind."""
+    """One run with three good strategies and one of each misbehaving kind, and a large setting."""
     folder = project(tmp_path_factory.mktemp("project"), extra=hostile.STRATEGIES)
-    words = (
-        "--benchmark-json out.json --junitxml out.xml --case-timeout 8 --seed 5 --report".split()
-    )
-    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+    (folder / "workloads" / "mebibyte.py").write_text(MEBIBYTE)
+    small = [f"sensor-T3-B2-forward-graph-{name}" for name in (*GOOD, *hostile.STRATEGIES)]
+    done = bench(folder, *items("forward", [*small, *LARGE]), *WORDS)
     return folder, done, records_of(folder)
 
 
-def launches(records, strategy):
+def launches(records, strategy, workload="sensor"):
     """The journal's lines of one strategy."""
     return [
-        one for one in records if one["kind"] == "launch" and one["case"]["strategy"] == strategy
+        one
+        for one in records
+        if one["kind"] == "launch"
+        and (one["case"]["strategy"], one["case"]["workload"]) == (strategy, workload)
     ]
 
 
@@ -39,7 +56,7 @@ def test_the_run_fails_because_some_cases_fail(run):
     """Good cases pass, a refusal skips, the rest fail; exit code 1."""
     _, done, _ = run
     assert done.returncode == 1
-    assert "4 failed, 3 passed, 1 skipped" in done.stdout
+    assert "4 failed, 5 passed, 1 skipped" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -47,7 +64,7 @@ def test_the_run_fails_because_some_cases_fail(run):
     [
         ("raises", "failed: RuntimeError: no such thing"),
         ("exits", "crashed: the worker ended with exit code 3 while building: last words"),
-        ("hangs", "timed out: building took more than 8 s (--case-timeout)"),
+        ("hangs", "timed out: building took more than 5 s (--case-timeout)"),
         ("doubles", "law broken: breaks the law: outputs at step"),
     ],
 )
@@ -57,6 +74,24 @@ def test_a_bad_strategy_fails_its_own_item_in_one_paragraph(run, strategy, sente
     assert f"sensor-T3-B2-forward-graph-{strategy}: {sentence}" in done.stdout
     assert "Traceback" not in done.stdout
     assert len(launches(records, strategy)) == 1
+
+
+def test_colours_of_a_strategys_words_reach_neither_the_journal_nor_pytests_failures(run):
+    """The words do: of an exception, of what was printed last, of a refusal."""
+    _, done, records = run
+    reasons = {name: launches(records, name)[0].get("reason") for name in hostile.STRATEGIES}
+    assert reasons["raises"] == "RuntimeError: no such thing"
+    assert reasons["exits"].endswith("while building: last words")
+    assert reasons["refuses_all"] == "it never lifts anything."
+    assert "\x1b" not in done.stdout + done.stderr + "".join(reasons.values())
+
+
+def test_peak_memory_is_read_once_for_each_case_and_the_journal_holds_it(run):
+    """In launch 1 alone; a mebibyte of outputs reads as one."""
+    for name in ("native", "fold_time"):
+        first, second = launches(run[2], name, "mebibyte")
+        assert MIB <= first["facts"]["peak_bytes"] <= 2 * MIB
+        assert "peak_bytes" not in second["facts"]
 
 
 def test_its_journal_is_read_by_the_history_without_a_detour(run, monkeypatch):
@@ -114,7 +149,7 @@ def test_the_journal_says_what_ran_where(run):
     assert (header["kind"], header["schema"], header["seed"]) == ("run", 1, 5)
     assert header["machine"]["identity"]["cores"] >= 1
     assert "tensorflow" in header["machine"]["drift"]["versions"]
-    assert header["options"]["seq_lens"] == "3"
+    assert header["options"]["seq_lens"] == "3,128"
     assert (end["kind"], end["exit"]) == ("end", "complete")
 
 
@@ -123,29 +158,23 @@ def test_pytest_benchmark_has_the_samples_and_the_fields(run):
     folder, done, records = run
     stored = json.loads((folder / "out.json").read_text())["benchmarks"]
     assert {one["params"]["strategy"] for one in stored} == set(GOOD)
+    assert len(stored) == len(GOOD) + len(LARGE)
     for one in stored:
-        strategy = one["params"]["strategy"]
-        ours = [x for line in launches(records, strategy) for x in line["seconds_per_call"] if x]
-        assert one["stats"]["data"] == ours
-        assert one["params"]["seq_len"] == 3
+        case = one["params"]
+        lines = launches(records, case["strategy"], case["workload"])
+        assert one["stats"]["data"] == [x for line in lines for x in line["seconds_per_call"] if x]
+        assert case["seq_len"] == {"sensor": 3, "mebibyte": 128}[case["workload"]]
     assert "benchmark 'sensor-T3-B2-forward-graph'" not in done.stdout  # it was not asked for
 
 
-def test_disabled_benchmarks_still_hold_the_law(tmp_path):
+def test_disabled_benchmarks_still_hold_the_law_and_a_device_that_is_not_there_is_a_skip(tmp_path):
     """--benchmark-disable builds, checks and calls each case once, and writes no journal."""
     folder = project(tmp_path, ("native",), {"doubles": hostile.STRATEGIES["doubles"]})
-    done = bench(folder, "bench/test_forward.py", "--benchmark-disable", *SMALL)
-    assert "1 failed, 1 passed" in done.stdout
-    assert not (folder / "results").exists()
-
-
-def test_a_device_that_is_not_there_is_a_skip(tmp_path):
-    """The sentence names the device."""
-    folder = project(tmp_path, ("native",))
-    done = bench(folder, "bench/test_forward.py", "-rs", "--devices", "gpu:7", *SMALL)
-    assert "1 skipped" in done.stdout
+    words = "--benchmark-disable -rs --devices cpu,gpu:7".split()
+    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
+    assert "1 failed, 1 passed, 2 skipped" in done.stdout
     assert "TensorFlow sees no gpu:7 on this machine" in done.stdout
-    assert done.returncode == 0
+    assert not (folder / "results").exists()
 
 
 @pytest.mark.parametrize(
@@ -202,20 +231,12 @@ def test_the_end_says_the_answer_and_where_the_rest_is(run):
 def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
     """What was not measured is neither passed nor failed, and the journal is not complete."""
     folder = project(tmp_path, ("native", "fold_time"))
-    done = bench(folder, "bench/test_forward.py", "-rs", *SMALL, "--budget", "0.001s")
+    done = bench(
+        folder, "bench/test_forward.py", "-rs", *SMALL, *"--launches 1 --budget 0.001s".split()
+    )
     assert "2 skipped" in done.stdout
     assert "its --budget spent before it" in done.stdout
     assert records_of(folder)[-1]["exit"] == "cut short"
-
-
-def test_pinned_launches_run_on_those_processors(tmp_path):
-    """The worker sees no other, and the journal says which."""
-    core = min(os.sched_getaffinity(0))
-    where = HEAD + "    raise OSError(os.sched_getaffinity(0))\n"
-    folder = project(tmp_path, ("native",), {"counts": where})
-    done = bench(folder, "bench/test_forward.py", *SMALL, "--pin", str(core))
-    assert f"failed: OSError: {{{core}}}" in done.stdout
-    assert records_of(folder)[0]["options"]["pin"] == str(core)
 
 
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
@@ -257,93 +278,6 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     assert done.returncode == 1
     assert "cannot write" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-
-
-MINE = '"""Mine."""\nimport keras\ndef build(layer, shape):\n    x = keras.Input(shape)\n'
-LAYER = "import keras\ndef make():\n    return keras.layers.Dense(2)\ndef two():\n"
-USERS = "--features 3 --seq-lens 3 --batch-sizes 2 --launches 1 --round-seconds 0.01".split()
-
-
-def test_a_users_own_layer_and_strategy_need_no_file_of_ours(tmp_path):
-    """Both come from elsewhere, and the layer stands in place of the default workloads."""
-    folder = project(tmp_path, ("native",))
-    good = "    return keras.Model(x, keras.layers.TimeDistributed(layer)(x))\n"
-    (tmp_path / "mine.py").write_text(MINE + good)
-    (tmp_path / "layers.py").write_text(LAYER + "    return 2\n")
-    words = ["--strategy-file", "mine.py", "--layer-file", "layers.py:make", *USERS]
-    done = bench(folder, "bench/test_forward.py", *words)
-    assert "2 passed" in done.stdout
-    assert "make-T3-B2-forward-graph-mine" in done.stdout
-
-
-def test_a_layer_of_two_inputs_is_one_sentence(tmp_path):
-    """The layer is at fault, and no strategy."""
-    folder = project(tmp_path, ("native",))
-    pair = (
-        "    a, b = keras.Input((3,)), keras.Input((3,))\n    return keras.Model([a, b], a + b)\n"
-    )
-    (tmp_path / "layers.py").write_text(LAYER + pair)
-    done = bench(folder, "bench/test_forward.py", "--layer-file", "layers.py:two", *USERS)
-    assert "returns a layer with 2 inputs; only layers with one can be lifted" in done.stdout
-    assert done.returncode == 1
-
-
-#: Ways in which no layer can be made, and what is said of each.
-NO_LAYERS = {
-    "raises": (
-        "import keras\ndef make():\n    raise ValueError('no such size')\n",
-        "ValueError: no such size",
-    ),
-    "returns_none": ("def make():\n    pass\n", "must return a Keras layer, got NoneType"),
-    "cannot_be_imported": (
-        "import nowhere\ndef make():\n    pass\n",
-        "ModuleNotFoundError: No module named 'nowhere'",
-    ),
-    "exits": (
-        "import sys\ndef make():\n    sys.exit(3)\n",
-        "the worker ended with exit code 1 while making the inner layer",
-    ),
-}
-TWO_SIZES = "--features 3 --seq-lens 3,4 --batch-sizes 2 --launches 1 --round-seconds 0.01".split()
-
-
-@pytest.mark.parametrize("kind", NO_LAYERS)
-def test_a_layer_that_cannot_be_made_fails_once_for_the_run(tmp_path, kind):
-    """In one sentence with the error's own words; the other workload of the run is measured."""
-    folder = project(tmp_path, ("native", "fold_time"))
-    text, sentence = NO_LAYERS[kind]
-    (tmp_path / "mine.py").write_text(text)
-    words = ["--layer-file", "mine.py:make", "--workloads", "make,sensor", *TWO_SIZES]
-    done = bench(folder, "bench/test_forward.py", "-rs", *words)
-    assert "1 failed, 4 passed, 3 skipped" in done.stdout, done.stdout
-    assert done.returncode == 1
-    told = [line for line in done.stdout.splitlines() if line.startswith("make: ")]
-    assert len(told) == 1
-    assert told[0].startswith("make: no inner layer: ")
-    assert sentence in told[0]
-    assert "no inner layer: the first case of make says why" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
-    lines = records_of(folder)
-    lost = [one for one in lines if one.get("status") == "no inner layer"]
-    assert len({(one["case"]["seq_len"], one["case"]["strategy"]) for one in lost}) == 4
-    assert lines[-1]["exit"] == "complete"
-
-
-def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(tmp_path):
-    """Each of them says so, and those of the other size are measured."""
-    folder = project(tmp_path, ("loop_slice", "fold_time"))
-    (tmp_path / "mine.py").write_text(
-        "import keras\nclass Picky(keras.layers.Dense):\n    def call(self, x, **_):\n"
-        "        if x.shape[0] == 4:\n            raise ValueError('not four')\n"
-        "        return super().call(x)\ndef make():\n    return Picky(2)\n"
-    )
-    sizes = "--features 3 --seq-lens 3 --batch-sizes 4,2 --launches 1 --round-seconds 0.01".split()
-    done = bench(folder, "bench/test_forward.py", "--layer-file", "mine.py:make", *sizes)
-    assert "2 failed, 2 passed" in done.stdout, done.stdout
-    for name in ("loop_slice", "fold_time"):
-        assert (
-            f"make-T3-B4-forward-graph-{name}: failed: the inner layer: ValueError" in done.stdout
-        )
 
 
 @pytest.mark.parametrize(

@@ -4,35 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.projects import SMALL, bench, project, records_of
 from timelift.errors import one_line
 from timelift.escape import without_codes
-
-HEAD = '"""Colourful."""\nimport os\n'
-BUILD = "def build(layer, shape):\n"
-#: Strategies that end with colours in each kind of text that becomes a reason.
-COLOURFUL = {
-    "raises": HEAD + BUILD + "    raise ValueError('\\x1b[1m\\x1b[31mtoo red\\x1b[0m')\n",
-    "prints": HEAD + BUILD + "    print('\\x1b[38;5;196mlast words\\x1b[m', flush=True)\n"
-    "    os._exit(3)\n",
-    "refuses_all": HEAD
-    + "def refuses(layer, setting):\n    return '\\x1b[32mit never lifts.\\x1b[0m'\n"
-    + BUILD
-    + "    pass\n",
-}
-
-
-def test_a_strategys_colours_reach_neither_the_journal_nor_pytests_failures(tmp_path):
-    """Its words do: of an exception, of what was printed last, of a refusal."""
-    folder = project(tmp_path, ("native",), COLOURFUL)
-    done = bench(folder, "bench/test_forward.py", "-rs", *SMALL, "--launches", "1")
-    lines = [one for one in records_of(folder) if "case" in one]
-    reasons = {one["case"]["strategy"]: one.get("reason", "") for one in lines}
-    assert reasons["raises"] == "ValueError: too red"
-    assert reasons["prints"].endswith("while building: last words")
-    assert reasons["refuses_all"] == "it never lifts."
-    assert "ValueError: too red" in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr + "".join(reasons.values())
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,6 @@
 
 import pytest
 
-from tests import projects
-from timelift.analyse.runs.measurement import fact
-from timelift.analyse.runs.results import load
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
@@ -72,14 +69,24 @@ def readings(files, launch, setting):
     return {one.rival.name: one.samples.facts.get("peak_bytes") for one in outcomes}
 
 
-@pytest.mark.parametrize("backend", list(Backend))
-def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, backend):
-    """Eagerly nothing is optimised away; three readings in three processes agree within 10 %."""
-    setting = Setting(
-        "held", SEQ_LEN, BATCH, Phase.FORWARD, mode=Mode.EAGER, backend=Backend(backend)
-    )
-    with LaunchProcess(backend, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT) as launch:
-        found = [readings(files, launch, setting) for _ in range(3)]
+@pytest.fixture(scope="module", params=list(Backend))
+def launch(request):
+    """A launch of each backend, as a run starts it to read peaks."""
+    with LaunchProcess(
+        request.param, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT
+    ) as started:
+        yield request.param, started
+
+
+def eager(backend, seq_len, batch):
+    """A setting in which nothing is optimised away."""
+    return Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend)
+
+
+def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
+    """Three readings in three processes agree within 10 %."""
+    backend, process = launch
+    found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
     for one in found:
         assert MIB <= one["once"] <= 2 * MIB
         assert 1.5 <= one["twice"] / one["once"] <= 2.5
@@ -88,27 +95,7 @@ def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, back
         assert max(sizes) <= 1.1 * min(sizes)
 
 
-def test_a_size_below_the_resolution_is_left_out(files):
+def test_a_size_below_the_resolution_is_left_out(files, launch):
     """16 KiB of outputs are below the resolution."""
-    small = Setting("held", 8, 8, Phase.FORWARD, mode=Mode.EAGER)
-    with LaunchProcess(
-        Backend.TENSORFLOW, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT
-    ) as launch:
-        assert set(readings(files, launch, small).values()) == {None}
-
-
-def test_a_run_reads_each_case_once_and_its_journal_holds_it(files, tmp_path):
-    """In launch 1 alone."""
-    done = projects.bench(
-        projects.project(tmp_path / "project"),
-        "bench/test_forward.py",
-        *("--layer-file", f"{files / 'layer.py'}:make", "--features", "64"),
-        *("--strategy-file", str(files / "once.py")),
-        *("--strategies", "once,fold_time", "--launches", "2", "--round-seconds", "0.01"),
-        *("--seq-lens", str(SEQ_LEN), "--batch-sizes", str(BATCH)),
-    )
-    assert done.returncode == 0, done.stdout
-    run = load(next(tmp_path.rglob("*.jsonl")))
-    for one in run.measurements:
-        assert MIB <= fact(one, "peak_bytes") <= 2 * MIB
-        assert [launch.facts.peak_bytes is not None for launch in one.launches] == [True, False]
+    backend, process = launch
+    assert set(readings(files, process, eager(backend, 8, 8)).values()) == {None}

@@ -1,0 +1,203 @@
+"""Layers and strategies of the users' own in one real run: the good, and every way to go wrong."""
+
+import os
+
+import pytest
+
+from tests.law_cases import STRATEGY
+from tests.projects import bench, items, project, records_of
+
+PAIR = (
+    "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"
+    "    return keras.Model([a, b], a + b)\n"
+)
+#: Workloads of which no layer can be made, and what is said of each.
+NO_LAYERS = {
+    "raises": (
+        "import keras\ndef make_layer():\n    raise ValueError('no such size')\n",
+        "ValueError: no such size",
+    ),
+    "returns_none": (
+        "def make_layer():\n    pass\n",
+        "must return a Keras layer, got NoneType",
+    ),
+    "cannot_be_imported": (
+        "import nowhere\ndef make_layer():\n    pass\n",
+        "ModuleNotFoundError: No module named 'nowhere'",
+    ),
+    "exits": (
+        "import sys\ndef make_layer():\n    sys.exit(3)\n",
+        "the worker ended with exit code 1 while making the inner layer",
+    ),
+    "two_inputs": (
+        PAIR,
+        "returns a layer with 2 inputs; only layers with one can be lifted",
+    ),
+}
+#: One whose layer fails at one batch size.
+PICKY = (
+    "import keras\nclass Picky(keras.layers.Dense):\n    def call(self, x, **_):\n"
+    "        if x.shape[0] == 4:\n            raise ValueError('not four')\n"
+    "        return super().call(x)\ndef make_layer():\n    return Picky(2)\n"
+)
+#: What they are lifted by.
+LIFTS, BAD = ("fold_time", "loop_slice"), (*NO_LAYERS, "picky")
+SIZES = '"""One of many."""\nFEATURES = (3,)\nSEQ_LENS = (3,)\nBATCH_SIZES = (2,)\n'
+#: The user's own layer, of whole numbers, and a strategy for it.
+EMBED = (
+    "import keras\n"
+    "def embed():\n"
+    "    parts = [keras.layers.Embedding(10, 4), keras.layers.Flatten()]\n"
+    "    return keras.Sequential([keras.Input((3,), dtype='int32'), *parts])\n"
+)
+MINE = (
+    '"""Mine."""\nimport keras\ndef build(layer, shape, dtype=None):\n'
+    "    x = keras.Input(shape, dtype=dtype)\n"
+    "    return keras.Model(x, keras.layers.TimeDistributed(layer)(x))\n"
+)
+#: A strategy that says on which processors it runs.
+COUNTS = (
+    '"""Counts."""\nimport os\ndef build(layer, shape):\n'
+    "    raise OSError(os.sched_getaffinity(0))\n"
+)
+#: The strategies of each setting, by its label.
+FORWARD = {
+    **{f"{kind}-T3-B{batch}-forward-graph": LIFTS for kind in BAD for batch in (2, 4)},
+    "sensor-T3-B2-forward-graph": ("fold_time", "counts"),
+    "embed-T3-B2-forward-graph": ("fold_time", "mine"),
+    "sensor-T128-B4-forward-graph": ("fold_time", "right", "wrong_at_57"),
+}
+BACKWARD = {
+    "embed-T3-B2-backward-graph": ("fold_time",),
+    "embed-T3-B2-backward-graph-inputs_and_weights": ("fold_time",),
+    "sensor-T128-B4-backward-graph": ("fold_time", "right", "wrong_at_57"),
+}
+CORE = str(min(os.sched_getaffinity(0)))
+WORDS = (
+    "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10 "
+    "--strategy-file mine.py,right.py,wrong_at_57.py --gradients weights,inputs_and_weights "
+    "--seq-lens 3,128 --batch-sizes 2,4 --launches 1 --round-seconds 0.02 --seed 1 -rs"
+).split()
+
+
+def write(folder):
+    """Write the workloads, the user's layer and the strategies of the run."""
+    texts = {kind: text for kind, (text, _) in NO_LAYERS.items()} | {"picky": PICKY}
+    for name, text in texts.items():
+        (folder / "workloads" / f"{name}.py").write_text(SIZES + text)
+    (folder / "layers.py").write_text(EMBED)
+    (folder / "mine.py").write_text(MINE)
+    for name, more in (("wrong_at_57", 0.1), ("right", 0.0)):
+        line = f"y * (1.0 + self.at_step(y, {more}))"
+        (folder / f"{name}.py").write_text(STRATEGY.format(step=57, line=line, lift="lift"))
+    return ",".join(["sensor", "embed", *texts])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One launch with all of them: the finished process and the journal's lines."""
+    folder = project(tmp_path_factory.mktemp("project"), LIFTS, {"counts": COUNTS})
+    chosen = [
+        item
+        for question, settings in (("forward", FORWARD), ("backward", BACKWARD))
+        for setting, names in settings.items()
+        for item in items(question, [f"{setting}-{name}" for name in names])
+    ]
+    done = bench(folder, *chosen, *WORDS, "--workloads", write(folder), "--pin", CORE)
+    return done, records_of(folder)
+
+
+def ends(run, **axes):
+    """The status of each case with these values, by its batch size and strategy."""
+    cases = [
+        one for one in run[1] if one["kind"] == "launch" and axes.items() <= one["case"].items()
+    ]
+    return {(one["case"]["batch"], one["case"]["strategy"]): one["status"] for one in cases}
+
+
+def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
+    """And no mistake of a layer's or a strategy's shows a traceback."""
+    done, lines = run
+    assert "10 failed, 10 passed, 16 skipped" in done.stdout, done.stdout
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert lines[-1]["exit"] == "complete"
+
+
+@pytest.mark.parametrize("kind", NO_LAYERS)
+def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
+    """In one sentence with the error's own words; the other workloads of the run are measured."""
+    said = run[0].stdout
+    (told,) = [line for line in said.splitlines() if line.startswith(f"{kind}: ")]
+    assert told.startswith(f"{kind}: no inner layer: ")
+    assert NO_LAYERS[kind][1] in told
+    assert f"no inner layer: the first case of {kind} says why" in said
+    lost = ends(run, workload=kind)
+    assert len(lost) == 4
+    assert set(lost.values()) == {"no inner layer"}
+    assert ends(run, workload="sensor", batch=2)[2, "fold_time"] == "measured"
+
+
+def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):
+    """Each of them says so, and those of the other size are measured."""
+    for name in LIFTS:
+        sentence = f"picky-T3-B4-forward-graph-{name}: failed: the inner layer: ValueError"
+        assert sentence in run[0].stdout
+        assert ends(run, workload="picky")[2, name] == "measured"
+
+
+def test_a_users_own_layer_and_strategy_need_no_file_of_ours(run):
+    """Both come from elsewhere."""
+    assert ends(run, workload="embed", phase="forward")[2, "mine"] == "measured"
+
+
+def test_a_users_own_layer_stands_in_place_of_the_default_workloads(tmp_path):
+    """Unless workloads are named."""
+    folder = project(tmp_path, ("native",))
+    write(folder)
+    words = "--collect-only -q --layer-file layers.py:embed --features 3 --seq-lens 3".split()
+    done = bench(folder, "bench/test_forward.py", *words)
+    assert "embed-T3-B8-forward-graph-native" in done.stdout
+    assert "sensor" not in done.stdout
+
+
+def test_a_gradient_by_whole_numbers_is_skipped_with_the_reason(run):
+    """The weights' gradient of the same layer is measured; the other is in no journal."""
+    sentence = (
+        "inputs of int32 have no gradient; ask for the weights' alone with: --gradients weights"
+    )
+    assert sentence in " ".join(run[0].stdout.split())
+    cases = [one["case"] for one in run[1] if one["kind"] == "launch"]
+    assert [
+        one["gradients"]
+        for one in cases
+        if (one["workload"], one["phase"]) == ("embed", "backward")
+    ] == ["weights"]
+
+
+def test_nothing_starts_for_gradients_by_whole_numbers_alone(tmp_path):
+    """The run is a skip, and no failure."""
+    folder = project(tmp_path, ("fold_time",))
+    write(folder)
+    words = "--seq-lens 3 --batch-sizes 2 --gradients inputs_and_weights".split()
+    layer = "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10".split()
+    done = bench(folder, "bench/test_backward.py", *layer, *words)
+    assert "1 skipped" in done.stdout
+    assert done.returncode == 0
+    assert not list(folder.glob("results/*/*.jsonl"))
+
+
+def test_a_mistake_at_one_step_fails_its_own_case_and_no_other(run):
+    """The sentence names the step; the same strategy without the mistake is measured."""
+    case = "sensor-T128-B4-{}-graph-wrong_at_57: law broken: breaks the law: "
+    assert case.format("forward") + "outputs at step 57 differ" in run[0].stdout
+    assert case.format("backward") + "at step 57, gradient of weight 0 differs" in run[0].stdout
+    for phase in ("forward", "backward"):
+        found = ends(run, seq_len=128, phase=phase)
+        assert (found[4, "right"], found[4, "wrong_at_57"]) == ("measured", "law broken")
+
+
+def test_pinned_launches_run_on_those_processors(run):
+    """The worker sees no other, and the journal says which."""
+    assert f"failed: OSError: {{{CORE}}}" in run[0].stdout
+    assert run[1][0]["options"]["pin"] == CORE
