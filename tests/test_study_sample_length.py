@@ -1,8 +1,11 @@
 """The study of sample lengths: all of its path, and a slope that it must see."""
 
+import pytest
+
 from studies import sample_length
 
 
+@pytest.mark.study
 def test_the_study_of_sample_lengths_prints_every_case_and_their_median(capfd):
     """In a quick form: too few rounds to judge by, but all of the path."""
     words = "--backends tensorflow --seq-lens 16 --launches 1 --rounds 3"
