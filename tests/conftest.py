@@ -14,6 +14,7 @@ SLOW_FIRST = (
     "test_interrupted_runs",
     "test_bisect",
     "test_bench",
+    "test_bench_layers",
     "test_survival",
     "test_refusals_jax",
     "test_engine_torch",

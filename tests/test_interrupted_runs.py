@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,8 @@ LONGER = (
 ).split()
 CASES = 4 * len(GOOD)
 RESUME = ("bench/", "--resume")
+#: The row of a workload in the answer at a run's end.
+ANSWER = re.compile(r"^(sensor|tokens) +\w+ .*seen in ", re.MULTILINE)
 
 
 def played(folder: Path) -> Counter:
@@ -153,7 +156,7 @@ def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(s
     ended = story.while_playing
     assert ended.code == 2, ended.said
     assert "finishing the round" in ended.said
-    assert "fastest" in ended.said
+    assert ANSWER.search(ended.said), ended.said
     assert ended.last["exit"] == "interrupted"
     assert 2 <= ended.played.total() < 2 * CASES
     assert ended.left_nothing
@@ -208,7 +211,7 @@ def test_an_interrupt_while_the_answer_is_said_costs_nothing(copied, hook, times
     said = done.stdout + done.stderr
     assert done.returncode == code, said
     assert "Traceback" not in said
-    assert ("fastest: " in said) == (times == 1)
+    assert bool(ANSWER.search(said)) == (times == 1), said
     assert records_of(copied)[-1]["exit"] == "complete"
 
 
@@ -240,7 +243,7 @@ def test_a_results_folder_that_goes_away_costs_no_answer(copied):
     assert run.returncode == 1, said
     assert "cannot write" in said
     assert "it was removed" in said
-    assert "fastest: " in said
+    assert ANSWER.search(said), said
 
 
 def test_the_second_interrupt_stops_at_once(tmp_path):
