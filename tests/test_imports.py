@@ -28,7 +28,7 @@ ARROWS = {
     "present": GROUND | {"journal", "analyse", "planted"},
     "arguments": GROUND | {"analyse", "present"},
     "ended": GROUND | {"journal", "analyse", "present"},
-    "live_report": GROUND | {"journal", "analyse", "present"},
+    "live_report": GROUND | {"journal", "analyse", "present", "usage"},
     "usage": GROUND | {"analyse", "present"},
     "run_report": GROUND | {"journal", "analyse", "present", "ended", "live_report", "usage"},
     "cli": GROUND | {"journal", "analyse", "present", "arguments", "run_report", "usage"},

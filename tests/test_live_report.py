@@ -71,6 +71,7 @@ def test_the_page_follows_a_run_to_its_end(tmp_path, monkeypatch, capsys):
     assert REFRESH not in index.read_text()
     assert (index.parent / "figures" / "time_by_length.png").exists()
     assert not dead_links(index)
+    assert "model = build(layer, shape)" in index.read_text()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(maxsplit=1)[1].split(",")[0] for line in lines] == [
         "no measurement yet",
