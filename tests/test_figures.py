@@ -218,6 +218,17 @@ def test_modes_are_rows_of_one_figure(tmp_path):
     assert rows == ["8, graph", "8, xla"]
 
 
+def test_workloads_whose_names_are_cut_alike_have_panels_of_their_own(tmp_path):
+    """Their settings are not comparable."""
+    names = ["w" * 60 + end for end in "ab"]
+    cases = journals.grid(("native",), names, (8, 16), phases=("forward",))
+    figure = _figures(tmp_path, cases)["time_by_length"]
+    titles = [_title(axes) for axes in figure.findobj(Axes)]
+    assert len(titles) == 2
+    assert len(set(titles)) == 1
+    assert [len(axes.collections[1].get_segments()) for axes in figure.findobj(Axes)] == [1, 1]
+
+
 def test_no_setting_is_left_out(tmp_path):
     """A figure with too many panels becomes one of each workload."""
     batches = tuple(2**power for power in range(9))

@@ -1,6 +1,7 @@
 """A run as the tidy frame that its figures are drawn from: a row a measured case."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -23,9 +24,9 @@ MOST_LINES = 600
 def tidy(found: RunFindings) -> pd.DataFrame:
     """Return what figures show of each measured case, NaN where it is not known.
 
-    `panel` is the title of the panel that the case is in, `execution` the axes beside size, phase
-    and workload that vary in the run. `attrs["fixed"]` has what all share, in words. Names are
-    plain: no frame holds half of a surrogate pair.
+    `panel` numbers what is drawn together: settings that differ in their length alone. `execution`
+    has the axes beside size, phase and workload that vary in the run, and `attrs["fixed"]` what all
+    share, in words. Names are plain: no frame holds half of a surrogate pair.
     """
     values = {axis: {getattr(one.setting, axis) for one in found.rankings} for axis in _OTHERS}
     varying = [axis for axis in _OTHERS if len(values[axis]) > 1]
@@ -34,6 +35,8 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     )
     if frame.empty:
         return frame
+    panels = [replace(setting, seq_len=0) for setting in frame.setting]
+    frame["panel"] = pd.factorize(pd.Series(panels, dtype=object))[0]
     setting = found.rankings[0].setting
     told = [axis for axis in _OTHERS if axis in _TOLD or axis in setting.unusual]
     frame.attrs["fixed"] = ", ".join(_words(setting, [one for one in told if one not in varying]))
@@ -53,7 +56,7 @@ def _fields(ranking: Ranking, row: RankedCase, varying: Iterable[str]) -> dict[s
         "seq_len": setting.seq_len,
         "execution": execution,
         "phase": phase(setting),
-        "panel": _title(setting, execution),
+        "title": _title(setting, execution),
         "baseline": plain(ranking.baseline),
         "times": speed_up.times if speed_up else None,
         "times_low": speed_up.low if speed_up else None,

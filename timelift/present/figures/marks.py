@@ -4,7 +4,7 @@ All lines of a panel are one artist, and so are its bars and its marks: drawing 
 strategy takes five times as long.
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 import pandas as pd
 import seaborn as sns
@@ -62,7 +62,7 @@ def draw_dots(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
     axes.set_ylim(len(rows) - 0.25, -0.75)
 
 
-def dots_size(panels: Collection[pd.DataFrame]) -> tuple[float, float, float]:
+def dots_size(panels: Sequence[pd.DataFrame]) -> tuple[float, float, float]:
     """Return the inches of a panel of dots, across and down, and of the labels beside it."""
     beside = max(text_inches(label, 7) for rows in panels for label in rows.label) + 0.2
     return beside + 1.3, _DOT * (1 + max(map(len, panels))) + 0.5, beside

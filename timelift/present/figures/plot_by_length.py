@@ -119,27 +119,23 @@ def _blocks(quantity: Quantity, known: pd.DataFrame, theme: Theme) -> Iterator[B
     size = known.groupby("execution").setting.transform("nunique")
     is_dots = known.groupby("panel").seq_len.transform("nunique") == 1
     order = known.assign(size=-size, is_dots=is_dots).groupby(["is_dots", "size", "execution"])
-    found = [(dots, _by_title(group)) for (dots, *_), group in order]
+    found = [(dots, list(_panels(group))) for (dots, *_), group in order]
     columns = min(_COLUMNS, max(len(panels) for _, panels in found))
     drawing = _Panels(quantity, known, theme)
     for dots, panels in found:
         if dots:
-            across, down, beside = dots_size(panels.values())
+            across, down, beside = dots_size([rows for _, rows in panels])
             yield Block(panels, drawing.dots, (across, down), columns, beside)
         else:
-            most = max(one.strategy.nunique() for one in panels.values())
+            most = max(rows.strategy.nunique() for _, rows in panels)
             yield Block(panels, drawing.lines, (_WIDTH, max(_HEIGHT, _LINE * most)), columns)
 
 
-def _by_title(group: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    panels = forward_first(group).groupby("panel", sort=False)
-    return {f"{title}{_steps(one)}": one for title, one in panels}
-
-
-def _steps(rows: pd.DataFrame) -> str:
-    """Write the length of a panel that has one."""
-    lengths = rows.seq_len.unique()
-    return f", {lengths[0]}{NO_BREAK}steps" if len(lengths) == 1 else ""
+def _panels(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield each panel's title, which has the length where there is one, and its rows."""
+    for _, rows in forward_first(group).groupby("panel", sort=False):
+        title, lengths = str(rows.title.iloc[0]), rows.seq_len.unique()
+        yield f"{title}, {lengths[0]}{NO_BREAK}steps" if len(lengths) == 1 else title, rows
 
 
 def _title(quantity: Quantity, known: pd.DataFrame) -> str:

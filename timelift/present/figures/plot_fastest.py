@@ -68,7 +68,7 @@ def _block(group: pd.DataFrame, width: float, columns: int, theme: Theme) -> Blo
     """Return the panels of a workload."""
     phases = forward_first(group).groupby("phase", sort=False)
     workload = short_name(str(group.workload.iloc[0]))
-    panels = {f"{workload}, {phase}": rows for phase, rows in phases}
+    panels = [(f"{workload}, {phase}", rows) for phase, rows in phases]
     across = _BESIDE + width * group.seq_len.nunique()
     size = (across, _ABOVE + _CELL * group.row.nunique())
     return Block(panels, partial(_draw, theme=theme), size, columns)

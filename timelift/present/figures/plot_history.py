@@ -59,13 +59,11 @@ def _figure(workload: str, cases: Sequence[CaseHistory], history: History, theme
     by_setting: dict[Setting, list[CaseHistory]] = defaultdict(list)
     for one in cases:
         by_setting[one.case.setting].append(one)
-    drawn = {
-        short_name(setting.label.removeprefix(f"{workload}-")): by_setting[setting]
+    drawn = [
+        (short_name(setting.label.removeprefix(f"{workload}-")), by_setting[setting])
         for setting in _drawn(by_setting)
-    }
-    changed = legend_order(
-        one.case.strategy for some in drawn.values() for one in some if one.changes
-    )
+    ]
+    changed = legend_order(one.case.strategy for _, some in drawn for one in some if one.changes)
     days = np.array([run.started.timestamp() / _DAY for run in history.runs])
     draw = partial(_draw, days=days, history=history, theme=theme)
     block = Block(drawn, draw, _PANEL, min(len(drawn), _COLUMNS))

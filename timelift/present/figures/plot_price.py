@@ -23,8 +23,8 @@ def price(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | Non
     workloads = found.recommendation_by_workload
     if not workloads:
         return None
-    panels = {_title(one): _prices(one, set(frame.baseline)) for one in workloads}
-    across, down, beside = dots_size(panels.values())
+    panels = [(_title(one), _prices(one, set(frame.baseline))) for one in workloads]
+    across, down, beside = dots_size([rows for _, rows in panels])
     draw = partial(_draw, theme=theme)
     block = Block(panels, draw, (across, down), min(len(panels), _COLUMNS), beside)
     words = (

@@ -7,7 +7,7 @@ leaks, and a notebook shows none twice.
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, Literal
@@ -37,13 +37,13 @@ _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e5
 
 @dataclass(frozen=True)
 class Block:
-    """Panels of one kind, row by row: what is drawn in each, by its title.
+    """Panels of one kind, row by row: the title of each, and what is drawn in it.
 
     `size` is that of a panel with the words around it, in inches, `beside` the part of its width to
     the left of the panel's title. Neighbours share the names of their axes.
     """
 
-    panels: Mapping[str, Any]
+    panels: Sequence[tuple[str, Any]]
     draw: Callable[[Axes, Any], None]
     size: tuple[float, float]
     columns: int
@@ -52,7 +52,7 @@ class Block:
     @cached_property
     def titles(self) -> list[str]:
         room = max(self.size[0] - self.beside, 1.0)
-        return [wrapped(title, room) for title in self.panels]
+        return [wrapped(title, room) for title, _ in self.panels]
 
     @property
     def rows(self) -> int:
@@ -77,7 +77,7 @@ class Block:
                 axes.remove()
                 continue
             axes.set_title(self.titles[place], loc="left")
-            self.draw(axes, [*self.panels.values()][place])
+            self.draw(axes, self.panels[place][1])
             for artist in axes.collections:  # inside of the panel, where it needs no room
                 artist.set_in_layout(False)
             if place % self.columns:
