@@ -961,6 +961,51 @@ FAULTS = (
             'Column("usual", value=lambda pair: pair.values[1], filtered=True),',
         ),
     ),
+    *_faults(
+        "present",
+        "timelift/present/figures/frame.py",
+        "figures",
+        (
+            "two workloads in one panel",
+            "replace(setting, seq_len=0)",
+            'replace(setting, seq_len=0, workload="")',
+        ),
+    ),
+    *_faults(
+        "present",
+        "timelift/present/figures/plot_by_length.py",
+        "figures",
+        (
+            "a bar that is half of an interval",
+            'high=known.get(f"{self.column}_high", bare)',
+            'high=known.get(f"{self.column}", bare)',
+        ),
+        (
+            "the slowest strategy above the others",
+            "ascending=not self.quantity.more_is_better",
+            "ascending=True",
+        ),
+        (
+            "an interval that flattens a panel",
+            "min(max(high, rows.high.max()), high * _FAR)",
+            "max(high, rows.high.max())",
+        ),
+        (
+            "a ring around every strategy's memory",
+            "best = rows[rows.on_front]",
+            "best = rows",
+        ),
+    ),
+    *_faults(
+        "present",
+        "timelift/present/figures/plot_price.py",
+        "figures",
+        (
+            "the typical price as the most",
+            "most = [price.ratio for price in found]",
+            "most = [price.typical for price in found]",
+        ),
+    ),
     # The doors --------------------------------------------------------------------------------
     *_faults(
         "doors",

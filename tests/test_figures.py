@@ -330,22 +330,24 @@ def test_first_calls_are_drawn_where_they_are_known(tmp_path):
 
 
 def test_memory_is_ringed_where_no_other_is_both_faster_and_smaller(tmp_path):
-    """Of those whose memory is known; one that is known alone is not drawn."""
-    cases = journals.grid(("native", "fold_time", "loop_slice"), seq_lens=(8,))
+    """Of those whose memory is known; what is known alone in its setting is not drawn."""
+    known = {"native": 2 << 20, "loop_slice": 1 << 20, "conv1d_pointwise": 3 << 20}
+    cases = journals.grid(("fold_time", *known), seq_lens=(8,))
     lines = list(journals.campaign(cases))
     for line in lines:
-        backward = line["case"]["phase"] == "backward"
-        if line["case"]["strategy"] == "fold_time" or (
-            backward and line["case"]["strategy"] == "native"
-        ):
-            line["facts"] |= {"peak_bytes": None}
-        elif line["case"]["strategy"] == "loop_slice":
-            line["facts"] |= {"peak_bytes": 1 << 19}
+        name, phase = line["case"]["strategy"], line["case"]["phase"]
+        told = known.get(name) if phase == "forward" or name == "native" else None
+        line["facts"] |= {"peak_bytes": told}
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
     (axes,) = figures.of_run(RunFindings(run))["memory"].findobj(Axes)
-    assert {text.get_text() for text in axes.get_yticklabels()} == {"loop_slice", "native"}
+    assert [text.get_text() for text in axes.get_yticklabels()] == [
+        "loop_slice",
+        "native",
+        "conv1d_pointwise",
+    ]
     marks, rings = (one for one in axes.collections if isinstance(one, PathCollection))
-    assert (len(marks.get_offsets()), len(rings.get_offsets())) == (2, 2)
+    assert marks.get_offsets()[:, 0].tolist() == pytest.approx([1, 2, 3])
+    assert rings.get_offsets()[:, 0].tolist() == pytest.approx([1, 2])
 
 
 def test_a_backward_call_stands_beside_its_own_forward_call(tmp_path):
