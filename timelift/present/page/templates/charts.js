@@ -22,19 +22,19 @@ let drawn = few;
 const isDrawn = (row) => drawn.has(row.strategy);
 const style = { background: "none", color: "inherit", fontSize: "11px", fontFamily: "inherit", overflow: "visible" };
 // Round numbers on a logarithmic axis, and even steps where it is short.
-function ticksOf([low, high]) {
+function ticksOf([low, high], most) {
   const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
   const within = (steps) => decades.flatMap((decade) => steps.map((step) => step * 10 ** decade))
     .filter((tick) => tick >= low && tick <= high);
   const found = [[1, 1.5, 2, 3, 5, 7], [1, 2, 5], [1]].map(within);
-  const fits = found.find((ticks) => ticks.length < 7) ?? found[2];
+  const fits = found.find((ticks) => ticks.length <= most) ?? found[2];
   return fits.length > 1 ? fits : d3.ticks(low, high, 4);
 }
 
-function logarithmic(values, write) {
+function logarithmic(values, write, most = 8) {
   const domain = d3.extent(values.filter((value) => value > 0));
   return { type: "log", domain: domain[0] < domain[1] ? domain : [0.9 * domain[0], 1.1 * domain[0]],
-    ticks: ticksOf(domain), tickFormat: write, grid: true, label: null };
+    ticks: ticksOf(domain, most), tickFormat: write, grid: true, label: null };
 }
 
 // A panel beside others of its workload (`all`), with which it shares the vertical axis.
@@ -43,14 +43,19 @@ function byLength(read, low, high, options) {
     const lengths = d3.sort(new Set(group.map((row) => row.setting[along])));
     const x = (row) => row.setting[along];
     const known = group.filter((row) => isDrawn(row) && read(row) !== null);
-    const marks = [...grouped(d3.sort(known, x), (row) => row.strategy)].flatMap(([strategy, mine]) => [
-      Plot.line(mine, { x, y: read, stroke: strategy.colour, strokeWidth: 1.4, strokeDasharray: strategy.dash }),
-      Plot.ruleX(mine.filter((row) => low(row) !== null), { x, y1: low, y2: high, stroke: strategy.colour, strokeWidth: 1.4 }),
-      Plot.dot(mine, { x, y: read, fill: strategy.colour, symbol: symbols.get(strategy), r: 3.5 }),
-    ]);
+    const groups = d3.sort(grouped(d3.sort(known, x), (row) => row.strategy), ([strategy]) => strategy.place);
+    const marks = groups.flatMap(([strategy, mine], place) => {
+      const look = { x, dx: Math.min(3, 24 / groups.length) * (place - (groups.length - 1) / 2) };
+      const line = { ...look, stroke: strategy.colour, strokeWidth: 1.4 };
+      return [
+        Plot.line(mine, { ...line, y: read, strokeDasharray: strategy.dash }),
+        Plot.ruleX(mine.filter((row) => low(row) !== null), { ...line, y1: low, y2: high }),
+        Plot.dot(mine, { ...look, y: read, fill: strategy.colour, symbol: symbols.get(strategy), r: 3.5 }),
+      ];
+    });
     return Plot.plot({
       width, height: 210, marginLeft: 46, marginTop: 12, marginRight: 12, style,
-      x: { type: lengths.length > 1 ? "log" : "point", domain: lengths.length > 1 ? d3.extent(lengths) : lengths,
+      x: { inset: 12, type: lengths.length > 1 ? "log" : "point", domain: lengths.length > 1 ? d3.extent(lengths) : lengths,
         ticks: lengths.length < 8 ? lengths : 6, tickFormat: (value) => value.toLocaleString("en"), label: data.axes.find((axis) => axis.name === along).title },
       y: logarithmic(all.filter(isDrawn).flatMap((row) => [low(row), read(row), high(row)]), options.write),
       marks: [...(options.marks ?? []), ...marks, pointed(known, x, read)],
@@ -72,7 +77,7 @@ function against(read, write, ring) {
       Plot.dot(mine, { x: time, y: read, fill: strategy.colour, symbol: symbols.get(strategy), r: 4 }));
     return Plot.plot({
       width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16, style,
-      x: { ...logarithmic(known.map(time), durationTick), label: "time of a call" },
+      x: { ...logarithmic(known.map(time), durationTick, 5), label: "time of a call" },
       y: logarithmic(all.filter(isDrawn).map(read), write),
       marks: [...marks, Plot.dot(known.filter(ring), { x: time, y: read, r: 8, stroke: "currentColor" }), pointed(known, time, read)],
     });
@@ -92,7 +97,7 @@ function modes(group, width) {
   const kind = (row) => execution(row.setting);
   return Plot.plot({
     width, marginLeft: Math.min(width / 2, 8 + 6.2 * d3.max(several, (row) => size(row).length)), style,
-    x: { ...logarithmic(several.map((row) => row.time), durationTick), label: "time of the fastest" }, y: { label: null, domain: [...new Set(several.map(size))] },
+    x: { ...logarithmic(several.map((row) => row.time), durationTick, 8), label: "time of the fastest" }, y: { label: null, domain: [...new Set(several.map(size))] },
     color: { domain: ways, range: [...new Set(strategies.map((one) => one.colour)), "#4b6969"] },
     symbol: { domain: ways, range: SYMBOLS, legend: true },
     marks: [Plot.dot(several, { x: "time", y: size, fill: kind, symbol: kind, r: 5 }), pointed(several, "time", size)],
@@ -111,7 +116,7 @@ function price(one, width, all) {
   return Plot.plot({
     width, height: 30 + 19 * order.length, style, marginTop: 4, marginBottom: 24, marginRight: 46,
     marginLeft: Math.min(width / 2, 12 + 6.2 * d3.max(order, (strategy) => label(strategy).length)),
-    x: logarithmic([1, Math.max(most * 1.02, 1.1)], (value) => `${short(value)}×`),
+    x: logarithmic([1, Math.max(most * 1.02, 1.1)], (value) => `${short(value)}×`, 6),
     y: { domain: order.map(label), label: null, tickSize: 0 },
     marks: [
       Plot.ruleX([1]),
@@ -192,7 +197,7 @@ function winner(setting) {
   if (!best) return [];
   const ties = setting.rows.filter((row) => row.unbeaten).length - 1;
   const gain = best.times === null || best.strategy === setting.baseline ? "" : `${times(best.times)}×`;
-  const words = [gain, ties > 0 ? `${ties} not shown slower` : ""].filter(Boolean).join(", ");
+  const words = [gain, ties > 0 ? `${ties} other${ties > 1 ? "s" : ""} not shown slower` : ""].filter(Boolean).join(", ");
   return [make("a", { href: address(setting) }, sample(best.strategy), best.strategy.name), make("small", {}, words)];
 }
 

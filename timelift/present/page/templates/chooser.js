@@ -125,9 +125,9 @@ function detail(row) {
   const { strategy } = row;
   const facts = [
     ["time", `${duration(row.time)}${interval(row.time_low, row.time_high, duration)} a call`],
-    ["first call", row.first === null ? "" : `${three(row.first)}${interval(row.first_low, row.first_high, three)} s`],
+    ["first call", row.first === null ? "" : `${seconds(row.first)}${interval(row.first_low, row.first_high, seconds)}`],
     ["peak memory", row.peak === null ? "" : `${three(row.peak)} MiB`],
-    ["may cost", row.cost === null ? "" : `at most ${times(row.cost)} times the best`],
+    ["may cost", row.cost === null ? "" : `at most ${over(row.cost)} the best`],
     ["no lift", strategy.differs],
     ...strategy.meaning,
   ].filter(([, text]) => text);

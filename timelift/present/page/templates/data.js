@@ -46,6 +46,9 @@ function duration(microseconds, write = three) {
   const [size, unit] = microseconds < 1e3 ? [1, "µs"] : microseconds < 1e6 ? [1e3, "ms"] : [1e6, "s"];
   return `${write(microseconds / size)} ${unit}`;
 }
+const seconds = (value) => duration(1e6 * value);
+// What is paid over the best, rounded up.
+const over = (ratio) => ratio < 1.5 ? `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over` : `${times(ratio)} times`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
 const NAMES = { time_distributed: "TimeDistributed" };
