@@ -937,6 +937,36 @@ FAULTS = (
     ),
     *_faults(
         "present",
+        "timelift/present/page/data.py",
+        "page",
+        (
+            "a name in the page's data that ends a script",
+            'text.replace("<", "\\\\u003c").replace(',
+            "text.replace(",
+        ),
+        (
+            "settings without a measurement left out of the page",
+            "| {one.case.setting for one in lost})",
+            "| {one.setting for one in found.rankings})",
+        ),
+        (
+            "the other end of an interval on the page",
+            "_digits(one.low) if one else None for one in found]",
+            "_digits(one.high) if one else None for one in found]",
+        ),
+    ),
+    *_faults(
+        "present",
+        "timelift/present/page/headline.py",
+        "page_answer",
+        (
+            "an answer that hides where it loses",
+            "    if advice.losses:\n        where =",
+            "    if not advice.losses:\n        where =",
+        ),
+    ),
+    *_faults(
+        "present",
         "timelift/present/gate_words.py",
         "gate_outcomes",
         (
@@ -957,8 +987,8 @@ FAULTS = (
         "across",
         (
             "a swapped axis of a table",
-            'Column("usual", value=lambda pair: pair.values[0], filtered=True),',
-            'Column("usual", value=lambda pair: pair.values[1], filtered=True),',
+            'Column("usual", value=lambda pair: pair.values[0]),',
+            'Column("usual", value=lambda pair: pair.values[1]),',
         ),
     ),
     *_faults(

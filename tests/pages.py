@@ -29,8 +29,18 @@ def found(path, *records):
     return find_out(results.load(journals.write(path, *records)))
 
 
-def made(folder, *records):
-    """The page of these records, whose report is in `folder`."""
+def made(folder, *records, code=None):
+    """The page of these records, in `folder / "report"`, without the files beside it."""
+    seen = found(folder / "run.jsonl", *records)
+    beside = render.Beside(render.tables(seen))
+    html = render.html(seen, report(seen), beside, code)
+    (folder / "report").mkdir(exist_ok=True)
+    (folder / "report" / "index.html").write_text(html)
+    return html
+
+
+def reported(folder, *records):
+    """The page of these records, with all files of the report in `folder / "report"`."""
     seen = found(folder / "run.jsonl", *records)
     page.write_report(seen, report(seen), folder / "report")
     return (folder / "report" / "index.html").read_text()

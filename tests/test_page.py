@@ -10,7 +10,18 @@ import re
 import pytest
 
 from tests import journals
-from tests.pages import FEW, HOSTILE, Elements, data, harm, loads, made, section, without_scripts
+from tests.pages import (
+    FEW,
+    HOSTILE,
+    Elements,
+    data,
+    harm,
+    loads,
+    made,
+    reported,
+    section,
+    without_scripts,
+)
 from timelift.case import Lengths, Mode, Status
 from timelift.present.page import render
 from timelift.present.page.data import inside_html
@@ -25,7 +36,7 @@ def test_a_step_s_time_is_left_out_where_valid_steps_were_not_counted(tmp_path):
     told = [({}, False), ({"valid_steps": 40}, True)]
     for facts, known in told:
         lines = [journals.line(case, launch, facts=facts) for case in cases for launch in (1, 2, 3)]
-        made(tmp_path, journals.header(), *lines, journals.END)
+        reported(tmp_path, journals.header(), *lines, journals.END)
         with (tmp_path / "report" / "tables" / "per_step.csv").open() as file:
             assert [bool(row["T = 16"]) for row in csv.DictReader(file)] == [known] * len(FEW)
 
@@ -138,7 +149,7 @@ def test_the_table_has_the_share_of_what_the_machine_attains(tmp_path):
         "attainable_bytes_per_second": 1e10,
     }
     line = journals.line(journals.case(), 1, [1e-3] * 6, facts=facts)
-    made(tmp_path, journals.header(), line, journals.END)
+    reported(tmp_path, journals.header(), line, journals.END)
     (row,) = csv.DictReader((tmp_path / "report" / "tables" / "measurements.csv").open())
     assert float(row["of the limit (%)"]) == pytest.approx(10)
 
@@ -248,15 +259,15 @@ def test_ids_are_unique_and_what_is_referred_to_exists(page):
     assert {link[1:] for link in links if link and link.startswith("#")} <= set(ids)
 
 
-def test_every_figure_and_table_is_a_file_beside_the_page(page, tmp_path):
+def test_every_figure_and_table_is_a_file_beside_the_page(tmp_path):
     """Each is linked."""
-    made(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
+    html = reported(tmp_path, journals.header(), *journals.campaign(CASES), journals.END)
     files = {
         str(path.relative_to(tmp_path / "report"))
         for folder in ("figures", "tables")
         for path in (tmp_path / "report" / folder).iterdir()
     }
-    linked = {attributes.get("href") for tag, attributes in Elements(page).tags if tag == "a"}
+    linked = {attributes.get("href") for tag, attributes in Elements(html).tags if tag == "a"}
     assert files <= linked
     assert {"figures/forward_backward.png", "tables/measurements.csv", "report.md"} <= linked
 

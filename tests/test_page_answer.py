@@ -62,7 +62,7 @@ def test_else_a_condition_tells_which_to_write_where(tmp_path):
     """Neither the winner at few steps nor the one at many is the best everywhere."""
     seen = _found(tmp_path / "run", *_lines(CROSSING))
     assert headline(seen) == (
-        "Write long at 128 steps; else short, and never shown slower than anything else."
+        "Write long at 128 steps; else short: never shown slower than anything else."
     )
 
 

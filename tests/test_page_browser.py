@@ -43,8 +43,8 @@ def page(tmp_path_factory):
     cases = journals.grid(names) + journals.grid(names, mode=Mode.XLA)
     cases += journals.grid(names, ("sensor",), seq_lens=(16,))
     records = journals.campaign(cases)
-    html = made(folder, journals.header(), *records, journals.END)
-    assert "</html>" in html
+    code = {"native": "model = build(layer)  # <b>&"}
+    made(folder, journals.header(), *records, journals.END, code=code)
     return folder / "report" / "index.html"
 
 
@@ -114,6 +114,19 @@ def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page)
     browser.settle()
     assert browser.ask(CHOSEN) == ["sensor", "16", "forward", "graph"]
     assert "length 128, mode xla" in browser.ask(NOTE)
+
+
+@pytest.mark.usefixtures("silent")
+def test_the_code_to_paste_is_copied(browser, page):
+    """As it is, by the button beside it; a strategy of which none is known has no button."""
+    browser.open(page)
+    browser.ask("navigator.clipboard.writeText = (text) => { window.copied = text; }")
+    browser.ask("document.querySelector('.copy').click()")
+    browser.wait("document.querySelector('.copy').textContent === 'Copied'")
+    assert browser.ask("window.copied") == "model = build(layer)  # <b>&"
+    browser.open(page, "#strategy=loop_slice")
+    assert browser.ask(DETAIL) == "loop_slice"
+    assert browser.ask("document.querySelectorAll('.copy').length") == 0
 
 
 @pytest.mark.usefixtures("silent")

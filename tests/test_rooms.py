@@ -8,9 +8,8 @@ import pytest
 
 from timelift.analyse.choose.question import Basis, Doubt
 from timelift.analyse.quality import Disturbance
-from timelift.analyse.recommend import Why
 from timelift.journal import Quantity
-from timelift.present import choice, conditions, gate_words, recommended
+from timelift.present import choice, conditions, gate_words
 
 ROOM = Path(__file__).parent.parent / "timelift"
 #: A blank with a word on either side of it.
@@ -227,7 +226,6 @@ def test_a_right_module_is_not(check, text):
         (choice._BASES, set(Basis) - {Basis.MEASURED}),
         (conditions._REMEDIES, Disturbance),
         (conditions._SHORT_REMEDIES, Disturbance),
-        (recommended._WHY, Why),
         (gate_words._COMPARED, Quantity),
     ],
 )

@@ -227,7 +227,7 @@ def _fact(name: str, title: str | None = None, **how: Any) -> Column:
 _OTHER_FACTS = [name for name in SHOWN_FACTS if name not in {"graph_nodes", "peak_bytes"}]
 _EVERY = (
     Column("strategy", value=attrgetter("measurement.case.strategy")),
-    Column("rival", "strategy", _shown, filtered=True),
+    Column("rival", "strategy", _shown),
     *axis_columns(attrgetter("measurement.case.setting")),
     Column("status", value=attrgetter("measurement.status")),
     number("launches", value=lambda row: len(row.measurement.launches)),
@@ -244,7 +244,7 @@ _EVERY = (
     number("speed_up_high", "speed-up to", _speed_up("high")),
     Column("baseline", value=_baseline),
     Column("verdict", value=_of_rival("verdict")),
-    Column("verdict_beside", "verdict", _verdict_beside, filtered=True),
+    Column("verdict_beside", "verdict", _verdict_beside),
     number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
     number("per_valid_step", "per valid step", _per_valid_step, drop_order=2),
     Column("ties", value=_of_rival("letters"), drop_order=2, right=True),

@@ -2,30 +2,16 @@
 
 from collections.abc import Iterator
 
-from timelift.analyse.recommend import Price, Recommendation, Why
+from timelift.analyse.recommend import Recommendation
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.present.advised import highest
 from timelift.present.units import percent, three_figures
 
 ONE_LAUNCH = "one launch is no verdict"
-_WHY = {
-    Why.NEVER_SLOWER: "never shown slower than the best, in {}",
-    Why.ONE_LAUNCH: f"closest to the fastest, in {{}}; {ONE_LAUNCH}",
-    Why.FEW_LAUNCHES: (
-        f"closest to the fastest, in {{}}; fewer than {MIN_LAUNCHES} launches are no verdict"
-    ),
-    Why.LEAST_TO_LOSE: "least to lose: no strategy stays unbeaten in {}",
-}
 #: What the recommended strategy of a setting is called if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
 #: From this ratio on a price is written as times the best.
 _TIMES = 1.5
-
-
-def why(one: Recommendation) -> str:
-    where = "its one setting" if one.settings == 1 else f"all {one.settings} settings"
-    return _WHY[one.why].format(where)
 
 
 def at_setting(ranking: Ranking, one: Recommendation) -> str:
@@ -34,18 +20,6 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
     best = FASTEST if name == ranking.rows[0].case.strategy else LEAST_TO_LOSE
     close = [other for other in ranking.not_shown_slower if other != name]
     return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
-
-
-def everywhere(one: Recommendation | None) -> Iterator[str]:
-    if one is None or one.settings == 1:
-        return
-    if one.never_shown_slower:
-        names = ", ".join(one.never_shown_slower)
-        yield f"never shown slower than the best, in {one.settings} settings: {names}"
-    elif not one.has_verdict:
-        yield f"fewer than {MIN_LAUNCHES} launches give no verdict"
-    else:
-        yield f"no strategy stayed unbeaten in all {one.settings} settings"
 
 
 def price_in_words(low: float, high: float) -> str:
@@ -73,27 +47,8 @@ def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
         yield price_sentence(last)
 
 
-def price_at(ranking: Ranking, strategy: str) -> str:
-    """Write what a beaten strategy costs in a setting, and beside which other."""
-    best = ranking.rows[0].case.strategy
-    return f"{price_in_words(*ranking.row(strategy).cost_over_best)}, which is {best}"
-
-
 def highest_price(ratio: float) -> str:
     """Write the most that may be paid, as a ratio to the best."""
     if ratio < _TIMES:
         return f"at most {highest(ratio)} over the best"
     return f"up to {three_figures(ratio)} times the best"
-
-
-def worst_price(one: Price) -> str:
-    """Write the price of a strategy in its worst setting."""
-    price = highest_price(one.ratio)
-    return price if one.bound else f"{price} (seen, no interval)"
-
-
-def short_price(one: Price) -> str:
-    """Write the same price in a table whose caption tells over what."""
-    if one.ratio < _TIMES:
-        return f"{percent(one.ratio - 1)} more"
-    return f"{three_figures(one.ratio)} times"

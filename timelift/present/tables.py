@@ -31,9 +31,8 @@ class Column:
 
     `name` is its heading for programs, `title` the one for readers, by default the same; `value`
     reads the attribute called `name` unless told otherwise. Numbers are aligned to the right and
-    sorted by size, a column that is `filtered` has a filter on the page, and that of the highest
-    `drop_order` is the first to go where a terminal is narrow. `limit` is where a text is cut in
-    every place.
+    sorted by size, and the column of the highest `drop_order` is the first to go where a terminal
+    is narrow. `limit` is where a text is cut in every place.
     """
 
     name: str
@@ -44,7 +43,6 @@ class Column:
     drop_order: int = 0
     number: bool = False
     right: bool = False
-    filtered: bool = False
     limit: int | None = None
 
     @property
@@ -105,19 +103,6 @@ class Table:
     def data(self) -> dict[str, list[Any]]:
         """The values of every column by its name, for a pandas frame."""
         return {column.name: [*column.values(self.rows)] for column in self.columns}
-
-    @property
-    def choices(self) -> dict[int, tuple[str, ...]]:
-        """The values, by its place, of every column with a filter and more than one of them."""
-        found = {}
-        for place, column in enumerate(self.columns):
-            if not column.filtered:
-                continue
-            values = dict(zip(self._cells(column), column.values(self.rows), strict=True))
-            if len(values) > 1:
-                order = values.__getitem__ if column.number else str
-                found[place] = tuple(sorted(values, key=order))
-        return found
 
 
 def count_or_three_figures(value: float) -> str:
@@ -194,7 +179,7 @@ def varying(cases: Iterable[Case]) -> tuple[str, ...]:
 def axis_columns(
     setting: Callable[[Any], Setting], axes: Iterable[str] = AXES
 ) -> tuple[Column, ...]:
-    """Return a column with a filter for each axis of the setting that `setting` reads of a row."""
+    """Return a column for each axis of the setting that `setting` reads of a row."""
     return tuple(_axis_column(axis, setting) for axis in axes)
 
 
@@ -204,5 +189,4 @@ def _axis_column(axis: str, setting: Callable[[Any], Setting]) -> Column:
         _TITLES.get(axis, axis),
         lambda row: getattr(setting(row), axis),
         number=AXES[axis] is int,
-        filtered=True,
     )

@@ -26,7 +26,8 @@ def headline(found: RunFindings) -> str:
         return f"{name} looked best{_gained(advice)}, {'; '.join(where_slower(advice))}."
     if advice.strategies == tuple(gain.baseline for gain in advice.gains):
         return f"Keep {name}: nothing is gained over it{_safety(advice)}."
-    return f"Write {name}{_gained(advice)}{_safety(advice)}."
+    gained = _gained(advice)
+    return f"Write {name}{gained}{_safety(advice, begins=not gained)}."
 
 
 def _gained(advice: Advice) -> str:
@@ -48,13 +49,15 @@ def _name(baseline: str) -> str:
     return plain(known_as(baseline), NAME_LIMIT)
 
 
-def _safety(advice: Advice) -> str:
-    """Write whether the advice was shown slower anywhere, and whether it was measured."""
+def _safety(advice: Advice, *, begins: bool = False) -> str:
+    """Write whether the advice was shown slower anywhere, and whether it was measured there."""
     if advice.losses:
-        return f", but shown slower in {len(advice.losses)} of {advice.settings} settings"
+        where = f"shown slower in {len(advice.losses)} of {advice.settings} settings"
+        return f", but {where}"
+    link = ": " if begins else ", and "
     if advice.is_never_shown_slower:
-        return ", and never shown slower than anything else"
-    return "; never shown slower, but not tested in every setting"
+        return f"{link}never shown slower than anything else"
+    return f"{link}never shown slower, but not tested in every setting"
 
 
 def price(advice: Advice) -> str:

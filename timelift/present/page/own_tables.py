@@ -38,7 +38,7 @@ def steps(found: RunFindings) -> Table:
         "per_step",
         "Time per step",
         (
-            Column("strategy", value=attrgetter("strategy"), filtered=True),
+            Column("strategy", value=attrgetter("strategy")),
             *axis_columns(attrgetter("setting"), axes),
             *(_at_length(length, by_size, unit) for length in lengths),
         ),
@@ -74,7 +74,7 @@ def execution(found: RunFindings) -> Table:
                 lambda row: row.fastest.case.setting,
                 varying(row.case for one in answered for row in one.rows),
             ),
-            Column("fastest", value=lambda row: row.fastest.case.strategy, filtered=True),
+            Column("fastest", value=lambda row: row.fastest.case.strategy),
             number("time", None, lambda row: row.fastest.seconds_per_call, unit=unit),
             number(
                 "times the best",
@@ -97,8 +97,8 @@ def prices(recommended: Iterable[ForWorkload]) -> Table:
         "prices",
         "What each costs at most",
         (
-            Column("strategy", value=lambda row: row.price.strategy, filtered=True),
-            Column("workload", value=lambda row: row.workload.workload, filtered=True),
+            Column("strategy", value=lambda row: row.price.strategy),
+            Column("workload", value=lambda row: row.workload.workload),
             number(
                 "times the best, at most", value=lambda row: row.price.ratio, format="{:.3f}".format
             ),
@@ -107,7 +107,6 @@ def prices(recommended: Iterable[ForWorkload]) -> Table:
                 value=lambda row: (
                     "yes" if row.price.strategy in row.workload.found.never_shown_slower else "no"
                 ),
-                filtered=True,
             ),
             number("settings", value=lambda row: row.price.settings),
         ),
@@ -122,9 +121,9 @@ def losses(run: Run) -> Table:
         "not_run",
         "Cases without a result",
         (
-            Column("strategy", value=attrgetter("case.strategy"), filtered=True),
+            Column("strategy", value=attrgetter("case.strategy")),
             *axis_columns(attrgetter("case.setting"), varying(one.case for one in lost)),
-            Column("status", filtered=True),
+            Column("status"),
             Column("reason", limit=_REASON),
         ),
         lost,
@@ -151,7 +150,7 @@ def break_even(found: RunFindings) -> Table:
         "break_even",
         "Calls after which a slow first call is made up",
         (
-            Column("strategy", value=lambda row: row.later.strategy, filtered=True),
+            Column("strategy", value=lambda row: row.later.strategy),
             *axis_columns(attrgetter("setting"), axes),
             number(
                 "pays off after (calls)",

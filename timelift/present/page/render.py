@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
-from timelift.escape import NAME_LIMIT, plain
+from timelift.escape import plain
 from timelift.present import across_table, case_table, scaling_table
 from timelift.present.page import headline, own_tables
 from timelift.present.page.data import as_json
@@ -130,7 +130,6 @@ def _environment() -> Any:
         lstrip_blocks=True,
     )
     environment.filters["plain"] = plain
-    environment.filters["name"] = lambda name: plain(name, NAME_LIMIT)
     environment.filters["code"] = _with_code
     environment.filters["counted"] = lambda count: counted(count, "row")
     return environment

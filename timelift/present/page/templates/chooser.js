@@ -110,7 +110,7 @@ function bars(setting, chosen) {
     const track = make("span", { class: "track" }, fill, reach || "", make("span", { class: "one", style: `left:${share(1)}` }));
     const pick = make("button", { type: "button", id: `pick-${row.strategy.place}`, "aria-pressed": row === chosen,
       onclick: () => choose(setting, row.strategy) }, sample(row.strategy), nameOf(row.strategy));
-    const word = row.strategy === base.strategy ? "baseline" : row.verdict ?? "";
+    const word = row === base ? setting.baseline ? "baseline" : "fastest" : row.verdict ?? "";
     return make("tr", row === chosen ? { class: "picked" } : {}, make("th", { scope: "row" }, pick),
       make("td", { class: "bar" }, track), make("td", { class: "n" }, times(ratio(row)),
         make("small", {}, interval(row.times_low, row.times_high, times))),
