@@ -130,7 +130,7 @@ _ADVICE = re.compile(
 _WRITE = re.compile(r"(?:^|; else |, )(\w+)")
 _BELOW = re.compile(
     r"^(?:#+ )?(\w+-T\d+-[\w-]+) *$|^(?:- | +)?(?:fastest|least to lose): (\w+)"
-    r"|(?:fastest|least to lose) is (\w+)$|^it is one of (\w+)",
+    r"|(?<=: )(?:fastest|least to lose) is (\w+)$|^it is one of (\w+)",
     re.MULTILINE,
 )
 
