@@ -1,6 +1,7 @@
 """Figures: what is on which axis, that nothing overlaps, and that a strategy keeps its look."""
 
 import itertools
+import math
 import warnings
 
 import numpy as np
@@ -42,6 +43,7 @@ GRIDS = {
     "few strategies, one length": journals.grid(FEW, seq_lens=(8,)),
     "many strategies, many lengths": journals.grid(MANY, seq_lens=(8, 16, 32, 64, 128, 256)),
     "many strategies, one length": journals.grid(MANY, seq_lens=(8,), phases=("forward",)),
+    "lengths close together": journals.grid(FEW, seq_lens=(3, 10, 11, 13, 16, 64, 1000)),
     "one case": journals.grid(("native",), seq_lens=(8,), phases=("forward",)),
     "many panels": journals.grid(FEW, ("a", "b", "c"), (8, 64), (1, 32)),
     "long names": journals.grid(["x" * 80, "y" * 80], ["w" * 80], (8, 64)),
@@ -400,6 +402,16 @@ def test_a_logarithmic_axis_has_some_ticks_and_not_too_many(low, span, most):
     assert 2 <= len(ticks) <= most
     assert ticks == sorted(ticks)
     assert ends[0] <= ticks[0] <= ticks[-1] <= ends[1]
+
+
+@given(st.sets(st.integers(1, 10_000), min_size=1), st.integers(3, 8))
+def test_lengths_under_an_axis_are_apart(lengths, most):
+    """The last is always there, and two of several are."""
+    kept = sheet.thin(sorted(lengths), most)
+    assert kept[-1] == max(lengths)
+    assert min(2, len(lengths)) <= len(kept) <= most
+    gaps = np.diff(np.log(kept))
+    assert (gaps >= math.log(max(lengths) / min(lengths)) / (most - 1) - 1e-6).all()
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ class _Panels:
     def lines(self, axes: Axes, rows: pd.DataFrame) -> None:
         lengths = sorted(set(rows.seq_len))
         across = limits(lengths, max(1.15, (lengths[-1] / lengths[0]) ** _SPREAD))
-        scale(axes, "x", across, thin(lengths, 6))
+        scale(axes, "x", across, thin(lengths, 5))
         ends = _ends(self.known[self.known.workload == rows.workload.iloc[0]])
         scale(axes, "y", ends, ticks(*ends, 6))
         self._guide(axes.axhline)

@@ -65,26 +65,29 @@ def cell_text(ranking: Ranking) -> str:
 
 
 def _block(group: pd.DataFrame, width: float, columns: int, theme: Theme) -> Block:
-    """Return the panels of a workload."""
+    """Return the panels of a workload, all with the rows and columns of each."""
     phases = forward_first(group).groupby("phase", sort=False)
     workload = short_name(str(group.workload.iloc[0]))
     panels = [(f"{workload}, {phase}", rows) for phase, rows in phases]
-    across = _BESIDE + width * group.seq_len.nunique()
-    size = (across, _ABOVE + _CELL * group.row.nunique())
-    return Block(panels, partial(_draw, theme=theme), size, columns)
+    batches = list(dict.fromkeys(group.sort_values(["execution", "batch"]).row))
+    lengths = sorted(set(group.seq_len))
+    size = (_BESIDE + width * len(lengths), _ABOVE + _CELL * len(batches))
+    draw = partial(_draw, batches=batches, lengths=lengths, theme=theme)
+    return Block(panels, draw, size, columns)
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:
-    rows = rows.sort_values(["execution", "batch"])
+def _draw(
+    axes: Axes, rows: pd.DataFrame, *, batches: list[str], lengths: list[int], theme: Theme
+) -> None:
     names = legend_order(rows.fastest)
-    order = list(dict.fromkeys(rows.row))
     places = rows.assign(code=rows.fastest.map(names.index))
     codes, texts = (
-        places.pivot_table(one, "row", "seq_len", aggfunc="first") for one in ("code", "text")
+        places.pivot_table(one, "row", "seq_len", aggfunc="first").reindex(batches, columns=lengths)
+        for one in ("code", "text")
     )
     sns.heatmap(
-        codes.loc[order],
-        annot=texts.loc[order],
+        codes,
+        annot=texts.fillna(""),
         fmt="",
         cmap=ListedColormap([tint(line_style(name).colour, theme) for name in names]),
         vmin=-0.5,

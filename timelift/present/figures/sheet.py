@@ -33,6 +33,7 @@ _LEAST_SPAN = 5.5
 #: Round numbers within a decade, most first.
 _DIGITS = ((1, 1.5, 2, 3, 4, 5, 7), (1, 2, 5), (1, 3), (1,))
 _PLAIN_FROM, _PLAIN_TO = 1e-3, 1e5
+_ROUNDING = 1 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -185,9 +186,13 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def thin(values: Sequence[float], most: int) -> list[float]:
-    """Keep at most `most` of the values, evenly by their place, the last one always."""
-    step = math.ceil(len(values) / most)
-    return list(values[::-1][::step][::-1])
+    """Keep at most `most` of rising values, the last one always, apart on a logarithmic axis."""
+    least = (values[-1] / values[0]) ** (1 / (most - 1))
+    kept = [values[-1]]
+    for value in reversed(values[:-1]):
+        if value * least <= kept[0] * _ROUNDING:
+            kept.insert(0, value)
+    return kept
 
 
 def written(value: float) -> str:
