@@ -922,6 +922,51 @@ FAULTS = (
     ),
     *_faults(
         "present",
+        "timelift/present/summary.py",
+        "summary",
+        (
+            "a run that was cut short and is called whole",
+            "    if not run.complete:\n",
+            "    if not run.measurements:\n",
+        ),
+        (
+            "refusals that are counted as failures",
+            "if one.status not in SKIPPED and one.status is not Status.MEASURED",
+            "if one.status is not Status.MEASURED",
+        ),
+        (
+            "the workloads with the fewest settings",
+            "key=lambda row: -row.settings)[:rows]",
+            "key=lambda row: row.settings)[:rows]",
+        ),
+    ),
+    *_faults(
+        "present",
+        "timelift/present/advised.py",
+        "summary",
+        (
+            "a bound that is rounded down",
+            "step * math.ceil(round(share / step, 6))",
+            "step * math.floor(round(share / step, 6))",
+        ),
+        (
+            "a difference that was not shown and is told as a gain",
+            "is_shown = gain.faster or gain.slower or not advice.has_verdict",
+            "is_shown = True",
+        ),
+        (
+            "a loss everywhere that is told of one setting",
+            "    if not lost.has_no_exception:\n",
+            "    if lost.settings >= settings:\n",
+        ),
+        (
+            "few launches that are a verdict",
+            '        return "unknown"\n',
+            "        pass\n",
+        ),
+    ),
+    *_faults(
+        "present",
         "timelift/present/report.py",
         "report golden",
         (
@@ -1102,6 +1147,16 @@ FAULTS = (
             "        self._readings.reverse()\n",
             "",
         ),
+        (
+            "a table that -v does not bring",
+            "config.option.verbose > 0 or any(",
+            "config.option.verbose > 1 or any(",
+        ),
+    ),
+    *_faults(
+        "doors",
+        "timelift/measure/interrupts.py",
+        "plugin",
         ("a second Ctrl-C that is gentle, too", "if self.count > 1:", "if self.count > 2:"),
         (
             "a run that goes on hearing signals when it has ended",

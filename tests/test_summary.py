@@ -167,6 +167,18 @@ def test_a_screenful_is_enough_for_any_number_of_workloads():
     assert [line for line in lines if "19 more workloads: report.py tables" in line]
 
 
+def test_where_room_is_short_it_is_said_more_briefly():
+    """More workloads have a row then."""
+    costs = {"native": [1, 1.1, 1, 1.2], "fold_time": [2, 1, 2, 1], TD: 4}
+    one, many = (
+        "\n".join(shown(found(*(raced(costs, at(f"w{place}")) for place in range(count)))))
+        for count in (1, 10)
+    )
+    assert "slower than" in " ".join(one.split())
+    assert many.count("in 2 of 4\n") == 10
+    assert "slower than" not in many
+
+
 @pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])
 def test_a_line_is_never_wider_than_the_terminal_nor_than_80_columns(width):
     """And what to write is there at every width."""
@@ -235,7 +247,14 @@ def test_every_axis_has_its_words(axis, values, words):
 
 @pytest.mark.parametrize(
     ("ratio", "words"),
-    [(1, "0 %"), (1.0004, "0.1 %"), (1.033, "3.3 %"), (1.1561, "16 %"), (3.21, "3.21 times")],
+    [
+        (1, "0 %"),
+        (1.0004, "0.1 %"),
+        (1.033, "3.3 %"),
+        (1.1561, "16 %"),
+        (3.21, "3.21 times"),
+        (28.81, "28.9 times"),
+    ],
 )
 def test_the_most_that_is_paid_is_rounded_up(ratio, words):
     """Since it is an upper bound."""

@@ -40,6 +40,8 @@ _PROPER: Mapping[tuple[str, object], str] = {
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
 #: How many decimals a speed-up has below which ratio: near 1 and in pieces of it more.
 _DECIMALS = ((0.0995, 3), (1.095, 2), (9.95, 1))
+#: So many strategies that are faster somewhere are named.
+_FEW = 2
 #: Up to this share a price has a decimal.
 _FEW_PER_CENT = 0.1
 #: From this ratio on a price is written as times the best.
@@ -135,14 +137,15 @@ def times(ratio: float) -> str:
     return f"{ratio:,.{decimals}f}"
 
 
-def where_slower(advice: Advice) -> Iterator[str]:
+def where_slower(advice: Advice, *, briefly: bool = False) -> Iterator[str]:
     """Write where what is advised was shown slower, and whatever else limits the advice."""
     if not advice.has_verdict:
         launches = min(row.launches for part in advice.parts for _, row in part.rows)
         many = "one launch" if launches == 1 else counted(launches, "launch")
         yield f"seen in {many}: no verdict"
     elif lost := advice.lost:
-        yield lost_in_words(lost, advice.settings)
+        in_words = lost_where if briefly else lost_in_words
+        yield in_words(lost, advice.settings)
     elif advice.is_never_shown_slower:
         yield "nowhere"
     else:
@@ -154,30 +157,42 @@ def where_slower(advice: Advice) -> Iterator[str]:
 
 def lost_in_words(lost: LostWhere, settings: int) -> str:
     """Write `eager, 16 steps: 3 to 16 % slower than native`."""
+    least, most = lost.most.cost_over_best
+    than = " or ".join(lost.fastest) if len(lost.fastest) <= _FEW else "the fastest there"
+    much = slowness(least if lost.settings == 1 else None, most, than)
+    return f"{lost_where(lost, settings, ' settings')}: {much}" if settings > 1 else much
+
+
+def lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
+    """Write `eager, 16 steps`, or in how many settings."""
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in _SIZES)
     where = ", ".join(value_in_words(axis, value) for axis, value in shared)
     if not lost.has_no_exception:
-        some = f"in {lost.settings} of {settings} settings" if settings > 1 else ""
+        some = f"in {lost.settings} of {settings}{noun}"
         where = f"{where} ({some})" if where else some
-    least, most = lost.most.cost_over_best
-    much = slowness(least if lost.settings == 1 else None, most, " or ".join(lost.fastest))
-    return f"{where}: {much}" if where else much
+    return where
 
 
 def highest(ratio: float) -> str:
     """Write the most that may be paid over the best, rounded up: `0 %`, `3.3 %`, `2.1 times`."""
     if ratio >= _TIMES:
-        return f"{three_figures(ratio)} times"
+        return f"{three_figures(_up(ratio))} times"
     share = round(ratio - 1, 9)
     step = 0.001 if share <= _FEW_PER_CENT else 0.01
     return f"{100 * step * math.ceil(round(share / step, 6)):.3g} %"
+
+
+def _up(ratio: float) -> float:
+    """Return a ratio that is rounded up to three figures."""
+    step = 10.0 ** (math.floor(math.log10(ratio)) - 2)
+    return step * math.ceil(round(ratio / step, 6))
 
 
 def slowness(low: float | None, high: float, than: str) -> str:
     """Write between which ratios something takes longer, or up to which where `low` is None."""
     if high >= _TIMES:
         begin = "up to" if low is None else f"{three_figures(low)} to"
-        return f"{begin} {three_figures(high)} times as long as {than}"
+        return f"{begin} {highest(high)} as long as {than}"
     begin = "up to" if low is None else f"{100 * (low - 1):.2g} to"
     return f"{begin} {highest(high)} slower than {than}"
 

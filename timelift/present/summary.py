@@ -6,6 +6,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 
 from timelift.analyse.advice import Advice
@@ -21,6 +22,8 @@ from timelift.present.units import counted
 #: More workloads than these have no row of their own.
 ROWS = 12
 _NAMES = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
+#: A longer text is cut.
+_LONGEST_CELL = 200
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 #: So many failures are named.
 _NAMED = 3
@@ -28,7 +31,10 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """What is told of a workload; `is_safe` if what to write was nowhere shown slower."""
+    """What is told of a workload; `is_safe` if what to write was nowhere shown slower.
+
+    `briefly` is the first half of `slower`, for a table that has no room for more.
+    """
 
     workload: str
     write: str
@@ -36,6 +42,7 @@ class SummaryRow:
     price: str
     slower: str
     settings: int
+    briefly: str = ""
     is_safe: bool = False
 
 
@@ -54,6 +61,14 @@ class Summary:
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
+
+    def in_brief(self) -> "Summary":
+        """Return the summary with less of where strategies were shown slower."""
+        columns = tuple(
+            replace(one, value=attrgetter("briefly")) if one.name == "slower" else one
+            for one in self.table.columns
+        )
+        return replace(self, table=replace(self.table, columns=columns))
 
     def up_to(self, rows: int) -> "Summary":
         """Return the summary with so many rows: those of the workloads with the most settings."""
@@ -75,13 +90,18 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
 
 
 def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
-    gain = Column("gain", f"times as fast as {baseline}" if baseline else "speed-up", drop_order=1)
+    gain = Column(
+        "gain",
+        f"times as fast as {baseline}" if baseline else "speed-up",
+        drop_order=1,
+        limit=_LONGEST_CELL,
+    )
     columns = (
         Column("workload"),
-        Column("write"),
+        Column("write", limit=_LONGEST_CELL),
         gain,
         Column("price", "costs over the best, at most", drop_order=2),
-        Column("slower", "shown slower"),
+        Column("slower", "shown slower", limit=_LONGEST_CELL),
     )
     return Table("summary", "What to write", columns, rows).without_empty_columns()
 
@@ -162,6 +182,7 @@ def _row(workload: str, advice: Advice, baseline: str) -> SummaryRow:
         price=price(advice),
         slower="; ".join(where_slower(advice)),
         settings=advice.settings,
+        briefly=next(where_slower(advice, briefly=True)),
         is_safe=advice.is_never_shown_slower,
     )
 

@@ -1,5 +1,6 @@
 """The report in a terminal, or as plain text where the output is none."""
 
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from typing import TextIO
@@ -22,8 +23,8 @@ _LEAST_NAME = 8
 SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
 #: Blanks between two columns of the summary's table.
 _BETWEEN = 2
-#: A heading of so many letters stays on one line.
-_LONG_WORD = 14
+#: A heading of so many letters stays on one line, and a word of so many is not broken.
+_LONG_WORD, _UNBROKEN = 14, 16
 #: Columns of a workload's name in the summary's table.
 _LONGEST_NAME = 18
 #: In fewer columns the summary's table leaves out what is least important, or is none.
@@ -53,8 +54,10 @@ def show_summary(found: Summary, console: Console) -> None:
     width = min(console.width, SUMMARY_WIDTH)
     options = console.options.update(width=width)
     room = SUMMARY_LINES * SUMMARY_WIDTH // width
-    for rows in range(min(len(found.table.rows), ROWS), -1, -1):
-        drawn = _drawn(found.up_to(rows), width)
+    brief, most = found.in_brief(), min(len(found.table.rows), ROWS)
+    shorter = (brief.up_to(rows) for rows in range(most, -1, -1))
+    for one in itertools.chain([found.up_to(most)], shorter):
+        drawn = _drawn(one, width)
         if len(console.render_lines(drawn, options, pad=False)) <= room:
             break
     console.print(drawn, width=width)
@@ -98,13 +101,19 @@ def _summary_grid(table: Table, width: int) -> Grid:
 def _widths(table: Table, width: int) -> list[int]:
     """Share the width among columns: what one of them wants, the widest less if need be."""
     headings = [plain(column.heading) for column in table.columns]
-    least = [max(map(cell_len, heading.split())) for heading in headings]
+    cells = [column.cells(table.rows) for column in table.columns]
+    words = [
+        [*heading.split(), *(word[:_UNBROKEN] for text in texts for word in text.split())]
+        for heading, texts in zip(headings, cells, strict=True)
+    ]
+    least = [max(map(cell_len, some)) for some in words]
     in_two = [max(_LONG_WORD, cell_len(heading) // 2 + 1) for heading in headings]
     wanted = [
-        max(min(cell_len(heading), two), *map(cell_len, column.cells(table.rows)))
-        for column, heading, two in zip(table.columns, headings, in_two, strict=True)
+        max(min(cell_len(heading), two), *map(cell_len, texts))
+        for heading, two, texts in zip(headings, in_two, cells, strict=True)
     ]
     wanted[0] = min(wanted[0], _LONGEST_NAME)
+    least[0] = min(least[0], _LONG_WORD)
     room = width - _BETWEEN * len(wanted)
     while sum(wanted) > room:
         wider = [place for place, wide in enumerate(wanted) if wide > least[place]]
