@@ -72,6 +72,7 @@ def test_a_log_is_not_flooded():
     [
         (BEGUN, "40 cases in 8 settings, 3 launches each, up to 12 where a verdict is open"),
         (CampaignBegun(4, 2, 1, 1), "4 cases in 2 settings, 1 launch each"),
+        (CampaignBegun(1, 1, 3, 3), "1 case in 1 setting, 3 launches each"),
         (
             CampaignBegun(4, 2, 5, 13, two_sided=True, budget_seconds=90.0),
             (
@@ -130,7 +131,7 @@ def test_a_terminal_shows_time_launch_setting_stage_and_what_is_undecided(termin
     """In one line after a bar, whose numbers are those of the plan; what has no room is cut."""
     (line,) = last_drawn(terminal, BEGUN)
     assert line.split("  ", 1)[1].strip() == (
-        "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T128-B32…"
+        "about 1 min 15 s left · launch 2 of 3 · setting 1 of 8 · tokens-T…"
     )
     progress = CampaignDisplay(terminal)
     for event in (BEGUN, undecided("a", "b"), stage(launch=4, setting="x")):

@@ -18,7 +18,7 @@ from timelift.escape import plain
 from timelift.measure.progress import CampaignBegun, CampaignEvent, ProgressState, StageBegun
 
 #: Columns of the bar; narrower terminals have none.
-_BAR, _ROOM = 12, 60
+_BAR, _GAP, _ROOM = 12, 2, 60
 #: Terminals that cannot move their cursor.
 _DUMB = {"dumb", "unknown"}
 
@@ -106,8 +106,9 @@ def _drawn(state: ProgressState, width: int) -> RenderableType:
     words = Text(plain(state.words), no_wrap=True, overflow="ellipsis")
     if state.share is None or width < _ROOM:
         return words
-    line = Table.grid(padding=(0, 2))
+    line = Table.grid(padding=(0, _GAP, 0, 0))
     line.add_column(width=_BAR)
-    line.add_column(no_wrap=True, overflow="ellipsis")
+    line.add_column(no_wrap=True)
+    words.truncate(width - _BAR - _GAP, overflow="ellipsis")
     line.add_row(ProgressBar(total=1.0, completed=state.share, width=_BAR), words)
     return line

@@ -23,7 +23,9 @@ class CampaignBegun:
         more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
         within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
         launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
-        return f"{self.cases} cases in {self.settings} settings, {launches}{more}{within}"
+        cases = f"{self.cases} case{'s' if self.cases > 1 else ''}"
+        settings = f"{self.settings} setting{'s' if self.settings > 1 else ''}"
+        return f"{cases} in {settings}, {launches}{more}{within}"
 
 
 @dataclass(frozen=True)
