@@ -231,8 +231,7 @@ def test_the_price_is_a_sentence():
     """At most for those that may be the best, from and to for the others."""
     ranking = only(run([1, 1.2, 3]))
     assert (
-        price_sentence(ranking.row("rival0"))
-        == "choosing `rival0` costs at most 0.0 % over the best"
+        price_sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
     )
     low, high = (100 * (price - 1) for price in ranking.row("rival1").cost_over_best)
     expected = f"`rival1` costs {low:.1f} % to {high:.1f} % over the best"
