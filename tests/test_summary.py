@@ -1,10 +1,12 @@
 """The end of a run: a screenful that says what to write, what is gained and where it loses."""
 
 import io
+import shlex
 
 import pytest
 from rich.console import Console
 
+import report
 from tests import journals
 from tests.simulated import LOUD, run
 from tests.test_advice import LOOP, TD, raced
@@ -213,6 +215,25 @@ def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
     ended.end(ended.find(other, tmp_path / "results"), other, tmp_path, None, console)
     assert "report.py tables RUN" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        {"seq_lens": (8, 64)},
+        {"seq_lens": (8,), "batches": (8, 32)},
+        {"phases": ("backward",), "batches": (8,)},
+        {"workloads": ("tokens", "a b"), "batches": (8, 32)},
+    ],
+)
+def test_the_question_that_is_suggested_has_an_answer(tmp_path, monkeypatch, capsys, grid):
+    """As it stands, whatever axes the run has."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", journals.grid(**grid))
+    found = ended.find(path, tmp_path / "results")
+    command = dict(summary(found, Pointers()).notes)["more"].rpartition(" · ")[2]
+    assert report.main(shlex.split(command)) in {0, 2}
+    assert capsys.readouterr().err == ""
 
 
 def test_names_of_a_file_are_plain_text(tmp_path):

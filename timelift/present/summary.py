@@ -4,7 +4,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import SKIPPED, Backend, Status
+from timelift.case import AXES, SKIPPED, Backend, Setting, Status, option_flag
 from timelift.present import conditions
 from timelift.present.advised import common_baseline, gains_in_words, price, to_write, where_slower
 from timelift.present.report import short_trust
@@ -229,19 +229,28 @@ def _failures(found: RunFindings) -> Iterator[str]:
 
 def _commands(found: RunFindings, named: str) -> Iterator[str]:
     """Write the commands that have something to say of the run, with its name."""
-    settings = [one.setting for one in found.rankings]
+    several = _several(one.setting for one in found.rankings)
     yield f"report.py tables{named}"
-    if any(len({getattr(one, axis) for one in settings}) > 1 for axis in ("seq_len", "batch")):
+    if several & {"seq_len", "batch"}:
         yield f"scaling{named}"
-    ways = ("mode", "backend", "device", "threads")
-    if any(len({getattr(one, axis) for one in settings}) > 1 for axis in ways):
+    if several & {"mode", "backend", "device", "threads"}:
         yield f"modes{named}"
     if found.contests:
-        one = max(found.contests, key=lambda ranking: _settings(found, ranking)).setting
-        question = shlex.join(["--workload", one.workload, "--seq-len", str(one.seq_len)])
-        yield f"choose {question}{f' --run{named}' if named else ''}"
+        yield f"choose {_question(found, several)}{f' --run{named}' if named else ''}"
 
 
-def _settings(found: RunFindings, ranking: Ranking) -> int:
-    """Return in how many settings the workload of one was measured."""
-    return found.advice_by_workload[ranking.setting.workload].settings
+def _several(settings: Iterable[Setting]) -> set[str]:
+    """Return the axes that have several values."""
+    everything = list(settings)
+    return {axis for axis in AXES if len({getattr(one, axis) for one in everything}) > 1}
+
+
+def _question(found: RunFindings, several: set[str]) -> str:
+    """Write the options of `choose` for a setting of the workload that has the most of them."""
+    advice = found.advice_by_workload
+    most = max(advice, key=lambda name: advice[name].settings)
+    mine = [one.setting for one in found.contests if one.setting.workload == most]
+    one = min(mine, key=lambda setting: len(setting.unusual))
+    named = {"workload", "seq_len"} | (several & {"batch", *one.unusual})
+    values = ((axis, getattr(one, axis)) for axis in AXES if axis in named)
+    return shlex.join(word for axis, value in values for word in (option_flag(axis), str(value)))
