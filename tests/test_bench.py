@@ -241,7 +241,8 @@ def test_a_budget_that_is_spent_skips_the_rest_and_says_so(tmp_path):
 def test_a_self_test_races_a_strategy_against_its_twins(tmp_path):
     """Its journal lies apart, what it found is kept, and a later report says so."""
     folder = project(tmp_path, ("native",))
-    done = bench(folder, "bench/test_forward.py", "--selftest", *SMALL, "--strategies", "native")
+    words = "--selftest --strategies native --launches 1".split()
+    done = bench(folder, "bench/test_forward.py", *SMALL, *words)
     assert f"{1 + len(PLANTS)} passed" in done.stdout
     assert "identical code was called different in 0 of 3 comparisons" in done.stdout
     assert not list(folder.glob("results/*/*.jsonl"))

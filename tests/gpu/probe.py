@@ -23,7 +23,7 @@ from timelift.worker.engines import Feed, open_engine
 
 ROOT = Path(__file__).parents[2]
 #: Inputs whose product keeps a device busy for long, by kind of device, and for no time at all.
-LARGE, SMALL = {"cpu": (64, 64, 512), "gpu": (64, 256, 4096)}, (2, 4, 8)
+LARGE, SMALL = {"cpu": (8, 16, 64), "gpu": (64, 256, 4096)}, (2, 4, 8)
 #: So often a sample is timed by both clocks.
 LOOKS = 9
 
