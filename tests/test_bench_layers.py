@@ -11,10 +11,14 @@ PAIR = (
     "import keras\ndef make_layer():\n    a, b = keras.Input((3,)), keras.Input((3,))\n"
     "    return keras.Model([a, b], a + b)\n"
 )
+RAISES = (
+    "def make_layer():\n    open('asked', 'a').write('once ')\n"
+    "    raise ValueError('no such size')\n"
+)
 #: Workloads of which no layer can be made, and what is said of each.
 NO_LAYERS = {
     "raises": (
-        "import keras\ndef make_layer():\n    raise ValueError('no such size')\n",
+        RAISES,
         "ValueError: no such size",
     ),
     "returns_none": (
@@ -95,7 +99,7 @@ def write(folder):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """One launch with all of them: the finished process and the journal's lines."""
+    """One launch with all of them: the finished process, the journal's lines, and the folder."""
     folder = project(tmp_path_factory.mktemp("project"), LIFTS, {"counts": COUNTS})
     chosen = [
         item
@@ -104,7 +108,7 @@ def run(tmp_path_factory):
         for item in items(question, [f"{setting}-{name}" for name in names])
     ]
     done = bench(folder, *chosen, *WORDS, "--workloads", write(folder), "--pin", CORE)
-    return done, records_of(folder)
+    return done, records_of(folder), folder
 
 
 def ends(run, **axes):
@@ -117,7 +121,7 @@ def ends(run, **axes):
 
 def test_each_case_of_the_run_passes_fails_or_is_skipped(run):
     """And no mistake of a layer's or a strategy's shows a traceback."""
-    done, lines = run
+    done, lines, _ = run
     assert "10 failed, 10 passed, 16 skipped" in done.stdout, done.stdout
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
@@ -136,6 +140,11 @@ def test_a_layer_that_cannot_be_made_fails_once_for_the_run(run, kind):
     assert len(lost) == 4
     assert set(lost.values()) == {"no inner layer"}
     assert ends(run, workload="sensor", batch=2)[2, "fold_time"] == "measured"
+
+
+def test_a_layer_that_cannot_be_made_is_asked_for_once(run):
+    """And not at the other size."""
+    assert (run[2] / "asked").read_text() == "once "
 
 
 def test_a_layer_that_fails_at_one_size_fails_its_own_cases_alone(run):

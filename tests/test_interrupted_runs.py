@@ -188,12 +188,15 @@ def copied(story, tmp_path):
     return shutil.copytree(story.folder, tmp_path / "run")
 
 
-#: A conftest.py that interrupts its own run so many times at its end.
+#: A conftest.py that interrupts its own run so many times at its end, before the answer is said.
 ENDS = """
 import os
 import signal
 
+import pytest
 
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_{hook}():
     for _ in range({times}):
         os.kill(os.getpid(), signal.SIGINT)
