@@ -333,6 +333,36 @@ FAULTS = (
     ),
     *_faults(
         "measure",
+        "timelift/measure/campaign.py",
+        "bench_layers",
+        (
+            "a layer that cannot be made and is asked for at every size",
+            "        if not none:\n            return\n        lost",
+            "        if none or not none:\n            return\n        lost",
+        ),
+    ),
+    *_faults(
+        "measure",
+        "timelift/measure/campaign.py",
+        "bench",
+        (
+            "peak memory that is read in every launch",
+            "return first or (self.options",
+            "return True or (self.options",
+        ),
+    ),
+    *_faults(
+        "measure",
+        "timelift/measure/launch.py",
+        "bench",
+        (
+            "colours in what a worker printed last",
+            'without_codes(self._log.read().decode(errors="replace"))',
+            'self._log.read().decode(errors="replace")',
+        ),
+    ),
+    *_faults(
+        "measure",
         "timelift/measure/options.py",
         "grid",
         (
@@ -465,6 +495,26 @@ FAULTS = (
             "a wrong unit: waits in microseconds",
             "return sum(waited) * 1e-9",
             "return sum(waited) * 1e-6",
+        ),
+    ),
+    *_faults(
+        "worker",
+        "timelift/worker/server.py",
+        "bench_layers",
+        (
+            "a launch that leaves its processors",
+            '        os.sched_setaffinity(0, map(int, cores.split(",")))\n',
+            "        pass\n",
+        ),
+    ),
+    *_faults(
+        "worker",
+        "timelift/worker/server.py",
+        "survival",
+        (
+            "what a strategy started and nobody ends",
+            "    _end_group(pid)\n    code",
+            "    code",
         ),
     ),
     # Analysis: statistics ---------------------------------------------------------------------
