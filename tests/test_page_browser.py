@@ -174,6 +174,17 @@ def test_a_heading_sorts_and_says_so_and_a_search_counts(browser, page):
 
 
 @pytest.mark.usefixtures("silent")
+def test_the_page_of_a_run_that_goes_on_looks_again_and_keeps_the_case(browser, page, tmp_path):
+    """Which is in its address, where a browser's own refreshing would do nothing."""
+    html = page.read_text().replace('<html lang="en">', '<html lang="en" data-every="1">')
+    (tmp_path / "goes_on.html").write_text(html)
+    browser.open(tmp_path / "goes_on.html", "#workload=sensor")
+    begun = browser.ask("performance.timeOrigin")
+    browser.wait(f"performance.timeOrigin !== {begun} && document.readyState === 'complete'")
+    browser.wait(f"{CHOSEN}[0] === 'sensor'")
+
+
+@pytest.mark.usefixtures("silent")
 def test_a_phone_scrolls_the_page_in_one_direction_only(browser, page):
     """Wide tables scroll inside themselves; a wide element is noticed."""
     browser.open(page, width=390, height=844)

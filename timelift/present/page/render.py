@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
+from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.escape import plain
 from timelift.present import across_table, case_table, scaling_table
 from timelift.present.page import headline, own_tables
@@ -17,7 +18,7 @@ from timelift.present.page.data import as_json
 from timelift.present.report import Report
 from timelift.present.summary import summary
 from timelift.present.tables import Table
-from timelift.present.units import counted
+from timelift.present.units import counted, percent
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")
@@ -155,6 +156,7 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "names": advice.strategies if advice else (),
         "price": headline.price(advice) if advice else "",
         "workloads": end.table,
+        "margin": percent(RANK_MARGIN, 0),
     }
 
 

@@ -4,11 +4,18 @@ if (settings.length) {
   addEventListener("hashchange", follow);
   follow();
   legend();
+  if (few.size < ranked.length)
+    document.querySelector("#prices .note").append(` These are ${few.size} of ${ranked.length}; `,
+      make("a", { href: "#legend" }, "choose others"), ".");
   for (const place of document.querySelectorAll("[data-chart]"))
     if (place.dataset.chart === "price")
       place.append(...data.prices.map((one) => panel(price, one, data.prices, one.workload, "What each costs over the best")));
     else section(place);
 }
+
+// A run that goes on: a browser would not load a page again whose address names a case.
+const { every } = document.documentElement.dataset;
+if (every) setTimeout(() => location.reload(), 1e3 * every);
 
 let folded = [];
 addEventListener("beforeprint", () => {
