@@ -258,7 +258,7 @@ def test_one_launch_draws_no_bar_and_says_so(tmp_path):
     figure = _figures(tmp_path, journals.grid(FEW), launches=1)["time_by_length"]
     assert "one launch: no interval" in _words(figure)
     for axes in figure.findobj(Axes):
-        assert not [bar for bar in axes.collections[0].get_segments() if len(bar)]
+        assert not any(len(bar) for bar in axes.collections[0].get_segments())
 
 
 def test_an_interval_that_reaches_far_leaves_the_panel_and_does_not_flatten_it(tmp_path):

@@ -6,6 +6,7 @@ strategy takes five times as long.
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -50,7 +51,14 @@ def draw_lines(axes: Axes, rows: pd.DataFrame) -> None:
         linestyles=[look.dash for look in looks],
         linewidths=LINE_WIDTH,
     )
-    axes.add_collection(lines)
+    axes.add_collection(lines, autolim=False)
+
+
+def draw_intervals(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw a bar from `low` to `high` at the `x` of each row."""
+    ends = np.dstack([rows[["x", "x"]], rows[["low", "high"]]])
+    bars = LineCollection([*ends], colors=colours_of(rows), linewidths=1.5, alpha=0.5)
+    axes.add_collection(bars, autolim=False)
 
 
 def draw_dots(axes: Axes, rows: pd.DataFrame, theme: Theme) -> None:

@@ -13,7 +13,13 @@ from matplotlib.figure import Figure
 
 from timelift.present.figures.frame import forward_first
 from timelift.present.figures.looks import NO_BREAK, Theme, legend_order, short_name
-from timelift.present.figures.marks import colours_of, dots_size, draw_dots, draw_lines, draw_marks
+from timelift.present.figures.marks import (
+    dots_size,
+    draw_dots,
+    draw_intervals,
+    draw_lines,
+    draw_marks,
+)
 from timelift.present.figures.sheet import Block, limits, scale, sheet, thin, ticks
 from timelift.present.units import MEBIBYTES, SECONDS, Unit, unit_for
 
@@ -176,11 +182,11 @@ class _Panels:
         scale(axes, "y", ends, ticks(*ends, 6))
         self._guide(axes.axhline)
         rows = rows.assign(x=rows.seq_len * _dodge(rows, across), y=rows.value)
-        axes.vlines(rows.x, rows.low, rows.high, colours_of(rows), linewidth=1.5, alpha=0.5)
+        axes.set(xlabel="sequence length (steps)", ylabel=self.label)
+        draw_intervals(axes, rows)
         draw_lines(axes, rows)
         draw_marks(axes, rows, 20, self.theme)
         self._ring(axes, rows)
-        axes.set(xlabel="sequence length (steps)", ylabel=self.label)
 
     def dots(self, axes: Axes, rows: pd.DataFrame) -> None:
         rows = rows.sort_values("value", ascending=not self.quantity.more_is_better)
