@@ -4,6 +4,7 @@ Strategies, settings and words stand once, and columns name them by their places
 microseconds, first calls in seconds, memory in MiB; a number has four significant digits.
 """
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,6 +30,12 @@ _BESIDE = {
     Verdict.UNDECIDED: "undecided",
 }
 _TITLES = {"seq_len": "length", "time_axis": "time axis", "lengths": "valid lengths"}
+#: The values of the rarer axes that a setting's words leave out.
+_USUAL = {
+    field.name: field.default
+    for field in dataclasses.fields(Setting)
+    if field.name in {"lengths", "gradients", "time_axis", "dtype", "threads"}
+}
 #: Characters after which a title and a reason are cut.
 _TEXT = 200
 
@@ -78,12 +85,13 @@ def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
-    """Return the axes with their titles and values, in the order in which readers choose."""
+    """Return the axes with their titles and values, and the value that goes without saying."""
     return [
         {
             "name": axis,
             "title": _TITLES.get(axis, axis),
             "values": [_shown(one) for one in _values(axis, settings)],
+            "usual": _USUAL.get(axis),
         }
         for axis in AXES
     ]

@@ -41,7 +41,10 @@ def _gained(advice: Advice) -> str:
         f", {gain_in_words(one, advice)} times {_name(one.baseline)} in {one.settings}"
         for one in others
     )
-    begun = f": {gain_in_words(first, advice)} times as fast as {_name(first.baseline)}"
+    times, name = gain_in_words(first, advice), _name(first.baseline)
+    begun = f": {times} times as fast as {name}"
+    if advice.has_verdict and not (first.faster or first.slower):
+        begun = f": not shown to differ from {name}, {times} times as fast"
     return "".join((begun, where, *rest))
 
 

@@ -64,7 +64,7 @@ function controls(setting) {
       choose(found);
     } });
     for (const value of axis.values)
-      if (value !== "none") select.append(new Option(value, value, false, value === setting[axis.name]));
+      if (value !== "none") select.append(new Option(axis.name === "threads" && !value ? "default" : value, value, false, value === setting[axis.name]));
     return make("label", { for: select.id }, axis.title, select);
   });
 }
@@ -110,7 +110,7 @@ function bars(setting, chosen) {
     const track = make("span", { class: "track" }, fill, reach || "", make("span", { class: "one", style: `left:${share(1)}` }));
     const pick = make("button", { type: "button", id: `pick-${row.strategy.place}`, "aria-pressed": row === chosen,
       onclick: () => choose(setting, row.strategy) }, sample(row.strategy), nameOf(row.strategy));
-    const word = row === base ? setting.baseline ? "baseline" : "fastest" : row.verdict ?? "";
+    const word = row === base ? setting.baseline ? "baseline" : "fastest" : row.lift ? row.verdict ?? "" : "not ranked";
     return make("tr", row === chosen ? { class: "picked" } : {}, make("th", { scope: "row" }, pick),
       make("td", { class: "bar" }, track), make("td", { class: "n" }, times(ratio(row)),
         make("small", {}, interval(row.times_low, row.times_high, times))),

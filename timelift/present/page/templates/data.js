@@ -56,15 +56,15 @@ const known = (strategy) => NAMES[strategy.name] ?? strategy.name;
 
 function valueOf(axis, setting) {
   const value = setting[axis];
-  if (axis === "seq_len") return `${value.toLocaleString("en")} steps`;
-  if (axis === "batch") return `batch ${value.toLocaleString("en")}`;
-  if (axis === "threads") return value ? `${value} threads` : "default threads";
-  return value;
+  const text = typeof value === "number" ? value.toLocaleString("en") : value.replace(/_/g, " ");
+  const words = { seq_len: `${text} steps`, batch: `batch ${text}`, threads: value ? `${text} thread${value > 1 ? "s" : ""}` : "default threads",
+    lengths: `${text} lengths`, gradients: `gradients of ${text}`, time_axis: `${text} time axis` };
+  return words[axis] ?? value;
 }
 
-// What tells a setting from others, but for some axes.
+// What tells a setting from others, but for some axes and for what goes without saying.
 const inWords = (setting, without = []) => varying
-  .filter((axis) => !without.includes(axis.name) && setting[axis.name] !== "none")
+  .filter(({ name, usual }) => !without.includes(name) && ![usual, "none"].includes(setting[name]))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
 
 function grouped(items, key) {
