@@ -1,10 +1,9 @@
 """The end of a run: a screenful that says what to write, what is gained and where it loses."""
 
-import io
+import re
 import shlex
 
 import pytest
-from rich.console import Console
 
 import report
 from tests import journals
@@ -46,9 +45,7 @@ def at(workload, many=4):
 
 def shown(seen, width=80, pointers=None):
     """The lines that a terminal so wide shows."""
-    console = Console(width=width, file=io.StringIO())
-    terminal.show_summary(summary(seen, pointers), console)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return terminal.summary_text(summary(seen, pointers), width, colour=False).splitlines()
 
 
 def test_a_row_says_what_to_write_what_is_gained_and_what_it_costs():
@@ -98,6 +95,13 @@ def test_two_baselines_are_two_figures():
     assert "times as fast as time_distributed" in [
         column.heading for column in summary(found(left), None).table.columns
     ]
+
+
+def test_the_baseline_that_a_run_was_asked_for_is_that_of_later_reports():
+    """Its header has it; what is no name of a strategy there counts for nothing."""
+    measured = raced({"native": 1, LOOP: 3, TD: 2}, PLACES)
+    for asked, gain in ((LOOP, "3.0"), ("", "2.0"), ("nothing", "2.0"), (5, "2.0"), ([], "2.0")):
+        assert row(found(measured, header=Header(options={"relative_to": asked}))).gain == gain
 
 
 def test_what_is_not_shown_to_differ_is_called_so():
@@ -194,27 +198,28 @@ def test_colour_is_an_addition():
     """The same letters with and without it."""
     seen = found(raced({"native": 1, TD: 2}, PLACES))
     coloured, plain = (
-        terminal.console_on(io.StringIO(), 80, colour=colour) for colour in (True, False)
+        terminal.summary_text(summary(seen, None), 80, colour=colour) for colour in (True, False)
     )
-    for console in (coloured, plain):
-        terminal.show_summary(summary(seen, None), console)
-    assert "\x1b[" in coloured.file.getvalue()
-    assert "\x1b" not in plain.file.getvalue()
-    assert "shown slower" in plain.file.getvalue()
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured).split() == plain.split()
+    assert "shown slower" in plain
 
 
 def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     """Only to those that have something to say; a run that is not the latest is named."""
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
-    console = Console(width=80, file=io.StringIO())
-    ended.end(ended.find(path, tmp_path / "results"), path, tmp_path, None, console)
-    said = console.file.getvalue()
+    said = end_of(path, tmp_path)
     assert "report.py --open writes it" in said
     assert "report.py tables · scaling · choose --workload" in said
     assert "modes" not in said
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
-    ended.end(ended.find(other, tmp_path / "results"), other, tmp_path, None, console)
-    assert "report.py tables RUN" in console.file.getvalue()
+    assert "report.py tables RUN" in end_of(other, tmp_path)
+
+
+def end_of(path, root):
+    """The text at the end of a run in the project at `root`."""
+    end = ended.end(ended.find(path, root / "results"), path, root, None)
+    return terminal.summary_text(end, 80, colour=False)
 
 
 @pytest.mark.parametrize(

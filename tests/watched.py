@@ -276,7 +276,8 @@ def _library(words: Sequence[str], _: Path) -> None:
 
 def _ending(words: Sequence[str], home: Path) -> None:
     path = Path(words[1])
-    ended.end(ended.find(path, home), path, home, None, terminal.console())
+    end = ended.end(ended.find(path, home), path, home, None)
+    sys.stdout.write(terminal.summary_text(end, 80, colour=False))
     list(ended.gate_lines(path))
 
 

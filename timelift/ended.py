@@ -18,7 +18,7 @@ from timelift.escape import plain
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
 from timelift.present import ending, gate_words, terminal
 from timelift.present.report import Report, report
-from timelift.present.summary import Pointers, pages, summary
+from timelift.present.summary import Pointers, Summary, pages, summary
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,10 +30,10 @@ def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings
     return find_out(run, trust_file.machine_trust(results_folder, run), relative_to)
 
 
-def end(found: RunFindings, path: Path, root: Path, page: Path | None, console: "Console") -> None:
-    """Show the end of a run that has just been measured in the project at `root`."""
+def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summary:
+    """Return the end of a run that has just been measured in the project at `root`."""
     run = "" if is_latest(path, root / "results") else str(ending.relative_path(path))
-    show(found, console, Pointers(page and ending.relative_path(page), run))
+    return summary(found, Pointers(page and ending.relative_path(page), run))
 
 
 def write_page(found: RunFindings, folder: Path, code: Mapping[str, str]) -> Report:

@@ -23,9 +23,8 @@ from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 from timelift.measure.session import RunMode, Session
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from timelift.analyse.findings import RunFindings
+    from timelift.present.summary import Summary
 
 SESSION = pytest.StashKey[Session]()
 #: Why a case fails the gate, by case.
@@ -236,18 +235,19 @@ def _show_answer(
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.findings import RunFindings  # noqa: PLC0415
     from timelift.analyse.runs.measurement import Run  # noqa: PLC0415
+    from timelift.present.summary import summary  # noqa: PLC0415
 
-    console, path = _console(terminalreporter), session.journal_path
+    path = session.journal_path
     assert path
     wants_page = terminalreporter.config.getoption("report")
     page = session.results_folder / "report" / "index.html" if wants_page else None
     try:
         found = ended.find(path, session.results_folder)
-        ended.end(found, path, session.root, page, console)
+        _print(terminalreporter, ended.end(found, path, session.root, page))
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")
         run = Run(session.strategies_header(), referee.measurements(), complete=True)
-        ended.show(RunFindings(run), console, None)
+        _print(terminalreporter, summary(RunFindings(run), None))
         return None
     return found
 
@@ -269,11 +269,12 @@ def _write_page(
         terminalreporter.write_line(f"timelift: {error}")
 
 
-def _console(terminalreporter: pytest.TerminalReporter) -> "Console":
+def _print(terminalreporter: pytest.TerminalReporter, end: "Summary") -> None:
+    """Print the end of a run as wide and as coloured as pytest prints."""
     from timelift.present import terminal  # noqa: PLC0415
 
-    writer = terminalreporter._tw  # noqa: SLF001 - where and how pytest itself writes
-    return terminal.console_on(writer._file, writer.fullwidth, colour=writer.hasmarkup)  # noqa: SLF001
+    writer = terminalreporter._tw  # noqa: SLF001 - what pytest itself writes with
+    writer.write(terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup))
 
 
 def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:

@@ -69,7 +69,9 @@ class CampaignDisplay:
         return self._live
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
+        """Write a text with what the stream's encoding lacks replaced."""
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(text.encode(encoding, "replace").decode(encoding))
         self._stream.flush()
 
 

@@ -175,6 +175,8 @@ def lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
 
 def highest(ratio: float) -> str:
     """Write the most that may be paid over the best, rounded up: `0 %`, `3.3 %`, `2.1 times`."""
+    if not math.isfinite(ratio):
+        return "unknown"
     if ratio >= _TIMES:
         return f"{three_figures(_up(ratio))} times"
     share = round(ratio - 1, 9)

@@ -12,7 +12,7 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import AXES, SKIPPED, Backend, Setting, Status, option_flag
+from timelift.case import AXES, CPU, SKIPPED, Backend, Setting, Status, option_flag
 from timelift.present import conditions
 from timelift.present.advised import common_baseline, gains_in_words, price, to_write, where_slower
 from timelift.present.report import short_trust
@@ -116,7 +116,8 @@ def _top(found: RunFindings) -> str:
         f"{counted(len(run.measured), 'case')} in {counted(len(settings), 'setting')}",
         _launches(found),
     ]
-    where = [*_versions(found), *_cores(found)]
+    devices = {one.setting.device for one in run.measured} - {CPU}
+    where = [*_versions(found), *_cores(found), *sorted(devices)]
     taken = [] if run.seconds is None or run.seconds > _DAY else [duration(run.seconds)]
     return "; ".join([", ".join(filter(None, parts)), *filter(None, [", ".join(where)]), *taken])
 

@@ -1,13 +1,14 @@
 """The report in a terminal, or as plain text where the output is none."""
 
+import io
 import itertools
 import os
 from collections.abc import Iterable, Sequence
-from typing import TextIO
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.padding import Padding
+from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -42,11 +43,14 @@ def console(width: int | None = None) -> Console:
     return found
 
 
-def console_on(stream: TextIO, width: int, *, colour: bool) -> Console:
-    """Open a stream of another program, which knows whether it may be coloured."""
-    return Console(
-        file=stream, width=width, force_terminal=colour, no_color=not colour, highlight=False
+def summary_text(found: Summary, width: int, *, colour: bool) -> str:
+    """Return the end of a run as a terminal shows it, for another program to print."""
+    text = io.StringIO()
+    console = Console(
+        file=text, width=width, force_terminal=colour, no_color=not colour, highlight=False
     )
+    show_summary(found, console)
+    return text.getvalue()
 
 
 def show_summary(found: Summary, console: Console) -> None:
@@ -57,10 +61,10 @@ def show_summary(found: Summary, console: Console) -> None:
     brief, most = found.in_brief(), min(len(found.table.rows), ROWS)
     shorter = (brief.up_to(rows) for rows in range(most, -1, -1))
     for one in itertools.chain([found.up_to(most)], shorter):
-        drawn = _drawn(one, width)
-        if len(console.render_lines(drawn, options, pad=False)) <= room:
+        lines = console.render_lines(_drawn(one, width), options, pad=False)
+        if len(lines) <= room:
             break
-    console.print(drawn, width=width)
+    _print_lines(lines, console)
 
 
 def _drawn(found: Summary, width: int) -> Group:
@@ -73,7 +77,20 @@ def _drawn(found: Summary, width: int) -> Group:
 
 def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
     """Print labels and texts, which wrap beside their labels."""
-    console.print(_notes(notes), width=min(console.width, SUMMARY_WIDTH))
+    options = console.options.update(width=min(console.width, SUMMARY_WIDTH))
+    _print_lines(console.render_lines(_notes(notes), options, pad=False), console)
+
+
+def _print_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
+    """Print lines without the blanks at their ends."""
+    shown: list[Segment] = []
+    for line in lines:
+        kept = [*line]
+        while kept and not kept[-1].text.strip():
+            kept.pop()
+        *before, last = kept or [Segment("")]
+        shown += [*before, Segment(last.text.rstrip(), last.style), Segment.line()]
+    console.print(Segments(shown), end="")
 
 
 def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
