@@ -40,7 +40,8 @@ function follow() {
   const isCase = ["strategy", ...varying.map((axis) => axis.name)].some((name) => name in wanted);
   if (location.hash && !isCase && chooser.querySelector("select, .lead")) return;
   const setting = nearest(wanted);
-  show(setting, strategies.find((one) => one.name === wanted.strategy), note || missing(setting, wanted));
+  const strategy = strategies.find((one) => one.name === wanted.strategy);
+  show(setting, strategy, note || missing(setting, wanted));
   note = "";
 }
 
@@ -63,8 +64,10 @@ function controls(setting) {
       note = missing(found, asked);
       choose(found);
     } });
-    for (const value of axis.values)
-      if (value !== "none") select.append(new Option(axis.name === "threads" && !value ? "default" : value, value, false, value === setting[axis.name]));
+    for (const value of axis.values.filter((one) => one !== "none")) {
+      const text = axis.name === "threads" && !value ? "default" : value;
+      select.append(new Option(text, value, false, value === setting[axis.name]));
+    }
     return make("label", { for: select.id }, axis.title, select);
   });
 }
@@ -84,58 +87,72 @@ function show(setting, asked, said) {
 
 function verdict(setting) {
   const row = setting.rows.find((one) => one.strategy === setting.write);
-  if (!row)
-    return make("p", { class: "lead" }, setting.rows.length ? "Only one was measured here." : "Nothing was measured here.");
-  const beside = setting.baseline && row.strategy !== setting.baseline
-    ? `, ${times(row.times)}${interval(row.times_low, row.times_high, times)} times as fast as ${known(setting.baseline)}` : "";
+  const lead = (...words) => make("p", { class: "lead" }, ...words);
+  if (!row) return lead(`${setting.rows.length ? "Only one" : "Nothing"} was measured here.`);
+  const name = make("strong", {}, row.strategy.name);
+  const isGain = setting.baseline && row.strategy !== setting.baseline;
+  const gain = isGain ? `, ${speedUp(row)} times as fast as ${known(setting.baseline)}` : "";
+  const found = `: ${duration(row.time)} a call${gain}.`;
+  if (!setting.verdict) return lead("Too few launches for a verdict; ", name, ` looked best${found}`);
   const ties = setting.rows.filter((one) => one.unbeaten && one !== row).map((one) => one.strategy.name);
-  const close = ties.length ? ` Not shown slower: ${ties.join(", ")}.` : "";
-  const begun = setting.verdict ? ["Write ", make("strong", {}, row.strategy.name)]
-    : ["Too few launches for a verdict; ", make("strong", {}, row.strategy.name), " looked best"];
-  return make("p", { class: "lead" }, ...begun, `: ${duration(row.time)} a call${beside}.${close}`);
+  return lead("Write ", name, found, ties.length ? ` Not shown slower: ${ties.join(", ")}.` : "");
 }
 
 // A row a rival: a bar of how many times as fast as the baseline, or as the fastest, it is.
 function bars(setting, chosen) {
-  const fastest = setting.rows[0];
-  const base = setting.rows.find((row) => row.strategy === setting.baseline) ?? fastest;
+  const base = setting.rows.find((row) => row.strategy === setting.baseline) ?? setting.rows[0];
   const ratio = (row) => row.times ?? base.time / row.time;
-  const most = d3.max(setting.rows, (row) => Math.max(ratio(row), row.times_high ?? 0)) * 1.02;
-  const share = (value) => `${100 * Math.min(1, Math.max(0, value / most))}%`;
-  const heads = ["strategy", "", `times as fast as ${known(base.strategy)}`, "", "a call"];
-  const lines = setting.rows.map((row) => {
-    const fill = make("span", { class: row.lift ? "fill" : "fill hollow", style: `width:${share(ratio(row))};--colour:${row.strategy.colour}` });
-    const reach = interval(row.times_low, row.times_high, times) && make("span", { class: "whisker",
-      style: `left:${share(row.times_low)};width:calc(${share(row.times_high)} - ${share(row.times_low)})` });
-    const track = make("span", { class: "track" }, fill, reach || "", make("span", { class: "one", style: `left:${share(1)}` }));
-    const pick = make("button", { type: "button", id: `pick-${row.strategy.place}`, "aria-pressed": row === chosen,
-      onclick: () => choose(setting, row.strategy) }, sample(row.strategy), nameOf(row.strategy));
-    const word = row === base ? setting.baseline ? "baseline" : "fastest" : row.lift ? row.verdict ?? "" : "not ranked";
-    return make("tr", row === chosen ? { class: "picked" } : {}, make("th", { scope: "row" }, pick),
-      make("td", { class: "bar" }, track), make("td", { class: "n" }, times(ratio(row)),
-        make("small", {}, interval(row.times_low, row.times_high, times))),
-      make("td", { class: "word" }, word), make("td", { class: "n" }, duration(row.time)));
-  });
+  const most = 1.02 * d3.max(setting.rows, (row) => Math.max(ratio(row), row.times_high ?? 0));
+  const share = (value) => 100 * Math.min(1, value / most);
+  const word = (row) => {
+    if (row === base) return setting.baseline ? "baseline" : "fastest";
+    return row.lift ? row.verdict ?? "" : "not ranked";
+  };
+  const lines = setting.rows.map((row) => make("tr", { class: row === chosen ? "picked" : null },
+    make("th", { scope: "row" }, picker(row, row === chosen)),
+    make("td", { class: "bar" }, track(row, ratio(row), share)),
+    make("td", { class: "n" }, times(ratio(row)), make("small", {}, interval(row.times_low, row.times_high, times))),
+    make("td", { class: "word" }, word(row)),
+    make("td", { class: "n" }, duration(row.time))));
+  const head = (text) => make("th", { scope: "col" }, text);
   return make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
-    make("thead", {}, make("tr", {}, ...heads.map((head) => make(head ? "th" : "td", head ? { scope: "col" } : {}, head)))),
+    make("thead", {}, make("tr", {}, head("strategy"), make("td"),
+      head(`times as fast as ${known(base.strategy)}`), make("td"), head("a call"))),
     make("tbody", {}, ...lines));
+}
+
+function picker(row, isChosen) {
+  const { setting, strategy } = row;
+  return make("button", { type: "button", id: `pick-${strategy.place}`, "aria-pressed": isChosen,
+    onclick: () => choose(setting, strategy) }, sample(strategy), nameOf(strategy));
+}
+
+// A bar to the ratio, whiskers to the ends of its interval, a line at 1.
+function track(row, ratio, share) {
+  const { lift, strategy, times_low: low, times_high: high } = row;
+  const part = (name, css) => make("span", { class: name, style: css });
+  const fill = part(lift ? "fill" : "fill hollow", `width:${share(ratio)}%;--colour:${strategy.colour}`);
+  const whisker = interval(low, high, times)
+    ? part("whisker", `left:${share(low)}%;width:${share(high) - share(low)}%`) : null;
+  return make("span", { class: "track" }, fill, whisker, part("one", `left:${share(1)}%`));
 }
 
 function detail(row) {
   const { strategy } = row;
+  const ends = (low, high, write) => interval(row[low], row[high], write);
   const facts = [
-    ["time", `${duration(row.time)}${interval(row.time_low, row.time_high, duration)} a call`],
-    ["first call", row.first === null ? "" : `${seconds(row.first)}${interval(row.first_low, row.first_high, seconds)}`],
+    ["time", `${duration(row.time)}${ends("time_low", "time_high", duration)} a call`],
+    ["first call", row.first === null ? "" : `${seconds(row.first)}${ends("first_low", "first_high", seconds)}`],
     ["peak memory", row.peak === null ? "" : `${three(row.peak)} MiB`],
     ["may cost", row.cost === null ? "" : `at most ${over(row.cost)} the best`],
     ["no lift", strategy.differs],
     ...strategy.meaning,
   ].filter(([, text]) => text);
-  const list = facts.map(([term, text]) => make("div", {}, make("dt", {}, term), make("dd", {}, text)));
-  const box = make("section", { class: "detail", "aria-label": strategy.name },
-    make("h3", {}, sample(strategy), strategy.name), make("p", { class: "note" }, strategy.title), make("dl", {}, ...list));
-  if (strategy.code) box.append(paste(strategy));
-  return box;
+  return make("section", { class: "detail", "aria-label": strategy.name },
+    make("h3", {}, sample(strategy), strategy.name),
+    make("p", { class: "note" }, strategy.title),
+    make("dl", {}, ...facts.map(([term, text]) => make("div", {}, make("dt", {}, term), make("dd", {}, text)))),
+    strategy.code ? paste(strategy) : null);
 }
 
 function paste(strategy) {

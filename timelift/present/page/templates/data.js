@@ -42,13 +42,17 @@ const interval = (low, high, write) =>
 
 const short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 6 });
 
+const speedUp = (row) => `${times(row.times)}${interval(row.times_low, row.times_high, times)}`;
+const cut = (name, most = 26) => name.length > most ? `${name.slice(0, most - 1)}…` : name;
+
 function duration(microseconds, write = three) {
   const [size, unit] = microseconds < 1e3 ? [1, "µs"] : microseconds < 1e6 ? [1e3, "ms"] : [1e6, "s"];
   return `${write(microseconds / size)} ${unit}`;
 }
 const seconds = (value) => duration(1e6 * value);
 // What is paid over the best, rounded up.
-const over = (ratio) => ratio < 1.5 ? `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over` : `${times(ratio)} times`;
+const over = (ratio) => ratio >= 1.5 ? `${times(ratio)} times`
+  : `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
 const NAMES = { time_distributed: "TimeDistributed" };
@@ -57,9 +61,15 @@ const known = (strategy) => NAMES[strategy.name] ?? strategy.name;
 function valueOf(axis, setting) {
   const value = setting[axis];
   const text = typeof value === "number" ? value.toLocaleString("en") : value.replace(/_/g, " ");
-  const words = { seq_len: `${text} steps`, batch: `batch ${text}`, threads: value ? `${text} thread${value > 1 ? "s" : ""}` : "default threads",
-    lengths: `${text} lengths`, gradients: `gradients of ${text}`, time_axis: `${text} time axis` };
-  return words[axis] ?? value;
+  switch (axis) {
+    case "seq_len": return `${text} steps`;
+    case "batch": return `batch ${text}`;
+    case "threads": return value ? `${text} thread${value > 1 ? "s" : ""}` : "default threads";
+    case "lengths": return `${text} lengths`;
+    case "gradients": return `gradients of ${text}`;
+    case "time_axis": return `${text} time axis`;
+    default: return value;
+  }
 }
 
 // What tells a setting from others, but for some axes and for what goes without saying.
@@ -95,9 +105,10 @@ function sample(strategy) {
       `${17 + 9 * points[at]} ${6 + 9 * points[at + 1]}`);
     return `M${pairs.join("L")}Z`;
   });
-  const line = { d: "M0 6H34", stroke: strategy.colour, "stroke-width": 1.8, "stroke-dasharray": strategy.dash };
+  const { colour, dash } = strategy;
   return make("svg", { class: "key", viewBox: "0 0 34 12", "aria-hidden": "true" },
-    make("path", line), make("path", { d: outline.join(""), fill: strategy.colour }));
+    make("path", { d: "M0 6H34", stroke: colour, "stroke-width": 1.8, "stroke-dasharray": dash }),
+    make("path", { d: outline.join(""), fill: colour }));
 }
 
 const nameOf = (strategy) => strategy.differs ? `${strategy.name} (no lift)` : strategy.name;

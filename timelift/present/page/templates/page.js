@@ -7,10 +7,9 @@ if (settings.length) {
   if (few.size < ranked.length)
     document.querySelector("#prices .note").append(` These are ${few.size} of ${ranked.length}; `,
       make("a", { href: "#legend" }, "choose others"), ".");
-  for (const place of document.querySelectorAll("[data-chart]"))
-    if (place.dataset.chart === "price")
-      place.append(...data.prices.map((one) => panel(price, one, data.prices, one.workload, "What each costs over the best")));
-    else section(place);
+  const [prices, ...others] = document.querySelectorAll("[data-chart]");
+  prices.append(...data.prices.map((one) => panel(price, one, data.prices, one.workload, "Costs over the best")));
+  others.forEach(section);
 }
 
 // A run that goes on: a browser would not load a page again whose address names a case.

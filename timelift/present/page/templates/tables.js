@@ -34,13 +34,15 @@ function searchable(sheet, body) {
   const texts = new Map();
   const isThere = (row, word) => {
     if (!texts.has(row)) texts.set(row, cells(row).map((text) => text.toLowerCase()));
-    return texts.get(row).some((text) => Number.isNaN(Number(word)) ? text.includes(word) : number(text) === Number(word));
+    const isWord = Number.isNaN(Number(word));
+    return texts.get(row).some((text) => isWord ? text.includes(word) : number(text) === Number(word));
   };
   const field = make("input", { type: "search", spellcheck: "false", autocomplete: "off", oninput: () => {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
     let left = 0;
     for (const row of body.rows) left += !(row.hidden = !words.every((word) => isThere(row, word)));
-    count.textContent = words.length ? `${left.toLocaleString("en")} of ${body.rows.length.toLocaleString("en")} rows` : "";
+    const all = body.rows.length.toLocaleString("en");
+    count.textContent = words.length ? `${left.toLocaleString("en")} of ${all} rows` : "";
   } });
   sheet.querySelector("p.count").prepend(make("label", {}, "Search ", field), " ", count, " ");
 }
