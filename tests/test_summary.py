@@ -155,7 +155,7 @@ def test_noise_says_what_is_undecided_and_what_would_settle_it():
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
     note = dict(summary(RunFindings(loud), None).notes)["noise"]
     assert note == (
-        "2 of 2 comparisons are undecided at 2 %; --threads 1 or --budget 15m would settle most"
+        "2 of 2 comparisons undecided at 2 %; --threads 1 or --budget 15m would settle most"
     )
     few = found(raced({"native": 1, TD: 2}, launches=2))
     assert "--launches 3-12" in dict(summary(few, None).notes)["noise"]

@@ -108,6 +108,8 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
 def _measure(config: pytest.Config, cases: list[Case]) -> None:
     from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
 
+    if not _is_table_asked_for(config):
+        config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - as --benchmark-quiet
     reporter = config.pluginmanager.getplugin("terminalreporter")
     display = CampaignDisplay(reporter._tw._file)  # noqa: SLF001 - the stream that pytest reports on
     session = config.stash[SESSION]
@@ -180,7 +182,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
@@ -188,8 +189,6 @@ def pytest_terminal_summary(
     referee = session and session.gate and config.stash.get(REFEREE, None)
     if not (session and (session.journal_path or referee)):
         return
-    if not _is_table_asked_for(config):
-        config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - of --benchmark-quiet
     terminalreporter.section("timelift")
     found = None
     if session.gate or session.run_mode.selftest:

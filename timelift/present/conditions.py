@@ -123,8 +123,8 @@ def undecided(found: RunFindings) -> str:
         return "nothing was compared"
     many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.asked:.3g} %"
     if not decided.undecided:
-        return f"none of {many} is undecided at {asked}"
-    told = f"{decided.undecided} of {many} are undecided at {asked}"
+        return f"none of {many} undecided at {asked}"
+    told = f"{decided.undecided} of {many} undecided at {asked}"
     if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
         return f"{told}; --launches 3-12 would settle most"
     remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
