@@ -170,7 +170,7 @@ const CHARTS = {
     read: (row) => row.time, low: (row) => row.time_low, high: (row) => row.time_high, write: durationTick,
   }) },
   "first-call": { free: ["seq_len", "batch"], draw: againstTime({
-    read: (row) => row.first, write: (value) => `${short(value)} s`,
+    read: (row) => row.first, write: (value) => durationTick(1e6 * value),
   }) },
   memory: { free: ["seq_len", "batch"], draw: againstTime({
     read: (row) => row.peak, write: (value) => `${short(value)} MiB`, isRinged: (row) => row.front,
