@@ -115,6 +115,13 @@ def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):
     assert price(seen.advice).startswith("What it costs over the best is known no better than")
 
 
+def test_few_launches_bound_no_price(tmp_path):
+    """A bound from two of them would be a wild one."""
+    lines = journals.campaign(journals.grid(("native", "fold_time")), launches=2)
+    seen = _found(tmp_path / "run", *lines)
+    assert price(seen.advice) == "What it costs over the best is not known from so few launches."
+
+
 def test_a_look_alike_is_never_recommended(tmp_path):
     """However fast, and no price is measured by it."""
     lines = _lines({"fake": (1e-4, 1e-4), "best": (1e-3, 1e-3), "other": (2e-3, 2e-3)})

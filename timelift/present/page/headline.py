@@ -1,5 +1,7 @@
 """The answer in a sentence that is true of the run, conditions included, and what it costs."""
 
+import math
+
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.escape import NAME_LIMIT, plain
@@ -65,6 +67,8 @@ def _safety(advice: Advice, *, begins: bool = False) -> str:
 
 def price(advice: Advice) -> str:
     """Write what the advice costs at most over the best of any setting, and where it loses."""
+    if not (advice.has_verdict and math.isfinite(advice.price)):
+        return "What it costs over the best is not known from so few launches."
     most = highest(advice.price)
     over = f"{most} the best" if advice.price >= _WIDE else f"{most} over the best"
     if not advice.is_bound:
