@@ -1011,8 +1011,8 @@ FAULTS = (
         ),
         (
             "few launches that are a verdict",
-            '        return "unknown"\n',
-            "        pass\n",
+            'if not advice.has_verdict:\n        return "unknown"\n',
+            "pass\n",
         ),
     ),
     *_faults(
