@@ -74,7 +74,7 @@ def price(advice: Advice) -> str:
     if not advice.is_bound:
         return f"In the worst setting it was seen to cost {over}."
     if advice.losses:
-        return f"It costs at most {over}. Shown slower: {'; '.join(where_slower(advice))}."
+        return f"It costs at most {over}. Where it loses: {'; '.join(where_slower(advice))}."
     if advice.price < _WIDE:
         return f"It costs at most {over}, in any setting."
     return (

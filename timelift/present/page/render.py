@@ -4,15 +4,16 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
-from timelift.escape import plain
+from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, scaling_table
+from timelift.present.advised import common_baseline, known_as
 from timelift.present.page import headline, own_tables
 from timelift.present.page.data import as_json
 from timelift.present.report import Report
@@ -92,7 +93,7 @@ def html(
             head=head,
             warnings=report.warnings,
             **_answer(found),
-            charts=[one for one in _CHARTS if _has(found, one.anchor)],
+            charts=[*_charts(found)],
             tables=[one for one in beside.tables if one.rows],
             figures=_by_name(beside.figures),
             data=as_json(found, code or {}),
@@ -155,9 +156,21 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "headline": headline.headline(found),
         "names": advice.strategies if advice else (),
         "price": headline.price(advice) if advice else "",
+        "bound": advice is not None and advice.is_bound,
         "workloads": end.table,
         "margin": percent(RANK_MARGIN, 0),
     }
+
+
+def _charts(found: RunFindings) -> Iterator[Chart]:
+    """Yield the charts that the run has something for, that of speed-ups with its baseline."""
+    baseline = common_baseline(found.advice_by_workload)
+    for one in _CHARTS:
+        title = one.title
+        if one.anchor == "speed-up" and baseline:
+            title = f"Speed-up over {plain(known_as(baseline), NAME_LIMIT)} against length"
+        if _has(found, one.anchor):
+            yield replace(one, title=title)
 
 
 def _has(found: RunFindings, anchor: str) -> bool:

@@ -154,7 +154,7 @@ function price(one, width, all) {
       Plot.ruleY(shown, { x1: 1, x2: "worst", y: label, stroke, strokeWidth: 3 }),
       Plot.tickX(shown, { ...to, stroke, strokeWidth: 2, inset: 3 }),
       ...shown.map((row) => Plot.dot([row], { x: "typical", y: label, ...mark(row.strategy), r: 4.5 })),
-      Plot.text(shown, { ...to, text: ends, textAnchor: "start", dx: 5 }),
+      Plot.text(shown, { ...to, text: ends, textAnchor: "start", dx: 7 }),
       Plot.tip(shown, Plot.pointerY({ ...to, title })),
     ],
   });

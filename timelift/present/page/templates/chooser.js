@@ -144,7 +144,7 @@ function detail(row) {
     ["time", `${duration(row.time)}${ends("time_low", "time_high", duration)} a call`],
     ["first call", row.first === null ? "" : `${seconds(row.first)}${ends("first_low", "first_high", seconds)}`],
     ["peak memory", row.peak === null ? "" : `${three(row.peak)} MiB`],
-    ["may cost", row.cost === null ? "" : `at most ${over(row.cost)} the best`],
+    ["may cost", row.cost === null || !row.setting.verdict ? "" : `at most ${over(row.cost)} the best`],
     ["no lift", strategy.differs],
     ...strategy.meaning,
   ].filter(([, text]) => text);
