@@ -273,7 +273,9 @@ def _print(terminalreporter: pytest.TerminalReporter, end: "Summary") -> None:
     from timelift.present import terminal  # noqa: PLC0415
 
     writer = terminalreporter._tw  # noqa: SLF001 - what pytest itself writes with
-    writer.write(terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup))
+    text = terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup)
+    for line in text.splitlines():
+        writer.line(line)
 
 
 def _end(session: Session, case: Case, result: CaseResult) -> NoReturn:
