@@ -117,6 +117,21 @@ def test_a_choice_that_was_not_measured_keeps_what_was_asked_last(browser, page)
 
 
 @pytest.mark.usefixtures("silent")
+def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
+    """Which comes into view; so does the case of a link on a phone."""
+    browser.open(page)
+    where = "document.querySelector('#chooser').getBoundingClientRect().top"
+    browser.ask("document.querySelector('#winners').scrollIntoView()")
+    link = "document.querySelector('#winners details:last-child a')"
+    assert browser.ask(where) < 0
+    browser.ask(f"{link}.click()")
+    browser.wait(f"{where} > -2")
+    assert browser.ask(CHOSEN)[:2] == ["tokens", "16"]
+    browser.open(page, "#workload=sensor", width=390, height=400)
+    assert 0 <= browser.ask(where) < 300
+
+
+@pytest.mark.usefixtures("silent")
 def test_the_code_to_paste_is_copied(browser, page):
     """As it is, by the button beside it; a strategy of which none is known has no button."""
     browser.open(page)

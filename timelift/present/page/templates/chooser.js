@@ -43,6 +43,9 @@ function follow() {
   const strategy = strategies.find((one) => one.name === wanted.strategy);
   show(setting, strategy, note || missing(setting, wanted));
   note = "";
+  const { top } = chooser.getBoundingClientRect();
+  if (isCase && (top < 0 || top > innerHeight - 100) && !chooser.contains(document.activeElement))
+    chooser.scrollIntoView();
 }
 
 function missing(setting, wanted) {
