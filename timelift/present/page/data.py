@@ -70,6 +70,7 @@ def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
     where = {setting: number for number, setting in enumerate(settings)}
     return {
         "axes": _axes(settings),
+        "along": along(settings),
         "strategies": [_strategy(name, found, code) for name in names],
         "settings": _settings(settings, found, place),
         "rows": _rows(found, where, place),
@@ -82,6 +83,12 @@ def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
         },
         "advised": [place[one] for one in found.advice.strategies] if found.advice else [],
     }
+
+
+def along(settings: Sequence[Setting]) -> str:
+    """Return the axis that charts have along them: length, or batch where that alone varies."""
+    lengths, batches = ({getattr(one, axis) for one in settings} for axis in ("seq_len", "batch"))
+    return "batch" if len(lengths) == 1 and len(batches) > 1 else "seq_len"
 
 
 def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, scaling_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.page import headline, own_tables
-from timelift.present.page.data import as_json
+from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
 from timelift.present.summary import summary
 from timelift.present.tables import Table
@@ -28,7 +28,10 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 
 @dataclass(frozen=True)
 class Chart:
-    """A question whose charts the script draws; `words` say what is seen."""
+    """A question whose charts the script draws; `words` say what is seen.
+
+    `title` has places for the baseline and for what the charts have along them.
+    """
 
     anchor: str
     title: str
@@ -45,8 +48,10 @@ class Beside:
 
 _SPEED_UP = "How many times as fast as the baseline, which is the line at 1; higher is better"
 _CHARTS = (
-    Chart("speed-up", "Speed-up against length", f"{_SPEED_UP}. The bars are 95 % intervals."),
-    Chart("time", "Time against length", "Time of a call, with its 95 % interval over launches."),
+    Chart(
+        "speed-up", "Speed-up over {0} against {1}", f"{_SPEED_UP}. The bars are 95 % intervals."
+    ),
+    Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
     Chart(
         "winners",
         "Fastest by size",
@@ -163,14 +168,12 @@ def _answer(found: RunFindings) -> dict[str, Any]:
 
 
 def _charts(found: RunFindings) -> Iterator[Chart]:
-    """Yield the charts that the run has something for, that of speed-ups with its baseline."""
-    baseline = common_baseline(found.advice_by_workload)
+    """Yield the charts that the run has something for, their titles filled in."""
+    baseline = plain(known_as(common_baseline(found.advice_by_workload)), NAME_LIMIT)
+    size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
     for one in _CHARTS:
-        title = one.title
-        if one.anchor == "speed-up" and baseline:
-            title = f"Speed-up over {plain(known_as(baseline), NAME_LIMIT)} against length"
         if _has(found, one.anchor):
-            yield replace(one, title=title)
+            yield replace(one, title=one.title.format(baseline or "the baseline", size))
 
 
 def _has(found: RunFindings, anchor: str) -> bool:

@@ -30,9 +30,7 @@ records(data.lost).forEach((one) =>
 // The axes between which a reader has a choice; forward calls have no gradients to choose.
 const varying = data.axes.filter((axis) =>
   axis.values.filter((value) => axis.name !== "gradients" || value !== "none").length > 1);
-// What charts have along their horizontal axis.
-const along = varying.some((axis) => axis.name === "seq_len")
-  || !varying.some((axis) => axis.name === "batch") ? "seq_len" : "batch";
+const { along } = data;
 
 const three = (value) => value >= 1000 ? Math.round(value).toLocaleString("en")
   : String(Number(value.toPrecision(3)) === 0 ? 0 : value.toPrecision(3));
