@@ -55,7 +55,7 @@ def test_a_changed_word_a_lost_file_and_a_new_one_are_told():
     assert "+z\n" in differences(kept, kept | {"a/c.csv": "z\n"}, "a")
 
 
-def test_what_is_left_out_of_a_text_is_no_more_than_drawings_digests_and_durations():
+def test_what_is_left_out_of_a_text_is_no_more_than_scripts_digests_and_durations():
     """A number of a table stays."""
     assert commands.normal("<script>a\n</script>1.02") == "<script/>1.02"
     assert commands.normal("<script id='data'>1.02</script>") == "<script id='data'>1.02</script>"

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -23,8 +24,11 @@ from tests.pages import (
     without_scripts,
 )
 from timelift.case import Lengths, Mode, Status
-from timelift.present.page import render
+from timelift.measure import catalogue
+from timelift.measure.source import MEANING
+from timelift.present.page import meaning, render
 from timelift.present.page.data import inside_html
+from timelift.present.page.meaning import in_words
 from timelift.present.tables import Column, Table, csv_as_shown
 
 CASES = journals.grid(FEW)
@@ -122,6 +126,23 @@ def test_what_a_strategy_means_is_in_plain_words(page):
     assert native["meaning"] == [["Dropout", "new noise for every step"]]
     assert native["colour"] == "#3c96ff"
     assert native["code"] == ""
+
+
+def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
+    """One that is not known is told as it stands."""
+    strategies = catalogue.read_strategies(Path(__file__).parent.parent / "strategies")
+    for strategy in strategies.values():
+        declared = {
+            name: strategy.constants[name] for name in MEANING if name in strategy.constants
+        }
+        for about, words in in_words(declared):
+            assert about[0].isupper()
+            parts = re.split(r" \(\w+ time axis\)(?:; )?", words)
+            assert set(filter(None, parts)) <= PLAIN, (strategy.name, about)
+    assert in_words({"NOISE": "all_new"}) == [("noise", "all new")]
+
+
+PLAIN = {word for words in meaning._WORDS.values() for word in words.values()} | {meaning._REFUSED}
 
 
 def test_modes_are_compared_where_there_are_several(tmp_path):

@@ -198,7 +198,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def normal(text: str) -> str:
-    """Return a text without what depends on the machine or the moment: drawings, digests, times."""
+    """Return a text without scripts and what the machine or the moment decides: digests, times."""
     text = re.sub(r"<script>.*?</script>", "<script/>", text, flags=re.DOTALL)
     text = re.sub(r"<style>.*?</style>", "<style/>", text, flags=re.DOTALL)
     text = re.sub(r"'sha256-[^']*'", "'sha256-HASH'", text)
