@@ -115,7 +115,9 @@ def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
     """By the names of the run, whatever the setting; none of a file that is elsewhere."""
-    found = usage.code_by_strategy(run, ROOT)
+    code = usage.code_of_run(run, ROOT)
+    found = code.by_strategy
+    assert code.inputs[SETTING.workload] == ((32,), None)
     assert {"native", "fold_chunks[k=4]"} <= set(found)
     assert "mine" not in found
     assert "\nshape = ...  # one sequence: (steps, *features)\n" in found["native"]

@@ -1,6 +1,6 @@
 """The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from timelift.present.summary import Pointers, Summary, pages, summary
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from timelift.present.choice import CodeToPaste
+
 
 def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings:
     """Read a run and return what is found in it; raises UserError where that cannot be."""
@@ -36,8 +38,8 @@ def end(found: RunFindings, path: Path, root: Path, page: Path | None) -> Summar
     return summary(found, Pointers(page and ending.relative_path(page), run))
 
 
-def write_page(found: RunFindings, folder: Path, code: Mapping[str, str]) -> Report:
-    """Write the page of a run, with `code` to paste by strategy, and return its words."""
+def write_page(found: RunFindings, folder: Path, code: "CodeToPaste") -> Report:
+    """Write the page of a run, with `code` to paste, and return its words."""
     from timelift.present import page  # noqa: PLC0415 - figures take a second
 
     words = report(found)

@@ -262,7 +262,7 @@ def _write_page(
 
     try:
         found = found or ended.find(journal, session.results_folder)
-        code = usage.code_by_strategy(found.run, session.root)
+        code = usage.code_of_run(found.run, session.root)
         ended.write_page(found, session.results_folder / "report", code)
     except UserError as error:
         terminalreporter.write_line(f"timelift: {error}")

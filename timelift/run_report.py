@@ -67,7 +67,7 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
     from timelift import ended  # noqa: PLC0415
     from timelift.present import github, terminal  # noqa: PLC0415
     from timelift.present.summary import summary  # noqa: PLC0415
-    from timelift.usage import code_by_strategy  # noqa: PLC0415
+    from timelift.usage import code_of_run  # noqa: PLC0415
 
     assert pointers.page
     found, console = ended.find(path, folder, options.relative_to), terminal.console()
@@ -75,7 +75,7 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
         terminal.show_heading(console, str(path))
     copies = ended.races_copies(found.run, path)
     ended.show(found, console, pointers, copies=copies)
-    code = code_by_strategy(found.run, folder.parent)
+    code = code_of_run(found.run, folder.parent)
     words = ended.write_page(found, pointers.page.parent, code)
     if options.github_summary:
         github.append(

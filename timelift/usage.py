@@ -14,7 +14,7 @@ from typing import Any
 from timelift.analyse.runs.measurement import Run
 from timelift.case import Setting, TimeAxis
 from timelift.escape import plain
-from timelift.present.choice import BuildCall
+from timelift.present.choice import BuildCall, CodeToPaste
 
 #: What reading a file's text or one of its values raises, however wrong it is.
 _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
@@ -70,11 +70,16 @@ def _own_source(stem: str, root: Path) -> str:
         return ""
 
 
-def code_by_strategy(run: Run, root: Path) -> dict[str, str]:
+def code_of_run(run: Run, root: Path) -> CodeToPaste:
     """Return the code to paste for each strategy of a run whose source is in the project."""
     names = dict.fromkeys(one.case.strategy for one in run.measurements)
+    workloads = dict.fromkeys(one.case.setting.workload for one in run.measurements)
     found = {name: code_to_paste(name, run, root) for name in names}
-    return {name: code for name, code in found.items() if code}
+    inputs = {name: _input_of(name, run, root) for name in workloads}
+    return CodeToPaste(
+        {name: code for name, code in found.items() if code},
+        {name: (shape, dtype) for name, (shape, dtype) in inputs.items() if shape is not None},
+    )
 
 
 def _file_in(folder: Path, stem: str) -> Path | None:

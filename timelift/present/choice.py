@@ -4,7 +4,7 @@ Names from the file are escaped in every line.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from timelift.analyse.choose.decide import DEAREST
@@ -31,6 +31,17 @@ _NAMED = 3
 _FAR = 10.0
 _UNITS = {"seq_len": "steps", "batch": "sequences"}
 _BEST = {Goal.TIME: "fastest", Goal.MEMORY: "least memory", Goal.FIRST_CALL: "first call soonest"}
+
+
+@dataclass(frozen=True)
+class CodeToPaste:
+    """Code for each strategy, in which the shape of a sequence is left open, and what fills it.
+
+    `inputs` are the shape of a step and the type of whole numbers, by workload, where known.
+    """
+
+    by_strategy: Mapping[str, str]
+    inputs: Mapping[str, tuple[tuple[object, ...], str | None]]
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,14 @@ def _cores(found: RunFindings) -> Iterator[str]:
         yield counted(cores, "core")
 
 
+def processor_and_memory(found: RunFindings) -> str:
+    """Return what the machine is, beside its number of cores; empty where it is not known."""
+    identity = found.run.header.machine.identity
+    memory = identity.get("memory_gib")
+    parts = [str(identity.get("cpu") or ""), f"{memory} GiB" if memory else ""]
+    return ", ".join(filter(None, parts))
+
+
 def duration(seconds: float) -> str:
     """Write a time in the two largest units that it has."""
     whole = round(seconds)

@@ -1,12 +1,12 @@
 """What `report.py` writes: the folder of a report with its page, and that of a history."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from timelift.analyse.changes.history import History
 from timelift.analyse.findings import RunFindings
 from timelift.errors import writing
 from timelift.present import across_table, case_table, figures, history_report, scaling_table
+from timelift.present.choice import CodeToPaste
 from timelift.present.figures import plot_history
 from timelift.present.folder import ADVICE, clear, write
 from timelift.present.page import render
@@ -21,12 +21,12 @@ def write_report(
     report: Report,
     folder: Path,
     every: int | None = None,
-    code: Mapping[str, str] | None = None,
+    code: CodeToPaste | None = None,
 ) -> str:
     """Write everything, `report` in words, and return a sentence on where it is.
 
     With `every` the page looks again after so many seconds, and PNG is left to the last time.
-    `code` is what to paste for each strategy. What an earlier report wrote there and this one does
+    `code` is what to paste. What an earlier report wrote there and this one does
     not is removed. Raises UserError where the folder does not allow it.
     """
     drawn = figures.of_run(found)

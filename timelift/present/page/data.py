@@ -19,6 +19,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present.choice import CodeToPaste
 from timelift.present.figures.looks import legend_order, line_style
 from timelift.present.page import meaning
 
@@ -40,11 +41,8 @@ _USUAL = {
 _TEXT = 200
 
 
-def as_json(found: RunFindings, code: Mapping[str, str]) -> str:
-    """Return the data as JSON that is text inside a page.
-
-    `code` is what to paste for each strategy that it is known of.
-    """
+def as_json(found: RunFindings, code: CodeToPaste) -> str:
+    """Return the data as JSON that is text inside a page."""
     return inside_html(page_data(found, code))
 
 
@@ -59,7 +57,7 @@ def _json(value: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
+def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     lost = [one for one in found.run.measurements if one.status is not Status.MEASURED]
     settings = sorted({one.setting for one in found.rankings} | {one.case.setting for one in lost})
     names = legend_order(
@@ -71,7 +69,7 @@ def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
     return {
         "axes": _axes(settings),
         "along": along(settings),
-        "strategies": [_strategy(name, found, code) for name in names],
+        "strategies": [_strategy(name, found, code.by_strategy) for name in names],
         "settings": _settings(settings, found, place),
         "rows": _rows(found, where, place),
         "beside": list(_BESIDE.values()),
@@ -80,6 +78,10 @@ def page_data(found: RunFindings, code: Mapping[str, str]) -> dict[str, Any]:
             "setting": [where[one.case.setting] for one in lost],
             "strategy": [place[one.case.strategy] for one in lost],
             "why": [plain(f"{one.status}: {one.reason}".rstrip(": "), _TEXT) for one in lost],
+        },
+        "inputs": {
+            plain(name, NAME_LIMIT): {"features": [*features], "dtype": dtype}
+            for name, (features, dtype) in code.inputs.items()
         },
         "advised": [place[one] for one in found.advice.strategies] if found.advice else [],
     }

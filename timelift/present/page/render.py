@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, scaling_table
 from timelift.present.advised import common_baseline, known_as
+from timelift.present.choice import CodeToPaste
 from timelift.present.page import headline, own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
-from timelift.present.summary import summary
+from timelift.present.summary import processor_and_memory, summary
 from timelift.present.tables import Table
 from timelift.present.units import counted, percent
 
@@ -81,12 +82,12 @@ def html(
     found: RunFindings,
     report: Report,
     beside: Beside,
-    code: Mapping[str, str] | None = None,
+    code: CodeToPaste | None = None,
     every: int | None = None,
 ) -> str:
     """Render the page; it loads itself again after `every` seconds where that is given.
 
-    `code` is what to paste, by strategy.
+    `code` is what to paste.
     """
     head = dict(report.head)
     rendered: str = (
@@ -101,7 +102,7 @@ def html(
             charts=[*_charts(found)],
             tables=[one for one in beside.tables if one.rows],
             figures=_by_name(beside.figures),
-            data=as_json(found, code or {}),
+            data=as_json(found, code or CodeToPaste({}, {})),
             style=_source("templates", "page.css"),
             scripts=scripts(),
             script_sources=" ".join(f"'sha256-{_hash(one)}'" for one in scripts()),
@@ -157,6 +158,7 @@ def _answer(found: RunFindings) -> dict[str, Any]:
     advice, end = found.advice, summary(found, None)
     return {
         "top": end.top,
+        "machine": processor_and_memory(found),
         "notes": end.notes,
         "headline": headline.headline(found),
         "names": advice.strategies if advice else (),

@@ -155,11 +155,22 @@ function detail(row) {
     make("h3", {}, sample(strategy), strategy.name),
     make("p", { class: "note" }, strategy.title),
     make("dl", {}, ...facts.map(([term, text]) => make("div", {}, make("dt", {}, term), make("dd", {}, text)))),
-    strategy.code ? paste(strategy) : null);
+    strategy.code ? paste(row) : null);
 }
 
-function paste(strategy) {
-  const code = make("pre", { tabindex: 0 }, make("code", {}, strategy.code));
+// The code with the shape of the case's sequences, where a step's is known.
+function codeFor({ setting, strategy }) {
+  const input = data.inputs[setting.workload];
+  if (!input) return strategy.code;
+  const steps = setting.time_axis === "dynamic" ? "None" : setting.seq_len;
+  const shape = `shape = (${steps}, ${input.features.join(", ")})  # steps, *features`;
+  const type = input.dtype ? `, dtype="${input.dtype}"` : "";
+  return strategy.code.replace(/^shape = \.\.\..*$/m, () => shape)
+    .replace("= build(layer, shape", (call) => call + type);
+}
+
+function paste(row) {
+  const code = make("pre", { tabindex: 0 }, make("code", {}, codeFor(row)));
   const button = make("button", { type: "button", class: "copy", onclick: async () => {
     button.textContent = await copied(code) ? "Copied" : "Press Ctrl-C to copy";
     setTimeout(() => { button.textContent = "Copy"; }, 3000);
