@@ -44,6 +44,22 @@ def bisect(folder: Path, monkeypatch, *words: str) -> int:
     return report.main(["bisect", *words])
 
 
+def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkeypatch, capsys):
+    """A real race: exit code 2, the strategy's own error, and no work tree left behind."""
+    folder = commit(project(tmp_path, ("native", "fold_time")))
+    path = folder / "strategies" / "fold_time.py"
+    path.write_text(
+        path.read_text().replace("def build(", "def build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built(")
+    )
+    commit(folder)
+    assert bisect(folder, monkeypatch, "HEAD~1", "HEAD", "--case", CASE) == 2
+    said = capsys.readouterr().out
+    assert "is not shown to be slower" in said
+    assert "ZeroDivisionError: division by zero" in said
+    assert git(folder, "worktree", "list").count("\n") == 1
+
+
+@pytest.mark.whole
 def test_the_commit_that_slipped_is_named(history, monkeypatch, capsys):
     """Exit code 0, the commit's name, and no work tree left behind.
 
