@@ -49,7 +49,9 @@ def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkey
     folder = commit(project(tmp_path, ("native", "fold_time")))
     path = folder / "strategies" / "fold_time.py"
     path.write_text(
-        path.read_text().replace("def build(", "def build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built(")
+        path.read_text().replace(
+            "def build(", "def build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built("
+        )
     )
     commit(folder)
     assert bisect(folder, monkeypatch, "HEAD~1", "HEAD", "--case", CASE) == 2

@@ -15,6 +15,7 @@ from tests import journals
 from tests.browser import CHROMIUM, Browser
 from tests.pages import FEW, HOSTILE, made
 from timelift.case import Mode
+from timelift.present.choice import CodeToPaste
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 SERIOUS = """axe.run().then(({violations}) => violations
@@ -35,6 +36,9 @@ def browser():
         yield opened
 
 
+CODE = "shape = ...  # the shape\nmodel = build(layer, shape)  # <b>&"
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The page of a small run: two workloads, of which one has a mode and a length less."""
@@ -43,7 +47,7 @@ def page(tmp_path_factory):
     cases = journals.grid(names) + journals.grid(names, mode=Mode.XLA)
     cases += journals.grid(names, ("sensor",), seq_lens=(16,))
     records = journals.campaign(cases)
-    code = {"native": "model = build(layer)  # <b>&"}
+    code = CodeToPaste({"native": CODE}, {"sensor": ((3, 2), "int32")})
     made(folder, journals.header(), *records, journals.END, code=code)
     return folder / "report" / "index.html"
 
@@ -133,12 +137,16 @@ def test_a_name_in_the_table_of_the_fastest_leads_to_its_case(browser, page):
 
 @pytest.mark.usefixtures("silent")
 def test_the_code_to_paste_is_copied(browser, page):
-    """As it is, by the button beside it; a strategy of which none is known has no button."""
+    """By the button beside it, with the shape where it is known; without code is no button."""
     browser.open(page)
     browser.ask("navigator.clipboard.writeText = (text) => { window.copied = text; }")
     browser.ask("document.querySelector('.copy').click()")
     browser.wait("document.querySelector('.copy').textContent === 'Copied'")
-    assert browser.ask("window.copied") == "model = build(layer)  # <b>&"
+    assert browser.ask("window.copied") == CODE
+    browser.open(page, "#workload=sensor&seq_len=16&strategy=native")
+    assert browser.ask("document.querySelector('.paste code').textContent") == (
+        'shape = (16, 3, 2)  # steps, *features\nmodel = build(layer, shape, dtype="int32")  # <b>&'
+    )
     browser.open(page, "#strategy=loop_slice")
     assert browser.ask(DETAIL) == "loop_slice"
     assert browser.ask("document.querySelectorAll('.copy').length") == 0

@@ -56,11 +56,13 @@ const told = (row) => [
 ].filter(Boolean).join("\n");
 
 // Lines against length with intervals, which stand beside each other. Panels of a workload (`all`)
-// share the vertical axis.
-function byLength({ read, low, high, write, under = [] }) {
+// share the vertical axis; `line` is drawn at a value, if any.
+function byLength({ read, low, high, write, line }) {
   const x = (row) => row.setting[along];
+  const under = line === undefined ? [] : [Plot.ruleY([line], { strokeWidth: 1.5 })];
   return (group, width, all) => {
     const known = d3.sort(group.filter((row) => isDrawn(row) && read(row) !== null), x);
+    if (new Set(group.map(x)).size === 1) return atOneSize({ read, low, high, write, line }, known, width);
     const lines = d3.sort(grouped(known, (row) => row.strategy), ([strategy]) => strategy.place);
     const marks = lines.flatMap(([strategy, mine], place) => {
       const beside = { x, dx: Math.min(3, 24 / lines.length) * (place - (lines.length - 1) / 2) };
@@ -80,11 +82,30 @@ function byLength({ read, low, high, write, under = [] }) {
   };
 }
 
+// A row a strategy, the fastest first, where one size alone was measured.
+function atOneSize({ read, low, high, write, line }, group, width) {
+  const known = d3.sort(group, (row) => row.time);
+  const y = (row) => cut(row.strategy.name);
+  const ends = known.flatMap((row) => [low(row), read(row), high(row)]);
+  const across = known.filter((row) => low(row) !== null);
+  return Plot.plot({
+    ...{ width, style, height: 34 + 18 * known.length, marginTop: 8, marginRight: 16 },
+    marginLeft: roomFor(known.map(y), width),
+    x: { ...logarithmic(line === undefined ? ends : [...ends, line], write, 5), inset: 6 },
+    y: { domain: known.map(y), label: null, tickSize: 0 },
+    marks: [
+      ...(line === undefined ? [] : [Plot.ruleX([line])]),
+      Plot.ruleY(across, { y, x1: low, x2: high, stroke: (row) => row.strategy.colour, strokeWidth: 1.6 }),
+      ...known.map((row) => Plot.dot([row], { x: read, y, ...mark(row.strategy), r: 4 })),
+      pointed(known, read, y),
+    ],
+  });
+}
+
 function lengthAxis(lengths) {
-  const several = lengths.length > 1;
   return {
-    type: several ? "log" : "point",
-    domain: several ? d3.extent(lengths) : lengths,
+    type: "log",
+    domain: d3.extent(lengths),
     ticks: lengths.length < 8 ? lengths : 6,
     tickFormat: (value) => value.toLocaleString("en"),
     label: data.axes.find((axis) => axis.name === along).title,
@@ -164,7 +185,7 @@ function price(one, width, all) {
 const CHARTS = {
   "speed-up": { free: [along], draw: byLength({
     read: (row) => row.times, low: (row) => row.times_low, high: (row) => row.times_high,
-    write: (value) => `${short(value)}×`, under: [Plot.ruleY([1], { strokeWidth: 1.5 })],
+    write: (value) => `${short(value)}×`, line: 1,
   }) },
   time: { free: [along], draw: byLength({
     read: (row) => row.time, low: (row) => row.time_low, high: (row) => row.time_high, write: durationTick,
@@ -205,10 +226,14 @@ function redraw(chosen) {
   for (const made of panels.keys()) if (made.firstChild) paint(made);
 }
 
+// What is usual comes first, and forward calls before backward ones.
+const inOrder = d3.sort(rows, ({ setting }) => setting.workload, ({ setting }) => setting.unusual,
+  ({ setting }) => setting.phase !== "forward");
+
 // Every workload of a section, folded where there are many.
 function section(place) {
   const title = place.closest("section").querySelector("h2").textContent;
-  const workloads = grouped(rows, (row) => row.setting.workload);
+  const workloads = grouped(inOrder, (row) => row.setting.workload);
   for (const [workload, mine] of workloads) {
     const isOpen = workloads.size < 5 || !place.children.length;
     place.append(make("details", { open: isOpen ? "" : null },
