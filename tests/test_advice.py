@@ -11,7 +11,7 @@ from tests.simulated import QUIET
 from timelift.analyse.advice import advise
 from timelift.analyse.stats.ranking import BASELINES, rank
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import Case, Mode, Phase, Setting
+from timelift.case import Case, Gradients, Mode, Phase, Setting
 
 TD, LOOP = BASELINES[:2]
 
@@ -132,6 +132,24 @@ def test_a_rule_that_saves_little_is_not_told():
     assert found.price == pytest.approx(1.2, rel=0.03)
     two = advise(rank(raced({"native": [1, 1.1], "fold_time": [2, 1], TD: 4}, lengths[:2])))
     assert (two.axis, two.parts[0].values) == ("seq_len", (8,))
+
+
+def test_a_condition_covers_every_setting():
+    """Forward calls have no gradients, and are told of all the same: none is claimed unseen."""
+    both = [Gradients.WEIGHTS, Gradients.INPUTS_AND_WEIGHTS]
+    places = [
+        *(Setting("tokens", length, 4, Phase.FORWARD) for length in (8, 16)),
+        *(
+            Setting("tokens", length, 4, Phase.BACKWARD, gradients=one)
+            for one in both
+            for length in (8, 16)
+        ),
+    ]
+    costs = {"native": [2, 2, 1, 1, 2, 2], "fold_time": [1, 1, 2, 2, 1, 1], TD: 4}
+    found = advise(rank(raced(costs, places)))
+    assert (found.axis, found.settings) == ("gradients", 6)
+    assert found.is_never_shown_slower
+    assert {part.strategy for part in found.parts if Gradients.NONE in part.values} == {"fold_time"}
 
 
 def test_settings_without_the_common_baseline_are_summed_up_apart():

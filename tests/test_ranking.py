@@ -328,19 +328,6 @@ def test_only_what_was_tested_everywhere_is_called_never_slower():
     assert never_slower(rank(run([1, 1], launches=2, sizes=4))) == []
 
 
-@pytest.mark.parametrize(
-    ("p", "safe"), [([0.04] + [0.9] * 9, ["rival0", "rival1"]), ([0.04] * 10, ["rival0"])]
-)
-def test_a_lone_weak_finding_among_many_settings_is_no_discovery(p, safe):
-    """Benjamini and Hochberg ask more of one p among many than of many such."""
-    found = []
-    for ranking, chance in zip(rank(run([1, 1.5], sizes=10)), p, strict=True):
-        first, second = ranking.rows
-        rows = (first, dataclasses.replace(second, p=chance))
-        found.append(dataclasses.replace(ranking, rows=rows))
-    assert never_slower(found) == safe
-
-
 def test_settings_of_one_rival_make_none_better_or_worse():
     """They neither name a strategy nor hide one."""
     alone = [

@@ -262,6 +262,41 @@ def test_a_strategy_that_a_setting_shows_slower_is_not_safe_there():
     assert recommend([found]).strategy == "rival0"
 
 
+def test_a_strategy_that_the_second_row_beats_is_shown_slower_in_many_settings_too():
+    """Though it is undecided beside a noisy first; wherever a table ranks it behind another."""
+    safe, beaten = contest((1.0, 1), (1.3, 1), (3.0, 3)), contest((1.0, 1), (1.03, 2), (3.0, 3))
+    found = recommend([safe, beaten, safe])
+    assert found.never_shown_slower == ("rival0",)
+    only = [dataclasses.replace(one, rows=one.rows[1:]) for one in (safe, beaten)]
+    assert recommend(only).slower_in == (only[1],)
+
+
+@given(runs())
+@settings(max_examples=60)
+def test_shown_slower_means_the_same_in_many_settings_as_in_the_table_of_each(made):
+    """It is what no rival was shown to beat, in every setting, from enough launches."""
+    contests = RunFindings(made).contests
+    found = recommend(contests)
+    for price in found.prices if found else ():
+        ranks = [
+            row.rank_low
+            for one in contests
+            for row in one.rows
+            if row.case.strategy == price.strategy
+        ]
+        if price.strategy in found.never_shown_slower:
+            assert ranks == [1] * len(contests)
+    if found:
+        beaten = [one for one in contests if _rank_low(one, found.strategy) > 1]
+        assert sorted(one.setting for one in beaten) == sorted(
+            one.setting for one in found.slower_in
+        )
+
+
+def _rank_low(ranking, strategy):
+    return next((row.rank_low for row in ranking.rows if row.case.strategy == strategy), 0)
+
+
 def test_nothing_is_recommended_where_nothing_was_compared():
     """A strategy measured alone has no rival."""
     assert recommend([]) is None

@@ -12,7 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from timelift.analyse.recommend import Recommendation, Why, axis_groups, recommend
+from timelift.analyse.recommend import (
+    Recommendation,
+    Why,
+    axis_groups,
+    cost_over_best,
+    recommend,
+)
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Gradients, Setting
@@ -62,7 +68,7 @@ class Gain:
 
 
 class Loss(NamedTuple):
-    """A setting in which an advised strategy was shown slower than its fastest rival."""
+    """A setting in which a rival was shown to beat an advised strategy."""
 
     ranking: Ranking
     row: RankedCase
@@ -143,7 +149,7 @@ class Advice:
             for part in self.parts
             for ranking in part.found.slower_in
         ]
-        return tuple(sorted(found, key=lambda one: -one.row.cost_over_best[0]))
+        return tuple(sorted(found, key=lambda one: cost_over_best(one.row), reverse=True))
 
     @property
     def lost(self) -> LostWhere | None:
@@ -160,7 +166,7 @@ class Advice:
             shared=shared,
             has_no_exception=bool(shared) and len(alike) == len(settings),
             fastest=tuple(dict.fromkeys(one.ranking.rows[0].case.strategy for one in losses)),
-            most=max((one.row for one in losses), key=lambda row: row.cost_over_best[1]),
+            most=max((one.row for one in losses), key=lambda row: cost_over_best(row)[1]),
         )
 
 

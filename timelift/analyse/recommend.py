@@ -1,8 +1,9 @@
 """The one rule that recommends, for a setting or for many: page, terminal and `choose` ask it.
 
-A strategy that was measured in more of the settings comes first, then one that was never shown
-slower, then one whose worst case is the least. Look-alikes and twins are no rows of a ranking (see
-`timelift.analyse.stats.lifts`), so they are neither recommended nor a measure of prices.
+A strategy that was measured in more of the settings comes first, then one that no rival was shown
+to beat in any, then one whose worst case is the least. Look-alikes and twins are no rows of a
+ranking (see `timelift.analyse.stats.lifts`), so they are neither recommended nor a measure of
+prices.
 """
 
 import math
@@ -15,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.analyse.stats.verdicts import CONFIDENCE, MIN_LAUNCHES, Verdict, discovery_bar
-from timelift.case import AXES, Gradients, Setting
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
+from timelift.case import AXES, Setting
 
 
 class Why(Enum):
@@ -46,9 +47,9 @@ class Recommendation:
     """The strategy to use in all of these settings.
 
     `prices` are those of all strategies, the recommended one first, then the cheapest, and
-    `never_shown_slower` the strategies nowhere shown slower than the best, in the same order.
-    `slower_in` are the settings in which the recommended one was shown slower, the most expensive
-    first. `has_verdict` is false where no launches sufficed for a verdict.
+    `never_shown_slower` the strategies that no rival was shown to beat in any setting, in the same
+    order. `slower_in` are the settings in which a rival was shown to beat the recommended one, the
+    most expensive first. `has_verdict` is false where no launches sufficed for a verdict.
     """
 
     why: Why
@@ -95,7 +96,7 @@ def recommend(rankings: Iterable[Ranking]) -> Recommendation | None:
         why=_why(first, is_never_shown_slower=is_never_shown_slower, has_verdict=has_verdict),
         prices=prices,
         never_shown_slower=safe,
-        slower_in=() if is_never_shown_slower else tuple(_slower_in(contests, first.strategy)),
+        slower_in=tuple(_slower_in(contests, first.strategy)),
         settings=len(contests),
         has_verdict=has_verdict,
     )
@@ -107,24 +108,15 @@ def recommend_each(rankings: Iterable[Ranking]) -> dict[Setting, Recommendation]
 
 
 def _never_shown_slower(contests: Sequence[Ranking]) -> list[str]:
-    """Return the strategies that are nowhere shown slower than the best, by name.
+    """Return the strategies that no rival was shown to beat in any setting, by name.
 
-    One setting has its own verdicts, which hold together. Of all findings of slower over several,
-    at most 1 - `CONFIDENCE` are false in expectation. A strategy that was missing somewhere, or had
-    too few launches to be found slower, is not named.
+    A strategy that was missing somewhere, or had too few launches to be found slower, is not named.
     """
-    if len(contests) == 1:
-        (only,) = contests
-        found = [row for row in only.rows if _was_tested(row, only) and row.rank_low == 1]
-        return sorted(row.case.strategy for row in found)
-    rows = [row for one in contests for row in one.rows]
-    p = np.array([row.p for row in rows if not math.isnan(row.p)])
-    bar = discovery_bar(p, 1 - CONFIDENCE)
     safe = [
         row.case.strategy
         for one in contests
         for row in one.rows
-        if _was_tested(row, one) and not (row.verdict is Verdict.SLOWER and row.p <= bar)
+        if _was_tested(row, one) and row.rank_low == 1
     ]
     return sorted(name for name in set(safe) if safe.count(name) == len(contests))
 
@@ -141,9 +133,14 @@ def _prices(contests: Sequence[Ranking]) -> Iterator[Price]:
         for row in ranking.rows:
             rows[row.case.strategy].append(row)
     for name, mine in rows.items():
-        ratio = max(row.cost_over_best[1] if row.cost_is_known else row.ratio for row in mine)
+        ratio = max(cost_over_best(row)[1] for row in mine)
         typical = float(np.median([row.ratio for row in mine]))
         yield Price(name, ratio, all(row.cost_is_known for row in mine), len(mine), typical)
+
+
+def cost_over_best(row: RankedCase) -> tuple[float, float]:
+    """Return the least and the most that a row costs over the best; unbounded, what was seen."""
+    return row.cost_over_best if row.cost_is_known else (row.ratio, row.ratio)
 
 
 def _why(price: Price, *, is_never_shown_slower: bool, has_verdict: bool) -> Why:
@@ -155,14 +152,14 @@ def _why(price: Price, *, is_never_shown_slower: bool, has_verdict: bool) -> Why
 
 
 def _slower_in(contests: Iterable[Ranking], strategy: str) -> list[Ranking]:
-    """Return the settings in which a strategy was shown slower than another, the dearest first."""
+    """Return the settings in which a rival was shown to beat a strategy, the dearest first."""
     found = [
-        ranking
+        (cost_over_best(row), ranking)
         for ranking in contests
         for row in ranking.rows
-        if row.case.strategy == strategy and row.rank_low > 1 and row.surely_costs
+        if row.case.strategy == strategy and row.rank_low > 1
     ]
-    return sorted(found, key=lambda one: -one.row(strategy).cost_over_best[0])
+    return [ranking for _, ranking in sorted(found, key=lambda one: one[0], reverse=True)]
 
 
 class ForWorkload(NamedTuple):
@@ -181,11 +178,10 @@ def for_workloads(rankings: Iterable[Ranking]) -> tuple[ForWorkload, ...]:
 
 
 def axis_groups(contests: Iterable[Ranking], axis: str) -> dict[object, list[Ranking]]:
-    """Group settings by their values of an axis, in order; gradients of forward calls are none."""
+    """Group settings by their values of an axis, in order."""
     groups: dict[object, list[Ranking]] = defaultdict(list)
     for ranking in contests:
         groups[getattr(ranking.setting, axis)].append(ranking)
-    groups.pop(Gradients.NONE, None)
     kind = AXES[axis]
     places = list(kind) if issubclass(kind, StrEnum) else sorted(groups, key=_rank)
     return {one: groups[one] for one in places if one in groups}

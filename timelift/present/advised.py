@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from timelift.analyse.advice import Advice, Gain, LostWhere
 from timelift.analyse.stats.ranking import SpeedUp
-from timelift.case import BACKEND_THREADS, Backend, Mode
+from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
 from timelift.present.units import counted, three_figures
 
 _SIZES = ("seq_len", "batch")
@@ -30,6 +30,7 @@ _VALUES: Mapping[str, str] = {
 #: What is written in a way of its own.
 _PROPER: Mapping[tuple[str, object], str] = {
     ("seq_len", 1): "1 step",
+    ("gradients", Gradients.NONE): "no gradients",
     ("threads", 1): "1 thread",
     ("threads", BACKEND_THREADS): "default threads",
     ("mode", Mode.XLA): "XLA",
