@@ -16,10 +16,13 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 from tests import journals
+from tests.test_advice import raced
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import ranking
-from timelift.case import Mode
+from timelift.case import Mode, Phase, Setting
+from timelift.journal import Header
 from timelift.present import figures
 from timelift.present.figures import frame, sheet
 from timelift.present.figures.looks import CATALOGUE
@@ -31,6 +34,11 @@ NAMES = figures.KINDS
 
 
 MANY = CATALOGUE[:25]
+PLACES = [
+    Setting("tokens", length, 4, Phase.FORWARD, mode)
+    for mode in (Mode.EAGER, Mode.GRAPH)
+    for length in (8, 16)
+]
 
 
 def _figures(folder, cases, theme="light", **how):
@@ -251,6 +259,12 @@ def test_a_run_with_more_than_can_be_drawn_says_how_many_settings_are(tmp_path, 
         f"{name}, batch {size}, forward, 8 steps" for name in "ab" for size in (2, 4, 8)
     } == set(_panels(figure))
     assert "6 of 8 settings are drawn" in _words(figure)
+    price = _figures(tmp_path, cases, launches=1)["price"]
+    assert "settings are drawn" not in _words(price)
+    assert {title.replace("\xa0", " ") for title in _panels(price)} == {
+        "a, 4 settings",
+        "b, 4 settings",
+    }
 
 
 def test_one_launch_draws_no_bar_and_says_so(tmp_path):
@@ -316,8 +330,39 @@ def test_a_price_goes_from_the_typical_to_the_worst_the_recommended_strategy_fir
     bars = [bar[:, 0].tolist() for bar in axes.collections[0].get_segments()]
     assert bars == [[one.typical, one.ratio] for one in workload.found.prices]
     names = [text.get_text() for text in axes.get_yticklabels()]
-    assert names[0] == workload.found.strategy
+    assert names[0] == f"{workload.found.strategy} (advised)"
     assert "time_distributed (baseline, in 4 of 6)" in names
+
+
+def _price_of(measurements):
+    """The labels and the words of the figure of prices."""
+    found = RunFindings(Run(Header(), tuple(measurements), complete=True))
+    drawn = figures.of_run(found, kinds=["price"])["price"]
+    (axes,) = drawn.findobj(Axes)
+    return [text.get_text() for text in axes.get_yticklabels()], _words(drawn)
+
+
+def test_of_a_rule_every_strategy_is_marked_and_stands_first():
+    """Where one strategy is written for all settings, it alone is."""
+    costs = {"native": [1, 1, 2, 2], "gru": [2, 2, 1, 1], "lstm": 1.5}
+    labels, words = _price_of(raced(costs, PLACES))
+    assert {*labels[:2]} == {"native (advised)", "gru (advised)"}
+    assert labels[2] == "lstm"
+    assert "what to write, each in some of the settings" in words
+    labels, words = _price_of(raced({"native": 1, "gru": 2}, PLACES))
+    assert labels == ["native (advised)", "gru"]
+    assert "each in some" not in words
+
+
+def test_the_end_of_a_bar_is_a_bound_or_what_was_seen():
+    """One launch bounds nothing; what is only seen beside bounds is marked."""
+    costs, more = {"native": 1, "gru": 2}, {"lstm": 3}
+    may, did = "may cost in any", "was seen to cost in any"
+    many, few = raced(costs | more, PLACES[:2]), raced(costs, PLACES[2:], launches=1)
+    for measurements, told in ((many, {may}), (few, {did}), ([*many, *few], {may, did})):
+        labels, words = _price_of(measurements)
+        assert {one for one in (may, did) if one in words} == told
+        assert any("seen" in one for one in labels) == (len(told) > 1)
 
 
 def test_first_calls_are_drawn_where_they_are_known(tmp_path):

@@ -46,7 +46,8 @@ def seen_in(run):
 
 def sentences(run):
     """What is said of the asked precision."""
-    return list(conditions.too_noisy(quality.too_noisy(run, rank(run.measurements))))
+    found = quality.too_noisy(run, rank(run.measurements))
+    return list(conditions.too_noisy(found, "--budget 15m"))
 
 
 def test_what_was_seen_is_told_in_shares(tmp_path):
@@ -111,9 +112,9 @@ def test_the_asked_precision_is_the_headers(tmp_path):
 
 def test_what_is_known_of_a_wide_comparison_is_a_factor_not_its_logarithm():
     """An interval that goes from a tenth to ten times is no `known to ±228.6 %`."""
-    (wide,) = conditions.too_noisy(quality.TooNoisy(0.02, 1, math.log(9.8), ()))
+    (wide,) = conditions.too_noisy(quality.TooNoisy(0.02, 1, math.log(9.8), ()), "")
     assert "known to a factor of 9.80 in the median" in wide
-    (narrow,) = conditions.too_noisy(quality.TooNoisy(0.02, 2, math.log(1.1), ()))
+    (narrow,) = conditions.too_noisy(quality.TooNoisy(0.02, 2, math.log(1.1), ()), "")
     assert "2 comparisons with the fastest undecided, known to ±10.0 % in the median" in narrow
 
 

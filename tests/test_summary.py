@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,7 +17,7 @@ from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.case import Case, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
-from timelift.present import advised, terminal
+from timelift.present import advised, conditions, terminal
 from timelift.present.summary import Pointers, duration, summary
 
 PLACES = [
@@ -145,17 +146,19 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
     ]
     notes = dict(summary(found(raced({"native": 1, TD: 2}), lost, complete=False), None).notes)
     assert notes["failed"] == "1 case: gru crashed; why: report.py tables"
+    named = dict(summary(found(raced({"native": 1, TD: 2}), lost), Pointers(run="old")).notes)
+    assert named["failed"].endswith("why: report.py tables RUN")
     assert notes["state"].startswith("incomplete")
     whole = dict(summary(found(raced({"native": 1, TD: 2})), None).notes)
     assert not whole.keys() & {"failed", "state"}
 
 
-def test_noise_says_what_is_undecided_and_what_would_settle_it():
-    """On a loud machine more time; after one launch more launches."""
+def test_noise_says_what_is_undecided_and_what_would_tell_more():
+    """On a loud machine more time; after few launches more launches. How much is no forecast."""
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)
     note = dict(summary(RunFindings(loud), None).notes)["noise"]
     assert note == (
-        "2 of 2 comparisons undecided at 2 %; --threads 1 or --budget 15m would settle most"
+        "2 of 2 comparisons undecided at 2 %; --threads 1 or --budget 15m would narrow them"
     )
     few = found(raced({"native": 1, TD: 2}, launches=2))
     assert "--launches 3-12" in dict(summary(few, None).notes)["noise"]
@@ -163,14 +166,29 @@ def test_noise_says_what_is_undecided_and_what_would_settle_it():
     assert dict(summary(sure, None).notes)["noise"].startswith("none of 1 comparison")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "budget"), [(None, "15m"), (272, "15m"), (1_800, "1h"), (2_000, "70m")]
+)
+def test_a_longer_run_is_at_least_twice_as_long(seconds, budget):
+    """A run of half an hour is not told to take a quarter of one."""
+    begun = datetime(2026, 1, 1, tzinfo=UTC)
+    ended = (begun + timedelta(seconds=seconds)).isoformat() if seconds else ""
+    loud = tuple(run([1, 1.02], scenario=LOUD))
+    seen = RunFindings(Run(Header(started=begun.isoformat()), loud, complete=True, ended=ended))
+    note = dict(summary(seen, None).notes)["noise"]
+    assert note.endswith(f"--budget {budget} would narrow it")
+    assert f"more time (--budget {budget})" in dict(conditions.lines(seen))["noise"]
+
+
 def test_a_screenful_is_enough_for_any_number_of_workloads():
     """25 lines of 80 columns; those with the most settings have a row, and the rest is counted."""
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    lines = shown(found(*many, most), pointers=Pointers())
-    assert len(lines) <= 25
-    assert [line for line in lines if line.startswith("most")]
-    assert [line for line in lines if "19 more workloads: report.py tables" in line]
+    for name, command in (("", "report.py tables"), ("old", "report.py tables RUN")):
+        lines = shown(found(*many, most), pointers=Pointers(run=name))
+        assert len(lines) <= 25
+        assert [line for line in lines if line.startswith("most")]
+        assert [line for line in lines if line.endswith(f"19 more workloads: {command}")]
 
 
 def test_where_room_is_short_it_is_said_more_briefly():

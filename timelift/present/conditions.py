@@ -1,6 +1,7 @@
 """The conditions of a run in words: modes, devices, how quiet the machine was."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.costs import DISPATCH_BOUND
@@ -41,6 +42,9 @@ _SHORT_REMEDIES = {
     Disturbance.QUOTA: "a higher processor quota",
     Disturbance.HEAT: "a cooler GPU",
 }
+#: Seconds; the shortest budget that is suggested has so many steps. What took longer than the
+#: longest run did not take it to measure.
+_BUDGET_STEP, _FEWEST_STEPS, _LONGEST_RUN = 300, 3, 86_400
 
 
 def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
@@ -48,7 +52,7 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
     yield from execution(found.run)
     if text := quiet(found.machine_activity):
         yield "quiet", text
-    for sentence in too_noisy(found.too_noisy):
+    for sentence in too_noisy(found.too_noisy, _longer(found.run)):
         yield "noise", sentence
 
 
@@ -103,12 +107,12 @@ def _observed(found: MachineActivity) -> Iterator[str]:
         yield f"the container's processor quota {held}"
 
 
-def too_noisy(found: TooNoisy | None) -> Iterator[str]:
-    """Write where the asked precision was not reached, and what would help."""
+def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
+    """Write where the asked precision was not reached, and what would help, a `longer` run too."""
     if found is None:
         return
     remedies = [_REMEDIES[one] for one in found.disturbances]
-    remedies.append("more time (--budget 15m), --threads 1 or --pin 0 would help")
+    remedies.append(f"more time ({longer}), --threads 1 or --pin 0 would help")
     pairs = counted(found.comparisons, "comparison")
     yield (
         f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
@@ -117,7 +121,7 @@ def too_noisy(found: TooNoisy | None) -> Iterator[str]:
 
 
 def undecided(found: RunFindings) -> str:
-    """Write how many comparisons are undecided, and what would settle most of them."""
+    """Write how many comparisons are undecided, and what would tell more of them."""
     decided, noisy = found.decided, found.too_noisy
     if not decided.comparisons:
         return "nothing was compared"
@@ -126,11 +130,20 @@ def undecided(found: RunFindings) -> str:
         return f"none of {many} undecided at {asked}"
     told = f"{decided.undecided} of {many} undecided at {asked}"
     if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
-        return f"{told}; --launches 3-12 would settle most"
+        return f"{told}; a verdict needs --launches {MIN_LAUNCHES}-12"
     remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
-    remedies |= {"--threads 1": None} if noisy and _has_default_threads(found) else {}
-    return f"{told}; {' or '.join([*remedies, '--budget 15m'])} would settle most"
+    remedies |= {"--threads 1": None} if noisy and _uses_several_threads(found) else {}
+    them = "it" if decided.undecided == 1 else "them"
+    return f"{told}; {' or '.join([*remedies, _longer(found.run)])} would narrow {them}"
 
 
-def _has_default_threads(found: RunFindings) -> bool:
+def _longer(run: Run) -> str:
+    """Write the option for a run of at least twice the time, in steps of five minutes."""
+    seconds = run.seconds or 0.0
+    steps = math.ceil(2 * seconds / _BUDGET_STEP) if seconds <= _LONGEST_RUN else 0
+    minutes = 5 * max(steps, _FEWEST_STEPS)
+    return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
+
+
+def _uses_several_threads(found: RunFindings) -> bool:
     return any(one.setting.on_cpu and one.setting.threads != 1 for one in found.contests)

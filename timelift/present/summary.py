@@ -56,11 +56,15 @@ class Pointers:
 
 @dataclass(frozen=True)
 class Summary:
-    """What was measured in one line, the table of workloads, and pairs of a label and a text."""
+    """What was measured in one line, the table of workloads, and pairs of a label and a text.
+
+    `tables` is the command that prints what has no room here.
+    """
 
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
+    tables: str = "report.py tables"
 
     def in_brief(self) -> "Summary":
         """Return the summary with less of where strategies were shown slower."""
@@ -77,7 +81,7 @@ class Summary:
             return self
         kept = sorted(everything, key=lambda row: -row.settings)[:rows]
         left = counted(len(everything) - rows, "more workload")
-        note = ("and", f"{left}: report.py tables")
+        note = ("and", f"{left}: {self.tables}")
         table = replace(self.table, rows=[row for row in everything if row in kept])
         return replace(self, table=table, notes=(note, *self.notes))
 
@@ -86,7 +90,9 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
     baseline = common_baseline(found.advice_by_workload)
     rows = [*_rows(found, baseline)]
-    return Summary(_top(found), _table(rows, baseline), tuple(_notes(found, pointers)))
+    tables = f"report.py tables{_named(pointers)}"
+    notes = tuple(_notes(found, pointers, tables))
+    return Summary(_top(found), _table(rows, baseline), notes, tables)
 
 
 def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
@@ -199,26 +205,31 @@ def _row(workload: str, advice: Advice, baseline: str) -> SummaryRow:
 # The lines below ---------------------------------------------------------------------------------
 
 
-def _notes(found: RunFindings, pointers: Pointers | None) -> Iterator[tuple[str, str]]:
+def _named(pointers: Pointers | None) -> str:
+    """Return how a command names the run, after a blank; empty where it is the latest."""
+    return " RUN" if pointers and pointers.run else ""
+
+
+def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterator[tuple[str, str]]:
     run = found.run
     if not run.complete:
         yield "state", "incomplete: the run was interrupted or is going on"
-    yield from (("failed", text) for text in _failures(found))
+    yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
     if run.warnings:
-        more = f"; {len(run.warnings) - 1} more: report.py tables" if len(run.warnings) > 1 else ""
+        more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
     yield "noise", conditions.undecided(found)
     yield "trust", short_trust(run, found.trust)
     if pointers:
         yield from pages(pointers)
-        yield "more", " · ".join(_commands(found, " RUN" if pointers.run else ""))
+        yield "more", " · ".join(_commands(found, _named(pointers)))
 
 
 def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     """Tell which run it is, where it is not the latest, and where its page is."""
     if pointers.run:
         yield "run", pointers.run
-    command = f"report.py{' RUN' if pointers.run else ''} --open"
+    command = f"report.py{_named(pointers)} --open"
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
@@ -233,7 +244,7 @@ def _failures(found: RunFindings) -> Iterator[str]:
         names = dict.fromkeys(f"{one.case.strategy} {one.status}" for one in lost)
         told = ", ".join([*names][:_NAMED])
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        yield f"{counted(len(lost), 'case')}: {told}{more}; why: report.py tables"
+        yield f"{counted(len(lost), 'case')}: {told}{more}"
 
 
 def _commands(found: RunFindings, named: str) -> Iterator[str]:

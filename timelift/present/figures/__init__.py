@@ -39,20 +39,21 @@ def of_run(
 
     Where a figure would have too many panels each workload gets its own. `theme` is light or dark.
     """
-    frame = leading(tidy(found))
-    if frame.empty:
+    whole = tidy(found)
+    if whole.empty:
         return {}
+    frame = leading(whole)
     with styled(THEMES[theme]):
         made = {
             f"{kind}{ending}": _DRAWN[kind](found, part, THEMES[theme])
             for kind in kinds or KINDS
-            for ending, part in _parts(frame, kind).items()
+            for ending, part in (_parts(frame) if kind != "price" else {"": whole}).items()
         }
     return {name: figure for name, figure in made.items() if figure}
 
 
-def _parts(frame: pd.DataFrame, kind: str) -> dict[str, pd.DataFrame]:
-    if kind == "price" or frame.panel.nunique() <= MOST_PANELS:
+def _parts(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    if frame.panel.nunique() <= MOST_PANELS:
         return {"": frame}
     names = endings(frame.workload.unique())
     return {names[one]: frame[frame.workload == one] for one in names}
