@@ -32,7 +32,7 @@ Way = tuple[TimeAxis, Mode]
 #: The time axes and modes that each backend has: only TensorFlow has `xla` beside `graph`, and JAX
 #: compiles for known shapes.
 COLUMNS: Mapping[Backend, tuple[Way, ...]] = {
-    Backend.TENSORFLOW: tuple(itertools.product(TimeAxis, Mode)),
+    Backend.TENSORFLOW: tuple(itertools.product(TimeAxis, (Mode.EAGER, Mode.GRAPH, Mode.XLA))),
     Backend.JAX: tuple((TimeAxis.STATIC, mode) for mode in (Mode.EAGER, Mode.GRAPH)),
     Backend.TORCH: tuple(itertools.product(TimeAxis, (Mode.EAGER, Mode.GRAPH))),
 }

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from timelift.case import AXES, Case, Gradients, Phase, Setting
+from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure import grid, options
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
@@ -172,3 +172,17 @@ def test_wrong_fields_are_named(change):
     fields = Case(Setting("small", 5, 2, Phase.FORWARD), "fold").fields()
     with pytest.raises(ValueError, match=r"expected|not a valid"):
         Case.from_fields(fields | change)
+
+
+def test_settings_sort_by_size_and_what_is_usual_comes_first():
+    """Forward calls come before backward ones, graph mode before eager calls."""
+    ordered = [
+        Setting("small", 5, 2, Phase.FORWARD),
+        Setting("small", 5, 2, Phase.FORWARD, lengths=Lengths.UNIFORM),
+        Setting("small", 5, 2, Phase.FORWARD, Mode.EAGER),
+        Setting("small", 5, 2, Phase.BACKWARD),
+        Setting("small", 10, 2, Phase.FORWARD),
+    ]
+    assert sorted(set(ordered)) == ordered
+    assert max(ordered, key=lambda one: one.phase).phase is Phase.BACKWARD
+    assert Phase.FORWARD <= Phase.FORWARD < Phase.BACKWARD >= Phase.BACKWARD

@@ -12,7 +12,31 @@ from enum import StrEnum
 from typing import Any, get_type_hints
 
 
-class Lengths(StrEnum):
+class AxisValue(StrEnum):
+    """A value of an axis; values sort in the order of their definition, the usual one first."""
+
+    def __lt__(self, other: str) -> bool:
+        """Return true if the value is defined before `other`, one of the same axis."""
+        return self._place < self._place_of(other)
+
+    def __gt__(self, other: str) -> bool:
+        return self._place > self._place_of(other)
+
+    def __le__(self, other: str) -> bool:
+        return self._place <= self._place_of(other)
+
+    def __ge__(self, other: str) -> bool:
+        return self._place >= self._place_of(other)
+
+    @property
+    def _place(self) -> int:
+        return self._place_of(self)
+
+    def _place_of(self, value: str) -> int:
+        return list(type(self)).index(type(self)(value))
+
+
+class Lengths(AxisValue):
     """How many of the `seq_len` steps of each sequence are valid."""
 
     FULL = "full"
@@ -20,14 +44,14 @@ class Lengths(StrEnum):
     SKEWED = "skewed"
 
 
-class Phase(StrEnum):
+class Phase(AxisValue):
     """What one call computes: outputs, or the loss and its gradients."""
 
     FORWARD = "forward"
     BACKWARD = "backward"
 
 
-class Gradients(StrEnum):
+class Gradients(AxisValue):
     """What a backward call differentiates with respect to; `none` for forward calls."""
 
     NONE = "none"
@@ -35,26 +59,26 @@ class Gradients(StrEnum):
     INPUTS_AND_WEIGHTS = "inputs_and_weights"
 
 
-class TimeAxis(StrEnum):
+class TimeAxis(AxisValue):
     """Whether the sequence length is known when the model is built and traced."""
 
     STATIC = "static"
     DYNAMIC = "dynamic"
 
 
-class Mode(StrEnum):
+class Mode(AxisValue):
     """How the backend executes a call.
 
     `graph` is what each backend's users compile with: `tf.function`, `jax.jit`, `torch.compile`.
     `xla` is TensorFlow's `jit_compile=True` alone.
     """
 
-    EAGER = "eager"
     GRAPH = "graph"
+    EAGER = "eager"
     XLA = "xla"
 
 
-class Dtype(StrEnum):
+class Dtype(AxisValue):
     """The dtype of inputs, weights and arithmetic."""
 
     FLOAT32 = "float32"
@@ -62,7 +86,7 @@ class Dtype(StrEnum):
     BFLOAT16 = "bfloat16"
 
 
-class Backend(StrEnum):
+class Backend(AxisValue):
     """The framework under Keras."""
 
     TENSORFLOW = "tensorflow"

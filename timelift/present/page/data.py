@@ -8,7 +8,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -107,9 +106,7 @@ def _axes(settings: Sequence[Setting]) -> list[dict[str, Any]]:
 
 
 def _values(axis: str, settings: Iterable[Setting]) -> list[Any]:
-    found = {getattr(one, axis) for one in settings}
-    kind = AXES[axis]
-    return [one for one in kind if one in found] if issubclass(kind, StrEnum) else sorted(found)
+    return sorted({getattr(one, axis) for one in settings})
 
 
 def _shown(value: object) -> object:
