@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from timelift import ended
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Measurement, Run
-from timelift.case import Case, Mode, Phase, Setting, Status
+from timelift.case import Case, Gradients, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
 from timelift.present import advised, conditions, terminal
@@ -201,6 +202,29 @@ def test_where_room_is_short_it_is_said_more_briefly():
     assert "slower than" in " ".join(one.split())
     assert many.count("in 2 of 4\n") == 10
     assert "slower than" not in many
+
+
+def test_room_is_shared_by_the_lines_that_it_costs():
+    """Of 14 workloads with a rule each, most have a row; what the rows cost gives way to them."""
+    costs = {"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}
+    names = [f"workload_{place:02}" for place in range(14)]
+    many = [raced(costs, [replace(one, workload=name) for one in PLACES]) for name in names]
+    lines = shown(found(*many), pointers=Pointers())
+    assert len(lines) <= 25
+    assert sum(line.startswith("workload_") for line in lines) >= 10
+    few = shown(found(*many[:3]), pointers=Pointers())
+    assert sum(line.startswith("workload_") for line in few) == 3
+    assert [line for line in few if "the best" in line]
+
+
+@pytest.mark.parametrize("width", range(60, 81))
+def test_no_line_begins_with_the_end_of_a_sentence(width):
+    """A long name is broken between its words, and keeps what follows it."""
+    more = [replace(one, phase=Phase.BACKWARD, gradients=Gradients.WEIGHTS) for one in PLACES[:2]]
+    places = [*more, *(replace(one, gradients=Gradients.INPUTS_AND_WEIGHTS) for one in more)]
+    seen = found(raced({"native": [1, 1, 2, 2], "fold_time": [2, 2, 1, 1], TD: 4}, places))
+    assert "inputs_and_weights; else" in row(seen).write
+    assert not [line for line in shown(seen, width) if re.match(r"\s*[;,:.]", line)]
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 72, 80, 200])

@@ -4,6 +4,7 @@ import io
 import itertools
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
@@ -16,6 +17,7 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present.report import Report, SettingTable
 from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
+from timelift.present.wrapping import wrapped
 
 #: Blanks between two columns.
 _GAP = 3
@@ -26,6 +28,8 @@ SUMMARY_WIDTH, SUMMARY_LINES = 80, 25
 _BETWEEN = 2
 #: A heading of so many letters stays on one line, and a word of so many is not broken.
 _LONG_WORD, _UNBROKEN = 14, 16
+#: A longer heading has a wider column.
+_HEADING_LINES = 3
 #: Columns of a workload's name in the summary's table.
 _LONGEST_NAME = 18
 #: In fewer columns the summary's table leaves out what is least important, or is none.
@@ -59,7 +63,8 @@ def show_summary(found: Summary, console: Console) -> None:
     options = console.options.update(width=width)
     room = SUMMARY_LINES * SUMMARY_WIDTH // width
     brief, most = found.in_brief(), min(len(found.table.rows), ROWS)
-    shorter = (brief.up_to(rows) for rows in range(most, -1, -1))
+    without_price = replace(brief, table=brief.table.up_to(1))
+    shorter = (one.up_to(rows) for rows in range(most, -1, -1) for one in (brief, without_price))
     for one in itertools.chain([found.up_to(most)], shorter):
         lines = console.render_lines(_drawn(one, width), options, pad=False)
         if len(lines) <= room:
@@ -71,8 +76,9 @@ def _drawn(found: Summary, width: int) -> Group:
     blank, top, notes = Text(""), Text(plain(found.top)), _notes(found.notes)
     if not found.table.rows:
         return Group(top, blank, notes)
-    draw = _stacked if width < _TABLE_WIDTH else _summary_grid
-    return Group(top, blank, draw(found.table, width), blank, notes)
+    if width < _TABLE_WIDTH:
+        return Group(top, blank, _stacked(found.table), blank, notes)
+    return Group(top, blank, _summary_grid(found.table, width), blank, notes)
 
 
 def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
@@ -105,25 +111,32 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
 def _summary_grid(table: Table, width: int) -> Grid:
     table = table if width >= _WIDE else table.up_to(1)
     grid = Grid(box=None, padding=(0, _BETWEEN, 0, 0), pad_edge=False, header_style="dim")
-    for place, (column, wide) in enumerate(zip(table.columns, _widths(table, width), strict=True)):
-        cut = {"no_wrap": True, "overflow": "ellipsis"} if place == 0 else {"overflow": "fold"}
-        grid.add_column(Text(plain(column.heading)), width=wide, **cut)
-    for row, cells in zip(table.rows, table.cells, strict=True):
-        name, write, *rest = cells
-        texts = (Text(name), Text(write, _row_style(row)), *map(Text, rest))
-        grid.add_row(*texts)
+    widths = _widths(table, width)
+    for column, wide in zip(table.columns, widths, strict=True):
+        grid.add_column(_cell(plain(column.heading), wide), width=wide, no_wrap=True)
+    for row, (name, *cells) in zip(table.rows, table.cells, strict=True):
+        write, *rest = map(_cell, cells, widths[1:])
+        write.stylize(_row_style(row))
+        grid.add_row(Text(name), write, *rest)
     return grid
 
 
+def _cell(text: str, width: int) -> Text:
+    return Text("\n".join(wrapped(text, width)))
+
+
 def _widths(table: Table, width: int) -> list[int]:
-    """Share the width among columns: what one of them wants, the widest less if need be."""
+    """Share the width among columns: what each wants, less where that costs the fewest lines."""
     headings = [plain(column.heading) for column in table.columns]
     cells = [column.cells(table.rows) for column in table.columns]
     words = [
         [*heading.split(), *(word[:_UNBROKEN] for text in texts for word in text.split())]
         for heading, texts in zip(headings, cells, strict=True)
     ]
-    least = [max(map(cell_len, some)) for some in words]
+    least = [
+        max(_narrowest(heading), *map(cell_len, some))
+        for heading, some in zip(headings, words, strict=True)
+    ]
     in_two = [max(_LONG_WORD, cell_len(heading) // 2 + 1) for heading in headings]
     wanted = [
         max(min(cell_len(heading), two), *map(cell_len, texts))
@@ -131,16 +144,46 @@ def _widths(table: Table, width: int) -> list[int]:
     ]
     wanted[0] = min(wanted[0], _LONGEST_NAME)
     least[0] = min(least[0], _LONG_WORD)
-    room = width - _BETWEEN * len(wanted)
-    while sum(wanted) > room:
-        wider = [place for place, wide in enumerate(wanted) if wide > least[place]]
-        if not wider:
+    shown = [[heading, *texts] for heading, texts in zip(headings, cells, strict=True)]
+    return _narrowed(shown, wanted, least, width - _BETWEEN * (len(wanted) - 1))
+
+
+def _narrowest(heading: str) -> int:
+    """Return the least width at which a heading has not too many lines."""
+    widths = range(1, cell_len(heading) + 1)
+    return next((one for one in widths if len(wrapped(heading, one)) <= _HEADING_LINES), 1)
+
+
+def _narrowed(
+    columns: Sequence[Sequence[str]], wanted: Sequence[int], least: Sequence[int], room: int
+) -> list[int]:
+    """Return the widths of columns that have so much room together, if their least have."""
+    widths = [*wanted]
+    while sum(widths) > room:
+        narrower = {
+            place: [*widths[:place], wide - 1, *widths[place + 1 :]]
+            for place, wide in enumerate(widths)
+            if wide > least[place]
+        }
+        if not narrower:
             break
-        wanted[max(wider, key=wanted.__getitem__)] -= 1
-    return wanted
+        costs = {place: (_height(columns, one), -widths[place]) for place, one in narrower.items()}
+        widths = narrower[min(costs, key=costs.__getitem__)]
+    return widths
 
 
-def _stacked(table: Table, _: int) -> Grid:
+def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
+    """Return the lines of a table; a name in its first column is cut, which counts as a line."""
+    others = (
+        [len(wrapped(text, wide)) for text in texts]
+        for texts, wide in zip(columns[1:], widths[1:], strict=True)
+    )
+    cut: int = sum(cell_len(name) > widths[0] for name in columns[0])
+    lines: int = sum(map(max, zip(*others, strict=True)))
+    return cut + lines
+
+
+def _stacked(table: Table) -> Grid:
     """Return the table for little room: a workload's cells below each other."""
     grid = Grid.grid()
     grid.add_column(overflow="fold")

@@ -1,0 +1,32 @@
+"""A text broken into lines of a terminal: between words, and long ones between their parts."""
+
+from functools import cache
+
+from rich.cells import cell_len, set_cell_size
+
+#: After these a long word may be broken.
+_BREAKS = "_-/,"
+
+
+@cache
+def wrapped(text: str, width: int) -> tuple[str, ...]:
+    """Return the lines of a text, each at most so wide; none begins with the end of a word."""
+    lines: list[str] = []
+    for word in text.split():
+        *whole, last = _parts(word, width)
+        if lines and not whole and cell_len(f"{lines[-1]} {last}") <= width:
+            lines[-1] += f" {last}"
+        else:
+            lines += [*whole, last]
+    return tuple(lines)
+
+
+def _parts(word: str, width: int) -> list[str]:
+    """Return the parts of a word, one where it fits."""
+    if cell_len(word) <= width or len(word) == 1:
+        return [word]
+    fits = max(1, len(set_cell_size(word, width).rstrip()))
+    place = max(word.rfind(mark, 0, fits) for mark in _BREAKS) + 1 or fits
+    if place > 1 and not any(map(str.isalnum, word[place:])):
+        place -= 1
+    return [word[:place], *_parts(word[place:], width)]
