@@ -21,6 +21,8 @@ HOSTILE = (
     "{{ 7 * 7 }}{% raw %}",
     "=HYPERLINK(1)",
     "javascript:alert(1)",
+    "constructor",
+    "__proto__",
 )
 
 

@@ -221,6 +221,7 @@ def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]
             "worst": [_digits(price.ratio) for price in one.found.prices],
             "settings": [price.settings for price in one.found.prices],
             "of": one.found.settings,
+            "advised": [place[name] for name in found.advice_by_workload[one.workload].strategies],
         }
         for one in found.recommendation_by_workload
     ]

@@ -26,7 +26,7 @@ const few = new Set([...new Set([...advised, ...bases, ...ranked])].slice(0, MOS
 let drawn = few;
 const isDrawn = (row) => drawn.has(row.strategy);
 
-// Round numbers on a logarithmic axis, and even steps where it is short.
+// Round numbers on a logarithmic axis, and even steps where it is short. Marks keep off its ends.
 function ticksOf([low, high], most) {
   const decades = d3.range(Math.floor(Math.log10(low)), Math.ceil(Math.log10(high)) + 1);
   const within = (steps) => decades
@@ -39,8 +39,17 @@ function ticksOf([low, high], most) {
 
 function logarithmic(values, write, most = 8) {
   const [low, high] = d3.extent(values.filter((value) => value > 0));
-  const domain = low < high ? [low, high] : [0.9 * low, 1.1 * low];
+  const pad = low < high ? (high / low) ** 0.05 : 1.1;
+  const domain = [low / pad, high * pad];
   return { type: "log", domain, ticks: ticksOf(domain, most), tickFormat: write, grid: true, label: null };
+}
+
+// Plot labels a logarithmic axis at some first digits only; here every tick has its label.
+function plotted({ marks, ...options }) {
+  const axes = [[Plot.axisX, options.x], [Plot.axisY, options.y]]
+    .filter(([, scale]) => scale.type === "log")
+    .map(([axis, { ticks, tickFormat, label }]) => axis(ticks, { text: tickFormat, label }));
+  return Plot.plot({ ...options, style, marks: [...axes, ...marks] });
 }
 
 const style = { background: "none", color: "inherit", fontSize: "11px", fontFamily: "inherit", overflow: "visible" };
@@ -51,7 +60,7 @@ const roomFor = (labels, width) => Math.min(width / 2, 12 + 6.2 * d3.max(labels,
 const pointed = (shown, x, y) => Plot.tip(shown, Plot.pointer({ x, y, title: told, fontSize: 12 }));
 const told = (row) => [
   `${nameOf(row.strategy)}: ${duration(row.time)} a call`,
-  row.times === null ? "" : `${speedUp(row)} times ${known(row.setting.baseline)}`,
+  row.times === null ? "" : `${speedUp(row)} times as fast as ${known(row.setting.baseline)}`,
   inWords(row.setting),
 ].filter(Boolean).join("\n");
 
@@ -73,8 +82,8 @@ function byLength({ read, low, high, write, line }) {
         Plot.dot(mine, { ...beside, ...mark(strategy), y: read, r: 3.5 }),
       ];
     });
-    return Plot.plot({
-      ...{ width, style, height: 210, marginLeft: 46, marginTop: 12, marginRight: 12 },
+    return plotted({
+      ...{ width, height: 210, marginLeft: 46, marginTop: 12, marginRight: 12 },
       x: lengthAxis(d3.sort(new Set(group.map(x)))),
       y: logarithmic(all.filter(isDrawn).flatMap((row) => [low(row), read(row), high(row)]), write),
       marks: [...under, ...marks, pointed(known, x, read)],
@@ -88,10 +97,10 @@ function atOneSize({ read, low, high, write, line }, group, width) {
   const y = (row) => cut(row.strategy.name);
   const ends = known.flatMap((row) => [low(row), read(row), high(row)]);
   const across = known.filter((row) => low(row) !== null);
-  return Plot.plot({
-    ...{ width, style, height: 34 + 18 * known.length, marginTop: 8, marginRight: 16 },
+  return plotted({
+    ...{ width, height: 34 + 18 * known.length, marginTop: 8, marginRight: 16 },
     marginLeft: roomFor(known.map(y), width),
-    x: { ...logarithmic(line === undefined ? ends : [...ends, line], write, 5), inset: 6 },
+    x: logarithmic(line === undefined ? ends : [...ends, line], write, 5),
     y: { domain: known.map(y), label: null, tickSize: 0 },
     marks: [
       ...(line === undefined ? [] : [Plot.ruleX([line])]),
@@ -102,11 +111,16 @@ function atOneSize({ read, low, high, write, line }, group, width) {
   });
 }
 
+// Labelled are the greatest length, and those below that leave room for each other.
 function lengthAxis(lengths) {
+  const [least, most] = d3.extent(lengths);
+  const step = (most / least) ** 0.15;
+  const labelled = lengths.reduceRight((some, one) =>
+    !some.length || one * step <= some[0] ? [one, ...some] : some, []);
   return {
     type: "log",
-    domain: d3.extent(lengths),
-    ticks: lengths.length < 8 ? lengths : 6,
+    domain: [least, most],
+    ticks: labelled,
     tickFormat: (value) => value.toLocaleString("en"),
     label: data.axes.find((axis) => axis.name === along).title,
     inset: 12,
@@ -121,8 +135,8 @@ function againstTime({ read, write, isRinged = () => false }) {
     const marks = [...grouped(known, (row) => row.strategy)].map(([strategy, mine]) =>
       Plot.dot(mine, { x: time, y: read, ...mark(strategy), r: 4 }));
     const rings = Plot.dot(known.filter(isRinged), { x: time, y: read, r: 8, stroke: "currentColor" });
-    return Plot.plot({
-      ...{ width, style, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
+    return plotted({
+      ...{ width, height: 230, marginLeft: 52, marginTop: 12, marginRight: 16 },
       x: { ...logarithmic(known.map(time), durationTick, 5), label: "time of a call" },
       y: logarithmic(all.filter(isDrawn).map(read), write),
       marks: [...marks, rings, pointed(known, time, read)],
@@ -135,42 +149,56 @@ const execution = (setting) => varying
   .filter((axis) => EXECUTION.includes(axis.name))
   .map((axis) => valueOf(axis.name, setting)).join(", ");
 
-// The fastest in each mode, device and the like: a row for each size that has several.
-function modes(group, width) {
-  const fastest = group.filter((row) => row === row.setting.rows.find((one) => one.lift));
-  const size = (row) => inWords(row.setting, ["workload", ...EXECUTION]) || "every size";
-  const way = (row) => execution(row.setting);
-  const several = [...grouped(fastest, size).values()].filter((same) => same.length > 1).flat();
-  const sizes = [...new Set(several.map(size))];
-  const domain = [...new Set(rows.map(way))];
-  return Plot.plot({
-    ...{ width, style, marginLeft: roomFor(sizes, width) },
-    x: { ...logarithmic(several.map((row) => row.time), durationTick), label: "time of the fastest" },
-    y: { label: null, domain: sizes },
-    color: { domain, range: [...new Set(strategies.map((one) => one.colour)), "#4b6969"] },
-    symbol: { domain, range: ["circle", "square", "triangle", "diamond", "star", "cross", "wye"], legend: true },
-    marks: [Plot.dot(several, { x: "time", y: size, fill: way, symbol: way, r: 5 }), pointed(several, "time", size)],
+// The fastest of a size in each mode, device and the like, named beside its mark.
+function modes(group, width, all) {
+  const y = (row) => execution(row.setting);
+  const x = logarithmic(all.map((row) => row.time), durationTick, 5);
+  const isLeft = (row) => row.time < Math.sqrt(x.domain[0] * x.domain[1]);
+  const named = { x: "time", y, text: (row) => cut(row.strategy.name) };
+  return plotted({
+    ...{ width, height: 34 + 20 * group.length, marginTop: 4, marginRight: 16, x },
+    marginLeft: roomFor(group.map(y), width),
+    y: { domain: group.map(y), label: null, tickSize: 0 },
+    marks: [
+      Plot.dot(group, { x: "time", y, fill: "currentColor", r: 4 }),
+      Plot.text(group.filter(isLeft), { ...named, textAnchor: "start", dx: 9 }),
+      Plot.text(group.filter((row) => !isLeft(row)), { ...named, textAnchor: "end", dx: -9 }),
+      pointed(group, "time", y),
+    ],
   });
 }
 
-// What each strategy costs over the best: a mark where it is typical, a bar to where it ends.
+// A panel for each size that was measured in several.
+function modePanels(mine, title) {
+  const fastest = mine.filter((row) => row === row.setting.rows.find((one) => one.lift));
+  const size = (row) => inWords(row.setting, ["workload", ...EXECUTION]) || "every size";
+  const several = [...grouped(fastest, size)].filter(([, same]) => same.length > 1);
+  const all = several.flatMap(([, same]) => same);
+  return several.map(([label, same]) => panel(modes, same, all, label, title));
+}
+
+// What each strategy costs over the best, the cheapest first and the advised in bold: a mark where
+// it is typical, a bar to where it ends.
 function price(one, width, all) {
   const costs = (workload) => records({
     strategy: workload.strategy, typical: workload.typical, worst: workload.worst, settings: workload.settings,
   }).map((row) => ({ ...row, strategy: strategies[row.strategy] })).filter(isDrawn);
-  const shown = costs(one);
+  const shown = d3.sort(costs(one), (row) => row.worst);
   const most = d3.max(all.flatMap(costs), (row) => row.worst);
   const label = ({ strategy }) => `${cut(strategy.name)}${bases.has(strategy) ? " (baseline)" : ""}`;
   const ends = (row) => `${times(row.worst)}×${row.settings < one.of ? `, in ${row.settings} of ${one.of}` : ""}`;
   const title = (row) => `${row.strategy.name}: typically ${times(row.typical)}×, at most ${ends(row)}`;
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;
-  return Plot.plot({
-    ...{ width, style, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginRight: 46 },
+  return plotted({
+    ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginRight: 46 },
     marginLeft: roomFor(shown.map(label), width),
-    x: logarithmic([1, Math.max(most * 1.02, 1.1)], (value) => `${short(value)}×`, 6),
-    y: { domain: shown.map(label), label: null, tickSize: 0 },
+    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, 7),
+    y: { domain: shown.map(label), label: null },
     marks: [
+      ...[true, false].map((isAdvised) => Plot.axisY(
+        shown.filter((row) => isAdvised === one.advised.includes(row.strategy.place)).map(label),
+        { tickSize: 0, fontWeight: isAdvised ? "bold" : null })),
       Plot.ruleX([1]),
       Plot.ruleY(shown, { x1: 1, x2: "worst", y: label, stroke, strokeWidth: 3 }),
       Plot.tickX(shown, { ...to, stroke, strokeWidth: 2, inset: 3 }),
@@ -221,10 +249,18 @@ function paint(made) {
   made.replaceChildren(chart);
 }
 
-function redraw(chosen) {
+function redraw(chosen = drawn) {
   drawn = new Set(chosen);
   for (const made of panels.keys()) if (made.firstChild) paint(made);
 }
+
+// A window of another width has panels of another.
+let drawnAt = innerWidth;
+let waiting;
+addEventListener("resize", () => {
+  clearTimeout(waiting);
+  if (innerWidth !== drawnAt) waiting = setTimeout(() => { drawnAt = innerWidth; redraw(); }, 200);
+});
 
 // What is usual comes first, and forward calls before backward ones.
 const inOrder = d3.sort(rows, ({ setting }) => setting.workload, ({ setting }) => setting.unusual,
@@ -236,21 +272,31 @@ function section(place) {
   const workloads = grouped(inOrder, (row) => row.setting.workload);
   for (const [workload, mine] of workloads) {
     const isOpen = workloads.size < 5 || !place.children.length;
-    place.append(make("details", { open: isOpen ? "" : null },
-      make("summary", {}, make("h3", {}, workload)), ...drawings(place.dataset.chart, mine, workload, title)));
+    const made = drawings(place.dataset.chart, mine, workload, title);
+    if (made.length) place.append(make("details", { open: isOpen ? "" : null },
+      make("summary", {}, make("h3", {}, workload)), ...made));
   }
 }
 
-// The panels of a workload: a line of them for each mode, device and the like.
+// The panels of a workload, in one grid.
 function drawings(name, mine, workload, title) {
   if (name === "winners") return [winners(mine)];
-  if (name === "modes") return [panel(modes, mine, mine, workload, title)];
+  if (name === "modes") return inGrid(modePanels(mine, title));
   const { free, draw } = CHARTS[name];
-  return [...grouped(mine, (row) => execution(row.setting)).values()].map((line) => {
-    const groups = grouped(line, (row) => inWords(row.setting, ["workload", ...free]) || workload);
-    return make("div", { class: "panels" },
-      ...[...groups].map(([label, group]) => panel(draw, group, mine, label, title)));
-  });
+  const groups = grouped(mine, (row) => inWords(row.setting, ["workload", ...free]) || workload);
+  return inGrid([...groups].map(([label, group]) => {
+    const caption = name === "speed-up" ? label + besideWhat(group) : label;
+    return panel(draw, group, mine, caption, title);
+  }));
+}
+
+const inGrid = (some) => some.length ? [make("div", { class: "panels" }, ...some)] : [];
+
+// The baseline of a panel, where others have another.
+function besideWhat(group) {
+  if (bases.size < 2) return "";
+  const mine = new Set(group.map((row) => row.setting.baseline).filter(Boolean));
+  return mine.size ? `, beside ${[...mine].map(known).join(" or ")}` : "";
 }
 
 // A table of the fastest, linked to the chooser: a row for each phase, batch and mode.
@@ -288,8 +334,12 @@ function legend() {
     onchange: ({ target }) => redraw([...drawn, strategy].filter((one) => target.checked || one !== strategy)),
   }), sample(strategy), nameOf(strategy));
   const all = make("button", {
-    type: "button", onclick: () => { redraw(isPart ? measured : few); legend(); },
+    type: "button",
+    onclick: () => { redraw(isPart ? measured : few); legend().querySelector("button").focus(); },
   }, isPart ? `All ${measured.length}` : `The ${few.size} cheapest`);
-  document.getElementById("legend").replaceChildren(make("fieldset", {},
+  const place = document.getElementById("legend");
+  place.classList.toggle("low", measured.length < 12);
+  place.replaceChildren(make("fieldset", {},
     make("legend", {}, "Strategies in the charts"), ...measured.map(box), measured.length > few.size ? all : null));
+  return place;
 }

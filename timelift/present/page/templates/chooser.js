@@ -13,7 +13,8 @@ function distance(setting, wanted, kept) {
     const unusual = (has !== DEFAULT[name]) / 100;
     if (asked === undefined) return unusual;
     if (String(has) === asked || (has === "none" && name !== kept)) return 0;
-    const far = typeof has === "number" ? 1 + Math.abs(Math.log2(has / asked)) || 1 : 100;
+    const apart = Math.abs(Math.log2(has / asked));
+    const far = typeof has === "number" && Number.isFinite(apart) ? 1 + apart : 100;
     return unusual + (name === kept ? 1e6 : name === "workload" ? 1e4 : far);
   });
 }
@@ -34,14 +35,18 @@ function choose(setting, strategy) {
 // What is said of the next case that is shown.
 let note = "";
 
-// Show what the address asks for, unless it is a section's.
+const inAddress = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+const pickedIn = (wanted) => strategies.find((one) => one.name === wanted.strategy);
+
+// Show what the address asks for, unless it is a section's; what it names is unfolded.
 function follow() {
-  const wanted = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+  const wanted = inAddress();
+  const named = document.getElementById(location.hash.slice(1));
+  if (named?.tagName === "DETAILS") named.open = true;
   const isCase = ["strategy", ...varying.map((axis) => axis.name)].some((name) => name in wanted);
   if (location.hash && !isCase && chooser.querySelector("select, .lead")) return;
   const setting = nearest(wanted);
-  const strategy = strategies.find((one) => one.name === wanted.strategy);
-  show(setting, strategy, note || missing(setting, wanted));
+  show(setting, pickedIn(wanted), note || missing(setting, wanted));
   note = "";
   const { top } = chooser.getBoundingClientRect();
   if (isCase && (top < 0 || top > innerHeight - 100) && !chooser.contains(document.activeElement))
@@ -65,7 +70,7 @@ function controls(setting) {
         [name, chooser.querySelectorAll("select")[at].value]));
       const found = nearest(asked, axis.name);
       note = missing(found, asked);
-      choose(found);
+      choose(found, pickedIn(inAddress()));
     } });
     for (const value of axis.values.filter((one) => one !== "none")) {
       const text = axis.name === "threads" && !value ? "default" : value;
@@ -93,12 +98,25 @@ function verdict(setting) {
   const lead = (...words) => make("p", { class: "lead" }, ...words);
   if (!row) return lead(`${setting.rows.length ? "Only one" : "Nothing"} was measured here.`);
   const name = make("strong", {}, row.strategy.name);
-  const isGain = setting.baseline && row.strategy !== setting.baseline;
-  const gain = isGain ? `, ${speedUp(row)} times as fast as ${known(setting.baseline)}` : "";
+  const base = setting.baseline;
+  const gain = base && row.strategy !== base ? `, ${speedUp(row)} times as fast as ${known(base)}` : "";
   const found = `: ${duration(row.time)} a call${gain}.`;
+  const isFirst = row === setting.rows.find((one) => one.lift);
+  const most = row.cost === null ? "" : `, at most ${over(row.cost)} the best`;
+  const best = isFirst ? " looked best" : ` has the least to lose${most}`;
   if (!setting.verdict) return lead("Too few launches for a verdict; ", name, ` looked best${found}`);
-  const ties = setting.rows.filter((one) => one.unbeaten && one !== row).map((one) => one.strategy.name);
-  return lead("Write ", name, found, ties.length ? ` Not shown slower: ${ties.join(", ")}.` : "");
+  const faster = setting.rows.filter((one) => one.lift && one.verdict === "shown faster");
+  if (!base || faster.includes(row))
+    return lead("Write ", name, found, isFirst ? "" : ` It${best}.`, ties(setting, row));
+  if (faster.length) return lead(name, `${best}${found} Shown faster: ${listed(faster)}.`);
+  const keep = [make("strong", {}, known(base)), ": nothing was shown faster"];
+  return lead("Keep ", ...keep, ...(row.strategy === base ? ["."] : ["; ", name, `${best}${found}`]));
+}
+
+const listed = (some) => some.map((row) => row.strategy.name).join(", ");
+function ties(setting, row) {
+  const close = setting.rows.filter((one) => one.unbeaten && one !== row);
+  return close.length ? ` Not shown slower than it: ${listed(close)}.` : "";
 }
 
 // A row a rival: a bar of how many times as fast as the baseline, or as the fastest, it is.
@@ -114,14 +132,18 @@ function bars(setting, chosen) {
   const lines = setting.rows.map((row) => make("tr", { class: row === chosen ? "picked" : null },
     make("th", { scope: "row" }, picker(row, row === chosen)),
     make("td", { class: "bar" }, track(row, ratio(row), share)),
-    make("td", { class: "n" }, times(ratio(row)), make("small", {}, interval(row.times_low, row.times_high, times))),
+    make("td", { class: "n ratio" }, times(ratio(row)),
+      make("small", {}, interval(row.times_low, row.times_high, times))),
     make("td", { class: "word" }, word(row)),
-    make("td", { class: "n" }, duration(row.time))));
-  const head = (text) => make("th", { scope: "col" }, text);
-  return make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
-    make("thead", {}, make("tr", {}, head("strategy"), make("td"),
-      head(`times as fast as ${known(base.strategy)}`), make("td"), head("a call"))),
+    make("td", { class: "n call" }, duration(row.time))));
+  const head = (text, name) => make("th", { scope: "col", class: name }, text);
+  const beside = known(base.strategy);
+  const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
+    make("thead", {}, make("tr", {}, head("strategy", ""), make("td", { class: "bar" }),
+      head(`times as fast as ${beside}`, "ratio"),
+      setting.baseline ? head(`beside ${beside}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
     make("tbody", {}, ...lines));
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Strategies here" }, table);
 }
 
 function picker(row, isChosen) {
@@ -160,8 +182,8 @@ function detail(row) {
 
 // The code with the shape of the case's sequences, where a step's is known.
 function codeFor({ setting, strategy }) {
+  if (!Object.hasOwn(data.inputs, setting.workload)) return strategy.code;
   const input = data.inputs[setting.workload];
-  if (!input) return strategy.code;
   const steps = setting.time_axis === "dynamic" ? "None" : setting.seq_len;
   const shape = `shape = (${steps}, ${input.features.join(", ")})  # steps, *features`;
   const type = input.dtype ? `, dtype="${input.dtype}"` : "";

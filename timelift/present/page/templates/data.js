@@ -35,8 +35,11 @@ const { along } = data;
 const three = (value) => value >= 1000 ? Math.round(value).toLocaleString("en")
   : String(Number(value.toPrecision(3)) === 0 ? 0 : value.toPrecision(3));
 const times = (value) => value >= 10 ? three(value) : value.toFixed(2);
-const interval = (low, high, write) =>
-  low === null || high === null || low === high ? "" : ` [${write(low)}, ${write(high)}]`;
+// An interval in brackets, unless both ends are written alike.
+function interval(low, high, write) {
+  if (low === null || high === null || write(low) === write(high)) return "";
+  return ` [${write(low)}, ${write(high)}]`;
+}
 
 const short = (value) => Number(value.toPrecision(3)).toLocaleString("en", { maximumFractionDigits: 6 });
 
@@ -53,8 +56,7 @@ const over = (ratio) => ratio >= 1.5 ? `${times(ratio)} times`
   : `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
-const NAMES = { time_distributed: "TimeDistributed" };
-const known = (strategy) => NAMES[strategy.name] ?? strategy.name;
+const known = ({ name }) => name === "time_distributed" ? "TimeDistributed" : name;
 
 function valueOf(axis, setting) {
   const value = setting[axis];
