@@ -84,7 +84,7 @@ def named(known: Mapping[str, T], words: str) -> dict[str, T]:
     names = list(known) if words == "all" else split(words)
     for name in names:
         if name not in known:
-            raise UserError(f"unknown name {name!r}; nearest: {nearest(name, known)}")
+            raise UserError(f"unknown name {name!r}; {nearest(name, known)}")
     return {name: known[name] for name in names}
 
 

@@ -175,8 +175,7 @@ def _chosen(asked: argparse.Namespace) -> Sequence[Fault]:
     """Return the faults that were asked for; raises UserError of an unknown room."""
     rooms = list(dict.fromkeys(fault.room for fault in FAULTS))
     if asked.room and asked.room not in rooms:
-        near = nearest(asked.room, rooms)
-        raise UserError(f"--room: unknown room {asked.room!r}; nearest: {near}")
+        raise UserError(f"--room: unknown room {asked.room!r}; {nearest(asked.room, rooms)}")
     if asked.room:
         return [fault for fault in FAULTS if fault.room == asked.room]
     if asked.quick:

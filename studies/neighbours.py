@@ -86,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace) -> int:
     for name in asked.names:
         if name not in HOSTILE:
-            raise UserError(f"unknown strategy {name!r}; nearest: {nearest(name, HOSTILE)}")
+            raise UserError(f"unknown strategy {name!r}; {nearest(name, HOSTILE)}")
     names = asked.names or (QUICK if asked.quick else HOSTILE)
     plan = (
         "--launches",

@@ -287,7 +287,10 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
         ("--layer a.b:c", "--features: expected the shape of one step"),
         ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
         ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
-        ("--layer-file workloads/sensor.py:mak --features 3", "it has: make_layer"),
+        (
+            "--layer-file workloads/sensor.py:mak --features 3",
+            "has no function 'mak'; known: make_layer",
+        ),
         ("--layer a:b --features 3 --input-dtype int32", "go together"),
         ("--layer a:b --features 3,x", "--features: expected the shape of one step"),
         ("--strategy-file gone.py", "gone.py: cannot be read"),

@@ -297,8 +297,9 @@ def test_memory_is_decided_where_the_least_of_it_is_known(tmp_path, capsys, ques
     ("words", "sentence"),
     [
         (["--workload", "frmes"], "--workload: unknown workload 'frmes'; nearest: frames"),
+        (["--workload", "tokns"], "known: frames; not in this run: tokens"),
         (["--phase", "backwards"], "--phase: unknown value 'backwards'; nearest: backward"),
-        (["--goal", "speed"], "--goal: unknown value 'speed'; nearest: first-call, memory, time"),
+        (["--goal", "speed"], "--goal: unknown value 'speed'; known: first-call, memory, time"),
         (["--batch", "0"], "--batch: expected a whole number from 1, received '0'"),
         (["--seq-len", "9" * 5000], "--seq-len: expected a whole number from 1"),
         (["--batch", "8"], "expected --seq-len, since the run has several: 10, 40"),

@@ -89,7 +89,7 @@ def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
     assert "\ntokens-T" in capsys.readouterr().out
     assert report.main(["tables", "snsor"]) == 1
     assert capsys.readouterr().err == (
-        "report.py: expected a run or a workload of it, received 'snsor'; the nearest are sensor\n"
+        "report.py: expected a run or a workload of it, received 'snsor'; nearest: sensor\n"
     )
 
 
@@ -115,7 +115,7 @@ def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys)
     assert report.main([*words, "nativ"]) == 1
     assert capsys.readouterr().err == (
         "report.py: --relative-to: expected a lift that was measured, received 'nativ'; "
-        "the nearest are native\n"
+        "nearest: native\n"
     )
 
 
@@ -129,6 +129,15 @@ def test_the_page_is_opened_in_a_browser(journal, tmp_path, monkeypatch, capsys,
     assert ("no browser was found" in capsys.readouterr().out) is not found
 
 
+@pytest.mark.parametrize("word", ["no/such", "tokens.jsonl"])
+def test_a_file_that_is_missing_is_no_workload(tmp_path, monkeypatch, capsys, word):
+    """The sentence is that of a run that is not found, whatever workloads follow."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
+    assert report.main(["tables", word, "tokens"]) == 1
+    assert capsys.readouterr().err.startswith("report.py: expected a run, a path, a folder or a")
+
+
 @pytest.mark.parametrize(("word", "command"), [("chose", "choose"), ("histroy", "history")])
 def test_a_mistyped_command_is_answered_with_the_nearest(
     tmp_path, monkeypatch, capsys, word, command
@@ -138,8 +147,17 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
     assert report.main([word, "--output", str(tmp_path / "out")]) == 1
     assert capsys.readouterr().err.endswith(f"or type the command {command}\n")
+    assert report.main([word, "--workload", "tokens"]) == 1  # an option of that command
+    assert capsys.readouterr().err.endswith(f"or type the command {command}\n")
     assert report.main(["zzz"]) == 1
     assert "command" not in capsys.readouterr().err
+
+
+def test_a_run_that_is_named_nearly_as_a_command_is_reported(tmp_path, monkeypatch):
+    """There is no mistake in it."""
+    monkeypatch.setattr(report, "ROOT", tmp_path)
+    journals.synthetic(tmp_path / "results" / "m" / "chose.jsonl", SMALL, launches=1)
+    assert report.main(["chose", "--output", str(tmp_path / "out")]) == 0
 
 
 def test_report_is_a_command_as_well(journal, tmp_path):

@@ -120,9 +120,9 @@ def test_a_run_that_cannot_be_used_is_one_sentence_and_exit_1(
 @pytest.mark.parametrize(
     ("study", "words", "sentence"),
     [
-        (sample_length, "--backends tf", "unknown name 'tf'; nearest: "),
+        (sample_length, "--backends tf", "unknown name 'tf'; "),
         (support, "--workloads sensors", "unknown name 'sensors'; nearest: sensor"),
-        (neighbours, "stranger", "unknown strategy 'stranger'; nearest: "),
+        (neighbours, "stranger", "unknown strategy 'stranger'; "),
         (old_against_new, "--old nope", "--old: expected a revision of this repository, "),
     ],
 )

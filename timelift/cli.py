@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None, root: Path) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
+        if name == DEFAULT and words:
+            _refuse_mistyped(words[0], root / "results")
         code = COMMANDS[name].run(parser(name).parse_args(words), root)
         sys.stdout.flush()
     except UserError as error:
@@ -86,6 +88,17 @@ def main(argv: Sequence[str] | None, root: Path) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
+
+
+def _refuse_mistyped(word: str, folder: Path) -> None:
+    """Raise UserError where a word is no run and nearly a command, whose options may follow."""
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    if word.startswith("-") or not close:
+        return
+    try:
+        find_run(folder, word)
+    except UserError as error:
+        raise UserError(f"{error}; or type the command {close[0]}") from None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -116,19 +129,8 @@ def _other_commands() -> str:
 
 def report(options: Options, root: Path) -> int:
     """Write the page of a run, and print what to write for each workload in a screenful."""
-    paths = _find_runs(root / "results", options.runs)
+    paths = find(root / "results", options.runs)
     return run_report.report(paths, options, root / "results")
-
-
-def _find_runs(folder: Path, words: Sequence[str]) -> list[Path]:
-    """Find the runs to report; where there is none, the first word may be a mistyped command."""
-    try:
-        return find(folder, words)
-    except UserError as error:
-        close = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
-        if not close:
-            raise
-        raise UserError(f"{error}; or type the command {close[0]}") from None
 
 
 def choose(options: Options, root: Path) -> int:

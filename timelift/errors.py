@@ -16,6 +16,9 @@ _EXHAUSTED = re.compile(
 #: Exceptions that say so by their kind: numpy's and Python's, PyTorch's and TensorFlow's.
 _EXHAUSTED_KINDS = frozenset({"MemoryError", "OutOfMemoryError", "ResourceExhaustedError"})
 
+#: So many names are listed where none is close.
+_MOST_KNOWN = 12
+
 
 class UserError(Exception):
     """A sentence for the user: what was expected, what was received, what to do."""
@@ -32,11 +35,18 @@ def writing(path: Path | str, advice: str) -> Iterator[None]:
         ) from error
 
 
-def nearest(word: str, known: Iterable[str], limit: int = 3) -> str:
-    """Return the known words closest to `word`, or all of them when none is close."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint: the known words closest to `word`, or what is known where none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=limit, cutoff=0.5)
-    return ", ".join(close or names)
+    if close := closest(word, names):
+        return f"nearest: {', '.join(close)}"
+    more = f" and {len(names) - _MOST_KNOWN:,} more" if len(names) > _MOST_KNOWN else ""
+    return f"known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"
+
+
+def closest(word: str, known: Iterable[str]) -> list[str]:
+    """Return up to three known words that `word` may stand for, the closest first."""
+    return difflib.get_close_matches(word, sorted(known), cutoff=0.5)
 
 
 def read_share(text: str, below: float = 1.0) -> float:

@@ -146,14 +146,15 @@ def _asked(options: Options, root: Path) -> tuple["RunFindings", Sequence[str]]:
     for name in workloads:
         if name not in known:
             raise UserError(
-                f"expected a run or a workload of it, received {name!r}; "
-                f"the nearest are {nearest(name, known)}"
+                f"expected a run or a workload of it, received {name!r}; {nearest(name, known)}"
             )
     trust = trust_file.machine_trust(folder, run)
     return find_out(run, trust, options.relative_to), workloads or known
 
 
 def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, Sequence[str]]:
+    if words and ("/" in words[0] or words[0].endswith(".jsonl")):
+        return find_run(folder, words[0]), words[1:]
     with contextlib.suppress(UserError):
         return find_run(folder, words[0] if words else "latest"), words[1:]
     return find_run(folder, "latest"), words

@@ -174,5 +174,5 @@ def refuse_unmeasured(run: Run, relative_to: str) -> None:
     if relative_to and names and relative_to not in names:
         raise UserError(
             f"--relative-to: expected a lift that was measured, received {relative_to!r}; "
-            f"the nearest are {nearest(relative_to, names)}"
+            f"{nearest(relative_to, names)}"
         )

@@ -149,7 +149,7 @@ def commit_of(header: Header, path: Path) -> str:
 
 def _unknown(root: Path, word: str, known: Iterable[Path]) -> str:
     names = [path.stem for path in known]
-    hint = f"the nearest are {nearest(word, names)}" if names else f"{str(root)!r} holds no run"
+    hint = nearest(word, names) if names else f"{str(root)!r} holds no run"
     return f"expected a run, a path, a folder or a commit, received {word!r}; {hint}"
 
 

@@ -196,7 +196,7 @@ def choose_strategy(word: str, known: Mapping[str, Strategy]) -> list[Strategy]:
         raise _parameters_error(word)
     family = [one for one in known.values() if one.path.stem == stem]
     if not family:
-        raise UserError(f"--strategies: unknown strategy {word!r}; nearest: {nearest(word, known)}")
+        raise UserError(f"--strategies: unknown strategy {word!r}; {nearest(word, known)}")
     if not bracket:
         return family
     return [_bind(_strategy_source(family[0].path), _parse_parameters(word, inside))]
@@ -335,6 +335,5 @@ def _layer_in_file(text: str) -> str:
         raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
     names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     if name not in names:
-        known = nearest(name, names) or "none"
-        raise UserError(f"--layer-file: {path} has no function {name!r}; it has: {known}")
+        raise UserError(f"--layer-file: {path} has no function {name!r}; {nearest(name, names)}")
     return f"{path.resolve()}:{name}"

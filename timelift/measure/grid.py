@@ -46,7 +46,7 @@ class Question:
         axes = {name: text for name, text in words.items() if name not in {"compares", "sizes"}}
         for name, text in axes.items():
             if name not in names:
-                raise UserError(f"question: unknown axis {name!r}; nearest: {nearest(name, names)}")
+                raise UserError(f"question: unknown axis {name!r}; {nearest(name, names)}")
             if not isinstance(text, str):
                 raise UserError(f"question: {name}: expected a text like 'a,b', received {text!r}")
         if lacking := [name for name in _NO_DEFAULT if not axes.get(name)]:
@@ -54,8 +54,7 @@ class Question:
         compares, sizes = words.get("compares", ""), words.get("sizes", "all")
         if compares and compares not in names:
             raise UserError(
-                f"question: compares: unknown axis {compares!r}; nearest: "
-                f"{nearest(str(compares), names)}"
+                f"question: compares: unknown axis {compares!r}; {nearest(str(compares), names)}"
             )
         if sizes not in {"all", "smallest"}:
             raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
@@ -96,9 +95,7 @@ def _workloads(words: tuple[str, ...], catalogue: Catalogue) -> list[Workload]:
         return list(known.values())
     for word in words:
         if word not in known:
-            raise UserError(
-                f"--workloads: unknown workload {word!r}; nearest: {nearest(word, known)}"
-            )
+            raise UserError(f"--workloads: unknown workload {word!r}; {nearest(word, known)}")
     return [known[word] for word in words] or [one for one in known.values() if one.default]
 
 

@@ -123,7 +123,7 @@ def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
         try:
             return kind(word)
         except ValueError:
-            raise UserError(f"unknown value {word!r}; nearest: {nearest(word, kind)}") from None
+            raise UserError(f"unknown value {word!r}; {nearest(word, kind)}") from None
 
     return read
 

@@ -142,16 +142,14 @@ class Session:
     def _refuse_unknown_baseline(self) -> None:
         known, asked = self.catalogue.strategies, self.options["relative_to"]
         if asked.partition("[")[0] not in {"", *(one.path.stem for one in known.values())}:
-            raise UserError(
-                f"--relative-to: unknown strategy {asked!r}; nearest: {nearest(asked, known)}"
-            )
+            raise UserError(f"--relative-to: unknown strategy {asked!r}; {nearest(asked, known)}")
 
     def _refuse_unmeasured_baseline(self, names: set[str]) -> None:
         lifts, asked = names - self.look_alikes.keys(), self.options["relative_to"]
         if asked and asked not in lifts and not (self.gate or self.run_mode.selftest):
             raise UserError(
                 f"--relative-to: expected a lift that is measured, received {asked!r}; "
-                f"the nearest are {nearest(asked, lifts)}"
+                f"{nearest(asked, lifts)}"
             )
 
     def _resume(self, chosen: list[Case]) -> PlayedSettings:

@@ -114,8 +114,7 @@ def _chosen(headers: Sequence[RunHeader], name: str | None) -> list[RunHeader]:
     if not named:
         known = {header.machine_name for header in headers}
         raise UserError(
-            f"expected a machine that has runs, received {name!r}; "
-            f"the nearest are: {nearest(str(name), known)}"
+            f"expected a machine that has runs, received {name!r}; {nearest(str(name), known)}"
         )
     newest = max(named, key=lambda one: one.order)
     return sorted((one for one in named if one.key == newest.key), key=lambda one: one.order)
@@ -247,7 +246,7 @@ def _shown(cases: tuple[CaseHistory, ...], options: HistoryOptions) -> tuple[Cas
         what, word = "workload", str(options.workload)
         known = {one.case.setting.workload for one in cases}
     close = plain(nearest(word, known), 4 * NAME_LIMIT)
-    raise UserError(f"expected a {what} of this history, received {word!r}; known are: {close}")
+    raise UserError(f"expected a {what} of this history, received {word!r}; {close}")
 
 
 def _is_asked(case: Case, options: HistoryOptions) -> bool:

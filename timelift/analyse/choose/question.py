@@ -8,7 +8,7 @@ from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 from timelift.case import AXES, Phase, Setting, option_flag
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, closest, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
@@ -75,7 +75,7 @@ def _member(name: str, text: str, kind: Any) -> Any:
         return kind(text)
     except ValueError:
         raise UserError(
-            f"{option_flag(name)}: unknown value {text!r}; nearest: {nearest(text, kind)}"
+            f"{option_flag(name)}: unknown value {text!r}; {nearest(text, kind)}"
         ) from None
 
 
@@ -92,9 +92,12 @@ def _usual(name: str, known: Sequence[Setting]) -> Any:
 
 
 def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str]) -> None:
-    names = {one.workload for one in known} | set(workloads)
-    if name not in names:
-        raise UserError(f"--workload: unknown workload {name!r}; nearest: {nearest(name, names)}")
+    measured = {one.workload for one in known}
+    others = set(workloads) - measured
+    if name not in measured | others:
+        close = ", ".join(closest(name, others))
+        more = f"; not in this run: {close}" if close else ""
+        raise UserError(f"--workload: unknown workload {name!r}; {nearest(name, measured)}{more}")
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _level(word: str) -> RowLevel:
     try:
         return RowLevel(word)
     except ValueError:
-        raise UserError(f"unknown level {word!r}; nearest: {nearest(word, RowLevel)}") from None
+        raise UserError(f"unknown level {word!r}; {nearest(word, RowLevel)}") from None
 
 
 def _about(header: Header) -> dict[str, str]:

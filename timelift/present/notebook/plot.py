@@ -50,7 +50,7 @@ def _kept(rankings: Sequence[Ranking], axes: dict[str, object]) -> Sequence[Rank
     """Return the settings with these values; raises UserError where there is none."""
     for axis, value in axes.items():
         if axis not in AXES:
-            raise UserError(f"unknown axis {axis!r}; nearest: {nearest(axis, AXES)}")
+            raise UserError(f"unknown axis {axis!r}; {nearest(axis, AXES)}")
         measured = dict.fromkeys(getattr(one.setting, axis) for one in rankings)
         if value not in measured:
             known = ", ".join(map(str, measured))

@@ -1,0 +1,31 @@
+"""The hint of what a mistyped word may mean."""
+
+import pytest
+
+from timelift.errors import closest, nearest
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "hint"),
+    [
+        ("natve", ["native", "fold_time"], "nearest: native"),
+        ("fold", ["fold_b", "fold_a", "x"], "nearest: fold_b, fold_a"),
+        ("speed", ["time", "memory"], "known: memory, time"),
+        ("a", [], "known: none"),
+    ],
+)
+def test_a_hint_names_what_is_near_or_else_all(word, known, hint):
+    """One name or several, it is the same sentence."""
+    assert nearest(word, known) == hint
+
+
+def test_a_hint_lists_no_thousand_names():
+    """Those that are left out are counted."""
+    hint = nearest("zzz", [f"run{place:04}" for place in range(1_200)])
+    assert hint.endswith("run0011 and 1,188 more")
+    assert len(hint) < 150
+
+
+def test_what_is_closest_is_first():
+    """Whatever the order of the names."""
+    assert closest("tokens", ["tokens_wide", "token"]) == ["token", "tokens_wide"]
