@@ -198,6 +198,17 @@ def test_the_front_has_what_is_beaten_in_neither_time_nor_memory():
     assert [row.case.strategy for row in pareto_front(found.rows, peak)] == ["a", "d"]
 
 
+def test_nothing_is_on_the_front_that_one_of_unknown_memory_may_beat():
+    """Such a one is faster, and may hold less; one that is slower beats nothing."""
+    found = _ranking(("a", 1.0, "a"), ("b", 2.0, "b"), ("c", 3.0, "c"), ("d", 4.0, "d"))
+    a, b, c, d = (row.case for row in found.rows)
+    known = {a: 8.0, b: 9.0, c: 4.0, d: 2.0}
+    fronts = {None: [a, c, d], a: [], b: [a], c: [a], d: [a, c]}
+    for unknown, front in fronts.items():
+        peaks = {case: size for case, size in known.items() if case != unknown}
+        assert [row.case for row in pareto_front(found.rows, peaks)] == front
+
+
 def test_backward_is_paired_with_its_own_forward(tmp_path):
     """A case without one has no pair."""
     cases = journals.grid(("native", "loop_slice"), seq_lens=(8,))

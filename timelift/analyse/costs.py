@@ -13,7 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from timelift.analyse.runs.measurement import Measurement, MeasurementsByCase, Run, fact
+from timelift.analyse.runs.measurement import (
+    Measurement,
+    MeasurementsByCase,
+    Run,
+    fact,
+)
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import Case, Dtype, Lengths, Phase
 
@@ -167,12 +172,17 @@ def forward_and_backward(rankings: Iterable[Ranking]) -> list[ForwardAndBackward
 
 
 def pareto_front(rows: Iterable[RankedCase], peak_bytes: Mapping[Case, float]) -> list[RankedCase]:
-    """Return those of known memory that no other beats in both time and memory, by time."""
+    """Return those of known memory that surely no other beats in both time and memory, by time.
+
+    One whose memory is not known, or too little to be read, may hold less than any that is slower.
+    """
     kept: list[RankedCase] = []
-    known = (row for row in rows if row.case in peak_bytes)
-    for row in sorted(known, key=lambda one: (one.seconds_per_call, peak_bytes[one.case])):
-        if not kept or peak_bytes[row.case] < peak_bytes[kept[-1].case]:
+    least = math.inf
+    for row in sorted(rows, key=lambda one: (one.seconds_per_call, peak_bytes.get(one.case, 0.0))):
+        size = peak_bytes.get(row.case, 0.0)
+        if 0 < size < least:
             kept.append(row)
+        least = min(least, size)
     return kept
 
 

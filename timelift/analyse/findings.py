@@ -68,12 +68,9 @@ class RunFindings:
 
     @cached_property
     def pareto_fronts(self) -> Mapping[Setting, Sequence[RankedCase]]:
-        """The rivals of each setting that no other beats in both time and memory."""
+        """The rivals of each setting that surely no other beats in both time and memory."""
         peak = self.peak_bytes
-        known = {
-            one.setting: [row for row in one.rows if row.case in peak] for one in self.rankings
-        }
-        return {setting: costs.pareto_front(rows, peak) for setting, rows in known.items()}
+        return {one.setting: costs.pareto_front(one.rows, peak) for one in self.rankings}
 
     @cached_property
     def forward_and_backward(self) -> Sequence[costs.ForwardAndBackward]:

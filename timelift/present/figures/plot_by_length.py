@@ -89,7 +89,7 @@ MEMORY = Quantity(
     "Peak memory of a call",
     "peak memory ({unit})",
     "peak_bytes",
-    "ringed: no other whose memory is known is both faster and smaller",
+    "ringed: no other is both faster and smaller",
     MEBIBYTES,
 )
 GRADIENTS = Quantity(
