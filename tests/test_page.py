@@ -16,6 +16,7 @@ from tests.pages import (
     HOSTILE,
     Elements,
     data,
+    found,
     harm,
     loads,
     made,
@@ -26,8 +27,9 @@ from tests.pages import (
 from timelift.case import Lengths, Mode, Status
 from timelift.measure import catalogue
 from timelift.measure.source import MEANING
+from timelift.present.choice import CodeToPaste
 from timelift.present.page import meaning, render
-from timelift.present.page.data import inside_html
+from timelift.present.page.data import inside_html, page_data
 from timelift.present.page.meaning import in_words
 from timelift.present.tables import Column, Table, csv_as_shown
 
@@ -118,6 +120,39 @@ def test_a_row_of_the_data_is_that_of_the_ranking(page):
         assert row["times_low"] <= row["times"] <= row["times_high"]
         shown = drawn["beside"][row["beside"]]
         assert shown == {"native": "shown faster", "loop_slice": "shown slower"}.get(name, shown)
+
+
+def test_a_bound_is_rounded_up(tmp_path):
+    """So that no more is paid than the page says; what is typical is rounded to the nearest."""
+    seen = found(tmp_path / "run", journals.header(), *journals.campaign(CASES), journals.END)
+    drawn = page_data(seen, CodeToPaste({}, {}))
+    costs = [row.cost_over_best[1] for one in seen.rankings for row in one.all_rows]
+    (answer,), (prices,) = seen.recommendation_by_workload, drawn["prices"]
+    bounds = [*costs, *(one.ratio for one in answer.found.prices)]
+    written = [*drawn["rows"]["cost"], *prices["worst"]]
+    assert all(bound <= text + 1e-9 for bound, text in zip(bounds, written, strict=True))
+    assert written == pytest.approx(bounds, rel=1e-3)
+    assert any(float(f"{bound:.4g}") < text for bound, text in zip(bounds, written, strict=True))
+
+
+def test_two_baselines_are_named_beside_their_charts(tmp_path):
+    """And not in the title that all share."""
+    others = journals.grid(("native", "loop_slice"), ["walk"])
+    title = "Speed-up over {} against length"
+    for cases, baseline in ((CASES, "TimeDistributed"), (CASES + others, "the baseline")):
+        html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+        assert title.format(baseline) in words(html, "speed-up")
+        assert ("for its workload alone" in words(html, "answer")) == (len(cases) > len(CASES))
+        assert "times as fast as TimeDistributed" in words(html, "answer")
+
+
+def test_one_strategy_alone_has_no_section_without_content(tmp_path):
+    """There is no best to cost anything over, no winner and no gain."""
+    cases = journals.grid(("time_distributed",))
+    html = made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    anchors = re.findall(r'<section id="([\w-]+)"', html)
+    assert not {"prices", "speed-up", "winners"} & {*anchors}
+    assert {"chooser", "time", "tables"} <= {*anchors}
 
 
 def test_what_a_strategy_means_is_in_plain_words(page):

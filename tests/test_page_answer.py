@@ -1,6 +1,7 @@
 """The answer of the page: what is never shown slower, else a condition, else the least to lose."""
 
 import itertools
+import math
 import re
 
 import pytest
@@ -10,10 +11,11 @@ from tests.pages import found
 from timelift.analyse.costs import break_even, pareto_front
 from timelift.analyse.recommend import ForWorkload, for_workloads, recommend
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.ranking import RankedCase, Ranking, SpeedUp
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case
 from timelift.journal import Header
+from timelift.present.advised import speed_up_in_words
 from timelift.present.page.headline import headline, price
 from timelift.present.page.own_tables import prices
 
@@ -101,10 +103,23 @@ def test_a_gain_over_another_baseline_is_said_apart(tmp_path):
 
 def test_one_setting_has_its_interval_in_the_headline(tmp_path):
     """Where launches give one."""
-    times = {"best": (1e-3, 1e-3), "time_distributed": (2e-3, 3e-3)}
-    lines = [one for one in _lines(times) if one["case"]["seq_len"] == 16]
+    case = journals.case
+    best = (1e-3, 1.1e-3, 1.05e-3, 1.1e-3, 1e-3, 1.05e-3)
+    seconds = {case("best"): best, case("time_distributed"): (2e-3,) * len(best)}
+    lines = [
+        journals.line(one, launch, [each] * 6)
+        for one, launches in seconds.items()
+        for launch, each in enumerate(launches, 1)
+    ]
     text = headline(_found(tmp_path / "run", *lines))
-    assert re.match(r"Write best: 2\.0 \[\d\.\d, \d\.\d\] times as fast as TimeDistributed, ", text)
+    assert re.match(r"Write best: 1\.9 \[1\.\d, 2\.\d\] times as fast as TimeDistributed, ", text)
+
+
+def test_an_interval_is_written_where_one_sees_that_it_has_a_width():
+    """To the digits that are written of its ends."""
+    told = {(3.38, 3.42): "3.4", (3.32, 3.42): "3.4 [3.3, 3.4]", (math.nan, math.nan): "3.4"}
+    for (low, high), text in told.items():
+        assert speed_up_in_words(SpeedUp(3.4, low, high, Verdict.FASTER)) == text
 
 
 def test_a_bound_that_says_more_about_the_noise_is_told_so(tmp_path):

@@ -126,10 +126,11 @@ def _with_interval(advice: Advice) -> str:
 
 
 def speed_up_in_words(one: SpeedUp) -> str:
-    """Write a speed-up with its interval, if it has one that is not a point."""
-    if not one.has_interval or one.low == one.high:
+    """Write a speed-up with its interval, if it has one that is wider than what is written."""
+    low, high = times(one.low), times(one.high)
+    if not one.has_interval or low == high:
         return times(one.times)
-    return f"{times(one.times)} [{times(one.low)}, {times(one.high)}]"
+    return f"{times(one.times)} [{low}, {high}]"
 
 
 def times(ratio: float) -> str:

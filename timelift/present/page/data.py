@@ -181,7 +181,7 @@ def _rows(
         "time_low": [_digits(row.seconds_low * 1e6) for _, row in rows],
         "time_high": [_digits(row.seconds_high * 1e6) for _, row in rows],
         **_speed_ups([row for _, row in rows]),
-        "cost": [_digits(row.cost_over_best[1]) for _, row in rows],
+        "cost": [_at_most(row.cost_over_best[1]) for _, row in rows],
         "first": [_digits(one.seconds) if one else None for one in known],
         "first_low": [_digits(one.low) if one else None for one in known],
         "first_high": [_digits(one.high) if one else None for one in known],
@@ -218,7 +218,7 @@ def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]
             "workload": plain(one.workload, NAME_LIMIT),
             "strategy": [place[price.strategy] for price in one.found.prices],
             "typical": [_digits(price.typical) for price in one.found.prices],
-            "worst": [_digits(price.ratio) for price in one.found.prices],
+            "worst": [_at_most(price.ratio) for price in one.found.prices],
             "settings": [price.settings for price in one.found.prices],
             "of": one.found.settings,
             "advised": [place[name] for name in found.advice_by_workload[one.workload].strategies],
@@ -233,3 +233,11 @@ def _digits(value: float) -> float | int | None:
         return None
     rounded = float(f"{value:.4g}")
     return int(rounded) if rounded.is_integer() else rounded
+
+
+def _at_most(ratio: float) -> float | int | None:
+    """Return a bound with four significant digits, rounded up."""
+    if not math.isfinite(ratio):
+        return None
+    step = 10.0 ** (math.floor(math.log10(ratio)) - 3)
+    return _digits(step * math.ceil(round(ratio / step, 6)))

@@ -164,24 +164,37 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "names": advice.strategies if advice else (),
         "price": headline.price(advice) if advice else "",
         "bound": advice is not None and advice.is_bound,
-        "workloads": end.table,
+        "workloads": _with_known_names(end.table, found),
+        "has_prices": bool(found.recommendation_by_workload),
         "margin": percent(RANK_MARGIN, 0),
     }
 
 
+def _with_known_names(table: Table, found: RunFindings) -> Table:
+    """Return the table of workloads with its baseline named as in the headline."""
+    baseline = common_baseline(found.advice_by_workload)
+    title = f"times as fast as {known_as(baseline)}" if baseline else None
+    columns = (
+        replace(one, title=title) if one.name == "gain" and title else one for one in table.columns
+    )
+    return replace(table, columns=tuple(columns))
+
+
 def _charts(found: RunFindings) -> Iterator[Chart]:
     """Yield the charts that the run has something for, their titles filled in."""
-    baseline = plain(known_as(common_baseline(found.advice_by_workload)), NAME_LIMIT)
+    names = {one.baseline for one in found.rankings if one.baseline}
+    baseline = plain(known_as(*names), NAME_LIMIT) if len(names) == 1 else "the baseline"
     size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
     for one in _CHARTS:
         if _has(found, one.anchor):
-            yield replace(one, title=one.title.format(baseline or "the baseline", size))
+            yield replace(one, title=one.title.format(baseline, size))
 
 
 def _has(found: RunFindings, anchor: str) -> bool:
     """True if the run has what a chart shows."""
     known = {
-        "speed-up": any(one.baseline for one in found.rankings),
+        "speed-up": any(one.baseline and len(one.all_rows) > 1 for one in found.rankings),
+        "winners": found.contests,
         "first-call": found.first_calls,
         "memory": found.peak_bytes,
         "modes": found.fastest_elsewhere,

@@ -186,7 +186,7 @@ function price(one, width, all) {
   const shown = d3.sort(costs(one), (row) => row.worst);
   const most = d3.max(all.flatMap(costs), (row) => row.worst);
   const label = ({ strategy }) => `${cut(strategy.name)}${bases.has(strategy) ? " (baseline)" : ""}`;
-  const ends = (row) => `${times(row.worst)}×${row.settings < one.of ? `, in ${row.settings} of ${one.of}` : ""}`;
+  const ends = (row) => `${atMost(row.worst)}×${row.settings < one.of ? `, in ${row.settings} of ${one.of}` : ""}`;
   const title = (row) => `${row.strategy.name}: typically ${times(row.typical)}×, at most ${ends(row)}`;
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;

@@ -52,7 +52,11 @@ function duration(microseconds, write = three) {
 }
 const seconds = (value) => duration(1e6 * value);
 // What is paid over the best, rounded up.
-const over = (ratio) => ratio >= 1.5 ? `${times(ratio)} times`
+function atMost(ratio) {
+  const step = ratio < 10 ? 0.01 : 10 ** (Math.floor(Math.log10(ratio)) - 2);
+  return times(step * Math.ceil(ratio / step - 1e-6));
+}
+const over = (ratio) => ratio >= 1.5 ? `${atMost(ratio)} times`
   : `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
