@@ -2,7 +2,7 @@
 
 import pytest
 
-from timelift.errors import closest, nearest
+from timelift.errors import nearest
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ def test_a_hint_lists_no_thousand_names():
     assert len(hint) < 150
 
 
-def test_what_is_closest_is_first():
-    """Whatever the order of the names."""
-    assert closest("tokens", ["tokens_wide", "token"]) == ["token", "tokens_wide"]
+def test_what_the_run_has_is_named_first():
+    """The rest is said to be missing from it; what is far from the word is not named."""
+    lacked = ["tokens_wide", "windows"]
+    hint = nearest("tokns", ["tokens", "frames"], not_in_run=lacked)
+    assert hint == "nearest: tokens; not in this run: tokens_wide"

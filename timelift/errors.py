@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,18 +35,21 @@ def writing(path: Path | str, advice: str) -> Iterator[None]:
         ) from error
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint: the known words closest to `word`, or what is known where none is close."""
+def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> str:
+    """Return a hint: the known words closest to `word`, or what is known where none is close.
+
+    Of words that the run lacks, those that are close stand behind.
+    """
     names = sorted(known)
-    if close := closest(word, names):
-        return f"nearest: {', '.join(close)}"
+    close, lacked = (", ".join(_closest(word, some)) for some in (names, sorted(not_in_run)))
     more = f" and {len(names) - _MOST_KNOWN:,} more" if len(names) > _MOST_KNOWN else ""
-    return f"known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"
+    every = f"known: {', '.join(names[:_MOST_KNOWN]) or 'none'}{more}"
+    elsewhere = f"; not in this run: {lacked}" if lacked else ""
+    return (f"nearest: {close}" if close else every) + elsewhere
 
 
-def closest(word: str, known: Iterable[str]) -> list[str]:
-    """Return up to three known words that `word` may stand for, the closest first."""
-    return difflib.get_close_matches(word, sorted(known), cutoff=0.5)
+def _closest(word: str, names: Sequence[str]) -> list[str]:
+    return difflib.get_close_matches(word, names, cutoff=0.5)
 
 
 def read_share(text: str, below: float = 1.0) -> float:

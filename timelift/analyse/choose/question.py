@@ -8,7 +8,7 @@ from typing import Any
 
 from timelift.analyse.runs.measurement import Run
 from timelift.case import AXES, Phase, Setting, option_flag
-from timelift.errors import UserError, closest, nearest
+from timelift.errors import UserError, nearest
 
 #: Options of a run without which its workload or its strategies would be others.
 _TO_REPEAT = ("layer", "layer_file", "features", "input_dtype", "input_high", "strategy_file")
@@ -95,9 +95,8 @@ def _check_workload(name: str, known: Iterable[Setting], workloads: Iterable[str
     measured = {one.workload for one in known}
     others = set(workloads) - measured
     if name not in measured | others:
-        close = ", ".join(closest(name, others))
-        more = f"; not in this run: {close}" if close else ""
-        raise UserError(f"--workload: unknown workload {name!r}; {nearest(name, measured)}{more}")
+        hint = nearest(name, measured, not_in_run=others)
+        raise UserError(f"--workload: unknown workload {name!r}; {hint}")
 
 
 @dataclass(frozen=True)
