@@ -63,8 +63,7 @@ class Browser:
 
     def open(self, path, fragment="", width=1280, height=800, *, dark=False):
         """Load a page at a width and in a theme; forget what was said before."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._ask("Emulation.setDeviceMetricsOverride", **size)
+        self.resize(width, height)
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[theme])
         self._ask("Page.navigate", url="about:blank")
@@ -72,6 +71,11 @@ class Browser:
         self._ask("Page.navigate", url=f"{Path(path).as_uri()}{fragment}")
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
         self.settle()
+
+    def resize(self, width, height):
+        """Give the window another size."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._ask("Emulation.setDeviceMetricsOverride", **size)
 
     def ask(self, script):
         """Return what an expression gives in the page, a promise's result too."""

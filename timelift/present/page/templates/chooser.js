@@ -108,12 +108,17 @@ function verdict(setting) {
   const faster = setting.rows.filter((one) => one.lift && one.verdict === "shown faster");
   if (!base || faster.includes(row))
     return lead("Write ", name, found, isFirst ? "" : ` It${best}.`, ties(setting, row));
-  if (faster.length) return lead(name, `${best}${found} Shown faster: ${listed(faster)}.`);
+  if (faster.length)
+    return lead(name, `${best}, but is not shown faster${found} Shown faster: ${listed(faster)}.`);
   const keep = [make("strong", {}, known(base)), ": nothing was shown faster"];
   return lead("Keep ", ...keep, ...(row.strategy === base ? ["."] : ["; ", name, `${best}${found}`]));
 }
 
-const listed = (some) => some.map((row) => row.strategy.name).join(", ");
+function listed(some, most = 6) {
+  const names = some.slice(0, most).map((row) => row.strategy.name).join(", ");
+  return some.length > most ? `${names} and ${some.length - most} more` : names;
+}
+
 function ties(setting, row) {
   const close = setting.rows.filter((one) => one.unbeaten && one !== row);
   return close.length ? ` Not shown slower than it: ${listed(close)}.` : "";

@@ -1,0 +1,166 @@
+"""The page's charts and the room they take, in a real browser: labels, captions, order, widths."""
+
+import pytest
+
+from tests import journals
+from tests.browser import CHROMIUM, Browser
+from tests.pages import FEW, made
+from timelift.case import Mode
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+LEAD = "document.querySelector('#chooser .lead').textContent"
+#: What leaves its card or the window, but for what scrolls inside itself.
+OUTSIDE = """[...document.querySelectorAll('main *')].filter((one) => {
+  const card = one.closest('.card') ?? document.documentElement;
+  return !one.closest('.scroll, pre, svg')
+    && one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1;
+}).map((one) => one.outerHTML.slice(0, 80))"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all of them."""
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def _silent(browser):
+    """What a page says on its console is a mistake."""
+    yield
+    assert browser.said == []
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Many strategies; four lengths, far apart; a workload in two modes, one without baseline."""
+    names = (*FEW, *(f"strategy_with_a_long_name_{place}" for place in range(24)))
+    cases = journals.grid(names, seq_lens=(8, 64, 512, 4096), phases=("forward",))
+    cases += journals.grid(FEW, mode=Mode.EAGER, seq_lens=(64,), phases=("forward",))
+    cases += journals.grid(FEW[:2], ("sensor",), seq_lens=(8, 64), phases=("forward",))
+    return drawn(tmp_path_factory.mktemp("charts"), cases)
+
+
+def drawn(folder, cases, **how):
+    """The file of a page of these cases."""
+    made(folder, journals.header(), *journals.campaign(cases, **how), journals.END)
+    return folder / "report" / "index.html"
+
+
+def words(browser, place):
+    """The words of a section's charts, which are drawn for it."""
+    browser.ask(f"document.querySelector('{place}').scrollIntoView()")
+    browser.wait(f"document.querySelector('{place} .plot text') !== null")
+    return texts(browser, f"{place} .plot text")
+
+
+def captions(browser, place):
+    """The captions of a section's panels."""
+    return texts(browser, f"{place} figcaption")
+
+
+def texts(browser, which):
+    """The text of each element that a selector finds."""
+    return browser.ask(f"[...document.querySelectorAll('{which}')].map((one) => one.textContent)")
+
+
+def test_every_tick_of_a_logarithmic_axis_has_its_label(browser, page):
+    """Whatever its first digit: 8 and 64 as well as 512."""
+    browser.open(page)
+    found = words(browser, "#time")
+    assert {"8", "64", "512", "4,096"} <= set(found)
+    assert {"500 µs", "5 ms"} <= set(found)
+
+
+def test_a_panel_names_its_baseline_where_another_has_another(browser, page, tmp_path):
+    """And does not where all share it."""
+    browser.open(page)
+    assert captions(browser, "#speed-up") == [
+        "graph, beside loop_slice",
+        "graph, beside TimeDistributed",
+        "eager, beside TimeDistributed",
+    ]
+    assert not any("beside" in one for one in captions(browser, "#time"))
+    browser.open(drawn(tmp_path, journals.grid(FEW)))
+    assert captions(browser, "#speed-up") == ["forward", "backward"]
+
+
+def test_modes_have_a_panel_where_a_size_was_measured_in_several(browser, page):
+    """With the fastest named beside its mark; a workload of one mode has none."""
+    browser.open(page)
+    assert captions(browser, "#modes") == ["64 steps"]
+    assert browser.ask("document.querySelectorAll('#modes details').length") == 1
+    found = words(browser, "#modes")
+    assert [one for one in found if one in (*FEW, "graph", "eager", "xla")] == [
+        "graph",
+        "eager",
+        "native",
+        "native",
+    ]
+
+
+def test_costs_are_in_order_and_the_advised_is_bold(browser, page):
+    """The cheapest first, as its bar is the shortest."""
+    browser.open(page)
+    found = words(browser, "#prices figure:last-child")
+    costs = [float(one[:-1]) for one in found if "." in one]
+    assert costs == sorted(costs)
+    assert len(costs) == 8
+    assert set(texts(browser, "#prices [font-weight=bold] text")) == {"native"}
+    assert "time_distributed (baseline)" in found
+
+
+def test_nothing_is_to_be_written_where_nothing_was_shown_faster(browser, page, tmp_path):
+    """The baseline is kept, and what looked best is named; else the gain is said."""
+    browser.open(page)
+    assert browser.ask(LEAD).startswith("Write native: ")
+    browser.open(drawn(tmp_path, journals.grid(FEW[::2], seq_lens=(16,)), noise=0.8))
+    assert browser.ask(LEAD).startswith(
+        "Keep TimeDistributed: nothing was shown faster; native looked best: "
+    )
+
+
+def test_another_length_keeps_the_strategy_that_was_picked(browser, page):
+    """As far as it was measured there."""
+    browser.open(page, "#workload=tokens&seq_len=64&strategy=loop_slice")
+    change = "(one) => { one.selectedIndex = 0; one.dispatchEvent(new Event('change')); }"
+    browser.ask(f"({change})(document.querySelectorAll('#chooser select')[1])")
+    browser.settle()
+    assert browser.ask("document.querySelectorAll('#chooser select')[1].value") == "8"
+    assert browser.ask("document.querySelector('#chooser .detail h3').textContent") == "loop_slice"
+
+
+def test_all_strategies_are_drawn_and_the_button_stays_at_hand(browser, page):
+    """Its words change, and it is still what the keyboard is on."""
+    browser.open(page)
+    browser.ask("document.querySelector('#legend button').focus()")
+    for said in ("The 8 cheapest", "All 27"):
+        browser.press("Enter")
+        assert browser.ask("document.activeElement.textContent") == said
+
+
+def test_a_link_to_a_table_unfolds_it(browser, page):
+    """That one alone."""
+    browser.open(page, "#table-measurements")
+    opened = "[...document.querySelectorAll('.sheet[open]')].map((one) => one.id)"
+    assert browser.ask(opened) == ["table-measurements"]
+
+
+def test_charts_follow_the_width_of_the_window(browser, page):
+    """A narrower window has narrower panels."""
+    browser.open(page)
+    width = "document.querySelector('#prices .plot svg').getAttribute('width')"
+    wide = float(browser.ask(width))
+    browser.resize(390, 844)
+    browser.wait(f"{width} < {wide}")
+
+
+@pytest.mark.parametrize("width", [390, 700, 960, 1024, 1280])
+def test_nothing_is_wider_than_the_window_or_its_card(browser, page, width):
+    """At any width, with everything unfolded; what is too wide is noticed."""
+    browser.open(page, width=width)
+    browser.ask("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    assert browser.ask("document.documentElement.scrollWidth") == width
+    assert browser.ask(OUTSIDE) == []
+    browser.ask("document.querySelector('.lead').style.width = '90rem'")
+    assert browser.ask(OUTSIDE) != []
