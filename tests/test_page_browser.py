@@ -164,7 +164,7 @@ def test_charts_are_drawn_when_they_come_into_view(browser, page):
     browser.wait(f"{DRAWN} > {few}")
     browser.ask("document.querySelector('#speed-up').scrollIntoView()")
     marks = "document.querySelectorAll('#speed-up .plot path').length"
-    browser.wait(f"{marks} > 0")
+    browser.wait("[...document.querySelectorAll('#speed-up .plot')].every((one) => one.firstChild)")
     before = browser.ask(marks)
     browser.ask("document.querySelector('#legend input').click()")
     assert browser.ask(marks) < before
