@@ -148,7 +148,7 @@ def test_a_figure_is_of_the_settings_that_are_asked_for(tmp_path):
     path = journals.synthetic(tmp_path / "run.jsonl")
     (axes,) = timelift.plot.speed_up(path, phase="forward").findobj(Axes)
     assert axes.get_title("left").endswith("forward")
-    with pytest.raises(UserError, match="received 'sideways'; choose from: backward, forward"):
+    with pytest.raises(UserError, match="received 'sideways'; choose from: forward, backward"):
         timelift.plot.speed_up(path, phase="sideways")
     with pytest.raises(UserError, match="unknown axis 'phas'; nearest: phase"):
         timelift.plot.speed_up(path, phas="forward")
