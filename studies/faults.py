@@ -888,6 +888,11 @@ FAULTS = (
             "(-one.settings, one.strategy not in never_slower,",
             "(-one.settings, one.strategy in never_slower,",
         ),
+        (
+            "one that the second row beats is called never slower",
+            "if was_tested(row, one) and row.rank_low == 1",
+            "if was_tested(row, one) and row.verdict is not Verdict.SLOWER",
+        ),
     ),
     *_faults(
         "analyse",
@@ -995,11 +1000,6 @@ FAULTS = (
         "timelift/present/advised.py",
         "summary",
         (
-            "a bound that is rounded down",
-            "step * math.ceil(round(share / step, 6))",
-            "step * math.floor(round(share / step, 6))",
-        ),
-        (
             "a difference that was not shown and is told as a gain",
             "is_shown = gain.faster or gain.slower or not advice.has_verdict",
             "is_shown = True",
@@ -1075,6 +1075,11 @@ FAULTS = (
         "timelift/present/units.py",
         "units",
         ("a wrong unit: bytes in thousands", "count /= 1024\n", "count /= 1000\n"),
+        (
+            "a bound that is rounded down",
+            'return f"{_per_cent(ratio, math.ceil)} %"',
+            'return f"{_per_cent(ratio, math.floor)} %"',
+        ),
     ),
     *_faults(
         "present",

@@ -10,8 +10,10 @@ import pytest
 
 from tests import engines, journals
 from timelift import usage
+from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
+from timelift.present import choice
 
 ROOT = Path(__file__).parent.parent
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
@@ -111,6 +113,15 @@ def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
     assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
     dynamic = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
     assert "shape = (None, " in usage.code_to_paste("native", run, ROOT, dynamic)
+
+
+def test_how_to_use_it_has_the_parameters_as_python_writes_them(run):
+    """A name says a text without its quotes; what cannot be read stays as it is."""
+    found = usage.how_to_build("tokens", "fold_chunks[k=4,way=fast]", run, ROOT)
+    question = ChooseQuestion(SETTING, Goal.TIME)
+    assert choice.how_to_use(question, found).endswith(", k=4, way='fast')")
+    odd = usage.how_to_build("tokens", "fold_chunks[4]", run, ROOT)
+    assert choice.how_to_use(question, odd).endswith("), 4)")
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):

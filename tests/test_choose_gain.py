@@ -1,5 +1,6 @@
 """What an answer gains over the baseline, and the answer as JSON and as code."""
 
+import dataclasses
 import json
 import math
 
@@ -8,9 +9,12 @@ import pytest
 import report
 from tests import journals
 from timelift.analyse.choose.decide import decide
-from timelift.analyse.choose.question import ask
+from timelift.analyse.choose.question import ChooseQuestion, Goal, ask
 from timelift.analyse.runs import results
 from timelift.analyse.stats import lifts
+from timelift.analyse.stats.ranking import SpeedUp
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.present import choice
 
 NAMES = ("native", "fold_time", "time_distributed", "loop_slice")
 
@@ -52,6 +56,43 @@ def test_a_measured_gain_is_that_of_the_setting(tmp_path):
     )
     (beside,) = [one for one in found.others if one.strategy == "time_distributed"]
     assert (beside.ratio, beside.low, beside.high) == (gain.times, gain.low, gain.high)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "low", "words"),
+    [
+        (Verdict.FASTER, 1.17, ""),
+        (Verdict.FASTER, 0.99, ""),
+        (Verdict.UNDECIDED, 0.95, ", which is not shown to differ"),
+        (
+            Verdict.UNDECIDED,
+            1.17,
+            ", which is not shown to differ: an interval without 1 is no verdict by itself",
+        ),
+    ],
+)
+def test_a_gain_is_shown_where_a_verdict_says_so(tmp_path, monkeypatch, verdict, low, words):
+    """And the price says the same of the baseline, whatever the interval."""
+    seen = SpeedUp(2.6, low, 5.77, verdict)
+    ranked = lifts.rank_run
+
+    def told(*run):
+        return [
+            dataclasses.replace(
+                one, rows=tuple(dataclasses.replace(row, speed_up=seen) for row in one.rows)
+            )
+            for one in ranked(*run)
+        ]
+
+    monkeypatch.setattr(lifts, "rank_run", told)
+    found = answer(journal(tmp_path))
+    call = choice.BuildCall("strategies/native.py", None, None, None)
+    question = ChooseQuestion(found.position.corners[0], Goal.TIME)
+    about = choice.AboutChoice("", call, "", "")
+    said = [*choice.answer_lines(question, found, about)]
+    assert f"2.60 [{low}, 5.77] times as fast as time_distributed{words}" in said
+    close = "".join(one.partition("not shown to differ: ")[2] for one in said)
+    assert ("time_distributed" in close) == (verdict is Verdict.UNDECIDED)
 
 
 def test_between_sizes_the_gain_is_interpolated_and_less_sure(tmp_path):

@@ -18,7 +18,7 @@ from timelift.analyse.stats.ranking import rank, tie_letters
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.present.recommended import price_in_words, price_sentence, price_sentences
+from timelift.present.recommended import over_the_best, price_sentence, price_sentences
 
 
 def only(measurements, **how):
@@ -233,14 +233,12 @@ def test_the_price_is_a_sentence():
     assert (
         price_sentence(ranking.row("rival0")) == "choosing `rival0` costs at most 0 % over the best"
     )
-    low, high = (100 * (price - 1) for price in ranking.row("rival1").cost_over_best)
-    expected = f"`rival1` costs {low:.1f} % to {high:.1f} % over the best"
-    assert price_sentence(ranking.row("rival1")) == expected
+    assert price_sentence(ranking.row("rival1")) == "`rival1` costs 19 to 22 % over the best"
     assert re.fullmatch(
         r"`rival2` costs 2.9\d to 3.0\d times the best", price_sentence(ranking.row("rival2"))
     )
     wide = dataclasses.replace(ranking.row("rival1"), cost_over_best=(1.0, 9.83))
-    assert price_sentence(wide) == "choosing `rival1` costs up to 9.83 times the best"
+    assert price_sentence(wide) == "choosing `rival1` costs at most 9.83 times the best"
     assert "one launch" in price_sentence(only(run([1, 2], launches=1)).row("rival1"))
     assert list(price_sentences(ranking, "rival0")) == [price_sentence(ranking.row("rival2"))]
 
@@ -248,14 +246,18 @@ def test_the_price_is_a_sentence():
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ((1.01, 1.4), "1.0 % to 40.0 % over the best"),
-        ((1.2, 2.5), "1.2 to 2.5 times the best"),
-        ((21.42, 133.3), "21.4 to 133 times the best"),
+        ((1.01, 1.4), "1 to 40 % over the best"),
+        ((1.0369, 1.2211), "3.6 to 23 % over the best"),
+        ((1.2, 2.5), "1.20 to 2.50 times the best"),
+        ((1.499, 2.134999), "1.49 to 2.14 times the best"),
+        ((21.42, 133.3), "21.4 to 134 times the best"),
+        ((1234.5, 99999.1), "1,230 to 100,000 times the best"),
     ],
 )
-def test_a_large_price_is_written_as_times(price, words):
-    """Per cent are for small numbers."""
-    assert price_in_words(*price) == words
+def test_both_ends_of_a_price_are_rounded_outwards(price, words):
+    """Per cent are for small numbers, and exponents for none."""
+    low, high = price
+    assert over_the_best(high, low) == words
 
 
 def test_what_could_have_been_detected_is_said_beside_the_first():

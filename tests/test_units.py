@@ -9,6 +9,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import fact
 from timelift.journal import Facts
 from timelift.present.units import (
+    at_most,
     counted,
     human_bytes,
     percent,
@@ -55,6 +56,25 @@ def test_numbers_have_three_figures_and_no_exponent(value, text):
 def test_bytes_have_binary_units(count, text):
     """Powers of 1,024."""
     assert human_bytes(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1, "0 %"),
+        (1.0004, "0.1 %"),
+        (1.033, "3.3 %"),
+        (1.1561, "16 %"),
+        (2.134999, "2.14 times"),
+        (3.21, "3.21 times"),
+        (28.81, "28.9 times"),
+        (1000.1, "1,010 times"),
+        (math.inf, "unknown"),
+    ],
+)
+def test_an_upper_bound_is_rounded_up(ratio, words):
+    """Never below what it is."""
+    assert at_most(ratio) == words
 
 
 @pytest.mark.parametrize("bad", ["42", True, None, [1], 10**400, float("inf")])

@@ -6,7 +6,7 @@ is read. Two measurements are comparable exactly when their `Setting`s are equal
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_type_hints
@@ -180,6 +180,16 @@ class Setting:
 
 #: The axes of a setting in their canonical order, each with the type of its values.
 AXES: Mapping[str, type] = get_type_hints(Setting)
+
+
+def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
+    """Return the axes of which these settings have several values; no gradients are none."""
+    everything = list(settings)
+    return tuple(
+        axis
+        for axis in AXES
+        if len({getattr(one, axis) for one in everything} - {Gradients.NONE}) > 1
+    )
 
 
 #: The option of `pytest bench/` that chooses the strategy or the values of an axis.

@@ -25,7 +25,9 @@ _FOR_A_LINTER = re.compile(r"\s+# noqa\b.*")
 
 def how_to_build(workload: str, strategy: str, run: Run, root: Path) -> BuildCall:
     """Find the file of a strategy under `root`, and what is known of its workload's input."""
-    stem = strategy.partition("[")[0]
+    stem, _, variant = strategy.partition("[")
+    variant = variant.removesuffix("]")
+    parameters = _parameters(variant)
     own = _file_in(root / "strategies", stem) is not None
     features, input_dtype = _input_of(workload, run, root)
     return BuildCall(
@@ -33,6 +35,7 @@ def how_to_build(workload: str, strategy: str, run: Run, root: Path) -> BuildCal
         None if own else str(run.header.options.get("strategy_file") or ""),
         features,
         input_dtype,
+        variant.split(",") if parameters is None else parameters,
     )
 
 

@@ -18,10 +18,11 @@ from timelift.analyse.recommend import (
     axis_groups,
     cost_over_best,
     recommend,
+    was_tested,
 )
-from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
-from timelift.case import AXES, Gradients, Setting
+from timelift.case import AXES, Gradients, Setting, several_valued
 
 #: More parts than these are no rule that one remembers; workloads are asked one by one anyway.
 _MOST_PARTS = 3
@@ -66,6 +67,12 @@ class Gain:
     faster: int
     slower: int
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """What breaks ties: the baseline's place in `BASELINES`, others after them by name."""
+        name = self.baseline
+        return (BASELINES.index(name) if name in BASELINES else len(BASELINES)), name
+
 
 class Loss(NamedTuple):
     """A setting in which a rival was shown to beat an advised strategy."""
@@ -79,15 +86,20 @@ class LostWhere:
     """The settings in which an advised strategy was shown slower, taken together.
 
     `shared` are the values, by axis, that these settings share and not all others have; it was
-    shown slower in all settings with these values where `has_no_exception`. `fastest` are the
-    strategies that are the fastest there, `most` is the row that costs the most.
+    shown slower in all settings with these values where `has_no_exception`. `dearest` is the one
+    that may cost the most over the best there, whichever that is.
     """
 
     settings: int
     shared: Mapping[str, object]
     has_no_exception: bool
-    fastest: tuple[str, ...]
-    most: RankedCase
+    dearest: Loss
+
+    @property
+    def fastest(self) -> str:
+        """The strategy with the shortest time in the dearest setting; empty if it is advised."""
+        first = self.dearest.ranking.rows[0]
+        return "" if first is self.dearest.row else first.case.strategy
 
 
 @dataclass(frozen=True)
@@ -124,6 +136,13 @@ class Advice:
         return all(part.found.is_never_shown_slower for part in self.parts)
 
     @property
+    def is_tested_everywhere(self) -> bool:
+        """True if it could have been shown slower in every setting."""
+        return self.settings == sum(
+            was_tested(row, ranking) for part in self.parts for ranking, row in part.rows
+        )
+
+    @property
     def measured(self) -> int:
         """In how many of the settings the advised strategy was measured."""
         return sum(len([*part.rows]) for part in self.parts)
@@ -136,10 +155,8 @@ class Advice:
             for ranking, row in part.rows:
                 if row.speed_up is not None:
                     rows[ranking.baseline].append(row)
-        return tuple(
-            _gain(name, group)
-            for name, group in sorted(rows.items(), key=lambda item: (-len(item[1]), item[0]))
-        )
+        found = (_gain(name, group) for name, group in rows.items())
+        return tuple(sorted(found, key=lambda gain: (-gain.settings, gain.place)))
 
     @property
     def losses(self) -> tuple[Loss, ...]:
@@ -165,8 +182,7 @@ class Advice:
             settings=len(settings),
             shared=shared,
             has_no_exception=bool(shared) and len(alike) == len(settings),
-            fastest=tuple(dict.fromkeys(one.ranking.rows[0].case.strategy for one in losses)),
-            most=max((one.row for one in losses), key=lambda row: cost_over_best(row)[1]),
+            dearest=max(losses, key=lambda one: cost_over_best(one.row)[1]),
         )
 
 
@@ -175,15 +191,15 @@ def _values(setting: Setting) -> dict[str, object]:
 
 
 def _shared(settings: Sequence[Setting], others: Sequence[Setting]) -> dict[str, object]:
-    """Return the values that all these settings have, of axes that have several among others."""
-    several = {
-        axis for axis in AXES if len({getattr(one, axis) for one in others} - {Gradients.NONE}) > 1
-    }
-    values = {axis: {getattr(one, axis) for one in settings} for axis in AXES}
+    """Return the values that all these settings have, of axes that have several among others.
+
+    That forward calls have no gradients is said by their phase.
+    """
+    values = {axis: {getattr(one, axis) for one in settings} for axis in several_valued(others)}
     return {
         axis: next(iter(found))
         for axis, found in values.items()
-        if axis in several and len(found) == 1
+        if len(found) == 1 and found != {Gradients.NONE}
     }
 
 

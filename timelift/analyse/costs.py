@@ -211,8 +211,7 @@ def break_even(ranking: Ranking, first: FirstCalls) -> tuple[CheapestFrom, ...]:
 
 
 def _shown_faster(row: RankedCase, other: RankedCase) -> bool:
-    shared = set(row.letters) & set(other.letters)
-    return not shared and row.seconds_per_call < other.seconds_per_call
+    return not row.ties & other.ties and row.seconds_per_call < other.seconds_per_call
 
 
 def _calls(now: RankedCase, later: RankedCase, first: FirstCalls) -> int:

@@ -116,12 +116,12 @@ def _never_shown_slower(contests: Sequence[Ranking]) -> list[str]:
         row.case.strategy
         for one in contests
         for row in one.rows
-        if _was_tested(row, one) and row.rank_low == 1
+        if was_tested(row, one) and row.rank_low == 1
     ]
     return sorted(name for name in set(safe) if safe.count(name) == len(contests))
 
 
-def _was_tested(row: RankedCase, ranking: Ranking) -> bool:
+def was_tested(row: RankedCase, ranking: Ranking) -> bool:
     """True if the row could have been found slower than the first, which is tested itself."""
     is_first = row is ranking.rows[0]
     return row.launches >= MIN_LAUNCHES and (is_first or not math.isnan(row.p))

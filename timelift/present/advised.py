@@ -1,12 +1,12 @@
 """What to write, what is gained by it and where it loses: the advice of a run in words."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from timelift.analyse.advice import Advice, Gain, LostWhere
 from timelift.analyse.stats.ranking import SpeedUp
 from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
-from timelift.present.units import counted, three_figures
+from timelift.present.recommended import over_the_best
+from timelift.present.units import at_most, counted, three_figures
 
 _SIZES = ("seq_len", "batch")
 #: What a condition on an axis begins and ends with.
@@ -39,37 +39,54 @@ _PROPER: Mapping[tuple[str, object], str] = {
     ("backend", Backend.TORCH): "PyTorch",
 }
 _KNOWN_AS: Mapping[str, str] = {"time_distributed": "TimeDistributed"}
-#: How many decimals a speed-up has below which ratio: near 1 and in pieces of it more.
-_DECIMALS = ((0.0995, 3), (1.095, 2), (9.95, 1))
-#: So many strategies that are faster somewhere are named.
-_FEW = 2
-#: Up to this share a price has a decimal.
-_FEW_PER_CENT = 0.1
-#: From this ratio on a price is written as times the best.
-_TIMES = 1.5
+#: How many decimals a speed-up has below which ratio: near 1 more; still smaller, three figures.
+_DECIMALS = ((1.095, 2), (9.95, 1))
+_SMALL = 0.0995
 
 
 def to_write(advice: Advice) -> str:
     """Write which strategy to use, and where another: `native in eager mode; else fold_time`."""
-    usual = advice.parts[0].strategy
+    runs: dict[str, list[tuple[object, ...]]] = {}
+    settings: dict[str, int] = {}
+    for part in advice.parts:
+        runs.setdefault(part.strategy, []).append(part.values)
+        settings[part.strategy] = settings.get(part.strategy, 0) + len(part.rankings)
+    usual = max(settings, key=settings.__getitem__)
     others = [
-        f"{part.strategy} {at_values(advice.axis, part.values)}"
-        for part in advice.parts
-        if part.strategy != usual
+        f"{name} {_at_runs(advice.axis, values)}" for name, values in runs.items() if name != usual
     ]
     return f"{', '.join(others)}; else {usual}" if others else usual
 
 
+def _at_runs(axis: str, runs: Sequence[tuple[object, ...]]) -> str:
+    """Write the condition that an axis has a value of some runs of neighbours."""
+    runs = sorted(runs, key=_first_size)
+    values = [value for run in runs for value in run]
+    if axis not in _SIZES:
+        return at_values(axis, values)
+    if len(values) == len(runs):
+        return f"at {_sizes(axis, values, ' or ')}"
+    return " or ".join(at_values(axis, run) for run in runs)
+
+
+def _first_size(run: Sequence[object]) -> int:
+    return run[0] if isinstance(run[0], int) else 0
+
+
 def at_values(axis: str, values: Sequence[object]) -> str:
-    """Write the condition that an axis has one of these values, sizes in order."""
-    first, *_, last = words = [value_in_words(axis, value) for value in (*values, values[-1])]
-    if first == last:
-        return f"{_BEFORE[axis]}{first}{_AFTER.get(axis, '')}"
-    if axis in _SIZES:
-        return (
-            f"from {values[0]} to {last}" if axis == "seq_len" else f"from {first} to {values[-1]}"
-        )
-    return f"{_BEFORE[axis]}{' or '.join(words[:-1])}{_AFTER.get(axis, '')}"
+    """Write the condition that an axis has one of these values, neighbours if they are sizes."""
+    if axis in _SIZES and len(values) > 1:
+        return f"from {_sizes(axis, (values[0], values[-1]), ' to ')}"
+    words = " or ".join(value_in_words(axis, value) for value in values)
+    return f"{_BEFORE[axis]}{words}{_AFTER.get(axis, '')}"
+
+
+def _sizes(axis: str, values: Sequence[object], link: str) -> str:
+    """Write sizes, of what they are once: `8 or 16 steps`, `batch 8 to 32`."""
+    first, last = (value_in_words(axis, value) for value in (values[0], values[-1]))
+    if axis == "seq_len":
+        return link.join([*map(str, values[:-1]), last])
+    return link.join([first, *map(str, values[1:])])
 
 
 def value_in_words(axis: str, value: object) -> str:
@@ -79,11 +96,12 @@ def value_in_words(axis: str, value: object) -> str:
 
 def common_baseline(advice: Mapping[str, Advice]) -> str:
     """Return what most settings have their speed-ups over; empty where none has any."""
+    gains = [gain for one in advice.values() for gain in one.gains]
     settings: dict[str, int] = {}
-    for one in advice.values():
-        for gain in one.gains:
-            settings[gain.baseline] = settings.get(gain.baseline, 0) + gain.settings
-    return max(settings, key=settings.__getitem__, default="")
+    for gain in gains:
+        settings[gain.baseline] = settings.get(gain.baseline, 0) + gain.settings
+    first = min(gains, key=lambda gain: (-settings[gain.baseline], gain.place), default=None)
+    return first.baseline if first else ""
 
 
 def known_as(baseline: str) -> str:
@@ -134,7 +152,9 @@ def speed_up_in_words(one: SpeedUp) -> str:
 
 
 def times(ratio: float) -> str:
-    """Write how many times as fast something is: `0.98`, `1.04`, `3.4`, `120`."""
+    """Write how many times as fast something is: `0.0123`, `0.98`, `1.04`, `3.4`, `120`."""
+    if ratio < _SMALL:
+        return three_figures(ratio)
     decimals = next((count for below, count in _DECIMALS if ratio < below), 0)
     return f"{ratio:,.{decimals}f}"
 
@@ -146,9 +166,9 @@ def where_slower(advice: Advice, *, briefly: bool = False) -> Iterator[str]:
         many = "one launch" if launches == 1 else counted(launches, "launch")
         yield f"seen in {many}: no verdict"
     elif lost := advice.lost:
-        in_words = lost_where if briefly else lost_in_words
+        in_words = _lost_where if briefly and advice.settings > 1 else _lost_in_words
         yield in_words(lost, advice.settings)
-    elif advice.is_never_shown_slower:
+    elif advice.is_tested_everywhere:
         yield "nowhere"
     else:
         yield "nowhere, but not tested in every setting"
@@ -157,15 +177,22 @@ def where_slower(advice: Advice, *, briefly: bool = False) -> Iterator[str]:
         yield f"not measured in {missing} of {advice.settings} settings"
 
 
-def lost_in_words(lost: LostWhere, settings: int) -> str:
-    """Write `eager, 16 steps: 3 to 16 % slower than native`."""
-    least, most = lost.most.cost_over_best
-    than = " or ".join(lost.fastest) if len(lost.fastest) <= _FEW else "the fastest there"
-    much = slowness(least if lost.settings == 1 else None, most, than)
-    return f"{lost_where(lost, settings, ' settings')}: {much}" if settings > 1 else much
+def _lost_in_words(lost: LostWhere, settings: int) -> str:
+    """Write `eager, 16 steps: 3.1 to 16 % over the best there (fastest there: native)`."""
+    many = lost.settings > 1
+    named = f" ({'fastest in the dearest' if many else 'fastest there'}: {lost.fastest})"
+    much = f"{_lost_at_most(lost)} there{named if lost.fastest else ''}"
+    return f"{_lost_where(lost, settings, ' settings')}: {much}" if settings > 1 else much
 
 
-def lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
+def _lost_at_most(lost: LostWhere) -> str:
+    row = lost.dearest.row
+    low, high = row.cost_over_best
+    is_range = lost.settings == 1 and row.surely_costs
+    return over_the_best(high, low) if is_range else f"up to {over_the_best(high)}"
+
+
+def _lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
     """Write `eager, 16 steps`, or in how many settings."""
     shared = sorted(lost.shared.items(), key=lambda item: item[0] in _SIZES)
     where = ", ".join(value_in_words(axis, value) for axis, value in shared)
@@ -173,32 +200,6 @@ def lost_where(lost: LostWhere, settings: int, noun: str = "") -> str:
         some = f"in {lost.settings} of {settings}{noun}"
         where = f"{where} ({some})" if where else some
     return where
-
-
-def highest(ratio: float) -> str:
-    """Write the most that may be paid over the best, rounded up: `0 %`, `3.3 %`, `2.1 times`."""
-    if not math.isfinite(ratio):
-        return "unknown"
-    if ratio >= _TIMES:
-        return f"{three_figures(_up(ratio))} times"
-    share = round(ratio - 1, 9)
-    step = 0.001 if share <= _FEW_PER_CENT else 0.01
-    return f"{100 * step * math.ceil(round(share / step, 6)):.3g} %"
-
-
-def _up(ratio: float) -> float:
-    """Return a ratio that is rounded up to three figures."""
-    step = 10.0 ** (math.floor(math.log10(ratio)) - 2)
-    return step * math.ceil(round(ratio / step, 6))
-
-
-def slowness(low: float | None, high: float, than: str) -> str:
-    """Write between which ratios something takes longer, or up to which where `low` is None."""
-    if high >= _TIMES:
-        begin = "up to" if low is None else f"{three_figures(low)} to"
-        return f"{begin} {highest(high)} as long as {than}"
-    begin = "up to" if low is None else f"{100 * (low - 1):.2g} to"
-    return f"{begin} {highest(high)} slower than {than}"
 
 
 def answers(advice: Mapping[str, Advice]) -> Iterator[str]:
@@ -217,4 +218,4 @@ def price(advice: Advice) -> str:
     """Write the most that the advice costs; a bound from too few launches would be a wild one."""
     if not advice.has_verdict:
         return "unknown"
-    return f"{highest(advice.price)}{'' if advice.is_bound else ', seen'}"
+    return f"{at_most(advice.price)}{'' if advice.is_bound else ', seen'}"

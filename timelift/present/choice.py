@@ -23,7 +23,7 @@ from timelift.errors import UserError
 from timelift.escape import plain
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
-from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, highest_price
+from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, over_the_best
 from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
 
 #: How many slower alternatives are named.
@@ -49,12 +49,14 @@ class BuildCall:
     """How to build a strategy: the file to copy, and what its `build` is called with.
 
     `elsewhere` is None for a file of the project, else where it is, empty where that is not known.
+    `parameters` are keywords as Python writes them.
     """
 
     file: str
     elsewhere: str | None
     features: tuple[object, ...] | None
     input_dtype: str | None
+    parameters: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class AboutChoice:
 
 def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
     yield from map(plain, _found(question, choice, about.title))
-    yield plain(f"use it: {how_to_use(question, choice.strategy, about.call)}")
+    yield plain(f"use it: {how_to_use(question, about.call)}")
     yield plain(f"trust: {about.trust}")
 
 
@@ -81,7 +83,7 @@ def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice)
     if not about.code:
         raise UserError(
             f"--code: expected a strategy of this project's strategies/, received "
-            f"{choice.strategy!r}; {how_to_use(question, choice.strategy, about.call)}"
+            f"{choice.strategy!r}; {how_to_use(question, about.call)}"
         )
     answer = (*_found(question, choice, ""), f"trust: {about.trust}")
     yield from (f"# {plain(line)}" for line in answer)
@@ -135,7 +137,7 @@ _DOUBTS = {
     ),
     Doubt.ALONE: "a strategy was measured alone, beside no other",
     Doubt.ONE_LAUNCH: ONE_LAUNCH,
-    Doubt.DEAR: "the first of them may cost {more} over the best",
+    Doubt.DEAR: "the first of them may cost {more}",
     Doubt.ONE_SIDE: "{names} was not measured on both sides",
     Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
     Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
@@ -158,7 +160,7 @@ def why_undecided(found: Undecided) -> str:
     return _DOUBTS[found.doubt].format(
         lengths=_range(*found.lengths),
         batches=_range(*found.batches),
-        more=percent(found.price - 1, 0),
+        more=over_the_best(found.price),
         most=percent(DEAREST - 1, 0),
         names=", ".join(found.strategies),
         first=first,
@@ -216,14 +218,19 @@ def _speed_up(one: SpeedUpHere) -> str:
     if not one.has_interval:
         return f"{_ratio(one.times)} times as fast as {one.baseline} (seen, no interval)"
     told = f"{_with_interval(one.times, one.low, one.high)} times as fast as {one.baseline}"
-    return f"{told}, which is not shown to differ" if one.low <= 1 <= one.high else told
+    if one.is_shown:
+        return told
+    open_still = (
+        "" if one.low <= 1 <= one.high else ": an interval without 1 is no verdict by itself"
+    )
+    return f"{told}, which is not shown to differ{open_still}"
 
 
 def _price(choice: Choice) -> str:
     close = [one.strategy for one in choice.not_shown_to_cost_more]
     parts = []
     if choice.may_cost:
-        parts.append(f"costs {highest_price(choice.price)}")
+        parts.append(f"costs at most {over_the_best(choice.price)}")
     elif choice.price_is_known:
         parts.append("as fast as any" if close else "shown faster than every other")
     if close:
@@ -256,12 +263,11 @@ def _ratio(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < _FAR else three_figures(ratio)
 
 
-def how_to_use(question: ChooseQuestion, strategy: str, call: BuildCall) -> str:
+def how_to_use(question: ChooseQuestion, call: BuildCall) -> str:
     place = "" if call.elsewhere is None else f" ({call.elsewhere or 'where you keep it'})"
     steps = "None" if question.setting.time_axis is TimeAxis.DYNAMIC else question.setting.seq_len
     sizes = "*features" if call.features is None else ", ".join(map(str, call.features))
     arguments = ["layer", f"({steps}, {sizes})"]
     arguments += [f"dtype={call.input_dtype!r}"] if call.input_dtype else []
-    variant = strategy.partition("[")[2].removesuffix("]")
-    arguments += [variant.replace(",", ", ")] if variant else []
+    arguments += call.parameters
     return f"copy {call.file}{place}, then: model = build({', '.join(arguments)})"

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from timelift.analyse.choose.question import Choice, ChooseQuestion, Goal, Undecided
+from timelift.analyse.choose.question import (
+    Alternative,
+    Choice,
+    ChooseQuestion,
+    Goal,
+    Undecided,
+)
 from timelift.present.choice import AboutChoice, how_to_use, why_undecided
 from timelift.present.command_lines import to_measure
 
@@ -21,14 +27,12 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
         seconds_per_call=_seconds(question.goal, choice),
         speed_up=_speed_up(choice),
         cost_over_best_high=choice.price,
-        alternatives=[
-            asdict(one) | {"shown_to_cost_more": one.costs_more} for one in choice.others
-        ],
+        alternatives=[_alternative(one) for one in choice.others],
         first_call_seconds=choice.first_call_seconds,
         peak_bytes=round(choice.peak_bytes) if math.isfinite(choice.peak_bytes) else None,
         is_peak_bound=choice.is_peak_bound,
         trust=about.trust,
-        use=how_to_use(question, choice.strategy, about.call),
+        use=how_to_use(question, about.call),
         code=about.code or None,
     )
 
@@ -69,6 +73,11 @@ def _seconds(goal: Goal, choice: Choice) -> dict[str, float] | None:
 
 def _speed_up(choice: Choice) -> dict[str, Any] | None:
     return asdict(choice.speed_up) if choice.speed_up else None
+
+
+def _alternative(one: Alternative) -> dict[str, Any]:
+    numbers = {"ratio": one.ratio, "low": one.low, "high": one.high}
+    return {"strategy": one.strategy, **numbers, "shown_to_cost_more": one.costs_more}
 
 
 def _known(value: Any) -> Any:

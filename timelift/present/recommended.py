@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 from timelift.analyse.recommend import Recommendation
 from timelift.analyse.stats.ranking import RankedCase, Ranking
-from timelift.present.advised import highest
-from timelift.present.units import percent, three_figures
+from timelift.present.units import TIMES, at_most, from_to
 
 ONE_LAUNCH = "one launch is no verdict"
 #: What the recommended strategy of a setting is called if it has the shortest time, and if not.
 FASTEST, LEAST_TO_LOSE = "fastest", "least to lose"
-#: From this ratio on a price is written as times the best.
-_TIMES = 1.5
 
 
 def at_setting(ranking: Ranking, one: Recommendation) -> str:
@@ -22,11 +19,10 @@ def at_setting(ranking: Ranking, one: Recommendation) -> str:
     return f"{best}: {name}" + (f"; not shown slower: {', '.join(close)}" if close else "")
 
 
-def price_in_words(low: float, high: float) -> str:
-    """Write what is paid over the best: as per cent more while that is little, else as times."""
-    if high < _TIMES:
-        return f"{percent(low - 1)} to {percent(high - 1)} over the best"
-    return f"{low:.3g} to {high:.3g} times the best"
+def over_the_best(high: float, low: float | None = None) -> str:
+    """Write the most that is paid over the best, and the least if it is given."""
+    much = at_most(high) if low is None else from_to(low, high)
+    return f"{much} the best" if high >= TIMES else f"{much} over the best"
 
 
 def price_sentence(row: RankedCase) -> str:
@@ -34,8 +30,8 @@ def price_sentence(row: RankedCase) -> str:
     if not row.cost_is_known:
         return f"what choosing `{strategy}` costs over the best is not known from one launch"
     if row.surely_costs:
-        return f"`{strategy}` costs {price_in_words(low, high)}"
-    return f"choosing `{strategy}` costs {highest_price(high)}"
+        return f"`{strategy}` costs {over_the_best(high, low)}"
+    return f"choosing `{strategy}` costs at most {over_the_best(high)}"
 
 
 def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
@@ -45,10 +41,3 @@ def price_sentences(ranking: Ranking, strategy: str) -> Iterator[str]:
         yield price_sentence(row)
     if last.surely_costs and last is not row:
         yield price_sentence(last)
-
-
-def highest_price(ratio: float) -> str:
-    """Write the most that may be paid, as a ratio to the best."""
-    if ratio < _TIMES:
-        return f"at most {highest(ratio)} over the best"
-    return f"up to {three_figures(ratio)} times the best"

@@ -4,7 +4,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import AXES, CPU, SKIPPED, Backend, Setting, Status, option_flag
+from timelift.case import AXES, CPU, SKIPPED, Backend, Status, option_flag, several_valued
 from timelift.present import conditions
 from timelift.present.advised import common_baseline, gains_in_words, price, to_write, where_slower
 from timelift.present.report import short_trust
@@ -249,7 +249,7 @@ def _failures(found: RunFindings) -> Iterator[str]:
 
 def _commands(found: RunFindings, named: str) -> Iterator[str]:
     """Write the commands that have something to say of the run, with its name."""
-    several = _several(one.setting for one in found.rankings)
+    several = set(several_valued(one.setting for one in found.rankings))
     yield f"report.py tables{named}"
     if several & {"seq_len", "batch"}:
         yield f"scaling{named}"
@@ -257,12 +257,6 @@ def _commands(found: RunFindings, named: str) -> Iterator[str]:
         yield f"modes{named}"
     if found.contests:
         yield f"choose {_question(found, several)}{f' --run{named}' if named else ''}"
-
-
-def _several(settings: Iterable[Setting]) -> set[str]:
-    """Return the axes that have several values."""
-    everything = list(settings)
-    return {axis for axis in AXES if len({getattr(one, axis) for one in everything}) > 1}
 
 
 def _question(found: RunFindings, several: set[str]) -> str:

@@ -16,7 +16,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from timelift.case import AXES, Case, Gradients, Setting
+from timelift.case import AXES, Case, Setting, several_valued
 from timelift.escape import NAME_LIMIT, csv_text, markdown, plain
 from timelift.present.units import Unit, three_figures
 
@@ -167,12 +167,7 @@ def _csv_cell(value: object) -> object:
 
 def varying(cases: Iterable[Case]) -> tuple[str, ...]:
     """Return the axes that a table of these cases has columns for."""
-    settings = [case.setting for case in cases]
-    several = {
-        axis
-        for axis in AXES
-        if len({getattr(one, axis) for one in settings} - {Gradients.NONE}) > 1
-    }
+    several = several_valued(case.setting for case in cases)
     return tuple(axis for axis in AXES if axis in _ALWAYS or axis in several)
 
 

@@ -1,7 +1,7 @@
 """Seconds, bytes, shares and counts for human eyes: one unit a table, three figures a number."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 
@@ -69,11 +69,39 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
-#: From this ratio on an interval is written as a factor to both sides.
-_FACTOR = 1.5
+#: From this ratio on a difference is told as times, below it as per cent more.
+TIMES = 1.5
+#: Up to this share per cents have a decimal.
+_FEW_PER_CENT = 0.1
 
 
 def plus_minus(half_width: float) -> str:
     """Write the half-width of an interval, a log ratio: `±2.4 %`, or `a factor of 9.80`."""
     ratio = math.exp(half_width)
-    return f"±{percent(ratio - 1)}" if ratio < _FACTOR else f"a factor of {three_figures(ratio)}"
+    return f"±{percent(ratio - 1)}" if ratio < TIMES else f"a factor of {three_figures(ratio)}"
+
+
+def at_most(ratio: float) -> str:
+    """Write an upper bound of a ratio, rounded up: `0 %`, `3.3 %`, `2.14 times`."""
+    if not math.isfinite(ratio):
+        return "unknown"
+    if ratio >= TIMES:
+        return f"{_times(ratio, math.ceil)} times"
+    return f"{_per_cent(ratio, math.ceil)} %"
+
+
+def from_to(low: float, high: float) -> str:
+    """Write both bounds of a ratio, rounded outwards: `3.1 to 16 %`, `1.03 to 2.14 times`."""
+    write = _times if high >= TIMES else _per_cent
+    return f"{write(low, math.floor)} to {at_most(high)}"
+
+
+def _per_cent(ratio: float, rounded: Callable[[float], int]) -> str:
+    share = round(ratio - 1, 9)
+    step = 0.001 if share <= _FEW_PER_CENT else 0.01
+    return f"{100 * step * rounded(round(share / step, 6)):.3g}"
+
+
+def _times(ratio: float, rounded: Callable[[float], int]) -> str:
+    step = 10.0 ** (math.floor(math.log10(ratio)) - 2)
+    return three_figures(step * rounded(round(ratio / step, 6)))

@@ -10,6 +10,7 @@ from timelift.analyse.choose.question import Alternative, Choice, SpeedUpHere
 from timelift.analyse.runs.measurement import Measurement, fact_or_bound
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves
 from timelift.analyse.stats.ranking import Ranking
+from timelift.analyse.stats.verdicts import Verdict
 
 #: Half of what the exponential function takes: a file may hold any times.
 _LARGEST_LOG = 350.0
@@ -32,19 +33,24 @@ def with_speed_up(
     if not baseline:
         return found
     if found.strategy == baseline:
-        times: tuple[float, ...] = (1.0, 1.0, 1.0)
-    elif found.position.measured:
-        times = _as_measured(found.strategy, contests[0])
-    else:
-        curve = curves.between(found.strategy, baseline) if curves else None
-        beside = ratio_at(baseline, curve, size) if curve else None
-        times = (beside.ratio, beside.low, beside.high) if beside else ()
-    return replace(found, speed_up=SpeedUpHere(baseline, *times))
+        return replace(found, speed_up=SpeedUpHere(baseline, 1.0, 1.0, 1.0))
+    if found.position.measured:
+        return replace(found, speed_up=_as_measured(found.strategy, contests[0], baseline))
+    curve = curves.between(found.strategy, baseline) if curves else None
+    if curve is None:
+        return replace(found, speed_up=SpeedUpHere(baseline))
+    beside = ratio_at(baseline, curve, size)
+    is_shown = not beside.low <= 1 <= beside.high
+    times = SpeedUpHere(baseline, beside.ratio, beside.low, beside.high, is_shown)
+    return replace(found, speed_up=times)
 
 
-def _as_measured(strategy: str, contest: Ranking) -> tuple[float, ...]:
+def _as_measured(strategy: str, contest: Ranking, baseline: str) -> SpeedUpHere:
     own = next((row.speed_up for row in contest.rows if row.case.strategy == strategy), None)
-    return (own.times, own.low, own.high) if own else ()
+    if own is None:
+        return SpeedUpHere(baseline)
+    is_shown = own.verdict in {Verdict.FASTER, Verdict.SLOWER}
+    return SpeedUpHere(baseline, own.times, own.low, own.high, is_shown)
 
 
 def ratio_at(other: str, curve: Curve, size: float) -> Alternative:

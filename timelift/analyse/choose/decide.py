@@ -28,6 +28,7 @@ from timelift.analyse.scaling.overtaking import PairedCurves, paired_curves
 from timelift.analyse.scaling.size_series import SIZES, without_size
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting
 
 #: An answer that may cost more than this over the best is none.
@@ -148,13 +149,15 @@ def _alternative(
 ) -> Alternative:
     """Return what a rival takes beside the chosen one: no more for sure, if none showed it slower.
 
-    Beside the baseline that is the speed-up. All intervals to the fastest hold at once, so beside
-    any other the ends of two are divided.
+    Beside the baseline that is the speed-up, with its verdict. All intervals to the fastest hold at
+    once, so beside any other the ends of two are divided.
     """
     name = row.case.strategy
     ratio, low, high = row.ratio / own.ratio, row.low / own.high, row.high / own.low
-    if name == baseline and own.speed_up and own.speed_up.has_interval:
-        ratio, low, high = own.speed_up.times, own.speed_up.low, own.speed_up.high
+    beside = own.speed_up
+    if name == baseline and beside and beside.has_interval:
+        is_shown = beside.verdict is Verdict.FASTER
+        return Alternative(name, beside.times, beside.low, beside.high, is_shown)
     return Alternative(name, ratio, min(low, 1.0) if name in close else low, high)
 
 

@@ -137,27 +137,36 @@ class Doubt(Enum):
 
 @dataclass(frozen=True)
 class Alternative:
-    """How many times the chosen strategy's value another one takes, and its interval."""
+    """How many times the chosen strategy's value another one takes, and its interval.
+
+    `shown` is what a verdict says of whether it takes more; without one, None, the interval does.
+    """
 
     strategy: str
     ratio: float
     low: float = math.nan
     high: float = math.nan
+    shown: bool | None = None
 
     @property
     def costs_more(self) -> bool:
         """True if it is known to cost more than the chosen one."""
-        return self.low > 1
+        return self.low > 1 if self.shown is None else self.shown
 
 
 @dataclass(frozen=True)
 class SpeedUpHere:
-    """How many times as fast as the baseline, with its 95 % interval; NaN if not known here."""
+    """How many times as fast as the baseline, with its 95 % interval; NaN if not known here.
+
+    `is_shown` if they were shown to differ: at a measured size by a verdict, which asks for more
+    than an interval without 1.
+    """
 
     baseline: str
     times: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    is_shown: bool = False
 
     @property
     def is_known(self) -> bool:

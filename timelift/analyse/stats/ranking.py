@@ -7,6 +7,7 @@ people write. The first was picked by the same data, the second was not.
 import functools
 import itertools
 import math
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ BASELINES = ("time_distributed", "loop_slice", "loop_unstack", "rnn_cell", "fold
 #: A cost over the best that is not known.
 UNKNOWN = (math.nan, math.nan)
 
+#: The name of a group of ties (see `_letter`).
+_GROUP = re.compile(r"[a-z]\d*")
 #: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
 #: Half of what the exponential function takes: two launches may differ a millionfold.
@@ -92,6 +95,11 @@ class RankedCase:
     @property
     def has_interval(self) -> bool:
         return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def ties(self) -> frozenset[str]:
+        """The groups of rivals not shown to differ: `letters` one by one."""
+        return frozenset(_GROUP.findall(self.letters))
 
     @property
     def cost_is_known(self) -> bool:

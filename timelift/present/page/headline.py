@@ -7,15 +7,14 @@ from timelift.analyse.findings import RunFindings
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present.advised import (
     gain_in_words,
-    highest,
     known_as,
     to_write,
     where_slower,
 )
+from timelift.present.recommended import over_the_best
+from timelift.present.units import TIMES
 
 NOTHING = "No two strategies were measured in one setting, so there is nothing to compare yet."
-#: A bound from here on says more about the noise than about the strategy.
-_WIDE = 1.5
 
 
 def headline(found: RunFindings) -> str:
@@ -27,7 +26,7 @@ def headline(found: RunFindings) -> str:
     if not advice.has_verdict:
         return f"{name} looked best{_gained(advice)}, {'; '.join(where_slower(advice))}."
     if advice.strategies == tuple(gain.baseline for gain in advice.gains):
-        return f"Keep {name}: nothing is gained over it{_safety(advice)}."
+        return f"Keep {name}: nothing is gained over it{_safety(advice, subject='it was ')}."
     gained = _gained(advice)
     return f"Write {name}{gained}{_safety(advice, begins=not gained)}."
 
@@ -40,7 +39,7 @@ def _gained(advice: Advice) -> str:
     here = " here" if first.settings == advice.settings > 1 else ""
     where = here or (f" in {first.settings} of {advice.settings} settings" if others else "")
     rest = (
-        f", {gain_in_words(one, advice)} times {_name(one.baseline)} in {one.settings}"
+        f", {gain_in_words(one, advice)} times as fast as {_name(one.baseline)} in {one.settings}"
         for one in others
     )
     times, name = gain_in_words(first, advice), _name(first.baseline)
@@ -54,28 +53,28 @@ def _name(baseline: str) -> str:
     return plain(known_as(baseline), NAME_LIMIT)
 
 
-def _safety(advice: Advice, *, begins: bool = False) -> str:
+def _safety(advice: Advice, *, begins: bool = False, subject: str = "") -> str:
     """Write whether the advice was shown slower anywhere, and whether it was measured there."""
     if advice.losses:
-        where = f"shown slower in {len(advice.losses)} of {advice.settings} settings"
-        return f", but {where}"
-    link = ": " if begins else ", and "
-    if advice.is_never_shown_slower:
-        return f"{link}never shown slower than anything else"
-    return f"{link}never shown slower, but not tested in every setting"
+        where = f" in {len(advice.losses)} of {advice.settings} settings"
+        return f", but {subject}shown slower{where if advice.settings > 1 else ''}"
+    text = f"{': ' if begins else ', and '}{subject}never shown slower"
+    if not advice.is_tested_everywhere:
+        return f"{text}, but not tested in every setting"
+    return text if subject else f"{text} than anything else"
 
 
 def price(advice: Advice) -> str:
     """Write what the advice costs at most over the best of any setting, and where it loses."""
     if not (advice.has_verdict and math.isfinite(advice.price)):
         return "What it costs over the best is not known from so few launches."
-    most = highest(advice.price)
-    over = f"{most} the best" if advice.price >= _WIDE else f"{most} over the best"
+    over = over_the_best(advice.price)
     if not advice.is_bound:
         return f"In the worst setting it was seen to cost {over}."
     if advice.losses:
         return f"It costs at most {over}. Where it loses: {'; '.join(where_slower(advice))}."
-    if advice.price < _WIDE:
+    #: a bound from here on says more about the noise than about the strategy
+    if advice.price < TIMES:
         return f"It costs at most {over}, in any setting."
     return (
         f"What it costs over the best is known no better than up to {over}, in the noisiest "
