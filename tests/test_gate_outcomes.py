@@ -4,9 +4,12 @@ import dataclasses
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from msgspec import structs
 
 from tests import journals
+from timelift import ended
 from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
@@ -114,8 +117,42 @@ def test_a_faster_case_passes_and_is_said_with_its_interval(tmp_path):
     made = run(tmp_path, slow=0.9)
     found, against = judged(made)
     assert not failure(found["fold_time"], against)
-    line = r"graph: 9\.9 % faster than main \[9\.\d %, 10\.\d %\], 5 launches"
+    line = r"graph: 9\.9 % faster than main \[-10\.\d %, -9\.\d %\], 5 launches"
     assert re.search(line, written(made))
+
+
+def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
+    """5 % slower, from 2 % faster to 12 % slower, is not from 2 % to 12 %."""
+    found, against = judged(run(tmp_path, slow=1.06))
+    low, effect, high = np.log([0.98, 1.05, 1.12]).tolist()
+    finding = dataclasses.replace(found["fold_time"].time, effect=effect, low=low, high=high)
+    told = words.change_in_words(Quantity.TIME, finding, against)
+    assert told == "5.0 % slower than main [-2.0 %, +12.0 %], 5 launches"
+    told = words.change_in_words(Quantity.FIRST_CALL, finding, against)
+    assert told.startswith("a 5.0 % longer first call than main [-2.0 %")
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
+    """Whatever fails, is faster or has changed: the failures first, and the rest is counted."""
+    found, against = judged(run(tmp_path, slow=1.06))
+    case = found["fold_time"].case
+    many = [
+        dataclasses.replace(
+            found["fold_time"],
+            case=dataclasses.replace(case, strategy=f"{'long_name_' * 5}{place}"),
+        )
+        for place in range(40)
+    ]
+    against = structs.replace(against, new=[f"new{place}" for place in range(300)])
+    lines = ended.gate_screenful(GateFindings(against, many), width)
+    assert len(lines) <= 25 * 80 // min(width, 80)
+    assert max(map(len, lines)) <= min(width, 80)
+    said = " ".join(line.strip() for line in lines)
+    assert "40 slower" in said
+    assert "long_name_0" in said.replace(" ", "")
+    assert re.search(r"and 3\d more: the journal has them", said)
+    assert "new7 and 292 more" in said
 
 
 def test_launches_are_judged_whatever_their_numbers(tmp_path):
@@ -137,7 +174,7 @@ def test_an_unchanged_case_passes(tmp_path):
 @pytest.mark.parametrize(
     ("fact", "value", "sentence"),
     [
-        ("first_call_seconds", 2.0, "more first-call seconds than main"),
+        ("first_call_seconds", 2.0, "a 95.2 % longer first call than main [+95.2 %, "),
         ("peak_bytes", 16 << 20, "more peak memory than main"),
         ("weights", 8, "8 weights where main has 9"),
     ],

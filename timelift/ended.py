@@ -1,20 +1,19 @@
 """The end of a run: its journal is read and judged; a self-test's findings are kept."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from timelift.analyse.findings import RunFindings, find_out
-from timelift.analyse.gate.outcomes import gate_findings
+from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest import trust_file
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
-from timelift.escape import plain
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
 from timelift.present import ending, gate_words, terminal
 from timelift.present.report import Report, report
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from timelift.present.choice import CodeToPaste
+
+#: Lines below what a gate found: which run it is, and where its page is.
+_BELOW = 4
 
 
 def find(path: Path, results_folder: Path, relative_to: str = "") -> RunFindings:
@@ -57,20 +59,37 @@ def show(
 ) -> None:
     """Print the end of a run; of `copies` what they were measured for."""
     if copies:
-        for line in copies_lines(found.run):
-            console.print(Text(plain(line)), soft_wrap=True)
-        terminal.show_notes(tuple(pages(pointers)) if pointers else (), console)
+        notes = tuple(pages(pointers)) if pointers else ()
+        for line in terminal.screenful(_copies(found.run), console.width, _BELOW):
+            console.print(Text(line), soft_wrap=True)
+        terminal.show_notes(notes, console)
     else:
         terminal.show_summary(summary(found, pointers), console)
 
 
-def copies_lines(run: Run) -> Iterator[str]:
-    """Yield what a run of copies found: that of a gate, or that of a self-test."""
+def copies_lines(run: Run) -> Iterable[str]:
+    """Return what a run of copies found: that of a gate, or that of a self-test."""
+    return next(_copies(run))
+
+
+def _copies(run: Run) -> Iterator[Iterable[str]]:
+    """Yield what a run of copies found, and shorter versions of it."""
     sides = gate_findings(run)
     if sides:
-        yield from gate_words.gate_lines(sides)
+        yield from _gate(sides)
     else:
-        yield from ending.selftest_findings(trust_file.trust_from_run(run))
+        yield ending.selftest_findings(trust_file.trust_from_run(run))
+
+
+def gate_screenful(found: GateFindings, width: int) -> list[str]:
+    """Return the lines of what a gate found in a terminal so wide, with room for those below."""
+    return terminal.screenful(_gate(found), width, _BELOW)
+
+
+def _gate(found: GateFindings) -> Iterator[Iterable[str]]:
+    """Yield what a gate found, and shorter versions of it."""
+    for most in range(gate_words.NAMED, -1, -1):
+        yield gate_words.gate_lines(found, most)
 
 
 def is_latest(path: Path, results_folder: Path) -> bool:
@@ -81,9 +100,10 @@ def is_latest(path: Path, results_folder: Path) -> bool:
         return False
 
 
-def gate_lines(path: Path) -> Iterator[str]:
+def gate_lines(path: Path, width: int = terminal.SUMMARY_WIDTH) -> Iterator[str]:
+    """Read a run against another side, and yield the lines of a terminal so wide."""
     found = gate_findings(results.load(path))
-    yield from gate_words.gate_lines(found) if found else ()
+    yield from gate_screenful(found, width) if found else ()
     yield ending.how_to_read(path)
 
 

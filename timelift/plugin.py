@@ -212,15 +212,15 @@ def _show_copies(terminalreporter: pytest.TerminalReporter, session: Session) ->
     """Show the end of a run against another side, or of a self-test."""
     from timelift import ended  # noqa: PLC0415 - only a run that measured ends
     from timelift.analyse.gate.outcomes import GateFindings  # noqa: PLC0415
-    from timelift.present import gate_words  # noqa: PLC0415
 
     path = session.journal_path
+    width = terminalreporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
     lines: Iterable[str] = ()
     try:
         if path is None and session.gate:  # both sides of everything are the same
-            lines = gate_words.gate_lines(GateFindings(session.gate.header_entry(), []))
+            lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)
         elif path:
-            lines = ended.gate_lines(path) if session.gate else ended.selftest_lines(path)
+            lines = ended.gate_lines(path, width) if session.gate else ended.selftest_lines(path)
         for line in lines:
             terminalreporter.write_line(line)
     except UserError as error:

@@ -9,13 +9,13 @@ from timelift.case import Case
 from timelift.journal import Against, Quantity, short_commit
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
-#: How many cases are named on a line of their own; the journal has the rest.
-NAMED = 12
+#: How many cases are named on a line of their own, and names in a line; the journal has the rest.
+NAMED, _NAMES = 12, 8
 #: A quantity that became worse, and one that became better.
 _COMPARED = {
-    Quantity.TIME: ("slower than", "faster than"),
-    Quantity.FIRST_CALL: ("more first-call seconds than", "less first-call seconds than"),
-    Quantity.MEMORY: ("more peak memory than", "less peak memory than"),
+    Quantity.TIME: ("{} slower than", "{} faster than"),
+    Quantity.FIRST_CALL: ("a {} longer first call than", "a {} shorter first call than"),
+    Quantity.MEMORY: ("{} more peak memory than", "{} less peak memory than"),
 }
 
 
@@ -39,11 +39,9 @@ def case_in_words(case: Case) -> str:
 
 def change_in_words(quantity: Quantity, finding: SidesFinding, against: Against) -> str:
     less = finding.effect < 0
-    low, high = sorted(abs(math.expm1(end)) for end in (finding.low, finding.high))
-    return (
-        f"{percent(abs(math.expm1(finding.effect)))} {_COMPARED[quantity][less]} {against.label} "
-        f"[{percent(low)}, {percent(high)}], {counted(round(finding.launches), 'launch')}"
-    )
+    changed = _COMPARED[quantity][less].format(percent(abs(math.expm1(finding.effect))))
+    launches = counted(round(finding.launches), "launch")
+    return f"{changed} {against.label} {percent_interval(finding.low, finding.high)}, {launches}"
 
 
 def undecided_in_words(finding: SidesFinding, against: Against) -> str:
@@ -59,32 +57,36 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     return f"{beside}: {percent_more(finding.effect)} {_interval(finding)}, and {seen}"
 
 
-def gate_lines(found: GateFindings) -> Iterator[str]:
-    """Write what the gate found, the failures first."""
-    against = found.against
+def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
+    """Write what the gate found, the failures first, and so many sentences on cases at most."""
     if found.outcomes:
         yield _count(found)
-    yield from _some(failure(one, against) for one in found.failed)
-    yield from _some(
-        f"{case_in_words(one.case)}: {change_in_words(quantity, one.findings[quantity], against)}"
-        for one, quantity in found.faster
-    )
-    yield from _some(
-        f"{case_in_words(one.case)}: {undecided_in_words(one.time, against)}"
-        for one in found.undecided
-    )
-    yield from _some(
-        f"{case_in_words(one.case)}: {change.old:,.0f} graph nodes became {change.new:,.0f}"
-        for one in found.outcomes
-        for change in one.facts
-        if change.name == "graph_nodes"
-    )
-    yield from _names(against)
-    yield from _some(
-        f"{case_in_words(case)}: not compared, since {against.label} has no figures: "
-        f"{other_side.status}: {other_side.reason}"
-        for case, other_side in found.not_compared
-    )
+    sentences = [*_of_cases(found)]
+    yield from sentences[:most]
+    if len(sentences) > most:
+        yield f"and {len(sentences) - most:,} more: the journal has them"
+    yield from _names(found.against)
+
+
+def _of_cases(found: GateFindings) -> Iterator[str]:
+    against = found.against
+    for one in found.failed:
+        yield failure(one, against)
+    for one, quantity in found.faster:
+        told = change_in_words(quantity, one.findings[quantity], against)
+        yield f"{case_in_words(one.case)}: {told}"
+    for one in found.undecided:
+        yield f"{case_in_words(one.case)}: {undecided_in_words(one.time, against)}"
+    for case, other_side in found.not_compared:
+        yield (
+            f"{case_in_words(case)}: not compared, since {against.label} has no figures: "
+            f"{other_side.status}: {other_side.reason}"
+        )
+    for one in found.outcomes:
+        for change in one.facts:
+            if change.name == "graph_nodes":
+                nodes = f"{change.old:,.0f} graph nodes became {change.new:,.0f}"
+                yield f"{case_in_words(one.case)}: {nodes}"
 
 
 def _count(found: GateFindings) -> str:
@@ -108,14 +110,8 @@ def _names(against: Against) -> Iterator[str]:
     }
     for word, names in differing.items():
         if names:
-            yield f"{word}: {', '.join(names)}"
-
-
-def _some(texts: Iterator[str]) -> Iterator[str]:
-    found = list(texts)
-    yield from found[:NAMED]
-    if len(found) > NAMED:
-        yield f"and {len(found) - NAMED} more like these"
+            more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+            yield f"{word}: {', '.join(names[:_NAMES])}{more}"
 
 
 def _interval(finding: SidesFinding) -> str:

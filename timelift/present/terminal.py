@@ -87,6 +87,25 @@ def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
     _print_lines(console.render_lines(_notes(notes), options, pad=False), console)
 
 
+def screenful(versions: Iterable[Iterable[str]], width: int, lines_below: int = 0) -> list[str]:
+    """Return the lines of the first of these texts that fits in a screenful, else of the last.
+
+    Each sentence wraps below its beginning. So many lines are kept for what stands below.
+    """
+    width = min(width, SUMMARY_WIDTH)
+    room, lines = (SUMMARY_LINES - lines_below) * SUMMARY_WIDTH // width, [""]
+    for texts in versions:
+        lines = [line for text in texts for line in _hanging(plain(text), width)]
+        if len(lines) <= room:
+            break
+    return lines
+
+
+def _hanging(text: str, width: int) -> Iterable[str]:
+    first, *others = wrapped(text, width - _BETWEEN) or ("",)
+    return first, *(" " * _BETWEEN + line for line in others)
+
+
 def _print_lines(lines: Iterable[Sequence[Segment]], console: Console) -> None:
     """Print lines without the blanks at their ends."""
     shown: list[Segment] = []

@@ -23,10 +23,12 @@ def wrapped(text: str, width: int) -> tuple[str, ...]:
 
 def _parts(word: str, width: int) -> list[str]:
     """Return the parts of a word, one where it fits."""
-    if cell_len(word) <= width or len(word) == 1:
-        return [word]
-    fits = max(1, len(set_cell_size(word, width).rstrip()))
-    place = max(word.rfind(mark, 0, fits) for mark in _BREAKS) + 1 or fits
-    if place > 1 and not any(map(str.isalnum, word[place:])):
-        place -= 1
-    return [word[:place], *_parts(word[place:], width)]
+    parts = []
+    while cell_len(word) > width and len(word) > 1:
+        fits = max(1, len(set_cell_size(word, width).rstrip()))
+        place = max(word.rfind(mark, 0, fits) for mark in _BREAKS) + 1 or fits
+        if place > 1 and not any(map(str.isalnum, word[place : place + width])):
+            place -= 1
+        parts.append(word[:place])
+        word = word[place:]
+    return [*parts, word]
