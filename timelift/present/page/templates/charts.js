@@ -190,10 +190,11 @@ function price(one, width, all) {
   const title = (row) => `${row.strategy.name}: typically ${times(row.typical)}×, at most ${ends(row)}`;
   const to = { x: "worst", y: label };
   const stroke = (row) => row.strategy.colour;
+  const marginLeft = roomFor(shown.map(label), width);
+  const ticks = Math.max(2, Math.floor((width - marginLeft) / 48));
   return plotted({
-    ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginRight: 46 },
-    marginLeft: roomFor(shown.map(label), width),
-    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, 7),
+    ...{ width, height: 30 + 19 * shown.length, marginTop: 4, marginBottom: 24, marginLeft, marginRight: 46 },
+    x: logarithmic([1, Math.max(most, 1.1)], (value) => `${short(value)}×`, ticks),
     y: { domain: shown.map(label), label: null },
     marks: [
       ...[true, false].map((isAdvised) => Plot.axisY(
