@@ -1062,6 +1062,26 @@ FAULTS = (
     ),
     *_faults(
         "present",
+        "timelift/present/conditions.py",
+        "summary",
+        (
+            "a run that is told to take less time than it took",
+            "math.ceil(2 * seconds / _BUDGET_STEP)",
+            "math.ceil(0 * seconds / _BUDGET_STEP)",
+        ),
+    ),
+    *_faults(
+        "present",
+        "timelift/present/wrapping.py",
+        "wrapping",
+        (
+            "a line that begins with the end of a word",
+            "            place -= 1\n",
+            "            pass\n",
+        ),
+    ),
+    *_faults(
+        "present",
         "timelift/present/gate_words.py",
         "gate_outcomes",
         (

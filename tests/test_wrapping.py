@@ -15,6 +15,8 @@ from timelift.present.wrapping import wrapped
         ("inputs_and_weights; else", 18, ("inputs_and_", "weights; else")),
         ("abcdef; else", 6, ("abcde", "f;", "else")),
         ("f[k=8]", 4, ("f[k=", "8]")),
+        ("3 % [-2 %, +8 %], 5 launches", 16, ("3 %", "[-2 %, +8 %], 5", "launches")),
+        ("3 % [-2 %, +8 %], 5 launches", 8, ("3 % [-2", "%, +8", "%], 5", "launches")),
         ("", 5, ()),
     ],
 )
