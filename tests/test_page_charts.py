@@ -149,12 +149,20 @@ def test_a_link_to_a_table_unfolds_it(browser, page):
 
 
 def test_charts_follow_the_width_of_the_window(browser, page):
-    """A narrower window has narrower panels."""
+    """A narrower window has narrower panels, those too that were folded meanwhile."""
     browser.open(page)
-    width = "document.querySelector('#prices .plot svg').getAttribute('width')"
-    wide = float(browser.ask(width))
-    browser.resize(390, 844)
-    browser.wait(f"{width} < {wide}")
+    words(browser, "#speed-up")
+    browser.ask("document.querySelector('#speed-up details').open = false")
+    width = "document.querySelector('{} .plot svg')?.getAttribute('width')"
+    prices = width.format("#prices")
+    wide = browser.ask(prices)
+    browser.resize(700, 800)
+    browser.wait(f"{prices} !== '{wide}'")
+    assert browser.ask(f"{prices} <= 700")
+    browser.ask("document.querySelector('#speed-up details').open = true")
+    browser.ask("document.querySelector('#speed-up').scrollIntoView()")
+    room = "document.querySelector('#speed-up .plot').clientWidth"
+    browser.wait(f"{width.format('#speed-up')} == {room}")
 
 
 @pytest.mark.parametrize("width", [390, 700, 960, 1024, 1280])

@@ -250,9 +250,16 @@ function paint(made) {
   made.replaceChildren(chart);
 }
 
+// What is folded has no width: it is drawn anew when it comes into view.
 function redraw(chosen = drawn) {
   drawn = new Set(chosen);
-  for (const made of panels.keys()) if (made.firstChild) paint(made);
+  for (const made of panels.keys()) {
+    if (made.clientWidth && made.firstChild) paint(made);
+    else {
+      made.replaceChildren();
+      watch.observe(made);
+    }
+  }
 }
 
 // A window of another width has panels of another.
