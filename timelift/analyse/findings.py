@@ -6,6 +6,7 @@ from functools import cached_property
 
 from timelift.analyse import across, costs, quality, recommend
 from timelift.analyse.advice import Advice, advise
+from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.scaling import Scaling, scaling_of
 from timelift.analyse.selftest.trust_file import Trust
@@ -101,6 +102,11 @@ class RunFindings:
     @cached_property
     def no_answers(self) -> Mapping[str, lifts.NoAnswer]:
         return lifts.no_answers(self.run)
+
+    @cached_property
+    def gate(self) -> GateFindings | None:
+        """What was found against another side; raises UserError where the header is damaged."""
+        return gate_findings(self.run)
 
     @cached_property
     def machine_activity(self) -> quality.MachineActivity:

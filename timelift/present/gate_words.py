@@ -1,7 +1,7 @@
 """What a gate found, in sentences: for each case that fails, and for the whole run."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.rule import SidesFinding
@@ -23,13 +23,18 @@ def failure(outcome: CaseOutcome, against: Against) -> str:
     reasons = [
         change_in_words(quantity, outcome.findings[quantity], against) for quantity in outcome.worse
     ]
-    reasons += [
-        f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
-        for change in outcome.broken
-    ]
+    reasons += broken_in_words(outcome, against)
     if not reasons:
         reasons = [undecided_in_words(outcome.time, against)]
     return f"{case_in_words(outcome.case)}: {'; '.join(reasons)}"
+
+
+def broken_in_words(outcome: CaseOutcome, against: Against) -> list[str]:
+    """Write the facts that fail a case whatever its times."""
+    return [
+        f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
+        for change in outcome.broken
+    ]
 
 
 def case_in_words(case: Case) -> str:
@@ -60,15 +65,37 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
 def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
     """Write what the gate found, the failures first, and so many sentences on cases at most."""
     if found.outcomes:
-        yield _count(found)
-    sentences = [*_of_cases(found)]
-    yield from sentences[:most]
-    if len(sentences) > most:
-        yield f"and {len(sentences) - most:,} more: the journal has them"
+        yield count(found)
+    yield from _some([*_verdicts(found), *_besides(found)], most)
     yield from _names(found.against)
 
 
-def _of_cases(found: GateFindings) -> Iterator[str]:
+def headline(found: GateFindings) -> str:
+    """Write in one sentence whether anything fails the gate."""
+    label, cases = found.against.label, counted(len(found.outcomes), "case")
+    if not found.outcomes:
+        return f"No case was measured on both sides, so nothing is known beside {label}."
+    if not found.failed:
+        return f"None of {cases} fails the gate against {label}."
+    name = case_in_words(found.failed[0].case)
+    if len(found.failed) == 1:
+        return f"1 of {cases} fails the gate against {label}: {name}."
+    return f"{len(found.failed):,} of {cases} fail the gate against {label}."
+
+
+def beside_verdicts(found: GateFindings) -> Iterator[str]:
+    """Write what else differs between the sides, and what only one of them has."""
+    yield from _some([*_besides(found)], NAMED)
+    yield from _names(found.against)
+
+
+def _some(sentences: Sequence[str], most: int) -> Iterator[str]:
+    yield from sentences[:most]
+    if len(sentences) > most:
+        yield f"and {len(sentences) - most:,} more: the journal has them"
+
+
+def _verdicts(found: GateFindings) -> Iterator[str]:
     against = found.against
     for one in found.failed:
         yield failure(one, against)
@@ -77,9 +104,12 @@ def _of_cases(found: GateFindings) -> Iterator[str]:
         yield f"{case_in_words(one.case)}: {told}"
     for one in found.undecided:
         yield f"{case_in_words(one.case)}: {undecided_in_words(one.time, against)}"
+
+
+def _besides(found: GateFindings) -> Iterator[str]:
     for case, other_side in found.not_compared:
         yield (
-            f"{case_in_words(case)}: not compared, since {against.label} has no figures: "
+            f"{case_in_words(case)}: not compared, since {found.against.label} has no figures: "
             f"{other_side.status}: {other_side.reason}"
         )
     for one in found.outcomes:
@@ -89,7 +119,8 @@ def _of_cases(found: GateFindings) -> Iterator[str]:
                 yield f"{case_in_words(one.case)}: {nodes}"
 
 
-def _count(found: GateFindings) -> str:
+def count(found: GateFindings) -> str:
+    """Write how many cases have which verdict, against what, at which gate."""
     against = found.against
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({short_commit(against.commit)})" if against.commit else ""

@@ -15,10 +15,10 @@ from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, scaling_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.choice import CodeToPaste
-from timelift.present.page import headline, own_tables
+from timelift.present.page import copies, headline, own_tables
 from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
-from timelift.present.summary import processor_and_memory, summary
+from timelift.present.summary import Summary, processor_and_memory, summary
 from timelift.present.tables import Table
 from timelift.present.units import counted, percent
 
@@ -47,6 +47,10 @@ class Beside:
     figures: Sequence[str] = ()
 
 
+_ALONE = (
+    "Each row is the answer for its workload alone, so it may name another strategy than the "
+    "answer for all."
+)
 _SPEED_UP = "How many times as fast as the baseline, which is the line at 1; higher is better"
 _CHARTS = (
     Chart(
@@ -156,7 +160,7 @@ def _with_code(text: str, names: Iterable[str]) -> Any:
 def _answer(found: RunFindings) -> dict[str, Any]:
     """Return what the first screen has in words."""
     advice, end = found.advice, summary(found, None)
-    return {
+    told = {
         "top": end.top,
         "machine": processor_and_memory(found),
         "notes": end.notes,
@@ -164,9 +168,29 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "names": advice.strategies if advice else (),
         "price": headline.price(advice) if advice else "",
         "bound": advice is not None and advice.is_bound,
-        "workloads": _with_known_names(end.table, found),
+        "answers": _with_known_names(end.table, found),
+        "note": _ALONE if len(end.table.rows) > 1 else "",
         "has_prices": bool(found.recommendation_by_workload),
         "margin": percent(RANK_MARGIN, 0),
+    }
+    return told | _answer_of_copies(found, end)
+
+
+def _answer_of_copies(found: RunFindings, end: Summary) -> dict[str, Any]:
+    """Return what a run that raced copies has instead."""
+    copies_answer = copies.answer(found)
+    if copies_answer is None:
+        return {}
+    table = copies.first_rows(copies_answer.table)
+    left = len(copies_answer.table.rows) - len(table.rows)
+    return {
+        "headline": copies_answer.headline,
+        "price": copies_answer.below,
+        "names": copies_answer.names,
+        "answers": table,
+        "note": f"{counted(left, 'more case')} in the tables below." if left else "",
+        "has_prices": False,
+        "notes": (*(("also", line) for line in copies_answer.lines), *end.notes),
     }
 
 
@@ -214,6 +238,7 @@ def _by_name(files: Iterable[str]) -> dict[str, list[dict[str, str]]]:
 def tables(found: RunFindings) -> Sequence[Table]:
     """Return the tables of the page, those of the whole run last."""
     return (
+        *([copies.gate_table(found.gate)] if found.gate else []),
         own_tables.prices(found.recommendation_by_workload),
         *scaling_table.page_tables(found.scaling),
         own_tables.steps(found),
