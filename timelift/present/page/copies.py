@@ -38,7 +38,9 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
         lines = tuple(gate_words.beside_verdicts(gate))
         names = tuple(one.case.strategy for one in gate.failed)
         below = f"{gate_words.count(gate)}." if gate.outcomes else ""
-        return CopiesAnswer(gate_words.headline(gate), below, names, gate_table(gate), lines)
+        return CopiesAnswer(
+            plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
+        )
     first, *others = ending.selftest_findings(trust_from_run(found.run))
     return CopiesAnswer(
         f"{first[0].upper()}{first[1:]}.", "", (), Table("gate", "", (), []), (*others,)

@@ -183,6 +183,7 @@ def _answer_of_copies(found: RunFindings, end: Summary) -> dict[str, Any]:
         return {}
     table = copies.first_rows(copies_answer.table)
     left = len(copies_answer.table.rows) - len(table.rows)
+    also = [("also", "; ".join(copies_answer.lines))] if copies_answer.lines else []
     return {
         "headline": copies_answer.headline,
         "price": copies_answer.below,
@@ -190,7 +191,7 @@ def _answer_of_copies(found: RunFindings, end: Summary) -> dict[str, Any]:
         "answers": table,
         "note": f"{counted(left, 'more case')} in the tables below." if left else "",
         "has_prices": False,
-        "notes": (*(("also", line) for line in copies_answer.lines), *end.notes),
+        "notes": (*also, *end.notes),
     }
 
 
