@@ -9,7 +9,7 @@ from timelift.analyse.advice import Advice, advise
 from timelift.analyse.gate.outcomes import GateFindings, gate_findings
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.scaling import Scaling, scaling_of
-from timelift.analyse.selftest.trust_file import Trust
+from timelift.analyse.selftest.trust_file import Trust, trust_from_run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.absolute_times import FirstCall, first_calls
 from timelift.analyse.stats.ranking import BASELINES, RankedCase, Ranking
@@ -107,6 +107,11 @@ class RunFindings:
     def gate(self) -> GateFindings | None:
         """What was found against another side; raises UserError where the header is damaged."""
         return gate_findings(self.run)
+
+    @cached_property
+    def selftest(self) -> Trust | None:
+        """What a self-test found, if the run is one that measured a twin."""
+        return trust_from_run(self.run)
 
     @cached_property
     def machine_activity(self) -> quality.MachineActivity:

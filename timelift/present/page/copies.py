@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
-from timelift.analyse.selftest.trust_file import trust_from_run
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity
 from timelift.present import ending, gate_words
@@ -41,7 +40,7 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
         return CopiesAnswer(
             plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
         )
-    first, *others = ending.selftest_findings(trust_from_run(found.run))
+    first, *others = ending.selftest_findings(found.selftest)
     return CopiesAnswer(
         f"{first[0].upper()}{first[1:]}.", "", (), Table("gate", "", (), []), (*others,)
     )
