@@ -30,6 +30,9 @@ _MOST_PARTS = 3
 #: one strategy for all costs at most.
 _WORTH_IT = 0.5
 
+#: What was shown slower in more than this share of the settings is no answer for all of them.
+_MANY = 1 / 3
+
 
 @dataclass(frozen=True)
 class AdvicePart:
@@ -134,6 +137,11 @@ class Advice:
     @property
     def is_never_shown_slower(self) -> bool:
         return all(part.found.is_never_shown_slower for part in self.parts)
+
+    @property
+    def suits_few(self) -> bool:
+        """True if it was shown slower in too many settings to be an answer for all of them."""
+        return self.settings > 1 and len(self.losses) > _MANY * self.settings
 
     @property
     def is_tested_everywhere(self) -> bool:

@@ -167,6 +167,7 @@ def _answer(found: RunFindings) -> dict[str, Any]:
         "headline": headline.headline(found),
         "names": advice.strategies if advice else (),
         "price": headline.price(advice) if advice else "",
+        "several": advice is not None and advice.settings > 1,
         "bound": advice is not None and advice.is_bound,
         "answers": _with_known_names(end.table, found),
         "note": _ALONE if len(end.table.rows) > 1 else "",
