@@ -146,6 +146,14 @@ def test_two_baselines_are_named_beside_their_charts(tmp_path):
         assert "times as fast as TimeDistributed" in words(html, "answer")
 
 
+def test_what_the_first_screen_says_is_not_said_again_in_other_words(page):
+    """Of the report's head the page has below what a reader does not know yet."""
+    labels = re.findall("<dt>(.*?)</dt>", section(page, "machine"))
+    assert {"machine", "versions"} <= {*labels}
+    assert not {"noise", "trust", "speed-up", "when", "command"} & {*labels}
+    assert {"noise", "trust"} <= {*re.findall("<dt>(.*?)</dt>", page)}
+
+
 def test_one_strategy_alone_has_no_section_without_content(tmp_path):
     """There is no best to cost anything over, no winner and no gain."""
     cases = journals.grid(("time_distributed",))

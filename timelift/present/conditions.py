@@ -51,7 +51,7 @@ def lines(found: RunFindings) -> Iterator[tuple[str, str]]:
     """Write the lines of a report's head about them, as pairs of a label and a text."""
     yield from execution(found.run)
     if text := quiet(found.machine_activity):
-        yield "quiet", text
+        yield "disturbances", text
     for sentence in too_noisy(found.too_noisy, _longer(found.run)):
         yield "noise", sentence
 
@@ -96,11 +96,13 @@ def quiet(found: MachineActivity) -> str:
 
 def _observed(found: MachineActivity) -> Iterator[str]:
     if found.canary_spread is not None:
-        yield f"a fixed piece of work moved {percent(found.canary_spread)} between launches (sd)"
+        spread = percent(found.canary_spread)
+        yield f"a fixed piece of work took {spread} more or less from launch to launch"
     if found.stolen_share is not None:
-        yield f"{percent(found.stolen_share)} of the time was stolen"
+        yield f"the host gave {percent(found.stolen_share)} of the time to other guests"
     if found.waited_share is not None:
-        yield f"threads waited {percent(found.waited_share)} of the time for a processor"
+        waited = f"{found.waited_share:.2f} s"
+        yield f"in every second, threads waited {waited} for a processor, all together"
     if found.throttled_periods is not None:
         periods = f"in {found.throttled_periods:,.0f} periods"
         held = f"held it back {periods}" if found.throttled_periods else "never held it back"

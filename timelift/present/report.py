@@ -83,7 +83,7 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
     lines = {
         "machine": _pairs(machine.identity) or machine.name or "",
         "versions": _pairs(machine.versions),
-        "drift": _pairs(machine.other_drift),
+        "system": _pairs(machine.other_drift),
         "commit": _commit(header.commit),
         "launches": _launches(run),
         "when": header.started or "",

@@ -47,6 +47,8 @@ class Beside:
     figures: Sequence[str] = ()
 
 
+#: What the report's head has that the page says elsewhere, mostly on its first screen.
+_SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
@@ -94,13 +96,17 @@ def html(
     `code` is what to paste.
     """
     head = dict(report.head)
+    when = head.get("when", "")[:16].replace("T", " ")
     rendered: str = (
         _environment()
         .get_template("page.html")
         .render(
-            title=f"timelift: {head.get('when', '')[:16].replace('T', ' ')}".removesuffix(": "),
+            title=f"timelift: {when}".removesuffix(": "),
             every=every,
-            head=head,
+            head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
+            state=head.get("state", ""),
+            when=when,
+            command=head.get("command", ""),
             warnings=report.warnings,
             **_answer(found),
             charts=[*_charts(found)],
