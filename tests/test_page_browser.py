@@ -154,6 +154,17 @@ def test_the_code_to_paste_is_copied(browser, page):
 
 
 @pytest.mark.usefixtures("silent")
+def test_a_page_without_prices_has_its_charts_in_their_sections(browser, tmp_path):
+    """One strategy alone costs nothing over another, and its times are drawn."""
+    cases = journals.grid(("time_distributed",))
+    made(tmp_path, journals.header(), *journals.campaign(cases), journals.END)
+    browser.open(tmp_path / "report" / "index.html")
+    charts = "[...document.querySelectorAll('[data-chart]')]"
+    assert browser.ask(f"{charts}.map((one) => one.dataset.chart)")[0] == "time"
+    assert browser.ask(f"{charts}.every((one) => one.querySelector('details'))")
+
+
+@pytest.mark.usefixtures("silent")
 def test_charts_are_drawn_when_they_come_into_view(browser, page):
     """Not before; those of a strategy that is not wanted lose its marks."""
     browser.open(page)

@@ -5,11 +5,11 @@ if (settings.length) {
   follow();
   legend();
   if (few.size < ranked.length)
-    document.querySelector("#prices .note").append(` These are ${few.size} of ${ranked.length}; `,
+    document.querySelector("#prices .note")?.append(` These are ${few.size} of ${ranked.length}; `,
       make("a", { href: "#legend" }, "choose others"), ".");
-  const [prices, ...others] = document.querySelectorAll("[data-chart]");
-  prices.append(...data.prices.map((one) => panel(price, one, data.prices, one.workload, "Costs over the best")));
-  others.forEach(section);
+  document.querySelector("[data-chart=price]")?.append(...data.prices.map((one) =>
+    panel(price, one, data.prices, one.workload, "Costs over the best")));
+  document.querySelectorAll("[data-chart]:not([data-chart=price])").forEach(section);
 }
 
 // A run that goes on: a browser would not load a page again whose address names a case.
