@@ -89,7 +89,7 @@ def _shown(run, rankings, width):
 TERMINAL = """\
   machine  system Linux, cpu Example CPU, cores 2, memory_gib 8
  versions  tensorflow 2.21.0, keras 3.15.1
-    drift  python 3.12.1
+   system  python 3.12.1
    commit  abcdef1234567890
  launches  3
      when  2026-01-02T03:04:05+00:00
