@@ -63,7 +63,7 @@ def test_every_strategy_keeps_the_law_or_refuses(backend):
 
 @pytest.mark.parametrize("backend", Backend)
 def test_every_strategy_meets_other_layers_than_dense_ones(backend):
-    """On TensorFlow every workload, elsewhere one of each kind or more."""
+    """On TensorFlow every workload but one, elsewhere one of each kind or more."""
     met = defaultdict(set)
     for workload, _, name, _, _ in covered(backend):
         met[workload].add(name)

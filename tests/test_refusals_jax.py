@@ -68,8 +68,10 @@ class Asked:
         return "-".join([self.layer, *map(str, self.axes.values())])
 
 
-#: The layers that take JAX the longest to compile beside reasons that others have too.
+#: The layers that take JAX the longest to compile.
 SLOW = [
+    Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
+    Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
     Asked("recurrent_without_noise", {}, [], LOOPS),
     Asked("recurrent_without_noise", VARYING, ["time_distributed"], ["rnn_cell", "loop_slice"]),
 ]
@@ -80,9 +82,7 @@ ASKED = [
     Asked("statistics", EAGER, [*LOOPS, "vectorized_map"], ["fold_chunks[k=8]"]),
     Asked("statistics", FORWARD, [], [*LOOPS, "vectorized_map"]),
     Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
-    Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
     Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
-    Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
     Asked("windowed", {"dtype": Dtype.FLOAT64}, [], ["ops_scan", "ops_map"]),
     Asked("dense", VARYING, ["bucketing[k=4]"], ["rnn_cell", "time_distributed"]),
     Asked("dense", {}, ["bucketing[k=4]"], ["ops_scan"]),
