@@ -6,8 +6,8 @@ RUN := $(VENV)/bin
 #: What the tests try the strategies on beside TensorFlow; empty leaves those tests out.
 BACKENDS ?= jax,torch
 
-#: Four processes, since many tests wait, each a file at a time; `alone` is what races two sides.
-SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
+#: Three processes, since many tests wait, each a file at a time; `alone` is what races two sides.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench quick test test-all test-gpu lint setup backends browser clean
 

@@ -1,4 +1,4 @@
-"""What `make test` runs side by side, in four processes: files, the slowest first.
+"""What `make test` runs side by side, in three processes: files, the slowest first.
 
 A file's tests stay in one process, where they share one run or one import.
 """
