@@ -60,25 +60,24 @@ def show(
     """Print the end of a run; of `copies` what they were measured for."""
     if copies:
         notes = tuple(pages(pointers)) if pointers else ()
-        for line in terminal.screenful(_copies(found.run), console.width, _BELOW):
+        for line in terminal.screenful(_copies(found), console.width, _BELOW):
             console.print(Text(line), soft_wrap=True)
         terminal.show_notes(notes, console)
     else:
         terminal.show_summary(summary(found, pointers), console)
 
 
-def copies_lines(run: Run) -> Iterable[str]:
+def copies_lines(found: RunFindings) -> Iterable[str]:
     """Return what a run of copies found: that of a gate, or that of a self-test."""
-    return next(_copies(run))
+    return next(_copies(found))
 
 
-def _copies(run: Run) -> Iterator[Iterable[str]]:
+def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     """Yield what a run of copies found, and shorter versions of it."""
-    sides = gate_findings(run)
-    if sides:
-        yield from _gate(sides)
+    if found.gate:
+        yield from _gate(found.gate)
     else:
-        yield ending.selftest_findings(trust_file.trust_from_run(run))
+        yield ending.selftest_findings(found.selftest)
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.analyse.runs.results import load_measured
-from timelift.analyse.selftest import trust_file
 from timelift.errors import UserError, nearest
 from timelift.escape import slug
 from timelift.journal import find_run
@@ -79,7 +77,7 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
     words = ended.write_page(found, pointers.page.parent, code)
     if options.github_summary:
         github.append(
-            github.of_copies(ended.copies_lines(found.run), words)
+            github.of_copies(ended.copies_lines(found), words)
             if copies
             else github.of_run(summary(found, None), words)
         )
@@ -137,19 +135,18 @@ def modes(options: Options, root: Path) -> int:
 
 def _asked(options: Options, root: Path) -> tuple["RunFindings", Sequence[str]]:
     """Return what is found in the run that the words name, and the workloads to show of it."""
-    from timelift.analyse.findings import find_out  # noqa: PLC0415
+    from timelift import ended  # noqa: PLC0415
 
     folder = root / "results"
     path, workloads = _run_and_workloads(folder, options.words)
-    run = load_measured(path, or_failed=True)
-    known = list(dict.fromkeys(one.case.setting.workload for one in run.measurements))
+    found = ended.find(path, folder, options.relative_to)
+    known = list(dict.fromkeys(one.case.setting.workload for one in found.run.measurements))
     for name in workloads:
         if name not in known:
             raise UserError(
                 f"expected a run or a workload of it, received {name!r}; {nearest(name, known)}"
             )
-    trust = trust_file.machine_trust(folder, run)
-    return find_out(run, trust, options.relative_to), workloads or known
+    return found, workloads or known
 
 
 def _run_and_workloads(folder: Path, words: Sequence[str]) -> tuple[Path, Sequence[str]]:

@@ -126,10 +126,6 @@ class RunFindings:
         return quality.too_noisy(self.run, self.rankings)
 
     @cached_property
-    def recommendation(self) -> recommend.Recommendation | None:
-        return recommend.recommend(self.rankings)
-
-    @cached_property
     def recommendation_by_workload(self) -> tuple[recommend.ForWorkload, ...]:
         return recommend.for_workloads(self.rankings)
 

@@ -12,16 +12,22 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import AXES, CPU, SKIPPED, Backend, Status, option_flag, several_valued
+from timelift.case import AXES, CPU, SKIPPED, Status, option_flag, several_valued
 from timelift.present import conditions
-from timelift.present.advised import common_baseline, gains_in_words, price, to_write, where_slower
+from timelift.present.advised import (
+    common_baseline,
+    gains_in_words,
+    price,
+    to_write,
+    value_in_words,
+    where_slower,
+)
 from timelift.present.report import short_trust
 from timelift.present.tables import Column, Table
 from timelift.present.units import counted
 
 #: More workloads than these have no row of their own.
 ROWS = 12
-_NAMES = {Backend.TENSORFLOW: "TensorFlow", Backend.JAX: "JAX", Backend.TORCH: "PyTorch"}
 #: A longer text is cut.
 _LONGEST_CELL = 200
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -141,7 +147,7 @@ def _versions(found: RunFindings) -> Iterator[str]:
     versions = found.run.header.machine.versions
     for backend in dict.fromkeys(case.setting.backend for case in found.run.measured):
         version = ".".join(str(versions.get(backend, "")).split(".")[:2])
-        yield f"{_NAMES[backend]} {version}".strip()
+        yield f"{value_in_words('backend', backend)} {version}".strip()
 
 
 def _cores(found: RunFindings) -> Iterator[str]:

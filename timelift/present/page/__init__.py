@@ -22,8 +22,8 @@ def write_report(
     folder: Path,
     every: int | None = None,
     code: CodeToPaste | None = None,
-) -> str:
-    """Write everything, `report` in words, and return a sentence on where it is.
+) -> None:
+    """Write everything, `report` in words.
 
     With `every` the page looks again after so many seconds, and PNG is left to the last time.
     `code` is what to paste. What an earlier report wrote there and this one does
@@ -49,10 +49,6 @@ def write_report(
     with writing(page, ADVICE):
         draft.replace(page)
     clear(folder, "report", [*pictures, *written, page])
-    return (
-        f"{page} is the page; beside it: report.md, measurements.csv, "
-        f"tables/ ({len(tables)}), figures/ ({len(svgs)}, as SVG and PNG)"
-    )
 
 
 def write_history(history: History, folder: Path) -> list[Path]:
