@@ -200,7 +200,7 @@ nights late  from the first slower run to the first night that named it, the med
 at the end   cases called slower on the last night, of those that were
 false cases  called slower on any night on which they were not, of all cases
 red nights   on which any case was falsely called slower, of all nights
-timelift     what `python report.py history` does
+timelift     what `timelift history` does
 ruptures     PELT with l2 cost and penalty 2 sd² log(runs); the last level 3 % above the one before
 5 %          the latest run 5 % above the one before
 """,

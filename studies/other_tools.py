@@ -102,7 +102,7 @@ def _of_run(path: Path) -> list[TwinGroup]:
     if not found:
         raise UserError(
             f"{str(path)!r}: expected strategies beside planted twins of themselves, found none; "
-            "measure some with: pytest bench/ --selftest"
+            "measure some with: timelift bench --selftest"
         )
     return found
 

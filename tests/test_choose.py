@@ -28,7 +28,7 @@ ALIKE = (
 )
 MEASURED = "10 to 40 steps and batch 8 were measured, and nothing is extrapolated"
 COMMAND = (
-    "pytest bench/ --workloads frames --seq-lens 41 --batch-sizes 8 --phases forward --modes graph"
+    "timelift bench --workloads frames --seq-lens 41 --batch-sizes 8 --phases forward --modes graph"
 )
 
 
@@ -84,7 +84,7 @@ def test_a_measured_setting_is_answered_in_six_lines(tmp_path, capsys):
         "1.73 [1.73, 1.74] times as fast as time_distributed",
         ALIKE,
         "use it: copy strategies/native.py, then: model = build(layer, (40, 32, 32, 3))",
-        "trust: not known for this machine; find out with: pytest bench/ --selftest",
+        "trust: not known for this machine; find out with: timelift bench --selftest",
     ]
 
 
@@ -319,7 +319,7 @@ def test_a_workload_that_was_not_measured_has_its_command(tmp_path, capsys):
     words = ("--workload", "windows", *at(5), "--mode", "xla")
     code, lines, _ = choose(capsys, journal(tmp_path), *words)
     assert code == 2
-    assert "pytest bench/ --workloads windows --seq-lens 5" in lines[-1]
+    assert "timelift bench --workloads windows --seq-lens 5" in lines[-1]
     assert lines[-1].endswith("--modes xla")
 
 
@@ -465,4 +465,4 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     code, lines, said = choose(capsys, path, "--seq-len", "1", "--batch", "1")
     assert (code, lines) == (1, [])
     assert "expected a usual run, received one against twins" in said
-    assert "name a run of pytest bench/ without --against or --selftest" in said
+    assert "name a run of timelift bench without --against or --selftest" in said

@@ -185,7 +185,7 @@ def test_an_answer_as_json_is_one_object(tmp_path, capsys):
     assert {one["strategy"] for one in found["alternatives"]} == set(NAMES) - {chosen.strategy}
     assert found["first_call_seconds"] == pytest.approx(chosen.first_call_seconds, rel=1e-5)
     assert found["peak_bytes"] == chosen.peak_bytes
-    assert "pytest bench/ --selftest" in found["trust"]
+    assert "timelift bench --selftest" in found["trust"]
     assert found["use"].startswith(f"copy strategies/{chosen.strategy}.py, then: model = build(")
     assert "model = build(layer, shape)" in found["code"]
 
@@ -209,7 +209,7 @@ def test_undecided_is_json_too(tmp_path, capsys):
     found = json.loads(said)
     assert (code, found["decided"], found["strategy"]) == (2, False, None)
     assert "nothing is extrapolated" in found["why"]
-    assert found["decide_with"].startswith("pytest bench/ --workloads tokens --seq-lens 4000")
+    assert found["decide_with"].startswith("timelift bench --workloads tokens --seq-lens 4000")
 
 
 def test_a_mistake_stays_a_sentence(tmp_path, capsys):

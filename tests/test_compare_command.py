@@ -27,9 +27,9 @@ native, tokens-T1-B8-forward-graph          same    +0.0 %     [-3.2 %, +3.3 %] 
   new: time_distributed, tokens-T1-B8-forward-graph
   suspect: native, tokens-T1-B8-forward-graph: graph nodes 42 → 1,044
 2 suspects among 3 cases. Two runs made at different times can show a suspect, not prove a slow-down: what decides, with dddd3333eeee checked out, is
-  pytest bench/ --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
-  pytest bench/ --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
-versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: pytest bench/ --against-python PYTHON
+  timelift bench --against aaaa1111bbbb --strategies loop_slice --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
+  timelift bench --against aaaa1111bbbb --strategies native --workloads tokens --seq-lens 1 --batch-sizes 8 --phases forward --modes graph
+versions or flags drifted, too, and both sides of a revision run on the same; what races another interpreter is: timelift bench --against-python PYTHON
 """  # noqa: E501
 
 
@@ -100,7 +100,7 @@ def test_long_lists_are_cut_and_all_shows_them(tmp_path, capsys):
         assert report.main(["compare", old, new, *words]) == 0
         printed = capsys.readouterr().out
         assert printed.count("graph nodes 42 → 50") == times
-        assert printed.count("pytest bench/") == times
+        assert printed.count("timelift bench") == times
         assert ("and 20 more cases" in printed) == (times == 20)
 
 

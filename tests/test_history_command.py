@@ -186,7 +186,7 @@ def test_bad_usage_is_one_too(results: Path) -> None:
 def test_an_empty_folder_is_a_sentence(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says how to get a run."""
     assert report.main(["history"]) == 1
-    assert "measure one with: pytest bench/" in capsys.readouterr().err
+    assert "measure one with: timelift bench" in capsys.readouterr().err
     assert list(results.iterdir()) == []
 
 

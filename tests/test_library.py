@@ -114,7 +114,7 @@ def test_a_run_may_be_anywhere(here):
     [
         (lambda: timelift.load("typo"), "expected a run, a path, a folder or a commit"),
         (lambda: timelift.load(level="launhc"), "unknown level 'launhc'; nearest: launch"),
-        (lambda: timelift.load(results_folder="nowhere"), "measure one with: pytest bench/"),
+        (lambda: timelift.load(results_folder="nowhere"), "measure one with: timelift bench"),
         (lambda: timelift.plot.fastest(theme="pink"), "choose one of light, dark"),
     ],
 )

@@ -67,7 +67,7 @@ def test_a_mistake_is_one_sentence_on_stderr_and_exit_1(tmp_path, capsys, conten
     assert report.main([str(path), "--output", str(output)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("report.py: ")
+    assert said.err.startswith("timelift: ")
     assert sentence in said.err
     assert said.err.count("\n") == 1
     assert not output.exists()
@@ -89,7 +89,7 @@ def test_tables_are_those_of_the_run_and_the_workloads_that_are_named(
     assert "\ntokens-T" in capsys.readouterr().out
     assert report.main(["tables", "snsor"]) == 1
     assert capsys.readouterr().err == (
-        "report.py: expected a run or a workload of it, received 'snsor'; nearest: sensor\n"
+        "timelift: expected a run or a workload of it, received 'snsor'; nearest: sensor\n"
     )
 
 
@@ -114,7 +114,7 @@ def test_speed_ups_are_told_against_what_is_asked_for(journal, tmp_path, capsys)
     assert "itself" in said
     assert report.main([*words, "nativ"]) == 1
     assert capsys.readouterr().err == (
-        "report.py: --relative-to: expected a lift that was measured, received 'nativ'; "
+        "timelift: --relative-to: expected a lift that was measured, received 'nativ'; "
         "nearest: native\n"
     )
 
@@ -135,7 +135,7 @@ def test_a_file_that_is_missing_is_no_workload(tmp_path, monkeypatch, capsys, wo
     monkeypatch.setattr(report, "ROOT", tmp_path)
     journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", SMALL, launches=1)
     assert report.main(["tables", word, "tokens"]) == 1
-    assert capsys.readouterr().err.startswith("report.py: expected a run, a path, a folder or a")
+    assert capsys.readouterr().err.startswith("timelift: expected a run, a path, a folder or a")
 
 
 @pytest.mark.parametrize(("word", "command"), [("chose", "choose"), ("histroy", "history")])
@@ -171,7 +171,7 @@ def test_bad_usage_exits_with_one(name, capsys):
     with pytest.raises(SystemExit) as end:
         report.main([name, "--bogus"])
     assert end.value.code == 1
-    assert "usage: report.py" in capsys.readouterr().err
+    assert f"usage: timelift {name} " in capsys.readouterr().err
 
 
 def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
@@ -182,7 +182,7 @@ def test_ctrl_c_is_a_sentence(journal, monkeypatch, capsys):
 
     monkeypatch.setattr(results, "load", interrupt)
     assert report.main([str(journal)]) == 130
-    assert capsys.readouterr().err == "report.py: interrupted\n"
+    assert capsys.readouterr().err == "timelift: interrupted\n"
 
 
 def test_a_reader_that_has_enough_is_no_traceback(journal):

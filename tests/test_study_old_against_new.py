@@ -34,7 +34,7 @@ def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsy
         checkout = old_against_new.check_out("HEAD", tmp_path / f"checkout-{name}")
         door = checkout / "timelift" / "cli.py"
         if name == "doctored":
-            door.write_text(door.read_text().replace('f"report.py: {', 'f"reprot.py: {'))
+            door.write_text(door.read_text().replace('f"timelift: {', 'f"tmielift: {'))
         output = tmp_path / f"{name}.jsonl"
         asked = argparse.Namespace(journals=3, pages=10, seed=0, runs=[])
         old_against_new.read(checkout, tmp_path / f"home-{name}", output, asked)
@@ -44,8 +44,8 @@ def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsy
     assert all(old == new.replace("reprot", "report") for _, old, new in tally.differing)
     assert old_against_new.show(tally, 3) == 1
     said = capsys.readouterr().out
-    assert "  old  report.py: " in said
-    assert "  new  reprot.py: " in said
+    assert "  old  timelift: " in said
+    assert "  new  tmielift: " in said
 
 
 @pytest.mark.parametrize(

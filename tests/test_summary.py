@@ -236,9 +236,9 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
         for name, status in (("gru", Status.CRASHED), ("lstm", Status.REFUSED))
     ]
     notes = dict(summary(found(raced({"native": 1, TD: 2}), lost, complete=False), None).notes)
-    assert notes["failed"] == "1 case: gru crashed; why: report.py tables"
+    assert notes["failed"] == "1 case: gru crashed; why: timelift tables"
     named = dict(summary(found(raced({"native": 1, TD: 2}), lost), Pointers(run="old")).notes)
-    assert named["failed"].endswith("why: report.py tables RUN")
+    assert named["failed"].endswith("why: timelift tables RUN")
     assert notes["state"].startswith("incomplete")
     whole = dict(summary(found(raced({"native": 1, TD: 2})), None).notes)
     assert not whole.keys() & {"failed", "state"}
@@ -275,7 +275,7 @@ def test_a_screenful_is_enough_for_any_number_of_workloads():
     """25 lines of 80 columns; those with the most settings have a row, and the rest is counted."""
     many = [raced({"native": 1, TD: 2}, at(f"w{place}", 1)) for place in range(30)]
     most = raced({"native": 1, TD: 2}, at("most"))
-    for name, command in (("", "report.py tables"), ("old", "report.py tables RUN")):
+    for name, command in (("", "timelift tables"), ("old", "timelift tables RUN")):
         lines = shown(found(*many, most), pointers=Pointers(run=name))
         assert len(lines) <= 25
         assert [line for line in lines if line.startswith("most")]
@@ -341,11 +341,11 @@ def test_the_end_of_a_run_points_to_page_and_commands(tmp_path):
     """Only to those that have something to say; a run that is not the latest is named."""
     path = journals.synthetic(tmp_path / "results" / "m" / "run.jsonl", launches=3)
     said = end_of(path, tmp_path)
-    assert "report.py --open writes it" in said
-    assert "report.py tables · scaling · choose --workload" in said
+    assert "timelift report --open writes it" in said
+    assert "timelift tables · scaling · choose --workload" in said
     assert "modes" not in said
     other = journals.synthetic(tmp_path / "elsewhere" / "run.jsonl", launches=3)
-    assert "report.py tables RUN" in end_of(other, tmp_path)
+    assert "timelift tables RUN" in end_of(other, tmp_path)
 
 
 def end_of(path, root):

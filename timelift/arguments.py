@@ -1,4 +1,4 @@
-"""The options of each command of `python report.py`, with their help."""
+"""The options of each command that reads, with their help."""
 
 import argparse
 from pathlib import Path

@@ -192,7 +192,7 @@ def several_valued(settings: Iterable[Setting]) -> tuple[str, ...]:
     )
 
 
-#: The option of `pytest bench/` that chooses the strategy or the values of an axis.
+#: The option of `timelift bench` that chooses the strategy or the values of an axis.
 AXIS_FLAGS: Mapping[str, str] = {
     "strategy": "--strategies",
     "workload": "--workloads",

@@ -78,10 +78,10 @@ def main(argv: Sequence[str] | None, root: Path) -> int:
         code = COMMANDS[name].run(parser(name).parse_args(words), root)
         sys.stdout.flush()
     except UserError as error:
-        sys.stderr.write(f"report.py: {plain(error)}\n")
+        sys.stderr.write(f"timelift: {plain(error)}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("report.py: interrupted\n")
+        sys.stderr.write("timelift: interrupted\n")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # `| head` has read enough; what is still buffered must not fail again at the exit
@@ -112,7 +112,7 @@ class _Parser(argparse.ArgumentParser):
 def parser(name: str) -> argparse.ArgumentParser:
     command = COMMANDS[name]
     of_command = _Parser(
-        prog="report.py" if name == DEFAULT else f"report.py {name}",
+        prog=f"timelift {name}",
         description=command.help,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_other_commands() if name == DEFAULT else None,
@@ -182,7 +182,7 @@ def compare(options: Options, root: Path) -> int:
     other rivals of its setting in its own run, and the change of that ratio is judged by the
     launches of both runs and by what ratios move between sessions (learnt from the machine's other
     runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down.
-    The result is suspects, not proofs: only `pytest bench/ --against REV` measures two revisions
+    The result is suspects, not proofs: only `timelift bench --against REV` measures two revisions
     side by side.
 
     exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
@@ -282,7 +282,7 @@ def baseline(options: Options, root: Path) -> int:
     if not machine.name or not machine.identity:
         raise UserError(
             "expected a run with its machine recorded, received one without; "
-            "measure it with: pytest bench/"
+            "measure it with: timelift bench"
         )
     folder = root / "results" / BASELINE_FOLDER / _file_name(machine.name)
     name = _file_name(path.stem if options.name is None else options.name)

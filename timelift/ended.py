@@ -92,7 +92,7 @@ def _gate(found: GateFindings) -> Iterator[Iterable[str]]:
 
 
 def is_latest(path: Path, results_folder: Path) -> bool:
-    """True if `report.py` reads the run where none is named."""
+    """True if `timelift report` reads the run where none is named."""
     try:
         return find_run(results_folder, "latest").samefile(path)
     except (UserError, OSError):

@@ -1,4 +1,4 @@
-"""What `python report.py` shows of a run: its answer and page, its tables, its growth, its modes.
+"""What `timelift report` shows of a run: its answer and page, its tables, its growth, its modes.
 
 What takes long to import is imported inside, so that a typo is answered at once.
 """

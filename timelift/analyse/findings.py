@@ -165,8 +165,8 @@ def find_out(run: Run, trust: Trust | None = None, relative_to: str = "") -> Run
     if settings > MOST_SETTINGS:
         raise UserError(
             f"expected at most {MOST_SETTINGS:,} settings in a report, received {settings:,}; "
-            "ask about one with: python report.py choose, or write all with: "
-            "python report.py export csv"
+            "ask about one with: timelift choose, or write all with: "
+            "timelift export csv"
         )
     refuse_unmeasured(run, relative_to)
     return RunFindings(run, trust, relative_to=relative_to)

@@ -124,7 +124,7 @@ def _newest_under(folder: Path) -> Path:
     runs = runs_under(folder)
     if not runs:
         raise UserError(
-            f"expected a run under {str(folder)!r}, found none; measure one with: pytest bench/"
+            f"expected a run under {str(folder)!r}, found none; measure one with: timelift bench"
         )
     return latest_run(runs)
 

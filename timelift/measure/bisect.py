@@ -1,7 +1,7 @@
 """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
 
 Every commit in question is taken out of git into a folder of its own, and raced against the good
-one there by today's `pytest bench/ --against-path`. A throw-away work tree without files holds the
+one there by today's `timelift bench --against-path`. A throw-away work tree without files holds the
 state of the bisection; the user's is not touched.
 """
 

@@ -44,13 +44,20 @@ def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: 
         id=f"{started}-{seed:08x}",
         started=started,
         seed=seed,
-        command=["pytest", *sys.argv[1:]],
+        command=[_program(), *sys.argv[1:]],
         commit=machine.commit(root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
         sources=_sources(root, catalogue, cases),
         planned=[case.label for case in cases],
     )
+
+
+def _program() -> str:
+    """Return which of the two doors a run came through: `timelift bench` or `pytest`."""
+    path = Path(sys.argv[0])  # of `python -m timelift` it is timelift/__main__.py
+    name = path.parent.name if path.stem == "__main__" else path.stem
+    return name if name == "timelift" else "pytest"
 
 
 def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
@@ -108,7 +115,7 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
     except UserError:
         raise UserError(
             f"--resume: expected a run under {str(folder)!r}, found none for {word!r}; "
-            "measure one with: pytest bench/"
+            "measure one with: timelift bench"
         ) from None
     try:
         resumed = read_resumed_run(path)
@@ -147,7 +154,7 @@ def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
     if missing:
         raise UserError(
             f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
-            "resume with: pytest bench/ --resume"
+            "resume with: timelift bench --resume"
         )
 
 

@@ -1,4 +1,4 @@
-"""The options of `pytest bench/` that take a value: defaults, help, and how a text is read."""
+"""The options of `timelift bench` that take a value: defaults, help, and how a text is read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -321,7 +321,7 @@ OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)
 #: The options without a value, each with its help.
 SWITCHES: Mapping[str, str] = {
     "wait": "where another run measures on this machine, wait until it has ended",
-    "report": "write the report's page at the end, as python report.py does",
+    "report": "write the report's page at the end, as timelift report does",
     "selftest": (
         "measure strategies against identical code and planted slow-downs instead of each other, "
         "and report how far to trust the figures of this machine"

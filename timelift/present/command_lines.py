@@ -48,4 +48,4 @@ def _bench(options: Iterable[tuple[str, str]]) -> str:
         shlex.quote(f"{option}={value}") if value.startswith("-") else shlex.join((option, value))
         for option, value in options
     )
-    return " ".join(["pytest", "bench/", *words])
+    return " ".join(["timelift", "bench", *words])

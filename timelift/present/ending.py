@@ -9,7 +9,7 @@ from timelift.present.units import counted, percent
 
 
 def how_to_read(path: Path) -> str:
-    return f"{relative_path(path)}; read it with: python report.py {relative_path(path)}"
+    return f"{relative_path(path)}; read it with: timelift report {relative_path(path)}"
 
 
 def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[str]:

@@ -30,7 +30,7 @@ _LONGEST_NAME = 1000
 def pytest_benchmark(found: "RunFindings") -> bytes:
     """Write every measured case as pytest-benchmark's `--benchmark-json` does.
 
-    All launches of a case become one list of samples, as in `pytest bench/ --benchmark-json`.
+    All launches of a case become one list of samples, as in `timelift bench --benchmark-json`.
     Source: https://pytest-benchmark.readthedocs.io/en/latest/usage.html and, for the fields,
     `pytest_benchmark.stats.Metadata.as_dict`, version 5.3.
     """

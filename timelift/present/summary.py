@@ -70,7 +70,7 @@ class Summary:
     top: str
     table: Table
     notes: tuple[tuple[str, str], ...]
-    tables: str = "report.py tables"
+    tables: str = "timelift tables"
 
     def in_brief(self) -> "Summary":
         """Return the summary with less of where strategies were shown slower."""
@@ -96,7 +96,7 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     """Return the end of a run; without `pointers` it says nothing of the page and of commands."""
     baseline = common_baseline(found.advice_by_workload)
     rows = [*_rows(found, baseline)]
-    tables = f"report.py tables{_named(pointers)}"
+    tables = f"timelift tables{_named(pointers)}"
     notes = tuple(_notes(found, pointers, tables))
     return Summary(_top(found), _table(rows, baseline), notes, tables)
 
@@ -235,7 +235,7 @@ def pages(pointers: Pointers) -> Iterator[tuple[str, str]]:
     """Tell which run it is, where it is not the latest, and where its page is."""
     if pointers.run:
         yield "run", pointers.run
-    command = f"report.py{_named(pointers)} --open"
+    command = f"timelift report{_named(pointers)} --open"
     yield "page", f"{pointers.page} ({command})" if pointers.page else f"{command} writes it"
 
 
@@ -256,7 +256,7 @@ def _failures(found: RunFindings) -> Iterator[str]:
 def _commands(found: RunFindings, named: str) -> Iterator[str]:
     """Write the commands that have something to say of the run, with its name."""
     several = set(several_valued(one.setting for one in found.rankings))
-    yield f"report.py tables{named}"
+    yield f"timelift tables{named}"
     if several & {"seq_len", "batch"}:
         yield f"scaling{named}"
     if several & {"mode", "backend", "device", "threads"}:

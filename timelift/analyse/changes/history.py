@@ -95,7 +95,7 @@ def machine_runs(
         why = f" ({warnings.texts[0]})" if warnings.texts else ""
         raise UserError(
             f"expected runs under {str(results)!r}, found none that can be read{why}; "
-            "measure one with: pytest bench/"
+            "measure one with: timelift bench"
         )
     chosen = _chosen(headers, name)
     runs = [one for one in chosen if since is None or one.started >= since]
@@ -218,7 +218,7 @@ def read(results: Path, options: HistoryOptions) -> History:
     if not any(one.log_seconds for one in summaries):
         raise UserError(
             f"expected measured cases in {len(summaries)} runs of {plain(machine.name, NAME_LIMIT)}"
-            f", found none; measure some with: pytest bench/"
+            f", found none; measure some with: timelift bench"
         )
     levels = run_levels(summaries, [run.canary_seconds for run in machine.runs])
     found = find_changes(levels, options.gate)

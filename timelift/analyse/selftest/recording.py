@@ -1,6 +1,6 @@
 """What a self-test planted and recorded, as arrays that every rule can be tried on.
 
-`pytest bench/ --selftest` lets every strategy race against twins of itself whose difference is
+`timelift bench --selftest` lets every strategy race against twins of itself whose difference is
 known: the header has a `Planted` of each. A damaged one is left out, and `complaints` names it.
 """
 

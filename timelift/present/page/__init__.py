@@ -1,4 +1,4 @@
-"""What `report.py` writes: the folder of a report with its page, and that of a history."""
+"""What `report` and `history` write: a folder with a page, and figures."""
 
 from pathlib import Path
 
