@@ -12,7 +12,7 @@ import pytest
 from timelift.canary import time_canary
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.measure import machine, options
+from timelift.measure import devices, machine, options
 from timelift.worker import system
 
 ROOT = Path(__file__).parent.parent
@@ -98,8 +98,8 @@ def folder(tmp_path):
 
 def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
     """The first of a kind has no number; the driver's other files are no devices."""
-    assert machine.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
-    assert machine.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
+    assert devices.device_names(folder, {}) == ["cpu", "gpu", "gpu:1"]
+    assert devices.device_names(tmp_path_factory.mktemp("none"), {}) == ["cpu"]
 
 
 @pytest.mark.parametrize(
@@ -108,20 +108,20 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
 )
 def test_hidden_gpus_are_not_there(folder, shown, names):
     """As CUDA numbers them: what is not shown has no number."""
-    assert machine.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
+    assert devices.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
 
 
 def test_the_first_of_a_kind_has_one_name():
     """So that `gpu` and `gpu:0` are one setting, and comparable."""
-    assert machine.read_device("gpu:0") == machine.read_device("gpu") == "gpu"
-    assert machine.read_device("cpu:1") == "cpu:1"
+    assert devices.read_device("gpu:0") == devices.read_device("gpu") == "gpu"
+    assert devices.read_device("cpu:1") == "cpu:1"
     with pytest.raises(UserError, match="unknown device 'tpu'"):
-        machine.read_device("tpu")
+        devices.read_device("tpu")
 
 
 def test_all_and_nothing_are_spelled_out(monkeypatch):
     """Nothing asks for the CPU and the first GPU, `all` for every device."""
-    monkeypatch.setattr(machine, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
+    monkeypatch.setattr(devices, "device_names", lambda **_: ["cpu", "gpu", "gpu:1"])
     read = next(one for one in options.AXIS_OPTIONS if one.name == "devices").value
     assert read("") == ("cpu", "gpu")
     assert read("all") == ("cpu", "gpu", "gpu:1")

@@ -11,7 +11,7 @@ import pytest
 
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import catalogue, machine
+from timelift.measure import catalogue, devices, machine
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 
@@ -43,7 +43,7 @@ def backend(request):
     """Each backend that sees a GPU."""
     if reason := machine.why_not_installed(request.param):
         pytest.skip(reason)
-    if len(machine.device_names()) == 1:
+    if len(devices.device_names()) == 1:
         pytest.skip("this machine has no GPU with a driver")
     found = probe(request.param)
     if isinstance(found, str) and "UnavailableError" in found:

@@ -19,7 +19,7 @@ from timelift.case import (
     option_name,
 )
 from timelift.errors import UserError, nearest, read_share
-from timelift.measure import machine
+from timelift.measure import devices
 
 #: Sizes are 32-bit in every backend.
 _LARGEST, _MOST_DIGITS = 2**31 - 1, 12
@@ -131,8 +131,8 @@ def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
 def _devices(text: str) -> tuple[str, ...]:
     """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
     if text.strip() == "all":
-        return tuple(machine.device_names())
-    return _list(machine.read_device)(text) if text else tuple(machine.device_names()[:2])
+        return tuple(devices.device_names())
+    return _list(devices.read_device)(text) if text else tuple(devices.device_names()[:2])
 
 
 def _positive(word: str) -> int:
@@ -200,9 +200,9 @@ def _cores(word: str) -> tuple[int, ...]:
     for part in filter(None, word.split(",")):
         first, _, last = part.partition("-")
         found |= set(range(int(first), min(int(last or first), _MOST_CORES) + 1))
-    if word and not machine.can_pin():
+    if word and not devices.can_pin():
         raise UserError("this system cannot pin processes to processors; leave it out")
-    if word and not (found and found <= machine.usable_cores()):
+    if word and not (found and found <= devices.usable_cores()):
         raise ValueError(word)
     return tuple(sorted(found))
 

@@ -1,0 +1,46 @@
+"""Devices and processors, found without importing a backend: options are read with it alone.
+
+A device has the name that every backend understands: `cpu`, `gpu`, `gpu:1` and so on, in the
+driver's order, as many as CUDA_VISIBLE_DEVICES shows.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from timelift.case import CPU, GPU
+from timelift.errors import UserError
+
+
+def device_names(
+    folder: Path = Path("/dev"), variables: Mapping[str, str] = os.environ
+) -> list[str]:
+    many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
+    shown = variables.get("CUDA_VISIBLE_DEVICES")
+    if shown is not None:
+        many = min(many, len([one for one in shown.split(",") if one.strip() not in {"", "-1"}]))
+    return [CPU, *(_device_name(GPU, number) for number in range(many))]
+
+
+def _device_name(kind: str, number: int) -> str:
+    return f"{kind}:{number}" if number else kind
+
+
+def read_device(word: str) -> str:
+    """Read a device's name; raises UserError where it is none."""
+    kind, colon, number = word.partition(":")
+    if kind not in {CPU, GPU} or (colon and not number.isdecimal()):
+        raise UserError(f"unknown device {word!r}; expected cpu, gpu, gpu:1, … or all")
+    return _device_name(kind, int(number or 0))
+
+
+def usable_cores() -> frozenset[int]:
+    """Return the processors that this process may use, by number; all where it cannot be pinned."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def can_pin() -> bool:
+    return hasattr(os, "sched_setaffinity")
