@@ -1215,13 +1215,18 @@ FAULTS = (
     ),
     *_faults(
         "doors",
-        "timelift/plugin.py",
+        "timelift/plugin/results.py",
         "plugin",
         (
             "samples that are replayed in the wrong order",
             "        self._readings.reverse()\n",
             "",
         ),
+    ),
+    *_faults(
+        "doors",
+        "timelift/plugin/questions.py",
+        "plugin",
         (
             "a table that -v does not bring",
             "config.option.verbose > 0 or any(",

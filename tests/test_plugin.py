@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from timelift.measure.interrupts import SIGNALS, Interrupts
-from timelift.plugin import ReplayClock, _is_table_asked_for
+from timelift.plugin.questions import is_table_asked_for
+from timelift.plugin.results import ReplayClock
 
 
 def test_the_clock_replays_every_sample_in_its_order():
@@ -53,4 +54,4 @@ def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(
     config = SimpleNamespace(
         option=SimpleNamespace(verbose=verbose), invocation_params=SimpleNamespace(args=words)
     )
-    assert _is_table_asked_for(config) is asked
+    assert is_table_asked_for(config) is asked

@@ -1,0 +1,107 @@
+"""The pytest plugin: options and ini keys become cases, and a case's samples become its benchmark.
+
+It is asked for with `-p timelift.plugin`, on the command line or in `addopts`: pytest takes the
+value of an option that it does not know yet for a path, and loads the conftest.py that it finds
+there. With `--against-path ../other-checkout` that would be another timelift's.
+
+This module is all that a session without bench questions imports. The first question that is
+collected brings the rest (`timelift.plugin.questions`).
+"""
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from timelift.errors import UserError
+from timelift.plugin import options
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+    from timelift.plugin.results import ReplayClock
+
+QUESTION = "question"
+_MARKER = f"{QUESTION}(**axes): a test's axes, each overridden by the option of the same name"
+
+pytest_addoption = options.pytest_addoption
+pytest_load_initial_conftests = options.pytest_load_initial_conftests
+
+
+class QuestionError(Exception):
+    """What is wrong with an option or a question: it ends the session when it is collected."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARKER)
+    if not _is_xdist_worker(config):
+        config.pluginmanager.register(RefusalsOfWorkers(), "timelift-refusals")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Turn a question into its cases, one item each; other tests beside it stay as they are."""
+    marker = metafunc.definition.get_closest_marker(QUESTION)
+    if marker is None or "measure" not in metafunc.fixturenames:
+        return
+    if _is_xdist_worker(metafunc.config):
+        raise QuestionError(
+            f"{metafunc.definition.nodeid}: a bench question is timed with nothing beside it, and "
+            "pytest-xdist runs tests side by side; run it with -n 0"
+        )
+    from timelift.plugin.questions import questions_of  # noqa: PLC0415 - not without a question
+
+    try:
+        questions_of(metafunc.config).parametrize(metafunc, marker.kwargs)
+    except UserError as error:
+        raise QuestionError(str(error)) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, Any, Any]:
+    """End the session with a question's error, which pytest would report as a file's traceback.
+
+    In a worker of pytest-xdist it travels on the report: the controller prints it, once.
+    """
+    report = yield
+    call = getattr(report, "call", None)
+    error = call.excinfo.value if call and call.excinfo else None
+    if isinstance(error, QuestionError):
+        if not _is_xdist_worker(collector.config):
+            raise pytest.UsageError(str(error))
+        report.timelift_refusal = str(error)
+    return report
+
+
+class RefusalsOfWorkers:
+    """End the session of pytest-xdist's controller with what one of its workers refused."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if refusal := getattr(report, "timelift_refusal", ""):
+            raise pytest.UsageError(refusal)
+
+
+def _is_xdist_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+@pytest.fixture
+def replay_clock(request: pytest.FixtureRequest) -> "ReplayClock":
+    """Return a clock that the case's `benchmark` will read; requested before it is made."""
+    if request.node.get_closest_marker(QUESTION) is None:
+        pytest.fail("measure needs @pytest.mark.question(...) on its test", pytrace=False)
+    from timelift.plugin.results import clock_of  # noqa: PLC0415 - not without a question
+
+    return clock_of(request.node)
+
+
+@pytest.fixture
+def measure(
+    request: pytest.FixtureRequest, replay_clock: "ReplayClock", benchmark: "BenchmarkFixture"
+) -> Callable[[], None]:
+    """Hand the item's case to pytest-benchmark; a case that was not measured skips or fails."""
+    from timelift.plugin.results import report  # noqa: PLC0415 - not without a question
+
+    return lambda: report(request.node, replay_clock, benchmark)

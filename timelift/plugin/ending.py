@@ -1,0 +1,86 @@
+"""What a run that measured shows at its end, in pytest's terminal: its answer, and its page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from timelift import ended, usage
+from timelift.analyse.findings import RunFindings
+from timelift.analyse.gate.outcomes import GateFindings
+from timelift.analyse.runs.measurement import Run
+from timelift.errors import UserError
+from timelift.measure.session import Session
+from timelift.plugin import options
+from timelift.present import terminal
+from timelift.present.summary import Summary, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def show(reporter: pytest.TerminalReporter, session: Session, referee: Any) -> None:
+    """Show the end of a run; with `--report`, write its page after it."""
+    wants_page = options.switch(reporter.config, "report")
+    reporter.section("timelift")
+    found = None
+    if session.gate or session.run_mode.selftest:
+        _show_copies(reporter, session)
+    else:
+        found = _show_answer(reporter, session, referee, wants_page=wants_page)
+    if session.journal_path and wants_page:
+        _write_page(reporter, session, session.journal_path, found)
+
+
+def _show_copies(reporter: pytest.TerminalReporter, session: Session) -> None:
+    """Show the end of a run against another side, or of a self-test."""
+    path = session.journal_path
+    width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
+    lines: Iterable[str] = ()
+    try:
+        if path is None and session.gate:  # both sides of everything are the same
+            lines = ended.gate_screenful(GateFindings(session.gate.header_entry(), []), width)
+        elif path:
+            lines = ended.gate_lines(path, width) if session.gate else ended.selftest_lines(path)
+        for line in lines:
+            reporter.write_line(line)
+    except UserError as error:
+        reporter.write_line(f"timelift: {error}")
+
+
+def _show_answer(
+    reporter: pytest.TerminalReporter, session: Session, referee: Any, *, wants_page: bool
+) -> RunFindings | None:
+    """Show the end of a usual run, and return what was found; None where its journal is gone."""
+    path = session.journal_path
+    assert path
+    page = session.results_folder / "report" / "index.html" if wants_page else None
+    try:
+        found = ended.find(path, session.results_folder)
+        _print(reporter, ended.end(found, path, session.root, page))
+    except UserError as error:
+        reporter.write_line(f"timelift: {error}")
+        run = Run(session.strategies_header(), referee.measurements(), complete=True)
+        _print(reporter, summary(RunFindings(run), None))
+        return None
+    return found
+
+
+def _write_page(
+    reporter: pytest.TerminalReporter, session: Session, journal: Path, found: RunFindings | None
+) -> None:
+    """Write the page of a run, after its answer was shown."""
+    try:
+        found = found or ended.find(journal, session.results_folder)
+        code = usage.code_of_run(found.run, session.root)
+        ended.write_page(found, session.results_folder / "report", code)
+    except UserError as error:
+        reporter.write_line(f"timelift: {error}")
+
+
+def _print(reporter: pytest.TerminalReporter, end: Summary) -> None:
+    """Print the end of a run as wide and as coloured as pytest prints."""
+    writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
+    text = terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup)
+    for line in text.splitlines():
+        writer.line(line)

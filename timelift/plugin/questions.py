@@ -1,0 +1,193 @@
+"""The bench questions of one pytest session: their cases are measured before the items report.
+
+The plugin imports this module, and registers its `Questions`, with the first question it meets.
+"""
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from timelift.case import AXES, Case
+from timelift.errors import UserError
+from timelift.measure.campaign_options import CampaignReferee
+from timelift.measure.interrupts import Interrupts
+from timelift.measure.session import RunMode, Session
+from timelift.plugin import options
+
+PARAMETERS = ("strategy", *AXES)
+_QUESTIONS = pytest.StashKey["Questions"]()
+#: A case that was refused or failed has no samples to hand over.
+_UNUSED = "ignore:Benchmark fixture was not used:pytest_benchmark.logger.PytestBenchmarkWarning"
+
+
+def questions_of(config: pytest.Config) -> "Questions":
+    """Return the session's questions, made when first asked for; raises UserError."""
+    if _QUESTIONS not in config.stash:
+        if not hasattr(config, "_benchmarksession"):
+            raise UserError(
+                "a bench question hands its samples to pytest-benchmark, which is not loaded; "
+                "leave out -p no:benchmark, or ask for it with -p pytest_benchmark.plugin"
+            )
+        questions = config.stash[_QUESTIONS] = Questions(config)
+        config.pluginmanager.register(questions, "timelift-questions")
+    return config.stash[_QUESTIONS]
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """Return an item's case; None of a test without any, and of a question that has none."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    is_case = _is_question(item) and isinstance(parameters["strategy"], str)
+    return Case.from_fields(parameters) if is_case else None
+
+
+def _is_question(item: pytest.Item) -> bool:
+    if item.get_closest_marker("question") is None or not hasattr(item, "callspec"):
+        return False
+    return set(PARAMETERS) <= set(item.callspec.params)
+
+
+class Questions:
+    """Hooks of a session that has a question.
+
+    `failures` is why a case fails the gate, `referee` that of the run, None before it began.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        run_mode = RunMode(
+            once=config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"),
+            selftest=options.switch(config, "selftest"),
+            wait=options.switch(config, "wait"),
+            resume=options.resume(config),
+        )
+        self.session = Session(config.rootpath, options.texts(config), run_mode)
+        self.failures: dict[Case, str] = {}
+        self.referee: Any = None
+        self._config = config
+        self._collected: dict[Case, int] = {}
+        self._signals = 0
+        self._ending = ExitStack()
+        config.add_cleanup(self._ending.close)
+
+    def parametrize(self, metafunc: pytest.Metafunc, question: Mapping[str, Any]) -> None:
+        """Turn a test's question into its cases, one item each."""
+        cases = self.session.cases(question)
+        for case in cases:
+            self._collected.setdefault(case, len(self._collected))
+        rows = [[case.fields()[name] for name in PARAMETERS] for case in cases]
+        metafunc.fixturenames.extend(PARAMETERS)  # no argument of the test: `case_of` reads them
+        metafunc.parametrize(PARAMETERS, rows, ids=[case.label for case in cases])
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Deselect a question about an axis of which only one value was asked for."""
+        empty = [item for item in items if _is_question(item) and case_of(item) is None]
+        config.hook.pytest_deselected(items=empty)
+        items[:] = [item for item in items if item not in empty]
+        for item in filter(_is_question, items):
+            item.add_marker(pytest.mark.filterwarnings(_UNUSED))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        """Measure the cases of every selected item, interleaved, before the items report.
+
+        Other plugins may have shuffled the items; the cases keep the order of their collection, so
+        that `--seed` says all about the order in which they are played.
+        """
+        wanted = [item for item in session.items if not item.get_closest_marker("skip")]
+        cases = sorted(filter(None, map(case_of, wanted)), key=self._collected.__getitem__)
+        option = session.config.option
+        failed = session.testsfailed and not option.continue_on_collection_errors
+        if cases and not (option.collectonly or failed):
+            self._measure(cases)
+        reported = yield
+        if self._signals:
+            raise session.Interrupted(
+                "the run was interrupted; what was measured is in the journal"
+            )
+        return reported
+
+    def _measure(self, cases: list[Case]) -> None:
+        from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich, not to collect
+
+        config = self._config
+        if not is_table_asked_for(config):
+            config._benchmarksession.quiet = True  # type: ignore[attr-defined]  # noqa: SLF001 - as --benchmark-quiet
+        reporter = config.pluginmanager.getplugin("terminalreporter")  # None with -p no:terminal
+        stream = reporter._tw._file if reporter else io.StringIO()  # noqa: SLF001 - what pytest reports on
+        display = CampaignDisplay(stream)
+
+        def ask_to_stop() -> None:
+            self.session.interrupt()
+            display.say("finishing the round that is being played; once more stops at once")
+
+        try:
+            if self.session.gate:
+                self.session.gate.match(cases)
+            self.referee = _referee(self.session)
+            with Interrupts(ask_to_stop) as interrupts:
+                self.session.measure(cases, display, self.referee, config.option.maxfail or 0)
+            self._signals = interrupts.count
+            self.failures = _failures(self.session)
+        except UserError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+        finally:
+            display.done()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Iterator[None]:
+        """Hold Ctrl-C while the answer is written: there is nothing more to cut short."""
+        self._ending.enter_context(Interrupts(lambda: None))
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.session.journal_path or (self.session.gate and self.referee):
+            from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
+
+            ending.show(terminalreporter, self.session, self.referee)
+
+
+#: Options of pytest-benchmark that ask for its table, or for what it prints with it.
+_ASKS_FOR_TABLE = ("verbose", "sort", "group-by", "columns", "histogram", "compare", "cprofile")
+ASKS_FOR_TABLE = tuple(f"--benchmark-{name}" for name in _ASKS_FOR_TABLE)
+
+
+def is_table_asked_for(config: pytest.Config) -> bool:
+    """True if pytest-benchmark's own table is wanted: by `-v`, or by an option about it."""
+    words = [
+        *map(str, config.invocation_params.args),
+        *os.environ.get("PYTEST_ADDOPTS", "").split(),
+    ]
+    return config.option.verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
+
+
+def _referee(session: Session) -> CampaignReferee:
+    # collecting needs no numpy
+    from timelift.analyse.gate.outcomes import GateReferee  # noqa: PLC0415
+    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
+
+    if session.gate:
+        gate = session.gate
+        return GateReferee(
+            gate.matched.sides, gate.gates, gate.screening, thorough=gate.undecided_fails
+        )
+    look_alikes = session.look_alikes
+    return Referee(
+        session.options["precision"], planted=session.run_mode.selftest, aside=look_alikes
+    )
+
+
+def _failures(session: Session) -> dict[Case, str]:
+    if not (session.gate and session.journal_path):
+        return {}
+    from timelift import ended  # noqa: PLC0415
+
+    return ended.failures(session.journal_path)
