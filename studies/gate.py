@@ -29,6 +29,7 @@ from timelift.measure.options import OPTIONS
 from timelift.measure.progress import CampaignEvent
 from timelift.measure.session import Session
 from timelift.planted import Plant
+from timelift.project import Project
 
 #: What a suite measures: five strategies in four settings, or eight in two.
 IDENTICAL = {
@@ -172,7 +173,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
     every = {option.name: asked.get(option.name, "") for option in OPTIONS}
-    session = Session(folder, {**every, "against": "HEAD~1"})
+    session = Session(Project(folder), {**every, "against": "HEAD~1"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
     session.gate.match(cases)

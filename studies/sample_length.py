@@ -26,6 +26,7 @@ from timelift.analyse.stats.robust_mean import trimmed_mean
 from timelift.case import Backend, Case, Phase, Setting
 from timelift.measure import catalogue
 from timelift.messages import Event, RivalSpec, Task, WorkerChannel
+from timelift.project import Project
 from timelift.worker import setting_under_test
 from timelift.worker.engines import load, open_engine
 
@@ -105,7 +106,7 @@ def play(setting: Setting, seed: int, many: int) -> Played:
     os.environ["KERAS_BACKEND"] = str(setting.backend)
     load(setting.backend)
     engine = open_engine(setting)
-    known = catalogue.read_workloads(ROOT / "workloads")[setting.workload]
+    known = catalogue.read_workloads(Project(ROOT).workloads.values())[setting.workload]
     rivals = tuple(RivalSpec(name, str(ROOT / "strategies" / f"{name}.py")) for name in STRATEGIES)
     task = Task(setting, rivals, known.factory, known.features, seed, 1.0)
     under_test = setting_under_test.SettingUnderTest(engine, task, WorkerChannel(_log))

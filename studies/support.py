@@ -23,6 +23,7 @@ from timelift.case import Backend, Gradients, Mode, Phase, Setting, Status, Time
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
+from timelift.project import Project
 
 #: Long enough for a chunk and a group, short enough to unroll.
 SEQ_LEN, BATCH = 3, 2
@@ -212,8 +213,10 @@ def main(words: Sequence[str] | None = None) -> int:
 def _run(asked: argparse.Namespace) -> int:
     if asked.quick:
         asked.strategies, asked.workloads = QUICK
-    strategies = named(catalogue.read_strategies(ROOT / "strategies"), asked.strategies)
-    workloads = named(catalogue.read_workloads(ROOT / "workloads"), asked.workloads)
+    strategies = named(
+        catalogue.read_strategies(Project(ROOT).strategies.values()), asked.strategies
+    )
+    workloads = named(catalogue.read_workloads(Project(ROOT).workloads.values()), asked.workloads)
     backends = installed(asked.backends) if asked.by_backend else [Backend.TENSORFLOW]
     every = [(Backend.TENSORFLOW, one, COLUMNS[Backend.TENSORFLOW]) for one in workloads]
 

@@ -26,10 +26,11 @@ from timelift.case import (
 )
 from timelift.measure import catalogue
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
-WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 #: Refusing is an answer; these are not.
 BROKEN = {Status.LAW_BROKEN, Status.FAILED, Status.OUT_OF_MEMORY, Status.NO_LAYER}
 

@@ -27,9 +27,13 @@ def lay_out(folder, names):
 
 
 def project(folder, strategies=GOOD, extra=None):
-    """Lay out a project of its own: the doors, the questions, some strategies and workloads."""
+    """Lay out a checkout of timelift: the doors, the questions, some strategies and workloads.
+
+    As in any checkout, its strategies are all that there are.
+    """
     chosen = [f"strategies/{name}.py" for name in strategies]
     lay_out(folder, ["conftest.py", "pyproject.toml", "bench", "workloads", *chosen])
+    (folder / "timelift").symlink_to(ROOT / "timelift")
     for name, text in (extra or {}).items():
         (folder / "strategies" / f"{name}.py").write_text(text)
     return folder

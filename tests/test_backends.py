@@ -7,10 +7,11 @@ import pytest
 from studies import support
 from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import catalogue
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
-WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 EAGER, COMPILED = (TimeAxis.STATIC, Mode.EAGER), (TimeAxis.STATIC, Mode.GRAPH)
 #: PyTorch takes seconds to compile each; the last of the few has Python between its graphs.
 FEW = ("native", "fold_time", "ops_map")

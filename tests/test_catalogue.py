@@ -8,21 +8,20 @@ from timelift.measure import catalogue
 GOOD = '"""A title.\n\nMore."""\ndef build(layer, shape, dtype=None, *, k=8): ...\n'
 
 
-def folder(tmp_path, **files):
-    """Write files by stem and return their folder."""
-    for stem, text in files.items():
-        (tmp_path / f"{stem}.py").write_text(text)
-    return tmp_path
+def written(tmp_path, **files):
+    """Write files by stem and return their paths."""
+    paths = {tmp_path / f"{stem}.py": text for stem, text in files.items()}
+    for path, text in paths.items():
+        path.write_text(text)
+    return list(paths)
 
 
 @pytest.mark.parametrize("stem", ["my-fold", "fold.2", "größe"])
 def test_a_file_s_name_may_have_dashes(tmp_path, stem):
     """It is never imported by it."""
     workload = '"""Title."""\nFEATURES = SEQ_LENS = BATCH_SIZES = (1,)\ndef make_layer(): ...\n'
-    (tmp_path / "workloads").mkdir()
-    (tmp_path / "workloads" / f"{stem}.py").write_text(workload)
-    assert list(catalogue.read_workloads(tmp_path / "workloads")) == [stem]
-    assert list(catalogue.read_strategies(folder(tmp_path, **{stem: GOOD}))) == [stem]
+    assert list(catalogue.read_workloads(written(tmp_path, **{stem: workload}))) == [stem]
+    assert list(catalogue.read_strategies(written(tmp_path, **{stem: GOOD}))) == [stem]
 
 
 @pytest.mark.parametrize(
@@ -42,26 +41,26 @@ def test_a_file_s_name_that_could_not_be_asked_for_is_a_sentence(tmp_path, stem,
     """Of a strategy and of a workload."""
     for read in (catalogue.read_strategies, catalogue.read_workloads):
         with pytest.raises(UserError) as caught:
-            read(folder(tmp_path, **{stem: GOOD}))
+            read(written(tmp_path, **{stem: GOOD}))
         assert sentence in str(caught.value)
 
 
 def test_the_title_is_the_first_line_of_the_docstring(tmp_path):
     """The full stop belongs to the sentence, not to the title."""
-    found = catalogue.read_strategies(folder(tmp_path, mine=GOOD))
+    found = catalogue.read_strategies(written(tmp_path, mine=GOOD))
     assert found["mine"].title == "A title"
 
 
 def test_nothing_is_imported(tmp_path):
     """A module that would fail on import is still listed."""
     text = GOOD + "raise RuntimeError\nimport no_such_package\n"
-    assert "mine" in catalogue.read_strategies(folder(tmp_path, mine=text))
+    assert "mine" in catalogue.read_strategies(written(tmp_path, mine=text))
 
 
 def test_variants_are_named_with_their_parameters(tmp_path):
     """One entry a variant, and a user may ask for values that no variant has."""
     text = GOOD + "VARIANTS = ({'k': 2}, {'k': 4})\n"
-    known = catalogue.read_strategies(folder(tmp_path, fold=text))
+    known = catalogue.read_strategies(written(tmp_path, fold=text))
     assert list(known) == ["fold[k=2]", "fold[k=4]"]
     assert [one.name for one in catalogue.choose_strategy("fold", known)] == list(known)
     assert catalogue.choose_strategy("fold[k=16]", known)[0].parameters == {"k": 16}
@@ -95,7 +94,7 @@ def test_variants_are_named_with_their_parameters(tmp_path):
 def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text, sentence):
     """The sentence says which file and what it lacks."""
     with pytest.raises(UserError) as caught:
-        catalogue.read_strategies(folder(tmp_path, mine=text))
+        catalogue.read_strategies(written(tmp_path, mine=text))
     assert sentence in str(caught.value)
     assert "mine.py" in str(caught.value)
 
@@ -106,14 +105,14 @@ def test_a_malformed_strategy_is_one_sentence_that_names_the_file(tmp_path, text
 )
 def test_a_constant_is_read_with_and_without_an_annotation(tmp_path, text):
     """A look-alike may be declared in any of these ways."""
-    where = folder(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
+    where = written(tmp_path, mine=GOOD + text.format("DIFFERS") + "\n")
     assert catalogue.read_strategies(where)["mine"].differs == "why"
 
 
 def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
     """Constants that timelift does not read, names inside functions, and a bare annotation."""
     text = "LIMIT = len('abc')\nDIFFERS: str\ndef f():\n    DEFAULT = 3\nfor i in (1, 2): pass\n"
-    found = catalogue.read_strategies(folder(tmp_path, mine=GOOD + text))["mine"]
+    found = catalogue.read_strategies(written(tmp_path, mine=GOOD + text))["mine"]
     assert (found.differs, found.default) == ("", True)
 
 
@@ -137,7 +136,7 @@ def test_what_else_a_module_holds_is_its_own_affair(tmp_path):
 def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
     """Sizes are literals of positive whole numbers."""
     text = f'"""Title."""\nBATCH_SIZES = (1,)\ndef make_layer(): ...\nSEQ_LENS = (1,)\n{line}\n'
-    where = folder(tmp_path, mine=text)
+    where = written(tmp_path, mine=text)
     if sentence is None:
         assert catalogue.read_workloads(where)["mine"].features == (3,)
         return
@@ -151,16 +150,6 @@ def test_a_workload_declares_its_sizes(tmp_path, line, sentence):
 )
 def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
     """Names, brackets and parameters are all checked."""
-    known = catalogue.read_strategies(folder(tmp_path, fold=GOOD))
+    known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
     with pytest.raises(UserError, match="fold"):
         catalogue.choose_strategy(word, known)
-
-
-def test_two_strategies_of_one_name_are_refused(tmp_path):
-    """An extra file may not hide a file of the catalogue."""
-    where = folder(tmp_path, fold=GOOD)
-    extra = tmp_path / "other"
-    extra.mkdir()
-    (extra / "fold.py").write_text(GOOD)
-    with pytest.raises(UserError, match="exists already"):
-        catalogue.read_strategies(where, (extra / "fold.py",))

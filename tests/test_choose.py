@@ -21,6 +21,7 @@ from timelift.errors import UserError
 from timelift.measure.options import OPTIONS
 from timelift.present import scaling_table
 from timelift.present.command_lines import to_measure
+from timelift.project import Project
 from timelift.usage import how_to_build
 
 ALIKE = (
@@ -102,10 +103,10 @@ def test_a_computed_constant_hides_no_other(tmp_path):
     (tmp_path / "workloads").mkdir()
     file = tmp_path / "workloads" / "mine.py"
     file.write_text("FEATURES = (4, 2)\nINPUT_DTYPE = keras.config.floatx()\n")
-    call = how_to_build("mine", "native", run, tmp_path)
+    call = how_to_build("mine", "native", run, Project(tmp_path))
     assert (call.features, call.input_dtype) == ((4, 2), None)
     file.write_text("FEATURES = sizes()\nINPUT_DTYPE: str = 'int32'\n")
-    call = how_to_build("mine", "native", run, tmp_path)
+    call = how_to_build("mine", "native", run, Project(tmp_path))
     assert (call.features, call.input_dtype) == (None, "int32")
 
 

@@ -14,6 +14,7 @@ from timelift.analyse.choose.question import ChooseQuestion, Goal
 from timelift.analyse.runs import results
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.present import choice
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 SETTING = Setting("tokens", 6, 4, Phase.FORWARD)
@@ -75,7 +76,7 @@ def unknown_names(code):
 
 def test_pieces_compute_what_the_layer_does_at_every_step(run):
     """Executed as they are, with a layer in place of the dots."""
-    codes = {name: usage.code_to_paste(name, run, ROOT, SETTING) for name in LIFTS}
+    codes = {name: usage.code_to_paste(name, run, Project(ROOT), SETTING) for name in LIFTS}
     errors = engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))
     assert set(errors) == set(LIFTS)
     assert max(errors.values()) < 1e-5
@@ -83,7 +84,7 @@ def test_pieces_compute_what_the_layer_does_at_every_step(run):
 
 def test_a_piece_that_computes_something_else_is_seen(run):
     """The check above can fail."""
-    code = usage.code_to_paste("fold_time", run, ROOT, SETTING)
+    code = usage.code_to_paste("fold_time", run, Project(ROOT), SETTING)
     codes = {"wrong": code.replace("y = self.layer(", "y = 2 * self.layer(")}
     assert engines.told("tensorflow", SCRIPT.format(codes=json.dumps(codes)))["wrong"] > 1e-2
 
@@ -91,7 +92,7 @@ def test_a_piece_that_computes_something_else_is_seen(run):
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "strategies").glob("*.py")))
 def test_every_strategy_has_a_piece_that_needs_nothing_else(run, name):
     """No name without its meaning, nothing that only a benchmark reads, nothing of ours."""
-    code = usage.code_to_paste(name, run, ROOT, SETTING)
+    code = usage.code_to_paste(name, run, Project(ROOT), SETTING)
     assert code.startswith("# ")
     assert unknown_names(code) == set()
     assert not re.search(
@@ -106,27 +107,27 @@ def test_a_name_that_is_missing_is_seen():
 
 def test_a_piece_says_when_not_to_use_it_and_how_to_call_it(run):
     """The parameters of a variant, the shape, the type of the inputs, a length left open."""
-    code = usage.code_to_paste("fold_chunks[k=4,remat=True]", run, ROOT, SETTING)
+    code = usage.code_to_paste("fold_chunks[k=4,remat=True]", run, Project(ROOT), SETTING)
     assert code.splitlines()[0] == "# Time folded into the batch, k steps at a time."
     assert "# When not: memory suffices" in code
     assert "\nshape = (6, 32)  # steps, *features\n" in code
     assert code.endswith("model = build(layer, shape, k=4, remat=True)\n")
     dynamic = Setting("sentences", 6, 4, Phase.FORWARD, time_axis=TimeAxis.DYNAMIC)
-    assert "shape = (None, " in usage.code_to_paste("native", run, ROOT, dynamic)
+    assert "shape = (None, " in usage.code_to_paste("native", run, Project(ROOT), dynamic)
 
 
 def test_how_to_use_it_has_the_parameters_as_python_writes_them(run):
     """A name says a text without its quotes; what cannot be read stays as it is."""
-    found = usage.how_to_build("tokens", "fold_chunks[k=4,way=fast]", run, ROOT)
+    found = usage.how_to_build("tokens", "fold_chunks[k=4,way=fast]", run, Project(ROOT))
     question = ChooseQuestion(SETTING, Goal.TIME)
     assert choice.how_to_use(question, found).endswith(", k=4, way='fast')")
-    odd = usage.how_to_build("tokens", "fold_chunks[4]", run, ROOT)
+    odd = usage.how_to_build("tokens", "fold_chunks[4]", run, Project(ROOT))
     assert choice.how_to_use(question, odd).endswith("), 4)")
 
 
 def test_a_report_has_the_piece_of_every_strategy_of_the_project(run):
     """By the names of the run, whatever the setting; none of a file that is elsewhere."""
-    code = usage.code_of_run(run, ROOT)
+    code = usage.code_of_run(run, Project(ROOT))
     found = code.by_strategy
     assert code.inputs[SETTING.workload] == ((32,), None)
     assert {"native", "fold_chunks[k=4]"} <= set(found)
@@ -151,7 +152,7 @@ def test_what_a_strategy_needs_stays_in_its_order(tmp_path, run):
         "@keras.saving.register_keras_serializable()\nclass Mine:\n    scale = SCALE\n\n\n"
         "def build(layer, shape, dtype=None):\n    return Mine(layer)\n"
     )
-    code = usage.code_to_paste("mine", run, project(tmp_path, text))
+    code = usage.code_to_paste("mine", run, Project(project(tmp_path, text)))
     assert code.partition("\n\n\nlayer = ")[0] == (
         "# Mine.\n# When not: never.   Source: me.\n\n"
         "import keras\nimport plugin\n\n#: How much.\nSCALE = 2\nplugin.start()\n\n\n"
@@ -173,18 +174,18 @@ def test_what_a_strategy_needs_stays_in_its_order(tmp_path, run):
 )
 def test_no_name_of_a_journal_becomes_code_or_leaves_the_folder(run, name):
     """Parameters are literals, and a strategy is a file of the project."""
-    assert usage.code_to_paste(name, run, ROOT, SETTING) == ""
+    assert usage.code_to_paste(name, run, Project(ROOT), SETTING) == ""
 
 
 @pytest.mark.parametrize("text", ["def build(:", "print('no build')", "\0", ""])
 def test_a_file_that_is_no_strategy_has_no_piece(tmp_path, run, text):
     """Nor a traceback."""
-    assert usage.code_to_paste("mine", run, project(tmp_path, text)) == ""
+    assert usage.code_to_paste("mine", run, Project(project(tmp_path, text))) == ""
 
 
 def test_a_parameter_that_is_a_text_is_quoted(run):
     """A strategy's name says it bare."""
-    code = usage.code_to_paste("native[how=fast]", run, ROOT)
+    code = usage.code_to_paste("native[how=fast]", run, Project(ROOT))
     assert "build(layer, shape, how='fast')" in code
 
 
@@ -194,6 +195,6 @@ def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
     cases = journals.grid(("native",), ("make",), (8,))
     path = journals.write(tmp_path / "run.jsonl", head, *journals.campaign(cases), journals.END)
     setting = Setting("make", 8, 1, Phase.FORWARD)
-    code = usage.code_to_paste("native", results.load(path), ROOT, setting)
+    code = usage.code_to_paste("native", results.load(path), Project(ROOT), setting)
     assert "shape = (8, 96, 96, 3)  # steps, *features" in code
     assert "build(layer, shape, dtype='int32')" in code

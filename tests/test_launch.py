@@ -28,6 +28,7 @@ from timelift.messages import (
     read_event,
     read_order,
 )
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time", "conv1d_pointwise")
@@ -44,7 +45,7 @@ BOTH = (
 
 def task(seq_len=3, rivals=HERE):
     """Rivals of a small setting."""
-    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", seq_len, 2, Phase.FORWARD, Mode.EAGER)
     return Task(setting, rivals, workload.factory, workload.features, 1, 0.01)
 

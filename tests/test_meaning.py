@@ -31,10 +31,11 @@ import tensorflow as tf
 from tests.precision import floating
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.measure import catalogue
+from timelift.project import Project
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 #: TimeDistributed serves a dynamic time axis only where both sizes are the same.
 BATCH = TIME = 5
 #: Chunks of 2, 2 and 1 steps; groups of 2 and 3 sequences.

@@ -10,6 +10,7 @@ from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.options import OPTIONS, OTHER_OPTIONS, LaunchRange
 from timelift.measure.session import Session
+from timelift.project import Project
 
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
 CORES = sorted(os.sched_getaffinity(0))
@@ -107,7 +108,7 @@ def test_a_system_that_cannot_pin_runs_all_the_same_and_refuses_to_pin(monkeypat
 def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkeypatch):
     """As Windows; reading works there."""
     write(tmp_path, {"strategies/native.py": strategy(), "workloads/sensor.py": workload()})
-    session = Session(tmp_path, {option.name: "" for option in OPTIONS})
+    session = Session(Project(tmp_path), {option.name: "" for option in OPTIONS})
     monkeypatch.delattr(os, "fork")
     with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
         session.measure([], None, None, 0)

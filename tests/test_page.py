@@ -32,6 +32,7 @@ from timelift.present.page import meaning, render
 from timelift.present.page.data import inside_html, page_data
 from timelift.present.page.meaning import in_words
 from timelift.present.tables import Column, Table, csv_as_shown
+from timelift.project import Project
 
 CASES = journals.grid(FEW)
 
@@ -173,7 +174,9 @@ def test_what_a_strategy_means_is_in_plain_words(page):
 
 def test_every_word_that_a_strategy_of_ours_declares_is_told_plainly():
     """One that is not known is told as it stands."""
-    strategies = catalogue.read_strategies(Path(__file__).parent.parent / "strategies")
+    strategies = catalogue.read_strategies(
+        Project(Path(__file__).parent.parent).strategies.values()
+    )
     for strategy in strategies.values():
         declared = {
             name: strategy.constants[name] for name in MEANING if name in strategy.constants

@@ -12,10 +12,11 @@ import tensorflow as tf
 from tests.precision import floating
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.measure import catalogue
+from timelift.project import Project
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 layers = keras.layers
 DYNAMIC = {"time_axis": TimeAxis.DYNAMIC}
 XLA_BACKWARD = {"mode": Mode.XLA, "phase": Phase.BACKWARD}

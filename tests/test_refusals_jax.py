@@ -10,9 +10,10 @@ from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setti
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 pytest.importorskip("jax", reason="pip install -e '.[jax]'")
 
 LAYERS = """

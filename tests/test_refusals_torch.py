@@ -9,9 +9,10 @@ from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Sta
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
+from timelift.project import Project
 
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
-STRATEGIES = catalogue.read_strategies(Path(__file__).parent.parent / "strategies")
+STRATEGIES = catalogue.read_strategies(Project(Path(__file__).parent.parent).strategies.values())
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}
 BOTH = {"phase": Phase.BACKWARD, "gradients": Gradients.INPUTS_AND_WEIGHTS}

@@ -10,6 +10,7 @@ from timelift.journal import Planted
 from timelift.measure import grid as grids
 from timelift.measure.catalogue import Catalogue, read_strategies
 from timelift.planted import COPY_SEPARATOR, PLANTS
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 NAMES = ("native", "fold_time")
@@ -18,7 +19,7 @@ NAMES = ("native", "fold_time")
 @pytest.fixture
 def planted(tmp_path):
     """Sixteen settings of two strategies, turned into a self-test: the cases and the catalogue."""
-    catalogue = Catalogue(read_strategies(ROOT / "strategies"), {})
+    catalogue = Catalogue(read_strategies(Project(ROOT).strategies.values()), {})
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
     return list(grids.selftest_cases(grid, catalogue, tmp_path)), catalogue
 
@@ -74,7 +75,7 @@ def test_what_a_launch_is_told_is_what_the_header_says(planted):
 
 def test_what_a_self_test_measures_by_default_exists():
     """Its axes are values that the options take."""
-    known = read_strategies(ROOT / "strategies")
+    known = read_strategies(Project(ROOT).strategies.values())
     assert set(grids.SELFTEST_AXES["strategies"].split(",")) <= set(known)
     for name in grids.SELFTEST_AXES["workloads"].split(","):
         assert (ROOT / "workloads" / f"{name}.py").exists()

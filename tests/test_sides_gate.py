@@ -11,15 +11,29 @@ from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
 from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
 from timelift.measure.header import new_header
-from timelift.measure.other_side import of_folder, of_python, take_out
+from timelift.measure.other_side import of_project, of_python, take_out
 from timelift.measure.sides_gate import CaseMatcher, file_changes
-from timelift.project_modules import project_modules
+from timelift.project import Project, modules_in
 from timelift.worker.isolation import imports_from
+
+
+def checkout(root):
+    """A checkout of timelift: all that there is lies in it."""
+    return Project(root, brought=root)
 
 
 def catalogue(root):
     """What a project holds."""
-    return Catalogue(read_strategies(root / "strategies"), read_workloads(root / "workloads"))
+    there = checkout(root)
+    return Catalogue(
+        read_strategies(there.strategies.values()), read_workloads(there.workloads.values())
+    )
+
+
+def matcher(mine, sides, **how):
+    """Match the cases of the first folder's catalogue with the second's."""
+    here, there = map(checkout, sides)
+    return CaseMatcher(mine, of_project("main", there), here, **how)
 
 
 def case(name="native", of="sensor"):
@@ -36,10 +50,8 @@ def sides(tmp_path):
 
 def paired(sides, *cases, **how):
     """Pair cases of the first folder with the second's; the pairing and the catalogue."""
-    here, there = sides
-    mine = catalogue(here)
-    found = CaseMatcher(mine, of_folder("main", there), here, **how).match(cases or [case()])
-    return found, mine
+    mine = catalogue(sides[0])
+    return matcher(mine, sides, **how).match(cases or [case()]), mine
 
 
 def test_a_changed_strategy_has_another_side_in_its_own_folder(sides):
@@ -141,8 +153,7 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     options |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
     here.workloads["make"] = user_workload(options)
-    pairs = CaseMatcher(here, of_folder("main", sides[1]), sides[0])
-    (old,) = pairs.match([case(of="make")]).sides.values()
+    (old,) = matcher(here, sides).match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 
 
@@ -193,25 +204,25 @@ def test_a_family_is_not_raced_against_one_of_its_variants(sides):
 def test_a_folder_that_is_no_project_is_one_sentence(tmp_path):
     """It has no strategies."""
     with pytest.raises(UserError, match="expected a project with strategies/ in it"):
-        of_folder("x", tmp_path)
+        of_project("x", checkout(tmp_path))
 
 
 @pytest.mark.parametrize("python", ["no/such/python", "true", "false"])
 def test_what_is_no_interpreter_is_one_sentence(sides, python):
     """A missing file, and programs that do not speak Python."""
     with pytest.raises(UserError, match="expected an interpreter"):
-        of_python(python, catalogue(sides[0]), sides[0])
+        of_python(python, catalogue(sides[0]), checkout(sides[0]))
 
 
 def test_the_same_interpreter_differs_in_nothing(sides):
     """It is called by its path, and every strategy runs there."""
-    found = of_python(sys.executable, catalogue(sides[0]), sides[0])
+    project = checkout(sides[0])
+    found = of_python(sys.executable, catalogue(sides[0]), project)
     assert found.label == sys.executable
     assert found.versions == {}
     here = catalogue(sides[0])
-    (old,) = (
-        CaseMatcher(here, found, sides[0], measure_unchanged=True).match([case()]).sides.values()
-    )
+    pairs = CaseMatcher(here, found, project, measure_unchanged=True)
+    (old,) = pairs.match([case()]).sides.values()
     assert here.rival(old, 1).in_other_python
     assert not here.rival(case(), 1).in_other_python
 
@@ -228,16 +239,16 @@ def test_a_folder_of_data_is_no_module_of_a_project(tmp_path):
             "src/deep/inner/part.py": "",
         },
     )
-    assert project_modules(root) == {"mine", "pack", "deep"}
+    assert modules_in([root, root / "src"]) == {"mine", "pack", "deep"}
 
 
 def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
     """Each file by its path in its project, that of the other side below its label."""
-    here, there = sides
+    here, project = sides[0], checkout(sides[0])
     write(here, {"strategies/native.py": strategy("Another title")})
     mine = catalogue(here)
-    pairs = CaseMatcher(mine, of_folder("main", there), here).match([case()]).sides
-    before = new_header(here, mine, [*pairs, *pairs.values()], 1).sources
+    pairs = matcher(mine, sides).match([case()]).sides
+    before = new_header(project, mine, [*pairs, *pairs.values()], 1).sources
     both = {"strategies/native.py", "main: strategies/native.py"}
     assert set(before) == {*both, "workloads/sensor.py"}
     assert before["strategies/native.py"] != before["main: strategies/native.py"]
@@ -245,9 +256,9 @@ def test_digests_tell_the_sides_apart_and_follow_a_layer_in_a_module(sides):
     write(here, {"models.py": "def make(): ..."})
     mine.workloads["make"] = replace(mine.workloads["sensor"], factory="models:make")
     of_layer = [case(of="make")]
-    before = new_header(here, mine, of_layer, 1).sources
+    before = new_header(project, mine, of_layer, 1).sources
     write(here, {"models.py": "def make(): pass"})
-    after = new_header(here, mine, of_layer, 1).sources
+    after = new_header(project, mine, of_layer, 1).sources
     assert before["models.py"] != after["models.py"]
 
 

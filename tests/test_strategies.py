@@ -11,11 +11,12 @@ from keras import layers
 
 from tests.precision import floating
 from timelift.measure import catalogue
+from timelift.project import Project
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
-WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
 IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.

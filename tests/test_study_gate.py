@@ -16,6 +16,7 @@ from timelift.journal import Quantity
 from timelift.measure import catalogue
 from timelift.messages import RivalSpec, Task
 from timelift.planted import Plant
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 
@@ -73,7 +74,7 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
         slip_into(path, word) if word in SLIPS else comment_on(path)
         rivals.append(RivalSpec(word, str(path)))
-    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
+    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", 3, 2, phase)
     task = Task(setting, tuple(rivals), workload.factory, workload.features, 7, 0.0)
     events = []

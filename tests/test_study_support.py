@@ -10,11 +10,12 @@ from studies import support
 from studies.support import Cell
 from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import catalogue
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "support.md"
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
-WORKLOADS = catalogue.read_workloads(ROOT / "workloads")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 
 
 def printed(workload):

@@ -12,6 +12,7 @@ from timelift.errors import UserError
 from timelift.measure import catalogue, machine
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
+from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 #: What this project installs beside the backends, and Keras and TensorFlow do without.
@@ -42,8 +43,8 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
         pytest.skip(reason)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
-    workload = catalogue.read_workloads(ROOT / "workloads")["sensor"]
-    strategies = catalogue.read_strategies(ROOT / "strategies")
+    workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
+    strategies = catalogue.read_strategies(Project(ROOT).strategies.values())
     rivals = tuple(strategies[name].rival() for name in ("fold_time", "native"))
     with LaunchProcess(backend, Limits(60, 60)) as launch:
         for phase in Phase:

@@ -34,6 +34,7 @@ from timelift.journal import (
 )
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.present.exports import BINARY, FORMATS
+from timelift.project import Project
 from timelift.run_report import write_lines
 
 if TYPE_CHECKING:
@@ -142,8 +143,9 @@ def choose(options: Options, root: Path) -> int:
     """
     path = find_run(root / "results", options.run)
     run = load_usual(path, or_failed=True)
-    known = [one.stem for one in (root / "workloads").glob("[!_]*.py")]
-    question = ask({name: getattr(options, name) for name in AXES}, options.goal, run, known)
+    project = Project(root)
+    axes = {name: getattr(options, name) for name in AXES}
+    question = ask(axes, options.goal, run, list(project.workloads))
     from timelift.analyse.choose.decide import decide  # noqa: PLC0415
     from timelift.analyse.choose.question import Undecided  # noqa: PLC0415
     from timelift.analyse.findings import RunFindings, refuse_unmeasured  # noqa: PLC0415
@@ -155,13 +157,13 @@ def choose(options: Options, root: Path) -> int:
         undecided = choice_json.undecided_as_json if options.json else choice.undecided_lines
         write_lines(undecided(question, answer, options_to_repeat(run)))
         return EXIT_NOT_YES
-    about = _about(answer, question.setting, run, root)
+    about = _about(answer, question.setting, run, project)
     as_code = choice.answer_as_code if options.code else choice.answer_lines
     write_lines((choice_json.answer_as_json if options.json else as_code)(question, answer, about))
     return 0
 
 
-def _about(answer: "Choice", setting: Setting, run: "Run", root: Path) -> "AboutChoice":
+def _about(answer: "Choice", setting: Setting, run: "Run", project: Project) -> "AboutChoice":
     """Find how a chosen strategy is used, and how far to trust the run that it was chosen by."""
     from timelift import usage  # noqa: PLC0415
     from timelift.present.choice import AboutChoice  # noqa: PLC0415
@@ -169,9 +171,9 @@ def _about(answer: "Choice", setting: Setting, run: "Run", root: Path) -> "About
 
     return AboutChoice(
         dict(titles(run)).get(answer.strategy, ""),
-        usage.how_to_build(setting.workload, answer.strategy, run, root),
-        trust_in_words(run, trust_file.machine_trust(root / "results", run)),
-        usage.code_to_paste(answer.strategy, run, root, setting),
+        usage.how_to_build(setting.workload, answer.strategy, run, project),
+        trust_in_words(run, trust_file.machine_trust(project.results, run)),
+        usage.code_to_paste(answer.strategy, run, project, setting),
     )
 
 

@@ -13,6 +13,7 @@ from timelift.errors import UserError
 from timelift.journal import is_closed
 from timelift.present import page
 from timelift.present.report import report
+from timelift.project import Project
 from timelift.usage import code_of_run
 
 
@@ -52,7 +53,7 @@ def _made(path: Path, folder: Path, results_folder: Path, every: int | None) -> 
     if not run.measurements:
         return f"{now} no measurement yet"
     found = find_out(run, trust_file.machine_trust(results_folder, run))
-    code = code_of_run(run, results_folder.parent)
+    code = code_of_run(run, Project(results_folder.parent))
     page.write_report(found, report(found), folder, every, code)
     measured = sum(len(one.all_rows) for one in found.rankings)
     state = "goes on" if every else "ended" if is_closed(path) else "left"

@@ -38,7 +38,7 @@ class RivalSpec:
     planted: Mapping[str, float] = field(default_factory=dict)
     #: The inner layer of another revision's rival, where it differs from the task's.
     factory: str = ""
-    #: The folder in which it finds the modules that it imports first.
+    #: The folders in which the modules that it imports are looked for first, like PYTHONPATH.
     home: str = ""
     #: Rivals of one pair are built and played next to each other.
     pair: str = ""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from timelift.errors import UserError, nearest
 from timelift.escape import slug
 from timelift.journal import find_run
+from timelift.project import Project
 
 if TYPE_CHECKING:
     from timelift.analyse.findings import RunFindings
@@ -73,7 +74,7 @@ def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options
         terminal.show_heading(console, str(path))
     copies = ended.races_copies(found.run, path)
     ended.show(found, console, pointers, copies=copies)
-    code = code_of_run(found.run, folder.parent)
+    code = code_of_run(found.run, Project(folder.parent))
     words = ended.write_page(found, pointers.page.parent, code)
     if options.github_summary:
         github.append(

@@ -1,7 +1,8 @@
 """How to use a strategy: its file, what its `build` is called with, and code to paste.
 
-Files of the project are read as text, so no framework is imported. A journal's names decide only
-which file of `strategies/` and `workloads/` is read, and become code only where they are literals.
+Files are read as text, so no framework is imported. A journal's names decide only which of the
+strategies and workloads of the project and of timelift is read, and become code only where they are
+literals.
 """
 
 import ast
@@ -15,6 +16,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.case import Setting, TimeAxis
 from timelift.escape import plain
 from timelift.present.choice import BuildCall, CodeToPaste
+from timelift.project import Project
 
 #: What reading a file's text or one of its values raises, however wrong it is.
 _UNREADABLE = (OSError, ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
@@ -23,36 +25,36 @@ _BINDING = (ast.FunctionDef, ast.ClassDef, ast.Assign, ast.AnnAssign, ast.Import
 _FOR_A_LINTER = re.compile(r"\s+# noqa\b.*")
 
 
-def how_to_build(workload: str, strategy: str, run: Run, root: Path) -> BuildCall:
-    """Find the file of a strategy under `root`, and what is known of its workload's input."""
+def how_to_build(workload: str, strategy: str, run: Run, project: Project) -> BuildCall:
+    """Find the file of a strategy in a project, and what is known of its workload's input."""
     stem, _, variant = strategy.partition("[")
     variant = variant.removesuffix("]")
     parameters = _parameters(variant)
-    own = _file_in(root / "strategies", stem) is not None
-    features, input_dtype = _input_of(workload, run, root)
+    path = project.strategy_file(stem)
+    features, input_dtype = _input_of(workload, run, project)
     return BuildCall(
-        f"strategies/{stem}.py" if own else f"{stem}.py",
-        None if own else str(run.header.options.get("strategy_file") or ""),
+        project.shown(path) if path else f"{stem}.py",
+        None if path else str(run.header.options.get("strategy_file") or ""),
         features,
         input_dtype,
         variant.split(",") if parameters is None else parameters,
     )
 
 
-def code_to_paste(strategy: str, run: Run, root: Path, setting: Setting | None = None) -> str:
+def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | None = None) -> str:
     """Return Python that stands by itself: what the strategy needs to run, and how it is called.
 
     Without a `setting` the shape of a sequence is left to fill in. It is empty where the source is
-    not in the project's `strategies/`, or the strategy's parameters are not known.
+    none of the project's or timelift's, or the strategy's parameters are not known.
     """
     stem, _, variant = strategy.partition("[")
     parameters = _parameters(variant.removesuffix("]"))
-    source = _own_source(stem, root)
+    source = _own_source(project.strategy_file(stem))
     if not source or parameters is None:
         return ""
     shape, dtype = "...  # one sequence: (steps, *features)", None
     if setting is not None:
-        features, dtype = _input_of(setting.workload, run, root)
+        features, dtype = _input_of(setting.workload, run, project)
         shape = _shape(setting, features)
     arguments = ["layer", "shape", *([f"dtype={dtype!r}"] if dtype else []), *parameters]
     lines = (
@@ -65,30 +67,23 @@ def code_to_paste(strategy: str, run: Run, root: Path, setting: Setting | None =
     return "\n".join([source, "", "", *lines, ""])
 
 
-def _own_source(stem: str, root: Path) -> str:
-    path = _file_in(root / "strategies", stem)
+def _own_source(path: Path | None) -> str:
     try:
         return _without_declarations(path.read_text(encoding="utf-8")) if path else ""
     except _UNREADABLE:
         return ""
 
 
-def code_of_run(run: Run, root: Path) -> CodeToPaste:
-    """Return the code to paste for each strategy of a run whose source is in the project."""
+def code_of_run(run: Run, project: Project) -> CodeToPaste:
+    """Return the code to paste for each strategy of a run whose source is known."""
     names = dict.fromkeys(one.case.strategy for one in run.measurements)
     workloads = dict.fromkeys(one.case.setting.workload for one in run.measurements)
-    found = {name: code_to_paste(name, run, root) for name in names}
-    inputs = {name: _input_of(name, run, root) for name in workloads}
+    found = {name: code_to_paste(name, run, project) for name in names}
+    inputs = {name: _input_of(name, run, project) for name in workloads}
     return CodeToPaste(
         {name: code for name, code in found.items() if code},
         {name: (shape, dtype) for name, (shape, dtype) in inputs.items() if shape is not None},
     )
-
-
-def _file_in(folder: Path, stem: str) -> Path | None:
-    """Return the file of a name in a folder of the project; None where it has none."""
-    path = folder / f"{stem}.py"
-    return path if re.fullmatch(r"\w[\w.-]*", stem) and path.is_file() else None
 
 
 def _shape(setting: Setting, features: Sequence[object] | None) -> str:
@@ -207,9 +202,11 @@ def _first_line(node: ast.stmt, lines: Sequence[str]) -> int:
 # What is known of a workload's input -------------------------------------------------------------
 
 
-def _input_of(workload: str, run: Run, root: Path) -> tuple[tuple[object, ...] | None, str | None]:
+def _input_of(
+    workload: str, run: Run, project: Project
+) -> tuple[tuple[object, ...] | None, str | None]:
     """Return the shape of a step and the type of the inputs, each None where it is not known."""
-    path = _file_in(root / "workloads", workload)
+    path = project.workload_file(workload)
     constants = _constants(path) if path else _of_own_layer(run)
     features, dtype = constants.get("FEATURES"), constants.get("INPUT_DTYPE")
     return (features if isinstance(features, tuple) else None), dtype

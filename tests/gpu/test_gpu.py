@@ -14,10 +14,11 @@ from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure import catalogue, devices, machine
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
+from timelift.project import Project
 
 ROOT = Path(__file__).parents[2]
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
-SENSOR = catalogue.read_workloads(ROOT / "workloads")["sensor"]
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
+SENSOR = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
 GREEDY = '''"""A strategy that asks for more memory than any device has."""
 import keras
 

@@ -5,9 +5,10 @@ anything runs.
 """
 
 import ast
+import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from timelift.journal import OtherSideOf, Planted, StrategyEntry
 from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.planted import Plant
+from timelift.project import Project
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Strategy:
     """One strategy with its parameters bound, such as `fold_chunks[k=8]`.
 
     A copy of `copy_of` is a twin that a self-test has planted, or the other side: then `home` is
-    the folder of its own project, or it runs `in_other_python`.
+    its own project, or it runs `in_other_python`.
     """
 
     name: str
@@ -37,7 +39,7 @@ class Strategy:
     constants: Mapping[str, Any] = field(default_factory=dict)
     backends: tuple[Backend, ...] = tuple(Backend)
     copy_of: str = ""
-    home: str = ""
+    home: Project | None = None
     in_other_python: bool = False
 
     @property
@@ -55,7 +57,7 @@ class Strategy:
             self.name,
             str(self.path),
             self.parameters,
-            home=self.home,
+            home=os.pathsep.join(map(str, self.home.import_folders)) if self.home else "",
             pair=self.copy_of or self.name,
             in_other_python=self.in_other_python,
             backends=self.backends,
@@ -155,13 +157,8 @@ def _is_built_first(case: Case, pair: str, launch: int) -> bool:
     return (launch + zlib.crc32(f"{case.setting.label} {pair}".encode())) % 2 == 0
 
 
-def read_strategies(folder: Path, extra: tuple[Path, ...] = ()) -> dict[str, Strategy]:
-    found: dict[str, Strategy] = {}
-    for path in (*python_files(folder), *extra):
-        if any(known.path.stem == path.stem for known in found.values()):
-            raise UserError(f"{path}: a strategy named {path.stem!r} exists already; rename it")
-        found |= read_variants(path)
-    return found
+def read_strategies(paths: Iterable[Path]) -> dict[str, Strategy]:
+    return {name: one for path in paths for name, one in read_variants(path).items()}
 
 
 def _check_name(path: Path) -> None:
@@ -247,8 +244,8 @@ def _bind(source: Source, parameters: Mapping[str, Any]) -> Strategy:
     return Strategy(label, source.path, source.title, parameters, source.constants, tuple(backends))
 
 
-def read_workloads(folder: Path) -> dict[str, Workload]:
-    return {path.stem: read_workload(path) for path in python_files(folder)}
+def read_workloads(paths: Iterable[Path]) -> dict[str, Workload]:
+    return {path.stem: read_workload(path) for path in paths}
 
 
 def read_workload(path: Path) -> Workload:
@@ -276,10 +273,6 @@ def read_workload(path: Path) -> Workload:
         input_dtype=dtype or "",
         input_high=high or 0,
     )
-
-
-def python_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
 
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.

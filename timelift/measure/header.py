@@ -25,7 +25,7 @@ from timelift.journal import (
 from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.planted import COPY_SEPARATOR
-from timelift.project_modules import import_folders
+from timelift.project import Project
 
 #: Options that may be given anew, since they do not change what is measured.
 MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
@@ -36,7 +36,9 @@ def strategies_header(catalogue: Catalogue, cases: Iterable[Case]) -> Header:
     return Header(strategies={name: catalogue.entry(name) for name in names})
 
 
-def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: int) -> Header:
+def new_header(
+    project: Project, catalogue: Catalogue, cases: Collection[Case], seed: int
+) -> Header:
     """Return the header of a run of these cases that starts now; the options are left out."""
     started = utc_now()
     return structs.replace(
@@ -45,10 +47,10 @@ def new_header(root: Path, catalogue: Catalogue, cases: Collection[Case], seed: 
         started=started,
         seed=seed,
         command=[_program(), *sys.argv[1:]],
-        commit=machine.commit(root),
+        commit=machine.commit(project.root),
         machine=machine.describe({case.setting.backend for case in cases}),
         cases=len(cases),
-        sources=_sources(root, catalogue, cases),
+        sources=_sources(project, catalogue, cases),
         planned=[case.label for case in cases],
     )
 
@@ -60,18 +62,17 @@ def _program() -> str:
     return name if name == "timelift" else "pytest"
 
 
-def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
+def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> dict[str, str]:
     """Return a digest of each file that is measured, by its path in its project.
 
     Files of another project stand below its label.
     """
     files: dict[str, Path] = {}
 
-    def add(path: Path | None, home: str, label: str) -> None:
+    def add(path: Path | None, home: Project | None, label: str) -> None:
         if path and path.is_file():
-            place, inside = path.resolve(), Path(home or root).resolve()
-            shown = place.relative_to(inside) if place.is_relative_to(inside) else place
-            files[f"{label}: {shown}" if home else str(shown)] = path
+            shown = (home or project).shown(path)
+            files[f"{label}: {shown}" if home else shown] = path
 
     for case in cases:
         strategy, rival = catalogue.strategies[case.strategy], catalogue.rival(case, 1)
@@ -79,22 +80,22 @@ def _sources(root: Path, catalogue: Catalogue, cases: Iterable[Case]) -> dict[st
             continue
         label = case.strategy.partition(COPY_SEPARATOR)[2]
         add(strategy.path, strategy.home, label)
-        home = strategy.home if rival.factory else ""
+        home = strategy.home if rival.factory else None
         factory = rival.factory or catalogue.workloads[case.setting.workload].factory
-        add(_layer_file(factory, Path(home or root)), home, label)
+        add(_layer_file(factory, home or project), home, label)
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         for name, path in sorted(files.items())
     }
 
 
-def _layer_file(factory: str, home: Path) -> Path | None:
+def _layer_file(factory: str, home: Project) -> Path | None:
     """Return the file of an inner layer's factory; None for a module that is not the project's."""
     where = factory.rpartition(":")[0]
     if where.endswith(".py"):
         return Path(where)
     module = Path(*where.split("."))
-    places = (folder / module for folder in import_folders(home))
+    places = (folder / module for folder in home.import_folders)
     files = (file for place in places for file in (place.with_suffix(".py"), place / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
 

@@ -22,11 +22,11 @@ from timelift.measure.catalogue import (
     Catalogue,
     Strategy,
     Workload,
-    python_files,
     read_variants,
     read_workload,
 )
 from timelift.measure.git import git_bytes, resolve_commit
+from timelift.project import Project
 
 Thing = TypeVar("Thing")
 #: The options that name the other side; one of them is enough.
@@ -59,7 +59,7 @@ class OtherSide:
 
     label: str
     commit: str
-    root: Path
+    project: Project
     strategies: Mapping[str, Strategy]
     workloads: Mapping[str, Workload]
     python: str = ""
@@ -68,49 +68,40 @@ class OtherSide:
     folder: "tempfile.TemporaryDirectory[str] | None" = None
 
     @property
-    def home(self) -> str:
-        """The folder whose modules its files import; nothing where that is the project itself."""
-        return "" if self.python else str(self.root)
+    def home(self) -> Project | None:
+        """The project whose modules its files import; None where that is the one measured."""
+        return None if self.python else self.project
 
 
 def open_other_side(
-    root: Path, options: Mapping[str, Any], catalogue: Catalogue
+    project: Project, options: Mapping[str, Any], catalogue: Catalogue
 ) -> OtherSide | None:
     given = [name for name in OTHER_SIDES if options[name]]
     if len(given) > 1:
         flags = " and ".join(map(option_flag, given))
         raise UserError(f"{flags} name more than one other side; give one of them")
     if options["against_python"]:
-        return of_python(options["against_python"], catalogue, root)
+        return of_python(options["against_python"], catalogue, project)
     if options["against_path"]:
-        folder = Path(options["against_path"]).resolve()
-        theirs = _theirs(options["strategy_file"], root, folder)
-        return of_folder(options["against_path"], folder, theirs)
+        theirs = project.at(Path(options["against_path"]).resolve())
+        return of_project(options["against_path"], theirs)
     if options["against"]:
-        return _of_revision(options["against"], root, options["strategy_file"])
+        return _of_revision(options["against"], project)
     return None
 
 
-def _of_revision(revision: str, root: Path, files: Iterable[Path]) -> OtherSide:
+def _of_revision(revision: str, project: Project) -> OtherSide:
     holder = tempfile.TemporaryDirectory(prefix="timelift-base-")
     folder = Path(holder.name)
     try:
-        commit = take_out(root, revision, folder)
+        commit = take_out(project.root, revision, folder)
     except UserError as error:
         raise UserError(f"--against: {error}, or name a folder with --against-path") from None
-    side = of_folder(revision, folder, _theirs(files, root, folder), commit, "--against")
+    side = of_project(revision, project.at(folder), commit, "--against")
     return replace(side, folder=holder)
 
 
-def _theirs(files: Iterable[Path], root: Path, folder: Path) -> tuple[Path, ...]:
-    ours = [path.resolve() for path in files]
-    theirs = [
-        folder / path.relative_to(root) if path.is_relative_to(root) else path for path in ours
-    ]
-    return tuple(path for path in theirs if path.is_file())
-
-
-def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
+def of_python(python: str, catalogue: Catalogue, project: Project) -> OtherSide:
     """Return the project in another interpreter; raises UserError where that cannot measure."""
     wanted = machine.packages(catalogue.backends)
     theirs = _versions(python, wanted)
@@ -120,7 +111,7 @@ def of_python(python: str, catalogue: Catalogue, root: Path) -> OtherSide:
     differ = {name: pair for name, pair in found.items() if pair[0] != pair[1]}
     label = ", ".join(f"{name} {version}" for name, (version, _) in differ.items()) or python
     return OtherSide(
-        label, "", root, dict(catalogue.strategies), catalogue.workloads, python, differ
+        label, "", project, dict(catalogue.strategies), catalogue.workloads, python, differ
     )
 
 
@@ -149,28 +140,24 @@ def _versions(python: str, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def of_folder(
-    label: str,
-    folder: Path,
-    files: tuple[Path, ...] = (),
-    commit: str = "",
-    option: str = "--against-path",
+def of_project(
+    label: str, project: Project, commit: str = "", option: str = "--against-path"
 ) -> OtherSide:
-    """Read the strategies and workloads of a project; `files` are strategies beside its own.
+    """Read the strategies and workloads of a project.
 
     A file that cannot be read costs the cases that need it, and no others.
     """
-    if not _is_folder(folder / "strategies"):
-        raise UserError(
-            f"{option}: expected a project with strategies/ in it, received {label!r:.200}"
-        )
-    strategies, bad = _readable([*python_files(folder / "strategies"), *files], read_variants)
+    wanted = project.packaged("strategies") if project.is_timelift else project.root
+    if not _is_folder(wanted):
+        what = "a project with strategies/ in it" if project.is_timelift else "a project's folder"
+        raise UserError(f"{option}: expected {what}, received {label!r:.200}")
+    strategies, bad = _readable(project.strategies.values(), read_variants)
     workloads, worse = _readable(
-        python_files(folder / "workloads"), lambda path: {path.stem: read_workload(path)}
+        project.workloads.values(), lambda path: {path.stem: read_workload(path)}
     )
     reasons = (bad | worse).items()
-    broken = {stem: text.replace(f"{folder}/", f"{label}: ") for stem, text in reasons}
-    return OtherSide(label, commit, folder, strategies, workloads, broken=broken)
+    broken = {stem: text.replace(f"{project.root}/", f"{label}: ") for stem, text in reasons}
+    return OtherSide(label, commit, project, strategies, workloads, broken=broken)
 
 
 def _is_folder(path: Path) -> bool:

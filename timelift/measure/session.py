@@ -4,7 +4,7 @@ import os
 import random
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import SidesGate
+from timelift.project import Project
 
 #: Above this share of its processors, other work on the machine is warned of.
 BUSY_SHARE = 0.2
@@ -66,10 +67,12 @@ class Session:
     cases are raced against another side, None where they are not.
     """
 
-    def __init__(self, root: Path, texts: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> None:
-        self.root, self.run_mode, self.interrupted = root, run_mode, False
+    def __init__(
+        self, project: Project, texts: Mapping[str, str], run_mode: RunMode = NEW_RUN
+    ) -> None:
+        self.run_mode, self.interrupted = run_mode, False
         self._reported = dict[tuple[str, str], Case]()
-        self.results_folder = root / (texts["results"] or "results")
+        self.results_folder = project.root / (texts["results"] or "results")
         if run_mode.resume and (run_mode.once or run_mode.selftest):
             raise UserError("--resume goes with neither --selftest nor --benchmark-disable")
         self.resumed = (
@@ -88,9 +91,10 @@ class Session:
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
         backends = next(option for option in AXIS_OPTIONS if option.axis == "backend")
+        self.project = replace(project, includes=self.options["strategy_file"])
         self.catalogue = Catalogue(
-            read_strategies(root / "strategies", self.options["strategy_file"]),
-            read_workloads(root / "workloads"),
+            read_strategies(self.project.strategies.values()),
+            read_workloads(self.project.workloads.values()),
             backends=backends.value(self.axes["backends"]),
         )
         self._refuse_unknown_baseline()
@@ -98,7 +102,7 @@ class Session:
             self.catalogue.workloads[layer.name] = layer
             self.axes["workloads"] = self.axes["workloads"] or layer.name
         self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
-        self.gate = SidesGate.of(root, self.options, self.catalogue)
+        self.gate = SidesGate.of(self.project, self.options, self.catalogue)
         if self.gate and run_mode.selftest:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
@@ -181,7 +185,7 @@ class Session:
 
     def _header(self, campaign: Campaign) -> Header:
         return structs.replace(
-            new_header(self.root, self.catalogue, campaign.results, campaign.options.seed),
+            new_header(self.project, self.catalogue, campaign.results, campaign.options.seed),
             options=self.axes | {name: _as_text(one) for name, one in self.options.items()},
             asked=self.texts,
             against=self.gate.header_entry() if self.gate else None,

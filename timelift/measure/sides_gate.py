@@ -15,7 +15,7 @@ from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.source import imports_of
 from timelift.planted import COPY_SEPARATOR
-from timelift.project_modules import project_modules
+from timelift.project import Project
 
 #: How the reason of a case begins whose files are the same on both sides.
 UNCHANGED = "unchanged since"
@@ -67,15 +67,17 @@ class SidesGate:
     matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
-    def of(cls, root: Path, options: Mapping[str, Any], catalogue: Catalogue) -> "SidesGate | None":
-        root = root.resolve()
-        side = open_other_side(root, options, catalogue)
+    def of(
+        cls, project: Project, options: Mapping[str, Any], catalogue: Catalogue
+    ) -> "SidesGate | None":
+        project = replace(project, root=project.root.resolve())
+        side = open_other_side(project, options, catalogue)
         if side is None:
             return None
         measured = bool(side.python) or options["unchanged"] == "measure"
         return cls(
             other_side=side,
-            matcher=CaseMatcher(catalogue, side, root, measure_unchanged=measured),
+            matcher=CaseMatcher(catalogue, side, project, measure_unchanged=measured),
             screening=options["launches"].fewest,
             gates={
                 Quantity.TIME: options["gate"],
@@ -119,14 +121,19 @@ class SidesGate:
 class CaseMatcher:
     """Find the other side of cases; the other sides join the `catalogue` as strategies.
 
-    `root` is the project that is measured. Where both sides have the same files there is nothing to
+    `project` is the one that is measured. Where both sides have the same files there is nothing to
     compare, unless `measure_unchanged`.
     """
 
     def __init__(
-        self, catalogue: Catalogue, other: OtherSide, root: Path, *, measure_unchanged: bool = False
+        self,
+        catalogue: Catalogue,
+        other: OtherSide,
+        project: Project,
+        *,
+        measure_unchanged: bool = False,
     ) -> None:
-        self._catalogue, self._other, self._root = catalogue, other, root
+        self._catalogue, self._other, self._project = catalogue, other, project
         self._measure_unchanged = measure_unchanged
         self._changes = file_changes(_files(catalogue.strategies), _files(other.strategies))
 
@@ -195,14 +202,15 @@ class CaseMatcher:
         path = Path(where)
         if not path.is_absolute():
             return mine if self._has_module(where) else None
-        if not path.is_relative_to(self._root):
+        root = self._project.root
+        if not path.is_relative_to(root):
             return mine
-        there = self._other.root / path.relative_to(self._root)
+        there = self._other.project.root / path.relative_to(root)
         return replace(mine, factory=f"{there}:{function}") if there.is_file() else None
 
     def _has_module(self, name: str) -> bool:
         top = name.partition(".")[0]
-        return top not in project_modules(self._root) or top in project_modules(self._other.root)
+        return top not in self._project.modules or top in self._other.project.modules
 
     def _layer_changed(self, mine: Workload, theirs: Workload) -> bool:
         """True if the inner layer may differ; the project's own imports may always have changed."""
@@ -216,7 +224,7 @@ class CaseMatcher:
 
     def _imports_ours(self, path: Path) -> bool:
         imported = imports_of(ast.parse(path.read_text(encoding="utf-8")))
-        return bool(imported & project_modules(self._root))
+        return bool(imported & self._project.modules)
 
 
 def file_changes(here: Mapping[str, Path], there: Mapping[str, Path]) -> FileChanges:

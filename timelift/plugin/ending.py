@@ -57,7 +57,7 @@ def _show_answer(
     page = session.results_folder / "report" / "index.html" if wants_page else None
     try:
         found = ended.find(path, session.results_folder)
-        _print(reporter, ended.end(found, path, session.root, page))
+        _print(reporter, ended.end(found, path, session.project.root, page))
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
         run = Run(session.strategies_header(), referee.measurements(), complete=True)
@@ -72,7 +72,7 @@ def _write_page(
     """Write the page of a run, after its answer was shown."""
     try:
         found = found or ended.find(journal, session.results_folder)
-        code = usage.code_of_run(found.run, session.root)
+        code = usage.code_of_run(found.run, session.project)
         ended.write_page(found, session.results_folder / "report", code)
     except UserError as error:
         reporter.write_line(f"timelift: {error}")

@@ -15,6 +15,7 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.interrupts import Interrupts
+from timelift.project import Project
 from timelift.measure.session import RunMode, Session
 from timelift.plugin import options
 
@@ -63,7 +64,7 @@ class Questions:
             wait=options.switch(config, "wait"),
             resume=options.resume(config),
         )
-        self.session = Session(config.rootpath, options.texts(config), run_mode)
+        self.session = Session(Project(config.rootpath), options.texts(config), run_mode)
         self.failures: dict[Case, str] = {}
         self.referee: Any = None
         self._config = config

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from timelift.project_modules import import_folders, project_modules
+from timelift.project import modules_in
 from timelift.worker.engines import Engine
 
 #: The modules that were found in each other tree, so that its files share them.
@@ -31,7 +31,7 @@ def load_module(path: str) -> ModuleType:
 
 @contextmanager
 def imports_from(home: str) -> Iterator[None]:
-    """Search another tree first for imports; an empty `home` changes nothing.
+    """Search another tree first for imports: `home` is written like PYTHONPATH, or empty.
 
     What this process imported under such names is set aside meanwhile, so that two revisions of one
     package live side by side. timelift itself is never taken from the other tree.
@@ -41,7 +41,7 @@ def imports_from(home: str) -> Iterator[None]:
         return
     aside = _modules_in(home)
     _replace(aside, _FOUND_IN.get(home, {}))
-    folders = [str(folder) for folder in import_folders(Path(home))]
+    folders = home.split(os.pathsep)
     sys.path[:0] = folders
     try:
         yield
@@ -53,7 +53,7 @@ def imports_from(home: str) -> Iterator[None]:
 
 def _modules_in(home: str) -> dict[str, ModuleType]:
     """Return the imported modules whose top-level package or file is also in the tree `home`."""
-    tops = project_modules(Path(home)) - {"timelift"}
+    tops = modules_in(map(Path, home.split(os.pathsep))) - {"timelift"}
     return {name: one for name, one in sys.modules.items() if name.partition(".")[0] in tops}
 
 

@@ -1,0 +1,124 @@
+"""Which file a name means: the user's before timelift's, and two of the user's are refused."""
+
+import pytest
+
+from tests.repositories import strategy, workload, write
+from timelift.errors import UserError
+from timelift.project import Project
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A user's project, which has a strategy of its own, and what timelift brings."""
+    write(
+        tmp_path,
+        {
+            "site/timelift/strategies/native.py": strategy("Brought"),
+            "site/timelift/strategies/fold_time.py": strategy("Brought"),
+            "site/timelift/workloads/tokens.py": workload(),
+            "mine/pyproject.toml": "",
+            "mine/strategies/native.py": strategy("Own"),
+            "mine/strategies/_parts.py": "",
+        },
+    )
+    return tmp_path
+
+
+def project(places, *includes):
+    """The user's project."""
+    return Project(places / "mine", includes, brought=places / "site/timelift")
+
+
+def shown(found, kind="strategies"):
+    """Every name with its file as it is told."""
+    return {name: found.shown(path) for name, path in getattr(found, kind).items()}
+
+
+def test_a_project_s_file_comes_before_one_of_the_same_name_that_timelift_brings(places):
+    """The others of timelift's stay, and a path is told from the project or from timelift on."""
+    found = project(places)
+    assert shown(found) == {
+        "fold_time": "timelift/strategies/fold_time.py",
+        "native": "strategies/native.py",
+    }
+    assert shown(found, "workloads") == {"tokens": "timelift/workloads/tokens.py"}
+    assert found.strategy_file("native") == places / "mine/strategies/native.py"
+    assert found.workload_file("native") is None
+
+
+def test_what_is_included_is_told_apart_by_what_it_defines(places):
+    """A file, a folder of both kinds, and a folder that has a folder for each."""
+    write(
+        places,
+        {
+            "one.py": strategy(),
+            "both/two.py": strategy(),
+            "both/three.py": workload(),
+            "both/notes.py": "",
+            "other/strategies/four.py": strategy(),
+            "other/workloads/five.py": workload(),
+            "other/setup.py": strategy(),
+        },
+    )
+    found = project(places, *(places / name for name in ("one.py", "both", "other")))
+    assert set(found.strategies) == {"native", "fold_time", "one", "two", "four"}
+    assert set(found.workloads) == {"tokens", "three", "five"}
+
+
+def test_two_of_the_user_s_files_of_one_name_are_refused(places):
+    """Neither is silently left out; the same file named twice is one file."""
+    write(places, {"more/native.py": strategy(), "more/fold_time.py": strategy()})
+    sentence = r"more/native\.py: strategies/native\.py has the same name; rename one of them"
+    with pytest.raises(UserError, match=sentence):
+        _ = project(places, places / "more").strategies
+    found = project(places, places / "more/fold_time.py", places / "more/../more/fold_time.py")
+    assert shown(found)["fold_time"] == str(places / "more/fold_time.py")
+
+
+def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
+    """Another revision of it has those of that revision alone."""
+    here = Project(places / "site/timelift", brought=places / "site/timelift")
+    assert shown(here)["native"] == "strategies/native.py"
+    assert here.is_timelift
+    assert set(here.at(places / "mine").strategies) == {"native"}
+
+
+def test_another_revision_of_a_project_has_the_same_files_of_timelift_s(places):
+    """What is included from inside the project is that of the revision, if it was there."""
+    write(
+        places,
+        {
+            "mine/ours/two.py": strategy(),
+            "mine/ours/three.py": strategy(),
+            "one.py": strategy(),
+            "then/ours/two.py": strategy("Then"),
+            "then/lib/inner.py": "",
+        },
+    )
+    names = ("mine/ours/two.py", "mine/ours/three.py", "one.py")
+    now = project(places, *(places / name for name in names))
+    now = Project(now.root, now.includes, (places / "mine/lib",), now.brought)
+    then = now.at(places / "then")
+    assert shown(then) == {
+        "fold_time": "timelift/strategies/fold_time.py",
+        "native": "timelift/strategies/native.py",
+        "two": "ours/two.py",
+        "one": str(places / "one.py"),
+    }
+    assert then.import_folders == [places / "then", places / "then/lib"]
+
+
+def test_timelift_may_be_installed_inside_a_project(places):
+    """As in a virtual environment there: another revision has it all the same."""
+    inside = Project(places, brought=places / "site/timelift")
+    assert shown(inside)["native"] == "timelift/strategies/native.py"
+    assert set(inside.at(places / "gone").strategies) == {"native", "fold_time"}
+
+
+@pytest.mark.parametrize("marker", ["pyproject.toml", "pytest.ini", ".git"])
+def test_the_project_is_the_nearest_folder_above_that_is_marked_as_one(tmp_path, marker):
+    """Without a mark it is the folder itself."""
+    write(tmp_path, {f"mine/{marker}": "", "mine/deep/down/a.txt": "", "bare/deep/a.txt": ""})
+    assert Project.around(tmp_path / "mine/deep/down").root == tmp_path / "mine"
+    bare = tmp_path / "bare/deep"
+    assert Project.around(bare).root == bare

@@ -1,0 +1,163 @@
+"""A project: its results, its modules, and the file that a strategy's or a workload's name means.
+
+What the project and its user bring comes before what timelift brings. Nothing is imported: a file's
+text says what it is.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from timelift.errors import UserError
+
+#: What marks the top of a project, as pytest and git have it.
+MARKERS = ("pyproject.toml", "pytest.ini", "tox.ini", "setup.cfg", ".git")
+#: What a file defines that is a strategy or a workload, by the folder of such files.
+DEFINES = {"strategies": "build", "workloads": "make_layer"}
+_PACKAGE = Path(__file__).parent
+
+
+def _brought() -> Path:
+    """Return where the strategies of timelift are: in the installed package, or in its checkout."""
+    return _PACKAGE if (_PACKAGE / "strategies").is_dir() else _PACKAGE.parent
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project at `root`; `includes` are files and folders beside its own.
+
+    `pythonpath` are the folders that pytest's option of this name adds. `brought` is where
+    timelift's own strategies, workloads and questions are: `root` itself in a checkout of timelift.
+    """
+
+    root: Path
+    includes: tuple[Path, ...] = ()
+    pythonpath: tuple[Path, ...] = ()
+    brought: Path = field(default_factory=_brought)
+
+    @classmethod
+    def around(cls, folder: Path) -> "Project":
+        """Return the project that a folder belongs to: the nearest above it that has a marker."""
+        above = (folder, *folder.parents)
+        marked = (one for one in above if any((one / name).exists() for name in MARKERS))
+        return cls(next(marked, folder))
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def is_timelift(self) -> bool:
+        """True in a checkout of timelift, whose own files are those that timelift brings."""
+        return self.root.resolve() == self.brought.resolve()
+
+    def packaged(self, name: str) -> Path:
+        """Return the folder of `bench`, `strategies` or `workloads` that timelift brings."""
+        return self.brought / name
+
+    @cached_property
+    def strategies(self) -> Mapping[str, Path]:
+        """Every strategy's file by its name; raises UserError for two of one name."""
+        return self._files("strategies")
+
+    @cached_property
+    def workloads(self) -> Mapping[str, Path]:
+        return self._files("workloads")
+
+    def strategy_file(self, stem: str) -> Path | None:
+        return self.strategies.get(stem)
+
+    def workload_file(self, stem: str) -> Path | None:
+        return self.workloads.get(stem)
+
+    def _files(self, kind: str) -> dict[str, Path]:
+        own: dict[str, Path] = {}
+        for path in (*python_files(self.root / kind), *self._included(kind)):
+            other = own.setdefault(path.stem, path)
+            if other.resolve() != path.resolve():
+                raise UserError(
+                    f"{path}: {self.shown(other)} has the same name; rename one of them"
+                )
+        return {path.stem: path for path in python_files(self.packaged(kind))} | own
+
+    def _included(self, kind: str) -> Iterator[Path]:
+        for path in self.includes:
+            if not path.is_dir():
+                yield from [path] if _is_of(kind, path) else []
+            elif any((path / name).is_dir() for name in DEFINES):
+                yield from python_files(path / kind)
+            else:
+                yield from (file for file in python_files(path) if _defines(DEFINES[kind], file))
+
+    @property
+    def import_folders(self) -> list[Path]:
+        """Return where its modules are imported from, the first first."""
+        folders = dict.fromkeys((self.root, self.root / "src", *self.pythonpath))
+        return [folder for folder in folders if folder.is_dir()]
+
+    @property
+    def modules(self) -> frozenset[str]:
+        return modules_in(self.import_folders)
+
+    def at(self, root: Path) -> "Project":
+        """Return the project as it lies in another folder; what is outside of it stays the same."""
+        theirs = replace(
+            self,
+            root=root,
+            includes=tuple(self._moved(path, root) for path in self.includes),
+            pythonpath=tuple(self._moved(path, root) for path in self.pythonpath),
+            brought=root if self.is_timelift else self.brought,
+        )
+        return replace(theirs, includes=tuple(path for path in theirs.includes if path.exists()))
+
+    def _moved(self, path: Path, root: Path) -> Path:
+        here, place = self.root.resolve(), path.resolve()
+        return root / place.relative_to(here) if place.is_relative_to(here) else path
+
+    def shown(self, path: Path) -> str:
+        """Return a path as it is written for people: from the project on, or from timelift on."""
+        place, here, brought = path.resolve(), self.root.resolve(), self.brought.resolve()
+        if place.is_relative_to(brought) and brought != here:  # it may be installed inside
+            return f"timelift/{place.relative_to(brought)}"
+        return str(place.relative_to(here) if place.is_relative_to(here) else place)
+
+
+def python_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def _is_of(kind: str, path: Path) -> bool:
+    """True if a file is what belongs into such a folder; one that is neither is a wrong strategy.
+
+    What is wrong with it is a sentence when it is read.
+    """
+    if kind == "workloads":
+        return _defines("make_layer", path)
+    return _defines("build", path) or not _defines("make_layer", path)
+
+
+def _defines(function: str, path: Path) -> bool:
+    try:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+    except (OSError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
+
+
+def modules_in(folders: Iterable[Path]) -> frozenset[str]:
+    """Return the top-level modules and packages that are imported from these folders.
+
+    A folder without Python files, such as one of data, is no package.
+    """
+    files = (path for folder in folders for path in folder.iterdir())
+    return frozenset(path.stem for path in files if _is_importable(path))
+
+
+def _is_importable(path: Path) -> bool:
+    if path.is_dir():
+        return path.name.isidentifier() and any(
+            any(path.glob(pattern)) for pattern in ("*.py", "*/*.py")
+        )
+    return path.suffix == ".py"
