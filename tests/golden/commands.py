@@ -198,12 +198,16 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def normal(text: str) -> str:
-    """Return a text without scripts and what the machine or the moment decides: digests, times."""
+    """Return a text without scripts and what the machine or the moment decides: digests, times.
+
+    The code to paste is left out too: it is what the files of strategies say.
+    """
     text = re.sub(r"<script>.*?</script>", "<script/>", text, flags=re.DOTALL)
     text = re.sub(r"<style>.*?</style>", "<style/>", text, flags=re.DOTALL)
     text = re.sub(r"'sha256-[^']*'", "'sha256-HASH'", text)
     text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     text = re.sub(r"\bin \d+\.\d\ds\b", "in SECONDS", text)
+    text = re.sub(r'"code":( ?)"(?:\\.|[^"\\])+"', '"code":\1"CODE"', text)
     # Python 3.12 and later leave these quotes out.
     text = re.sub(r"\(choose from .*\)", lambda found: found[0].replace("'", ""), text)
     return text.replace(str(ROOT), "CHECKOUT")
