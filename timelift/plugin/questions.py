@@ -15,9 +15,9 @@ from timelift.case import AXES, Case
 from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignReferee
 from timelift.measure.interrupts import Interrupts
-from timelift.project import Project
 from timelift.measure.session import RunMode, Session
 from timelift.plugin import options
+from timelift.project import Project
 
 PARAMETERS = ("strategy", *AXES)
 _QUESTIONS = pytest.StashKey["Questions"]()
