@@ -9,6 +9,9 @@ BACKENDS ?= jax,torch
 #: Three processes, since many tests wait, each a file at a time; `alone` is what races two sides.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 
+#: Half of what starting Python costs is compiling what it imports, and tests start it often.
+test test-all: export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: bench quick test test-all test-gpu lint setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
@@ -20,11 +23,11 @@ quick: setup  ## the same on a small grid
 
 test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE)
-	@$(RUN)/pytest -m alone
+	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
 
 test-all: setup backends lint browser  ## the same with every cell of the law and every study
 	@$(RUN)/pytest $(SIDE_BY_SIDE) -m "not alone"
-	@$(RUN)/pytest -m alone
+	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
 
 test-gpu: setup backends  ## the tests that need a GPU
 	@$(RUN)/pytest tests/gpu -m gpu -rs

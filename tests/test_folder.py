@@ -1,6 +1,7 @@
 """A report's folder holds one report: what an earlier one wrote goes, what is a user's stays."""
 
 import json
+import shutil
 
 import pytest
 
@@ -12,14 +13,28 @@ LARGE = journals.grid(("native", "loop_slice"), ("tokens", "frames"), (8, 64))
 SMALL = journals.grid(("native",), seq_lens=(8,), phases=("forward",))
 
 
+def reported(folder, cases):
+    """Report a run of these cases into `folder / "out"`, which is returned."""
+    path = journals.synthetic(folder / "run.jsonl", cases, launches=2)
+    assert report.main([str(path), "--output", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Return the folder of a larger report, to be copied."""
+    return reported(tmp_path_factory.mktemp("large"), LARGE)
+
+
 @pytest.fixture
-def made(tmp_path):
+def made(tmp_path, large):
     """Report a run of these cases into a folder, which is given."""
 
     def make(cases):
-        path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=2)
-        assert report.main([str(path), "--output", str(tmp_path / "out")]) == 0
-        return tmp_path / "out"
+        folder = tmp_path / "out"
+        if cases is LARGE and not folder.exists():
+            return shutil.copytree(large, folder)
+        return reported(tmp_path, cases)
 
     return make
 

@@ -145,14 +145,14 @@ def test_all_intervals_of_a_setting_hold_at_once(rivals):
 
 
 @pytest.mark.parametrize("launches", [3, 8])
-@pytest.mark.parametrize("rivals", [5, 12])
+@pytest.mark.parametrize("rivals", [5, pytest.param(12, marks=pytest.mark.whole)])
 def test_few_launches_and_many_hold_as_well(rivals, launches):
     """Of unequal rivals, some of which may be the best."""
     found = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])
     assert found["together"].mean() >= 0.94
 
 
-@pytest.mark.parametrize("rivals", [5, 8])
+@pytest.mark.parametrize("rivals", [5, pytest.param(8, marks=pytest.mark.whole)])
 def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
     """Rivals drop out at different looks, so that pairs have different launches."""
     for costs in equal_and_unequal(rivals):
@@ -208,6 +208,7 @@ def test_the_price_of_the_first_is_that_of_the_one_that_looked_fastest():
     )
 
 
+@pytest.mark.study
 def test_the_table_has_a_row_for_every_number_of_rivals():
     """Equal and unequal, with the settings that its shares rest on."""
     rows = list(ladder.together_rows([(3, all_launches)], seed=1, runs=1))

@@ -91,11 +91,29 @@ def test_a_fault_that_a_test_sees_is_caught_and_the_test_is_named(study, shop, c
     ("changed", "said"),
     [
         ({"right": "what one call costs", "wrong": "what a call costs"}, "it survives"),
-        ({"right": "seconds * calls"}, "its text stands 0 times in product.py"),
-        ({"right": "calls"}, "its text stands 2 times in product.py"),
-        ({"path": "products.py"}, "its text stands 0 times in products.py"),
-        ({"wrong": "seconds / / calls"}, "the tests do not run (exit code 2)"),
-        ({"wrong": "seconds // 0", "tests": ("tests/test_setup.py",)}, "do not run (exit code 1)"),
+        pytest.param(
+            {"right": "seconds * calls"},
+            "its text stands 0 times in product.py",
+            marks=pytest.mark.study,
+        ),
+        pytest.param(
+            {"right": "calls"}, "its text stands 2 times in product.py", marks=pytest.mark.study
+        ),
+        pytest.param(
+            {"path": "products.py"},
+            "its text stands 0 times in products.py",
+            marks=pytest.mark.study,
+        ),
+        pytest.param(
+            {"wrong": "seconds / / calls"},
+            "the tests do not run (exit code 2)",
+            marks=pytest.mark.study,
+        ),
+        pytest.param(
+            {"wrong": "seconds // 0", "tests": ("tests/test_setup.py",)},
+            "do not run (exit code 1)",
+            marks=pytest.mark.study,
+        ),
     ],
 )
 def test_a_fault_that_no_test_sees_is_exit_1(study, capsys, changed, said):
@@ -107,6 +125,7 @@ def test_a_fault_that_no_test_sees_is_exit_1(study, capsys, changed, said):
     assert told.count("\n") == 1
 
 
+@pytest.mark.study
 def test_tests_that_do_not_end_are_a_catch_that_is_told(study, monkeypatch, capsys):
     """What hangs is not merged."""
     monkeypatch.setattr(mutations, "PATIENCE", 5.0)
@@ -115,6 +134,7 @@ def test_tests_that_do_not_end_are_a_catch_that_is_told(study, monkeypatch, caps
     assert "tests that do not end" in capsys.readouterr().out
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("tests", ["tests/test_wrong.py", "tests/test_broken.py", "tests/no.py"])
 def test_tests_that_fail_without_a_fault_are_exit_1(study, capsys, tests):
     """What they say of one means nothing."""
@@ -122,6 +142,7 @@ def test_tests_that_fail_without_a_fault_are_exit_1(study, capsys, tests):
     assert f"{tests}: wrong: expected at most 0, found 1" in capsys.readouterr().err
 
 
+@pytest.mark.study
 def test_one_room_can_be_asked_for_and_an_unknown_one_is_a_sentence(study, capsys):
     """With the nearest name."""
     other = replace(UPSIDE_DOWN, room="yard", what="another")

@@ -26,6 +26,7 @@ def test_the_last_commit_and_this_checkout_read_alike(capfd):
     assert int(rows["numbers compared"].replace(",", "")) > 10_000
 
 
+@pytest.mark.study
 @pytest.mark.skipif(not CHECKED_OUT, reason="needs the repository's history")
 def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsys):
     """Here its door misspells its own name in what it complains about; all else is read alike."""

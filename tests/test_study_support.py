@@ -33,7 +33,8 @@ def test_every_pair_is_on_the_page():
         assert {len(row) for row in table.values()} == {len(support.COLUMNS[Backend.TENSORFLOW])}
 
 
-@pytest.mark.parametrize("workload", ["sensor", pytest.param("windows", marks=pytest.mark.whole)])
+@pytest.mark.study
+@pytest.mark.parametrize("workload", ["sensor", "windows"])
 def test_a_sample_of_cells_comes_out_as_printed(workload):
     """Three strategies, drawn by the workload's name, in all six columns."""
     names = random.Random(workload).sample(sorted(STRATEGIES), 3)

@@ -121,7 +121,10 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
     assert found["fold_time"].status is Status.MEASURED
 
 
-@pytest.mark.parametrize("name", list(Backend))
+@pytest.mark.parametrize(
+    "name",
+    [Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)],
+)
 def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
     """So that the suite does not rot where there is no GPU."""
     if reason := machine.why_not_installed(name):
