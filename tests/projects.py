@@ -34,6 +34,7 @@ def project(folder, strategies=GOOD, extra=None):
     chosen = [f"strategies/{name}.py" for name in strategies]
     lay_out(folder, ["conftest.py", "pyproject.toml", "bench", "workloads", *chosen])
     (folder / "timelift").symlink_to(ROOT / "timelift")
+    (folder / ".gitignore").write_text("__pycache__/\n")
     for name, text in (extra or {}).items():
         (folder / "strategies" / f"{name}.py").write_text(text)
     return folder

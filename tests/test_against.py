@@ -13,17 +13,20 @@ from tests.repositories import commit, git
 pytestmark = pytest.mark.alone
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
-#: Three launches of short rounds find a call that is several times slower.
+#: Three launches of short rounds find it, whatever else the machine does.
+SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 REPORTED = ("-rs", "--junitxml", "junit.xml")
 FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "3m")
 
 
 @pytest.fixture(scope="module")
 def slowed(tmp_path_factory):
-    """The finished run of a project in which one strategy falls back to Python at every call."""
+    """The finished run of a project in which one strategy sleeps in Python at every call."""
     folder = commit(project(tmp_path_factory.mktemp("against"), NAMES))
     path = folder / "strategies"
-    slip_into(path / "fold_time.py", "eager fall-back")
+    slow = path / "fold_time.py"
+    slip_into(slow, "eager fall-back")
+    slow.write_text(slow.read_text().replace("1.0 * t", SLEEPS))
     comment_on(path / "conv1d_pointwise.py")
     (path / "mine.py").write_text(f'"""Mine."""\n{(path / "native.py").read_text()}')
     (path / "einsum_letters.py").unlink()
@@ -78,7 +81,7 @@ def test_junit_has_the_sentence(slowed):
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     """Both sides are played, in workers of their own, and nothing differs but noise."""
     folder = project(tmp_path, ("native", "fold_time"))
-    words = (*FORWARD, "--launches", "2", "--against-python", sys.executable)
+    words = (*FORWARD, "--launches", "2", "--budget", "1m", "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
     lines = records_of(folder, "against")
@@ -92,7 +95,7 @@ def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     """The worker of the other side is ended too, and both start again without the dead."""
     dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'
     folder = project(tmp_path, ("native",), {"dies": dies})
-    words = (*FORWARD, "--launches", "1", "--against-python", sys.executable)
+    words = (*FORWARD, "--launches", "1", "--budget", "1m", "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "dies: crashed: the worker ended with exit code 3 while building" in done.stdout
     assert "1 failed, 1 passed" in done.stdout
