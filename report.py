@@ -1,6 +1,5 @@
-"""The door of reading: `python report.py [COMMAND] …`. The commands are in `timelift.cli`."""
+"""A door of this checkout: `python report.py …` is `timelift …`, by default `timelift report`."""
 
-import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,8 @@ ROOT = Path(__file__).parent
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the words ask for, by default those of the command line; return the exit code."""
-    return cli.main(words, ROOT)
+    return cli.main(words, ROOT, default="report")
 
 
 if __name__ == "__main__":
-    gc.disable()  # A report ends before its garbage matters; collecting it is a tenth of the time.
     sys.exit(main())

@@ -1159,13 +1159,18 @@ FAULTS = (
     # The doors --------------------------------------------------------------------------------
     *_faults(
         "doors",
-        "timelift/cli.py",
+        "timelift/commands/changes.py",
         "history_command",
         (
             "a wrong exit code of a slow-down",
             "return EXIT_NOT_YES if found.findings.worse else 0",
             "return EXIT_NOT_YES if found.findings.changed else 0",
         ),
+    ),
+    *_faults(
+        "doors",
+        "timelift/commands/table.py",
+        "history_command",
         (
             "a wrong exit code of bad usage",
             'self.exit(1, f"{self.prog}: error: {message}',
@@ -1174,7 +1179,7 @@ FAULTS = (
     ),
     *_faults(
         "doors",
-        "timelift/cli.py",
+        "timelift/commands/changes.py",
         "compare_command",
         (
             "two machines that fail a strict comparison",
@@ -1189,6 +1194,36 @@ FAULTS = (
     ),
     *_faults(
         "doors",
+        "timelift/commands/bench.py",
+        "command",
+        (
+            "questions of timelift's instead of the project's",
+            "return [own] if any(map(_asks",
+            "return [own] if all(map(_asks",
+        ),
+        (
+            "a project's own options of pytest that are not read",
+            'yield from ("-c", str(file))',
+            'yield from ("-c", str(project.root / "none.ini"))',
+        ),
+    ),
+    *_faults(
+        "doors",
+        "timelift/commands/init.py",
+        "init",
+        (
+            "a file that is overwritten",
+            "if os.path.lexists(project.root / name)]",
+            "if os.path.islink(project.root / name)]",
+        ),
+        (
+            "files that stay where another could not be written",
+            "path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)",
+            "pass",
+        ),
+    ),
+    *_faults(
+        "doors",
         "timelift/ended.py",
         "ending",
         (
@@ -1199,7 +1234,7 @@ FAULTS = (
     ),
     *_faults(
         "doors",
-        "timelift/arguments.py",
+        "timelift/commands/arguments.py",
         "golden",
         ("a gate ten times too wide", '        default="3%",\n', '        default="30%",\n'),
     ),

@@ -64,7 +64,7 @@ faster ...    verdicts on the time; nodes differ: cases whose graph has another 
 """,
     is_bound=lambda row: row[0] == NOTHING,
 )
-#: What every suite asks, as `pytest bench/test_forward.py bench/test_backward.py` does.
+#: What every suite asks, as `timelift bench test_forward.py test_backward.py` does.
 QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
 
 

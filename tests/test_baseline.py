@@ -9,20 +9,22 @@ import pytest
 import report
 from tests import journals
 from tests.stored import STRATEGIES, other_machine, stored
-from timelift import cli
 from timelift.analyse.changes.two_runs import compare_runs, identity_differences
 from timelift.analyse.runs import baseline, results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
+from timelift.commands.stored import baseline as command
+from timelift.commands.table import parser
 from timelift.errors import UserError
 from timelift.journal.writing import line_text
+from timelift.project import Project
 
 MACHINE = journals.MACHINE["name"]
 
 
 def keep(root, *words):
     """Run the command in a project of its own."""
-    return cli.baseline(cli.parser("baseline").parse_args(list(words)), root)
+    return command(parser("baseline").parse_args(list(words)), Project(root))
 
 
 @pytest.fixture
@@ -51,8 +53,9 @@ def kept(root, name="20260102T030405Z_aaaa1111"):
     return root / "results" / "baselines" / MACHINE / f"{name}.jsonl"
 
 
-def test_a_run_becomes_a_baseline_and_the_way_to_commit_it_is_printed(root, capsys):
+def test_a_run_becomes_a_baseline_and_the_way_to_commit_it_is_printed(root, capsys, monkeypatch):
     """The newest run, under its own name, unless another is asked for."""
+    monkeypatch.chdir(root)
     assert keep(root) == 0
     first, _, add = capsys.readouterr().out.splitlines()
     shown = f"results/baselines/{MACHINE}/20260102T030405Z_aaaa1111.jsonl"

@@ -1,23 +1,18 @@
 """docs/ci.md: what it tells people to paste exists, and asks for no more rights than it says."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-import report
+from tests.typed import BEGINS, ROOT, is_pytest, options, parse, pytest_options
 from tests.typed import commands as typed
-from tests.typed import options, pytest_options
-from timelift import cli
-from timelift.cli import COMMANDS, DEFAULT
+from timelift.commands.init import TEMPLATES
+from timelift.commands.table import COMMANDS, parser
 from timelift.present.exports import FORMATS
 
-ROOT = Path(report.__file__).parent
 TEXT = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS = re.findall(r"^```(?:yaml|console)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
-_COMMAND = re.compile(
-    r"(?:^\$ |run: |^ +- )((?:pytest bench/|python report\.py) .*)$", re.MULTILINE
-)
+_COMMAND = re.compile(rf"(?:^\$ |run: |^ +- )({BEGINS} .*)$", re.MULTILINE)
 
 
 def commands(text=None):
@@ -27,43 +22,41 @@ def commands(text=None):
 
 def test_every_option_of_pytest_exists():
     """Of those that a workflow names."""
-    asked = set().union(*(options(words) for words in commands() if words[0] == "pytest"))
+    asked = set().union(*(options(words) for words in commands() if is_pytest(words)))
     assert {"--against", "--gate", "--junitxml", "--budget"} <= asked
     assert asked <= pytest_options()
 
 
 def test_the_check_of_options_can_fail():
     """A typo is seen."""
-    (words,) = commands("$ pytest bench/ --agianst origin/main")
+    (words,) = commands("$ timelift bench --agianst origin/main")
     assert not options(words) <= pytest_options()
 
 
 def test_options_named_in_a_sentence_exist_too():
     """Whatever stands in backticks."""
     named = set(re.findall(r"`(--[a-z-]+)", TEXT))
-    parsers = " ".join(cli.parser(name).format_help() for name in COMMANDS)
+    parsers = " ".join(parser(name).format_help() for name in COMMANDS)
     assert named <= pytest_options() | set(re.findall(r"--[a-z-]+", parsers))
 
 
-def test_every_command_of_report_parses():
+def test_every_command_of_reading_parses():
     """With its arguments."""
-    asked = [words[2:] for words in commands() if words[0] == "python"]
-    assert {words[0] for words in asked if words[0] in COMMANDS} == {
-        "compare",
-        "baseline",
-        "export",
-    }
-    assert ["latest", "--github-summary"] in asked
-    for words in asked:
-        name = words.pop(0) if words[0] in COMMANDS else DEFAULT
-        cli.parser(name).parse_args(words)
+    named = {parse(words) for words in commands() if not is_pytest(words)}
+    assert named == {"report", "compare", "baseline", "export"}
+    assert ["timelift", "report", "latest", "--github-summary"] in commands()
 
 
 def test_a_command_that_does_not_parse_is_seen():
     """By argparse."""
-    (words,) = commands("      - run: python report.py compare main --stricct")
+    (words,) = commands("      - run: timelift compare main --stricct")
     with pytest.raises(SystemExit):
-        cli.parser(words[2]).parse_args(words[3:])
+        parse(words)
+
+
+def test_the_workflow_is_the_one_that_init_writes():
+    """Word by word."""
+    assert BLOCKS[1] == (TEMPLATES / "workflow.yml").read_text(encoding="utf-8")
 
 
 def test_every_format_is_named():
@@ -87,8 +80,8 @@ def test_the_yaml_parses():
     """Where a parser is installed."""
     yaml = pytest.importorskip("yaml")
     workflow, pipeline = (
-        yaml.safe_load(block) for block in BLOCKS if block.startswith(("name: ", "benchmarks:"))
+        yaml.safe_load(block) for block in BLOCKS if block.startswith(("name: ", "timelift:"))
     )
     assert workflow["jobs"]["gate"]["steps"][0]["with"]["fetch-depth"] == 0
     assert workflow["permissions"] == {"contents": "read"}
-    assert pipeline["benchmarks"]["variables"]["GIT_DEPTH"] == "0"
+    assert pipeline["timelift"]["variables"]["GIT_DEPTH"] == "0"

@@ -234,8 +234,7 @@ def test_the_machine_s_other_runs_are_its_history(tmp_path, monkeypatch):
         "timelift.analyse.changes.two_runs.session_spreads", lambda runs: seen.extend(runs) or {}
     )
     words = [str(folder / "run1.jsonl"), str(folder / "run3.jsonl")]
-    parsed = cli.parser("compare").parse_args(words)
-    assert cli.compare(parsed, tmp_path) == 0
+    assert cli.main(["compare", *words], tmp_path) == 0
     assert [one.header.started[8:10] for one in seen] == ["02", "04", "05"]
 
 

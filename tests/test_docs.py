@@ -4,16 +4,12 @@ import re
 
 import pytest
 
-from tests.typed import ROOT, commands, options, pytest_options
-from timelift import cli
-from timelift.cli import COMMANDS, DEFAULT
+from tests.typed import BEGINS, ROOT, commands, is_pytest, options, parse, pytest_options
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 TO_TYPE = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
 #: Behind a prompt, perhaps over several lines.
-_TYPED = re.compile(
-    r"^\$ ((?:pytest bench/|python report\.py)(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE
-)
+_TYPED = re.compile(rf"^\$ ({BEGINS}(?: .*|$)(?:(?<=\\)\n.*)*)", re.MULTILINE)
 TYPED = [words for text in TO_TYPE.values() for words in commands(text, _TYPED)]
 
 
@@ -37,30 +33,29 @@ def test_a_broken_link_is_seen():
 
 def test_options_of_pytest_in_the_docs_exist():
     """Of every command behind a prompt."""
-    runs = [words for words in TYPED if words[0] == "pytest"]
-    asked = set().union(*map(options, runs))
+    asked = set().union(*map(options, filter(is_pytest, TYPED)))
     assert {"--layer", "--against", "--selftest"} <= asked
     assert asked - pytest_options() == set()
 
 
 def test_commands_of_reading_in_the_docs_parse():
     """With their arguments."""
-    asked = [words[2:] for words in TYPED if words[0] == "python"]
-    assert {"choose", "bisect", "compare"} <= {words[0] for words in asked if words}
-    for words in asked:
-        name = words.pop(0) if words and words[0] in COMMANDS else DEFAULT
-        cli.parser(name).parse_args(words)
+    named = {parse(words) for words in TYPED if not is_pytest(words)}
+    assert {"choose", "bisect", "compare"} <= named
 
 
 def test_a_mistyped_command_is_seen():
     """The checks above can fail."""
-    text = "$ pytest bench/ --lengts skewed # why\n$ python report.py chose \\\n  -x"
-    first, second = commands(text, _TYPED)
+    text = "$ timelift bench --lengts skewed # why\n$ python report.py chose \\\n  -x\n"
+    text += "$ timelift compare"
+    first, second, third = commands(text, _TYPED)
+    assert is_pytest(first)
     assert not options(first) <= pytest_options()
-    assert first == ["pytest", "bench/", "--lengts", "skewed"]
+    assert first == ["timelift", "bench", "--lengts", "skewed"]
     assert second == ["python", "report.py", "chose", "-x"]
-    with pytest.raises(SystemExit):
-        cli.parser(DEFAULT).parse_args(second[2:])
+    for words in (second, third):
+        with pytest.raises(SystemExit):
+            parse(words)
 
 
 def test_the_readme_fits_two_screens_and_opens_with_the_answer():

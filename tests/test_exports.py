@@ -12,11 +12,9 @@ import pytest
 import report
 from tests import journals
 from tests.stored import stored
-from timelift import cli
 from timelift.analyse.runs import results
 from timelift.analyse.stats.ranking import rank
 from timelift.case import Status
-from timelift.cli import COMMANDS, DEFAULT
 from timelift.present import exports
 from timelift.present.exports import BINARY, FORMATS
 
@@ -207,9 +205,3 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
         report.main(["export", "xml"])
     assert "github-action-benchmark" in capsys.readouterr().err
-
-
-def test_every_command_tells_itself_in_a_line():
-    """The help of report.py lists them."""
-    listed = cli._other_commands()
-    assert all(f"\n  {name}" in listed for name in COMMANDS if name != DEFAULT)

@@ -33,7 +33,7 @@ def differences(kept: Mapping[str, str], now: Mapping[str, str], name: str) -> s
     )
 
 
-@pytest.mark.parametrize("name", [*commands.REPORTS, *commands.HELP, *commands.PYTEST])
+@pytest.mark.parametrize("name", [*commands.COMMANDS, *commands.HELP, *commands.PYTEST])
 def test_a_command_says_what_it_said(said, name):
     """Where a change is meant, `python -m tests.golden` writes the files anew."""
     assert not (found := differences(commands.stored(), said, name)), f"\n{found}"
@@ -41,7 +41,7 @@ def test_a_command_says_what_it_said(said, name):
 
 def test_every_golden_file_belongs_to_a_command():
     """None is left of a command that is not run any more."""
-    known = {*commands.REPORTS, *commands.HELP, *commands.PYTEST}
+    known = {*commands.COMMANDS, *commands.HELP, *commands.PYTEST}
     assert {name.split("/")[0].removesuffix(".txt") for name in commands.stored()} == known
 
 

@@ -42,7 +42,7 @@ def test_a_checkout_with_another_word_differs_in_that_word_alone(tmp_path, capsy
         told.append(old_against_new.answers(output))
     tally = old_against_new.compare(*told)
     assert tally.numbers > 1000
-    assert all(old == new.replace("reprot", "report") for _, old, new in tally.differing)
+    assert all(old == new.replace("tmielift", "timelift") for _, old, new in tally.differing)
     assert old_against_new.show(tally, 3) == 1
     said = capsys.readouterr().out
     assert "  old  timelift: " in said

@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from timelift.commands.table import COMMANDS, parser
+
+#: How a command of ours begins.
+BEGINS = r"(?:pytest bench/|python report\.py|timelift)"
 ROOT = Path(__file__).parent.parent
 
 
@@ -28,3 +32,17 @@ def commands(text, pattern):
 def options(words):
     """The long options among the words."""
     return {word.partition("=")[0] for word in words if word.startswith("--")}
+
+
+def is_pytest(words):
+    """True if pytest reads the options: behind `timelift bench`, or in its own name."""
+    return words[0] == "pytest" or (words[0] == "timelift" and COMMANDS[words[1]].measures)
+
+
+def parse(words):
+    """Parse the words of a command as `timelift` or `report.py` does; return its name."""
+    name, *rest = words[1:] if words[0] == "timelift" else words[2:] or [""]
+    if words[0] != "timelift" and name not in COMMANDS:
+        name, rest = "report", words[2:]
+    parser(name).parse_args(rest)
+    return name

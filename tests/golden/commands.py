@@ -1,11 +1,10 @@
-"""Every command whose words are kept, run in a folder of its own through `report.py` itself."""
+"""Every command whose words are kept, run in a project of its own as `timelift` is."""
 
 import contextlib
 import gc
 import io
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -13,21 +12,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from unittest import mock
 
+from timelift import cli
+from timelift.commands import table
+
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-#: Name of a golden file: the words after `report.py`. OUT is a folder of the command's own.
-REPORTS = {
+#: Name of a golden file: the words after `timelift`. OUT is a folder of the command's own.
+COMMANDS = {
     "baseline": "baseline night0 --name kept",
     "baseline-again": "baseline night0 --name kept",
     "baseline-replaced": "baseline night1 --name kept --replace",
     "baseline-usual": "baseline",
-    "report": "--output OUT",
-    "report-of-a-history-night": "night0 --output OUT",
-    "report-against": "results/golden/against --output OUT --github-summary",
-    "report-cut-short": "cut_short --output OUT --github-summary",
-    "report-two": "night0 night7 --output OUT",
-    "report-relative-to": "night0 --output OUT --relative-to loop_slice",
-    "report-relative-to-nothing": "night0 --output OUT --relative-to loop",
+    "report": "report --output OUT",
+    "report-of-a-history-night": "report night0 --output OUT",
+    "report-against": "report results/golden/against --output OUT --github-summary",
+    "report-cut-short": "report cut_short --output OUT --github-summary",
+    "report-two": "report night0 night7 --output OUT",
+    "report-relative-to": "report night0 --output OUT --relative-to loop_slice",
+    "report-relative-to-nothing": "report night0 --output OUT --relative-to loop",
     "tables": "tables",
     "tables-of-a-workload": "tables ordinary sensor",
     "tables-of-nothing": "tables ordinary snsor",
@@ -37,8 +39,8 @@ REPORTS = {
     "scaling-of-one-size": "scaling cut_short",
     "modes": "modes ordinary",
     "modes-of-one": "modes night0",
-    "report-of-a-baseline": "kept --output OUT",
-    "report-of-pytest-json": "run.json --output OUT",
+    "report-of-a-baseline": "report kept --output OUT",
+    "report-of-pytest-json": "report run.json --output OUT",
     "choose": "choose --workload tokens --seq-len 64 --batch 8",
     "choose-backward": "choose --workload tokens --seq-len 64 --phase backward",
     "choose-memory": "choose --workload tokens --seq-len 64 --goal memory",
@@ -82,23 +84,27 @@ REPORTS = {
     "export-to-a-file": "export csv night0 --output OUT/made/night0.csv",
     "export-parquet-printed": "export parquet",
     "export-of-another-format": "export excel",
-    "missing-run": "nothing-of-this-name",
+    "missing-run": "report nothing-of-this-name",
     "missing-run-of-export": "export csv nigth0",
     "missing-run-of-baseline": "baseline nothing-of-this-name",
     "missing-run-of-choose": "choose --workload tokens --seq-len 16 --run 0000009",
     "missing-run-of-compare": "compare night3 results/golden/night9.jsonl",
-    "bad-option": "--outptu x",
+    "bad-option": "report --outptu x",
     "bad-command": "cmopare night0 night1",
-    "no-folder": "night0 --output run.json",
-    "watch-two": "night0 night1 --watch",
-    "watch-never": "--watch --every 0",
+    "no-folder": "report night0 --output run.json",
+    "watch-two": "report night0 night1 --watch",
+    "watch-never": "report --watch --every 0",
+    "no-words": "",
+    "strategies": "strategies",
+    "strategies-show-nothing": "strategies show fold_tmie",
+    "workloads": "workloads",
+    "init-no-layer": "init --layer nowhere.at_all:make_layer",
     "bisect-no-label": "bisect HEAD~1 HEAD --case native",
     "bisect-no-case": "bisect HEAD~1 HEAD",
 }
-HELP = {
-    f"help-{name or 'report'}": f"{name} --help".strip()
-    for name in ("", "tables", "choose", "compare", "history", "baseline", "export", "bisect")
-}
+#: Commands whose help is another's, but for the first lines.
+_ALIKE = {"selftest", "scaling", "modes", "workloads"}
+HELP = {f"help-{name}": f"{name} --help" for name in table.COMMANDS if name not in _ALIKE}
 PYTEST = {
     "pytest-collect": "bench/ --collect-only -q -p no:cacheprovider",
     "pytest-collect-asked": "bench/ --collect-only -q -p no:cacheprovider --workloads sensor "
@@ -118,7 +124,7 @@ def everything(home: Path) -> Said:
     """Return every golden text by its path under `said/`, as this checkout has it now."""
     _lay_out(home)
     found: Said = {}
-    for name, words in (REPORTS | HELP).items():
+    for name, words in (COMMANDS | HELP).items():
         found |= _report(home, name, words)
     for name, words in PYTEST.items():
         found[f"{name}.txt"] = _pytest(words)
@@ -126,17 +132,17 @@ def everything(home: Path) -> Said:
 
 
 def _lay_out(home: Path) -> None:
-    """Make the project that commands are run in: the door, the stored runs and a foreign one."""
-    shutil.copy(ROOT / "report.py", home)
+    """Make the project that commands are run in: the stored runs and a foreign one."""
+    (home / "pytest.ini").touch()
     shutil.copytree(HERE / "results", home / "results")
     _played(home, "", "export pytest-benchmark night0 --output run.json")
 
 
 def _report(home: Path, name: str, words: str) -> Said:
-    """Run `report.py`, and return what it printed and wrote."""
+    """Run `timelift`, and return what it printed and wrote."""
     out = home / name
     code, printed, complained = _played(home, name, words.replace("OUT", name))
-    found = {f"{name}.txt": _together(f"report.py {words}", code, printed, complained)}
+    found = {f"{name}.txt": _together(f"timelift {words}".strip(), code, printed, complained)}
     if out.is_dir():
         drawn = [path for path in _files(out) if path.suffix in _DRAWN]
         found[f"{name}.txt"] += "".join(f"a figure: {path.relative_to(home)}\n" for path in drawn)
@@ -147,22 +153,22 @@ def _report(home: Path, name: str, words: str) -> Said:
 
 
 def _played(home: Path, name: str, words: str) -> tuple[object, str, str]:
-    """Run the file as `python report.py` does, in this process and in its folder."""
+    """Run the command in this process and in its folder."""
     printed, complained, code = io.StringIO(), io.StringIO(), None
     with (
         mock.patch.dict(os.environ, _environment(home, name, words), clear=True),
-        mock.patch.object(sys, "argv", ["report.py", *words.split()]),
+        mock.patch.object(sys, "argv", ["timelift", *words.split()]),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
         contextlib.redirect_stdout(printed),
         contextlib.redirect_stderr(complained),
     ):
         try:
-            runpy.run_path("report.py", run_name="__main__")
+            code = cli.main()
         except SystemExit as end:
             code = end.code
         finally:
-            gc.enable()  # which `report.py` leaves off
+            gc.enable()  # which `timelift` leaves off
     return code, printed.getvalue(), complained.getvalue()
 
 

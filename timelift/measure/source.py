@@ -134,6 +134,8 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
         if stored not in plain:
             _refuse(stored.id, path)
     for name, declaration in DECLARED.items():
+        if found.get(name) is ...:  # as `timelift init` writes it
+            raise UserError(f"{path}: {name} is still to fill in; write {declaration.expected}")
         if name in found and not declaration.fits(found[name]):
             raise UserError(
                 f"{path}: {name} must be {declaration.expected}, received {found[name]!r:.80}"

@@ -1,4 +1,4 @@
-"""The options of each command that reads, with their help."""
+"""The options of each command, with their help; the function of a command has its name."""
 
 import argparse
 from pathlib import Path
@@ -7,6 +7,7 @@ from timelift.analyse.choose.question import Goal
 from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
+from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 from timelift.present.exports import FORMATS
 
 #: How a run is named.
@@ -61,6 +62,10 @@ def tables(parser: argparse.ArgumentParser) -> None:
         help=f"{_RUN} (default: latest), then workloads (default: all)",
     )
     _relative_to(parser)
+
+
+#: They take the same words.
+scaling = modes = tables
 
 
 def _relative_to(parser: argparse.ArgumentParser) -> None:
@@ -145,7 +150,7 @@ def baseline(parser: argparse.ArgumentParser) -> None:
 
 
 def export(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("format", choices=FORMATS, metavar="FORMAT", help=", ".join(FORMATS))
+    parser.add_argument("format", choices=tuple(FORMATS), metavar="FORMAT", help=", ".join(FORMATS))
     parser.add_argument(
         "run", nargs="?", default="latest", metavar="RUN", help=f"{_RUN} (default: latest)"
     )
@@ -181,3 +186,50 @@ def _share(text: str) -> float:
         return read_share(text)
     except UserError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def bench(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="QUESTION",
+        help="files or items, such as bench/test_lift.py, or test_modes.py of timelift's own "
+        "(default: every question)",
+    )
+    for option in OPTIONS:
+        text = option.full_help.replace("%", "%%")
+        parser.add_argument(option.flag, metavar=option.metavar, help=text)
+    parser.add_argument("--resume", nargs="?", metavar="RUN", help=RESUME_HELP)
+    for name, text in SWITCHES.items():
+        parser.add_argument(option_flag(name), action="store_true", help=text)
+
+
+selftest = bench
+
+
+def strategies(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
+    )
+
+
+workloads = strategies
+
+
+def init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--layer",
+        default="",
+        metavar="MODULE:FUNCTION",
+        help="what makes your layer, like mypkg.models:make_encoder (default: left to fill in)",
+    )
+    parser.add_argument(
+        "--features",
+        default="",
+        metavar="SHAPE",
+        help="the shape of one step, like 96,96,3 (default: left to fill in)",
+    )
+
+
+def completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell you type in")

@@ -1,45 +1,34 @@
-"""What `timelift report` shows of a run: its answer and page, its tables, its growth, its modes.
+"""What is shown of a run: its answer and page, its tables, its growth, its modes."""
 
-What takes long to import is imported inside, so that a typo is answered at once.
-"""
-
-import argparse
 import contextlib
 import dataclasses
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.escape import slug
-from timelift.journal import find_run
+from timelift.journal import find, find_run
 from timelift.project import Project
 
 if TYPE_CHECKING:
     from timelift.analyse.findings import RunFindings
     from timelift.present.summary import Pointers
 
-Options = argparse.Namespace
 
-
-def write_lines(lines: Iterable[str]) -> None:
-    for line in lines:
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
-
-
-def report(paths: Sequence[Path], options: Options, folder: Path) -> int:
-    """Report each of these runs; `folder` is that of all results."""
-    outputs = _report_folders(paths, options.output or folder / "report")
+def report(options: Options, project: Project) -> int:
+    """Write the page of a run, and print what to write for each workload in a screenful."""
+    paths = find(project.results, options.runs)
+    outputs = _report_folders(paths, options.output or project.results / "report")
     if options.watch:
-        return _watch(paths, outputs, folder, options.every)
+        return _watch(paths, outputs, project, options.every)
     from timelift.ended import is_latest  # noqa: PLC0415
     from timelift.present.summary import Pointers  # noqa: PLC0415
 
     for word, path, output in zip(options.runs or [""], paths, outputs, strict=True):
-        pointers = Pointers(output / "index.html", "" if is_latest(path, folder) else word)
-        _report_one(pointers, path, folder, options)
+        pointers = Pointers(output / "index.html", "" if is_latest(path, project.results) else word)
+        _report_one(pointers, path, project, options)
     if options.open:
         _open(outputs[0] / "index.html")
     return 0
@@ -52,29 +41,29 @@ def _report_folders(paths: Sequence[Path], output: Path) -> list[Path]:
     return [output / f"{place}-{slug(path.stem)}" for place, path in enumerate(paths, start=1)]
 
 
-def _watch(paths: Sequence[Path], outputs: Sequence[Path], folder: Path, every: int) -> int:
+def _watch(paths: Sequence[Path], outputs: Sequence[Path], project: Project, every: int) -> int:
     from timelift import live_report  # noqa: PLC0415
 
     if len(paths) > 1:
         raise UserError(f"expected one run to watch, received {len(paths)}; name one of them")
     with contextlib.suppress(KeyboardInterrupt):
-        write_lines(live_report.watch(paths[0], outputs[0], folder, every))
+        write_lines(live_report.watch(paths[0], outputs[0], project.results, every))
     return 0
 
 
-def _report_one(pointers: "Pointers", path: Path, folder: Path, options: Options) -> None:
+def _report_one(pointers: "Pointers", path: Path, project: Project, options: Options) -> None:
     from timelift import ended  # noqa: PLC0415
     from timelift.present import github, terminal  # noqa: PLC0415
     from timelift.present.summary import summary  # noqa: PLC0415
     from timelift.usage import code_of_run  # noqa: PLC0415
 
     assert pointers.page
-    found, console = ended.find(path, folder, options.relative_to), terminal.console()
+    found, console = ended.find(path, project.results, options.relative_to), terminal.console()
     if len(options.runs) > 1:
         terminal.show_heading(console, str(path))
     copies = ended.races_copies(found.run, path)
     ended.show(found, console, pointers, copies=copies)
-    code = code_of_run(found.run, Project(folder.parent))
+    code = code_of_run(found.run, project)
     words = ended.write_page(found, pointers.page.parent, code)
     if options.github_summary:
         github.append(
@@ -93,7 +82,7 @@ def _open(page: Path) -> None:
         write_lines([f"no browser was found here; open {page} in yours"])
 
 
-def tables(options: Options, root: Path) -> int:
+def tables(options: Options, project: Project) -> int:
     """Print every setting of a run: its strategies by time, their ties, first calls and memory.
 
     The first word is a run if it names one; else the run is the latest, and all words are
@@ -102,43 +91,43 @@ def tables(options: Options, root: Path) -> int:
     from timelift.present import terminal  # noqa: PLC0415
     from timelift.present.report import report as in_words  # noqa: PLC0415
 
-    found, workloads = _asked(options, root)
+    found, workloads = _asked(options, project)
     words = in_words(found)
     shown = tuple(one for one in words.tables if one.setting.workload in workloads)
     terminal.show_report(dataclasses.replace(words, tables=shown), terminal.console())
     return 0
 
 
-def scaling(options: Options, root: Path) -> int:
+def scaling(options: Options, project: Project) -> int:
     """Print how time grows with length and batch, and where one strategy overtakes another.
 
     The words are as those of tables.
     """
     from timelift.present import scaling_table, terminal  # noqa: PLC0415
 
-    found, workloads = _asked(options, root)
+    found, workloads = _asked(options, project)
     scaling_table.show(found.scaling.of(workloads), terminal.console())
     return 0
 
 
-def modes(options: Options, root: Path) -> int:
+def modes(options: Options, project: Project) -> int:
     """Print what another mode, backend, device or number of threads costs each strategy.
 
     The words are as those of tables.
     """
     from timelift.present import across_table, terminal  # noqa: PLC0415
 
-    found, workloads = _asked(options, root)
+    found, workloads = _asked(options, project)
     pairs = [one for one in found.across if one.usual.setting.workload in workloads]
     across_table.show(pairs, terminal.console())
     return 0
 
 
-def _asked(options: Options, root: Path) -> tuple["RunFindings", Sequence[str]]:
+def _asked(options: Options, project: Project) -> tuple["RunFindings", Sequence[str]]:
     """Return what is found in the run that the words name, and the workloads to show of it."""
     from timelift import ended  # noqa: PLC0415
 
-    folder = root / "results"
+    folder = project.results
     path, workloads = _run_and_workloads(folder, options.words)
     found = ended.find(path, folder, options.relative_to)
     known = list(dict.fromkeys(one.case.setting.workload for one in found.run.measurements))

@@ -1,0 +1,111 @@
+"""`timelift strategies` and `workloads`: what there is, where it is from, and its page."""
+
+import itertools
+import subprocess
+import sys
+
+import pytest
+
+from tests.typed import ROOT
+from timelift import cli
+
+FOLD = (ROOT / "strategies" / "fold_time.py").read_text(encoding="utf-8")
+OWN = FOLD.replace("time", "my time", 1)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A project with a strategy of its own, and one in the place of timelift's."""
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "fold_time.py").write_text(OWN)
+    (tmp_path / "strategies" / "zig_zag.py").write_text(OWN)
+    return tmp_path
+
+
+def listed(capsys, *words, root):
+    """The lines of a command that ended well."""
+    assert cli.main(words, root) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_strategies_of_the_project_come_first(root, capsys):
+    """And say whose place they take."""
+    lines = listed(capsys, "strategies", root=root)
+    assert lines[0] == "strategies/, measured by default:"
+    assert lines[1].startswith("  fold_time ")
+    assert lines[1].endswith(" (instead of timelift's)")
+    assert lines[2].startswith("  zig_zag ")
+    assert not lines[2].endswith(")")
+    assert lines[3] == "timelift/strategies/, measured by default:"
+    assert not any(line.startswith("  fold_time ") for line in lines[3:])
+
+
+def test_headings_say_what_a_file_is_measured_for(capsys):
+    """By default, where it is named, or to show that it is no lift; each file once."""
+    lines = listed(capsys, "strategies", root=ROOT)
+    headings = [place for place, line in enumerate(lines) if line.endswith(":")]
+    assert lines[0] == "strategies/, measured by default:"
+    default, named, other = (
+        [line.split()[0] for line in lines[first + 1 : last]]
+        for first, last in itertools.pairwise([*headings, len(lines)])
+    )
+    assert {"fold_time", "native", "time_distributed"} <= set(default)
+    assert "fold_chunks" in named
+    assert "axis_swap_conv1d" in other
+    assert len(lines) == 3 + len([*(ROOT / "strategies").glob("[!_]*.py")])
+
+
+def test_workloads_are_listed_likewise(root, capsys):
+    """Timelift's alone, where the project has none."""
+    lines = listed(capsys, "workloads", root=root)
+    assert lines[0] == "timelift/workloads/, measured by default:"
+    assert "  windows " in "\n".join(lines)
+
+
+@pytest.mark.parametrize(("name", "text"), [("zig_zag", OWN), ("fold_time", OWN)])
+def test_a_page_is_shown_as_it_is_measured(root, capsys, name, text):
+    """To copy it; the project's own where it has one."""
+    assert cli.main(["strategies", "show", name], root) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_a_variant_s_page_is_its_family_s(tmp_path, capsys):
+    """By the name that tables show."""
+    assert cli.main(["strategies", "show", "fold_chunks[k=8]"], tmp_path) == 0
+    assert "def build" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("show fold_tmie", "unknown strategy 'fold_tmie'; nearest: fold_time"),
+        ("fold_time", "expected nothing, or show NAME; received 'fold_time'"),
+        ("show", "expected nothing, or show NAME; received 'show'"),
+    ],
+)
+def test_a_mistake_is_a_sentence(root, capsys, words, said):
+    """With what was meant, perhaps."""
+    assert cli.main(["strategies", *words.split()], root) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_damaged_file_is_a_sentence(root, capsys):
+    """That names it."""
+    (root / "strategies" / "broken.py").write_text("def build(")
+    assert cli.main(["strategies"], root) == 1
+    assert "broken.py: not valid Python" in capsys.readouterr().err
+
+
+def test_listing_imports_no_file(root):
+    """Each is read as text: here one that would end the process."""
+    path = root / "strategies" / "zig_zag.py"
+    path.write_text(OWN + "\nraise SystemExit(3)\n")
+    code = (
+        "import sys, pathlib; from timelift import cli; "
+        "cli.main(['strategies'], pathlib.Path(sys.argv[1])); print('keras' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, root], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "zig_zag" in done.stdout
+    assert done.stdout.endswith("\nFalse\n")

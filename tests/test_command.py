@@ -1,0 +1,218 @@
+"""`timelift`: what its words are, how it ends, and that a typo costs nothing."""
+
+import inspect
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.typed import ROOT
+from timelift import cli
+from timelift.commands import bench, table
+from timelift.commands.table import COMMANDS
+from timelift.escape import plain
+
+#: What takes long to import, or is not there in an environment that only reads.
+HEAVY = {"numpy", "pandas", "scipy", "rich", "msgspec", "pytest", "tensorflow", "keras"}
+PROBE = """
+import sys
+from timelift import cli
+code = cli.main({words!r})
+print("LOADED", sorted({heavy!r} & set(sys.modules)), "CODE", code, file=sys.stderr)
+"""
+
+
+def probe(*words):
+    """What a command of a fresh interpreter printed, and its last line of what was imported."""
+    code = PROBE.format(words=list(words), heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *said, loaded = done.stderr.splitlines()
+    return done.stdout, said, loaded
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_without_a_command_they_are_listed(capsys, words):
+    """Each with a line that fits a terminal, in the order of the table."""
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  ")]
+    assert listed == list(COMMANDS)
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_function_and_help(name):
+    """Whose first line is a sentence that fits."""
+    first = (inspect.getdoc(table.function(name)) or "").splitlines()[0]
+    assert first.endswith((".", ":", "?"))
+    assert plain(first) in table.parser(name).format_help()
+
+
+def test_help_and_a_typo_import_nothing_heavy():
+    """So both are answered at once."""
+    printed, _, loaded = probe()
+    assert "commands:" in printed
+    assert loaded == "LOADED [] CODE 0"
+    _, said, loaded = probe("cmopare", "a", "b")
+    assert loaded == "LOADED [] CODE 1"
+    assert said == ["timelift: expected a command, received 'cmopare'; nearest: compare, modes"]
+
+
+def test_the_probe_sees_what_is_loaded():
+    """The check above can fail."""
+    assert "rich" in probe("tables", "nothing")[2]
+
+
+def test_a_word_like_no_command_lists_them(capsys):
+    """A run's commit, for example."""
+    assert cli.main(["0000004"]) == 1
+    assert "received '0000004'; known: baseline" in capsys.readouterr().err
+
+
+def test_the_version_is_printed(capsys):
+    """As pip has it."""
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("timelift 0.")
+
+
+def test_python_m_is_a_door_as_well():
+    """With the same answer and exit code."""
+    command = [sys.executable, "-m", "timelift", "bnech"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[:9]) == (1, "timelift:")
+
+
+def test_the_project_is_the_one_around_the_working_directory(tmp_path, monkeypatch, capsys):
+    """Its top folder holds the results, wherever inside the command is typed."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "deep" / "er")
+    assert cli.main(["tables"]) == 1
+    assert "expected a run under '../../results'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["bench", "selftest"])
+def test_the_help_of_measuring_names_every_option_of_the_plugin(name, capsys):
+    """And is no run of pytest."""
+    with pytest.raises(SystemExit) as end:
+        cli.main([name, "--workloads", "sensor", "--help"])
+    assert not end.value.code
+    printed = capsys.readouterr().out
+    assert {"--workloads", "--resume", "--selftest", "--report"} <= set(printed.split("\n  ")) | {
+        word.strip(",[").partition("=")[0] for word in printed.split()
+    }
+    assert "pytest --help" in " ".join(printed.split())
+
+
+# What pytest is called with ----------------------------------------------------------------------
+
+
+def called(monkeypatch, words, root):
+    """What `pytest.main` got of `timelift`, and the exit code that it made of 5."""
+    calls = []
+
+    def main(args, plugins):
+        calls.append((args, plugins))
+        return pytest.ExitCode.NO_TESTS_COLLECTED
+
+    monkeypatch.setattr(pytest, "main", main)
+    code = cli.main(words, root)
+    ((args, plugins),) = calls
+    return code, args, plugins
+
+
+def test_every_word_is_handed_on_and_the_exit_code_handed_back(tmp_path, monkeypatch):
+    """Behind the plugin, the project's top folder and its file of pytest's options."""
+    (tmp_path / "tox.ini").write_text("[pytest]\n")
+    (tmp_path / "pyproject.toml").write_text("[project]\nname = 'p'\n")
+    words = shlex.split("-k native -x --junitxml j.xml -p no:cacheprovider --resume --gate=3%")
+    code, args, _ = called(monkeypatch, ["bench", *words], tmp_path)
+    assert code == 5
+    mine = ["-p", "timelift.plugin", "--rootdir", str(tmp_path), "-c", str(tmp_path / "tox.ini")]
+    assert args == [*mine, *words]
+
+
+def test_a_selftest_is_an_option_of_measuring(tmp_path, monkeypatch):
+    """With its words behind it."""
+    _, args, _ = called(monkeypatch, ["selftest", "--budget", "5m"], tmp_path)
+    assert args[-3:] == ["--selftest", "--budget", "5m"]
+    assert "-c" not in args
+
+
+def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypatch):
+    """A file that is there is meant itself."""
+    monkeypatch.chdir(tmp_path)
+    brought = str(ROOT / "bench" / "test_modes.py")
+    assert called(monkeypatch, ["bench", "test_modes.py"], tmp_path)[1][-1] == brought
+    (tmp_path / "test_modes.py").touch()
+    assert called(monkeypatch, ["bench", "test_modes.py"], tmp_path)[1][-1] == "test_modes.py"
+
+
+class Config:
+    """As much of pytest's as the choice of questions looks at."""
+
+    def __init__(self, source, args):
+        self.args_source, self.args = source, args
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, "timelift"),
+        ({"bench/test_speed.py": "def test_speed(benchmark): ..."}, "timelift"),
+        ({"bench/test_lift.py": "pytestmark = pytest.mark.question()"}, "bench"),
+        ({"bench/deep/test_lift.py": "@pytest.mark.question()"}, "bench"),
+        ({"bench/test_lift.py": b"\xff"}, "timelift"),
+    ],
+)
+def test_the_project_s_questions_come_first(tmp_path, monkeypatch, files, expected):
+    """Its bench/ where it has some there, else timelift's own; a file that was named, always."""
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    _, _, (questions,) = called(monkeypatch, ["bench"], tmp_path)
+    source = pytest.Config.ArgsSource
+    for chosen_by in (source.TESTPATHS, source.INVOCATION_DIR):
+        config = Config(chosen_by, ["tests"])
+        questions.pytest_cmdline_main(config)
+        brought = [str(path) for path in sorted((ROOT / "bench").glob("test_*.py"))]
+        assert config.args == ([str(tmp_path / "bench")] if expected == "bench" else brought)
+    named = Config(source.ARGS, ["bench/test_lift.py"])
+    questions.pytest_cmdline_main(named)
+    assert named.args == ["bench/test_lift.py"]
+
+
+def test_pytest_still_tells_how_paths_were_chosen():
+    """Which the plugin asks; else a file that is named would be ignored."""
+    assert {"ARGS", "TESTPATHS", "INVOCATION_DIR"} <= set(pytest.Config.ArgsSource.__members__)
+    assert bench.pytest is pytest
+
+
+# Completion --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
+    """Of all commands; the library that writes it is imported for this alone."""
+    pytest.importorskip("shtab")
+    assert cli.main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(name in script for name in COMMANDS)
+    assert "--seq-lens" in script or "seq-lens" in script
+
+
+def test_the_script_of_bash_is_valid(capsys, tmp_path):
+    """And completes the beginning of a command."""
+    pytest.importorskip("shtab")
+    cli.main(["completion", "bash"])
+    (tmp_path / "timelift").write_text(capsys.readouterr().out)
+    typed = (
+        f"source {tmp_path}/timelift; COMP_WORDS=(timelift strat); COMP_CWORD=1; "
+        "_shtab_timelift; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=False)
+    assert done.stdout == "strategies\n"

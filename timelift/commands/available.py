@@ -1,0 +1,82 @@
+"""What can be measured: the strategies and workloads of the project and of timelift."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from timelift.commands import Options, write_lines
+from timelift.errors import UserError, nearest
+from timelift.measure.catalogue import read_variants, read_workload
+from timelift.measure.source import read_source
+from timelift.project import Project
+
+#: What a file is measured for, in the order of the list.
+_HEADINGS = (
+    "measured by default",
+    "measured where they are named",
+    "look-alikes, which compute something else",
+)
+
+
+def strategies(options: Options, project: Project) -> int:
+    """List the strategies, a line each: those of the project, then timelift's own.
+
+    One of the project stands in the place of timelift's of the same name. `strategies show NAME`
+    prints a file, to copy into strategies/ and change.
+    """
+    return _list_or_show("strategy", project.strategies, options, project)
+
+
+def workloads(options: Options, project: Project) -> int:
+    """List the workloads, a line each: those of the project, then timelift's own.
+
+    One of the project stands in the place of timelift's of the same name. `workloads show NAME`
+    prints a file, to copy into workloads/ and change.
+    """
+    return _list_or_show("workload", project.workloads, options, project)
+
+
+def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:
+    match options.words:
+        case []:
+            write_lines(_listed(kind, files, project))
+        case ["show", name]:
+            write_lines([_text(kind, files, name)])
+        case words:
+            raise UserError(f"expected nothing, or show NAME; received {' '.join(words)!r}")
+    return 0
+
+
+def _text(kind: str, files: Mapping[str, Path], name: str) -> str:
+    path = files.get(name.partition("[")[0])
+    if path is None:
+        raise UserError(f"unknown {kind} {name!r}; {nearest(name, files)}")
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); check the file") from error
+
+
+def _listed(kind: str, files: Mapping[str, Path], project: Project) -> Iterator[str]:
+    """Yield headings and lines: those of the project first, then by what they are measured for."""
+    width = max(map(len, files), default=0)
+    place_of = _place_of_strategy if kind == "strategy" else _place_of_workload
+    brought = project.packaged("strategies" if kind == "strategy" else "workloads")
+    groups: dict[tuple[bool, str, int], list[str]] = {}
+    for name, path in files.items():
+        own = path.parent.resolve() != brought.resolve()
+        instead = own and (brought / path.name).exists()
+        line = f"  {name:{width}}  {read_source(path).title}"
+        line += " (instead of timelift's)" if instead else ""
+        groups.setdefault((not own, project.shown(path.parent), place_of(path)), []).append(line)
+    for (_, folder, place), lines in sorted(groups.items()):
+        yield f"{folder}/, {_HEADINGS[place]}:"
+        yield from lines
+
+
+def _place_of_strategy(path: Path) -> int:
+    one = next(iter(read_variants(path).values()))
+    return 2 if one.differs else int(not one.default)
+
+
+def _place_of_workload(path: Path) -> int:
+    return int(not read_workload(path).default)

@@ -1,0 +1,74 @@
+"""Measuring: pytest in this process, with the plugin and questions."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from timelift.commands import Options
+from timelift.commands.pytest_options import pytest_options
+from timelift.project import Project
+
+
+def bench(options: Options, project: Project) -> int:
+    """Measure: run pytest with timelift's plugin and questions, and show what to write.
+
+    The questions are those in the project's bench/, where it has some, else timelift's own. Every
+    option of pytest and of its plugins may follow, such as -k, -x, -v, --junitxml or --collect-only
+    (pytest --help lists them); those below are timelift's. The project's pytest.ini, pyproject.toml
+    or other file of pytest's options is read. Where it has `-p timelift.plugin`, pytest bench/ is
+    the same. The exit code is pytest's.
+    """
+    gc.enable()
+    return int(pytest.main([*_words(options.words, project)], plugins=[_Questions(project)]))
+
+
+def selftest(options: Options, project: Project) -> int:
+    """Measure how far to trust this machine: copies of each strategy, some made slower on purpose.
+
+    It takes ten minutes, and reports of this machine quote it from then on. It is timelift bench
+    --selftest, and takes the same options, those of pytest (pytest --help) among them.
+    """
+    return bench(Options(words=["--selftest", *options.words]), project)
+
+
+def _words(words: Sequence[str], project: Project) -> Iterator[str]:
+    """Yield what pytest is called with; a question of timelift's may be named without its folder.
+
+    Its top folder and file of options are named, since the value of an option may be a path, by
+    which pytest would look for them elsewhere.
+    """
+    yield from ("-p", "timelift.plugin", "--rootdir", str(project.root))
+    if file := pytest_options(project.root).file:
+        yield from ("-c", str(file))
+    brought = {path.name: str(path) for path in _brought(project)}
+    yield from (word if Path(word).exists() else brought.get(word, word) for word in words)
+
+
+class _Questions:
+    """A plugin that says what to collect where no file was named."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        if config.args_source is not pytest.Config.ArgsSource.ARGS:
+            config.args[:] = map(str, _questions(self.project))
+
+
+def _questions(project: Project) -> list[Path]:
+    own = project.root / "bench"
+    return [own] if any(map(_asks, own.rglob("*.py"))) else _brought(project)
+
+
+def _brought(project: Project) -> list[Path]:
+    return sorted(project.packaged("bench").glob("test_*.py"))
+
+
+def _asks(path: Path) -> bool:
+    try:
+        return "mark.question" in path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False

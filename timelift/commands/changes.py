@@ -1,0 +1,155 @@
+"""What became slower: between two runs, over many, and by which commit."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timelift.analyse.runs import results
+from timelift.analyse.runs.results import load_usual
+from timelift.case import Case
+from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.errors import UserError
+from timelift.journal import find, parse_time, runs_of_machine
+from timelift.measure.bisect import Bisection, CommitVerdict
+from timelift.project import Project
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from timelift.analyse.runs.measurement import Run
+
+#: What `compare` reads at the most to learn what moves between sessions.
+_SESSIONS = 6
+
+
+def compare(options: Options, project: Project) -> int:
+    """Compare two stored runs: which cases became suspect, and what would decide about each.
+
+    The runs were made at different times, so times are not compared. Each case is held against the
+    other rivals of its setting in its own run, and the change of that ratio is judged by the
+    launches of both runs and by what ratios move between sessions (learnt from the machine's other
+    runs from three on, else assumed to be 1 %). A slower canary shows that the machine slowed down.
+    The result is suspects, not proofs: only `timelift bench --against REV` measures two revisions
+    side by side.
+
+    exit codes: 0 compared (with --strict: and nothing is suspect); 1 could not compare;
+    2 something is suspect, with --strict alone.
+    With --across-machines always 0 or 1.
+    """
+    from timelift.analyse.changes.two_runs import compare_runs  # noqa: PLC0415
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
+    from timelift.present import comparison, terminal  # noqa: PLC0415
+
+    paths = find(project.results, [options.old, options.new])
+    old, new = (condense(load_usual(path)) for path in paths)
+    advisory = _on_other_machines(old, new, allowed=options.across_machines)
+    sessions = [] if advisory else _sessions(project.results, paths, new)
+    found = compare_runs(old, new, sessions, options.gate, advisory=advisory)
+    rows = sys.maxsize if options.all else comparison.ROWS
+    comparison.show(found, terminal.console(), rows)
+    strict = options.strict and not options.across_machines
+    return EXIT_NOT_YES if strict and found.any_suspect else 0
+
+
+def _on_other_machines(old: "Run", new: "Run", *, allowed: bool) -> bool:
+    """True if the machines differ; raises UserError where that is not allowed."""
+    from timelift.analyse.changes.two_runs import identity_differences  # noqa: PLC0415
+    from timelift.present.changed import differences_in_words  # noqa: PLC0415
+
+    differences = identity_differences(old, new)
+    if differences and not allowed:
+        raise UserError(
+            f"expected two runs of one machine, received others: "
+            f"{differences_in_words(differences)}; "
+            "compare ratios alone with --across-machines"
+        )
+    return bool(differences)
+
+
+def _sessions(folder: Path, paths: list[Path], new: "Run") -> list["Run"]:
+    """Return the latest of the machine's other runs that can be read, the oldest first."""
+    from timelift.analyse.runs.condense import condense  # noqa: PLC0415
+
+    found: list[Run] = []
+    for path in reversed(runs_of_machine(folder, new.header.machine, paths)):
+        if len(found) < _SESSIONS:
+            with contextlib.suppress(UserError):
+                found.append(condense(load_usual(path)))
+    return found[::-1]
+
+
+def history(options: Options, project: Project) -> int:
+    """Report what became slower over a machine's runs, since when, and whether the machine changed.
+
+    Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
+    and results/against/ left out). A change needs three runs before it and three after it.
+
+    exit code:
+      0  nothing is slower than it has been
+      2  a slow-down that runs have confirmed is still there
+      1  the runs cannot be read, or what was asked for is not among them
+    """
+    since = _since(options.since)
+    from timelift.analyse.changes.history import HistoryOptions, read  # noqa: PLC0415
+    from timelift.present import history_report, terminal  # noqa: PLC0415
+
+    folder = project.results
+    wanted = HistoryOptions(options.machine, options.workload, options.case, since, options.gate)
+    found = read(folder, wanted)
+    history_report.show(found, terminal.console())
+    output = options.output or folder / "report"
+    from timelift.present import page  # noqa: PLC0415 - figures take a second
+
+    written = page.write_history(found, output)
+    write_lines(["", f"{output}: {', '.join(one.name for one in written)}"])
+    return EXIT_NOT_YES if found.findings.worse else 0
+
+
+def _since(text: str | None) -> "datetime | None":
+    try:
+        return None if text is None else parse_time(text)
+    except ValueError:
+        raise UserError(
+            f"--since: expected a date, received {text!r}; write it as 2026-01-31"
+        ) from None
+
+
+def bisect(options: Options, project: Project) -> int:
+    """Find the commit that made a case slower: git bisect, with the paired gate as its judge.
+
+    Every commit in question is raced against GOOD, in throw-away work trees; yours is not touched.
+    Exit code 0: the commit was found. 2: BAD is not shown to be slower than GOOD, or the commits
+    that remain cannot be measured. 1: something has to be done first.
+    """
+    try:
+        case = Case.from_label(options.case)
+    except ValueError as error:
+        raise UserError(f"--case: {error}") from None
+    gate = f"{100 * options.gate:.6g}%"
+    ends = options.good, options.bad
+    found = Bisection(
+        project.root, *ends, case, gate, _raced, lambda line: write_lines([line])
+    ).run()
+    return 0 if found else EXIT_NOT_YES
+
+
+def _raced(journal: Path) -> CommitVerdict:
+    from timelift.analyse.gate.outcomes import against_of, outcomes  # noqa: PLC0415
+    from timelift.analyse.stats import verdicts  # noqa: PLC0415
+    from timelift.present import gate_words  # noqa: PLC0415
+
+    run = results.load(journal)
+    against = against_of(run)
+    judged = outcomes(run, against) if against else []
+    if against is None or not judged:
+        reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
+        return CommitVerdict("skip", "; ".join(reasons) or "not measured")
+    found = judged[0]
+    if found.fails():
+        return CommitVerdict("bad", gate_words.failure(found, against))
+    doubtful = found.time.verdict is verdicts.Verdict.UNDECIDED
+    said = (
+        gate_words.undecided_in_words(found.time, against) if doubtful else str(found.time.verdict)
+    )
+    return CommitVerdict("skip" if doubtful else "good", said)

@@ -1,0 +1,136 @@
+"""`timelift init`: the files with which a project measures its own layer."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from string import Template
+
+from timelift.commands import Options, write_lines
+from timelift.commands.named_layer import find_layer
+from timelift.commands.pytest_options import pytest_options
+from timelift.errors import UserError
+from timelift.measure.options import OPTIONS
+from timelift.project import MARKERS, Project
+
+TEMPLATES = Path(__file__).parent / "templates"
+_WORKLOAD, _WORKFLOW = "workloads/mine.py", ".github/workflows/timelift.yml"
+#: What each file of the project is made from.
+_FILES = {
+    "bench/test_lift.py": "question.txt",
+    _WORKLOAD: "workload.txt",
+    _WORKFLOW: "workflow.yml",
+}
+#: What a workload says of the shape until it is known; reading it is refused.
+_UNKNOWN_SHAPE = "...  # fill in the shape of one step, like (96, 96, 3)"
+#: How the workflow installs the project beside timelift.
+_INSTALLS = " --editable ."
+
+
+def init(options: Options, project: Project) -> int:
+    """Write a question about your layer, and a CI workflow, into the project around this folder.
+
+    files:
+      bench/test_lift.py              the question: which cases to measure
+      workloads/mine.py               the layer, the shape of a step, and sizes
+      .github/workflows/timelift.yml  fails a pull request that makes a case slower
+
+    Nothing is overwritten: where one of them exists, none is written.
+    """
+    if project.is_timelift:
+        raise UserError(
+            "expected a project of yours, received timelift's own checkout, "
+            f"{str(project.root.resolve())!r}; type it in your project's folder"
+        )
+    _refuse_existing(project)
+    texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
+    blanks = _blanks(options, project)
+    texts[_WORKFLOW] = texts[_WORKFLOW].replace(_INSTALLS, _installs(project.root))
+    texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
+    _write({project.root / name: text for name, text in texts.items()})
+    unfilled = [name for name in ("FEATURES", "make_layer") if "fill in" in blanks[name]]
+    write_lines(_told(project, unfilled))
+    return 0
+
+
+def _blanks(options: Options, project: Project) -> dict[str, str]:
+    """Return what is written into the blanks of the workload's template."""
+    (shape,) = (one for one in OPTIONS if one.name == "features")
+    features = shape.value(options.features)
+    blanks = {
+        "FEATURES": repr(features) if features else _UNKNOWN_SHAPE,
+        "title": "a layer of this project",
+        "imports": "import keras",
+        "make_layer": 'raise NotImplementedError("fill in: return your layer")',
+    }
+    if options.layer:
+        module, function = find_layer(options.layer, project)
+        blanks["title"] = f"{function} of {module}"
+        blanks["imports"] = f"from {module} import {function}"
+        blanks["make_layer"] = f"return {function}()"
+    return blanks
+
+
+def _installs(root: Path) -> str:
+    """Return how pip installs a project, or else what it needs; nothing where it does not say."""
+    try:
+        tables = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        tables = {}
+    if tables.keys() & {"project", "build-system"} or (root / "setup.py").exists():
+        return _INSTALLS
+    needed = (root / "requirements.txt").exists()
+    return " --requirement requirements.txt" if needed else ""
+
+
+def _refuse_existing(project: Project) -> None:
+    if there := [name for name in _FILES if os.path.lexists(project.root / name)]:
+        raise UserError(
+            f"expected none of these files in {str(project.root.resolve())!r}, found "
+            f"{', '.join(there)}; nothing was written: move them away first"
+        )
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Write all files, or none where one cannot be written, which is a UserError."""
+    made: list[Path] = []
+    try:
+        for path, text in texts.items():
+            for folder in reversed(path.parents):
+                if not folder.exists():
+                    folder.mkdir()
+                    made.append(folder)
+            with path.open("x", encoding="utf-8") as file:
+                made.append(path)
+                file.write(text)
+    except OSError as error:
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; nothing was written, make the "
+            "folder writable"
+        ) from error
+
+
+def _told(project: Project, unfilled: list[str]) -> Iterator[str]:
+    """Yield what was written and where, what to add for pytest, and what to type next."""
+    marked = any((project.root / name).exists() for name in MARKERS)
+    yield f"in {project.root.resolve()}" + (
+        "" if marked else f", since no folder above it has a {MARKERS[0]} or {MARKERS[-1]}"
+    )
+    yield from (f"  wrote {name}" for name in _FILES)
+    options = pytest_options(project.root)
+    yield ""
+    if options.loads_plugin:
+        yield f"{options.file} loads the plugin already, so pytest bench/ measures too"
+    else:
+        yield from options.to_add(project.root)
+        yield "then pytest bench/ measures too; timelift bench needs no such line"
+    if not options.testpaths:
+        yield 'without testpaths = ["tests"] there, a plain pytest would measure as well'
+    yield ""
+    if unfilled:
+        yield f"next, fill in {' and '.join(unfilled)} in {_WORKLOAD}, and type:"
+    else:
+        yield "next, type:"
+    yield "  timelift bench"

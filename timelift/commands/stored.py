@@ -1,0 +1,93 @@
+"""What is made of a stored run: a `baseline` to commit, and an `export` for another tool."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timelift.analyse.runs.results import load_measured, load_usual
+from timelift.commands import Options, write_lines
+from timelift.errors import UserError, writing
+from timelift.escape import slug
+from timelift.journal import BASELINE_FOLDER, find_run, write_whole
+from timelift.present.ending import relative_path
+from timelift.present.exports import BINARY, FORMATS
+from timelift.project import Project
+
+if TYPE_CHECKING:
+    from timelift.analyse.runs.measurement import Run
+
+#: How many characters of a name the path of a baseline has.
+_LONGEST_NAME = 120
+
+
+def baseline(options: Options, project: Project) -> int:
+    """Keep a run as a baseline small enough to commit: results/baselines/<machine>/<name>.jsonl.
+
+    It keeps every case, launch and fact that `compare` and the history need, and nothing that tells
+    of a person or a path. It is a journal: every other command reads it, by its path or by its
+    name.
+    """
+    from timelift.analyse.runs.baseline import baseline_lines  # noqa: PLC0415
+
+    path = find_run(project.results, options.run)
+    run = load_usual(path)
+    machine = run.header.machine
+    if not machine.name or not machine.identity:
+        raise UserError(
+            "expected a run with its machine recorded, received one without; "
+            "measure it with: timelift bench"
+        )
+    folder = project.results / BASELINE_FOLDER / _file_name(machine.name)
+    name = _file_name(path.stem if options.name is None else options.name)
+    kept = folder / f"{name}.jsonl"
+    if kept.exists() and not options.replace:
+        raise UserError(
+            f"expected a new name, received that of the baseline {str(kept)!r}; "
+            "choose another with --name or replace it with --replace"
+        )
+    with writing(kept, "make the folder writable"):
+        write_whole(kept, baseline_lines(run))
+    write_lines(_kept(run, kept))
+    return 0
+
+
+def _file_name(text: str) -> str:
+    return slug(text, keep="_", limit=_LONGEST_NAME)
+
+
+def _kept(run: "Run", path: Path) -> Iterator[str]:
+    launches = sum(len(one.launches) for one in run.measurements)
+    shown = relative_path(path)
+    size = f"{path.stat().st_size / 1024:,.0f} KiB"
+    yield f"{shown}: {len(run.measurements):,} cases, {launches:,} launches, {size}"
+    if not run.complete:
+        yield "the run was cut short, so the baseline holds what had been measured"
+    yield from ("commit it with:", f"  git add {shown}")
+
+
+def export(options: Options, project: Project) -> int:
+    """Write a run in the format of another tool.
+
+    formats:
+      pytest-benchmark         its JSON, for pytest-benchmark compare
+      github-action-benchmark  customSmallerIsBetter, times in ms
+      bencher                  Bencher Metric Format, latency in ns
+      parquet                  a row per case, launch and round; needs pyarrow and --output
+      csv                      a row per case with its rank and facts, times in s
+    """
+    if options.format in BINARY and options.output is None:
+        raise UserError(
+            f"{options.format}: expected --output FILE, since it is no text for a terminal"
+        )
+    path = find_run(project.results, options.run)
+    from timelift.analyse.findings import RunFindings  # noqa: PLC0415
+
+    data = FORMATS[options.format](RunFindings(load_measured(path)))
+    if options.output is None:
+        sys.stdout.write(data.decode())
+    else:
+        with writing(options.output, "name another file with --output"):
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            options.output.write_bytes(data)
+    return 0

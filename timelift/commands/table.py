@@ -1,0 +1,84 @@
+"""Every command: what it is for, where its function is, and how its options are read."""
+
+import argparse
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import NamedTuple, NoReturn
+
+from timelift.commands import Options
+from timelift.project import Project
+
+
+class Command(NamedTuple):
+    """The module of `timelift.commands` that holds a command, and what it is for.
+
+    The options of one that measures are pytest's, which reads them.
+    """
+
+    module: str
+    purpose: str
+    measures: bool = False
+
+
+#: Every command by its word, in the order of the help text.
+COMMANDS = {
+    "init": Command("init", "write a question about your layer, and a CI workflow, here"),
+    "bench": Command("bench", "measure: pytest with timelift's questions", measures=True),
+    "selftest": Command("bench", "measure how far to trust this machine", measures=True),
+    "report": Command("report", "what to write for each workload, and the page of a run"),
+    "tables": Command("report", "every setting of a run, its strategies by time"),
+    "scaling": Command("report", "how time grows with length and batch"),
+    "modes": Command("report", "what another mode, backend, device or thread costs"),
+    "choose": Command("choose", "which strategy to use for one workload at one size"),
+    "compare": Command("changes", "two stored runs: which cases became suspect"),
+    "history": Command("changes", "what became slower over a machine's runs, and since when"),
+    "bisect": Command("changes", "the commit that made a case slower"),
+    "baseline": Command("stored", "keep a run, small enough to commit"),
+    "export": Command("stored", "write a run in the format of another tool"),
+    "strategies": Command("available", "the strategies there are; `strategies show NAME`"),
+    "workloads": Command("available", "the workloads there are; `workloads show NAME`"),
+    "completion": Command("completion", "a script that completes this command in your shell"),
+}
+
+
+def function(name: str) -> Callable[[Options, Project], int]:
+    """Return the function of a command; its docstring is the help."""
+    module = importlib.import_module(f"timelift.commands.{COMMANDS[name].module}")
+    found: Callable[[Options, Project], int] = getattr(module, name)
+    return found
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose exit code for bad usage is 1, since 2 is an answer of some commands."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: error: {message}\n")
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
+
+    of_command = _Parser(
+        prog=f"timelift {name}",
+        description=inspect.cleandoc(function(name).__doc__ or ""),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    getattr(arguments, name)(of_command)
+    if COMMANDS[name].measures:
+        of_command.usage = f"timelift {name} [QUESTION ...] [OPTION ...]"
+    return of_command
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """Return a parser of every command, of which completion scripts are made."""
+    from timelift.commands import arguments  # noqa: PLC0415 - it takes a moment
+
+    whole = argparse.ArgumentParser(prog="timelift")
+    whole.add_argument("--version", action="store_true", help="print the version")
+    commands = whole.add_subparsers()
+    for name, command in COMMANDS.items():
+        getattr(arguments, name)(commands.add_parser(name, help=command.purpose))
+    return whole
