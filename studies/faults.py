@@ -1264,8 +1264,8 @@ FAULTS = (
         "plugin",
         (
             "a table that -v does not bring",
-            "config.option.verbose > 0 or any(",
-            "config.option.verbose > 1 or any(",
+            "verbose > 0 or any(",
+            "verbose > 1 or any(",
         ),
     ),
     *_faults(

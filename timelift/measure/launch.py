@@ -57,10 +57,16 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
     return folder
 
 
+#: Variables with which coverage.py and pytest-cov trace every process that is started: what is
+#: timed would be several times slower.
+_TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
+
+
 def environment(home: Path = _HOME) -> dict[str, str]:
     """Return the variables of a process that imports this package, as it lies in `home`."""
     path = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
+    return kept | {"PYTHONPATH": path}
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,8 @@ def is_table_asked_for(config: pytest.Config) -> bool:
         *map(str, config.invocation_params.args),
         *os.environ.get("PYTEST_ADDOPTS", "").split(),
     ]
-    return config.option.verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
+    verbose = getattr(config.option, "verbose", 0)  # none with -p no:terminal
+    return verbose > 0 or any(word.startswith(ASKS_FOR_TABLE) for word in words)
 
 
 def _referee(session: Session) -> CampaignReferee:
