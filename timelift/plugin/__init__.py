@@ -60,17 +60,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_make_collect_report(
     collector: pytest.Collector,
 ) -> Generator[None, Any, Any]:
-    """End the session with a question's error, which pytest would report as a file's traceback.
+    """End the session with an error that pytest would report as a file's traceback.
 
-    In a worker of pytest-xdist it travels on the report: the controller prints it, once.
+    It is a question's, or a clash of options with a conftest.py that pytest read late. In a worker
+    of pytest-xdist it travels on the report: the controller prints it, once.
     """
     report = yield
     call = getattr(report, "call", None)
     error = call.excinfo.value if call and call.excinfo else None
-    if isinstance(error, QuestionError):
-        if not _is_xdist_worker(collector.config):
-            raise pytest.UsageError(str(error))
-        report.timelift_refusal = str(error)
+    sentence = str(error) if isinstance(error, QuestionError) else error and options.clash(error)
+    if sentence and not _is_xdist_worker(collector.config):
+        raise pytest.UsageError(sentence)
+    if sentence:
+        report.timelift_refusal = sentence
     return report
 
 

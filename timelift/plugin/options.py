@@ -9,7 +9,8 @@ import copy
 import os
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,12 @@ from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
 #: Before each option's name among the parsed values, where names of all plugins lie together.
 _PREFIX = "timelift_"
 _GROUP = "timelift"
+#: Names of groups that tell no other plugin: timelift's own, and that of options without a group.
+_UNTELLING = {_GROUP, "_anonymous"}
 _FLAGS = (*(one.flag for one in OPTIONS), "--resume", *map(option_flag, SWITCHES))
 _CLASH = (
-    "{}: timelift.plugin and {} both add this {}; rename it there, or leave one of the two out of "
-    "this run (-p no:NAME, or no -p timelift.plugin)"
+    "{}: timelift.plugin and {} both add this {}; rename it there, or run without one of the two "
+    "(-p no:NAME)"
 )
 
 
@@ -58,7 +61,9 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     config: Any = pluginmanager.getplugin("pytestconfig")
     names = [Path(name).name for name, _ in pluginmanager.list_name_plugin()]
     if config.args or "conftest.py" in names:
-        _add(parser)
+        with _clashes_are_sentences(parser):
+            _add(parser)
+            parser.parse_known_args([])  # pytest before 9.0 sees a clash here
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -66,18 +71,43 @@ def pytest_load_initial_conftests(
     early_config: Any, parser: pytest.Parser, args: list[str]
 ) -> Iterator[None]:
     """Add the options after those of all installed plugins, and before any conftest.py is read."""
-    try:
+    with _clashes_are_sentences(parser):
         _add(parser)
         _parse(early_config, parser, args)
         conftests = yield
         _parse(early_config, parser, args)
-    except (ValueError, argparse.ArgumentError) as error:
-        if flag := _flag_of_two(error):
-            other = _other(error, flag, parser)
-            raise pytest.UsageError(_CLASH.format(flag, other, "option")) from None
-        raise
     _refuse_keys_of_others(parser)
     return conftests
+
+
+@contextmanager
+def _clashes_are_sentences(parser: pytest.Parser) -> Iterator[None]:
+    try:
+        yield
+    except argparse.ArgumentError as error:
+        if not (sentence := clash(error, getattr(parser, "_groups", ()))):
+            raise
+        raise pytest.UsageError(sentence) from None
+
+
+def clash(error: BaseException, groups: Iterable[Any] = ()) -> str:
+    """Return which option of timelift's another plugin adds; empty where it is another error.
+
+    The other one is told by the file that was adding it, or by its group among pytest's.
+    """
+    words = re.findall(r"--[\w-]+", str(error))
+    flag = next((word for word in words if word in _FLAGS), "")
+    if not (flag and isinstance(error, argparse.ArgumentError) and "conflict" in str(error)):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    files = [Path(one.filename) for one in frames if one.name == "pytest_addoption"]
+    names = [one.name for one in groups if any(flag in option.names() for option in one.options)]
+    others = [
+        *(os.path.relpath(path) for path in files if path != Path(__file__)),
+        *(f"the plugin of pytest's options {name!r}" for name in names if name not in _UNTELLING),
+        "another plugin or a conftest.py",
+    ]
+    return _CLASH.format(flag, others[0], "option")
 
 
 def _add(parser: pytest.Parser) -> None:
@@ -100,24 +130,6 @@ def _parse(early_config: Any, parser: pytest.Parser, args: list[str]) -> None:
     early_config.known_args_namespace = parser.parse_known_args(
         args, namespace=copy.copy(early_config.option)
     )
-
-
-def _flag_of_two(error: Exception) -> str:
-    """Return the option of timelift that argparse found twice; empty where it is another error."""
-    return next((word for word in re.findall(r"--[\w-]+", str(error)) if word in _FLAGS), "")
-
-
-def _other(error: Exception, flag: str, parser: pytest.Parser) -> str:
-    """Return what else adds an option: the file that was adding it, or its group of options."""
-    frames = traceback.extract_tb(error.__traceback__)
-    files = [Path(one.filename) for one in frames if one.name == "pytest_addoption"]
-    if files:
-        return os.path.relpath(files[-1])
-    for group in getattr(parser, "_groups", ()):
-        mine = group.name in {_GROUP, "_anonymous"}
-        if not mine and any(flag in option.names() for option in group.options):
-            return f"the plugin that pytest --help lists as {group.name!r}"
-    return "another plugin or a conftest.py"
 
 
 def _refuse_keys_of_others(parser: pytest.Parser) -> None:
