@@ -9,18 +9,22 @@ collected brings the rest (`timelift.plugin.questions`).
 """
 
 from collections.abc import Callable, Generator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from timelift.errors import UserError
 from timelift.plugin import options
+from timelift.project import Project
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
     from timelift.plugin.results import ReplayClock
 
+#: Where timelift's own questions are.
+BROUGHT = Project(Path()).packaged("bench")
 QUESTION = "question"
 _MARKER = f"{QUESTION}(**axes): a test's axes, each overridden by the option of the same name"
 
@@ -36,6 +40,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", _MARKER)
     if not _is_xdist_worker(config):
         config.pluginmanager.register(RefusalsOfWorkers(), "timelift-refusals")
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Name a question that timelift brings as if it lay here, wherever timelift is installed."""
+    if module_path.parent != BROUGHT or parent.config.rootpath / BROUGHT.name == BROUGHT:
+        return None
+    name = f"timelift/{BROUGHT.name}/{module_path.name}"
+    return pytest.Module.from_parent(parent, path=module_path, nodeid=name)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
