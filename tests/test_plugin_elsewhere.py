@@ -1,0 +1,202 @@
+"""The plugin in a project of somebody else: other tests, other plugins, other questions' places.
+
+What needs pytest-cov, pytest-randomly and pytest-timeout is skipped where they are not installed.
+"""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tests.projects import ROOT, SMALL, environment
+from timelift.measure import launch
+
+ALL_FOUR = ("xdist", "pytest_cov", "pytest_randomly", "pytest_timeout")
+MISSING = [name for name in ALL_FOUR if importlib.util.find_spec(name) is None]
+needs_all_four = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {MISSING}")
+#: What reading options, or importing the plugin, never needs.
+DEAR = {"msgspec", "psutil", "rich", "numpy", "scipy", "pandas", "pytest_benchmark", "jinja2"}
+
+INI = """
+[tool.pytest.ini_options]
+addopts = ["-p", "timelift.plugin", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"]
+
+[tool.coverage.run]
+patch = ["subprocess"]
+source = ["."]
+"""
+PLAIN = "import pytest\n\n@pytest.mark.parametrize('n', range(4))\ndef test_plain(n):\n    pass\n"
+#: Prints which of timelift's modules a session has imported.
+LOOKS = """
+import sys
+
+def pytest_unconfigure():
+    print("LOADED", sorted(name for name in sys.modules if name.startswith("timelift.")))
+"""
+#: A strategy that keeps what traces it.
+PROBE = '''"""A probe.
+
+When: never.
+When not: ever.
+Source: none.
+"""
+import os, sys
+from pathlib import Path
+import keras
+
+def build(layer, shape, dtype=None):
+    traced = sys.gettrace() is not None or "coverage" in sys.modules
+    Path(os.environ["PROBE"]).write_text(str(traced))
+    return keras.layers.TimeDistributed(layer)
+'''
+
+
+@pytest.fixture
+def theirs(tmp_path):
+    """A project with ordinary tests, and one question of its own."""
+    files = {
+        "pyproject.toml": INI,
+        "conftest.py": LOOKS,
+        "tests/test_plain.py": PLAIN,
+        "strategies/probe.py": PROBE,
+    }
+    for name, text in files.items():
+        path = tmp_path / "theirs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "theirs" / "bench").mkdir()
+    shutil.copy(ROOT / "bench" / "test_forward.py", tmp_path / "theirs/bench/test_lift.py")
+    return tmp_path / "theirs"
+
+
+def run(folder, *words):
+    """Run pytest there, and return the finished process."""
+    variables = environment(folder) | {"PROBE": str(folder / "traced")}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *words],
+        cwd=folder,
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize(("extra", "found"), [("", set()), ("import psutil", {"psutil"})])
+def test_the_plugin_imports_next_to_nothing(extra, found):
+    """A second for every run of somebody's tests would have it thrown out; the check does see."""
+    script = f"import sys, timelift.plugin\n{extra}\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert {name for name in done.stdout.split() if name in DEAR} == found
+
+
+@needs_all_four
+def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs):
+    """Nor is an option looked at; with a question among the files the same look finds more."""
+    words = "-n 2 --cov=. --cov-report= --timeout=60 --randomly-seed=1 --seed wrong".split()
+    done = run(theirs, "tests", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    assert "timelift.measure.options" in done.stdout
+    assert "timelift.measure.session" not in done.stdout
+    assert "timelift.measure.session" in run(theirs, "--collect-only", "-q").stdout
+
+
+@needs_all_four
+def test_a_question_is_measured_beside_the_other_plugins(theirs):
+    """A second's timeout of each test is none of the run; coverage.py traces no launch."""
+    words = "--cov=. --timeout=1 --randomly-seed=1 -n 0 --strategies probe --workloads sensor"
+    sizes = [word if word != "2" else "1" for word in SMALL[2:]]  # one launch, of one sequence
+    done = run(theirs, *words.split(), *sizes, "-W", "error::pytest.PytestWarning")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 passed" in done.stdout
+    assert "tests/test_plain.py" in done.stdout
+    assert (theirs / "traced").read_text() == "False"
+    assert list(theirs.glob("results/*/*.jsonl"))
+
+
+def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
+    """Of pytest-cov before 7, and of coverage.py's `patch = subprocess`."""
+    traced = ["COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "COV_CORE_SOURCE"]
+    for name in (*traced, "COVERT"):
+        monkeypatch.setenv(name, "x")
+    inherited = launch.environment()
+    assert inherited.keys() >= os.environ.keys() - set(traced)
+    assert not inherited.keys() & set(traced)
+
+
+@pytest.mark.parametrize("words", ["-n 2", "-n 1 --dist loadfile -x"])
+def test_side_by_side_a_question_is_refused_once(theirs, words):
+    """By the controller, in a sentence that says what to write."""
+    done = run(theirs, "tests", "bench", *words.split())
+    assert done.returncode == 4
+    assert done.stderr.count("-n 0") == 1
+    assert done.stderr.startswith("ERROR: bench/test_lift.py::test_forward: a bench question")
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not (theirs / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--seed x --collect-only", "--seed: expected a whole number from 0, received 'x'"),
+        ("--resume=", "--resume: expected a run, received nothing; leave out the '='"),
+        ("-p no:benchmark", "pytest-benchmark, which is not loaded; leave out -p no:benchmark"),
+        ("-p no:terminal --seed x", "--seed: expected a whole number from 0"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_4(theirs, words, sentence):
+    """Before anything is measured."""
+    done = run(theirs, *words.split())
+    assert done.returncode == 4
+    (line,) = filter(None, done.stderr.splitlines())
+    assert line.startswith("ERROR: ")
+    assert sentence in line
+    assert "Traceback" not in done.stdout
+
+
+def test_what_is_skipped_is_not_measured(theirs):
+    """`--benchmark-skip` leaves the other tests."""
+    done = run(theirs, "--benchmark-skip", "--strategies", "native", *SMALL)
+    assert "4 passed, 1 skipped" in done.stdout
+    assert not (theirs / "results").exists()
+
+
+def test_a_test_beside_a_question_stays_a_test(theirs):
+    """The mark of a whole file is about the tests that measure."""
+    path = theirs / "bench/test_lift.py"
+    path.write_text(path.read_text() + "\n\ndef test_beside():\n    pass\n")
+    done = run(theirs, "bench", "--collect-only", "-q", "--strategies", "native", *SMALL)
+    ids = [line for line in done.stdout.splitlines() if line.startswith("bench/")]
+    assert sorted(ids) == [
+        "bench/test_lift.py::test_beside",
+        "bench/test_lift.py::test_forward[sensor-T3-B2-forward-graph-native]",
+    ]
+
+
+def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
+    """Not the way to it from here, which says where Python keeps packages."""
+    bench = ROOT / "bench"
+    words = ["--rootdir", ".", "-c", "pyproject.toml", "--confcutdir", ".", "--benchmark-skip"]
+    files = [str(bench / "test_forward.py"), str(bench / "test_modes.py")]
+    done = run(theirs, *words, *files, "--strategies", "native", *SMALL)
+    assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
+    assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout
+
+
+def test_without_being_asked_for_the_plugin_has_no_options(theirs):
+    """So their names are free; asked for twice, it has them once."""
+    (theirs / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
+    words = ["tests", "-q", "-p", "no:hypothesispytest", "--workloads", "sensor"]
+    done = run(theirs, *words)
+    assert done.returncode == 4
+    assert "unrecognized arguments: --workloads" in done.stderr
+    (theirs / "conftest.py").write_text('pytest_plugins = ("timelift.plugin",)\n')
+    assert run(theirs, *words).returncode == 0
+    assert run(theirs, *words, "-p", "timelift.plugin").returncode == 0
