@@ -131,7 +131,9 @@ def test_a_launch_inherits_all_but_what_traces_it(monkeypatch):
     assert not inherited.keys() & set(traced)
 
 
-@pytest.mark.parametrize("words", ["-n 2", "-n 1 --dist loadfile -x"])
+@pytest.mark.parametrize(
+    "words", ["-n 2", pytest.param("-n 1 --dist loadfile -x", marks=pytest.mark.whole)]
+)
 def test_side_by_side_a_question_is_refused_once(theirs, words):
     """By the controller, in a sentence that says what to write."""
     done = run(theirs, "tests", "bench", *words.split())

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Where timelift's own questions are.
 BROUGHT = Project(Path()).packaged("bench")
 QUESTION = "question"
-_MARKER = f"{QUESTION}(**axes): a test's axes, each overridden by the option of the same name"
+_MARKER = f"{QUESTION}(**axes): the axes of a test, each overridden by the option of its name"
 
 pytest_addoption = options.pytest_addoption
 pytest_load_initial_conftests = options.pytest_load_initial_conftests
