@@ -1267,6 +1267,28 @@ FAULTS = (
             "verbose > 0 or any(",
             "verbose > 1 or any(",
         ),
+        (
+            "cases that are played as another plugin has shuffled them",
+            "key=self._collected.__getitem__",
+            "key=lambda case: 0",
+        ),
+    ),
+    *_faults(
+        "doors",
+        "timelift/measure/launch.py",
+        "plugin_elsewhere",
+        ("a launch that coverage.py traces", '"COVERAGE_PROCESS_", ', ""),
+    ),
+    *_faults(
+        "doors",
+        "timelift/plugin/options.py",
+        "plugin_clash",
+        (
+            "options before those of the other plugins",
+            'if config.args or "conftest.py" in names:',
+            "if True:",
+        ),
+        ("an ini key that is shared with another plugin", "if text != option.full_help:", "if 0:"),
     ),
     *_faults(
         "doors",

@@ -3,11 +3,14 @@
 import os
 import signal
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
+from tests.projects import ROOT
+from timelift.case import Case, Phase, Setting
 from timelift.measure.interrupts import SIGNALS, Interrupts
-from timelift.plugin.questions import is_table_asked_for
+from timelift.plugin.questions import Questions, case_of, is_table_asked_for
 from timelift.plugin.results import ReplayClock
 
 
@@ -55,3 +58,40 @@ def test_the_table_of_pytest_benchmark_is_shown_where_it_is_asked_for(
         option=SimpleNamespace(verbose=verbose), invocation_params=SimpleNamespace(args=words)
     )
     assert is_table_asked_for(config) is asked
+
+
+def question(case):
+    """An item as pytest has it of a case."""
+    item = Mock(keywords=(), callspec=SimpleNamespace(params=case.fields()))
+    item.get_closest_marker = lambda name: None if name == "skip" else object()
+    return item
+
+
+def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatch):
+    """So that `--seed` alone says in which order they are played."""
+    cases = [Case(Setting("tokens", 4, 2, Phase.FORWARD), name) for name in ("b", "c", "a")]
+    played = []
+    questions = Questions.__new__(Questions)
+    questions._collected, questions._signals = {case: at for at, case in enumerate(cases)}, 0
+    monkeypatch.setattr(questions, "_measure", played.extend)
+    option = SimpleNamespace(collectonly=False, continue_on_collection_errors=False)
+    items = [question(case) for case in (cases[2], cases[0], cases[1])]
+    session = SimpleNamespace(
+        items=items, testsfailed=0, config=SimpleNamespace(option=option), Interrupted=KeyError
+    )
+    next(questions.pytest_runtestloop(session))
+    assert played == cases
+    assert [case_of(item) for item in items] != cases
+
+
+@pytest.mark.parametrize(
+    ("given", "once"),
+    [((), False), (("disable",), True), (("disable", "enable"), False), (("enable",), False)],
+)
+def test_each_case_is_called_once_where_benchmarks_are_disabled(monkeypatch, given, once):
+    """`--benchmark-enable` takes back a `--benchmark-disable` of the configuration."""
+    monkeypatch.setattr("timelift.plugin.questions.Session", lambda *words: words)
+    config = Mock(rootpath=ROOT)
+    config.getoption = lambda name: name.removeprefix("benchmark_") in given
+    _, _, run_mode = Questions(config).session
+    assert run_mode.once is once
