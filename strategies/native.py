@@ -29,8 +29,8 @@ LAST_AXIS_ALONE = (
     keras.layers.LayerNormalization,
     keras.layers.LeakyReLU,
     keras.layers.ReLU,
-    keras.layers.RMSNormalization,
     keras.layers.Softmax,
+    *filter(None, [getattr(keras.layers, "RMSNormalization", None)]),  # since Keras 3.9
 )
 
 

@@ -39,6 +39,7 @@ STUDIES = {
     "sample_length": "seconds per call do not depend on how long a sample lasts",
     "overhead": "what the harness itself costs",
     "support": "which strategy lifts which workload, on which backend",
+    "environments": "old, new and other environments that timelift is installed into",
     "old_against_new": "another checkout and this one read and measure alike",
 }
 
