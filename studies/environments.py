@@ -88,8 +88,8 @@ MEASURED = f"bench {SIZES} --workloads sensor --phases forward --launches 1 --ro
 REPORTED = "report --output page"
 #: Commands of `tests/golden` that between them use every library that reads.
 READ = (
-    *("report", "tables", "scaling", "modes", "choose", "compare", "history"),
-    *("baseline", "export-csv", "export-pytest-benchmark"),
+    *("baseline", "report", "tables", "scaling", "modes", "choose", "compare", "history"),
+    *("export-csv", "export-pytest-benchmark"),
 )
 
 
@@ -277,7 +277,7 @@ def _read_differently(environment: Environment) -> Iterator[str]:
     shutil.copytree(commands.HERE / "results", folder / "results")
     kept = commands.stored()
     for name in READ:
-        done = environment.timelift(commands.REPORTS[name].replace("OUT", name), folder)
+        done = environment.timelift(commands.COMMANDS[name].replace("OUT", name), folder)
         said = f"exit code {done.code}\n--- stdout\n{done.printed}--- stderr\n{done.complained}"
         if rounded(said) != rounded(_printed(kept[f"{name}.txt"])):
             yield name

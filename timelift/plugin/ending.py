@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from timelift import ended, usage
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import GateFindings
@@ -18,8 +16,10 @@ from timelift.present.summary import Summary, summary
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pytest
 
-def show(reporter: pytest.TerminalReporter, session: Session, referee: Any) -> None:
+
+def show(reporter: "pytest.TerminalReporter", session: Session, referee: Any) -> None:
     """Show the end of a run; with `--report`, write its page after it."""
     wants_page = options.switch(reporter.config, "report")
     reporter.section("timelift")
@@ -32,7 +32,7 @@ def show(reporter: pytest.TerminalReporter, session: Session, referee: Any) -> N
         _write_page(reporter, session, session.journal_path, found)
 
 
-def _show_copies(reporter: pytest.TerminalReporter, session: Session) -> None:
+def _show_copies(reporter: "pytest.TerminalReporter", session: Session) -> None:
     """Show the end of a run against another side, or of a self-test."""
     path = session.journal_path
     width = reporter._tw.fullwidth  # noqa: SLF001 - what pytest itself writes with
@@ -49,7 +49,7 @@ def _show_copies(reporter: pytest.TerminalReporter, session: Session) -> None:
 
 
 def _show_answer(
-    reporter: pytest.TerminalReporter, session: Session, referee: Any, *, wants_page: bool
+    reporter: "pytest.TerminalReporter", session: Session, referee: Any, *, wants_page: bool
 ) -> RunFindings | None:
     """Show the end of a usual run, and return what was found; None where its journal is gone."""
     path = session.journal_path
@@ -67,7 +67,7 @@ def _show_answer(
 
 
 def _write_page(
-    reporter: pytest.TerminalReporter, session: Session, journal: Path, found: RunFindings | None
+    reporter: "pytest.TerminalReporter", session: Session, journal: Path, found: RunFindings | None
 ) -> None:
     """Write the page of a run, after its answer was shown."""
     try:
@@ -78,7 +78,7 @@ def _write_page(
         reporter.write_line(f"timelift: {error}")
 
 
-def _print(reporter: pytest.TerminalReporter, end: Summary) -> None:
+def _print(reporter: "pytest.TerminalReporter", end: Summary) -> None:
     """Print the end of a run as wide and as coloured as pytest prints."""
     writer = reporter._tw  # noqa: SLF001 - what pytest itself writes with
     text = terminal.summary_text(end, writer.fullwidth, colour=writer.hasmarkup)

@@ -149,7 +149,7 @@ class Questions:
             pytest.exit("interrupted twice while it ended", returncode=pytest.ExitCode.INTERRUPTED)
 
     @pytest.hookimpl(trylast=True)
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if self.session.journal_path or (self.session.gate and self.referee):
             from timelift.plugin import ending  # noqa: PLC0415 - only a run that measured ends
 
