@@ -1,4 +1,4 @@
-"""`report.py bisect`: among commits that change nothing, one that made a case slow is named."""
+"""`timelift bisect`: among commits that change nothing, one that made a case slow is named."""
 
 import shutil
 import subprocess
@@ -14,6 +14,7 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.measure.bisect import Bisection, CommitVerdict
 from timelift.measure.git import git as read_git
+from timelift.project import Project
 
 CASE = "sensor-T3-B2-forward-graph-fold_time"
 
@@ -108,11 +109,35 @@ def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_pa
 
     run, said = subprocess.run, []
     monkeypatch.setattr(
-        subprocess, "run", lambda words, **how: (race if "pytest" in words else run)(words, **how)
+        subprocess, "run", lambda words, **how: (race if "bench" in words else run)(words, **how)
     )
-    asked = Bisection(root, "HEAD~5", "HEAD", Case.from_label(CASE), "3%", judge, said.append)
+    asked = Bisection(
+        Project(root), "HEAD~5", "HEAD", Case.from_label(CASE), "3%", judge, said.append
+    )
     assert asked.run()
     assert said[-1].startswith(f"first slower commit: {git(root, 'rev-parse', 'HEAD~2').strip()}")
+
+
+def test_a_project_that_is_no_checkout_is_raced_by_timelift_s_question(tmp_path, monkeypatch):
+    """Nothing of today's project is laid over a commit's, which may have had other modules."""
+    root = write(tmp_path / "project", {"conftest.py": "0", "report.py": "0", "pyproject.toml": ""})
+    commit(root)
+    commit(write(root, {"conftest.py": "1"}))
+    write(root, {"conftest.py": "2"})
+    raced = []
+
+    def race(words, cwd, **_):
+        raced.append((words[3:5], (cwd / "conftest.py").read_text(), (cwd / "report.py").exists()))
+        return subprocess.CompletedProcess(words, 1, "ERROR not measured", "")
+
+    run = subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, **how: (race if "bench" in words else run)(words, **how)
+    )
+    case = Case.from_label(CASE)
+    assert not Bisection(Project(root), "HEAD~1", "HEAD", case, "3%", print, print).run()
+    question = str(Project(root).packaged("bench") / "test_forward.py")
+    assert raced == [(["bench", question], "1", True)]
 
 
 def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeypatch):
@@ -131,7 +156,9 @@ def test_a_commit_is_named_whatever_its_subject_and_author_are(tmp_path, monkeyp
     verdicts = iter(["bad", "good", "bad"])
     monkeypatch.setattr(Bisection, "_verdict", lambda *_, **__: CommitVerdict(next(verdicts), "-"))
     said = []
-    asked = Bisection(root, "HEAD~3", "HEAD", Case.from_label(CASE), "3%", None, said.append)
+    asked = Bisection(
+        Project(root), "HEAD~3", "HEAD", Case.from_label(CASE), "3%", None, said.append
+    )
     assert asked.run()
     assert "odd\u2028subject" in said[-1]
     with pytest.raises(UserError, match=r"^git worktree failed: .+"):

@@ -121,7 +121,7 @@ def selftest_lines(path: Path) -> Iterator[str]:
     kept = before if found and trust_file.rests_on_more(before, found) else None
     if found and not kept:
         save(found, path.parent)
-    yield from ending.selftest(found, kept, path)
+    yield from ending.selftest(found, kept)
 
 
 def save(found: Trust, folder: Path) -> Path:

@@ -128,9 +128,7 @@ def bisect(options: Options, project: Project) -> int:
         raise UserError(f"--case: {error}") from None
     gate = f"{100 * options.gate:.6g}%"
     ends = options.good, options.bad
-    found = Bisection(
-        project.root, *ends, case, gate, _raced, lambda line: write_lines([line])
-    ).run()
+    found = Bisection(project, *ends, case, gate, _raced, lambda line: write_lines([line])).run()
     return 0 if found else EXIT_NOT_YES
 
 

@@ -22,13 +22,15 @@ from timelift.measure.git import GitError, git, resolve_commit
 from timelift.measure.launch import environment
 from timelift.measure.other_side import take_out
 from timelift.measure.sides_gate import UNCHANGED
+from timelift.project import Project
 
 #: pytest's exit code for an option that is wrong.
 _PYTEST_USAGE = 4
-#: What is taken from today's project; the rest is that of the commit in question.
+_QUESTION = "bench/test_forward.py"
+#: What a checkout of timelift has today is raced by; the rest is that of the commit in question.
 _OURS = ("conftest.py", "pyproject.toml", "bench")
 #: What is removed from the commit's, so that `import timelift` finds today's.
-_LEFT_OUT = ("timelift", "results", "report.py")
+_LEFT_OUT = ("timelift", "results")
 #: One case has no others to learn its noise from, so it is screened on more launches.
 _LAUNCHES = "5"
 _FIRST_BAD = re.compile(r"^([0-9a-f]{7,}) is the first .*commit", re.MULTILINE)
@@ -49,7 +51,7 @@ class Bisection:
     `read` judges the journal of a race against the good revision, and `say` shows a line.
     """
 
-    root: Path
+    project: Project
     good: str
     bad: str
     case: Case
@@ -59,9 +61,9 @@ class Bisection:
 
     def run(self) -> bool:
         """Try commits until the first slow one is named; False where there is none to name."""
-        good, bad = (resolve_commit(self.root, word) for word in (self.good, self.bad))
-        with _work_tree(self.root, bad) as tree:
-            take_out(self.root, good, tree.parent / "good")
+        good, bad = (resolve_commit(self.project.root, word) for word in (self.good, self.bad))
+        with _work_tree(self.project.root, bad) as tree:
+            take_out(self.project.root, good, tree.parent / "good")
             worst = self._verdict(tree.parent, bad, first=True)
             self.say(f"{self.bad} against {self.good}: {worst.text}")
             if worst.word != "bad":
@@ -96,10 +98,10 @@ class Bisection:
         Raises UserError where the `first` one of all could not even be asked for.
         """
         project = Path(tempfile.mkdtemp(dir=folder))
-        take_out(self.root, commit, project)
-        _lay_over(self.root, project)
+        take_out(self.project.root, commit, project)
+        _lay_over(self.project.root, project)
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", *self._words(folder / "good", project / "results")],
+            [sys.executable, "-m", "timelift", *self._words(folder / "good", project / "results")],
             cwd=project,
             capture_output=True,
             text=True,
@@ -128,7 +130,10 @@ class Bisection:
             "--launches": _LAUNCHES,
             "--results": results,
         }
-        words = ["bench/test_forward.py", "-rs", "-p", "no:cacheprovider", "--wait"]
+        question = _QUESTION  # which today's is laid over
+        if not (self.project.root / _QUESTION).exists():
+            question = str(self.project.packaged("bench") / Path(_QUESTION).name)
+        words = ["bench", question, "-rs", "-p", "no:cacheprovider", "--wait"]
         return words + [str(word) for pair in options.items() for word in pair]
 
 
@@ -146,11 +151,13 @@ def _work_tree(root: Path, commit: str) -> Iterator[Path]:
 
 
 def _lay_over(root: Path, project: Path) -> None:
-    """Put today's `_OURS` in the place of a commit's own, and remove `_LEFT_OUT`."""
-    for name in (*_OURS, *_LEFT_OUT):
+    """Remove `_LEFT_OUT` of a commit; of a checkout of timelift, put today's `_OURS` in."""
+    is_checkout = (root / _QUESTION).exists()
+    ours = [name for name in _OURS if is_checkout and (root / name).exists()]
+    for name in (*ours, *_LEFT_OUT):
         path = project / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for name in _OURS:
+    for name in ours:
         copy = shutil.copytree if (root / name).is_dir() else shutil.copy
         copy(root / name, project / name)
 

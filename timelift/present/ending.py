@@ -12,7 +12,7 @@ def how_to_read(path: Path) -> str:
     return f"{relative_path(path)}; read it with: timelift report {relative_path(path)}"
 
 
-def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[str]:
+def selftest(found: Trust | None, kept: Trust | None) -> Iterator[str]:
     """Write what a self-test found; `kept` is an earlier one of more comparisons, if any."""
     yield from selftest_findings(found)
     if found is None:
@@ -22,8 +22,6 @@ def selftest(found: Trust | None, kept: Trust | None, path: Path) -> Iterator[st
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
     else:
         yield "stored: reports of this machine quote it from now on"
-    command = f"python -m studies.other_tools {relative_path(path)}"
-    yield f"other tools' rules on the same samples: {command}"
 
 
 def selftest_findings(found: Trust | None) -> Iterator[str]:
