@@ -12,7 +12,7 @@ SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 #: Half of what starting Python costs is compiling what it imports, and tests start it often.
 test test-all: export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: bench quick test test-all test-gpu lint setup backends browser clean
+.PHONY: bench quick test test-all test-gpu lint wheel setup backends browser clean
 
 bench: setup  ## measure the default grid and write the report
 	@$(RUN)/pytest bench/ --report
@@ -36,6 +36,11 @@ lint: setup
 	@$(RUN)/ruff check .
 	@$(RUN)/ruff format --check .
 	@$(RUN)/mypy
+
+wheel: setup  ## the package as it is installed elsewhere, in dist/
+	@rm -rf dist
+	@$(RUN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls -sh dist/*.whl
 
 browser:  ## a browser for the tests of the report's page, where this user may install one
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
@@ -62,4 +67,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache *.egg-info
