@@ -165,5 +165,32 @@ def test_a_gpu_without_its_program_is_said_all_the_same(monkeypatch):
 def test_a_backend_that_is_not_installed_names_the_command():
     """The sentence of the skip; none where it is installed."""
     sentence = machine.why_not_installed(Backend.JAX, find=lambda _: None)
-    assert sentence == "jax is not installed; install it with: pip install -e '.[jax]'"
+    assert sentence == "jax is not installed; install it with: pip install 'timelift[jax]'"
     assert machine.why_not_installed(Backend.TENSORFLOW) == ""
+
+
+def test_where_no_backend_is_installed_one_sentence_says_what_to_install():
+    """Into which environment too; one backend is enough."""
+    with pytest.raises(UserError, match=r"no backend installed: pip install 'timelift\[tensor"):
+        machine.refuse_without_backend([])
+    machine.refuse_without_backend([Backend.JAX])
+
+
+@pytest.mark.parametrize(
+    ("installed", "told", "usual"),
+    [
+        ("tensorflow jax torch", "", "tensorflow"),
+        ("jax torch", "", "jax"),
+        ("tensorflow torch", "torch", "torch"),
+        ("tensorflow", "jax", "tensorflow"),
+        ("", "", "tensorflow"),
+    ],
+)
+def test_the_usual_backend_is_keras_s_own_or_the_first_that_is_installed(
+    monkeypatch, installed, told, usual
+):
+    """What Keras is told to use is of no use where it is missing."""
+    monkeypatch.setattr(devices, "installed_backends", lambda: [*map(Backend, installed.split())])
+    monkeypatch.setenv("KERAS_BACKEND", told)
+    by_name = {option.name: option for option in options.OPTIONS}
+    assert by_name["backends"].value("") == (usual,)

@@ -1,16 +1,29 @@
-"""Devices and processors, found without importing a backend: options are read with it alone.
+"""Backends, devices and processors, found without importing a backend: options need no more.
 
 A device has the name that every backend understands: `cpu`, `gpu`, `gpu:1` and so on, in the
 driver's order, as many as CUDA_VISIBLE_DEVICES shows.
 """
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from timelift.case import CPU, GPU
+from timelift.case import CPU, GPU, Backend
 from timelift.errors import UserError
+
+
+def installed_backends() -> list[Backend]:
+    return [one for one in Backend if importlib.util.find_spec(one)]
+
+
+def usual_backend() -> Backend:
+    """Return the backend that Keras is told to use, or the first that is installed."""
+    installed, told = installed_backends(), os.environ.get("KERAS_BACKEND")
+    return next(
+        (one for one in installed if one == told), next(iter(installed), Backend.TENSORFLOW)
+    )
 
 
 def device_names(

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from timelift.case import Backend
 from timelift.cgroup import OWN_GROUPS, Groups
 from timelift.errors import UserError
 from timelift.journal import Commit, Machine
-from timelift.measure.devices import device_names, usable_cores
+from timelift.measure.devices import device_names, installed_backends, usable_cores
 from timelift.measure.git import git
 
 #: The packages of a backend whose versions change what is measured.
@@ -56,7 +57,16 @@ def why_not_installed(
     """Return that a backend is not installed, and how to install it; empty where it is."""
     if find(backend):
         return ""
-    return f"{backend} is not installed; install it with: pip install -e '.[{backend}]'"
+    return f"{backend} is not installed; install it with: pip install 'timelift[{backend}]'"
+
+
+def refuse_without_backend(installed: Sequence[Backend] | None = None) -> None:
+    """Raise UserError where nothing can be measured in this environment."""
+    if not (installed_backends() if installed is None else installed):
+        raise UserError(
+            "no backend installed: pip install 'timelift[tensorflow]', or [jax] or [torch], into "
+            f"the environment of your project, which is now that of {sys.executable}"
+        )
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:

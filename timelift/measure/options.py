@@ -1,7 +1,7 @@
 """The options of `timelift bench` that take a value: defaults, help, and how a text is read."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,11 @@ def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
     return read
 
 
+def _backends(text: str) -> tuple[Backend, ...]:
+    """Read a list of backends; an empty one is the usual one."""
+    return _list(_choice(Backend))(text) if text else (devices.usual_backend(),)
+
+
 def _devices(text: str) -> tuple[str, ...]:
     """Read a list of devices; an empty one is the CPU and the first GPU, if any."""
     if text.strip() == "all":
@@ -239,7 +244,10 @@ AXIS_OPTIONS: tuple[Option, ...] = (
     _choices("dtype", "float32", Dtype),
     _axis("device", "", "cpu, gpu, gpu:1, or all", _devices),
     _axis("threads", "default", "numbers of threads, or default", _list(_threads)),
-    _choices("backend", "tensorflow", Backend),
+    replace(
+        _axis("backend", "", ", ".join(Backend), _backends),
+        otherwise="KERAS_BACKEND, or the first of these that is installed",
+    ),
 )
 #: The options that are no axes.
 OTHER_OPTIONS: tuple[Option, ...] = (

@@ -125,6 +125,7 @@ class Session:
             raise UserError(
                 "measuring forks its workers, which this system cannot; measure on Linux"
             )
+        machine.refuse_without_backend()
         cases = list(cases)
         self._refuse_unmeasured_baseline({case.strategy for case in cases})
         chosen = list(dict.fromkeys(self.gate.both_sides() if self.gate else cases))
