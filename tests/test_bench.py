@@ -283,17 +283,17 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--layer nocolon --features 3", "--layer: expected module:function"),
-        ("--layer a.b:c", "--features: expected the shape of one step"),
+        ("--layer nocolon --features 3", "--layer: expected module:name"),
+        ("--layer a.b:c", "--layer: a.b:c: there is no such layer (ModuleNotFoundError: No module"),
         ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
         ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
         (
             "--layer-file workloads/sensor.py:mak --features 3",
-            "has no function 'mak'; known: make_layer",
+            "has no 'mak'; known: make_layer",
         ),
         ("--layer a:b --features 3 --input-dtype int32", "go together"),
         ("--layer a:b --features 3,x", "--features: expected the shape of one step"),
-        ("--strategy-file gone.py", "gone.py: cannot be read"),
+        ("--include gone.py", "gone.py: cannot be read"),
     ],
 )
 def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sentence):

@@ -79,7 +79,7 @@ BACKWARD = {
 CORE = str(min(os.sched_getaffinity(0)))
 WORDS = (
     "--layer-file layers.py:embed --features 3 --input-dtype int32 --input-high 10 "
-    "--strategy-file mine.py,right.py,wrong_at_57.py --gradients weights,inputs_and_weights "
+    "--include mine.py,right.py,wrong_at_57.py --gradients weights,inputs_and_weights "
     "--seq-lens 3,128 --batch-sizes 2,4 --launches 1 --round-seconds 0.02 --seed 1 -rs"
 ).split()
 

@@ -152,7 +152,7 @@ def test_a_users_layer_is_taken_from_the_other_side_too(sides):
     options = {"layer": "", "layer_file": f"{sides[0] / 'models.py'}:make", "features": (3,)}
     options |= {"input_dtype": "", "input_high": 0}
     here = catalogue(sides[0])
-    here.workloads["make"] = user_workload(options)
+    here.workloads["make"] = user_workload(options, dict)
     (old,) = matcher(here, sides).match([case(of="make")]).sides.values()
     assert here.rival(old, 1).factory == f"{sides[1] / 'models.py'}:make"
 

@@ -61,7 +61,7 @@ class Task:
 
     setting: Setting
     rivals: tuple[RivalSpec, ...]
-    #: What makes the inner layer: `path.py:function` or `module:function`.
+    #: What makes the inner layer, or is it: `path.py:name` or `module:name`.
     factory: str
     #: The shape of one step, without batch.
     features: tuple[int, ...]

@@ -5,7 +5,7 @@ text says what it is.
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +44,16 @@ class Project:
         marked = (one for one in above if any((one / name).exists() for name in MARKERS))
         return cls(next(marked, folder))
 
+    def including(self, paths: Iterable[Path]) -> "Project":
+        """Return the project with further files and folders; raises UserError for an empty one."""
+        for path in paths:
+            if path.is_dir() and not any(any(_files_in(path, kind)) for kind in DEFINES):
+                raise UserError(
+                    f"--include: expected strategies or workloads in {str(path)!r}, found none; a "
+                    "strategy's file defines build, a workload's make_layer"
+                )
+        return replace(self, includes=tuple(paths))
+
     @property
     def results(self) -> Path:
         return self.root / "results"
@@ -74,22 +84,14 @@ class Project:
 
     def _files(self, kind: str) -> dict[str, Path]:
         own: dict[str, Path] = {}
-        for path in (*python_files(self.root / kind), *self._included(kind)):
+        included = (path for one in self.includes for path in _files_in(one, kind))
+        for path in (*python_files(self.root / kind), *included):
             other = own.setdefault(path.stem, path)
             if other.resolve() != path.resolve():
                 raise UserError(
                     f"{path}: {self.shown(other)} has the same name; rename one of them"
                 )
         return {path.stem: path for path in python_files(self.packaged(kind))} | own
-
-    def _included(self, kind: str) -> Iterator[Path]:
-        for path in self.includes:
-            if not path.is_dir():
-                yield from [path] if _is_of(kind, path) else []
-            elif any((path / name).is_dir() for name in DEFINES):
-                yield from python_files(path / kind)
-            else:
-                yield from (file for file in python_files(path) if _defines(DEFINES[kind], file))
 
     @property
     def import_folders(self) -> list[Path]:
@@ -126,6 +128,15 @@ class Project:
 
 def python_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
+
+
+def _files_in(path: Path, kind: str) -> list[Path]:
+    """Return the strategies or the workloads of a file or folder that is included."""
+    if not path.is_dir():
+        return [path] if _is_of(kind, path) else []
+    if any((path / name).is_dir() for name in DEFINES):
+        return python_files(path / kind)
+    return [file for file in python_files(path) if _defines(DEFINES[kind], file)]
 
 
 def _is_of(kind: str, path: Path) -> bool:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from timelift.case import Case, Setting
@@ -30,7 +31,7 @@ class CampaignOptions:
     suspect.
     Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
-    fewest are for suspects.
+    fewest are for suspects. Workers import the modules of the project from `import_folders`.
     """
 
     fewest: int
@@ -46,6 +47,7 @@ class CampaignOptions:
     reads_peak_memory: bool = False
     two_sided: bool = False
     other_python: str = ""
+    import_folders: tuple[Path, ...] = ()
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
         return CampaignBegun(

@@ -62,11 +62,19 @@ def _package_alone() -> "tempfile.TemporaryDirectory[str]":
 _TRACED = ("COVERAGE_PROCESS_", "COV_CORE_")
 
 
-def environment(home: Path = _HOME) -> dict[str, str]:
-    """Return the variables of a process that imports this package, as it lies in `home`."""
-    path = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH", "")]))
+def environment(home: Path = _HOME, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's variables and others, for one that imports this package from `home`."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(_TRACED)}
-    return kept | {"PYTHONPATH": path}
+    found = kept | dict(variables or {})
+    installed = home == _HOME and home.name in {"site-packages", "dist-packages"}
+    places = ["" if installed else str(home), found.get("PYTHONPATH", "")]
+    return found | {"PYTHONPATH": os.pathsep.join(filter(None, places))}
+
+
+def importing_from(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the variables of a process that imports the modules of a project too."""
+    places = [*map(str, folders), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, places))}
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ class LaunchProcess:
             stdout=self._log,
             stderr=subprocess.STDOUT,
             pass_fds=[writer],
-            env=environment(home) | dict(variables or {}),
+            env=environment(home, variables),
             process_group=0,  # Ctrl-C is for the process that decides what it means
         )
         os.close(writer)

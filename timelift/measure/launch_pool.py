@@ -17,7 +17,7 @@ from typing import Self
 from timelift.case import Backend, Status
 from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignOptions
-from timelift.measure.launch import LaunchProcess
+from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import RivalOutcome, ShowStage
@@ -107,14 +107,20 @@ class LaunchPool:
     def _start(self, key: _Key) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
+        variables = importing_from(options.import_folders)
         if peak_python:
             launch = LaunchProcess(
-                backend, options.limits, options.cores, peak_python, PEAK_READING_ENVIRONMENT
+                backend,
+                options.limits,
+                options.cores,
+                peak_python,
+                PEAK_READING_ENVIRONMENT | variables,
             )
         elif options.other_python:
-            launch = TwoInterpreters(backend, options.limits, options.cores, options.other_python)
+            python = options.other_python
+            launch = TwoInterpreters(backend, options.limits, options.cores, python, variables)
         else:
-            launch = LaunchProcess(backend, options.limits, options.cores)
+            launch = LaunchProcess(backend, options.limits, options.cores, variables=variables)
         with self._lock:
             self._live[key] = launch
         if self._finishing:  # the signal came while it was started

@@ -4,7 +4,7 @@ import os
 import random
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from timelift.measure.campaign_options import (
     CampaignOptions,
     CampaignReferee,
 )
-from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
+from timelift.measure.catalogue import (
+    Catalogue,
+    Workload,
+    read_strategies,
+    read_workloads,
+    user_workload,
+)
 from timelift.measure.header import (
     journal_path,
     new_header,
@@ -32,6 +38,7 @@ from timelift.measure.header import (
     strategies_header,
 )
 from timelift.measure.launch import Limits
+from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS
 from timelift.measure.progress import Display
@@ -91,22 +98,34 @@ class Session:
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
         backends = next(option for option in AXIS_OPTIONS if option.axis == "backend")
-        self.project = replace(project, includes=self.options["strategy_file"])
+        self.project = project.including(self.options["include"])
         self.catalogue = Catalogue(
             read_strategies(self.project.strategies.values()),
             read_workloads(self.project.workloads.values()),
             backends=backends.value(self.axes["backends"]),
         )
         self._refuse_unknown_baseline()
-        if layer := user_workload(self.options):  # it is measured in place of the default ones
-            self.catalogue.workloads[layer.name] = layer
-            self.axes["workloads"] = self.axes["workloads"] or layer.name
+        if layer := user_workload(self.options, self._ask_layer):
+            self._measure_in_place_of_default(layer)
         self._cases(grid.Question({}, sizes="smallest"))  # a wrong axis is an error at once
         self.gate = SidesGate.of(self.project, self.options, self.catalogue)
         if self.gate and run_mode.selftest:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
+
+    def _ask_layer(self, factory: str) -> Mapping[str, Any]:
+        return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
+
+    def _measure_in_place_of_default(self, layer: Workload) -> None:
+        """Measure a layer of the user's, and keep what it is fed with for who repeats the run."""
+        self.catalogue.workloads[layer.name] = layer
+        self.axes["workloads"] = self.axes["workloads"] or layer.name
+        self.options |= {
+            "features": layer.features,
+            "input_dtype": layer.input_dtype,
+            "input_high": layer.input_high,
+        }
 
     def cases(self, question: Mapping[str, Any]) -> list[Case]:
         """Return the cases of a bench module's marker; raises UserError for a wrong word in it."""
@@ -216,6 +235,7 @@ class Session:
             reads_peak_memory=not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             other_python=self.gate.other_side.python if self.gate else "",
+            import_folders=tuple(self.project.import_folders),
         )
 
     def _seed(self) -> int:

@@ -119,6 +119,14 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
     return frozenset(name.partition(".")[0] for name in (*plain, *others) if name)
 
 
+def defined(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of functions and classes, and of what is assigned at the top of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+    yield from (target.id for target, _ in _assigned(tree))
+
+
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     """Read the literals that are assigned to a name; what is declared otherwise is a UserError."""
     found: dict[str, Any] = {}

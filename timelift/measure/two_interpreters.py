@@ -52,11 +52,18 @@ class _OneSide:
 class TwoInterpreters:
     """A launch process of this interpreter and one of another, with the methods of one alone."""
 
-    def __init__(self, backend: str, limits: Limits, cores: Iterable[int], python: str) -> None:
+    def __init__(
+        self,
+        backend: str,
+        limits: Limits,
+        cores: Iterable[int],
+        python: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         kept = tuple(cores)
         self._launches = (
-            LaunchProcess(backend, limits, kept),
-            LaunchProcess(backend, limits, kept, python),
+            LaunchProcess(backend, limits, kept, variables=variables),
+            LaunchProcess(backend, limits, kept, python, variables),
         )
         self._lock, self._finishing = BuildOrPlayLock(), False
 

@@ -51,6 +51,11 @@ def _is_question(item: pytest.Item) -> bool:
     return set(PARAMETERS) <= set(item.callspec.params)
 
 
+def _project(config: pytest.Config) -> Project:
+    """Return the project that pytest runs in, with the folders that its `pythonpath` adds."""
+    return Project(config.rootpath, pythonpath=tuple(config.getini("pythonpath")))
+
+
 class Questions:
     """Hooks of a session that has a question.
 
@@ -64,7 +69,7 @@ class Questions:
             wait=options.switch(config, "wait"),
             resume=options.resume(config),
         )
-        self.session = Session(Project(config.rootpath), options.texts(config), run_mode)
+        self.session = Session(_project(config), options.texts(config), run_mode)
         self.failures: dict[Case, str] = {}
         self.referee: Any = None
         self._config = config

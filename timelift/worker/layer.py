@@ -4,7 +4,6 @@ Usually all rivals lift the same layer and there is one of them. Where two revis
 revision whose workload differs brings a layer of its own, drawn from the same seed.
 """
 
-import importlib
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +14,8 @@ from timelift.case import Phase, Setting
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
+from timelift.worker.find_layer import check_features, find_layer
 from timelift.worker.inputs import SharedInputs
-from timelift.worker.isolation import load_module
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerance import TOLERANCES, precision, relative_errors, scale_of
 
@@ -117,15 +116,14 @@ def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
 def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
-    `factory` is `path.py:function` or `module:function`, and `features` the shape of one step.
+    `factory` is `path.py:name` or `module:name`, and `features` the shape of one step.
     What is added to the weights is drawn from `seed`.
     """
     import keras  # noqa: PLC0415
 
-    where, _, name = factory.rpartition(":")
-    module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
-    layer = getattr(module, name)()
-    _check_one_tensor(layer, f"{where}:{name}")
+    layer = find_layer(factory)
+    check_one_tensor(layer, factory)
+    check_features(layer, features)
     if not layer.built:
         layer.build((None, *features))
     noise = keras.random.SeedGenerator(seed)
@@ -135,7 +133,7 @@ def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
     return layer
 
 
-def _check_one_tensor(layer: Any, factory: str) -> None:
+def check_one_tensor(layer: Any, factory: str) -> None:
     import keras  # noqa: PLC0415
 
     if not isinstance(layer, keras.Layer):

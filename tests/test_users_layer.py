@@ -1,0 +1,172 @@
+"""A layer as its user names it: found like an import, and asked what its inputs are."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.projects import ROOT
+from tests.repositories import write
+from timelift.case import Backend
+from timelift.errors import UserError
+from timelift.measure import catalogue
+from timelift.measure.layer_probe import ask_layer
+
+OPTIONS = {"layer": "", "layer_file": "", "features": (), "input_dtype": "", "input_high": 0}
+MODELS = """
+import keras
+from keras import layers
+
+from .parts import UNITS
+
+print("a module may print what it likes")
+functional = keras.Sequential([keras.Input((5, 3)), layers.Flatten(), layers.Dense(UNITS)])
+tokens = keras.Sequential([keras.Input((7,)), layers.Embedding(50, 4), layers.Flatten()])
+whole = keras.Sequential([keras.Input((7,), dtype="int32"), layers.Dense(2)])
+ragged = keras.Sequential([keras.Input((None, 3)), layers.Dense(2)])
+unbuilt = layers.Dense(UNITS)
+number = 3
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return x * 2
+
+
+def built():
+    layer = layers.Dense(UNITS)
+    layer.build((None, 6))
+    return layer
+
+
+def raises():
+    raise RuntimeError("no weights\\nhere")
+"""
+TRIED = """
+import json, os, sys
+os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
+sys.path[:0] = [{src!r}]
+from timelift.errors import one_line
+from timelift.worker.describe import describe
+from timelift.worker.layer import make_layer
+print(json.dumps({{name: describe("mine.models:" + name) for name in {names!r}}}))
+for features in ((6,), (7,), (6, 1)):
+    try:
+        print(json.dumps(tuple(make_layer("mine.models:built", features, 1).kernel.shape)))
+    except ValueError as error:
+        print(json.dumps(one_line(error)))
+"""
+#: What each of them tells, or the end of why it is none.
+TOLD = {
+    "functional": ((5, 3), "", 0),
+    "built": ((6,), "", 0),
+    "tokens": ((7,), "int32", 50),
+    "whole": ((7,), "int32", 0),
+    "ragged": (None, "", 0),
+    "unbuilt": (None, "", 0),
+    "Doubled": (None, "", 0),
+    "raises": "RuntimeError: no weights here",
+    "number": "TypeError: 'int' object is not callable",
+    "functonal": "AttributeError: mine.models has no 'functonal'; nearest: functional",
+}
+
+
+@pytest.fixture(scope="module")
+def src(tmp_path_factory):
+    """A package in the src/ of a project."""
+    files = {"src/mine/__init__.py": "", "src/mine/parts.py": "UNITS = 4", "pyproject.toml": ""}
+    return write(tmp_path_factory.mktemp("users"), files | {"src/mine/models.py": MODELS}) / "src"
+
+
+@pytest.fixture(scope="module")
+def tried(src):
+    """What every layer of the module tells, and what is made of one for three shapes of a step."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRIED.format(src=str(src), names=list(TOLD))],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()[1:]]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
+    """A function, a class or the layer itself; what is no layer is a sentence on one line."""
+    told, expected = tried[0][name], TOLD[name]
+    if isinstance(expected, str):
+        assert told == {"error": expected}
+        return
+    features, dtype, high = expected
+    shape = None if features is None else list(features)
+    assert told == {"features": shape, "input_dtype": dtype, "input_high": high}
+
+
+def test_features_that_contradict_a_built_layer_are_refused(tried):
+    """Both shapes are told; those that fit are taken."""
+    right, wrong, longer = tried[1:]
+    assert right == [6, 4]
+    assert wrong == (
+        "ValueError: the layer is built for steps of 6, and --features says 7; leave --features out"
+    )
+    assert "--features says 6,1" in longer
+
+
+def test_a_module_is_imported_as_the_project_does(src):
+    """From src/, with its own imports; what it prints is in nobody's way."""
+    told = ask_layer("mine.models:functional", Backend.TENSORFLOW, [src])
+    assert told["features"] == [5, 3]
+
+
+@pytest.mark.parametrize(
+    ("module", "reason"),
+    [
+        ("import no_such_package\n", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("import os\nos._exit(3)\n", "importing it ended the process that did"),
+    ],
+)
+def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_reason(
+    tmp_path, module, reason
+):
+    """Where it was looked for is told too."""
+    write(tmp_path, {"mine.py": module})
+    with pytest.raises(UserError) as caught:
+        ask_layer("mine:layer", Backend.TENSORFLOW, [tmp_path])
+    assert str(caught.value).startswith("mine:layer: ")
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def workload(told, **options):
+    """The workload of a layer that tells this."""
+    told = {"features": None, "input_dtype": "", "input_high": 0} | told
+    return catalogue.user_workload(OPTIONS | {"layer": "a:b"} | options, lambda _: told)
+
+
+def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
+    """An option that is given wins over what the layer tells."""
+    found = workload({"features": [7], "input_dtype": "int32", "input_high": 50})
+    assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 50)
+    found = workload({"features": [7], "input_dtype": "int32"}, input_high=9)
+    assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 9)
+    options = OPTIONS | {"layer": "a:b", "features": (3,)}
+    assert catalogue.user_workload(options, None).features == (3,)
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ({}, "--features: expected the shape of one step, like 96,96,3, since the layer is not"),
+        (
+            {"features": [7], "input_dtype": "int32"},
+            "--input-high: expected it for inputs of whole",
+        ),
+    ],
+)
+def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(told, sentence):
+    """The shape of a step, or the number below which whole numbers lie."""
+    with pytest.raises(UserError, match=sentence):
+        workload(told)
