@@ -120,11 +120,13 @@ def imports_of(tree: ast.Module) -> frozenset[str]:
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
-    """Yield the names of functions and classes, and of what is assigned at the top of a module."""
+    """Yield the names at the top of a module that may be a layer or make one."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name
-    yield from (target.id for target, _ in _assigned(tree))
+    for target, value in _assigned(tree):
+        if isinstance(value, ast.Call | ast.Name | ast.Attribute):
+            yield target.id
 
 
 def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
