@@ -17,7 +17,7 @@ class ScriptedLaunch:
 
     made: list = []  # noqa: RUF012 - one list for a test
 
-    def __init__(self, backend, *_):
+    def __init__(self, backend, *_, **__):
         self.backend, self.early_finishes, self.closed = backend, 0, False
         self.made.append(self)
         if self.signal:
