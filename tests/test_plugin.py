@@ -91,7 +91,7 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
 def test_each_case_is_called_once_where_benchmarks_are_disabled(monkeypatch, given, once):
     """`--benchmark-enable` takes back a `--benchmark-disable` of the configuration."""
     monkeypatch.setattr("timelift.plugin.questions.Session", lambda *words: words)
-    config = Mock(rootpath=ROOT)
+    config = Mock(rootpath=ROOT, getini=lambda _: "")
     config.getoption = lambda name: name.removeprefix("benchmark_") in given
     _, _, run_mode = Questions(config).session
     assert run_mode.once is once
