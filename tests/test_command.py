@@ -142,13 +142,17 @@ def test_a_selftest_is_an_option_of_measuring(tmp_path, monkeypatch):
     assert "-c" not in args
 
 
-def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypatch):
-    """A file that is there is meant itself."""
+@pytest.mark.parametrize("folder", ["", "timelift/bench/"])
+@pytest.mark.parametrize("item", ["", "::test_modes[sensor-T3-B2-forward-xla-native]"])
+def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypatch, folder, item):
+    """Or as its items are printed; a file that is there is meant itself."""
     monkeypatch.chdir(tmp_path)
+    word = f"{folder}test_modes.py{item}"
     brought = str(ROOT / "bench" / "test_modes.py")
-    assert called(monkeypatch, ["bench", "test_modes.py"], tmp_path)[1][-1] == brought
-    (tmp_path / "test_modes.py").touch()
-    assert called(monkeypatch, ["bench", "test_modes.py"], tmp_path)[1][-1] == "test_modes.py"
+    assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == brought + item
+    (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+    (tmp_path / folder / "test_modes.py").touch()
+    assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == word
 
 
 class Config:

@@ -185,8 +185,8 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
 def test_a_question_that_timelift_brings_has_a_name_of_its_own(theirs):
     """Not the way to it from here, which says where Python keeps packages."""
     bench = ROOT / "bench"
-    words = ["--rootdir", ".", "-c", "pyproject.toml", "--confcutdir", ".", "--benchmark-skip"]
-    files = [str(bench / "test_forward.py"), str(bench / "test_modes.py")]
+    words = ["--rootdir", ".", "-c", "pyproject.toml", "--benchmark-skip"]
+    files = sorted(map(str, bench.glob("test_*.py")))
     done = run(theirs, *words, *files, "--strategies", "native", *SMALL)
     assert "\ntimelift/bench/test_forward.py s " in done.stdout, done.stdout
     assert "\ntimelift/bench/test_modes.py ssssss " in done.stdout

@@ -1,7 +1,7 @@
 """Measuring: pytest in this process, with the plugin and questions."""
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,14 @@ def _words(words: Sequence[str], project: Project) -> Iterator[str]:
     if file := pytest_options(project.root).file:
         yield from ("-c", str(file))
     brought = {path.name: str(path) for path in _brought(project)}
-    yield from (word if Path(word).exists() else brought.get(word, word) for word in words)
+    yield from (_place(word, brought) for word in words)
+
+
+def _place(word: str, brought: Mapping[str, str]) -> str:
+    """Return where a question of timelift's is, named as its items are; any other word as it is."""
+    file, colons, item = word.partition("::")
+    path = brought.get(file.removeprefix("timelift/bench/"))
+    return word if path is None or Path(file).exists() else f"{path}{colons}{item}"
 
 
 class _Questions:
