@@ -8,7 +8,7 @@ import pytest
 
 import report
 from studies.gate import comment_on, slip_into
-from tests.projects import project
+from tests.projects import ROOT, project
 from tests.repositories import commit, git, write
 from timelift.case import Case
 from timelift.errors import UserError
@@ -88,7 +88,7 @@ def test_a_smaller_slip_is_named_among_commits_behind_it(tmp_path, monkeypatch, 
 
 
 def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_path, monkeypatch):
-    """Its own timelift and bench/ are left out, and the first slow one of many is named."""
+    """Today's timelift and bench/ take the place of its own, and the first slow one is named."""
     ours = {"conftest.py": "", "pyproject.toml": "", "bench/test_forward.py": "today"}
     root = write(tmp_path / "project", ours)
     for number in range(6):
@@ -97,7 +97,7 @@ def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_pa
 
     def race(words, cwd, **_):
         assert (cwd / "bench" / "test_forward.py").read_text() == "today"
-        assert not (cwd / "timelift").exists()
+        assert (cwd / "timelift").resolve() == ROOT / "timelift"
         (journal := cwd / "results" / "machine" / "against" / "run.jsonl").parent.mkdir(
             parents=True
         )
@@ -111,9 +111,8 @@ def test_each_commit_is_raced_as_it_was_with_todays_questions_and_harness(tmp_pa
     monkeypatch.setattr(
         subprocess, "run", lambda words, **how: (race if "bench" in words else run)(words, **how)
     )
-    asked = Bisection(
-        Project(root), "HEAD~5", "HEAD", Case.from_label(CASE), "3%", judge, said.append
-    )
+    checkout, case = Project(root, brought=root), Case.from_label(CASE)
+    asked = Bisection(checkout, "HEAD~5", "HEAD", case, "3%", judge, said.append)
     assert asked.run()
     assert said[-1].startswith(f"first slower commit: {git(root, 'rev-parse', 'HEAD~2').strip()}")
 

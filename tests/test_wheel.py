@@ -5,6 +5,7 @@ environment into it, and no others, so a requirement that is left out is missed.
 """
 
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+
+from tests.repositories import commit, write
 
 ROOT = Path(__file__).parent.parent
 RUN = next((ROOT / "tests/golden/results").glob("*/*night0*.jsonl"))
@@ -115,3 +118,104 @@ def test_measuring_is_refused_in_a_sentence_where_no_backend_is_installed(bare, 
     assert "no backend installed: pip install 'timelift[tensorflow]'" in said
     assert "Traceback" not in said
     assert not (tmp_path / "results").exists()
+
+
+MODELS = """
+import keras
+from mine.parts import UNITS
+
+encoder = keras.Sequential([keras.Input((6,)), keras.layers.Dense(UNITS)])
+
+
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return x * 2
+"""
+SMALL = (
+    "--launches 2 --round-seconds 0.02 --seq-lens 4 --batch-sizes 2 --strategies fold_time,native"
+)
+
+
+@pytest.fixture(scope="module")
+def measuring(wheel, tmp_path_factory):
+    """The programs of a fresh environment with TensorFlow, from the package index."""
+    folder = tmp_path_factory.mktemp("measuring")
+    venv.create(folder, with_pip=True)
+    words = ("-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
+    installed = done([folder / "bin" / "python", *words, f"{wheel}[tensorflow]"], folder)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def users(tmp_path_factory):
+    """A user's project with a layer in src/."""
+    root = tmp_path_factory.mktemp("users")
+    write(
+        root,
+        {
+            "pyproject.toml": "[tool.pytest.ini_options]\naddopts = '-p timelift.plugin'\n",
+            "src/mine/__init__.py": "",
+            "src/mine/parts.py": "UNITS = 3",
+            "src/mine/models.py": MODELS,
+            "tests/test_mine.py": "def test_mine(): ...\n",
+        },
+    )
+    return commit(root)
+
+
+def succeed(words, folder):
+    """What a program prints that has to succeed."""
+    told = done(words, folder)
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout
+
+
+@pytest.mark.whole
+def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(measuring, users):
+    """It brings its shape; results lie in the project, wherever in it the command is typed."""
+    timelift = measuring / "timelift"
+    layer = ("--layer", "mine.models:encoder", "--phases", "forward")
+    said = succeed([timelift, "bench", *layer, *SMALL.split()], users / "src")
+    assert "encoder" in said
+    (journal,) = users.glob("results/*/*.jsonl")
+    header = json.loads(journal.read_text().split("\n")[0])
+    assert header["options"]["features"] == "6"
+    assert set(header["sources"]) == {
+        "timelift/strategies/fold_time.py",
+        "timelift/strategies/native.py",
+        "src/mine/models.py",
+    }
+    assert "encoder" in succeed([timelift, "report"], users)
+    assert (users / "results/report/index.html").exists()
+    choose = (timelift, "choose", "--workload", "encoder", "--seq-len", "4", "--batch", "2")
+    assert "def build(" in succeed([*choose, "--phase", "forward", "--code"], users)
+
+
+@pytest.mark.whole
+def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring, users):
+    """What init writes is measured beside the project's tests; so is a strategy of its own."""
+    timelift = measuring / "timelift"
+    succeed([timelift, "init", "--layer", "mine.models:Doubled", "--features", "5"], users)
+    shown = succeed([timelift, "strategies", "show", "fold_time"], users)
+    write(users, {"strategies/fold_time.py": shown, "strategies/mine.py": shown})
+    assert "(instead of timelift's)" in succeed([timelift, "strategies"], users)
+    words = (*SMALL.split()[:-1], "fold_time,mine", "--phases", "forward", "--results", "other")
+    said = succeed([measuring / "pytest", "bench", "tests", *words], users)
+    assert "3 passed" in said
+    (journal,) = users.glob("other/*/*.jsonl")
+    header = json.loads(journal.read_text().split("\n")[0])
+    assert set(header["sources"]) == {
+        "strategies/fold_time.py",
+        "strategies/mine.py",
+        "workloads/mine.py",
+    }
+
+
+@pytest.mark.whole
+def test_a_layer_that_is_no_layer_is_a_sentence_there(measuring, users):
+    """With the import's own reason, and exit code 4."""
+    told = done([measuring / "timelift", "bench", "--layer", "mine.gone:encoder"], users)
+    assert told.returncode == 4
+    assert "ModuleNotFoundError: No module named 'mine.gone'" in told.stderr
+    assert "Traceback" not in told.stdout + told.stderr

@@ -100,6 +100,8 @@ class Bisection:
         project = Path(tempfile.mkdtemp(dir=folder))
         take_out(self.project.root, commit, project)
         _lay_over(self.project.root, project)
+        if self.project.is_timelift:  # so is a commit of it: it has no strategies but its own
+            (project / "timelift").symlink_to(Path(__file__).resolve().parents[1])
         done = subprocess.run(
             [sys.executable, "-m", "timelift", *self._words(folder / "good", project / "results")],
             cwd=project,
