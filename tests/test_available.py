@@ -55,6 +55,18 @@ def test_headings_say_what_a_file_is_measured_for(capsys):
     assert len(lines) == 3 + len([*(ROOT / "strategies").glob("[!_]*.py")])
 
 
+def test_files_from_elsewhere_are_listed_where_they_are_included(root, tmp_path, capsys):
+    """By their folder."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "third.py").write_text(OWN)
+    lines = listed(capsys, "strategies", "--include", str(other), root=root)
+    assert "  third " in "\n".join(lines)
+    assert any(line.startswith("other/, ") for line in lines)
+    assert cli.main(["strategies", "show", "third", "--include", str(other)], root) == 0
+    assert capsys.readouterr().out == OWN
+
+
 def test_workloads_are_listed_likewise(root, capsys):
     """Timelift's alone, where the project has none."""
     lines = listed(capsys, "workloads", root=root)

@@ -39,7 +39,8 @@ ARROWS = {
 #: Rooms of which another room imports these modules alone.
 DOORS = {
     ("commands", "measure"): {
-        f"timelift.measure.{name}" for name in ("bisect", "catalogue", "options", "source")
+        f"timelift.measure.{name}"
+        for name in ("bisect", "catalogue", "devices", "layer_probe", "options", "source")
     }
 }
 

@@ -9,6 +9,8 @@ import pytest
 from tests.projects import environment
 from tests.typed import ROOT
 from timelift import cli
+from timelift.commands import own_workload
+from timelift.errors import UserError
 from timelift.measure.catalogue import read_workload
 
 FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
@@ -26,6 +28,19 @@ try:
 except ImportError:
     def make_slow(): ...
 """
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch):
+    """The layers that were asked for their inputs, none of which tells."""
+    seen = []
+
+    def ask(factory, _backend, _folders):
+        seen.append(factory)
+        raise UserError(f"{factory}: there is no such layer here")
+
+    monkeypatch.setattr(own_workload, "ask_layer", ask)
+    return seen
 
 
 @pytest.fixture
@@ -103,8 +118,8 @@ def test_a_layer_of_an_installed_package_is_found(root):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("--layer mypkg.models", "--layer: expected module:function, like mypkg.models:make_enco"),
-        ("--layer ../models.py:make", "--layer: expected module:function"),
+        ("--layer mypkg.models", "--layer: expected module:name, like mypkg.models:make_enco"),
+        ("--layer ../models.py:make", "--layer: expected module:name"),
         (
             "--layer mypkg.modles:make_encoder",
             "--layer: found no module 'mypkg.modles' in the project (",

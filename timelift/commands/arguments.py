@@ -211,6 +211,8 @@ def strategies(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
     )
+    (include,) = (option for option in OPTIONS if option.name == "include")
+    parser.add_argument(include.flag, default="", metavar="PATHS", help=include.full_help)
 
 
 workloads = strategies
@@ -220,14 +222,14 @@ def init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layer",
         default="",
-        metavar="MODULE:FUNCTION",
-        help="what makes your layer, like mypkg.models:make_encoder (default: left to fill in)",
+        metavar="MODULE:NAME",
+        help="what makes your layer, or is it, like mypkg.models:make_encoder (default: none)",
     )
     parser.add_argument(
         "--features",
         default="",
         metavar="SHAPE",
-        help="the shape of one step, like 96,96,3 (default: left to fill in)",
+        help="the shape of one step, like 96,96,3 (default: what the layer tells)",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import read_variants, read_workload
+from timelift.measure.options import OPTIONS
 from timelift.measure.source import read_source
 from timelift.project import Project
 
@@ -23,7 +24,8 @@ def strategies(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `strategies show NAME`
     prints a file, to copy into strategies/ and change.
     """
-    return _list_or_show("strategy", project.strategies, options, project)
+    including = _including(options, project)
+    return _list_or_show("strategy", including.strategies, options, including)
 
 
 def workloads(options: Options, project: Project) -> int:
@@ -32,7 +34,13 @@ def workloads(options: Options, project: Project) -> int:
     One of the project stands in the place of timelift's of the same name. `workloads show NAME`
     prints a file, to copy into workloads/ and change.
     """
-    return _list_or_show("workload", project.workloads, options, project)
+    including = _including(options, project)
+    return _list_or_show("workload", including.workloads, options, including)
+
+
+def _including(options: Options, project: Project) -> Project:
+    (include,) = (option for option in OPTIONS if option.name == "include")
+    return project.including(include.value(options.include))
 
 
 def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:

@@ -7,10 +7,10 @@ from pathlib import Path
 from string import Template
 
 from timelift.commands import Options, write_lines
-from timelift.commands.named_layer import find_layer
+from timelift.commands.own_workload import Blanks, blanks_of
 from timelift.commands.pytest_options import pytest_options
 from timelift.errors import UserError
-from timelift.measure.options import OPTIONS
+from timelift.measure.devices import usual_backend
 from timelift.project import MARKERS, Project
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -21,8 +21,6 @@ _FILES = {
     _WORKLOAD: "workload.txt",
     _WORKFLOW: "workflow.yml",
 }
-#: What a workload says of the shape until it is known; reading it is refused.
-_UNKNOWN_SHAPE = "...  # fill in the shape of one step, like (96, 96, 3)"
 #: How the workflow installs the project beside timelift.
 _INSTALLS = " --editable ."
 
@@ -44,31 +42,18 @@ def init(options: Options, project: Project) -> int:
         )
     _refuse_existing(project)
     texts = {name: (TEMPLATES / source).read_text("utf-8") for name, source in _FILES.items()}
-    blanks = _blanks(options, project)
-    texts[_WORKFLOW] = texts[_WORKFLOW].replace(_INSTALLS, _installs(project.root))
-    texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks)
+    texts[_WORKFLOW] = _workflow(texts[_WORKFLOW], project)
+    blanks = blanks_of(options.layer, options.features, project)
+    texts[_WORKLOAD] = Template(texts[_WORKLOAD]).substitute(blanks.written)
     _write({project.root / name: text for name, text in texts.items()})
-    unfilled = [name for name in ("FEATURES", "make_layer") if "fill in" in blanks[name]]
-    write_lines(_told(project, unfilled))
+    write_lines(_told(project, blanks))
     return 0
 
 
-def _blanks(options: Options, project: Project) -> dict[str, str]:
-    """Return what is written into the blanks of the workload's template."""
-    (shape,) = (one for one in OPTIONS if one.name == "features")
-    features = shape.value(options.features)
-    blanks = {
-        "FEATURES": repr(features) if features else _UNKNOWN_SHAPE,
-        "title": "a layer of this project",
-        "imports": "import keras",
-        "make_layer": 'raise NotImplementedError("fill in: return your layer")',
-    }
-    if options.layer:
-        module, function = find_layer(options.layer, project)
-        blanks["title"] = f"{function} of {module}"
-        blanks["imports"] = f"from {module} import {function}"
-        blanks["make_layer"] = f"return {function}()"
-    return blanks
+def _workflow(text: str, project: Project) -> str:
+    """Return the workflow for a project and the backend that its environment has."""
+    text = text.replace(_INSTALLS, _installs(project.root))
+    return text.replace("[tensorflow]", f"[{usual_backend()}]")
 
 
 def _installs(root: Path) -> str:
@@ -112,7 +97,7 @@ def _write(texts: Mapping[Path, str]) -> None:
         ) from error
 
 
-def _told(project: Project, unfilled: list[str]) -> Iterator[str]:
+def _told(project: Project, blanks: Blanks) -> Iterator[str]:
     """Yield what was written and where, what to add for pytest, and what to type next."""
     marked = any((project.root / name).exists() for name in MARKERS)
     yield f"in {project.root.resolve()}" + (
@@ -129,8 +114,10 @@ def _told(project: Project, unfilled: list[str]) -> Iterator[str]:
     if not options.testpaths:
         yield 'without testpaths = ["tests"] there, a plain pytest would measure as well'
     yield ""
-    if unfilled:
-        yield f"next, fill in {' and '.join(unfilled)} in {_WORKLOAD}, and type:"
+    if blanks.unknown_because:
+        yield f"the shape of a step is not known yet: {blanks.unknown_because}"
+    if blanks.unfilled:
+        yield f"next, fill in {' and '.join(blanks.unfilled)} in {_WORKLOAD}, and type:"
     else:
         yield "next, type:"
     yield "  timelift bench"

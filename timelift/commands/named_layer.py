@@ -1,4 +1,4 @@
-"""Find what `--layer module:function` names, in files: importing it may take a framework."""
+"""Find what `--layer module:name` names, in files: importing it may take a framework."""
 
 import ast
 import re
@@ -11,27 +11,30 @@ from typing import NamedTuple
 from timelift.errors import UserError, nearest
 from timelift.project import Project
 
+#: What a module binds that may have any other name as well.
+_ANY = {"*": False, "__getattr__": True}
+
 
 class NamedLayer(NamedTuple):
+    """A name in a module, and whether a call of it makes the layer; else it may be the layer."""
+
     module: str
-    function: str
+    name: str
+    makes: bool
 
 
 def find_layer(text: str, project: Project) -> NamedLayer:
-    """Read `module:function`; raises UserError where no file of the environment defines it."""
+    """Read `module:name`; raises UserError where no file of the environment defines it."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
         raise UserError(
-            f"--layer: expected module:function, like mypkg.models:make_encoder; received {text!r}"
+            f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
         )
-    found = NamedLayer(*text.split(":"))
-    path = _file_of(found.module, project)
-    if path.suffix != ".py":
-        return found
-    names = _names(path)
-    if names is not None and found.function not in names:
-        hint = nearest(found.function, names)
-        raise UserError(f"--layer: {path} has no {found.function!r}; {hint}")
-    return found
+    module, name = text.split(":")
+    path = _file_of(module, project)
+    names = _names(path) if path.suffix == ".py" else _ANY
+    if name not in names and not names.keys() & _ANY.keys():
+        raise UserError(f"--layer: {path} has no {name!r}; {nearest(name, names)}")
+    return NamedLayer(module, name, makes=names.get(name, False))
 
 
 def _file_of(module: str, project: Project) -> Path:
@@ -55,25 +58,24 @@ def _file_of(module: str, project: Project) -> Path:
     return Path(spec.origin)
 
 
-def _names(path: Path) -> set[str] | None:
-    """Return the names that a module's text binds; None where it may bind others, too."""
+def _names(path: Path) -> dict[str, bool]:
+    """Return the names that a module's text binds, and which are functions or classes."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(f"--layer: {path} is not valid Python ({error}); mend it") from None
-    names = set(_bound(tree.body))
-    return None if names & {"*", "__getattr__"} else names
+    return dict(_bound(tree.body))
 
 
-def _bound(body: Iterable[ast.stmt]) -> Iterator[str]:
+def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, bool]]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name
+            yield node.name, True
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
-            yield from (one.asname or one.name.partition(".")[0] for one in node.names)
+            yield from ((one.asname or one.name.partition(".")[0], False) for one in node.names)
         for child in ast.walk(node):
             if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-                yield child.id
+                yield child.id, False
             elif child is not node and isinstance(child, ast.stmt):
                 yield from _bound([child])
