@@ -12,6 +12,7 @@ from timelift import cli
 from timelift.commands import bench, table
 from timelift.commands.table import COMMANDS
 from timelift.escape import plain
+from timelift.measure import header
 
 #: What takes long to import, or is not there in an environment that only reads.
 HEAVY = {"numpy", "pandas", "scipy", "rich", "msgspec", "pytest", "tensorflow", "keras"}
@@ -153,6 +154,22 @@ def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypa
     (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     (tmp_path / folder / "test_modes.py").touch()
     assert called(monkeypatch, ["bench", word], tmp_path)[1][-1] == word
+
+
+@pytest.mark.parametrize(
+    ("program", "name"),
+    [
+        ("/home/me/p/.venv/bin/timelift", "timelift"),
+        ("/venv/lib/python3.12/site-packages/timelift/__main__.py", "timelift"),
+        ("/work/timelift/.venv/bin/pytest", "pytest"),
+        ("/venv/lib/python3.12/site-packages/pytest/__main__.py", "pytest"),
+        ("-c", "pytest"),
+    ],
+)
+def test_a_run_tells_the_door_that_it_came_through(monkeypatch, program, name):
+    """So its command can be typed again."""
+    monkeypatch.setattr(sys, "argv", [program, "--workloads", "sensor"])
+    assert header._program() == name
 
 
 class Config:

@@ -241,6 +241,32 @@ def test_the_workflow_installs_the_project(root, files, installs):
     assert all(line.endswith(installs) for line in lines)
 
 
+def test_runs_are_to_be_ignored_by_git(root, capsys):
+    """But for baselines; nothing is said where there is no git, or a line about it."""
+    cli.main(["init"], root)
+    assert ".gitignore" not in capsys.readouterr().out
+    for ignored in ("*.pyc\n", "/results/\n"):
+        for name in FILES:
+            (root / name).unlink()
+        (root / ".git").mkdir(exist_ok=True)
+        (root / ".gitignore").write_text(ignored)
+        cli.main(["init"], root)
+        said = "add to .gitignore:\n  results/*\n  !results/baselines/\n" in capsys.readouterr().out
+        assert said is ("results" not in ignored)
+
+
+def test_a_workflow_below_the_repository_s_top_is_said_not_to_be_read(root, capsys):
+    """As in a repository of several projects."""
+    (root / ".git").mkdir()
+    part = root / "packages" / "part"
+    part.mkdir(parents=True)
+    (part / "pyproject.toml").touch()
+    assert cli.main(["init"], part) == 0
+    said = capsys.readouterr().out
+    assert f"GitHub reads workflows of {root} alone" in said
+    assert "run in packages/part (defaults: run: working-directory)" in said
+
+
 DOORS = ["-m timelift bench", "-m pytest bench/ -p timelift.plugin"]
 
 

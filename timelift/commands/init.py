@@ -113,6 +113,7 @@ def _told(project: Project, blanks: Blanks) -> Iterator[str]:
         yield "then pytest bench/ measures too; timelift bench needs no such line"
     if not options.testpaths:
         yield 'without testpaths = ["tests"] there, a plain pytest would measure as well'
+    yield from _told_of_git(project.root.resolve())
     yield ""
     if blanks.unknown_because:
         yield f"the shape of a step is not known yet: {blanks.unknown_because}"
@@ -121,3 +122,17 @@ def _told(project: Project, blanks: Blanks) -> Iterator[str]:
     else:
         yield "next, type:"
     yield "  timelift bench"
+
+
+def _told_of_git(root: Path) -> Iterator[str]:
+    """Yield what git should leave out, and where GitHub looks for a workflow, if not here."""
+    top = next((one for one in (root, *root.parents) if (one / ".git").exists()), None)
+    if top is None:
+        return
+    ignored = root / ".gitignore"
+    if not (ignored.is_file() and "results" in ignored.read_text("utf-8", errors="replace")):
+        yield from ("", "add to .gitignore:", "  results/*", "  !results/baselines/")
+    if top != root:
+        yield ""
+        yield f"GitHub reads workflows of {top} alone: move {_WORKFLOW} there, and have its steps"
+        yield f"run in {root.relative_to(top)} (defaults: run: working-directory)"
