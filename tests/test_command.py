@@ -213,6 +213,14 @@ def test_pytest_still_tells_how_paths_were_chosen():
     assert bench.pytest is pytest
 
 
+def test_an_option_that_pytest_does_not_know_is_refused_by_the_name_of_the_command():
+    """By pytest, with its exit code."""
+    command = [sys.executable, "-m", "timelift", "bench", "--worklods", "sensor"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "timelift bench: error: unrecognized arguments: --worklods" in done.stderr
+
+
 # Completion --------------------------------------------------------------------------------------
 
 

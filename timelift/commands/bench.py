@@ -54,10 +54,13 @@ def _place(word: str, brought: Mapping[str, str]) -> str:
 
 
 class _Questions:
-    """A plugin that says what to collect where no file was named."""
+    """A plugin that says what to collect where no file was named, and what was typed."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
+
+    def pytest_addoption(self, parser: pytest.Parser) -> None:
+        parser.prog = "timelift bench"  # in what is wrong with an option
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
