@@ -37,5 +37,6 @@ def build(layer, shape, dtype=None):
     """Build the repaired example with the sizes of a Dense `layer`."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
     x = keras.layers.Permute((2, 1))(inputs)  # batch, features, time
-    x = keras.layers.Conv1D(layer.units, 3, padding="same", activation=layer.activation)(x)
+    how = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
+    x = keras.layers.Conv1D(layer.units, 3, padding="same", activation=layer.activation, **how)(x)
     return keras.Model(inputs, keras.layers.Permute((2, 1))(x))  # batch, outputs, features

@@ -24,20 +24,30 @@ MASKS = "passed"
 PADDED_STEPS = "computed_within_group"
 
 
+@keras.saving.register_keras_serializable(package="bucketing")
 class Bucketing(keras.layers.Wrapper):
     """Folds `k` groups of sequences of similar length, each cut to its longest."""
 
-    def __init__(self, layer, k):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, k=4, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.k = k
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def get_config(self):
+        """Tell what to make it from."""
+        return {**super().get_config(), "k": self.k}
 
-    def call(self, x, mask=None):
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Sort the sequences, fold them group by group, undo the sorting."""
         batch, time, *_ = ops.shape(x)
         k = min(self.k, x.shape[0] or self.k)
@@ -46,14 +56,15 @@ class Bucketing(keras.layers.Wrapper):
         order = ops.argsort(lengths)
         bounds = [batch * group // k for group in range(k + 1)]
         groups = [order[low:high] for low, high in itertools.pairwise(bounds)]
-        y = [self.fold(ops.take(x, rows, 0), ops.take(lengths, rows)) for rows in groups]
+        y = [self.fold(ops.take(x, one, 0), ops.take(lengths, one), training) for one in groups]
         return ops.take(ops.concatenate(y), ops.argsort(order), axis=0)  # batch, time, *outputs
 
-    def fold(self, x, lengths):
+    def fold(self, x, lengths, training):
         """Call the layer on the steps up to the longest of `lengths`, then pad with zeros."""
         longest = ops.max(lengths, initial=0)
         batch, time, *features = ops.shape(x)
-        y = self.layer(ops.reshape(x[:, :longest], (-1, *features)))  # batch * longest, *outputs
+        x = ops.reshape(x[:, :longest], (-1, *features))  # batch * longest, *features
+        y = self.layer(x, training=training)  # batch * longest, *outputs
         y = ops.reshape(y, (batch, longest, *ops.shape(y)[1:]))  # batch, longest, *outputs
         rest = ops.zeros((batch, time - longest, *ops.shape(y)[2:]), y.dtype)
         return ops.concatenate([y, rest], axis=1)  # batch, time, *outputs

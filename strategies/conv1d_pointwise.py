@@ -17,7 +17,13 @@ INNER_LOSSES = "kept"
 MASKS = "lost"
 PADDED_STEPS = "computed"
 
-CARRIED = ("activation", "activity_regularizer", "kernel_regularizer", "bias_regularizer")
+CARRIED = (
+    "activation",
+    "activity_regularizer",
+    "kernel_regularizer",
+    "bias_regularizer",
+    "trainable",
+)
 
 
 def refuses(layer, setting):
@@ -42,6 +48,7 @@ def build(layer, shape, dtype=None):
         **{name: getattr(layer, name) for name in CARRIED},
     )
     model = keras.Model(inputs, lift(inputs))  # batch, time, outputs
-    kernel, *bias = layer.get_weights()
-    lift.set_weights([kernel[None], *bias])  # 1, features, outputs
+    for ours, theirs in zip(lift.weights, layer.weights, strict=True):
+        ours.assign(keras.ops.reshape(theirs, ours.shape))  # 1, features, outputs
+        ours.trainable = theirs.trainable
     return model

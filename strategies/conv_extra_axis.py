@@ -43,6 +43,7 @@ def build(layer, shape, dtype=None):
         config[name] = (1, *config[name])  # 1, *space
     lift = NEXT_RANK[type(layer)].from_config(config)
     model = keras.Model(inputs, lift(inputs))  # batch, time, *space, filters
-    kernel, *bias = layer.get_weights()
-    lift.set_weights([kernel[None], *bias])  # 1, *kernel_size, channels, filters
+    for ours, theirs in zip(lift.weights, layer.weights, strict=True):
+        ours.assign(keras.ops.reshape(theirs, ours.shape))  # 1, *kernel_size, …
+        ours.trainable = theirs.trainable
     return model

@@ -39,5 +39,8 @@ def build(layer, shape, dtype=None):
     time, features = shape
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
     x = keras.layers.Reshape((-1 if time is None else time, features, 1))(inputs)
-    x = keras.layers.Conv2D(layer.units, (3, 1), padding="same", activation=layer.activation)(x)
+    how = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
+    x = keras.layers.Conv2D(
+        layer.units, (3, 1), padding="same", activation=layer.activation, **how
+    )(x)
     return keras.Model(inputs, x)  # batch, time, features, outputs

@@ -17,7 +17,13 @@ INNER_LOSSES = "kept"
 MASKS = "lost"
 PADDED_STEPS = "computed"
 
-CARRIED = ("activation", "activity_regularizer", "kernel_regularizer", "bias_regularizer")
+CARRIED = (
+    "activation",
+    "activity_regularizer",
+    "kernel_regularizer",
+    "bias_regularizer",
+    "trainable",
+)
 
 
 def refuses(layer, setting):  # noqa: ARG001
@@ -42,5 +48,7 @@ def build(layer, shape, dtype=None):
         **{name: getattr(layer, name) for name in CARRIED},
     )
     model = keras.Model(inputs, lift(inputs))  # batch, time, outputs
-    lift.set_weights(layer.get_weights())
+    for ours, theirs in zip(lift.weights, layer.weights, strict=True):
+        ours.assign(theirs)
+        ours.trainable = theirs.trainable
     return model

@@ -27,20 +27,30 @@ PADDED_STEPS = "computed"
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="fold_chunks")
 class FoldChunks(keras.layers.Wrapper):
     """Calls the layer once for each `k` steps of all sequences."""
 
-    def __init__(self, layer, k, remat):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, k=8, *, remat=False, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.k, self.remat = k, remat
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def get_config(self):
+        """Tell what to make it from."""
+        return {**super().get_config(), "k": self.k, "remat": self.remat}
 
-    def call(self, x, training=None):
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Cut time into chunks of `k` steps, the last one shorter; fold each; join them."""
         fold = functools.partial(self.fold, training=training)  # told again when recomputed
         fold = keras.remat(fold) if self.remat else fold
@@ -79,4 +89,4 @@ def noisy(part):
 def build(layer, shape, dtype=None, *, k=8, remat=False):
     """Lift `layer` by folding `k` steps at a time, recomputed when differentiated if `remat`."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, *features
-    return keras.Model(inputs, FoldChunks(layer, k, remat)(inputs))  # batch, time, *outputs
+    return keras.Model(inputs, FoldChunks(layer, k, remat=remat)(inputs))  # batch, time, *outputs

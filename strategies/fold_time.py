@@ -17,22 +17,24 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="fold_time")
 class FoldTime(keras.layers.Wrapper):
     """Calls the layer once on the steps of all sequences."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Fold, call, unfold."""
         batch, time, *features = ops.shape(x)
-        y = self.layer(ops.reshape(x, (batch * time, *features)))  # batch * time, *outputs
+        x = ops.reshape(x, (batch * time, *features))
+        y = self.layer(x, training=training)  # batch * time, *outputs
         return ops.reshape(y, (batch, time, *ops.shape(y)[1:]))  # batch, time, *outputs
 
 

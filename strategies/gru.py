@@ -32,5 +32,6 @@ def refuses(layer, setting):
 def build(layer, shape, dtype=None):
     """Build a GRU with as many units as a Dense `layer`."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
-    recurrent = keras.layers.GRU(layer.units, return_sequences=True, dtype=layer.dtype_policy)
+    how = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
+    recurrent = keras.layers.GRU(layer.units, return_sequences=True, **how)
     return keras.Model(inputs, recurrent(inputs))  # batch, time, outputs

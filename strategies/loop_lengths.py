@@ -19,37 +19,43 @@ MASKS = "passed"
 PADDED_STEPS = "zeros"
 
 
+@keras.saving.register_keras_serializable(package="loop_lengths")
 class LoopLengths(keras.layers.Wrapper):
     """Calls the layer step by step up to the longest sequence."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x, mask=None):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Write zeros for the steps that the mask (batch, time) excludes."""
         batch, time = tf.unstack(tf.shape(x)[:2])
         valid = tf.ones((batch, time), tf.bool) if mask is None else mask
         longest = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
-        outputs = self.layer.compute_output_shape((x.shape[0], *x.shape[2:]))
-        steps = tf.TensorArray(self.compute_dtype, time, element_shape=outputs)
+        y = self.compute_output_spec(x)
+        steps = tf.TensorArray(y.dtype, time, element_shape=(x.shape[0], *y.shape[2:]))
 
         def body(t, steps):
-            return t + 1, steps.write(t, self.step(x[:, t], valid[:, t]))
+            return t + 1, steps.write(t, self.step(x[:, t], valid[:, t], training))
 
         _, steps = tf.while_loop(
             lambda t, _: t < longest, body, (tf.constant(0), steps), maximum_iterations=time
         )
         return keras.ops.swapaxes(steps.stack(), 0, 1)  # batch, time, *outputs
 
-    def step(self, x, valid):
+    def step(self, x, valid, training):
         """Compute one step of every sequence and zero those that have ended."""
-        y = self.layer(x)  # batch, *outputs
+        y = self.layer(x, training=training)  # batch, *outputs
         valid = tf.reshape(valid, (-1, *[1] * (len(y.shape) - 1)))  # batch, 1...
         return tf.where(valid, y, tf.zeros_like(y))
 

@@ -18,21 +18,28 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="loop_unstack")
 class LoopUnstack(keras.layers.Wrapper):
     """Calls the layer on each unstacked step and stacks the results."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Unstack, call the layer once for each step, stack."""
-        steps = [self.layer(step) for step in ops.unstack(x, axis=1)]  # each: batch, *outputs
+        steps = ops.unstack(x, axis=1)  # each: batch, *features
+        steps = [self.layer(step, training=training) for step in steps]  # each: batch, *outputs
         return ops.stack(steps, axis=1)  # batch, time, *outputs
 
 

@@ -20,22 +20,24 @@ MASKS = "passed"
 PADDED_STEPS = "zeros"
 
 
+@keras.saving.register_keras_serializable(package="mask_and_pad")
 class MaskAndPad(keras.layers.Wrapper):
     """Folds time into the batch, and keeps the outputs of valid steps only."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x, mask=None):
+    def call(self, x, training=None, mask=None):
         """Fold, call, unfold, and zero what the mask (batch, time) excludes."""
         batch, time, *features = ops.shape(x)
-        y = self.layer(ops.reshape(x, (batch * time, *features)))  # batch * time, *outputs
+        x = ops.reshape(x, (batch * time, *features))
+        y = self.layer(x, training=training)  # batch * time, *outputs
         y = ops.reshape(y, (batch, time, *ops.shape(y)[1:]))  # batch, time, *outputs
         if mask is None:
             return y

@@ -23,27 +23,33 @@ PADDED_STEPS = "computed"
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="ops_fori")
 class OpsFori(keras.layers.Wrapper):
     """Counts through the steps and writes each output into place."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Allocate the outputs and fill them step by step."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        outputs = self.layer.compute_output_shape(steps.shape[1:])[1:]
         time, batch, *_ = ops.shape(steps)
-        buffer = ops.zeros((time, batch, *outputs), self.compute_dtype)
+        y = self.compute_output_spec(x)
+        buffer = ops.zeros((time, batch, *y.shape[2:]), y.dtype)
 
         def write(t, buffer):
-            y = self.layer(ops.take(steps, t, axis=0))  # batch, *outputs
+            y = self.layer(ops.take(steps, t, axis=0), training=training)  # batch, *outputs
             return ops.scatter_update(buffer, ops.reshape(t, (1, 1)), y[None])
 
         buffer = ops.fori_loop(0, time, write, buffer)  # time, batch, *outputs

@@ -7,6 +7,8 @@ more on the first step to learn its output's type.
 Source: keras.ops.map, on TensorFlow tf.map_fn.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -21,22 +23,24 @@ PADDED_STEPS = "computed"
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="ops_map")
 class OpsMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps, one after another."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        return ops.swapaxes(ops.map(self.layer, steps), 0, 1)  # batch, time, *outputs
+        step = functools.partial(self.layer, training=training)
+        return ops.swapaxes(ops.map(step, steps), 0, 1)  # batch, time, *outputs
 
 
 def refuses(layer, setting):

@@ -9,6 +9,8 @@ output itself is carried, and ignored.
 Source: keras.ops.scan, after jax.lax.scan.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -23,29 +25,36 @@ PADDED_STEPS = "computed"
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="ops_scan")
 class OpsScan(keras.layers.Wrapper):
     """Scans over time-major steps, ignoring the carry."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        outputs = self.layer.compute_output_shape(steps.shape[1:])[1:]
-        carry = ops.zeros((ops.shape(x)[0], *outputs), self.compute_dtype)  # batch, *outputs
-        _, y = ops.scan(self.step, carry, steps)  # time, batch, *outputs
+        y = self.compute_output_spec(x)
+        carry = ops.zeros((ops.shape(x)[0], *y.shape[2:]), y.dtype)  # batch, *outputs
+        step = functools.partial(self.step, training=training)
+        _, y = ops.scan(step, carry, steps)  # time, batch, *outputs
         return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
-    def step(self, carry, x):
+    def step(self, carry, x, training):
         """Return the output of one step both as the carry and as the result."""
-        y = self.layer(x)  # batch, *outputs
+        y = self.layer(x, training=training)  # batch, *outputs
         return ops.cast(y, carry.dtype), y  # JAX computes float64 in float32
 
 

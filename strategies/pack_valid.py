@@ -20,23 +20,24 @@ MASKS = "passed"
 PADDED_STEPS = "zeros"
 
 
+@keras.saving.register_keras_serializable(package="pack_valid")
 class PackValid(keras.layers.Wrapper):
     """Calls the layer on the valid steps of all sequences, packed together."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x, mask=None):
+    def call(self, x, training=None, mask=None):
         """Pack by the mask (batch, time), call, unpack into zeros."""
         rows = tf.shape(x)[:2]  # batch, time
         valid = tf.where(tf.ones(rows, tf.bool) if mask is None else mask)  # packed, 2
-        y = self.layer(tf.gather_nd(x, valid))  # packed, *outputs
+        y = self.layer(tf.gather_nd(x, valid), training=training)  # packed, *outputs
         shape = tf.concat([rows, tf.shape(y)[1:]], axis=0)
         return tf.scatter_nd(tf.cast(valid, tf.int32), y, shape)  # batch, time, *outputs
 

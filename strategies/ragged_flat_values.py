@@ -20,20 +20,26 @@ MASKS = "row_lengths"
 PADDED_STEPS = "none"
 
 
+@keras.saving.register_keras_serializable(package="ragged_flat_values")
 class FlatValues(keras.layers.Wrapper):
     """Calls the layer once on the steps of all sequences, which have no padding."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Keep the row lengths, replace the values."""
-        y = self.layer(x.flat_values)  # steps of all sequences, *outputs
+        y = self.layer(x.flat_values, training=training)  # steps of all sequences, *outputs
         return x.with_flat_values(y)  # batch, (time), *outputs
 
 

@@ -22,26 +22,29 @@ PADDED_STEPS = "zeros"
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="rnn_cell")
 class StepCell(keras.layers.Wrapper):
     """Wraps the layer as a cell whose one state is never used."""
 
     state_size = 1
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
 
-    def call(self, x, states):
+    def call(self, x, states, training=None):
         """Apply the layer to one step and hand the states on."""
-        return self.layer(x), states
+        return self.layer(x, training=training), states
 
 
+@keras.saving.register_keras_serializable(package="rnn_cell")
 class StepRNN(keras.layers.RNN):
     """Lets a cell's output have any rank, where RNN itself declares vectors."""
 
-    def compute_output_shape(self, sequences_shape, initial_state_shape=None):  # noqa: ARG002
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = sequences_shape
-        return (batch, time, *self.cell.layer.compute_output_shape((batch, *features))[1:])
+    def compute_output_spec(self, x, initial_state=None, mask=None, training=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        step = keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype)
+        y = self.cell.layer.compute_output_spec(step)
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
 
 
 def refuses(layer, setting):
@@ -72,7 +75,7 @@ def output_shape(layer):
     """Return the shape of the layer's outputs, batch first; empty where it is not known."""
     built_with = (layer.get_build_config() or {}).get("input_shape")
     if built_with:
-        return layer.compute_output_shape(built_with)
+        return layer.compute_output_spec(keras.KerasTensor(built_with)).shape
     return layer.output.shape if isinstance(layer, keras.Model) else ()
 
 

@@ -40,6 +40,7 @@ def build(layer, shape, dtype=None):
         use_bias=layer.use_bias,
         return_sequences=True,
         dtype=layer.dtype_policy,
+        trainable=layer.trainable,
     )
     model = keras.Model(inputs, recurrent(inputs))  # batch, time, outputs
     recurrent.cell.kernel.assign(layer.kernel)

@@ -22,23 +22,24 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="tf_keras_time_distributed")
 class Keras2TimeDistributed(keras.layers.Wrapper):
     """Owns the layer for Keras 3 and lets Keras 2 apply it to every step."""
 
-    def __init__(self, layer):
+    def __init__(self, layer, dtype=None, **kwargs):
         import tf_keras  # noqa: PLC0415 - optional, and this is the only use
 
-        super().__init__(layer, dtype=layer.dtype_policy)
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         call = tf_keras.layers.Activation(layer, dtype=self.compute_dtype)
         self.lift = tf_keras.layers.TimeDistributed(call, dtype=self.compute_dtype)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Call the wrapper of Keras 2."""
         return self.lift(x)  # batch, time, *outputs
 

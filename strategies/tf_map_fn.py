@@ -6,6 +6,8 @@ When not: speed matters, or another backend might be used.
 Source: tf.map_fn.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -20,23 +22,28 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="tf_map_fn")
 class MapFn(keras.layers.Wrapper):
     """Maps the layer over time-major steps in a TensorFlow loop."""
 
-    def __init__(self, layer, parallel_iterations):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, parallel_iterations=10, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.parallel_iterations = parallel_iterations
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def get_config(self):
+        """Tell what to make it from."""
+        return {**super().get_config(), "parallel_iterations": self.parallel_iterations}
 
-    def call(self, x):
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""
         y = tf.map_fn(
-            self.layer,
+            functools.partial(self.layer, training=training),
             keras.ops.swapaxes(x, 0, 1),  # time, batch, *features
             fn_output_signature=self.compute_dtype,
             parallel_iterations=self.parallel_iterations,

@@ -18,24 +18,34 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="tf_scan")
 class Scan(keras.layers.Wrapper):
     """Scans the layer over time-major steps."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back."""
         steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
-        outputs = self.layer.compute_output_shape(steps.shape[1:])[1:]
-        carry = keras.ops.zeros((keras.ops.shape(x)[0], *outputs), self.compute_dtype)
-        y = tf.scan(lambda _, step: self.layer(step), steps, carry)  # time, batch, *outputs
+        y = self.compute_output_spec(x)
+        carry = keras.ops.zeros((keras.ops.shape(x)[0], *y.shape[2:]), y.dtype)  # batch, *outputs
+
+        def step(_, x):
+            return self.layer(x, training=training)
+
+        y = tf.scan(step, steps, carry)  # time, batch, *outputs
         return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
 

@@ -7,6 +7,8 @@ When not: the layer holds such an operation; noise or statistics must differ fro
 Source: tf.vectorized_map with `fallback_to_while_loop=False`.
 """
 
+import functools
+
 import keras
 import tensorflow as tf
 
@@ -27,22 +29,24 @@ HAS_NO_BATCHED_FORM = (
 )
 
 
+@keras.saving.register_keras_serializable(package="tf_vectorized_map")
 class StrictMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps, strictly."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""
         steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
-        y = tf.vectorized_map(self.layer, steps, fallback_to_while_loop=False)
+        step = functools.partial(self.layer, training=training)
+        y = tf.vectorized_map(step, steps, fallback_to_while_loop=False)
         return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
 

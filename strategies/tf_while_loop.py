@@ -21,19 +21,20 @@ MASKS = "passed"
 PADDED_STEPS = "computed"
 
 
+@keras.saving.register_keras_serializable(package="tf_while_loop")
 class WhileLoop(keras.layers.Wrapper):
     """Reads, calls and writes one step after another."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Read the steps from one array and write the outputs into another."""
         steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
         time = tf.shape(steps)[0]
@@ -41,7 +42,7 @@ class WhileLoop(keras.layers.Wrapper):
         target = tf.TensorArray(self.compute_dtype, time)
 
         def body(t, target):
-            return t + 1, target.write(t, self.layer(source.read(t)))
+            return t + 1, target.write(t, self.layer(source.read(t), training=training))
 
         loop = (tf.constant(0), target)
         _, target = tf.while_loop(lambda t, _: t < time, body, loop, maximum_iterations=time)

@@ -9,6 +9,9 @@ regularisers, the automatic cast) does not happen. With a dynamic time axis insi
 it maps over step numbers with `vectorized_map`, which changes the meaning of noise and statistics,
 and since Keras 3.14 it takes the number of sequences for the number of steps there.
 
+It asks the layer for its output shape, which one that is subclassed without
+`compute_output_shape` does not tell.
+
 Where lengths vary it hands each step's mask, one value a sequence, to the layer as if it were the
 layer's own: a recurrent layer fails, and attention too, or takes it for another if the sizes agree.
 
@@ -34,7 +37,9 @@ MASKED = (
 
 
 def refuses(layer, setting):
-    """Refuse masks that are not the layer's, and what the map over step numbers cannot serve."""
+    """Refuse unknown shapes, masks of other axes, and what the map over step numbers cannot do."""
+    if type(layer).compute_output_shape is keras.Layer.compute_output_shape:
+        return f"it asks {type(layer).__name__} for its output shape; write compute_output_shape."
     if setting.lengths != "full" and any(isinstance(part, MASKED) for part in parts(layer)):
         return (
             "it hands the layer a mask of one value a sequence, and its own has one an inner step."

@@ -11,6 +11,8 @@ TensorFlow fall back to a while loop, without a word.
 Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map, on PyTorch torch.vmap.
 """
 
+import functools
+
 import keras
 from keras import ops
 
@@ -30,22 +32,24 @@ ASKS_FOR_LAYOUT = (layers.Conv2D, layers.Conv3D, *BY_DEPTH)
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
+@keras.saving.register_keras_serializable(package="vectorized_map")
 class VectorizedMap(keras.layers.Wrapper):
     """Maps the layer over time-major steps."""
 
-    def __init__(self, layer):
-        super().__init__(layer, dtype=layer.dtype_policy)
+    def __init__(self, layer, dtype=None, **kwargs):
+        super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
         self.supports_masking = True
 
-    def compute_output_shape(self, shape):
-        """Put time back behind the batch of the layer's own output shape."""
-        batch, time, *features = shape
-        return (batch, time, *self.layer.compute_output_shape((batch, *features))[1:])
+    def build(self, shape):
+        """Let the layer, which sees one step, build itself."""
+        if not self.layer.built:
+            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
-    def call(self, x):
+    def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        y = ops.vectorized_map(self.layer, steps)  # time, batch, *outputs
+        step = functools.partial(self.layer, training=training)
+        y = ops.vectorized_map(step, steps)  # time, batch, *outputs
         return ops.swapaxes(y, 0, 1)  # batch, time, *outputs
 
 
