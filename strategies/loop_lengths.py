@@ -28,9 +28,8 @@ class LoopLengths(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer, which sees one step, build itself."""
-        if not self.layer.built:
-            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step."""
+        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""

@@ -35,9 +35,8 @@ class Keras2TimeDistributed(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer, which sees one step, build itself."""
-        if not self.layer.built:
-            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step."""
+        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
     def call(self, x, training=None, mask=None):
         """Call the wrapper of Keras 2."""

@@ -38,9 +38,8 @@ class StrictMap(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer, which sees one step, build itself."""
-        if not self.layer.built:
-            self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step."""
+        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""

@@ -22,7 +22,7 @@ IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_ker
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.
 ANSWERS_IN_STEPS = ("time_distributed", "loop_slice", "loop_lengths", "mask_and_pad")
 #: Each backend may have reasons of its own to refuse.
-MOST_LINES_OF_CODE = 60
+MOST_LINES_OF_CODE = 64
 MEANINGS = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 
 

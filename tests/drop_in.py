@@ -1,0 +1,240 @@
+"""Each strategy in TimeDistributed's place in somebody's model, in a process of one backend.
+
+A model masks padded sequences, lifts a layer, and pools what is valid. It is trained by a step,
+saved, and loaded where the strategy's file was imported anew. What went wrong is told by strategy
+and by form: `model` is what `build` returns, `made again` the layer inside of it, from its own
+config under another name, and `unbuilt` what `build` returns of a layer that has no weights yet.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from timelift.case import Backend, Phase, Setting
+from timelift.measure import catalogue
+from timelift.worker.isolation import load_module
+
+ROOT = Path(__file__).parent.parent
+STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+BATCH, TIME = 3, 4
+LENGTHS = np.array([4, 2, 3])
+VALID = np.arange(TIME) < LENGTHS[:, None]
+#: What is added where a layer is told that it trains, or hears of no mask.
+TRAINS, UNMASKED = 1000.0, 100.0
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Block(keras.Layer):
+    """A layer as people write it: no `build`, no `compute_output_shape`."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.second = keras.layers.Dense(4, activation="tanh"), keras.layers.Dense(2)
+
+    def call(self, x, training=None):
+        """Add much in training."""
+        y = self.second(self.first(x))
+        return y + TRAINS if training else y
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Pool(keras.Layer):
+    """The mean of the valid steps, and much more without a mask."""
+
+    def call(self, y, mask=None):
+        """(batch, time, *outputs) to (batch, *outputs)."""
+        if mask is None:
+            return ops.mean(y, axis=1) + UNMASKED
+        valid = ops.cast(ops.reshape(mask, (*ops.shape(mask), *[1] * (len(y.shape) - 2))), y.dtype)
+        return ops.sum(y * valid, axis=1) / ops.sum(valid, axis=1)
+
+
+#: Layers to lift, the first that is not refused, each with the shape of a step.
+LAYERS = (
+    (Block, (3,)),
+    (lambda: keras.layers.Dense(2, activation="tanh"), (3,)),
+    (lambda: keras.layers.Conv1D(2, 3), (4, 3)),
+)
+
+
+def faults(strategy, form, *, eagerly) -> Iterator[str]:
+    """Say what goes wrong where a strategy is put in TimeDistributed's place."""
+    module = load_module(str(strategy.path))
+    layer, features = (Block(), (3,)) if form == "unbuilt" else _layer(module)
+    lifted = module.build(layer, (TIME, *features), **strategy.parameters)
+    if form == "made again":
+        inside = lifted.layers[-1]
+        lifted = _made_again(inside)
+        config = _written({**inside.get_config(), "name": "again", **strategy.parameters})
+        if _written(lifted.get_config()) != config:
+            yield "config"
+    ragged = getattr(module, "TAKES", "padded") == "ragged"
+    model = _model(lifted, features, ragged=ragged)
+    if form == "made again":
+        lifted.set_weights(inside.get_weights())
+    x = _inputs(features)
+    fed = _ragged(x) if ragged else x
+    yield from _wrong_outputs(strategy, model, layer, x, fed)
+    before = [one.numpy().copy() for one in model.trainable_weights]
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    model.train_on_batch(fed, np.ones((BATCH, *model.output_shape[1:]), "float32"))
+    after = [one.numpy().copy() for one in model.trainable_weights]
+    if not after or any((a == b).all() for a, b in zip(after, before, strict=True)):
+        yield "training moved nothing"
+    if not np.allclose(_found(_loaded(model, strategy), fed), _found(model, fed), atol=1e-6):
+        yield "loaded"
+
+
+def _layer(module):
+    setting = Setting("probe", TIME, BATCH, Phase.FORWARD, backend=Backend(keras.config.backend()))
+    refuses = getattr(module, "refuses", lambda *_: None)
+    for make, features in LAYERS:
+        layer = make()
+        layer(keras.KerasTensor((None, *features)))
+        if not refuses(layer, setting):
+            return layer, features
+    raise AssertionError("it refuses every layer")
+
+
+def forms(name):
+    """Name the forms in which a strategy can stand in somebody's model here.
+
+    Three are more than one layer; those that lift a Dense or a convolution alone copy its weights.
+    """
+    module = load_module(str(STRATEGIES[name].path))
+    several = name in {"native", "axis_swap_conv1d", "conv_per_feature"}
+    wraps = isinstance(_layer(module)[0], Block)
+    return ["model", *([] if several else ["made again"]), *(["unbuilt"] if wraps else [])]
+
+
+def _made_again(inside):
+    return type(inside).from_config(_written({**inside.get_config(), "name": "again"}))
+
+
+def _written(config):
+    return json.loads(json.dumps(config))
+
+
+def _model(lifted, features, *, ragged):
+    inputs = keras.Input((None if ragged else TIME, *features), ragged=ragged)
+    masked = keras.layers.Masking()(inputs) if len(features) == 1 and not ragged else inputs
+    y = lifted(masked)
+    pooled = Flat()(y) if ragged else Pool()(y)
+    return keras.Model(inputs, pooled)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Flat(keras.Layer):
+    """The mean of each ragged sequence."""
+
+    def compute_output_spec(self, y):
+        """(batch, (time), outputs) to (batch, outputs)."""
+        return keras.KerasTensor((y.shape[0], *y.shape[2:]), y.dtype)
+
+    def call(self, y):
+        """Pool what is there."""
+        import tensorflow as tf
+
+        return tf.reduce_mean(y, axis=1)
+
+
+def _inputs(features):
+    """Draw (batch, time, *features), zero where it is padding."""
+    drawn = np.random.default_rng(3).normal(size=(BATCH, TIME, *features)).astype("float32")
+    return drawn * VALID.reshape(BATCH, TIME, *[1] * len(features))
+
+
+def _ragged(x):
+    import tensorflow as tf
+
+    return tf.RaggedTensor.from_row_lengths(x[VALID], LENGTHS)
+
+
+def _found(model, fed, **how):
+    return ops.convert_to_numpy(ops.stop_gradient(model(fed, **how)))
+
+
+def _wrong_outputs(strategy, model, layer, x, fed) -> Iterator[str]:
+    if strategy.differs:
+        return
+    steps = [_found(layer, x[:, t]) for t in range(TIME)]
+    y = np.stack(steps, axis=1)
+    masked = strategy.constants["MASKS"] != "lost"
+    valid = VALID if masked else np.ones_like(VALID)
+    weights = (valid / valid.sum(axis=1, keepdims=True)).reshape(BATCH, TIME, *[1] * (y.ndim - 2))
+    pooled = (y * weights).sum(axis=1) + (0 if masked else UNMASKED)
+    if not np.allclose(_found(model, fed), pooled, atol=1e-5):
+        yield "outputs or mask"
+    more = TRAINS if isinstance(layer, Block) else 0.0
+    if not np.allclose(_found(model, fed, training=True), pooled + more, atol=1e-3):
+        yield "training"
+
+
+def _loaded(model, strategy):
+    """Save a model and load it where the strategy's file was imported anew, and nothing else."""
+    known = keras.saving.get_custom_objects()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        for name in [one for one in known if not one.startswith("tests>")]:
+            del known[name]
+        load_module(str(strategy.path))
+        return keras.models.load_model(path)
+
+
+def told(names, *, every, eagerly):
+    """Tell for each strategy what goes wrong, by form: in every one, or in one, in turn."""
+    found = {}
+    for turn, name in enumerate(names):
+        several = forms(name)
+        for form in several if every else [several[turn % len(several)]]:
+            found[f"{name} {form}"] = _faults_or_error(STRATEGIES[name], form, eagerly=eagerly)
+    return found
+
+
+def told_of_broken(changes):
+    """Tell what goes wrong with copies of a strategy in which a piece of text is another."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = {}
+        for name, old, new in changes:
+            text = STRATEGIES[name].path.read_text()
+            assert old in text, old
+            path = Path(folder) / f"{len(found)}.py"
+            path.write_text(text.replace(old, new))
+            broken = replace(STRATEGIES[name], path=path)
+            found[old] = _faults_or_error(broken, "made again", eagerly=True)
+        return found
+
+
+def _faults_or_error(strategy, form, *, eagerly):
+    try:
+        return list(faults(strategy, form, eagerly=eagerly))
+    except Exception as error:  # noqa: BLE001 - told in the parent
+        return [f"{type(error).__name__}: {' '.join(str(error).split())}"]
+
+
+def revisions(name):
+    """Load a file and a copy of it; tell of both whether their own class is built and made again.
+
+    As where two revisions are compared: each is loaded, then built, and none is loaded from disk.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(STRATEGIES[name].path.read_text())
+        modules, lifts = [], []
+        for one in (STRATEGIES[name].path, path):
+            modules.append(load_module(str(one)))
+            lifts.append(modules[-1].build(Block(), (TIME, 3)).layers[-1])
+        again = [type(one).from_config(one.get_config()) for one in lifts]
+        pairs = zip(modules, lifts, strict=True)
+        kinds = [(vars(m)[type(one).__name__], type(one)) for m, one in pairs]
+        return {
+            "own": all(kind is made for kind, made in kinds) and kinds[0] != kinds[1],
+            "again": [type(one) for one in again] == [made for _, made in kinds],
+        }
