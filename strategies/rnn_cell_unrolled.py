@@ -39,7 +39,7 @@ class StepRNN(keras.layers.RNN):
         """Put time back behind the batch of the layer's own outputs."""
         step = keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype)
         y = self.cell.layer.compute_output_spec(step)
-        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), self.compute_dtype)
 
 
 def refuses(layer, setting):  # noqa: ARG001

@@ -39,12 +39,17 @@ class MapFn(keras.layers.Wrapper):
         """Let the layer build itself, by a call on one step."""
         self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
     def call(self, x, training=None, mask=None):
         """Bring time to the front, map, bring it back."""
         y = tf.map_fn(
             functools.partial(self.layer, training=training),
             keras.ops.swapaxes(x, 0, 1),  # time, batch, *features
-            fn_output_signature=self.compute_dtype,
+            fn_output_signature=self.compute_output_spec(x).dtype,
             parallel_iterations=self.parallel_iterations,
         )
         return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs

@@ -33,12 +33,17 @@ class WhileLoop(keras.layers.Wrapper):
         """Let the layer build itself, by a call on one step."""
         self.layer(keras.KerasTensor((shape[0], *shape[2:])))
 
+    def compute_output_spec(self, x, training=None, mask=None):
+        """Put time back behind the batch of the layer's own outputs."""
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
+
     def call(self, x, training=None, mask=None):
         """Read the steps from one array and write the outputs into another."""
         steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
         time = tf.shape(steps)[0]
         source = tf.TensorArray(x.dtype, time, element_shape=steps.shape[1:]).unstack(steps)
-        target = tf.TensorArray(self.compute_dtype, time)
+        target = tf.TensorArray(self.compute_output_spec(x).dtype, time)
 
         def body(t, target):
             return t + 1, target.write(t, self.layer(source.read(t), training=training))

@@ -18,10 +18,11 @@ from keras import ops
 
 from timelift.case import Backend, Phase, Setting
 from timelift.measure import catalogue
+from timelift.project import Project
 from timelift.worker.isolation import load_module
 
 ROOT = Path(__file__).parent.parent
-STRATEGIES = catalogue.read_strategies(ROOT / "strategies")
+STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 BATCH, TIME = 3, 4
 LENGTHS = np.array([4, 2, 3])
 VALID = np.arange(TIME) < LENGTHS[:, None]

@@ -112,8 +112,11 @@ class Launch:
             state=SimpleNamespace(restore=lambda: None),
             trains_differently=False,
             precision=DtypePrecision.FLOAT64,
+            input_precision=DtypePrecision.FLOAT64,
             reference=reference,
-            folded_reference=FoldedReference(calls, reference, DtypePrecision.FLOAT64, noise),
+            folded_reference=FoldedReference(
+                calls, reference, *[DtypePrecision.FLOAT64] * 2, noise
+            ),
         )
         self.steps = steps
 

@@ -97,7 +97,9 @@ class _BackwardCalls:
         result = self._call(self.feeds.feed(cotangent))
         worst = 0.0
         if result.input_gradient is not None:
-            worst = law.check_input_gradient(result.input_gradient, reference, precision)
+            worst = law.check_input_gradient(
+                result.input_gradient, reference, self.inner.input_precision
+            )
         weight_gradients, rounding = result.weight_gradients, self.inner.folded_reference.rounding
         worst = max(
             worst, law.check_weight_gradients(weight_gradients, reference, precision, rounding)
@@ -115,7 +117,7 @@ class _BackwardCalls:
         worst = 0.0
         if result.input_gradient is not None:
             law.check_finite_input_gradient(result.input_gradient)
-            allowed = TOLERANCES[self.inner.precision].gradients
+            allowed = TOLERANCES[self.inner.input_precision].gradients
             worst = _check_folded_steps(
                 result.input_gradient,
                 folded.input_gradient,

@@ -10,25 +10,36 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Phase, Setting
+from timelift.case import Gradients, Phase, Setting, Status
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
 from timelift.worker.find_layer import check_features, find_layer
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
-from timelift.worker.tolerance import TOLERANCES, precision, relative_errors, scale_of
+from timelift.worker.tolerance import (
+    TOLERANCES,
+    DtypePrecision,
+    coarsest,
+    relative_errors,
+    scale_of,
+)
 
 
 class InnerLayerError(Exception):
-    """Why there is no inner layer to lift, in a sentence.
+    """Why there is no inner layer to lift, in a sentence; `status` is how its rivals end."""
 
-    `exhausted` where memory ran out, `at_all` where it cannot be made, whatever the sizes.
-    """
-
-    def __init__(self, reason: str, *, exhausted: bool, at_all: bool) -> None:
+    def __init__(self, reason: str, status: Status) -> None:
         super().__init__(reason)
-        self.exhausted, self.at_all = exhausted, at_all
+        self.status = status
+
+    @classmethod
+    def of(cls, error: Exception, *, made: bool) -> "InnerLayerError":
+        """Tell of what was raised: by making a layer, at any size, or by calling one `made`."""
+        if not made and not ran_out_of_memory(error):
+            return cls(one_line(error), Status.NO_LAYER)
+        status = Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
+        return cls(f"the inner layer: {one_line(error)}", status)
 
 
 class InnerLayers:
@@ -52,13 +63,14 @@ class InnerLayers:
             self._emit(Busy(MAKING_LAYER, rival.name))
             _set_global_state(self._engine, task.setting, task.seed)
             factory = rival.factory or task.factory
-            layer = make_layer(factory, task.features, task.seed)
+            layer = make_layer(factory, task.features, task.seed, task.input_dtype)
+            if reason := _why_nothing_trains(layer, task):
+                return InnerLayerError(reason, Status.REFUSED)
             self._emit(Busy(CALLING_LAYER, rival.name))
             return InnerLayer(self._engine, task, layer, self._shared)
         except Exception as error:  # noqa: BLE001 - the user's layer may raise anything
             traceback.print_exc()
-            exhausted = ran_out_of_memory(error)
-            return InnerLayerError(one_line(error), exhausted=exhausted, at_all=layer is None)
+            return InnerLayerError.of(error, made=layer is not None)
 
 
 class InnerLayer:
@@ -72,7 +84,10 @@ class InnerLayer:
     def __init__(self, engine: Engine, task: Task, layer: Any, shared: SharedInputs) -> None:
         setting, self.layer, self.state = task.setting, layer, LayerState(layer)
         backward = setting.phase is Phase.BACKWARD
-        self.precision = precision(setting.dtype, setting.device, engine.identity())
+        device = setting.device, engine.identity()
+        self.precision = coarsest(_computed_in(layer) or [setting.dtype], *device)
+        #: Of gradients by the inputs, which have the dtype of these.
+        self.input_precision = coarsest([setting.dtype, *_computed_in(layer)], *device)
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
         calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
@@ -80,7 +95,8 @@ class InnerLayer:
         self.reference = reference_at(shared.steps, calls, noise, gradients=backward)
         self._folded_reference: FoldedReference | None = None
         if not task.reads_peak_memory:
-            self._folded_reference = FoldedReference(calls, self.reference, self.precision, noise)
+            held_to = self.precision, self.input_precision
+            self._folded_reference = FoldedReference(calls, self.reference, *held_to, noise)
         self.state.restore()
 
     @property
@@ -113,11 +129,28 @@ def _set_global_state(engine: Engine, setting: Setting, seed: int) -> None:
     keras.config.set_dtype_policy(str(setting.dtype))
 
 
-def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
+def _why_nothing_trains(layer: Any, task: Task) -> str:
+    """Return why a backward by the weights alone is none of this layer; empty where it is one."""
+    setting = task.setting
+    if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
+        return ""
+    ask = "--phases forward" if task.input_dtype else "--gradients inputs_and_weights"
+    less = "" if task.input_dtype else ", or for --phases forward"
+    return f"{type(layer).__name__} has no weights that train; ask for {ask}{less}."
+
+
+def _computed_in(layer: Any) -> list[str]:
+    """Return the dtypes in which the layer and the layers inside it compute; whole numbers none."""
+    parts = layer._flatten_layers()  # noqa: SLF001 - Keras has no other way to all of them
+    return [one for one in {part.compute_dtype for part in parts} if one in set(DtypePrecision)]
+
+
+def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: str = "") -> Any:
     """Make and build the inner layer, with no weight left at a zero that could hide a mistake.
 
     `factory` is `path.py:name` or `module:name`, and `features` the shape of one step.
-    What is added to the weights is drawn from `seed`.
+    A layer is built by a call, since one that is subclassed may have no `build` that makes its
+    weights. What is added to the weights is drawn from `seed`.
     """
     import keras  # noqa: PLC0415
 
@@ -125,7 +158,7 @@ def make_layer(factory: str, features: Sequence[int], seed: int) -> Any:
     check_one_tensor(layer, factory)
     check_features(layer, features)
     if not layer.built:
-        layer.build((None, *features))
+        layer(keras.KerasTensor((None, *features), input_dtype or keras.config.floatx()))
     noise = keras.random.SeedGenerator(seed)
     for weight in layer.trainable_weights:
         drawn = keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype, seed=noise)

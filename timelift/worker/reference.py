@@ -25,6 +25,8 @@ from timelift.worker.tolerance import TOLERANCES, DtypePrecision, scale_of, wide
 CHUNK_BYTES = 2**22
 #: The least scale of a feature where a cotangent makes small features count as much as large ones.
 _LEAST_COUNTED = 0.01
+#: What the loss of float16 outputs may be, far enough below 65,504, where float16 ends.
+_LARGEST_SUM = 1000.0
 #: Gradients by the inputs, (batch, time, *features), and by each weight.
 Gradients = tuple[Array, tuple[Array, ...]]
 Found = TypeVar("Found")
@@ -133,7 +135,10 @@ def draw_cotangent(outputs: Array, valid: Array, noise: np.random.Generator) -> 
     """
     scale = scale_of(outputs[valid], _LEAST_COUNTED)
     drawn = noise.standard_normal(outputs.shape) * (scale.max() / scale)
-    cotangent: Array = (drawn * over_steps(valid, outputs)).astype(outputs.dtype)
+    weights = drawn * over_steps(valid, outputs)
+    if outputs.dtype == np.float16:
+        weights *= min(1.0, _LARGEST_SUM / max(1.0, float(np.linalg.norm(weights * outputs))))
+    cotangent: Array = weights.astype(outputs.dtype)
     return cotangent
 
 
@@ -143,8 +148,8 @@ class FoldedReference:
     `outputs` and `cotangent` are (batch, time, *outputs), zero at invalid steps, and agree with the
     reference at its steps; `input_gradient` is (batch, time, *features); `weight_gradients` follows
     the layer's weights. `scale` is what errors of outputs are relative to, and `rounding` how
-    far the fold is from the reference's gradients by the weights: only bfloat16 makes that worth
-    knowing.
+    far the fold is from the reference's gradients by the weights: only half precision makes that
+    worth knowing.
     """
 
     def __init__(
@@ -152,6 +157,7 @@ class FoldedReference:
         calls: LayerCalls,
         reference: Reference,
         precision: DtypePrecision,
+        input_precision: DtypePrecision,
         noise: np.random.Generator,
     ) -> None:
         self._calls, self._reference, self._folds = calls, reference, True
@@ -172,13 +178,14 @@ class FoldedReference:
                 partial(calls.gradients, cotangent=self.cotangent),
                 lambda found: found[0],
                 reference.input_gradient,
-                tolerance.gradients,
+                TOLERANCES[input_precision].gradients,
             )
             self._recompute_infinite(self.input_gradient, "gradients")
         if not self._folds:  # the gradients showed what the outputs did not
             self._recompute_outputs()
         self._weight_gradients_are_final = not self._folds
-        rounds = precision is DtypePrecision.BFLOAT16 and self._folds
+        halved = precision in {DtypePrecision.FLOAT16, DtypePrecision.BFLOAT16}
+        rounds = halved and self._folds
         self.rounding = self._measure_rounding() if rounds and reference.weight_gradients else ()
 
     @property

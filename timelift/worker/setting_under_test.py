@@ -105,8 +105,8 @@ class SettingUnderTest:
                 with restore_process_state(self.engine):
                     return self._preparation.prepare(rival, inner)
         except InnerLayerError as error:
-            self.exhausted = error.exhausted
-            self.emit(_without_layer(rival, error))
+            self.exhausted = error.status is Status.OUT_OF_MEMORY
+            self.emit(Ended.without_result(rival, error.status, str(error)))
         except Refused as refusal:
             self.emit(Ended.without_result(rival, Status.REFUSED, str(refusal)))
         except law.LawBrokenError as error:
@@ -126,13 +126,6 @@ class SettingUnderTest:
             self._preparation.warm_tracer(inner)
         except Exception:  # noqa: BLE001 - the rivals meet the same, and report it themselves
             traceback.print_exc()
-
-
-def _without_layer(rival: RivalSpec, error: InnerLayerError) -> Ended:
-    if error.at_all and not error.exhausted:
-        return Ended.without_result(rival, Status.NO_LAYER, str(error))
-    status = Status.OUT_OF_MEMORY if error.exhausted else Status.FAILED
-    return Ended.without_result(rival, status, f"the inner layer: {error}")
 
 
 def _status_of(error: Exception) -> Status:

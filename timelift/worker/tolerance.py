@@ -1,12 +1,12 @@
 """How far a right model may be from the inner layer: rounding, and no more."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from timelift.case import CPU, Dtype
+from timelift.case import CPU
 from timelift.worker.engines import Array
 
 
@@ -16,6 +16,7 @@ class DtypePrecision(StrEnum):
     FLOAT64 = "float64"
     FLOAT32 = "float32"
     TF32 = "tf32"
+    FLOAT16 = "float16"
     BFLOAT16 = "bfloat16"
 
 
@@ -38,6 +39,7 @@ TOLERANCES = {
     DtypePrecision.FLOAT64: Tolerance(1e-12, 1e-11, 1e-13, 2.0**-53),
     DtypePrecision.FLOAT32: Tolerance(1e-5, 1e-4, 1e-6, 2.0**-24),
     DtypePrecision.TF32: Tolerance(2e-3, 5e-3, 5e-4, 2.0**-24),
+    DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
     DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
 }
 #: A feature's own largest value is its scale once so many of its values are known. Of fewer, all
@@ -52,8 +54,16 @@ LEAST_SHARE_OF_WEIGHTS = 0.01
 _JAX_FULL = frozenset({"float32", "highest", "F32_F32_F32"})
 
 
+def coarsest(
+    dtypes: Iterable[str], device: str = CPU, identity: Mapping[str, str] | None = None
+) -> DtypePrecision:
+    """Return the precision of what is computed in several dtypes, one after another."""
+    found = [precision(one, device, identity) for one in dtypes]
+    return max(found, key=lambda one: TOLERANCES[one].outputs)
+
+
 def precision(
-    dtype: Dtype, device: str = CPU, identity: Mapping[str, str] | None = None
+    dtype: str, device: str = CPU, identity: Mapping[str, str] | None = None
 ) -> DtypePrecision:
     """Return the precision of layers of `dtype` on a device whose engine has this `identity()`.
 
