@@ -373,6 +373,22 @@ FAULTS = (
     ),
     # Inside a launch --------------------------------------------------------------------------
     *_faults(
+        "law",
+        "timelift/worker/layer.py",
+        "own_layers",
+        (
+            "a layer of another dtype that is held to the setting's",
+            "coarsest(_computed_in(layer) or [setting.dtype], *device)",
+            "coarsest([setting.dtype], *device)",
+        ),
+        (
+            "gradients by float32 inputs that are held to float64",
+            "coarsest([setting.dtype, *_computed_in(layer)], *device)",
+            "self.precision",
+        ),
+        ("a backward of nothing", "or layer.trainable_weights:", "or layer:"),
+    ),
+    *_faults(
         "worker",
         "timelift/worker/tolerance.py",
         "law_checker",
@@ -1352,9 +1368,16 @@ FAULTS = (
         "strategies",
         (
             "steps and sequences exchanged in a fold",
-            "self.layer(ops.reshape(x, (batch * time, *features)))",
-            "self.layer(ops.reshape(ops.swapaxes(x, 0, 1), (batch * time, *features)))",
+            "ops.reshape(x, (batch * time, *features))",
+            "ops.reshape(ops.swapaxes(x, 0, 1), (batch * time, *features))",
         ),
+    ),
+    *_faults(
+        "strategies",
+        "strategies/bucketing.py",
+        "drop_in",
+        ("a lift that forgets its parameter when it is saved", '"k": self.k}', "}"),
+        ("a lift that is lost for a saved model", "@keras.saving.register", "@keras.saving.get"),
     ),
     *_faults(
         "strategies",
@@ -1362,8 +1385,8 @@ FAULTS = (
         "study_support",
         (
             "a scan that gives the steps in the reverse order",
-            "self.layer(step), steps, carry)",
-            "self.layer(step), steps, carry, reverse=True)[::-1]",
+            "tf.scan(step, steps, carry)",
+            "tf.scan(step, steps, carry, reverse=True)[::-1]",
         ),
     ),
 )

@@ -27,9 +27,9 @@ class Lift(keras.layers.Wrapper):
     def __init__(self, layer):
         super().__init__(layer, dtype=layer.dtype_policy)
 
-    def compute_output_shape(self, shape):
-        inner = self.layer.compute_output_shape((shape[0], *shape[2:]))
-        return (shape[0], shape[1], *inner[1:])
+    def compute_output_spec(self, x, training=None):
+        y = self.layer.compute_output_spec(keras.KerasTensor((x.shape[0], *x.shape[2:]), x.dtype))
+        return keras.KerasTensor((*x.shape[:2], *y.shape[1:]), y.dtype)
 
     def lift(self, x, training):
         batch, time, *features = x.shape
