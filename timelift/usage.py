@@ -61,7 +61,7 @@ def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | 
         "layer = ...  # your layer, which sees one step",
         f"shape = {shape}",
         "if not layer.built:",
-        "    layer(keras.KerasTensor((None, *shape[1:])))  # a call on one step makes its weights",
+        "    layer(keras.KerasTensor((None, *shape[1:])))  # makes its weights",
         f"model = build({', '.join(arguments)})",
     )
     return "\n".join([source, "", "", *lines, ""])
