@@ -244,6 +244,22 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
     assert not whole.keys() & {"failed", "state"}
 
 
+def test_what_all_strategies_refuse_for_one_reason_is_told_once():
+    """As a backward where nothing trains; not where each has a reason of its own."""
+    backward = [replace(place, phase=Phase.BACKWARD) for place in PLACES[:2]]
+    refused = [
+        Measurement(Case(place, name), Status.REFUSED, (), "nothing trains.")
+        for place in backward
+        for name in ("native", TD)
+    ]
+    notes = summary(found(raced({"native": 1, TD: 2}), refused), None).notes
+    told = [text for label, text in notes if label == "refused"]
+    assert told == [f"{backward[0].workload} backward: nothing trains."]
+    others = [replace(one, reason=one.case.strategy) for one in refused]
+    notes = summary(found(raced({"native": 1, TD: 2}), others), None).notes
+    assert "refused" not in dict(notes)
+
+
 def test_noise_says_what_is_undecided_and_what_would_tell_more():
     """On a loud machine more time; after few launches more launches. How much is no forecast."""
     loud = Run(Header(), run([1, 1.02, 1.04], scenario=LOUD), complete=True)

@@ -4,6 +4,7 @@ Names inside are as the file wrote them: a renderer escapes them for its place.
 """
 
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -12,7 +13,7 @@ from pathlib import Path
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
-from timelift.case import AXES, CPU, SKIPPED, Status, option_flag, several_valued
+from timelift.case import AXES, CPU, SKIPPED, Setting, Status, option_flag, several_valued
 from timelift.present import conditions
 from timelift.present.advised import (
     common_baseline,
@@ -221,6 +222,7 @@ def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterat
     if not run.complete:
         yield "state", "incomplete: the run was interrupted or is going on"
     yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
+    yield from (("refused", text) for text in dict.fromkeys(_refusals(found)))
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
@@ -251,6 +253,17 @@ def _failures(found: RunFindings) -> Iterator[str]:
         told = ", ".join([*names][:_NAMED])
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         yield f"{counted(len(lost), 'case')}: {told}{more}"
+
+
+def _refusals(found: RunFindings) -> Iterator[str]:
+    """Write of each setting in which all strategies refuse for one reason what that is."""
+    ends: dict[Setting, set[tuple[Status, str]]] = defaultdict(set)
+    for one in found.run.measurements:
+        ends[one.case.setting].add((one.status, one.reason))
+    for setting, (first, *others) in ends.items():
+        status, reason = first
+        if status is Status.REFUSED and not others:
+            yield f"{setting.workload} {setting.phase}: {reason}"
 
 
 def _commands(found: RunFindings, named: str) -> Iterator[str]:
