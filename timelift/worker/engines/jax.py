@@ -106,7 +106,7 @@ class JaxEngine(Engine):
         body = functools.partial(_outputs if forward else _loss, layer)
         counted = jax.jit(body if forward else jax.value_and_grad(body))
         traced = counted.trace(*_values_of(layer), jax.ShapeDtypeStruct(shape, setting.dtype))
-        outputs = layer.compute_output_spec(keras.KerasTensor(shape, setting.dtype)).shape
+        outputs = layer.compute_output_spec(keras.KerasTensor(shape, str(setting.dtype))).shape
         if _loops(traced.jaxpr) or None in outputs:
             return {}
         moved = least_floats(layer, shape, outputs, setting.phase)

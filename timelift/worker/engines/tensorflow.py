@@ -106,7 +106,7 @@ class TensorFlowEngine(Engine):
         shape, dtype = (rows, *features), tf.as_dtype(setting.dtype)
         body = _outputs if setting.phase is Phase.FORWARD else _gradients
         graph = _needed_graph(functools.partial(body, layer), tf.TensorSpec(shape, dtype))
-        outputs = layer.compute_output_spec(keras.KerasTensor(shape, setting.dtype)).shape
+        outputs = layer.compute_output_spec(keras.KerasTensor(shape, str(setting.dtype))).shape
         unseen = any(operation.type in _UNCOUNTED for operation in graph.get_operations())
         if unseen or None in outputs:
             return {}
