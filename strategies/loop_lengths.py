@@ -28,8 +28,8 @@ class LoopLengths(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
+        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -41,8 +41,8 @@ class LoopLengths(keras.layers.Wrapper):
         batch, time = tf.unstack(tf.shape(x)[:2])
         valid = tf.ones((batch, time), tf.bool) if mask is None else mask
         longest = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
-        y = self.compute_output_spec(x)
-        steps = tf.TensorArray(y.dtype, time, element_shape=(x.shape[0], *y.shape[2:]))
+        y = self.outputs
+        steps = tf.TensorArray(y.dtype, time, element_shape=(x.shape[0], *y.shape[1:]))
 
         def body(t, steps):
             return t + 1, steps.write(t, self.step(x[:, t], valid[:, t], training))

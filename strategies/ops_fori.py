@@ -32,8 +32,8 @@ class OpsFori(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
+        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -44,8 +44,8 @@ class OpsFori(keras.layers.Wrapper):
         """Allocate the outputs and fill them step by step."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
         time, batch, *_ = ops.shape(steps)
-        y = self.compute_output_spec(x)
-        buffer = ops.zeros((time, batch, *y.shape[2:]), y.dtype)
+        y = self.outputs
+        buffer = ops.zeros((time, batch, *y.shape[1:]), y.dtype)
 
         def write(t, buffer):
             y = self.layer(ops.take(steps, t, axis=0), training=training)  # batch, *outputs

@@ -36,8 +36,8 @@ class MapFn(keras.layers.Wrapper):
         return {**super().get_config(), "parallel_iterations": self.parallel_iterations}
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step."""
-        self.layer(keras.KerasTensor((shape[0], *shape[2:])))
+        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
+        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -49,7 +49,7 @@ class MapFn(keras.layers.Wrapper):
         y = tf.map_fn(
             functools.partial(self.layer, training=training),
             keras.ops.swapaxes(x, 0, 1),  # time, batch, *features
-            fn_output_signature=self.compute_output_spec(x).dtype,
+            fn_output_signature=self.outputs.dtype,
             parallel_iterations=self.parallel_iterations,
         )
         return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs

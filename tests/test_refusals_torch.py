@@ -94,7 +94,8 @@ def ask(tmp_path_factory):
             path.write_text(
                 LAYERS.format(definitions=f"def make_layer():\n    return {asked.layer}")
             )
-            axes = {"phase": Phase.FORWARD, "backend": Backend.TORCH, **asked.axes}
+            whole = {"gradients": Gradients.INPUTS_AND_WEIGHTS}  # where nothing trains, too
+            axes = {"phase": Phase.FORWARD, "backend": Backend.TORCH, **whole, **asked.axes}
             setting = Setting("probe", 5, 3, **axes)
             task = Task(setting, tuple(rivals), f"{path}:make_layer", asked.features, 1, 0.0)
             return {one.rival.name: (one.status, one.reason) for one in launch.measure(task)}
