@@ -75,6 +75,16 @@ def test_two_of_the_user_s_files_of_one_name_are_refused(places):
     assert shown(found)["fold_time"] == str(places / "more/fold_time.py")
 
 
+def test_a_folder_without_anything_to_include_is_refused(places):
+    """It may have been mistyped; one with a single workload is taken."""
+    write(places, {"empty/notes.txt": "", "empty/tools.py": "", "full/one.py": workload()})
+    with pytest.raises(
+        UserError, match=r"^--include: expected strategies or workloads in '.*empty"
+    ):
+        project(places).including([places / "empty"])
+    assert "one" in project(places).including([places / "full"]).workloads
+
+
 def test_a_checkout_of_timelift_has_its_own_files_and_no_others(places):
     """Another revision of it has those of that revision alone."""
     here = Project(places / "site/timelift", brought=places / "site/timelift")

@@ -57,6 +57,11 @@ for features in ((6,), (7,), (6, 1)):
         print(json.dumps(tuple(make_layer("mine.models:built", features, 1).kernel.shape)))
     except ValueError as error:
         print(json.dumps(one_line(error)))
+for dtype in ("int32", ""):
+    try:
+        print(json.dumps(make_layer("mine.models:tokens", (7,), 1, dtype).name))
+    except ValueError as error:
+        print(json.dumps(one_line(error)))
 """
 #: What each of them tells, or the end of why it is none.
 TOLD = {
@@ -107,12 +112,19 @@ def test_a_layer_tells_what_it_is_fed_with_where_it_knows(tried, name):
 
 def test_features_that_contradict_a_built_layer_are_refused(tried):
     """Both shapes are told; those that fit are taken."""
-    right, wrong, longer = tried[1:]
+    right, wrong, longer = tried[1:4]
     assert right == [6, 4]
     assert wrong == (
         "ValueError: the layer is built for steps of 6, and --features says 7; leave --features out"
     )
     assert "--features says 6,1" in longer
+
+
+def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
+    """Its Embedding tells below which they lie."""
+    right, wrong = tried[4:]
+    assert right.startswith("sequential")
+    assert "takes whole numbers; say so with --input-dtype int32 --input-high 50, or" in wrong
 
 
 def test_a_module_is_imported_as_the_project_does(src):

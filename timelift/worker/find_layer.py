@@ -75,6 +75,16 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
     return whole, high
 
 
+def check_input_dtype(layer: Any, input_dtype: str) -> None:
+    """Raise ValueError where a layer that takes whole numbers would be fed with others."""
+    whole, high = whole_numbers(layer)
+    if whole and not input_dtype:
+        raise ValueError(
+            f"the layer takes whole numbers; say so with --input-dtype {whole} --input-high "
+            f"{high or 1000}, or with INPUT_DTYPE and INPUT_HIGH in a workload's file"
+        )
+
+
 def _first_layers(layer: Any) -> Iterator[Any]:
     """Yield the first layer of a model, or the layer itself, skipping what only names an input."""
     import keras  # noqa: PLC0415

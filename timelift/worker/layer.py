@@ -14,7 +14,7 @@ from timelift.case import Gradients, Phase, Setting, Status
 from timelift.errors import one_line, ran_out_of_memory
 from timelift.messages import CALLING_LAYER, MAKING_LAYER, Busy, Emit, RivalSpec, Task
 from timelift.worker.engines import Array, Engine
-from timelift.worker.find_layer import check_features, find_layer
+from timelift.worker.find_layer import check_features, check_input_dtype, find_layer
 from timelift.worker.inputs import SharedInputs
 from timelift.worker.reference import FoldedReference, LayerCalls, reference_at
 from timelift.worker.tolerance import (
@@ -157,6 +157,7 @@ def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: st
     layer = find_layer(factory)
     check_one_tensor(layer, factory)
     check_features(layer, features)
+    check_input_dtype(layer, input_dtype)
     if not layer.built:
         layer(keras.KerasTensor((None, *features), input_dtype or keras.config.floatx()))
     noise = keras.random.SeedGenerator(seed)
