@@ -293,7 +293,7 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
         ),
         ("--layer a:b --features 3 --input-dtype int32", "go together"),
         ("--layer a:b --features 3,x", "--features: expected the shape of one step"),
-        ("--include gone.py", "gone.py: cannot be read"),
+        ("--include gone.py", "--include: expected files and folders that exist, received"),
     ],
 )
 def test_a_wrong_word_about_the_users_own_is_one_sentence(tmp_path, words, sentence):

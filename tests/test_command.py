@@ -245,3 +245,13 @@ def test_the_script_of_bash_is_valid(capsys, tmp_path):
     )
     done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=False)
     assert done.stdout == "strategies\n"
+
+
+def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, capsys):
+    """As where it was removed in another terminal."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cli.main(["report"]) == 1
+    assert "expected a working directory, but it has been removed" in capsys.readouterr().err

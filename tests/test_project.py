@@ -65,6 +65,29 @@ def test_what_is_included_is_told_apart_by_what_it_defines(places):
     assert set(found.workloads) == {"tokens", "three", "five"}
 
 
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("gone.py", "--include: expected files and folders that exist, received '.*gone.py'"),
+        ("notes.txt", "--include: expected strategies or workloads in '.*notes.txt', found none"),
+        ("empty", "--include: expected strategies or workloads in '.*empty', found none"),
+    ],
+)
+def test_what_is_included_and_has_neither_is_a_sentence(places, path, sentence):
+    """A file or a folder, and what is not there."""
+    write(places, {"notes.txt": "x = 1", "empty/notes.py": ""})
+    with pytest.raises(UserError, match=sentence):
+        project(places).including([places / path])
+
+
+def test_a_damaged_file_of_a_folder_that_is_included_is_not_left_out(places):
+    """It is a strategy, and reading it says what is wrong."""
+    write(places, {"more/two.py": strategy(), "more/damaged.py": "def build(:"})
+    found = project(places).including([places / "more"])
+    assert found.strategy_file("damaged") == places / "more/damaged.py"
+    assert found.workload_file("damaged") is None
+
+
 def test_two_of_the_user_s_files_of_one_name_are_refused(places):
     """Neither is silently left out; the same file named twice is one file."""
     write(places, {"more/native.py": strategy(), "more/fold_time.py": strategy()})

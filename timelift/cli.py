@@ -27,13 +27,12 @@ def main(
     `default` is the command that needs no word.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    project = Project(_root() if root is None else root)
     if argv is None:
         gc.disable()  # a report ends before its garbage matters; it is a tenth of the time
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     try:
-        code = _run(words, project, default)
+        code = _run(words, Project(_root() if root is None else root), default)
         sys.stdout.flush()
     except UserError as error:
         sys.stderr.write(f"timelift: {plain(error)}\n")
@@ -50,7 +49,12 @@ def main(
 
 def _root() -> Path:
     """Return the top of the project around the working directory, as a path from there."""
-    return Path(os.path.relpath(Project.around(Path.cwd()).root))
+    try:
+        return Path(os.path.relpath(Project.around(Path.cwd()).root))
+    except FileNotFoundError:
+        raise UserError(
+            "expected a working directory, but it has been removed; change into another"
+        ) from None
 
 
 def _run(words: list[str], project: Project, default: str | None) -> int:

@@ -45,9 +45,14 @@ class Project:
         return cls(next(marked, folder))
 
     def including(self, paths: Iterable[Path]) -> "Project":
-        """Return the project with further files and folders; raises UserError for an empty one."""
+        """Return the project with further files and folders; raises UserError for a useless one."""
         for path in paths:
-            if path.is_dir() and not any(any(_files_in(path, kind)) for kind in DEFINES):
+            if not path.exists():
+                raise UserError(
+                    f"--include: expected files and folders that exist, received {str(path)!r}; "
+                    "check the path"
+                )
+            if not any(any(_files_in(path, kind)) for kind in DEFINES):
                 raise UserError(
                     f"--include: expected strategies or workloads in {str(path)!r}, found none; a "
                     "strategy's file defines build, a workload's make_layer"
@@ -132,29 +137,23 @@ def python_files(folder: Path) -> list[Path]:
 
 def _files_in(path: Path, kind: str) -> list[Path]:
     """Return the strategies or the workloads of a file or folder that is included."""
-    if not path.is_dir():
-        return [path] if _is_of(kind, path) else []
-    if any((path / name).is_dir() for name in DEFINES):
+    if path.is_dir() and any((path / name).is_dir() for name in DEFINES):
         return python_files(path / kind)
-    return [file for file in python_files(path) if _defines(DEFINES[kind], file)]
+    files = python_files(path) if path.is_dir() else [path]
+    return [file for file in files if _is_one_of(kind, file)]
 
 
-def _is_of(kind: str, path: Path) -> bool:
-    """True if a file is what belongs into such a folder; one that is neither is a wrong strategy.
+def _is_one_of(kind: str, path: Path) -> bool:
+    """True if a file defines what those of such a folder do.
 
-    What is wrong with it is a sentence when it is read.
+    One that is no Python counts as a strategy, since reading that says what is wrong with it.
     """
-    if kind == "workloads":
-        return _defines("make_layer", path)
-    return _defines("build", path) or not _defines("make_layer", path)
-
-
-def _defines(function: str, path: Path) -> bool:
     try:
         body = ast.parse(path.read_text(encoding="utf-8")).body
     except (OSError, ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return any(isinstance(node, ast.FunctionDef) and node.name == function for node in body)
+        return kind == "strategies"
+    functions = (node.name for node in body if isinstance(node, ast.FunctionDef))
+    return DEFINES[kind] in functions
 
 
 def modules_in(folders: Iterable[Path]) -> frozenset[str]:
