@@ -284,7 +284,7 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     ("words", "sentence"),
     [
         ("--layer nocolon --features 3", "--layer: expected module:name"),
-        ("--layer a.b:c", "--layer: a.b:c: there is no such layer (ModuleNotFoundError: No module"),
+        ("--layer a.b:c", "--layer: a.b:c: gives no layer to measure (ModuleNotFoundError: No"),
         ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
         ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
         (

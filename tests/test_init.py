@@ -203,6 +203,16 @@ def test_a_folder_of_no_project_is_named(tmp_path, monkeypatch, capsys):
             "pyproject.toml loads the plugin already",
         ),
         ("pyproject.toml", "[tool.pytest.ini_options\n", "add to pyproject.toml:"),
+        (
+            "pyproject.toml",
+            '[tool.pytest]\ntestpaths = ["tests"]\n',
+            'add to pyproject.toml:\n  [tool.pytest]\n  addopts = ["-p", "timelift.plugin"]',
+        ),
+        (
+            "pytest.toml",
+            '[pytest]\naddopts = ["-ra"]\n',
+            'add to addopts, below [pytest] of pytest.toml:\n  "-p", "timelift.plugin"',
+        ),
     ],
 )
 def test_the_line_to_add_is_that_of_the_project_s_file(root, capsys, name, text, said):

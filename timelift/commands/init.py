@@ -92,8 +92,8 @@ def _write(texts: Mapping[Path, str]) -> None:
         for path in reversed(made):
             path.rmdir() if path.is_dir() else path.unlink(missing_ok=True)
         raise UserError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; nothing was written, make the "
-            "folder writable"
+            f"cannot write {str(path)!r}: {error.strerror or error}; nothing was written: make the "
+            "folder writable, or move away a file that is in a folder's place"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """What a project has written for pytest: which file, whether it loads the plugin, what to add."""
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,15 @@ _SECTIONS = {"pyproject.toml": "[tool.pytest.ini_options]", "setup.cfg": "[tool:
 
 @dataclass(frozen=True)
 class PytestOptions:
-    """The file at the top of a project that has options of pytest's, if any, and two of them."""
+    """The file at the top of a project that has options of pytest's, if any, and two of them.
+
+    `in_toml` is true of pytest 9's own tables, in which several words are a list.
+    """
 
     file: Path | None
     addopts: str = ""
     testpaths: str = ""
+    in_toml: bool = False
 
     @property
     def loads_plugin(self) -> bool:
@@ -39,11 +44,14 @@ class PytestOptions:
         if self.file is None and not file.exists():
             file = root / "pytest.ini"
         section = _SECTIONS.get(file.name, "[pytest]")
+        if self.in_toml and file.name == "pyproject.toml":
+            section = "[tool.pytest]"
+        words = '"-p", "timelift.plugin"' if self.in_toml else "-p timelift.plugin"
         if self.addopts:
-            return [f"add to addopts, below {section} of {file.name}:", "  -p timelift.plugin"]
-        value = "-p timelift.plugin"
-        line = f'addopts = "{value}"' if file.suffix == ".toml" else f"addopts = {value}"
-        return [f"add to {file.name}:", f"  {section}", f"  {line}"]
+            return [f"add to addopts, below {section} of {file.name}:", f"  {words}"]
+        if file.suffix == ".toml":
+            words = f"[{words}]" if self.in_toml else f'"{words}"'
+        return [f"add to {file.name}:", f"  {section}", f"  addopts = {words}"]
 
 
 def pytest_options(root: Path) -> PytestOptions:
@@ -54,8 +62,16 @@ def pytest_options(root: Path) -> PytestOptions:
         except pytest.UsageError:
             return PytestOptions(file)
         if found is not None:
-            return PytestOptions(file, _text(found, "addopts"), _text(found, "testpaths"))
+            addopts, testpaths = _text(found, "addopts"), _text(found, "testpaths")
+            return PytestOptions(file, addopts, testpaths, _is_in_toml(file))
     return PytestOptions(None)
+
+
+def _is_in_toml(file: Path) -> bool:
+    """True if the options of a file, which pytest could read, are in a table of pytest 9's own."""
+    if file.name != "pyproject.toml":
+        return file.suffix == ".toml"
+    return "ini_options" not in tomllib.loads(file.read_text("utf-8"))["tool"]["pytest"]
 
 
 def _text(options: Any, name: str) -> str:

@@ -24,7 +24,7 @@ def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[s
     """Return `features` (None where the layer does not tell), `input_dtype` and `input_high`.
 
     The factory is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
-    UserError where there is no such layer.
+    UserError where it gives none.
     """
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):
@@ -52,7 +52,7 @@ def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[s
     if why := told.get("error"):
         where = ", ".join(map(str, folders))
         raise UserError(
-            f"{factory}: there is no such layer ({why}); modules are those of {sys.executable}, "
+            f"{factory}: gives no layer to measure ({why}); modules are those of {sys.executable}, "
             f"and of {where}"
         )
     return told

@@ -118,7 +118,7 @@ class Session:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
 
     def _measure_in_place_of_default(self, layer: Workload) -> None:
-        """Measure a layer of the user's, and keep what it is fed with for who repeats the run."""
+        """Measure a layer of the user's, and record what its inputs are among the run's options."""
         self.catalogue.workloads[layer.name] = layer
         self.axes["workloads"] = self.axes["workloads"] or layer.name
         self.options |= {
