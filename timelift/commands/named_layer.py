@@ -1,7 +1,6 @@
 """Find what `--layer module:name` names, in files: importing it may take a framework."""
 
 import ast
-import re
 from collections.abc import Iterable, Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timelift.errors import UserError, nearest
+from timelift.measure.catalogue import layer_in_module
 from timelift.project import Project
 
 #: What a module binds that may have any other name as well.
@@ -25,11 +25,7 @@ class NamedLayer(NamedTuple):
 
 def find_layer(text: str, project: Project) -> NamedLayer:
     """Read `module:name`; raises UserError where no file of the environment defines it."""
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
-        raise UserError(
-            f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
-        )
-    module, name = text.split(":")
+    module, name = layer_in_module(text).split(":")
     path = _file_of(module, project)
     names = _names(path) if path.suffix == ".py" else _ANY
     if name not in names and not names.keys() & _ANY.keys():

@@ -294,7 +294,7 @@ def user_workload(options: Mapping[str, Any], ask: AskLayer) -> Workload | None:
     if len(given) > 1:
         raise UserError("--layer and --layer-file name two layers; give one of them")
     (name,) = given
-    factory = (_layer_in_module if name == "layer" else _layer_in_file)(options[name])
+    factory = (layer_in_module if name == "layer" else _layer_in_file)(options[name])
     dtype, high = options["input_dtype"], options["input_high"]
     if bool(dtype) != bool(high) and options["features"]:
         raise UserError(
@@ -334,8 +334,9 @@ def _asked(ask: AskLayer, factory: str, flag: str) -> Mapping[str, Any]:
     return told
 
 
-def _layer_in_module(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*:[A-Za-z_]\w*", text):
+def layer_in_module(text: str) -> str:
+    """Return `module:name` as it is; raises UserError for a text of another form."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
         raise UserError(
             f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
         )
