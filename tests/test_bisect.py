@@ -51,7 +51,8 @@ def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkey
     path = folder / "strategies" / "fold_time.py"
     path.write_text(
         path.read_text().replace(
-            "def build(", "def build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built("
+            "\ndef build(",
+            "\ndef build(layer, shape, dtype=None):\n    return 1 / 0\n\n\ndef built(",
         )
     )
     commit(folder)
