@@ -9,13 +9,13 @@ from studies.gate import comment_on, slip_into
 from tests.projects import SMALL, bench, project, records_of
 from tests.repositories import commit, git
 
-#: These race two sides: what runs beside them makes a verdict undecided.
-pytestmark = pytest.mark.alone
-
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
 #: Three launches of short rounds find it, whatever else the machine does.
 SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 REPORTED = ("-rs", "--junitxml", "junit.xml")
+QUICK = ("--gate", "50%", "--budget", "1m")
+#: What runs beside a race of two sides makes its verdict undecided.
+ALONE = pytest.mark.alone
 FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "3m")
 
 
@@ -36,6 +36,7 @@ def slowed(tmp_path_factory):
     return folder, done, before, after
 
 
+@ALONE
 def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     """The item says by how much, and the summary says it again."""
     _, done, _, _ = slowed
@@ -47,6 +48,7 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@ALONE
 def test_what_has_no_other_side_is_skipped_with_the_reason(slowed):
     """New strategies and unchanged ones; what is gone is listed."""
     _, done, _, _ = slowed
@@ -55,6 +57,7 @@ def test_what_has_no_other_side_is_skipped_with_the_reason(slowed):
     assert "removed: einsum_letters" in done.stdout
 
 
+@ALONE
 def test_the_work_tree_is_not_touched(slowed):
     """No file of it is changed, and git holds no further work tree."""
     folder, _, before, after = slowed
@@ -62,6 +65,7 @@ def test_the_work_tree_is_not_touched(slowed):
     assert git(folder, "worktree", "list").count("\n") == 1
 
 
+@ALONE
 def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
     """The newest run is not one of twins."""
     folder, *_ = slowed
@@ -71,6 +75,7 @@ def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
     assert header["strategies"]["fold_time@HEAD"]["against"] == {"of": "fold_time"}
 
 
+@ALONE
 def test_junit_has_the_sentence(slowed):
     """CI systems show it beside the case."""
     folder, *_ = slowed
@@ -81,7 +86,7 @@ def test_junit_has_the_sentence(slowed):
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     """Both sides are played, in workers of their own, and nothing differs but noise."""
     folder = project(tmp_path, ("native", "fold_time"))
-    words = (*FORWARD, "--launches", "2", "--budget", "1m", "--against-python", sys.executable)
+    words = (*FORWARD, "--launches", "2", *QUICK, "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
     lines = records_of(folder, "against")
@@ -95,7 +100,7 @@ def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     """The worker of the other side is ended too, and both start again without the dead."""
     dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'
     folder = project(tmp_path, ("native",), {"dies": dies})
-    words = (*FORWARD, "--launches", "1", "--budget", "1m", "--against-python", sys.executable)
+    words = (*FORWARD, "--launches", "1", *QUICK, "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "dies: crashed: the worker ended with exit code 3 while building" in done.stdout
     assert "1 failed, 1 passed" in done.stdout

@@ -162,6 +162,7 @@ print(json.dumps(said))
 """
 
 
+@pytest.mark.whole
 def test_nothing_is_taken_from_an_earlier_compilation(tmp_path):
     """The same model compiles anew each time; PyTorch as it comes finds it on disk."""
     assert told(CACHE.format(folder=str(tmp_path))) == [0, 0, 0, 1]
@@ -174,7 +175,10 @@ print(json.dumps("tensorflow" in sys.modules))
 """
 
 
-@pytest.mark.parametrize(("opened", "imported"), [("open_engine(USUAL)", False), ("", True)])
+@pytest.mark.parametrize(
+    ("opened", "imported"),
+    [("open_engine(USUAL)", False), pytest.param("", True, marks=pytest.mark.whole)],
+)
 def test_tensorflow_stays_out(opened, imported):
     """Keras as it comes imports it where a layer is copied; seeds are set without it."""
     pytest.importorskip("tensorflow")

@@ -152,7 +152,8 @@ def test_few_launches_and_many_hold_as_well(rivals, launches):
     assert found["together"].mean() >= 0.94
 
 
-@pytest.mark.parametrize("rivals", [5, pytest.param(8, marks=pytest.mark.whole)])
+@pytest.mark.whole
+@pytest.mark.parametrize("rivals", [5, 8])
 def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
     """Rivals drop out at different looks, so that pairs have different launches."""
     for costs in equal_and_unequal(rivals):
