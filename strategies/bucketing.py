@@ -2,8 +2,9 @@
 
 When: lengths differ much and the steps must stay in rectangles: the padding left is that within a
 group.
-When not: the batch is small, or lengths are alike: sorting and joining cost more than they save. In
-a data pipeline the same idea is free: tf.data's `bucket_by_sequence_length`.
+When not: the batch is small, or lengths are alike: sorting and joining cost more than they save.
+Nor with BatchNormalization where a batch may have fewer sequences than groups: an empty group makes
+its statistics NaN. In a data pipeline the same idea is free: tf.data's `bucket_by_sequence_length`.
 
 Source: Khomenko et al. 2016, "Accelerating recurrent neural network training using sequence
 bucketing", here within one batch.
@@ -34,7 +35,7 @@ class Bucketing(keras.layers.Wrapper):
         self.supports_masking = True
 
     def get_config(self):
-        """Tell what to make it from."""
+        """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "k": self.k}
 
     def build(self, shape):

@@ -37,7 +37,7 @@ class FoldChunks(keras.layers.Wrapper):
         self.supports_masking = True
 
     def get_config(self):
-        """Tell what to make it from."""
+        """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "k": self.k, "remat": self.remat}
 
     def build(self, shape):

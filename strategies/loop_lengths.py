@@ -28,8 +28,8 @@ class LoopLengths(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
-        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
+        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -41,7 +41,7 @@ class LoopLengths(keras.layers.Wrapper):
         batch, time = tf.unstack(tf.shape(x)[:2])
         valid = tf.ones((batch, time), tf.bool) if mask is None else mask
         longest = tf.reduce_max(tf.where(valid, tf.range(1, time + 1), 0))
-        y = self.outputs
+        y = self.step_spec
         steps = tf.TensorArray(y.dtype, time, element_shape=(x.shape[0], *y.shape[1:]))
 
         def body(t, steps):

@@ -32,8 +32,8 @@ class OpsFori(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
-        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
+        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -44,7 +44,7 @@ class OpsFori(keras.layers.Wrapper):
         """Allocate the outputs and fill them step by step."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
         time, batch, *_ = ops.shape(steps)
-        y = self.outputs
+        y = self.step_spec
         buffer = ops.zeros((time, batch, *y.shape[1:]), y.dtype)
 
         def write(t, buffer):

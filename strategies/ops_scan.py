@@ -34,8 +34,8 @@ class OpsScan(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
-        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
+        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -45,7 +45,7 @@ class OpsScan(keras.layers.Wrapper):
     def call(self, x, training=None, mask=None):
         """Bring time to the front, scan, bring it back."""
         steps = ops.swapaxes(x, 0, 1)  # time, batch, *features
-        y = self.outputs
+        y = self.step_spec
         carry = ops.zeros((ops.shape(x)[0], *y.shape[1:]), y.dtype)  # batch, *outputs
         step = functools.partial(self.step, training=training)
         _, y = ops.scan(step, carry, steps)  # time, batch, *outputs

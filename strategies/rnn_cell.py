@@ -31,6 +31,10 @@ class StepCell(keras.layers.Wrapper):
     def __init__(self, layer, dtype=None, **kwargs):
         super().__init__(layer, dtype=dtype or layer.dtype_policy, **kwargs)
 
+    def build(self, shape):
+        """Let the layer build itself, by a call on one step."""
+        self.layer(keras.KerasTensor(shape))
+
     def call(self, x, states, training=None):
         """Apply the layer to one step and hand the states on."""
         return self.layer(x, training=training), states

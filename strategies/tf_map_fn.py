@@ -32,12 +32,12 @@ class MapFn(keras.layers.Wrapper):
         self.supports_masking = True
 
     def get_config(self):
-        """Tell what to make it from."""
+        """Return what `from_config` makes an equal layer from."""
         return {**super().get_config(), "parallel_iterations": self.parallel_iterations}
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
-        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
+        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -49,7 +49,7 @@ class MapFn(keras.layers.Wrapper):
         y = tf.map_fn(
             functools.partial(self.layer, training=training),
             keras.ops.swapaxes(x, 0, 1),  # time, batch, *features
-            fn_output_signature=self.outputs.dtype,
+            fn_output_signature=self.step_spec.dtype,
             parallel_iterations=self.parallel_iterations,
         )
         return keras.ops.swapaxes(y, 0, 1)  # batch, time, *outputs

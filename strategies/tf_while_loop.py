@@ -30,8 +30,8 @@ class WhileLoop(keras.layers.Wrapper):
         self.supports_masking = True
 
     def build(self, shape):
-        """Let the layer build itself, by a call on one step, and keep what its outputs are like."""
-        self.outputs = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
+        """Let the layer build itself, by a call on one step, and keep the spec of its outputs."""
+        self.step_spec = self.layer(keras.KerasTensor((shape[0], *shape[2:])))  # batch, *outputs
 
     def compute_output_spec(self, x, training=None, mask=None):
         """Put time back behind the batch of the layer's own outputs."""
@@ -43,7 +43,7 @@ class WhileLoop(keras.layers.Wrapper):
         steps = keras.ops.swapaxes(x, 0, 1)  # time, batch, *features
         time = tf.shape(steps)[0]
         source = tf.TensorArray(x.dtype, time, element_shape=steps.shape[1:]).unstack(steps)
-        target = tf.TensorArray(self.outputs.dtype, time)
+        target = tf.TensorArray(self.step_spec.dtype, time)
 
         def body(t, target):
             return t + 1, target.write(t, self.layer(source.read(t), training=training))

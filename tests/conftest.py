@@ -1,7 +1,6 @@
 """What `make test` runs side by side, in three processes: files, the slowest first.
 
-A file's tests stay in one process, where they share one run, and so do all that import JAX or
-PyTorch.
+A file's tests stay in one process, where they share one run or one import.
 """
 
 import os
@@ -21,9 +20,6 @@ SLOW_FIRST = (
     "test_engine_torch",
 )
 
-#: Backends that take seconds to import.
-IMPORTED_ONCE = ("jax", "torch")
-
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
@@ -36,22 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort the items by the files above, and group them; the order within a file stays."""
+    """Sort the items by the files above; the order within a file stays."""
 
     def place(item: pytest.Item) -> int:
         name = Path(item.path).stem
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-
-
-def _group(item: pytest.Item) -> str:
-    """Return which tests run in one process with this one: those of its backend, or of its file."""
-    stem = Path(item.path).stem
-    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    words = [stem.rpartition("_")[2], *(one for one in values if isinstance(one, str))]
-    return next((word for word in map(str, words) if word in IMPORTED_ONCE), stem)

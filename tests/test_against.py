@@ -13,6 +13,7 @@ NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_el
 #: Three launches of short rounds find it, whatever else the machine does.
 SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 REPORTED = ("-rs", "--junitxml", "junit.xml")
+#: No verdict is asked for: hardly anything is suspected.
 QUICK = ("--gate", "50%", "--budget", "1m")
 #: What runs beside a race of two sides makes its verdict undecided.
 ALONE = pytest.mark.alone

@@ -227,7 +227,6 @@ def test_an_option_that_pytest_does_not_know_is_refused_by_the_name_of_the_comma
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
     """Of all commands; the library that writes it is imported for this alone."""
-    pytest.importorskip("shtab")
     assert cli.main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert all(name in script for name in COMMANDS)
@@ -236,7 +235,6 @@ def test_a_script_of_completion_knows_commands_and_options(shell, capsys):
 
 def test_the_script_of_bash_is_valid(capsys, tmp_path):
     """And completes the beginning of a command."""
-    pytest.importorskip("shtab")
     cli.main(["completion", "bash"])
     (tmp_path / "timelift").write_text(capsys.readouterr().out)
     typed = (

@@ -289,3 +289,12 @@ def test_two_revisions_of_one_package_live_side_by_side(tmp_path, monkeypatch):
     assert there not in sys.path
     for name in ("pack", "pack.inner"):
         sys.modules.pop(name)
+
+
+def test_a_folder_that_both_sides_search_stays_searched(tmp_path, monkeypatch):
+    """As one outside of the project that pytest's `pythonpath` names."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = list(sys.path)
+    with imports_from(str(tmp_path)):
+        assert sys.path[:2] == [str(tmp_path), str(tmp_path)]
+    assert sys.path == before

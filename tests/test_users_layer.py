@@ -35,6 +35,16 @@ class Doubled(keras.layers.Layer):
         return x * 2
 
 
+class Positions(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.position = layers.Embedding(9, 4)
+        self.project = layers.Dense(4)
+
+    def call(self, x):
+        return self.project(x) + self.position(keras.ops.arange(2))[0]
+
+
 def built():
     layer = layers.Dense(UNITS)
     layer.build((None, 6))
@@ -72,6 +82,7 @@ TOLD = {
     "ragged": (None, "", 0),
     "unbuilt": (None, "", 0),
     "Doubled": (None, "", 0),
+    "Positions": (None, "", 0),  # its embedding is no layer of inputs
     "raises": "RuntimeError: no weights here",
     "number": "TypeError: 'int' object is not callable",
     "functonal": "AttributeError: mine.models has no 'functonal'; nearest: functional",

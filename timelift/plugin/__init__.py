@@ -4,8 +4,8 @@ It is asked for with `-p timelift.plugin`, on the command line or in `addopts`: 
 value of an option that it does not know yet for a path, and loads the conftest.py that it finds
 there. With `--against-path ../other-checkout` that would be another timelift's.
 
-This module is all that a session without bench questions imports. The first question that is
-collected brings the rest (`timelift.plugin.questions`).
+A session without bench questions imports this module and what defines the options, and no library
+beside pytest. The first question that is collected brings the rest (`timelift.plugin.questions`).
 """
 
 from collections.abc import Callable, Generator

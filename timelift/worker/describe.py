@@ -1,4 +1,4 @@
-"""Say what a user's layer is fed with, in a process of its own, before any case is made of it.
+"""Print shape and dtype of the inputs of a user's layer, in a process of its own, before its cases.
 
 `python -m timelift.worker.describe BACKEND FACTORY` prints one JSON object: `features`, the shape
 of one step, None where the layer does not tell; `input_dtype` and `input_high` of whole numbers;
@@ -37,7 +37,7 @@ def describe(factory: str) -> dict[str, Any]:
 
 
 def main(backend: str, factory: str) -> None:
-    """Answer on standard output, where nothing that the user's module prints goes."""
+    """Write the answer to standard output; what the user's module prints goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
     os.environ["KERAS_BACKEND"] = backend

@@ -29,7 +29,7 @@ def input_shape(layer: Any) -> tuple[int | None, ...] | None:
 
     A functional model has it by its inputs, another layer once it is built.
     """
-    inputs = getattr(layer, "inputs", None)
+    inputs = _inputs(layer)
     if inputs:
         return tuple(inputs[0].shape) if len(inputs) == 1 else None
     built = (layer.get_build_config() or {}) if layer.built else {}
@@ -38,6 +38,14 @@ def input_shape(layer: Any) -> tuple[int | None, ...] | None:
         size is None or isinstance(size, int) for size in shape
     )
     return tuple(shape) if plain and shape else None
+
+
+def _inputs(layer: Any) -> list[Any]:
+    """Return the inputs of a functional model or a built Sequential; none of another layer."""
+    try:
+        return list(layer.inputs or ())
+    except (AttributeError, ValueError):  # ValueError: an unbuilt Sequential before Keras 3.6
+        return []
 
 
 def check_features(layer: Any, features: Sequence[int]) -> None:
@@ -69,7 +77,7 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
 
     first = next(_first_layers(layer), None)
     high = int(first.input_dim) if isinstance(first, keras.layers.Embedding) else 0
-    inputs = getattr(layer, "inputs", None)
+    inputs = _inputs(layer)
     dtype = str(inputs[0].dtype) if inputs else ""
     whole = dtype if "int" in dtype else "int32" if high else ""
     return whole, high
@@ -89,7 +97,11 @@ def _first_layers(layer: Any) -> Iterator[Any]:
     """Yield the first layer of a model, or the layer itself, skipping what only names an input."""
     import keras  # noqa: PLC0415
 
-    if not isinstance(layer, keras.Sequential | keras.Model) or not layer.layers:
+    # the layers of a subclassed model are in the order of its attributes
+    in_order = isinstance(layer, keras.Sequential) or (
+        isinstance(layer, keras.Model) and _inputs(layer)
+    )
+    if not in_order or not layer.layers:
         yield layer
         return
     for part in layer.layers:

@@ -46,7 +46,9 @@ def imports_from(home: str) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.path[:] = [place for place in sys.path if place not in folders]
+        for folder in folders:  # the first of each name is the one put there
+            with contextlib.suppress(ValueError):
+                sys.path.remove(folder)
         _FOUND_IN[home] = _modules_in(home)
         _replace(_FOUND_IN[home], aside)
 

@@ -35,7 +35,7 @@ class InnerLayerError(Exception):
 
     @classmethod
     def of(cls, error: Exception, *, made: bool) -> "InnerLayerError":
-        """Tell of what was raised: by making a layer, at any size, or by calling one `made`."""
+        """Return the error of making a layer, which holds at any size, or of calling one `made`."""
         if not made and not ran_out_of_memory(error):
             return cls(one_line(error), Status.NO_LAYER)
         status = Status.OUT_OF_MEMORY if ran_out_of_memory(error) else Status.FAILED
@@ -135,8 +135,8 @@ def _why_nothing_trains(layer: Any, task: Task) -> str:
     if setting.gradients is not Gradients.WEIGHTS or layer.trainable_weights:
         return ""
     ask = "--phases forward" if task.input_dtype else "--gradients inputs_and_weights"
-    less = "" if task.input_dtype else ", or for --phases forward"
-    return f"{type(layer).__name__} has no weights that train; ask for {ask}{less}."
+    or_else = "" if task.input_dtype else ", or for --phases forward"
+    return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
 def _computed_in(layer: Any) -> list[str]:
