@@ -50,7 +50,7 @@ def test_every_strategy_keeps_the_law_eagerly(backend, workload):
 @pytest.mark.parametrize(
     ("backend", "names"),
     [
-        (Backend.TORCH, FEW),
+        pytest.param(Backend.TORCH, FEW, marks=pytest.mark.whole),
         pytest.param(Backend.TORCH, MORE, marks=pytest.mark.whole),
         pytest.param(Backend.JAX, tuple(STRATEGIES), marks=pytest.mark.whole),
     ],

@@ -215,6 +215,7 @@ print(json.dumps([before, get_device(), str(layer.kernel.value.device)]))
 """
 
 
+@pytest.mark.whole
 def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
     """For as long as the process lives; on a machine with a GPU Keras chooses that."""
     before, now, weights = told(PLACED, KERAS_TORCH_DEVICE="meta")

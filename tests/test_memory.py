@@ -69,7 +69,10 @@ def readings(files, launch, setting):
     return {one.rival.name: one.samples.facts.get("peak_bytes") for one in outcomes}
 
 
-@pytest.fixture(scope="module", params=list(Backend))
+@pytest.fixture(
+    scope="module",
+    params=[Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)],
+)
 def launch(request):
     """A launch of each backend, as a run starts it to read peaks."""
     with LaunchProcess(

@@ -109,6 +109,7 @@ def test_without_a_question_nothing_is_imported_beside_the_other_plugins(theirs)
 
 
 @needs_all_four
+@pytest.mark.whole
 def test_a_question_is_measured_beside_the_other_plugins(theirs):
     """A second's timeout of each test is none of the run; coverage.py traces no launch."""
     words = "--cov=. --timeout=1 --randomly-seed=1 -n 0 --strategies probe --workloads sensor"

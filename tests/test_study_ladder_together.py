@@ -145,7 +145,8 @@ def test_all_intervals_of_a_setting_hold_at_once(rivals):
 
 
 @pytest.mark.parametrize("launches", [3, 8])
-@pytest.mark.parametrize("rivals", [5, pytest.param(12, marks=pytest.mark.whole)])
+@pytest.mark.whole
+@pytest.mark.parametrize("rivals", [5, 12])
 def test_few_launches_and_many_hold_as_well(rivals, launches):
     """Of unequal rivals, some of which may be the best."""
     found = marked(UNEQUAL[:rivals], (launches, all_launches), [1, 4, 8, 11])

@@ -85,7 +85,10 @@ FORBID = {
 }
 
 
-@pytest.mark.parametrize("backend", FORBID)
+@pytest.mark.parametrize(
+    "backend",
+    [pytest.param(one, marks=pytest.mark.whole) if one == "torch" else one for one in FORBID],
+)
 def test_the_end_of_a_sample_runs_nothing_on_a_cpu(backend):
     """A wait that costs each sample the same squeezes the ratio of a short call to a long one."""
     script = ENGINE.format(backend=backend, forbid=FORBID[backend])

@@ -123,7 +123,11 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
 
 @pytest.mark.parametrize(
     "name",
-    [Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)],
+    [
+        Backend.TENSORFLOW,
+        pytest.param(Backend.JAX, marks=pytest.mark.whole),
+        pytest.param(Backend.TORCH, marks=pytest.mark.whole),
+    ],
 )
 def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
     """So that the suite does not rot where there is no GPU."""
