@@ -161,7 +161,7 @@ def test_a_question_of_timelift_s_is_named_without_its_folder(tmp_path, monkeypa
     [
         ("/home/me/p/.venv/bin/timelift", "timelift"),
         ("/venv/lib/python3.12/site-packages/timelift/__main__.py", "timelift"),
-        ("/work/timelift/.venv/bin/pytest", "pytest"),
+        ("/home/me/p/.venv/bin/pytest", "pytest"),
         ("/venv/lib/python3.12/site-packages/pytest/__main__.py", "pytest"),
         ("-c", "pytest"),
     ],

@@ -6,7 +6,7 @@ import report
 from tests import journals
 from tests.stored import stored
 from timelift.errors import UserError, read_share
-from timelift.measure.options import OPTIONS
+from timelift.measure.options import OPTIONS, option_named
 
 PERCENTAGES = [one for one in OPTIONS if one.default.endswith("%")]
 
@@ -66,7 +66,7 @@ def test_a_bare_number_from_one_on_is_refused(word, instead):
     with pytest.raises(UserError, match=f"write it like {instead}, which are the same"):
         read_share(word)
     with pytest.raises(UserError, match=r"^--gate-memory: expected a share between 0 and 1000%"):
-        next(one for one in OPTIONS if one.name == "gate_memory").value(word)
+        option_named("gate_memory").value(word)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from timelift.analyse.choose.question import Goal
 from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
-from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES
+from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
 from timelift.present.exports import FORMATS
 
 #: How a run is named.
@@ -211,7 +211,7 @@ def strategies(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="*", metavar="show NAME", help="print this file, to copy (default: list all)"
     )
-    (include,) = (option for option in OPTIONS if option.name == "include")
+    include = option_named("include")
     parser.add_argument(include.flag, default="", metavar="PATHS", help=include.full_help)
 
 

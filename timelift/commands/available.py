@@ -6,7 +6,7 @@ from pathlib import Path
 from timelift.commands import Options, write_lines
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import read_variants, read_workload
-from timelift.measure.options import OPTIONS
+from timelift.measure.options import option_named
 from timelift.measure.source import read_source
 from timelift.project import Project
 
@@ -39,8 +39,7 @@ def workloads(options: Options, project: Project) -> int:
 
 
 def _including(options: Options, project: Project) -> Project:
-    (include,) = (option for option in OPTIONS if option.name == "include")
-    return project.including(include.value(options.include))
+    return project.including(option_named("include").value(options.include))
 
 
 def _list_or_show(kind: str, files: Mapping[str, Path], options: Options, project: Project) -> int:

@@ -6,7 +6,7 @@ from timelift.commands.named_layer import NamedLayer, find_layer
 from timelift.errors import UserError
 from timelift.measure.devices import usual_backend
 from timelift.measure.layer_probe import ask_layer
-from timelift.measure.options import OPTIONS
+from timelift.measure.options import option_named
 from timelift.project import Project
 
 #: What marks a blank that is left to the user; the catalogue refuses the value before it.
@@ -39,8 +39,7 @@ def blanks_of(layer: str, features: str, project: Project) -> Blanks:
     """Return the blanks of a layer, `module:name`, and a shape; either may be an empty text."""
     blanks = Blanks()
     if features:
-        (shape,) = (one for one in OPTIONS if one.name == "features")
-        blanks.written["FEATURES"] = repr(shape.value(features))
+        blanks.written["FEATURES"] = repr(option_named("features").value(features))
     if not layer:
         return blanks
     named = find_layer(layer, project)

@@ -339,6 +339,12 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     ),
 )
 OPTIONS = (*AXIS_OPTIONS, *OTHER_OPTIONS)
+
+
+def option_named(name: str) -> Option:
+    return next(option for option in OPTIONS if option.name == name)
+
+
 #: The options without a value, each with its help.
 SWITCHES: Mapping[str, str] = {
     "wait": "where another run measures on this machine, wait until it has ended",

@@ -40,7 +40,7 @@ from timelift.measure.header import (
 from timelift.measure.launch import Limits
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
-from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS
+from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import SidesGate
 from timelift.project import Project
@@ -97,12 +97,11 @@ class Session:
         self._copies = (
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
-        backends = next(option for option in AXIS_OPTIONS if option.axis == "backend")
         self.project = project.including(self.options["include"])
         self.catalogue = Catalogue(
             read_strategies(self.project.strategies.values()),
             read_workloads(self.project.workloads.values()),
-            backends=backends.value(self.axes["backends"]),
+            backends=option_named("backends").value(self.axes["backends"]),
         )
         self._refuse_unknown_baseline()
         if layer := user_workload(self.options, self._ask_layer):
