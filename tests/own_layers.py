@@ -1,7 +1,7 @@
 """Layers as people write them, held to the law in a process of one backend.
 
 They have a dtype policy of their own, are frozen in whole or in part, or are subclassed without
-`build` and `compute_output_shape`. Beside strategies they are lifted by wrong ones.
+`build` and `compute_output_shape`. Beside our strategies they are lifted by some made here.
 """
 
 from dataclasses import dataclass
@@ -55,8 +55,10 @@ def frozen():
 def no_weights():
     return Activation("tanh")
 '''
-#: Wrong strategies, each with what it makes of the lifted outputs `y`.
-WRONG = {
+#: Strategies made here, each with what it makes of the lifted outputs `y`: wrong ones, and one that
+#: is right, whose gradient by the inputs is in part rounded to float32 on its way.
+OTHERS = {
+    "partly_by_float32": "0.3 * y + 0.7 * self.lift(ops.cast(x, 'float32'), training)",
     "in_bfloat16": "ops.cast(ops.cast(y, 'bfloat16'), y.dtype)",
     "in_float32": "ops.cast(ops.cast(y, 'float32'), y.dtype)",
     "off_by_5_percent": "y * ops.cast(1.05, y.dtype)",
@@ -82,7 +84,7 @@ class Asked:
         from timelift.worker.setting_under_test import SettingUnderTest
 
         rivals = [STRATEGIES[one].rival() for one in self.strategies if one in STRATEGIES]
-        named = [one for one in self.strategies if one in WRONG]
+        named = [one for one in self.strategies if one in OTHERS]
         rivals += [RivalSpec(one, str(folder / f"{one}.py"), {}) for one in named]
         setting = Setting(
             "own",
@@ -107,7 +109,7 @@ def told(asked: list[Asked], backend: str) -> list[Ends]:
     """Tell how the strategies of each case end."""
     with TemporaryDirectory() as folder:
         (Path(folder) / "layers.py").write_text(LAYERS)
-        for name, line in WRONG.items():
+        for name, line in OTHERS.items():
             text = STRATEGY.format(step=0, line=line, lift="lift")
             (Path(folder) / f"{name}.py").write_text(text)
         return [one.ends(Backend(backend), Path(folder)) for one in asked]

@@ -32,7 +32,7 @@ HELD = {
 #: A float64 layer is one on TensorFlow alone; its inputs are float32, and so is their gradient.
 DOUBLE = {
     Asked("double", FORWARD, (*FEW, "in_float32")): {"in_float32"},
-    Asked("double", BACKWARD, FEW, BOTH): set(),
+    Asked("double", BACKWARD, (*FEW, "partly_by_float32"), BOTH): set(),
 }
 #: Nothing trains.
 NOTHING = {
