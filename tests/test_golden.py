@@ -63,3 +63,10 @@ def test_what_is_left_out_of_a_text_is_no_more_than_scripts_digests_and_duration
         '"DIGEST", 2 tests collected in SECONDS'
     )
     assert commands.normal("known to ±2.9 % in 2 launches") == "known to ±2.9 % in 2 launches"
+
+
+def test_the_last_digits_of_a_number_are_the_processors():
+    """Those that a reader might see are not."""
+    one, other, another = "0.8391953459732371", "0.8391953459732373", "0.8391953469732371"
+    assert commands.normal(f"a,{one},b") == commands.normal(f"a,{other},b") == "a,0.839195346,b"
+    assert commands.normal(one) != commands.normal(another)

@@ -206,6 +206,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def normal(text: str) -> str:
     """Return a text without scripts and what the machine or the moment decides: digests, times.
 
+    Of long numbers ten digits are kept: processors sum in different orders, and round differently.
     The code to paste is left out too: it is what the files of strategies say.
     """
     text = re.sub(r"<script>.*?</script>", "<script/>", text, flags=re.DOTALL)
@@ -214,6 +215,7 @@ def normal(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{64}\b", "DIGEST", text)
     text = re.sub(r"\bin \d+\.\d\ds\b", "in SECONDS", text)
     text = re.sub(r'"code":( ?)"(?:\\.|[^"\\])+"', '"code":\1"CODE"', text)
+    text = re.sub(r"\d+\.\d{7,}(?:e[-+]\d+)?", lambda found: f"{float(found[0]):.10g}", text)
     # Python 3.12 and later leave these quotes out.
     text = re.sub(r"\(choose from .*\)", lambda found: found[0].replace("'", ""), text)
     return text.replace(str(ROOT), "CHECKOUT")
