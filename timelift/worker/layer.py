@@ -160,10 +160,10 @@ def make_layer(factory: str, features: Sequence[int], seed: int, input_dtype: st
     check_input_dtype(layer, input_dtype)
     if not layer.built:
         layer(keras.KerasTensor((None, *features), input_dtype or keras.config.floatx()))
-    noise = keras.random.SeedGenerator(seed)
+    noise = np.random.default_rng(seed)
     for weight in layer.trainable_weights:
-        drawn = keras.random.normal(weight.shape, stddev=0.05, dtype=weight.dtype, seed=noise)
-        weight.assign(weight + drawn)
+        values = keras.ops.convert_to_numpy(weight)
+        weight.assign(values + noise.normal(scale=0.05, size=values.shape).astype(values.dtype))
     return layer
 
 

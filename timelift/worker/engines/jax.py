@@ -78,17 +78,13 @@ class JaxEngine(Engine):
     ) -> tuple[list[Array], list[Array]]:
         weights, state = _values_of(layer)
 
-        def loss(weights: Any, steps: Any) -> Any:
-            outputs = [
-                _call_with(layer, weights, state, one, training=training)[0] for one in steps
-            ]
-            pairs = zip(outputs, cotangents, strict=True)
-            return sum(jnp.sum(output * cotangent) for output, cotangent in pairs)
+        def outputs(weights: Any, steps: Any) -> Any:
+            return [_call_with(layer, weights, state, one, training=training)[0] for one in steps]
 
-        whole = not jnp.issubdtype(steps[0].dtype, jnp.floating)
-        weight_gradients, *input_gradients = jax.grad(loss, (0,) if whole else (0, 1))(
-            weights, list(steps)
-        )
+        placed, whole = list(steps), not jnp.issubdtype(steps[0].dtype, jnp.floating)
+        by_weights = functools.partial(outputs, steps=placed)
+        _, pull_back = jax.vjp(by_weights, weights) if whole else jax.vjp(outputs, weights, placed)
+        weight_gradients, *input_gradients = pull_back(list(cotangents))
         found = map(jnp.zeros_like, steps) if whole else input_gradients[0]
         return [self.to_numpy(one) for one in found], [
             self.to_numpy(one) for one in weight_gradients

@@ -84,12 +84,13 @@ class TensorFlowEngine(Engine):
         with tf.device(self.device), tf.GradientTape() as tape:
             tape.watch([step for step in steps if step.dtype.is_floating])
             outputs = [layer(step, training=training) for step in steps]
-            loss = sum(
-                tf.reduce_sum(output * cotangent)
-                for output, cotangent in zip(outputs, cotangents, strict=True)
-            )
+        # weighing and summing the outputs here would take three more kinds of eager operations,
+        # and the first of a kind in a process costs oneDNN 5 ms
         input_gradients, weight_gradients = tape.gradient(
-            loss, (list(steps), values), unconnected_gradients=tf.UnconnectedGradients.ZERO
+            outputs,
+            (list(steps), values),
+            output_gradients=list(cotangents),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         return [self.to_numpy(one) for one in input_gradients], [
             self.to_numpy(one) for one in weight_gradients
