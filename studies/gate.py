@@ -180,9 +180,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
     for name, word in done_to.items():
         if word in PLANTED:
             session.catalogue.plants[name] = PLANTED[word]
-    referee = GateReferee(
-        session.gate.matched.sides, session.gate.gates, session.gate.screening, thorough=False
-    )
+    referee = GateReferee(session.gate.matched.sides, session.gate.header_entry())
     session.measure(cases, Silent(), referee, 0)
     assert session.journal_path is not None
     found = results.load(session.journal_path)

@@ -237,7 +237,9 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path):
     screened, tried = run(tmp_path, slow=1.06, launches=3), run(tmp_path, slow=1.06, launches=8)
     suspect = journals.case("fold_time")
     for found, to_play in ((screened, {suspect, other(suspect)}), (tried, set())):
-        referee = GateReferee(other_sides(found), AGAINST["gates"], 3, thorough=False)
+        against = against_of(found)
+        assert against is not None
+        referee = GateReferee(other_sides(found), against)
         for one in found.measurements:
             for launch in one.launches:
                 seconds = launch.seconds_per_call.tolist()

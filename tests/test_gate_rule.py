@@ -66,10 +66,10 @@ def noisy():
     }
 
 
-def test_identical_code_is_hardly_ever_called_different_in_spite_of_three_looks(noisy):
-    """Of 4,000 identical cases one in fifty or so is suspected, and at most two differ."""
+def test_identical_code_is_hardly_ever_called_different_in_spite_of_the_looks(noisy):
+    """Of 4,000 identical cases one in five or so is suspected, and at most two differ."""
     found = [one for run in noisy[0.0] for one in run]
-    assert 0.005 < np.mean([one.suspected for one in found]) < 0.05
+    assert 0.05 < np.mean([one.suspected for one in found]) < 0.25
     assert sum(one.verdict in {Verdict.SLOWER, Verdict.FASTER} for one in found) <= 2
 
 
@@ -127,10 +127,23 @@ def test_the_interval_is_that_of_the_fresh_launches():
     assert found.low < 0.06 < found.high < 0.1
 
 
-def test_less_than_the_gate_is_no_failure_however_sure():
-    """A change of 2 % that is beyond doubt passes a gate of 3 %, and fails one of 1 %."""
-    assert among_calm([0.02] * 8).verdict is not Verdict.SLOWER
-    assert among_calm([0.02] * 8, GateRule(gate=0.01)).verdict is Verdict.SLOWER
+def test_what_is_ignored_is_no_failure_however_sure():
+    """Half the gate, if nothing else is said; what lies between the two is found."""
+    assert among_calm([0.014] * 8).verdict is not Verdict.SLOWER
+    assert among_calm([0.02] * 8).verdict is Verdict.SLOWER
+    assert among_calm([0.014] * 8, GateRule(ignored=0.01)).verdict is Verdict.SLOWER
+    assert among_calm([0.02] * 8, GateRule(ignored=0.021)).verdict is not Verdict.SLOWER
+
+
+def test_a_change_that_is_just_ignored_hardly_ever_fails():
+    """Of 4,000 such cases at most one in twenty, at any of the looks; twice as much mostly does."""
+    dice = np.random.default_rng(12)
+    found = {
+        change: [campaign(np.full(20, np.log1p(change)), dice) for _ in range(200)]
+        for change in (0.015, 0.03)
+    }
+    assert share(Verdict.SLOWER, found[0.015]) < 0.05
+    assert share(Verdict.SLOWER, found[0.03]) > 0.5
 
 
 def test_swapping_the_sides_swaps_the_verdict():
@@ -143,9 +156,9 @@ def test_swapping_the_sides_swaps_the_verdict():
 
 
 def test_the_looks_share_the_level_of_the_trial():
-    """Looking twice costs no more than looking once would."""
+    """Looking again costs no more than looking once would."""
     assert sum(FRESH_LEVELS.values()) == pytest.approx(CONFIRM)
-    assert RULE.decision_points == (3, 8, 11)
+    assert RULE.decision_points == (3, 7, 11, 15)
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():

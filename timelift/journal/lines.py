@@ -118,9 +118,10 @@ class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
     `label` is what the user called it, `commit` its commit, if any, `gates` the share of each
-    quantity that counts, `screening` how many launches come before a trial, `undecided` "pass" or
-    "fail". `new`, `removed` and `unchanged` are names, `renamed` has old names by new ones, and
-    `versions` holds (there, here) of the packages that differ.
+    quantity that should be found, `ignored` that of time which never counts, half the gate where it
+    is None, `screening` how many launches come before a trial, `undecided` "pass" or "fail". `new`,
+    `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions` holds
+    (there, here) of the packages that differ.
     """
 
     label: str
@@ -133,6 +134,7 @@ class Against(Struct, frozen=True, kw_only=True):
     renamed: dict[str, str]
     unchanged: tuple[str, ...]
     versions: dict[str, tuple[str, str]]
+    ignored: Annotated[float, Meta(ge=0, lt=1e9)] | None = None
 
     @property
     def undecided_fails(self) -> bool:

@@ -29,7 +29,8 @@ class CampaignOptions:
     A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
     the host's memory is read in the first launch of a setting, and again in those that try a
     suspect.
-    Launches stay on the processors `cores`, if any are named. In a `two_sided` campaign every case
+    Launches stay on the processors `cores`, if any are named, and keep freed memory in one arena
+    with a `steady_allocator`. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
     fewest are for suspects. Workers import the modules of the project from `import_folders`.
     """
@@ -44,6 +45,7 @@ class CampaignOptions:
     spare_seconds: float = SPARE_SECONDS
     cores: tuple[int, ...] = ()
     memory_bytes: int = 0
+    steady_allocator: bool = False
     reads_peak_memory: bool = False
     two_sided: bool = False
     other_python: str = ""

@@ -1,8 +1,8 @@
 """The launches of a campaign as processes: the first few import together, all end with it.
 
-A launch is one process for each backend that it plays, and one more where peak memory is read. What
-is timed runs with the allocator as users have it, whose threads keep memory in arenas of their own,
-where a call's need cannot be seen (see `worker.system.host_peak_facts`).
+A launch is one process for each backend that it plays, and one more where peak memory is read:
+where every thread keeps memory in an arena of its own, as in a process as users have it, a call's
+need cannot be seen (see `worker.system.host_peak_facts`).
 """
 
 import contextlib
@@ -31,6 +31,13 @@ _TOGETHER = 3
 AnyLaunch = LaunchProcess | TwoInterpreters
 #: What a process must be started with, so that its peak memory can be read (mallopt(3)).
 PEAK_READING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
+#: What makes the C library keep what is freed, and serve all threads from one arena: how often it
+#: asks the system for memory, and gets pages that are new, differs from launch to launch.
+STEADY_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+}
 #: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
 _Key = tuple[int, Backend, str]
 
@@ -108,6 +115,7 @@ class LaunchPool:
         options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
         variables = importing_from(options.import_folders)
+        timed = variables | (STEADY_ALLOCATOR if options.steady_allocator else {})
         if peak_python:
             launch = LaunchProcess(
                 backend,
@@ -118,9 +126,9 @@ class LaunchPool:
             )
         elif options.other_python:
             python = options.other_python
-            launch = TwoInterpreters(backend, options.limits, options.cores, python, variables)
+            launch = TwoInterpreters(backend, options.limits, options.cores, python, timed)
         else:
-            launch = LaunchProcess(backend, options.limits, options.cores, variables=variables)
+            launch = LaunchProcess(backend, options.limits, options.cores, variables=timed)
         with self._lock:
             self._live[key] = launch
         if self._finishing:  # the signal came while it was started

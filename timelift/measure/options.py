@@ -274,7 +274,14 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
     Option("against_python", "", "another venv's bin/python to race against"),
     Option(
-        "gate", "3%", "how much slower than the other side fails a case, like 3%", read=read_share
+        "gate", "3%", "the slow-down beside the other side that is found and fails", read=read_share
+    ),
+    Option(
+        "gate_ignore",
+        "",
+        "the slow-down that never fails a case, like 1.5%",
+        otherwise="half of --gate",
+        read=lambda text: read_share(text) if text else None,
     ),
     Option("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
     Option("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
@@ -289,6 +296,13 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         "skip",
         "skip or measure: what is done with a case whose files are the same on both sides",
         read=_one_of("skip", "measure"),
+    ),
+    Option(
+        "allocator",
+        "",
+        "steady or default: whether the C library keeps memory that is freed, in one arena",
+        otherwise="steady against another side, else the library's default",
+        read=_one_of("", "steady", "default"),
     ),
     Option("pin", "", "the processors to stay on, like 0 or 0,2-3", otherwise="all", read=_cores),
     Option("round_seconds", "0.1", "seconds of rounds a rival in each launch", read=_seconds),

@@ -41,8 +41,9 @@ from timelift.measure.launch import Limits
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
+from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
-from timelift.measure.sides_gate import SidesGate
+from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
 from timelift.project import Project
 
 #: Above this share of its processors, other work on the machine is warned of.
@@ -86,7 +87,7 @@ class Session:
             open_resumed(self.results_folder, run_mode.resume) if run_mode.resume else None
         )
         self.texts = resumed_options(self.resumed, texts) if self.resumed else dict(texts)
-        usual = grid.SELFTEST_AXES if run_mode.selftest else {}
+        usual = self._usual_axes()
         self.axes = {
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
@@ -112,6 +113,12 @@ class Session:
             raise UserError("--selftest races strategies against themselves; leave out --against")
         self.journal_path: Path | None = None
         self.campaign: Campaign | None = None
+
+    def _usual_axes(self) -> Mapping[str, str]:
+        """Return the axes that this kind of run has where the user names nothing else."""
+        if self.run_mode.selftest:
+            return grid.SELFTEST_AXES
+        return AGAINST_AXES if any(self.texts[one] for one in OTHER_SIDES) else {}
 
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
@@ -231,11 +238,16 @@ class Session:
             spare_seconds=float("inf") if self.gate else spare,  # a gate's suspects have theirs
             cores=options["pin"],
             memory_bytes=options["memory_limit"],
+            steady_allocator=(options["allocator"] or self._usual_allocator) == "steady",
             reads_peak_memory=not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             other_python=self.gate.other_side.python if self.gate else "",
             import_folders=tuple(self.project.import_folders),
         )
+
+    @property
+    def _usual_allocator(self) -> str:
+        return "steady" if self.gate else "default"
 
     def _seed(self) -> int:
         if self.options["seed"] is not None:

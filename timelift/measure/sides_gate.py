@@ -21,8 +21,11 @@ from timelift.project import Project
 UNCHANGED = "unchanged since"
 #: A new strategy counts as a gone one renamed where their files are at least so much alike.
 _RENAMED = 0.8
+#: What is measured against another side where the user names nothing else: launches differ less
+#: with one thread, and a case that is compared with itself needs no more.
+AGAINST_AXES = {"threads": "1"}
 #: The most fresh launches in which a suspect is tried.
-MOST_FRESH = 8
+MOST_FRESH = 12
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class MatchedCases:
 class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
-    `gates` gives each quantity its margin as a share.
+    `gates` gives each quantity the share that should be found, `ignored` that of time which never
+    counts; half the gate where it is None.
     """
 
     other_side: OtherSide
@@ -64,6 +68,7 @@ class SidesGate:
     screening: int
     gates: Mapping[Quantity, float]
     undecided_fails: bool
+    ignored: float | None = None
     matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
@@ -85,6 +90,7 @@ class SidesGate:
                 Quantity.MEMORY: options["gate_memory"],
             },
             undecided_fails=options["undecided"] == "fail",
+            ignored=_ignored(options),
         )
 
     @property
@@ -115,7 +121,19 @@ class SidesGate:
             renamed=dict(changes.renamed),
             unchanged=tuple(self.matched.unchanged),
             versions=dict(self.other_side.versions),
+            ignored=self.ignored,
         )
+
+
+def _ignored(options: Mapping[str, Any]) -> float | None:
+    """Return the share of time that is ignored, as it was asked for; raises UserError."""
+    ignored: float | None = options["gate_ignore"]
+    if ignored is not None and ignored >= options["gate"]:
+        raise UserError(
+            f"--gate-ignore: expected less than --gate, which is {options['gate']:g}, received "
+            f"{ignored:g}; what should be found cannot be ignored"
+        )
+    return ignored
 
 
 class CaseMatcher:

@@ -182,10 +182,7 @@ def _referee(session: Session) -> CampaignReferee:
     from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
 
     if session.gate:
-        gate = session.gate
-        return GateReferee(
-            gate.matched.sides, gate.gates, gate.screening, thorough=gate.undecided_fails
-        )
+        return GateReferee(session.gate.matched.sides, session.gate.header_entry())
     look_alikes = session.look_alikes
     return Referee(
         session.options["precision"], planted=session.run_mode.selftest, aside=look_alikes

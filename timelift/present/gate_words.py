@@ -125,6 +125,8 @@ def count(found: GateFindings) -> str:
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
     gate = f"gate {100 * against.gates[Quantity.TIME]:g} %"
+    if against.ignored is not None:
+        gate += f", {100 * against.ignored:g} % ignored"
     cases = counted(len(found.outcomes), "case")
     return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}"
 

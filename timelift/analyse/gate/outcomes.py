@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +115,12 @@ def against_of(run: Run) -> Against | None:
     return run.header.against
 
 
+def gate_rules(against: Against) -> dict[Quantity, GateRule]:
+    """Return the rule of each quantity."""
+    rules = {one: GateRule(against.gates[one], against.screening) for one in Quantity}
+    return rules | {Quantity.TIME: replace(rules[Quantity.TIME], ignored=against.ignored)}
+
+
 def other_sides(run: Run) -> dict[Case, Case]:
     """Return each case that has another side, in the order of cases, and that side's case."""
     strategies = run.header.strategies
@@ -133,10 +139,8 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
     pairs = _pairs(run.measurements, other_sides(run))
     if not pairs:
         return []
-    judged = {
-        quantity: _judged(pairs, quantity, GateRule(against.gates[quantity], against.screening))
-        for quantity in Quantity
-    }
+    rules = gate_rules(against)
+    judged = {quantity: _judged(pairs, quantity, rule) for quantity, rule in rules.items()}
     return [
         CaseOutcome(
             pair.new.case,
@@ -208,22 +212,15 @@ def _fact_by_launch(side: Measurement, numbers: Sequence[int], name: str) -> Sam
 
 
 class GateReferee(Referee):
-    """Asks for fresh launches of the suspects, and of all that is not settled where `thorough`.
+    """Asks for fresh launches of the suspects, and of all that is undecided where that fails.
 
-    `sides` has each case's other side; `gates` the margin of each quantity, as a share.
+    `sides` has each case's other side, `against` what it is and by what rule it is judged.
     """
 
-    def __init__(
-        self,
-        sides: Mapping[Case, Case],
-        gates: Mapping[Quantity, float],
-        screening: int,
-        *,
-        thorough: bool,
-    ) -> None:
+    def __init__(self, sides: Mapping[Case, Case], against: Against) -> None:
         super().__init__()
-        self._sides, self._thorough = sides, thorough
-        self._rules = {one: GateRule(gates[one], screening) for one in Quantity}
+        self._sides, self._thorough = sides, against.undecided_fails
+        self._rules = gate_rules(against)
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:

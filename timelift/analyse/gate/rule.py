@@ -1,11 +1,15 @@
-"""The rule of the gate: did a case become slower than its other side, beyond its gate?
+"""The rule of the gate: did a case become slower than its other side, beyond what is ignored?
 
-All cases are screened on a few launches, where one in fifty of identical cases may look slower and
+All cases are screened on a few launches, where one in ten of identical cases may look slower and
 as many faster. Those suspects are tried on fresh launches and judged by these alone, so that what
-made a case a suspect cannot confirm it. So of each quantity 1 in 10,000 identical cases is called
-worse, in expectation.
+made a case a suspect cannot confirm it: 1 in 1,000 of identical ones would be. So of each quantity
+1 in 10,000 identical cases is called worse, in expectation. Screening is the looser of the two
+since a change that it misses is lost, and a suspect more costs a few launches of two cases.
 
-Two looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
+What should be found, the gate, and what is ignored are two numbers: with one number, a true change
+of just that size would measure less, and pass, half of the time.
+
+The looks at fresh launches share the level of `CONFIRM` (Bonferroni). Variances are moderated over
 all pairs: at screening over the screened launches alone, so that no trial can take a suspicion back
 after the fact; in a trial over the screened and the fresh ones, since only effects must be fresh.
 """
@@ -23,26 +27,38 @@ from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
-SCREEN, CONFIRM = 0.02, 0.005
+SCREEN, CONFIRM = 0.10, 0.001
 #: What each look may spend of the latter, by the number of fresh launches.
-_FIRST_LOOK, _SECOND_LOOK = 5, 8
-FRESH_LEVELS = {_FIRST_LOOK: 0.4 * CONFIRM, _SECOND_LOOK: 0.6 * CONFIRM}
+FRESH_LEVELS = {4: 0.2 * CONFIRM, 8: 0.3 * CONFIRM, 12: 0.5 * CONFIRM}
+#: The chance that a look calls a change larger than what is ignored although it is just that.
+_BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
 _SHOWN, _ALIKE = 0.025, 0.05
-#: A suspicion needs this share of the gate, which a true effect of the gate's size seldom misses.
+#: What is ignored where that is not said, a share of the gate.
+IGNORED_PART = 0.5
+#: A suspicion needs this share of what is ignored: a change of the gate's size seldom misses it.
 _SUSPICIOUS = 0.5
 
 
 @dataclass(frozen=True)
 class GateRule:
-    """`gate` is the least change, a share; `screening` how many launches come before a trial."""
+    """`gate` is a change that should be found, `ignored` one that never counts, both shares.
+
+    Half the gate is ignored where that is None. `screening` launches come before a trial.
+    """
 
     gate: float = GATE_MARGIN
     screening: int = 3
+    ignored: float | None = None
 
     @property
     def log_margin(self) -> float:
         return float(np.log1p(self.gate))
+
+    @property
+    def log_ignored(self) -> float:
+        ignored = IGNORED_PART * self.gate if self.ignored is None else self.ignored
+        return float(np.log1p(ignored))
 
     @property
     def decision_points(self) -> tuple[int, ...]:
@@ -91,10 +107,11 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
     first = estimate(screened)
     both = estimate(stack([screened, fresh]))
     second = _of_each(lambda values: values[len(effects.effect) :], both)
-    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.log_margin)
+    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.log_ignored)
     tried = second.launches > 0
     same_side = np.sign(first.effect) == np.sign(second.effect)
-    confirmed = suspected & same_side & _differs(second, _level(second.launches), rule.log_margin)
+    differs = _differs(second, _level(second.launches), rule.log_ignored)
+    confirmed = suspected & same_side & differs & _is_beyond(second, rule.log_ignored)
     shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
     half_width = shown.half_width(_SHOWN)
     detectable = np.where(tried, _found_by_trial(second, rule), _found_by_screening(first, rule))
@@ -125,6 +142,12 @@ def _differs(found: Estimates, level: float | Samples, least: float) -> NDArray[
         return np.asarray(sure & (size >= least) & (found.launches - found.agreeing <= 1))
 
 
+def _is_beyond(found: Estimates, least: float) -> NDArray[np.bool_]:
+    """True where an effect is larger than the least, hardly by chance."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(found.chance(np.abs(found.effect) - least) < _BEYOND_IGNORED)
+
+
 def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float) -> list[Verdict]:
     with np.errstate(invalid="ignore"):
         near = np.abs(shown.effect) + shown.half_width(_ALIKE) < log_margin
@@ -141,10 +164,12 @@ def _level(launches: Samples) -> Samples:
 
 
 def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_margin)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
+    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_ignored)
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_ignored))
 
 
 def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(fresh.half_width(FRESH_LEVELS[_FIRST_LOOK]), rule.log_margin)
+    level = FRESH_LEVELS[min(FRESH_LEVELS)]
+    beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
+    bar = np.maximum(fresh.half_width(level), beyond)
     return np.asarray(bar + fresh.half_width(1 - POWER))
