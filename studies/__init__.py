@@ -32,6 +32,7 @@ STUDIES = {
     "choose": "answers between the measured lengths: how often the price holds",
     "spread": "what limits the figures of a run: its rounds or its launches",
     "gate": "the gate on suites of two commits whose truth is known",
+    "gate_rule": "the gate's rule on simulated launches: false alarms, power",
     "kills": "runs that are killed at random moments and go on",
     "mutations": "faults planted in the product, and the tests that see them",
     "fuzz": "thousands of files from anywhere, handed to every reader",

@@ -642,8 +642,13 @@ FAULTS = (
         ),
         (
             "a trial that may confirm the other side",
-            "confirmed = suspected & same_side & _differs(",
-            "confirmed = suspected & _differs(",
+            "confirmed = suspected & same_side & differs",
+            "confirmed = suspected & differs",
+        ),
+        (
+            "a change that is ignored and counts",
+            "same_side & differs & _is_beyond(second, rule.log_ignored)",
+            "same_side & differs",
         ),
         (
             "an off-by-one in the screened launches",
@@ -1382,7 +1387,7 @@ FAULTS = (
     *_faults(
         "strategies",
         "strategies/tf_scan.py",
-        "study_support",
+        "drop_in",
         (
             "a scan that gives the steps in the reverse order",
             "tf.scan(step, steps, carry)",

@@ -1,9 +1,10 @@
 """Try the gate on suites whose truth is known: `python -m studies.gate --suites 100`.
 
-Every suite is a project of two commits. Without `--regressions` they differ in a comment, so that
-whatever is called slower is a false alarm; with it every strategy but one has a regression, exact
-or of the kind that people make, and the one without must not be blamed. Nothing else should run on
-the machine meanwhile. `--journals` keeps the suites' journals.
+Every suite is a project of two commits. By default they differ in a comment, so that whatever is
+called slower is a false alarm. With `--regressions` every strategy but one has a regression, exact
+or of the kind that people make, and the one without must not be blamed. With `--neutral` each is
+refactored without a cost. Equal programs are raced all the same. Nothing else should run on the
+machine meanwhile. `--journals` keeps the suites' journals.
 """
 
 import argparse
@@ -44,26 +45,6 @@ REGRESSED = IDENTICAL | {
 }
 QUICK = IDENTICAL | {"strategies": "native,fold_time", "batch_sizes": "8"}
 NOTHING = "nothing"
-#: The share of identical cases that may fail.
-ALLOWED = 0.05
-BOARD = Scoreboard(
-    (
-        Column("what was done", width=16),
-        Column("cases", ",", width=6),
-        Column("failed", OF, width=10, most=ALLOWED),
-        Column("at most", ".2%"),
-        Column("faster", ",", width=6),
-        Column("undecided", ","),
-        Column("same", ",", width=6),
-        Column("slower", ",", width=6),
-        Column("nodes differ", ","),
-    ),
-    """
-failed        cases that the gate failed; at most: the exact 95 % bound on their share
-faster ...    verdicts on the time; nodes differ: cases whose graph has another number of nodes
-""",
-    is_bound=lambda row: row[0] == NOTHING,
-)
 #: What every suite asks, as `timelift bench test_forward.py test_backward.py` does.
 QUESTIONS = ({"phases": "forward", "modes": "graph"}, {"phases": "backward", "modes": "graph"})
 
@@ -108,11 +89,29 @@ _BODIES = {
 #: Slips that people really make, by their word: code behind a strategy's model that keeps the law.
 SLIPS = tuple(_BODIES)
 REGRESSIONS = (*PLANTED, *SLIPS)
+_BRANCHES = ("more = x + 1.0", "less = x - 1.0")
+_HALVES = "{}\n        {}\n        return 0.5 * (more + less)"
+#: Refactors that cost nothing, by their word: the code before and after.
+_REFACTORED = {
+    "other names": (
+        "return tf.abs(x) * tf.sign(x)",
+        "with tf.name_scope('new'): return tf.multiply(tf.abs(x, 'size'), tf.sign(x, 'side'))",
+    ),
+    "an unused input": ("return 1.0 * x", "unused = tf.sin(x) + 1.0\n        return 1.0 * x"),
+    "two identities": ("return 1.0 * x", "return tf.identity(1.0 * tf.identity(x))"),
+    "branches reordered": (_HALVES.format(*_BRANCHES), _HALVES.format(*reversed(_BRANCHES))),
+}
+NEUTRAL = tuple(_REFACTORED)
+
+
+def put_behind(path: Path, body: str) -> None:
+    """Let the model of a strategy's file end in a layer with this body."""
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text + _WRAP.format(body=body), encoding="utf-8")
 
 
 def slip_into(path: Path, word: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text + _WRAP.format(body=_BODIES[word]), encoding="utf-8")
+    put_behind(path, _BODIES[word])
 
 
 def comment_on(path: Path) -> None:
@@ -120,10 +119,11 @@ def comment_on(path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8") + "# a comment\n", encoding="utf-8")
 
 
-def dealt(number: int, strategies: Sequence[str]) -> dict[str, str]:
-    """Deal the regressions out, each to another strategy in every suite; one has none."""
+def dealt(number: int, strategies: Sequence[str], words: Sequence[str]) -> dict[str, str]:
+    """Deal words out, each to other strategies in every suite; what is left over has none."""
     lot = random.Random(number).sample(list(strategies), len(strategies))
-    return dict(zip(lot, REGRESSIONS, strict=False))
+    times = max(1, len(lot) // max(1, len(words)))
+    return dict(zip(lot, [*words] * times, strict=False))
 
 
 # Suites ------------------------------------------------------------------------------------------
@@ -161,19 +161,35 @@ def suite(axes: Mapping[str, str], journals: Path | None, done_to: Mapping[str, 
     with tempfile.TemporaryDirectory(prefix="timelift-trial-") as name:
         folder = Path(name)
         lay_out(folder, ("strategies", "workloads"))
+        names = axes["strategies"].split(",")
+        files = {folder / "strategies" / f"{one}.py": done_to.get(one, NOTHING) for one in names}
+        written = {path: path.read_text(encoding="utf-8") for path in files}
+        for path, word in files.items():
+            if word in NEUTRAL:
+                put_behind(path, _REFACTORED[word][0])
         commit(folder)
-        for strategy in axes["strategies"].split(","):
-            path, word = folder / "strategies" / f"{strategy}.py", done_to.get(strategy, NOTHING)
-            slip_into(path, word) if word in SLIPS else comment_on(path)
+        for path, word in files.items():
+            path.write_text(written[path], encoding="utf-8")
+            change(path, word)
         commit(folder)
         return race(folder, {**axes, **kept}, done_to)
+
+
+def change(path: Path, word: str) -> None:
+    """Do to a strategy's file what the word says; with a planted slow-down its file has none."""
+    if word in SLIPS:
+        slip_into(path, word)
+    elif word in NEUTRAL:
+        put_behind(path, _REFACTORED[word][1])
+    else:
+        comment_on(path)
 
 
 def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> Suite:
     """Race a project's last commit against the one before, with what was planted."""
     started = time.monotonic()
     every = {option.name: asked.get(option.name, "") for option in OPTIONS}
-    session = Session(Project(folder), {**every, "against": "HEAD~1"})
+    session = Session(Project(folder), {**every, "against": "HEAD~1", "unchanged": "measure"})
     assert session.gate is not None
     cases = [case for question in QUESTIONS for case in session.cases(question)]
     session.gate.match(cases)
@@ -190,6 +206,28 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
 
 
 # The table ---------------------------------------------------------------------------------------
+
+
+#: The share of cases that may fail although what was done to them costs nothing.
+ALLOWED = 0.05
+BOARD = Scoreboard(
+    (
+        Column("what was done", width=16),
+        Column("cases", ",", width=6),
+        Column("failed", OF, width=10, most=ALLOWED),
+        Column("at most", ".2%"),
+        Column("faster", ",", width=6),
+        Column("undecided", ","),
+        Column("same", ",", width=6),
+        Column("slower", ",", width=6),
+        Column("nodes differ", ","),
+    ),
+    """
+failed        cases that the gate failed; at most: the exact 95 % bound on their share
+faster ...    verdicts on the time; nodes differ: cases whose graph has another number of nodes
+""",
+    is_bound=lambda row: row[0] not in REGRESSIONS,
+)
 
 
 def in_words(one: Suite) -> str:
@@ -215,7 +253,7 @@ def show(suites: Sequence[Suite]) -> int:
 def rows(suites: Sequence[Suite]) -> Iterator[Row]:
     """Write a row for what nothing was done to, and one for each regression that was dealt."""
     every = [(one.word(out.case), out) for one in suites for out in one.outcomes]
-    for word in (NOTHING, *REGRESSIONS):
+    for word in (NOTHING, *NEUTRAL, *REGRESSIONS):
         mine = [out for done, out in every if done == word]
         if mine:
             yield _row(word, mine)
@@ -232,16 +270,19 @@ def _row(word: str, mine: Sequence[CaseOutcome]) -> Row:
 def main(words: Sequence[str] | None = None) -> int:
     options = parser("gate", __doc__)
     options.add_argument("--suites", type=positive, default=10, metavar="N", help="default: 10")
-    options.add_argument("--regressions", action="store_true")
+    kinds = options.add_mutually_exclusive_group()
+    kinds.add_argument("--regressions", action="store_true", help="seven, some of them exact")
+    kinds.add_argument("--neutral", action="store_true", help="refactors without a cost")
     options.add_argument("--journals", type=Path, metavar="FOLDER")
     return answer(options, words, _run)
 
 
 def _run(asked: argparse.Namespace) -> int:
-    axes = QUICK if asked.quick else REGRESSED if asked.regressions else IDENTICAL
+    words = REGRESSIONS if asked.regressions else NEUTRAL if asked.neutral else ()
+    axes = QUICK if asked.quick else REGRESSED if words else IDENTICAL
     names = axes["strategies"].split(",")
     suites = (
-        suite(axes, asked.journals, dealt(number, names) if asked.regressions else {})
+        suite(axes, asked.journals, dealt(number, names, words))
         for number in range(1, 1 + (1 if asked.quick else asked.suites))
     )
     return show(collect(suites, in_words))

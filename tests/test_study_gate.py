@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from studies import gate
-from studies.gate import PLANTED, SLIPS, Suite, comment_on, slip_into
+from studies.gate import NEUTRAL, NOTHING, PLANTED, SLIPS, Suite
 from tests import journals
 from timelift.analyse.gate.outcomes import CaseOutcome
 from timelift.analyse.gate.rule import SidesFinding
@@ -35,10 +35,19 @@ def outcome(name, verdict=Verdict.SAME):
 def test_every_suite_deals_each_regression_to_another_strategy():
     """Over suites every strategy has its turn, and in each one strategy stays untouched."""
     names = gate.REGRESSED["strategies"].split(",")
-    dealt = [gate.dealt(number, names) for number in range(40)]
+    dealt = [gate.dealt(number, names, gate.REGRESSIONS) for number in range(40)]
     assert all(sorted(one.values()) == sorted(gate.REGRESSIONS) for one in dealt)
     assert all(len(one) == len(names) - 1 for one in dealt)
     assert {name for one in dealt for name in one} == set(names)
+    assert gate.dealt(1, names, ()) == {}
+
+
+def test_every_suite_deals_each_neutral_refactor_to_as_many_strategies():
+    """None is left without one."""
+    names = gate.REGRESSED["strategies"].split(",")
+    dealt = gate.dealt(1, names, NEUTRAL)
+    assert sorted(dealt) == sorted(names)
+    assert sorted(dealt.values()) == sorted(NEUTRAL * 2)
 
 
 def test_a_blamed_case_that_nobody_touched_is_a_false_alarm(capsys):
@@ -62,17 +71,17 @@ def test_planted_slow_downs_are_what_their_words_say():
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
+def test_a_strategy_that_was_changed_still_keeps_the_law(tmp_path, phase):
     """Otherwise it would be caught as broken and not as slow; a comment changes nothing."""
     from timelift.messages import Ended, WorkerChannel
     from timelift.worker.engines import open_engine
     from timelift.worker.setting_under_test import SettingUnderTest
 
     rivals = []
-    for word in (*SLIPS, "comment"):
+    for word in (*SLIPS, *NEUTRAL, NOTHING):
         path = tmp_path / f"{word.replace(' ', '_')}.py"
         path.write_text((ROOT / "strategies" / "fold_time.py").read_text())
-        slip_into(path, word) if word in SLIPS else comment_on(path)
+        gate.change(path, word)
         rivals.append(RivalSpec(word, str(path)))
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
     setting = Setting("sensor", 3, 2, phase)
@@ -83,4 +92,4 @@ def test_a_strategy_with_a_slip_still_keeps_the_law(tmp_path, phase):
     reasons = [
         one for one in events if isinstance(one, Ended) and one.status is not Status.MEASURED
     ]
-    assert ready == [*SLIPS, "comment"], reasons
+    assert ready == [*SLIPS, *NEUTRAL, NOTHING], reasons

@@ -1,0 +1,145 @@
+"""Put the gate's rule to simulated launches: `python -m studies.gate_rule --pairs 100000`.
+
+Pairs of a case and its other side are screened and tried as a campaign does it, in suites of
+twenty: identical ones, ones that are slower by what is ignored, and ones that are slower by 3, 5
+and 10 %. `studies.gate` measures the same with real suites.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies import answer, noise, parser, positive
+from studies.noise import SCENARIOS, Scenario
+from studies.scoreboard import OF, Column, Row, Scoreboard
+from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
+from timelift.analyse.selftest.score import Proportion
+from timelift.analyse.stats.effects import Effects, launch_effects
+from timelift.analyse.stats.verdicts import Verdict
+
+#: Pairs that share what is known of their noise.
+SUITE = 20
+RULE = GateRule()
+LAUNCHES = RULE.decision_points[-1]
+ROUNDS = 40
+#: True slow-downs: none, what is ignored, the gate, and more.
+IGNORED = float(np.expm1(RULE.log_ignored))
+SLOWER = (0.0, IGNORED, 0.03, 0.05, 0.10)
+#: The share of suites of each slow-down beside that of identical pairs.
+_FEWER = 10
+ALL = "all of these"
+BOARD = Scoreboard(
+    (
+        Column("noise", width=24),
+        Column("identical", ",", width=9),
+        Column("suspected", ".1%"),
+        Column("slower", OF, width=12, most=1e-4),
+        Column("faster", OF, width=12, most=1e-4),
+        Column("launches", ".1f"),
+        Column("just ignored", ".1%", most=0.05),
+        *(Column(f"+{share:.0%}", ".0%", width=5) for share in SLOWER[2:]),
+    ),
+    f"""
+suspected     of the identical pairs, at screening; slower, faster: how many are called so at last
+launches      that an identical pair plays in the mean, {RULE.screening} of them at screening
+just ignored  pairs that are slower by {IGNORED:.1%}, of which so many fail; +3% and so on: found
+
+""",
+    is_bound=lambda row: row[0] == ALL,
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the rule finds of pairs at each of its looks, and how many launches each pair played."""
+
+    looks: Sequence[Sequence[SidesFinding]]
+    launches: Sequence[float]
+
+    @property
+    def findings(self) -> Sequence[SidesFinding]:
+        """What it finds at last."""
+        return self.looks[-1]
+
+
+def play(effects: Effects, rule: GateRule) -> Trial:
+    """Screen pairs, then try what is suspected until it is settled, as a campaign does."""
+    numbers = 1 + np.arange(effects.effect.shape[1])
+    launches, looks = np.zeros(len(effects.effect)), list[list[SidesFinding]]()
+    for point in rule.decision_points:
+        plays_on = [one.suspected and not one.settled for one in looks[-1]] if looks else [True]
+        launches = np.where(plays_on, point, launches)
+        unplayed = numbers > launches[:, None]
+        seen = (np.where(unplayed, np.nan, one) for one in vars(effects).values())
+        looks.append(judge(Effects(*seen), numbers.tolist(), rule))
+    return Trial(looks, launches.tolist())
+
+
+def simulate(scenario: Scenario, slower: float, random: np.random.Generator) -> Trial:
+    """Simulate a suite whose pairs are all slower by a share."""
+    shape = noise.Shape(settings=SUITE, rivals=2, launches=LAUNCHES, rounds=ROUNDS)
+    times = noise.seconds(scenario, shape, np.array([0.0, np.log1p(slower)]), random)
+    return play(launch_effects(times[:, 0], times[:, 1]), RULE)
+
+
+def rows(scenarios: Sequence[Scenario], suites: int, seed: int) -> Iterator[Row]:
+    """Yield a row for each noise, and one for all of them."""
+    found: list[dict[float, list[Trial]]] = []
+    for place, scenario in enumerate(scenarios):
+        random = np.random.default_rng([seed, place])
+        found.append(
+            {
+                slower: [
+                    simulate(scenario, slower, random)
+                    for _ in range(suites if slower == 0 else max(1, suites // _FEWER))
+                ]
+                for slower in SLOWER
+            }
+        )
+        yield _row(scenario.name, found[-1])
+    yield _row(ALL, {slower: [one for each in found for one in each[slower]] for slower in SLOWER})
+
+
+def _row(name: str, trials: dict[float, list[Trial]]) -> Row:
+    identical = [one for trial in trials[0.0] for one in trial.findings]
+    launches = [count for trial in trials[0.0] for count in trial.launches]
+    suspected = sum(one.suspected for one in identical)
+    return (
+        name,
+        len(identical),
+        Proportion(suspected, len(identical)),
+        _share(identical, Verdict.SLOWER),
+        _share(identical, Verdict.FASTER),
+        sum(launches) / len(launches),
+        *(
+            _share([one for trial in trials[slower] for one in trial.findings], Verdict.SLOWER)
+            for slower in SLOWER[1:]
+        ),
+    )
+
+
+def _share(findings: Sequence[SidesFinding], verdict: Verdict) -> Proportion:
+    return Proportion(sum(one.verdict is verdict for one in findings), len(findings))
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = parser("gate_rule", __doc__)
+    options.add_argument(
+        "--pairs", type=positive, default=100_000, metavar="N", help="identical ones, in all"
+    )
+    return answer(options, words, _run)
+
+
+def _run(asked: argparse.Namespace) -> int:
+    # of two rivals both would be loud
+    scenarios = [one for one in SCENARIOS if not one.loud][: 2 if asked.quick else None]
+    pairs = 800 if asked.quick else asked.pairs
+    suites = max(1, round(pairs / SUITE / len(scenarios)))
+    return BOARD.show(rows(scenarios, suites, asked.seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
