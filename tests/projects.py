@@ -72,5 +72,5 @@ def bench(folder, *words):
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=900,
     )
