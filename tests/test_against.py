@@ -77,6 +77,23 @@ def test_its_journal_lies_apart_and_says_what_it_was_measured_against(slowed):
 
 
 @ALONE
+def test_equal_programs_are_not_timed_and_others_are_told(slowed):
+    """A comment leaves the program as it was, and Python in it is said."""
+    folder, done, _, _ = slowed
+    lines = [one for one in records_of(folder, "against") if one["kind"] == "launch"]
+    commented = [one for one in lines if one["case"]["strategy"].startswith("conv1d_pointwise")]
+    assert len(commented) == 6
+    assert all(one["facts"]["same_program"] and not one["seconds_per_call"] for one in commented)
+    slow = [one for one in lines if one["case"]["strategy"].startswith("fold_time")]
+    assert all(one["seconds_per_call"] for one in slow)
+    told = [one["launch"] for one in slow if "operations" in one["facts"]]
+    assert told == [1, 1]
+    words = " ".join(done.stdout.split())
+    assert "fold_time, sensor, T3, B2, forward, graph: its program has +1 EagerPyFunc" in words
+    assert "1 same (1 of them the same program, not timed)" in words
+
+
+@ALONE
 def test_junit_has_the_sentence(slowed):
     """CI systems show it beside the case."""
     folder, *_ = slowed

@@ -80,6 +80,8 @@ class Task:
     #: What a call of each rival needs of the host's memory is read, and no law is checked, since
     #: all have kept it by then.
     reads_peak_memory: bool = False
+    #: The pairs whose programs are compared: where they are equal, no round is played.
+    compares_programs: tuple[str, ...] = ()
     #: The tracer is warmed before the first rival.
     warms: bool = True
     #: Steps at which the law is checked at single steps; the test suite asks for every one.
@@ -94,8 +96,8 @@ class Task:
     def from_json(cls, fields: Mapping[str, Any]) -> "Task":
         setting = Case.from_fields({**fields["setting"], "strategy": "any"}).setting
         rivals = tuple(RivalSpec(**rival) for rival in fields["rivals"])
-        features = tuple(fields["features"])
-        return cls(**{**fields, "setting": setting, "rivals": rivals, "features": features})
+        tuples = {name: tuple(fields[name]) for name in ("features", "compares_programs")}
+        return cls(**{**fields, **tuples, "setting": setting, "rivals": rivals})
 
 
 @dataclass(frozen=True)

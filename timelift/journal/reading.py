@@ -33,6 +33,7 @@ from timelift.journal.lines import (
     Header,
     Line,
     median,
+    object_or_empty,
 )
 
 #: What reading a bad line raises, however it is bad.
@@ -159,8 +160,9 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
     status, stored_median = Status(str(fields.get("status"))), fields.get("median_seconds_per_call")
     measured = status is Status.MEASURED
     rivals = fields.get("rivals")
-    seconds = samples(fields.get("seconds_per_call")) if measured else ()
-    if measured and isinstance(stored_median, int | float):
+    was_timed = measured and not _has_same_program(fields)
+    seconds = samples(fields.get("seconds_per_call")) if was_timed else ()
+    if was_timed and isinstance(stored_median, int | float):
         stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
@@ -179,6 +181,12 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
         if measured
         else Facts(),
     )
+
+
+def _has_same_program(fields: Mapping[str, Any]) -> bool:
+    """True of the one measured case that has no samples."""
+    facts = object_or_empty(fields.get("facts"))
+    return facts.get("same_program") is True and fields.get("seconds_per_call") == []
 
 
 def _checked_median(stored: float, seconds: Sequence[float | None], damage: Damage) -> float | None:
@@ -346,8 +354,8 @@ def _careful_median(line: bytes) -> Iterator[MedianInLaunch]:
     except BAD_RECORD:
         return
     if isinstance(one, CaseInLaunch):
-        lost = one.status is not Status.MEASURED
-        log = math.nan if lost else math.log(median(one.seconds_per_call))
+        seconds = one.seconds_per_call
+        log = math.log(median(seconds)) if seconds else math.nan
         exact = _shared(tuple(one.facts.number(name) for name in EXACT_FACTS))
         yield MedianInLaunch(one.case, one.launch, log, one.facts.number("canary_seconds"), exact)
 

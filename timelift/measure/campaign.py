@@ -84,6 +84,7 @@ class Campaign:
         self._doubtful: frozenset[Case] | None = None
         self._devices_measured: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
+        self._timed: set[Case] = set()
         self._pool: LaunchPool | None = None
 
     @property
@@ -275,6 +276,8 @@ class Campaign:
                 self._devices_measured.add(_device_key(line.case.setting))
             if (facts.peak_bytes, facts.peak_bytes_below) != (None, None):
                 self._peaks_read.add(line.case.setting)
+            if line.seconds_per_call:
+                self._timed.add(line.case)
             result = self.results.get(line.case)
             if result is None:
                 continue
@@ -303,9 +306,11 @@ class Campaign:
         chosen = [case for case in cases if self._is_open(case)]
         # what bounds calls from below: once in a run is enough
         bounds = slot.number == 1 and options.round_seconds > 0 and not options.two_sided
+        rivals = {case: self.catalogue.rival(case, slot.number) for case in chosen}
+        untimed = {one.pair for case, one in rivals.items() if case not in self._timed}
         return Task(
             setting=setting,
-            rivals=tuple(self.catalogue.rival(case, slot.number) for case in chosen),
+            rivals=tuple(rivals.values()),
             factory=workload.factory,
             features=workload.features,
             seed=seed,
@@ -313,6 +318,7 @@ class Campaign:
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
             memory_bytes=options.memory_bytes,
+            compares_programs=tuple(sorted(untimed)) if options.compares_programs else (),
             counts_work=bounds,
             measures_device=bounds and _device_key(setting) not in self._devices_measured,
         )

@@ -187,6 +187,7 @@ def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
         rivals=tuple(rivals),
         round_seconds=0.0,
         reads_peak_memory=True,
+        compares_programs=(),
         warms=False,
         counts_work=False,
         measures_device=False,

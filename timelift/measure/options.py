@@ -294,7 +294,8 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option(
         "unchanged",
         "skip",
-        "skip or measure: what is done with a case whose files are the same on both sides",
+        "skip or measure: what is done with a case whose files, or whose programs, are the same on "
+        "both sides",
         read=_one_of("skip", "measure"),
     ),
     Option(

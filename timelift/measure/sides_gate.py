@@ -60,7 +60,8 @@ class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
     `gates` gives each quantity the share that should be found, `ignored` that of time which never
-    counts; half the gate where it is None.
+    counts; half the gate where it is None. Where it `compares_programs`, a pair of equal ones is
+    not timed.
     """
 
     other_side: OtherSide
@@ -68,6 +69,7 @@ class SidesGate:
     screening: int
     gates: Mapping[Quantity, float]
     undecided_fails: bool
+    compares_programs: bool
     ignored: float | None = None
     matched: MatchedCases = field(default_factory=MatchedCases)
 
@@ -90,6 +92,7 @@ class SidesGate:
                 Quantity.MEMORY: options["gate_memory"],
             },
             undecided_fails=options["undecided"] == "fail",
+            compares_programs=not measured,
             ignored=_ignored(options),
         )
 

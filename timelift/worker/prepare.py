@@ -3,6 +3,7 @@
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,11 @@ class PreparedRival:
     compiled: Compiled
     feed: Feed
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_same_program(self) -> bool:
+        """True if the other side of its pair runs the same program, so that neither is timed."""
+        return bool(self.facts.get("same_program"))
 
 
 class Preparation:
@@ -114,11 +120,13 @@ class Preparation:
 
     def _first_call(self, rival: RivalSpec, compiled: Compiled, feed: Feed) -> dict[str, Any]:
         self.emit(Busy(TRACING, rival.name))
-        started = time.perf_counter()
-        compiled.trace(feed)
-        traced = time.perf_counter()
-        call_once(self.engine, compiled, feed)
-        ended = time.perf_counter()
+        keeps = rival.pair in self.task.compares_programs
+        with compiled.keeping_program() if keeps else nullcontext():
+            started = time.perf_counter()
+            compiled.trace(feed)
+            traced = time.perf_counter()
+            call_once(self.engine, compiled, feed)
+            ended = time.perf_counter()
         self._built += 1
         facts = {
             "trace_seconds": traced - started,

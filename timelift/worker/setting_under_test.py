@@ -33,6 +33,7 @@ from timelift.messages import (
 )
 from timelift.worker import law, system, twins
 from timelift.worker.engines import Engine, UnavailableError, open_engine
+from timelift.worker.equal_programs import compare_programs
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
 from timelift.worker.isolation import imports_from, restore_process_state
 from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
@@ -64,6 +65,9 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             return
     if prepared:
         inner = under_test.layers.of(prepared[0].rival)
+        facts = compare_programs(prepared, task.compares_programs, engine, emit)
+        for one in prepared:
+            one.facts |= facts.get(one.rival.name, {})
         Playing(engine, task, channel, under_test.dice).run(prepared, inner)
 
 
@@ -147,11 +151,15 @@ class Playing:
         """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
         self.emit(Ready())
         self.listen()
-        players = [self._player_of(one) for one in prepared]
         shared = self._bounds_of_a_call(inner)
-        shared |= self._play_rounds(players) if self.task.round_seconds > 0 else {}
-        for one, player in zip(prepared, players, strict=True):
-            self._report(one, player, shared)
+        timed = [one for one in prepared if not one.has_same_program]
+        players = [self._player_of(one) for one in timed]
+        played = self._play_rounds(players) if players and self.task.round_seconds > 0 else {}
+        for one, player in zip(timed, players, strict=True):
+            self._report(one, player, shared | played)
+        for one in (one for one in prepared if one.has_same_program):
+            facts = {**one.facts, "traces": one.compiled.traces, **shared}
+            self.emit(Ended(one.rival.name, Status.MEASURED, facts=facts))
 
     def _bounds_of_a_call(self, inner: InnerLayer) -> dict[str, Any]:
         """Return what bounds a call from below: the layer's work, and what the device attains."""

@@ -7,11 +7,13 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 from timelift.rounds import Clock, Player, PlaySample, play_sample
 from timelift.worker.engines import Compiled, Feed
+from timelift.worker.programs import Program
 
 
 def plant_in_samples(planted: Mapping[str, float]) -> PlaySample:
@@ -54,6 +56,17 @@ class _SlowFirstCall:
     @property
     def nodes(self) -> int | None:
         return self._compiled.nodes
+
+    @property
+    def traced_program(self) -> Program | None:
+        return self._compiled.traced_program
+
+    @property
+    def optimised_program(self) -> Program | None:
+        return self._compiled.optimised_program
+
+    def keeping_program(self) -> AbstractContextManager[None]:
+        return self._compiled.keeping_program()
 
     def trace(self, feed: Feed) -> None:
         self._compiled.trace(feed)

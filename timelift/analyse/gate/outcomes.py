@@ -7,6 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from timelift.analyse.gate.program_changes import (
+    ProgramChange,
+    program_change,
+    runs_same_program,
+)
 from timelift.analyse.gate.rule import GateRule, SidesFinding, judge
 from timelift.analyse.runs.fact_changes import FactChange, exact_changes
 from timelift.analyse.runs.measurement import (
@@ -31,9 +36,13 @@ class Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class CaseOutcome:
+    """`same_program`: both sides ran the same, so that nothing was timed."""
+
     case: Case
     findings: Mapping[Quantity, SidesFinding]
     facts: tuple[FactChange, ...]
+    same_program: bool = False
+    program: ProgramChange | None = None
 
     @property
     def time(self) -> SidesFinding:
@@ -146,6 +155,8 @@ def outcomes(run: Run, against: Against) -> list[CaseOutcome]:
             pair.new.case,
             {q: found[place] for q, found in judged.items()},
             exact_changes(pair.new.case, pair.old, pair.new),
+            runs_same_program(*pair),
+            program_change(*pair),
         )
         for place, pair in enumerate(pairs)
         if all(side.status is Status.MEASURED for side in pair)
@@ -178,8 +189,27 @@ _FACTS = {Quantity.FIRST_CALL: ("first_call_seconds", 0.05), Quantity.MEMORY: ("
 
 
 def _judged(pairs: Sequence[Sides], quantity: Quantity, rule: GateRule) -> list[SidesFinding]:
+    """Judge every pair; without a clock where both sides run the same program."""
+    is_same = [quantity is Quantity.TIME and runs_same_program(*pair) for pair in pairs]
     numbers = launch_numbers(pair.new for pair in pairs)
-    return judge(_changes(pairs, quantity, numbers), numbers, rule)
+    judged = [pair for pair, same in zip(pairs, is_same, strict=True) if not same]
+    found = iter(judge(_changes(judged, quantity, numbers), numbers, rule) if judged else ())
+    return [
+        _no_change(pair) if same else next(found) for pair, same in zip(pairs, is_same, strict=True)
+    ]
+
+
+def _no_change(pair: Sides) -> SidesFinding:
+    return SidesFinding(
+        effect=0.0,
+        low=0.0,
+        high=0.0,
+        launches=len(pair.new.launches),
+        detectable=0.0,
+        suspected=False,
+        tried=False,
+        verdict=Verdict.SAME,
+    )
 
 
 def _changes(pairs: Sequence[Sides], quantity: Quantity, numbers: Sequence[int]) -> Effects:

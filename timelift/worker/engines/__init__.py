@@ -10,12 +10,14 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from timelift.case import Backend, Phase, Setting
+from timelift.worker.programs import Program
 
 Array = NDArray[Any]
 
@@ -54,6 +56,17 @@ class Compiled(Protocol):
 
         None in eager mode, and until it was traced or called, whichever a backend needs.
         """
+
+    @property
+    def traced_program(self) -> Program | None:
+        """Its program as it was traced; None in eager mode, and where no one program is known."""
+
+    @property
+    def optimised_program(self) -> Program | None:
+        """Its program as it runs; known where the first call was made while it was kept."""
+
+    def keeping_program(self) -> AbstractContextManager[None]:
+        """Keep what the first call inside runs, for `optimised_program`."""
 
     def trace(self, feed: Feed) -> None:
         """Trace without running, where a backend can."""

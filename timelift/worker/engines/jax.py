@@ -9,7 +9,10 @@ thread that calls (`jax_cpu_enable_async_dispatch` is off), and a call takes wha
 import functools
 import os
 import random
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import jax
@@ -27,11 +30,15 @@ from timelift.worker.engines import (
     attainable_rates,
     least_floats,
 )
+from timelift.worker.programs import Program
+from timelift.worker.programs.hlo import hlo_program
 
 #: XLA sizes its pool of threads by this variable when its client is made; there is no other switch.
 _THREADS = "PJRT_NPROC"
 #: Loops, whose body XLA counts once however often it runs.
 _UNCOUNTED = frozenset({"while", "scan"})
+#: The constants of a lowered program.
+_CONSTANT = re.compile(r"stablehlo\.constant dense<(.*)> : ")
 #: The switches that a strategy might turn.
 _SWITCHES = (
     "jax_disable_jit",
@@ -183,7 +190,7 @@ class JaxCompiled:
 
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         self.traces = 0
-        self._program: Any = None
+        self._traced: Any = None
         self._model, self._training, self._setting = model, training, setting
         body: Any = self._forward if setting.phase is Phase.FORWARD else self._backward
         self._function: Any = jax.jit(body) if self._compiles else body
@@ -226,11 +233,29 @@ class JaxCompiled:
 
     def trace(self, feed: Feed) -> None:
         if self._compiles:
-            self._program = self._function.trace(*_values_of(self._model), *feed.arguments).jaxpr
+            self._traced = self._function.trace(*_values_of(self._model), *feed.arguments)
 
     @functools.cached_property
     def nodes(self) -> int | None:
-        return None if self._program is None else _count_equations(self._program)
+        return None if self._traced is None else _operations(self._traced.jaxpr).total()
+
+    def keeping_program(self) -> AbstractContextManager[None]:
+        return nullcontext()  # JAX itself keeps what it has compiled
+
+    @functools.cached_property
+    def traced_program(self) -> Program | None:
+        if self._traced is None:
+            return None
+        operations = _operations(self._traced.jaxpr)
+        return Program("", operations, any("callback" in one for one in operations))
+
+    @functools.cached_property
+    def optimised_program(self) -> Program | None:
+        if self._traced is None:
+            return None
+        lowered = self._traced.lower()
+        text = lowered.compile().as_text()
+        return hlo_program(text, (), lambda: sorted(_CONSTANT.findall(lowered.as_text())))
 
     def bind(self, feed: Feed) -> Callable[[], Any]:
         return functools.partial(self._function, *_values_of(self._model), *feed.arguments)
@@ -257,8 +282,19 @@ def _call_with(
     return outputs, [other.value if value is None else value for other, value in now]
 
 
-def _count_equations(program: Any) -> int:
-    return len(program.eqns) + sum(map(_count_equations, _inner_programs(program)))
+def _operations(program: Any) -> Counter[str]:
+    """Count the equations of a program and of those inside it, by kind."""
+    found = Counter(map(_kind, program.eqns))
+    for one in _inner_programs(program):
+        found += _operations(one)
+    return found
+
+
+def _kind(equation: Any) -> str:
+    name = str(equation.primitive.name)
+    if name != "convert_element_type":
+        return name
+    return f"{name}, to {equation.params['new_dtype']}"
 
 
 def _inner_programs(program: Any) -> list[Any]:

@@ -6,14 +6,15 @@ compiles in this process alone, since a worker may not leave processes behind.
 
 import gc
 import random
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import torch
+from torch._dynamo.utils import counters
 from torch._inductor import config as inductor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -28,13 +29,17 @@ from timelift.worker.engines import (
     attainable_rates,
     least_floats,
 )
+from timelift.worker.programs import Program
+from timelift.worker.programs.fx import fx_program, operations, tensor_text, whole_program
 
 inductor.force_disable_caches = True
 inductor.compile_threads = 1  # before the next import, which may start processes
 
 from torch._inductor import cpu_vec_isa  # noqa: E402
-from torch._inductor.compile_fx import compile_fx  # noqa: E402
+from torch._inductor.compile_fx import compile_fx, compile_fx_inner  # noqa: E402
 
+#: What a captured graph calls the inputs of the function that is compiled.
+_OWN_INPUTS = frozenset({"L_inputs_", "L_mask_"})
 #: Parts of the names of kernels that do a whole recurrence or attention.
 _UNCOUNTED = ("rnn", "lstm", "gru", "attention")
 
@@ -230,6 +235,9 @@ class TorchCompiled:
     def __init__(self, model: Any, setting: Setting, *, training: bool) -> None:
         self.traces = 0
         self.nodes: int | None = None
+        self.traced_program: Program | None = None
+        self.optimised_program: Program | None = None
+        self._lowered: list[Program] | None = None
         self._model, self._setting = model, setting
         self._function = self._wrapped(_outputs_of(model, training))
 
@@ -247,7 +255,55 @@ class TorchCompiled:
     def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
         self.traces += 1
         self.nodes = (self.nodes or 0) + len(graph.graph.nodes)
-        return compile_fx(graph, examples)
+        self.traced_program = Program("", operations(graph.graph))
+        if self._lowered is None:
+            return compile_fx(graph, examples)
+        try:
+            given = self._arguments(graph.graph, examples)
+        except ValueError:
+            self._lowered = None
+            return compile_fx(graph, examples)
+        return compile_fx(graph, examples, inner_compile=partial(self._lower, given))
+
+    def _lower(self, given: Sequence[str], graph: Any, examples: Sequence[Any], **how: Any) -> Any:
+        """Have inductor compile a graph, and note its program once all passes are over."""
+
+        def note(found: Any) -> None:
+            places = sum(one.op == "placeholder" for one in found.nodes)
+            numbered = how.get("is_backward") or len(given) != places
+            arguments = [str(place) for place in range(places)] if numbered else given
+            try:
+                program = fx_program(found, arguments)
+            except Exception:  # noqa: BLE001 - it compiles all the same
+                self._lowered = None
+            if self._lowered is not None:
+                self._lowered.append(program)
+
+        with inductor.patch(post_grad_custom_post_pass=note):
+            return compile_fx_inner(graph, examples, **how)
+
+    def _arguments(self, graph: Any, examples: Sequence[Any]) -> list[str]:
+        """Say what each input of a captured graph is: a size, the call's own, a weight, a value."""
+        places = [str(one.target) for one in graph.nodes if one.op == "placeholder"]
+        weights = {id(one.value): place for place, one in enumerate(self._model.variables)}
+
+        def text(place: str, example: Any) -> str:
+            if isinstance(example, torch.SymInt) or place in _OWN_INPUTS:
+                return "size" if isinstance(example, torch.SymInt) else place
+            weight = weights.get(id(example))
+            return tensor_text(example) if weight is None else f"variable {weight}"
+
+        return [text(*one) for one in zip(places, examples, strict=True)]
+
+    @contextmanager
+    def keeping_program(self) -> Iterator[None]:
+        self._lowered, breaks = [], counters["graph_break"].total()
+        try:
+            yield
+        finally:
+            programs, self._lowered = self._lowered, None
+            is_whole = self.traces == 1 and counters["graph_break"].total() == breaks
+            self.optimised_program = whole_program(programs) if is_whole and programs else None
 
     def trace(self, feed: Feed) -> None:
         """Do nothing: PyTorch traces while it runs, and `nodes` is known after the first call."""
