@@ -43,7 +43,7 @@ def test_only_the_slower_case_fails_and_the_exit_code_is_1(slowed):
     _, done, _, _ = slowed
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed, 3 skipped" in done.stdout
-    assert "fold_time, sensor, T3, B2, forward, graph: " in done.stdout
+    assert "fold_time, sensor, T3, B2, forward, graph, threads1: " in done.stdout
     assert "% slower than HEAD [" in done.stdout
     assert "2 cases against HEAD" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
@@ -89,7 +89,7 @@ def test_equal_programs_are_not_timed_and_others_are_told(slowed):
     told = [one["launch"] for one in slow if "operations" in one["facts"]]
     assert told == [1, 1]
     words = " ".join(done.stdout.split())
-    assert "fold_time, sensor, T3, B2, forward, graph: its program has +1 EagerPyFunc" in words
+    assert "forward, graph, threads1: its program has +1 EagerPyFunc; +1 EnsureShape" in words
     assert "1 same (1 of them the same program, not timed)" in words
 
 
