@@ -259,7 +259,7 @@ def test_the_head_says_when_a_run_is_incomplete_and_a_commit_dirty(tmp_path):
     """Two things that a reader must know first."""
     run = _with_header(tmp_path, commit={"id": "ab", "dirty": True})
     head = dict(in_words(RunFindings(run, given=[])).head)
-    assert head["state"].startswith("incomplete")
+    assert head["state"].startswith("provisional")
     assert head["commit"] == "ab with uncommitted changes"
 
 

@@ -239,7 +239,7 @@ def test_failures_and_a_run_that_is_cut_short_are_told():
     assert notes["failed"] == "1 case: gru crashed; why: timelift tables"
     named = dict(summary(found(raced({"native": 1, TD: 2}), lost), Pointers(run="old")).notes)
     assert named["failed"].endswith("why: timelift tables RUN")
-    assert notes["state"].startswith("incomplete")
+    assert notes["state"].startswith("provisional")
     whole = dict(summary(found(raced({"native": 1, TD: 2})), None).notes)
     assert not whole.keys() & {"failed", "state"}
 

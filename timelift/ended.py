@@ -15,7 +15,7 @@ from timelift.analyse.selftest.trust_file import Trust
 from timelift.case import Case
 from timelift.errors import UserError, writing
 from timelift.journal import COPIES_FOLDERS, find_run, replace_text
-from timelift.present import ending, gate_words, terminal
+from timelift.present import ending, gate_words, provisional, terminal
 from timelift.present.report import Report, report
 from timelift.present.summary import Pointers, Summary, pages, summary
 
@@ -77,7 +77,7 @@ def _copies(found: RunFindings) -> Iterator[Iterable[str]]:
     if found.gate:
         yield from _gate(found.gate)
     else:
-        yield ending.selftest_findings(found.selftest)
+        yield ending.selftest_findings(found.selftest, found.run)
 
 
 def gate_screenful(found: GateFindings, width: int) -> list[str]:
@@ -111,17 +111,21 @@ def failures(path: Path) -> dict[Case, str]:
     found = gate_findings(results.load(path))
     if found is None:
         return {}
-    return {one.case: gate_words.failure(one, found.against) for one in found.failed}
+    return {
+        one.case: provisional.sentence(gate_words.failure(one, found.against), found)
+        for one in found.failed
+    }
 
 
 def selftest_lines(path: Path) -> Iterator[str]:
-    """Judge a self-test that has ended, keep its findings for reports, and yield lines."""
-    found = trust_file.trust_from_run(results.load(path))
+    """Judge a self-test, keep its findings for reports if it is over, and yield lines."""
+    run = results.load(path)
+    found = trust_file.trust_from_run(run)
     before = trust_file.load_trust(path.parent / trust_file.FILE)
     kept = before if found and trust_file.rests_on_more(before, found) else None
-    if found and not kept:
+    if found and not kept and not run.is_provisional:
         save(found, path.parent)
-    yield from ending.selftest(found, kept)
+    yield from ending.selftest(found, kept, run)
 
 
 def save(found: Trust, folder: Path) -> Path:

@@ -36,7 +36,9 @@ def choose(options: Options, project: Project) -> int:
     answer = decide(question, run, RunFindings(run, relative_to=options.relative_to).baselines)
     if isinstance(answer, Undecided):
         undecided = choice_json.undecided_as_json if options.json else choice.undecided_lines
-        write_lines(undecided(question, answer, options_to_repeat(run)))
+        write_lines(
+            undecided(question, answer, options_to_repeat(run), is_provisional=run.is_provisional)
+        )
         return EXIT_NOT_YES
     about = _about(answer, question.setting, run, project)
     as_code = choice.answer_as_code if options.code else choice.answer_lines
@@ -55,4 +57,5 @@ def _about(answer: "Choice", setting: Setting, run: "Run", project: Project) -> 
         usage.how_to_build(setting.workload, answer.strategy, run, project),
         trust_in_words(run, trust_file.machine_trust(project.results, run)),
         usage.code_to_paste(answer.strategy, run, project, setting),
+        run.is_provisional,
     )

@@ -106,7 +106,9 @@ def scaling(options: Options, project: Project) -> int:
     from timelift.present import scaling_table, terminal  # noqa: PLC0415
 
     found, workloads = _asked(options, project)
-    scaling_table.show(found.scaling.of(workloads), terminal.console())
+    console = terminal.console()
+    terminal.show_state(found.run, console)
+    scaling_table.show(found.scaling.of(workloads), console)
     return 0
 
 
@@ -119,7 +121,9 @@ def modes(options: Options, project: Project) -> int:
 
     found, workloads = _asked(options, project)
     pairs = [one for one in found.across if one.usual.setting.workload in workloads]
-    across_table.show(pairs, terminal.console())
+    console = terminal.console()
+    terminal.show_state(found.run, console)
+    across_table.show(pairs, console)
     return 0
 
 

@@ -62,7 +62,7 @@ def _kept(run: "Run", path: Path) -> Iterator[str]:
     size = f"{path.stat().st_size / 1024:,.0f} KiB"
     yield f"{shown}: {len(run.measurements):,} cases, {launches:,} launches, {size}"
     if not run.complete:
-        yield "the run was cut short, so the baseline holds what had been measured"
+        yield "the run is not complete, so the baseline holds what had been measured"
     yield from ("commit it with:", f"  git add {shown}")
 
 

@@ -60,7 +60,8 @@ def _show_answer(
         _print(reporter, ended.end(found, path, session.project.root, page))
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-        run = Run(session.strategies_header(), referee.measurements(), complete=True)
+        whole = not session.interrupted
+        run = Run(session.strategies_header(), referee.measurements(), complete=whole)
         _print(reporter, summary(RunFindings(run), None))
         return None
     return found

@@ -17,6 +17,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Lengths
 from timelift.journal import SHOWN_FACTS
 from timelift.planted import COPY_SEPARATOR as TWIN
+from timelift.present import provisional
 from timelift.present.advised import speed_up_in_words
 from timelift.present.tables import Column, Table, axis_columns, number, varying
 from timelift.present.units import (
@@ -49,7 +50,7 @@ _ON_PAGE = (
 _RANKED = (
     *("seconds_per_call", "seconds_low", "seconds_high", "ratio", "ratio_low", "ratio_high"),
     *(*SPEED_UP, "baseline"),
-    *("verdict", "ties", "rank_low", "rank_high"),
+    *("verdict", "provisional", "ties", "rank_low", "rank_high"),
 )
 #: The ends of the 95 % interval of `first_call_seconds` over launches.
 FIRST_CALL = ("first_call_low", "first_call_high")
@@ -106,7 +107,8 @@ def of_page(found: RunFindings) -> Table:
     """Return a row a measurement, settings in order, the fastest first."""
     rows = [row for ranking in found.rankings for row in _rows(ranking, found)]
     axes = varying(row.measurement.case for row in rows)
-    return _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
+    table = _table("measurements", rows, ("rival", *axes, *_ON_PAGE))
+    return provisional.columns(table, found.run, "verdict_beside")
 
 
 def for_programs(found: RunFindings) -> Table:
@@ -244,6 +246,7 @@ _EVERY = (
     number("speed_up_high", "speed-up to", _speed_up("high")),
     Column("baseline", value=_baseline),
     Column("verdict", value=_of_rival("verdict")),
+    Column("provisional", value=attrgetter("found.run.is_provisional")),
     Column("verdict_beside", "verdict", _verdict_beside),
     number("would_see", "would see", _more_than_one("detectable"), unit=PER_CENT),
     number("per_valid_step", "per valid step", _per_valid_step, drop_order=2),

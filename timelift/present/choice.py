@@ -21,6 +21,7 @@ from timelift.analyse.choose.question import (
 from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.present import provisional
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, over_the_best
@@ -70,12 +71,14 @@ class AboutChoice:
     call: BuildCall
     trust: str
     code: str
+    is_provisional: bool = False
 
 
 def answer_lines(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
-    yield from map(plain, _found(question, choice, about.title))
+    yield from map(plain, _found(question, choice, about.title, about))
     yield plain(f"use it: {how_to_use(question, about.call)}")
     yield plain(f"trust: {about.trust}")
+    yield from _state(about.is_provisional)
 
 
 def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice) -> Iterator[str]:
@@ -85,15 +88,19 @@ def answer_as_code(question: ChooseQuestion, choice: Choice, about: AboutChoice)
             f"--code: expected a strategy of this project's strategies/, received "
             f"{choice.strategy!r}; {how_to_use(question, about.call)}"
         )
-    answer = (*_found(question, choice, ""), f"trust: {about.trust}")
+    found = _found(question, choice, "", about)
+    answer = (*found, f"trust: {about.trust}", *_state(about.is_provisional))
     yield from (f"# {plain(line)}" for line in answer)
     yield from ("", *about.code.rstrip("\n").split("\n"))
 
 
-def _found(question: ChooseQuestion, choice: Choice, title: str) -> Iterator[str]:
+def _found(
+    question: ChooseQuestion, choice: Choice, title: str, about: AboutChoice
+) -> Iterator[str]:
     called = f" ({title})" if title else ""
     best = _BEST[question.goal] if choice.is_fastest else LEAST_TO_LOSE
-    yield f"{_setting_in_words(question.setting)}: {best} is {choice.strategy}{called}"
+    answer = provisional.answer(f"{best} is {choice.strategy}{called}", about)
+    yield f"{_setting_in_words(question.setting)}: {answer}"
     yield f"{_value(question.goal, choice)}{_basis(choice)}"
     gain = choice.speed_up
     told = [_speed_up(gain)] if gain and gain.baseline != choice.strategy else []
@@ -102,7 +109,11 @@ def _found(question: ChooseQuestion, choice: Choice, title: str) -> Iterator[str
 
 
 def undecided_lines(
-    question: ChooseQuestion, found: Undecided, options: dict[str, str]
+    question: ChooseQuestion,
+    found: Undecided,
+    options: dict[str, str],
+    *,
+    is_provisional: bool = False,
 ) -> Iterator[str]:
     """Write that there is no answer yet, and the one command that would give it.
 
@@ -115,6 +126,12 @@ def undecided_lines(
     if between:
         yield plain(f"it is one of {', '.join(between)}")
     yield plain(f"decide it with: {command}")
+    yield from _state(is_provisional)
+
+
+def _state(is_provisional: bool) -> Iterator[str]:  # noqa: FBT001
+    if is_provisional:
+        yield provisional.STATE
 
 
 def _setting_in_words(setting: Setting) -> str:

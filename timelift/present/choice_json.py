@@ -21,6 +21,7 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
     yield from _object(
         question,
         decided=True,
+        provisional=about.is_provisional,
         strategy=choice.strategy,
         title=about.title or None,
         basis=_basis(choice),
@@ -38,12 +39,17 @@ def answer_as_json(question: ChooseQuestion, choice: Choice, about: AboutChoice)
 
 
 def undecided_as_json(
-    question: ChooseQuestion, found: Undecided, options: dict[str, str]
+    question: ChooseQuestion,
+    found: Undecided,
+    options: dict[str, str],
+    *,
+    is_provisional: bool = False,
 ) -> Iterator[str]:
     between = found.between if len(found.between) > 1 else ()
     yield from _object(
         question,
         decided=False,
+        provisional=is_provisional,
         strategy=None,
         why=why_undecided(found),
         between=list(between),

@@ -14,6 +14,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
 from timelift.escape import plain
+from timelift.present import provisional
 from timelift.present.changed import (
     STYLES,
     differences_in_words,
@@ -34,10 +35,10 @@ _ADVISED = {ChangeState.SUSPECT: "slower there"}
 def show(compared: TwoRuns, console: Console, rows: int = ROWS) -> None:
     for label, text in head(compared):
         show_line(console, f"{label:>9}  ", text)
-    found = shown(compared, rows)
+    found, is_provisional = shown(compared, rows), compared.is_provisional
     if found:
         console.print()
-        styles = [STYLES.get(one.state, "") for one in found]
+        styles = [] if is_provisional else [STYLES.get(one.state, "") for one in found]
         show_table(cases(found, compared), console, styles)
     for line in notes(compared, rows):
         show_note(console, line)
@@ -59,7 +60,7 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: Run, commit: str) -> str:
-    state = "" if run.complete else ", incomplete"
+    state = f", {provisional.state(run).partition(':')[0]}" if not run.complete else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"
@@ -86,7 +87,8 @@ def cases(found: Sequence[CaseBetween], compared: TwoRuns) -> Table:
         number("beside", value=attrgetter("shift.rivals"), drop_order=4),
         Column("launches", value=_launches, drop_order=5, right=True),
     )
-    return Table("cases", "Cases of two runs", columns, found)
+    table = Table("cases", "Cases of two runs", columns, found)
+    return provisional.columns(table, compared, "now")
 
 
 def case_name(case: Case) -> str:

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest.trust_file import Trust
 from timelift.planted import RARE
+from timelift.present import provisional
 from timelift.present.units import counted, percent
 
 
@@ -12,27 +14,30 @@ def how_to_read(path: Path) -> str:
     return f"{relative_path(path)}; read it with: timelift report {relative_path(path)}"
 
 
-def selftest(found: Trust | None, kept: Trust | None) -> Iterator[str]:
+def selftest(found: Trust | None, kept: Trust | None, run: Run) -> Iterator[str]:
     """Write what a self-test found; `kept` is an earlier one of more comparisons, if any."""
-    yield from selftest_findings(found)
+    yield from selftest_findings(found, run)
     if found is None:
         return
-    if kept:
+    if run.is_provisional:
+        yield f"not stored: {provisional.state(run)}"
+    elif kept:
         day = kept.measured[:10]
         yield f"reports go on to quote the self-test of {day}, which rests on more comparisons"
     else:
         yield "stored: reports of this machine quote it from now on"
 
 
-def selftest_findings(found: Trust | None) -> Iterator[str]:
+def selftest_findings(found: Trust | None, run: Run) -> Iterator[str]:
     if found is None:
         yield "no twin was measured, so there is no result"
         return
     false, rare, wrong = found.false_alarms, found.one_in_n, found.wrong_way
-    yield (
+    alarms = (
         f"identical code was called different in {false.hits} of {false.tries:,} comparisons "
         f"(at most {percent(false.at_most, 2)} with 95 % confidence)"
     )
+    yield provisional.answer(alarms, run)
     planted = sorted(found.found.items(), key=lambda item: (item[0] < 0, abs(item[0])))
     seen = (
         f"{percent(share, 0, signed=True)} in {one.hits} of {one.tries}" for share, one in planted

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from timelift.case import Case
 from timelift.errors import UserError
 from timelift.escape import plain
+from timelift.present import provisional
 
 if TYPE_CHECKING:
     from timelift.analyse.findings import RunFindings
@@ -50,7 +51,11 @@ def pytest_benchmark(found: "RunFindings") -> bytes:
 
 def _benchmark(one: "Measurement", found: "RunFindings") -> dict[str, Any]:
     label, differs = one.case.label, found.look_alikes.get(one.case.strategy, "")
-    facts = {"launches": len(one.launches), "facts": _numbers(one.launches[0].facts.fields())}
+    facts: dict[str, Any] = {
+        "launches": len(one.launches),
+        "facts": _numbers(one.launches[0].facts.fields()),
+        "provisional": found.run.is_provisional,
+    }
     return {
         "group": one.case.setting.label,
         "name": f"timelift[{label}]",
@@ -112,15 +117,17 @@ def github_action_benchmark(found: "RunFindings") -> bytes:
     A list of objects: `name`, `unit`, `value`, and for the reader `range` and `extra`.
     Source: https://github.com/benchmark-action/github-action-benchmark#tool-specific-setup
     """
-    return _json([_entry(row, name) for name, row in _named(found)])
+    return _json([_entry(row, name, found.run) for name, row in _named(found)])
 
 
-def _entry(row: "RankedCase", name: str) -> dict[str, Any]:
+def _entry(row: "RankedCase", name: str, run: "Run") -> dict[str, Any]:
     entry = {"name": name, "unit": "ms", "value": row.seconds_per_call / _MILLISECOND}
     width = (row.seconds_high - row.seconds_low) / 2 / _MILLISECOND
     if math.isfinite(width):
         entry["range"] = f"± {width:.3g}"
     extra = [f"ratio to the fastest: {row.ratio:.3f}"] if math.isfinite(row.ratio) else []
+    if run.is_provisional:
+        extra.append(provisional.state(run))
     return entry | {"extra": "\n".join([*extra, f"launches: {row.launches}"])}
 
 

@@ -8,6 +8,7 @@ from timelift.analyse.gate.program_changes import MoreOperations
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
 from timelift.journal import Against, Quantity, short_commit
+from timelift.present import provisional
 from timelift.present.units import counted, percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
@@ -70,13 +71,18 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
 def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
     """Write what the gate found, the failures first, and so many sentences on cases at most."""
     if found.outcomes:
-        yield count(found)
+        yield provisional.sentence(count(found), found)
     yield from _some([*_verdicts(found), *_besides(found)], most)
     yield from _names(found.against)
 
 
 def headline(found: GateFindings) -> str:
     """Write in one sentence whether anything fails the gate."""
+    told = _told(found)
+    return f"So far: {told}" if found.is_provisional else told
+
+
+def _told(found: GateFindings) -> str:
     label, cases = found.against.label, counted(len(found.outcomes), "case")
     if not found.outcomes:
         return f"No case was measured on both sides, so nothing is known beside {label}."

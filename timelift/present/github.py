@@ -59,7 +59,7 @@ def of_copies(lines: Iterable[str], report: Report) -> str:
 
 def _tables(report: Report) -> Iterator[str]:
     for one in report.tables:
-        yield from (f"### {markdown(one.setting.label)}", "")
+        yield from (f"### {markdown(one.heading)}", "")
         if one.table:
             yield from (*markdown_lines(one.table.up_to(_DROP_ORDER)), "")
 

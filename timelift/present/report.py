@@ -18,7 +18,7 @@ from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
-from timelift.present import advised, case_table, conditions, recommended
+from timelift.present import advised, case_table, conditions, provisional, recommended
 from timelift.present.tables import Table, markdown_lines
 from timelift.present.units import counted, percent
 
@@ -31,10 +31,12 @@ ONE_LAUNCH = "within one launch: no interval"
 class SettingTable:
     """One setting: its rivals sorted by time, if any was measured, and the notes below them.
 
-    `fastest` are the strategies not shown slower than the best.
+    `heading` names it. `fastest` are the strategies not shown slower than the best; none while the
+    run is provisional.
     """
 
     setting: Setting
+    heading: str
     table: Table | None
     notes: tuple[str, ...]
     fastest: tuple[str, ...]
@@ -62,7 +64,7 @@ def report(found: RunFindings) -> Report:
         *conditions.lines(found),
         ("trust", trust_in_words(run, found.trust)),
         *(("speed-up", text) for text in _baselines(found)),
-        *(("answer", one) for one in advised.answers(found.advice_by_workload)),
+        *(("answer", one) for one in advised.answers(found.advice_by_workload, run)),
     )
     return Report(top, titles(run), meanings(run), tuple(_tables(found)), run.warnings)
 
@@ -89,7 +91,7 @@ def _head(run: Run) -> tuple[tuple[str, str], ...]:
         "when": header.started or "",
         "seed": "" if header.seed is None else str(header.seed),
         "command": shlex.join(map(str, header.command or ())),
-        "state": "" if run.complete else "incomplete: the run was interrupted or is going on",
+        "state": provisional.state(run),
     }
     return tuple((label, text) for label, text in lines.items() if text)
 
@@ -157,36 +159,36 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
         if setting in ranked:
             bound = conditions.dispatch_bound(found.dispatch_bound[setting], setting.device)
             best = found.recommendation_by_setting.get(setting)
-            notes = (*verdicts(ranked[setting], best, found.no_answers), *bound, *below)
+            notes = (*verdicts(ranked[setting], best, found), *bound, *below)
             table = case_table.of_setting(ranked[setting], found)
-            yield SettingTable(setting, table, notes, ranked[setting].not_shown_slower)
+            fastest = () if found.run.is_provisional else ranked[setting].not_shown_slower
+            heading = provisional.heading(setting.label, found.run)
+            yield SettingTable(setting, heading, table, notes, fastest)
         else:
-            yield SettingTable(setting, None, ("nothing measured", *below), ())
+            yield SettingTable(setting, setting.label, None, ("nothing measured", *below), ())
 
 
-def verdicts(
-    ranking: Ranking, best: Recommendation | None, no_answers: Mapping[str, NoAnswer]
-) -> Iterator[str]:
-    yield from _contest(ranking, best)
+def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
+    yield from _contest(ranking, best, found.run)
     if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
         yield ONE_LAUNCH
     for row in ranking.unranked:
         name = row.case.strategy
-        yield f"{name} {_instead(no_answers[name])}"
+        yield f"{name} {_instead(found.no_answers[name])}"
 
 
 def _instead(one: NoAnswer) -> str:
     return f"is a twin of {one.copy_of}" if one.copy_of else f"is no lift: {one.why}"
 
 
-def _contest(ranking: Ranking, best: Recommendation | None) -> Iterator[str]:
+def _contest(ranking: Ranking, best: Recommendation | None, run: Run) -> Iterator[str]:
     if not ranking.rows:
         yield "no lift was measured"
     elif best is None:
         only = ranking.rows[0].case.strategy
         yield f"{'the only lift' if ranking.unranked else 'measured alone'}: {only}"
     else:
-        yield recommended.at_setting(ranking, best)
+        yield provisional.answer(recommended.at_setting(ranking, best), run)
         if best.is_answer:
             yield from recommended.price_sentences(ranking, best.strategy)
         yield from undecided(ranking)
@@ -262,7 +264,7 @@ def _meaning(title: str, meaning: str | None) -> str:
 
 
 def _setting_in_markdown(table: SettingTable) -> list[str]:
-    lines = [f"## {markdown(table.setting.label)}", ""]
+    lines = [f"## {markdown(table.heading)}", ""]
     if table.table:
         lines += [*markdown_lines(table.table), ""]
     return [*lines, *(f"- {markdown(note)}" for note in table.notes)]

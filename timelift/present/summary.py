@@ -14,7 +14,7 @@ from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import AXES, CPU, SKIPPED, Setting, Status, option_flag, several_valued
-from timelift.present import conditions
+from timelift.present import conditions, provisional
 from timelift.present.advised import (
     common_baseline,
     gains_in_words,
@@ -72,6 +72,7 @@ class Summary:
     table: Table
     notes: tuple[tuple[str, str], ...]
     tables: str = "timelift tables"
+    is_provisional: bool = False
 
     def in_brief(self) -> "Summary":
         """Return the summary with less of where strategies were shown slower."""
@@ -99,7 +100,8 @@ def summary(found: RunFindings, pointers: Pointers | None) -> Summary:
     rows = [*_rows(found, baseline)]
     tables = f"timelift tables{_named(pointers)}"
     notes = tuple(_notes(found, pointers, tables))
-    return Summary(_top(found), _table(rows, baseline), notes, tables)
+    table = provisional.columns(_table(rows, baseline), found.run, "write")
+    return Summary(_top(found), table, notes, tables, found.run.is_provisional)
 
 
 def _table(rows: Sequence[SummaryRow], baseline: str) -> Table:
@@ -219,8 +221,8 @@ def _named(pointers: Pointers | None) -> str:
 
 def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterator[tuple[str, str]]:
     run = found.run
-    if not run.complete:
-        yield "state", "incomplete: the run was interrupted or is going on"
+    if state := provisional.state(run):
+        yield "state", state
     yield from (("failed", f"{text}; why: {tables}") for text in _failures(found))
     yield from (("refused", text) for text in dict.fromkeys(_refusals(found)))
     if run.warnings:

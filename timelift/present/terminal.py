@@ -13,7 +13,9 @@ from rich.segment import Segment, Segments
 from rich.table import Table as Grid
 from rich.text import Text
 
+from timelift.analyse.runs.measurement import Run
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import provisional
 from timelift.present.report import Report, SettingTable
 from timelift.present.summary import ROWS, Summary, SummaryRow
 from timelift.present.tables import Table
@@ -77,8 +79,8 @@ def _drawn(found: Summary, width: int) -> Group:
     if not found.table.rows:
         return Group(top, blank, notes)
     if width < _TABLE_WIDTH:
-        return Group(top, blank, _stacked(found.table), blank, notes)
-    return Group(top, blank, _summary_grid(found.table, width), blank, notes)
+        return Group(top, blank, _stacked(found), blank, notes)
+    return Group(top, blank, _summary_grid(found, width), blank, notes)
 
 
 def show_notes(notes: Iterable[tuple[str, str]], console: Console) -> None:
@@ -127,15 +129,15 @@ def _notes(notes: Iterable[tuple[str, str]]) -> Grid:
     return grid
 
 
-def _summary_grid(table: Table, width: int) -> Grid:
-    table = table if width >= _WIDE else table.up_to(1)
+def _summary_grid(found: Summary, width: int) -> Grid:
+    table = found.table if width >= _WIDE else found.table.up_to(1)
     grid = Grid(box=None, padding=(0, _BETWEEN, 0, 0), pad_edge=False, header_style="dim")
     widths = _widths(table, width)
     for column, wide in zip(table.columns, widths, strict=True):
         grid.add_column(_cell(plain(column.heading), wide), width=wide, no_wrap=True)
     for row, (name, *cells) in zip(table.rows, table.cells, strict=True):
         write, *rest = map(_cell, cells, widths[1:])
-        write.stylize(_row_style(row))
+        write.stylize(_row_style(row, found))
         grid.add_row(Text(name), write, *rest)
     return grid
 
@@ -202,13 +204,13 @@ def _height(columns: Sequence[Sequence[str]], widths: Sequence[int]) -> int:
     return cut + lines
 
 
-def _stacked(table: Table) -> Grid:
+def _stacked(found: Summary) -> Grid:
     """Return the table for little room: a workload's cells below each other."""
-    grid = Grid.grid()
+    table, grid = found.table, Grid.grid()
     grid.add_column(overflow="fold")
     for row, cells in zip(table.rows, table.cells, strict=True):
         name, write, *rest = cells
-        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row))))
+        grid.add_row(Text.assemble((f"{name}: ", "bold"), (write, _row_style(row, found))))
         told = zip(table.columns[2:], rest, strict=True)
         texts = (f"{plain(column.heading)}: {cell}" for column, cell in told if cell)
         for text in texts:
@@ -216,8 +218,16 @@ def _stacked(table: Table) -> Grid:
     return grid
 
 
-def _row_style(row: SummaryRow) -> str:
+def _row_style(row: SummaryRow, found: Summary) -> str:
+    if found.is_provisional:
+        return "dim"
     return "bold green" if row.is_safe else "bold yellow"
+
+
+def show_state(run: Run, console: Console) -> None:
+    """Print what keeps a run from being whole, if anything does."""
+    if state := provisional.state(run):
+        show_notes([("state", state)], console)
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -246,7 +256,7 @@ def show_line(console: Console, label: str, text: str, style: str = "dim") -> No
 
 
 def _show_setting(table: SettingTable, console: Console) -> None:
-    show_heading(console, table.setting.label)
+    show_heading(console, table.heading)
     if table.table:
         green = dict.fromkeys(table.fastest, "green")
         styles = [green.get(name, "") for name in table.table.columns[0].values(table.table.rows)]

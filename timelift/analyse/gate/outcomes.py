@@ -69,11 +69,13 @@ class GateFindings:
     """The outcomes of a run against another side.
 
     `not_compared` are measured cases whose other side failed, with that side's measurement.
+    While the run `is_provisional`, a suspect may still be tried, and any outcome change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[tuple[Case, Measurement]] = ()
+    is_provisional: bool = False
 
     @property
     def failed(self) -> tuple[CaseOutcome, ...]:
@@ -111,7 +113,8 @@ def gate_findings(run: Run) -> GateFindings | None:
     against = against_of(run)
     if against is None:
         return None
-    return GateFindings(against, outcomes(run, against), _without_other_side(run))
+    not_compared = _without_other_side(run)
+    return GateFindings(against, outcomes(run, against), not_compared, run.is_provisional)
 
 
 def against_of(run: Run) -> Against | None:

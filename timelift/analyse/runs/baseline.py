@@ -38,7 +38,13 @@ def baseline_lines(run: Run) -> Iterator[Line]:
     yield _header(run.header)
     for one in condense(run).measurements:
         yield from _records(one)
-    yield End(exit=RunEnd.COMPLETE if run.complete else RunEnd.CUT_SHORT)
+    yield End(exit=_exit_word(run))
+
+
+def _exit_word(run: Run) -> RunEnd:
+    if run.complete:
+        return RunEnd.COMPLETE
+    return RunEnd.CUT_SHORT if run.cut_short else RunEnd.INTERRUPTED
 
 
 def scrub(text: str) -> str:

@@ -68,11 +68,25 @@ MeasurementsByCase = Mapping[Case, Measurement]
 
 @dataclass(frozen=True)
 class Run:
+    """A run as it was read; `cut_short` where its budget ended it before it was complete."""
+
     header: Header
     measurements: tuple[Measurement, ...]
     complete: bool
     warnings: tuple[str, ...] = ()
     ended: str = ""
+    cut_short: bool = False
+
+    @property
+    def is_provisional(self) -> bool:
+        """True if the run is not over, so that its verdicts may still change.
+
+        It is going on, or was killed, or interrupted. An interrupted run remains so even where all
+        its settings have reached a decision point: its verdicts are those of one look (5 %), and
+        whoever interrupts may have looked before. A budget does not look, so what it cuts short is
+        final.
+        """
+        return not (self.complete or self.cut_short)
 
     @property
     def seconds(self) -> float | None:

@@ -74,6 +74,7 @@ class _JournalReader:
     records: list[tuple[str, CaseInLaunch]] = field(default_factory=list)
     complete: bool = False
     ended: str = ""
+    cut_short: bool = False
     warnings: Warnings = field(default_factory=Warnings)
 
     def read(self, data: bytes) -> Run | None:
@@ -85,7 +86,7 @@ class _JournalReader:
             self.warnings.add("line 1", f"no header, so the records are read by schema {SCHEMA}")
         measurements = merge(self.records, self.warnings)
         header, warnings = self.header or Header(), self.warnings.as_tuple()
-        return Run(header, measurements, self.complete, warnings, self.ended)
+        return Run(header, measurements, self.complete, warnings, self.ended, self.cut_short)
 
     def _take(self, place: NumberedLine) -> None:
         where = f"line {place.number}"
@@ -96,9 +97,12 @@ class _JournalReader:
         line, error = place.line, place.error
         if isinstance(line, CaseInLaunch):
             self.records.append((where, line))
-            self.complete = False
+            self.complete = self.cut_short = False
         elif isinstance(line, End):
-            self.complete, self.ended = line.exit == RunEnd.COMPLETE, line.ended
+            self.complete, self.cut_short = (
+                line.exit == end for end in (RunEnd.COMPLETE, RunEnd.CUT_SHORT)
+            )
+            self.ended = line.ended
         elif self.header and line:
             error = ValueError("a second header; the first one counts")
         elif line:

@@ -66,7 +66,7 @@ def _of(quantity: plot_by_length.Quantity) -> _Draw:
 _DRAWN: dict[str, _Draw] = {
     "speed_up": _of(plot_by_length.SPEED_UP),
     "time_by_length": _of(plot_by_length.TIME),
-    "fastest": lambda found, frame, theme: fastest(found.rankings, frame, theme),
+    "fastest": fastest,
     "price": price,
     "first_call": _of(plot_by_length.FIRST_CALL),
     "memory": _of(plot_by_length.MEMORY),

@@ -10,6 +10,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Gradients, Phase, Setting
 from timelift.escape import plain, slug
+from timelift.present import provisional
 from timelift.present.figures.looks import NO_BREAK, short_name
 
 #: The axes that a panel names or draws; it names the others where they have several values.
@@ -39,7 +40,8 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     frame["panel"] = pd.factorize(pd.Series(panels, dtype=object))[0]
     setting = found.rankings[0].setting
     told = [axis for axis in _OTHERS if axis in _TOLD or axis in setting.unusual]
-    frame.attrs["fixed"] = ", ".join(_words(setting, [one for one in told if one not in varying]))
+    fixed = ", ".join(_words(setting, [one for one in told if one not in varying]))
+    frame.attrs["fixed"] = provisional.sentence(fixed, found.run)
     return _with_facts(frame, found)
 
 

@@ -1,6 +1,5 @@
 """A map of the fastest strategy over sequence length and batch, workload by workload."""
 
-from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -9,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
+from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.escape import plain
 from timelift.present.figures.frame import forward_first
@@ -22,12 +22,13 @@ _CELL, _BESIDE, _ABOVE = 0.45, 0.9, 0.75
 TINT = 0.3
 
 
-def fastest(rankings: Sequence[Ranking], frame: pd.DataFrame, theme: Theme) -> Figure | None:
+def fastest(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | None:
     """Draw which strategy is fastest where, which ties with it, and how far behind the next is.
 
-    A row of cells is a batch in one execution, a panel a workload in one phase.
+    A row of cells is a batch in one execution, a panel a workload in one phase. A cell has the
+    colour of the strategy, but none while the run is provisional.
     """
-    cells = _cells(rankings, frame)
+    rankings, cells = found.rankings, _cells(found, frame, theme)
     if cells.empty:
         return None
     lines = [line for text in cells.text for line in text.split("\n")]
@@ -41,13 +42,17 @@ def fastest(rankings: Sequence[Ranking], frame: pd.DataFrame, theme: Theme) -> F
     return sheet("Fastest strategy", "; ".join(words), blocks, theme)
 
 
-def _cells(rankings: Sequence[Ranking], frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a setting: its place in the map, the fastest strategy and the text."""
-    found = {one.setting: one for one in rankings if one.rows}
-    settings = frame[frame.setting.isin(found)].drop_duplicates("setting")
+def _cells(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> pd.DataFrame:
+    """Return a row a setting: its place in the map, the fastest strategy, its colour, the text."""
+    ranked = {one.setting: one for one in found.rankings if one.rows}
+    settings = frame[frame.setting.isin(ranked)].drop_duplicates("setting")
+    names = [plain(ranked[one].rows[0].case.strategy) for one in settings.setting]
     return settings.assign(
-        fastest=[plain(found[one].rows[0].case.strategy) for one in settings.setting],
-        text=[cell_text(found[one]) for one in settings.setting],
+        fastest=names,
+        colour=[
+            theme.muted if found.run.is_provisional else line_style(one).colour for one in names
+        ],
+        text=[cell_text(ranked[one]) for one in settings.setting],
         row=settings.batch.astype(str) + settings.execution.map(lambda one: one and f", {one}"),
     )
 
@@ -79,7 +84,7 @@ def _block(group: pd.DataFrame, width: float, columns: int, theme: Theme) -> Blo
 def _draw(
     axes: Axes, rows: pd.DataFrame, *, batches: list[str], lengths: list[int], theme: Theme
 ) -> None:
-    names = legend_order(rows.fastest)
+    names, colours = legend_order(rows.fastest), dict(zip(rows.fastest, rows.colour, strict=True))
     places = rows.assign(code=rows.fastest.map(names.index))
     codes, texts = (
         places.pivot_table(one, "row", "seq_len", aggfunc="first").reindex(batches, columns=lengths)
@@ -89,7 +94,7 @@ def _draw(
         codes,
         annot=texts.fillna(""),
         fmt="",
-        cmap=ListedColormap([tint(line_style(name).colour, theme) for name in names]),
+        cmap=ListedColormap([tint(colours[name], theme) for name in names]),
         vmin=-0.5,
         vmax=len(names) - 0.5,
         cbar=False,

@@ -10,7 +10,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.escape import NAME_LIMIT, plain
 from timelift.journal import Quantity
-from timelift.present import ending, gate_words
+from timelift.present import ending, gate_words, provisional
 from timelift.present.gate_words import SAME_PROGRAM
 from timelift.present.tables import Column, Table
 from timelift.present.units import percent_interval, percent_more
@@ -41,7 +41,7 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
         return CopiesAnswer(
             plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
         )
-    first, *others = ending.selftest_findings(found.selftest)
+    first, *others = ending.selftest_findings(found.selftest, found.run)
     return CopiesAnswer(
         f"{first[0].upper()}{first[1:]}.", "", (), Table("gate", "", (), []), (*others,)
     )
@@ -56,7 +56,7 @@ def gate_table(gate: GateFindings) -> Table:
     """Return what became of each case, those that fail first."""
     failed = {one.case for one in gate.failed}
     label = plain(gate.against.label, NAME_LIMIT)
-    return Table(
+    table = Table(
         "gate",
         f"Against {label}",
         (
@@ -67,7 +67,8 @@ def gate_table(gate: GateFindings) -> Table:
             Column("why", value=lambda one: _why(one, gate), limit=_WHY),
         ),
         sorted(gate.outcomes, key=lambda one: one.case not in failed),
-    ).without_empty_columns()
+    )
+    return provisional.columns(table, gate, "gate", "verdict").without_empty_columns()
 
 
 def _time(one: CaseOutcome) -> str:

@@ -68,6 +68,7 @@ def page_data(found: RunFindings, code: CodeToPaste) -> dict[str, Any]:
     return {
         "axes": _axes(settings),
         "along": along(settings),
+        "provisional": found.run.is_provisional,
         "strategies": [_strategy(name, found, code.by_strategy) for name in names],
         "settings": _settings(settings, found, place),
         "rows": _rows(found, where, place),

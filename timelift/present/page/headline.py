@@ -22,6 +22,11 @@ def headline(found: RunFindings) -> str:
     advice = found.advice
     if advice is None:
         return NOTHING
+    told = _told(advice)
+    return f"So far: {told}" if found.run.is_provisional else told
+
+
+def _told(advice: Advice) -> str:
     name = plain(to_write(advice))
     if not advice.has_verdict:
         return f"{name} looked best{_gained(advice)}, {'; '.join(where_slower(advice))}."

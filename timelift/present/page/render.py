@@ -12,7 +12,7 @@ from typing import Any
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
 from timelift.escape import NAME_LIMIT, plain
-from timelift.present import across_table, case_table, scaling_table
+from timelift.present import across_table, case_table, provisional, scaling_table
 from timelift.present.advised import common_baseline, known_as
 from timelift.present.choice import CodeToPaste
 from timelift.present.page import copies, headline, own_tables
@@ -31,7 +31,8 @@ _OWN = ("data.js", "chooser.js", "charts.js", "tables.js", "page.js")
 class Chart:
     """A question whose charts the script draws; `words` say what is seen.
 
-    `title` has places for the baseline and for what the charts have along them.
+    `title` has places for the baseline, for what the charts have along them, and for the heading of
+    the winners.
     """
 
     anchor: str
@@ -61,7 +62,7 @@ _CHARTS = (
     Chart("time", "Time against {1}", "Time of a call, with its 95 % interval over launches."),
     Chart(
         "winners",
-        "Fastest by size",
+        "{2}",
         "The shortest time at every size, how many times as fast as the baseline it is, and how "
         "many others were not shown slower. Follow a name to its case.",
     ),
@@ -103,6 +104,7 @@ def html(
         .render(
             title=f"timelift: {when}".removesuffix(": "),
             every=every,
+            provisional=found.run.is_provisional,
             head={label: text for label, text in head.items() if label not in _SAID_ABOVE},
             state=head.get("state", ""),
             when=when,
@@ -216,10 +218,11 @@ def _charts(found: RunFindings) -> Iterator[Chart]:
     """Yield the charts that the run has something for, their titles filled in."""
     names = {one.baseline for one in found.rankings if one.baseline}
     baseline = plain(known_as(*names), NAME_LIMIT) if len(names) == 1 else "the baseline"
+    winners = provisional.heading("Fastest by size", found.run)
     size = "batch" if along([one.setting for one in found.rankings]) == "batch" else "length"
     for one in _CHARTS:
         if _has(found, one.anchor):
-            yield replace(one, title=one.title.format(baseline, size))
+            yield replace(one, title=one.title.format(baseline, size, winners))
 
 
 def _has(found: RunFindings, anchor: str) -> bool:
@@ -251,7 +254,10 @@ def tables(found: RunFindings) -> Sequence[Table]:
         *scaling_table.page_tables(found.scaling),
         own_tables.steps(found),
         own_tables.execution(found),
-        *across_table.page_tables(found.across),
+        *(
+            provisional.columns(one, found.run, "verdict")
+            for one in across_table.page_tables(found.across)
+        ),
         own_tables.break_even(found),
         own_tables.meanings(found),
         case_table.of_page(found),

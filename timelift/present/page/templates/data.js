@@ -2,6 +2,8 @@
 // The data of the page: columns become settings and rows that point at each other.
 const data = JSON.parse(document.getElementById("data").textContent);
 const strategies = data.strategies.map((one, place) => ({ ...one, place }));
+// What a heading above verdicts ends in while the run is not over.
+const mark = data.provisional ? " (provisional)" : "";
 
 function records(columns) {
   const names = Object.keys(columns);
