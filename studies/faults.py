@@ -660,6 +660,16 @@ FAULTS = (
     *_faults(
         "runs",
         "timelift/analyse/runs/measurement.py",
+        "provisional",
+        (
+            "a run that is interrupted and whose verdicts are final",
+            "return not (self.complete or self.cut_short)",
+            "return not (self.complete or self.ended)",
+        ),
+    ),
+    *_faults(
+        "runs",
+        "timelift/analyse/runs/measurement.py",
         "results",
         (
             "a warning that is swallowed",
@@ -1001,11 +1011,6 @@ FAULTS = (
         "timelift/present/summary.py",
         "summary",
         (
-            "a run that was cut short and is called whole",
-            "    if not run.complete:\n",
-            "    if not run.measurements:\n",
-        ),
-        (
             "refusals that are counted as failures",
             "if one.status not in SKIPPED and one.status is not Status.MEASURED",
             "if one.status is not Status.MEASURED",
@@ -1038,6 +1043,16 @@ FAULTS = (
     ),
     *_faults(
         "present",
+        "timelift/present/terminal.py",
+        "provisional",
+        (
+            "a verdict that may change and is green",
+            '        return "dim"',
+            '        return "bold green"',
+        ),
+    ),
+    *_faults(
+        "present",
         "timelift/present/report.py",
         "report golden",
         (
@@ -1046,9 +1061,9 @@ FAULTS = (
             "warnings: list[str] = []",
         ),
         (
-            "a run that is going on and is called complete",
-            '"" if run.complete else "incomplete',
-            '"" if run.measurements else "incomplete',
+            "a setting of a run that is going on, and of which nothing says so",
+            "heading = provisional.heading(setting.label, found.run)",
+            "heading = setting.label",
         ),
     ),
     *_faults(

@@ -41,7 +41,8 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     setting = found.rankings[0].setting
     told = [axis for axis in _OTHERS if axis in _TOLD or axis in setting.unusual]
     fixed = ", ".join(_words(setting, [one for one in told if one not in varying]))
-    frame.attrs["fixed"] = provisional.sentence(fixed, found.run)
+    marks = [provisional.PROVISIONAL] if found.run.is_provisional else []
+    frame.attrs["fixed"] = "; ".join([*marks, fixed])
     return _with_facts(frame, found)
 
 

@@ -212,8 +212,10 @@ def _speed_ups(rows: Sequence[RankedCase]) -> dict[str, list[Any]]:
 def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return what each strategy costs over the best, by workload; the baseline most settings have.
 
-    `worst` holds for every setting of the workload, `typical` is the median over them.
+    `worst` holds for every setting of the workload, `typical` is the median over them. Nothing is
+    advised yet while the run is provisional.
     """
+    advice = {} if found.run.is_provisional else found.advice_by_workload
     return [
         {
             "workload": plain(one.workload, NAME_LIMIT),
@@ -222,7 +224,10 @@ def _prices(found: RunFindings, place: Mapping[str, int]) -> list[dict[str, Any]
             "worst": [_at_most(price.ratio) for price in one.found.prices],
             "settings": [price.settings for price in one.found.prices],
             "of": one.found.settings,
-            "advised": [place[name] for name in found.advice_by_workload[one.workload].strategies],
+            "advised": [
+                place[name]
+                for name in (advice[one.workload].strategies if one.workload in advice else ())
+            ],
         }
         for one in found.recommendation_by_workload
     ]

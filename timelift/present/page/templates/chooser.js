@@ -147,7 +147,7 @@ function bars(setting, chosen) {
   const table = make("table", { class: "bars" }, make("caption", {}, inWords(setting)),
     make("thead", {}, make("tr", {}, head("strategy", ""), make("td", { class: "bar" }),
       head(`times as fast as ${beside}`, "ratio"),
-      setting.baseline ? head(`beside ${beside}${mark}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
+      setting.baseline ? head(`beside ${beside}${untilOver}`, "word") : make("td", { class: "word" }), head("a call", "call"))),
     make("tbody", {}, ...lines));
   return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Strategies here" }, table);
 }
