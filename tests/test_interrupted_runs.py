@@ -152,9 +152,10 @@ def test_an_interrupt_during_the_imports_does_not_wait_for_them(story):
 
 
 def test_the_first_interrupt_finishes_the_round_and_the_run_says_what_there_is(story):
-    """Exit code 2, a summary, a journal that can be read, no process left."""
+    """Exit code 2, a provisional summary, a journal that can be read, no process left."""
     ended = story.while_playing
     assert ended.code == 2, ended.said
+    assert "provisional: the run is going on, or was interrupted" in " ".join(ended.said.split())
     assert "finishing the round" in ended.said
     assert ANSWER.search(ended.said), ended.said
     assert ended.last["exit"] == "interrupted"
@@ -180,6 +181,7 @@ def test_a_killed_run_goes_on_where_it_was(story):
     assert story.killed.played < after
     assert len(after) == 2 * CASES
     assert records_of(story.folder)[-1]["exit"] == "complete"
+    assert "provisional" not in story.whole.stdout
 
 
 @pytest.fixture

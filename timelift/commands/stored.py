@@ -10,6 +10,7 @@ from timelift.commands import Options, write_lines
 from timelift.errors import UserError, writing
 from timelift.escape import slug
 from timelift.journal import BASELINE_FOLDER, find_run, write_whole
+from timelift.present import provisional
 from timelift.present.ending import relative_path
 from timelift.present.exports import BINARY, FORMATS
 from timelift.project import Project
@@ -61,8 +62,8 @@ def _kept(run: "Run", path: Path) -> Iterator[str]:
     shown = relative_path(path)
     size = f"{path.stat().st_size / 1024:,.0f} KiB"
     yield f"{shown}: {len(run.measurements):,} cases, {launches:,} launches, {size}"
-    if not run.complete:
-        yield "the run is not complete, so the baseline holds what had been measured"
+    if state := provisional.state(run):
+        yield f"{state}; the baseline holds what had been measured"
     yield from ("commit it with:", f"  git add {shown}")
 
 

@@ -78,8 +78,7 @@ def gate_lines(found: GateFindings, most: int = NAMED) -> Iterator[str]:
 
 def headline(found: GateFindings) -> str:
     """Write in one sentence whether anything fails the gate."""
-    told = _told(found)
-    return f"So far: {told}" if found.is_provisional else told
+    return provisional.headline(_told(found), found)
 
 
 def _told(found: GateFindings) -> str:

@@ -4,10 +4,11 @@ A run that is over has no mark, and every function here leaves its words as they
 """
 
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from timelift.analyse.runs.measurement import Run
-from timelift.present.tables import Table
+if TYPE_CHECKING:
+    from timelift.analyse.runs.measurement import Run
+    from timelift.present.tables import Table
 
 PROVISIONAL = "provisional"
 STATE = f"{PROVISIONAL}: the run is going on, or was interrupted (--resume goes on with it)"
@@ -20,7 +21,7 @@ class Findings(Protocol):
     def is_provisional(self) -> bool: ...
 
 
-def state(run: Run) -> str:
+def state(run: "Run") -> str:
     """Write what keeps a run from being whole; empty where nothing does."""
     if run.is_provisional:
         return STATE
@@ -39,12 +40,17 @@ def answer(text: str, found: Findings) -> str:
     return f"so far, {text}" if found.is_provisional else text
 
 
+def headline(text: str, found: Findings) -> str:
+    """Mark a sentence that is an answer."""
+    return f"So far: {text}" if found.is_provisional else text
+
+
 def sentence(text: str, found: Findings) -> str:
     """Mark what stands by itself."""
     return f"{PROVISIONAL}: {text}" if found.is_provisional else text
 
 
-def columns(table: Table, found: Findings, *names: str) -> Table:
+def columns(table: "Table", found: Findings, *names: str) -> "Table":
     """Mark the headings of those columns that hold verdicts."""
     if not found.is_provisional:
         return table

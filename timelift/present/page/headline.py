@@ -5,6 +5,7 @@ import math
 from timelift.analyse.advice import Advice, Gain
 from timelift.analyse.findings import RunFindings
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import provisional
 from timelift.present.advised import (
     gain_in_words,
     known_as,
@@ -22,8 +23,7 @@ def headline(found: RunFindings) -> str:
     advice = found.advice
     if advice is None:
         return NOTHING
-    told = _told(advice)
-    return f"So far: {told}" if found.run.is_provisional else told
+    return provisional.headline(_told(advice), found.run)
 
 
 def _told(advice: Advice) -> str:
