@@ -1,10 +1,33 @@
 """One small model written in several ways, for tests of which of their programs are equal.
 
-It is run as a script beside a backend: `said(backend, mode, phase)` builds every variant, compares
-its program with the first one's as a launch does, and returns the facts of that by name.
+A script runs `said` where a backend is imported: it builds each variant, compares its program with
+that of the first one, as a launch does, and returns the facts that this leaves, by name.
 """
 
 import numpy as np
+
+from tests import engines
+
+SCRIPT = """
+import json
+from tests.program_variants import said
+from timelift.case import Mode, Phase, Setting
+setting = Setting("any", 5, 2, Phase.{phase}, Mode.{mode}, backend="{backend}")
+print(json.dumps([said(setting, {names}), said(setting, ["other sum"], "sum")]))
+"""
+
+
+def told(backend, mode, phase, *names, before=""):
+    """The facts of variants beside the first, and of a sum in another order beside a sum."""
+    script = SCRIPT.format(backend=backend, mode=mode, phase=phase, names=[*names])
+    found, sums = engines.told(backend, before + script)
+    return found | sums
+
+
+def same_in(found):
+    """The variants that would not be timed."""
+    return {name for name, facts in found.items() if facts.get("same_program")}
+
 
 STEPS = np.arange(20.0).reshape(5, 4).astype("float32")
 OTHER_STEPS = STEPS + (STEPS[-1, -1] == STEPS)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests import engines
+from tests.program_variants import same_in
+from tests.program_variants import told as told_of_programs
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("jax", reason="pip install -e '.[jax]'")
@@ -269,3 +271,14 @@ def test_a_worker_on_jax_imports_no_other_framework_and_starts_nothing_before_it
     ended, imported = told(WORKER % str(ROOT))
     assert ended == ["measured"] * 3
     assert imported == []
+
+
+def test_a_program_is_told_by_the_instructions_of_xla():
+    """Not by names or by the order of lines; a copy is none where XLA removes it."""
+    names = ("renamed", "reordered", "cast", "copy", "constant", "python")
+    found = told_of_programs("jax", "GRAPH", "FORWARD", *names)
+    assert same_in(found) == {"renamed", "reordered", "copy"}
+    assert found["copy"]["traced_operations"]["concatenate"] == 3
+    assert found["cast"]["operations"]["convert, to f16"] == 1
+    assert found["python"]["traced_operations"]["pure_callback"] == 1
+    assert found["constant"] == found["other sum"] == {"operations": {}}

@@ -1,6 +1,8 @@
 """TensorFlow's engine on a device of its own: one processor told as two."""
 
 from tests import engines
+from tests.program_variants import same_in
+from tests.program_variants import told as told_of_programs
 
 SECOND = """
 import json
@@ -46,3 +48,24 @@ def test_inputs_weights_and_results_are_on_the_second_device():
 def test_a_device_that_is_not_there_is_said():
     """In a sentence."""
     assert told("cpu:2") == "TensorFlow sees no cpu:2 on this machine"
+
+
+def test_a_graph_is_told_by_what_its_optimiser_leaves():
+    """Not by names or by the order of lines; what calls Python, or another sum, is timed."""
+    names = ("renamed", "reordered", "cast", "copy", "constant", "identities", "python")
+    found = told_of_programs("tensorflow", "GRAPH", "BACKWARD", *names)
+    assert same_in(found) == {"renamed", "reordered", "identities"}
+    assert found["renamed"] == found["reordered"] == {"same_program": True}
+    assert found["identities"]["traced_operations"] == {"Identity": 23}
+    assert found["cast"]["operations"]["Cast, to float16"] > 0
+    assert found["python"]["operations"]["EagerPyFunc"] == 2
+    assert found["constant"] == found["other sum"] == {"operations": {}}
+
+
+def test_what_xla_compiles_is_told_by_its_instructions():
+    """Where the traced graphs are equal, nothing is compiled for that."""
+    names = ("renamed", "cast", "constant", "identities")
+    found = told_of_programs("tensorflow", "XLA", "FORWARD", *names)
+    assert same_in(found) == {"renamed", "identities"}
+    assert found["cast"]["operations"]["convert, to f16"] == 1
+    assert found["constant"] == found["other sum"] == {"operations": {}}

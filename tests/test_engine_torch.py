@@ -3,6 +3,8 @@
 import pytest
 
 from tests import engines
+from tests.program_variants import same_in
+from tests.program_variants import told as told_of_programs
 
 pytest.importorskip("torch", reason="pip install -e '.[torch]'")
 
@@ -221,3 +223,31 @@ def test_weights_are_made_on_the_engine_s_device_whatever_keras_would_choose():
     before, now, weights = told(PLACED, KERAS_TORCH_DEVICE="meta")
     assert before == "meta"
     assert (now, weights) == ("cpu", "cpu")
+
+
+#: The passes of inductor without its C++.
+LOWERED = """
+import timelift.worker.engines.torch as ours
+from functorch.compile import make_boxed_func
+from torch._guards import detect_fake_mode
+from torch._inductor.fx_passes.post_grad import post_grad_passes
+from torch._inductor.virtualized import V
+
+def lowered(graph, examples, **how):
+    with V.set_fake_mode(detect_fake_mode(examples)):
+        post_grad_passes(graph, bool(how.get("is_inference")))
+    return make_boxed_func(graph.forward)
+
+ours.compile_fx_inner, ours._prepare_compiler = lowered, lambda *_: None
+"""
+
+
+def test_a_program_is_told_by_the_graphs_that_inductor_lowers():
+    """Not by names or by the order of lines; a graph that Python interrupts has no program."""
+    names = ("renamed", "reordered", "cast", "constant", "print")
+    found = told_of_programs("torch", "GRAPH", "BACKWARD", *names, before=LOWERED)
+    assert same_in(found) == {"renamed", "reordered"}
+    assert found["cast"]["operations"]["convert_element_type, to float16"] > 0
+    assert found["constant"] == {"operations": {}}
+    assert "operations" not in found["print"]
+    assert "operations" in found["other sum"]

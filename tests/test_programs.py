@@ -1,10 +1,9 @@
-"""Programs without their names: which of two are equal, on every backend."""
+"""Programs without their names: which of two are equal (tests/test_engine_*.py on backends)."""
 
 import dataclasses
 
 import pytest
 
-from tests import engines
 from timelift.messages import RivalSpec
 from timelift.worker.equal_programs import compare_programs
 from timelift.worker.prepare import PreparedRival
@@ -12,44 +11,11 @@ from timelift.worker.programs import Node, Program, program
 from timelift.worker.programs.hlo import hlo_program
 
 SAME = {"same_program": True}
-SCRIPT = """
-import json
-from tests.program_variants import said
-from timelift.case import Mode, Phase, Setting
-setting = Setting("any", 5, 2, Phase.{phase}, Mode.{mode}, backend="{backend}")
-print(json.dumps([said(setting, {names}), said(setting, ["sum", "other sum"], "sum")]))
-"""
-
-
-def told(backend, mode, phase, *names):
-    """The facts of variants beside the first one, and of a sum in another order beside a sum."""
-    pytest.importorskip(backend)
-    usual = ("again", "renamed", "reordered", "cast", "copy", "constant")
-    script = SCRIPT.format(backend=backend, mode=mode, phase=phase, names=[*usual, *names])
-    return engines.told(backend, script)
 
 
 def is_same(facts):
     """True if a variant is not timed."""
     return facts.get("same_program") is True
-
-
-@pytest.mark.parametrize(
-    ("backend", "mode", "phase", "more"),
-    [
-        ("tensorflow", "GRAPH", "BACKWARD", ("identities", "python")),
-        ("tensorflow", "XLA", "FORWARD", ("identities",)),
-        ("jax", "GRAPH", "FORWARD", ("python",)),
-    ],
-)
-def test_names_and_the_order_of_lines_are_no_part_of_a_program(backend, mode, phase, more):
-    """What is computed is: a cast, a copy, a constant, the order of a sum."""
-    found, sums = told(backend, mode, phase, *more)
-    same = {name for name, facts in found.items() if is_same(facts)}
-    removed = {"copy"} if backend == "jax" else {"identities"}
-    assert same == {"again", "renamed", "reordered"} | removed
-    assert (is_same(sums["sum"]), is_same(sums["other sum"])) == (True, False)
-    assert sums["other sum"] == {"operations": {}}
 
 
 class Compiled:
@@ -192,7 +158,7 @@ HLO = """HloModule %(module)s, is_scheduled=true
 %%fused (p0: f32[4], p1: f32[4]) -> f32[4] {
   %%p1 = f32[4]{0} parameter(1)
   %%p0 = f32[4]{0} parameter(0)
-  ROOT %%%(add)s = f32[4]{0} add(%%p0, %%p1), metadata={op_name="jit(f)/{x" source_line=%(line)s}
+  ROOT %%%(add)s = f32[4]{0} %(work)s, metadata={op_name="jit(f)/{x" source_line=%(line)s}
 }
 
 ENTRY %%main (x.1: f32[4], y.1: f64[4]) -> (f32[4], f32[]) {
@@ -201,7 +167,7 @@ ENTRY %%main (x.1: f32[4], y.1: f64[4]) -> (f32[4], f32[]) {
   %%c.1 = f32[4]{0} constant({...})
   %%k = s32[2]{0} constant({1, %(number)s})
   %%convert.1 = f32[4]{0} convert(%%y.1)
-  %%%(fusion)s = f32[4]{0} fusion(%%convert.1, %%c.1), kind=kLoop, calls=%%fused
+  %%%(fusion)s = f32[4]{0} fusion(%(taken)s), kind=kLoop, calls=%%fused
   %%call = () custom-call(%%k), custom_call_target="%(target)s", api_version=TYPED
   ROOT %%tuple = (f32[4]{0}, /*index=1*/f32[4]{0}) tuple(%%%(fusion)s, %%x.1)
 }
@@ -209,6 +175,8 @@ ENTRY %%main (x.1: f32[4], y.1: f64[4]) -> (f32[4], f32[]) {
 WORDS = {
     "module": "jit_f",
     "add": "add.1",
+    "work": "add(%p0, %p1)",
+    "taken": "%convert.1, %c.1",
     "line": 3,
     "second": "y",
     "number": 2,
@@ -242,3 +210,12 @@ def test_the_text_of_xla_is_read_without_its_names():
     }
     assert not usual.calls_python
     assert hlo(target="xla_ffi_python_cpu_callback").calls_python
+
+
+@pytest.mark.parametrize(("operation", "same"), [("add", True), ("subtract", False)])
+def test_a_sum_of_two_has_no_order_and_a_fusion_is_told_by_what_it_computes(operation, same):
+    """A difference has; parameters of a fusion are numbered as its lines came."""
+    usual = hlo(work=f"{operation}(%p0, %p1)")
+    assert hlo(work=f"{operation}(%p1, %p0)", taken="%c.1, %convert.1") == usual
+    other = hlo(work=f"{operation}(%p1, %p0)")
+    assert (other == usual) == same

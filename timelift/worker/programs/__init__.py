@@ -42,8 +42,9 @@ class Node(NamedTuple):
     """An operation: its kind, what is set on it, and what it takes.
 
     `after` are nodes that it waits for, in no order; `looped` what it takes from the turn of a loop
-    before; `bodies` the programs that it runs. One that is not `told` is no operation: an argument,
-    a result, a mark of order.
+    before; `bodies` the programs that it runs. What it takes is `unordered` where that makes no
+    difference, as to a sum of two. One that is not `told` is no operation: an argument, a result, a
+    mark of order.
     """
 
     kind: str
@@ -53,6 +54,7 @@ class Node(NamedTuple):
     looped: tuple[Edge, ...] = ()
     bodies: tuple[Program, ...] = ()
     told: bool = True
+    unordered: bool = False
 
 
 def digest_of(*parts: object) -> str:
@@ -131,9 +133,10 @@ def _digests(
     found = dict[str, str]()
     for name in order:
         node = nodes[name]
+        inputs = [(found[one], output) for one, output in node.inputs]
         found[name] = digest_of(
             (node.kind, node.label, [body.digest for body in node.bodies]),
-            [(found[one], output) for one, output in node.inputs],
+            sorted(inputs) if node.unordered else inputs,
             sorted(found[one] for one in node.after),
             [(before.get(one, ""), output) for one, output in node.looped],
         )

@@ -10,6 +10,7 @@ from torch import fx
 from timelift.worker.programs import Node, Program, digest_of, ends_of, program
 
 _CASTS = frozenset({"prims.convert_element_type.default", "aten._to_copy.default"})
+_COMMUTATIVE = frozenset({"aten.add.Tensor", "aten.mul.Tensor"})
 _NO_OPERATIONS = frozenset({"placeholder", "output", "get_attr"})
 
 
@@ -60,7 +61,20 @@ def _node(node: Any, given: Mapping[str, str]) -> Node:
         return "%"
 
     label = repr(fx.node.map_arg((node.args, node.kwargs), place))
-    return Node(_kind(node), label, tuple(inputs), told=node.op != "output")
+    return Node(
+        _kind(node),
+        label,
+        tuple(inputs),
+        told=node.op != "output",
+        unordered=_is_commutative(node),
+    )
+
+
+def _is_commutative(node: Any) -> bool:
+    """True of a sum or a product of two tensors of one shape."""
+    alone = len(node.args) == len(node.all_input_nodes) == 2 and not node.kwargs  # noqa: PLR2004
+    shapes = {str(getattr(one.meta.get("val"), "shape", one)) for one in node.all_input_nodes}
+    return alone and len(shapes) == 1 and str(node.target) in _COMMUTATIVE
 
 
 def _attribute(node: Any) -> Node:

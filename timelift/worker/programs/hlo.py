@@ -3,9 +3,10 @@
 import dataclasses
 import itertools
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from timelift.worker.programs import Node, Program, digest_of, ends_of, program
+from timelift.worker.programs import Edge, Node, Program, digest_of, ends_of, program
 
 #: The beginning of a computation, and of an instruction up to its shape.
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.-]+) \(.*\{$")
@@ -18,6 +19,9 @@ _NOTES = ("metadata=", "frontend_attributes=", "control-predecessors=", "origin=
 #: What XLA prints in place of a long constant.
 _LEFT_OUT = "{...}"
 _PARAMETER = "parameter"
+#: What takes two in either order, and what runs a computation in place.
+_COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum", "and", "or", "xor"})
+_INLINED = frozenset({"fusion", "call"})
 _UNTOLD = frozenset({_PARAMETER, "tuple", "get-tuple-element"})
 
 
@@ -42,7 +46,7 @@ class _Module:
 
     def __init__(self, text: str) -> None:
         self.entry, self._programs = "", dict[str, Program]()
-        self._lines = dict[str, list[re.Match[str]]]()
+        self._lines = dict[str, list[_Line]]()
         name = ""
         for line in text.splitlines():
             if begun := _COMPUTATION.match(line):
@@ -50,40 +54,106 @@ class _Module:
                 self.entry = name if begun[1] else self.entry
                 self._lines[name] = []
             elif name and (found := _INSTRUCTION.match(line)):
-                self._lines[name].append(found)
+                self._lines[name].append(_Line.of(*found.groups()))
 
     @property
     def parameters(self) -> int:
-        return sum(f" {_PARAMETER}(" in line[3] for line in self._lines[self.entry])
+        return sum(line.opcode == _PARAMETER for line in self._lines[self.entry])
 
     def program(self, name: str, arguments: Sequence[str] = ()) -> Program:
         if name not in self._programs:
-            lines = self._lines[name]
-            nodes = {line[2]: self._node(line[3], arguments, name) for line in lines}
-            results = [(line[2], "") for line in lines if line[1]]
+            given = {
+                line.name: _argument(line, arguments, noted=name == self.entry)
+                for line in self._lines[name]
+                if line.opcode == _PARAMETER
+            }
+            root, nodes = self._nodes(name, "", {one: (one, "") for one in given})
+            nodes |= given
             python = {one.kind for one in nodes.values() if "python" in one.kind}
-            self._programs[name] = program(nodes, results, ends_of(nodes), python)
+            self._programs[name] = program(nodes, [root], ends_of(nodes), python)
         return self._programs[name]
 
-    def _node(self, text: str, arguments: Sequence[str], computation: str) -> Node:
-        """Read `shape opcode(operands), attribute=value, …`."""
+    def _nodes(
+        self, computation: str, prefix: str, edges: dict[str, Edge]
+    ) -> tuple[Edge, dict[str, Node]]:
+        """Return the result of a computation and its nodes; `edges` has what its parameters are."""
+        nodes, root = dict[str, Node](), ("", "")
+        for line in self._lines[computation]:
+            if line.opcode != _PARAMETER:
+                edges[line.name] = prefix + line.name, ""
+                nodes |= self._node(line, prefix, edges)
+            root = edges[line.name] if line.is_root else root
+        return root, nodes
+
+    def _node(self, line: "_Line", prefix: str, edges: Mapping[str, Edge]) -> dict[str, Node]:
+        """Return the node of a line, and those of a fusion inside it.
+
+        The order in which a fusion takes its parameters follows that of the lines it was made of,
+        so it is told by what comes out of it.
+        """
+        name, inputs = prefix + line.name, tuple(edges[one] for one in line.operands)
+        inner = dict[str, Node]()
+        if line.opcode in _INLINED:
+            (called,) = line.called
+            parameters = (one for one in self._lines[called] if one.opcode == _PARAMETER)
+            given = {one.name: inputs[int(one.literal)] for one in parameters}
+            root, inner = self._nodes(called, f"{name}/", given)
+            inputs = (root,)
+        bodies = () if inner or line.opcode in _INLINED else line.called
+        return inner | {
+            name: Node(
+                line.kind,
+                repr((line.shape, line.literal, line.attributes)),
+                inputs,
+                bodies=tuple(self.program(one) for one in bodies),
+                told=line.opcode not in _UNTOLD,
+                unordered=line.opcode in _COMMUTATIVE,
+            )
+        }
+
+
+def _argument(line: "_Line", arguments: Sequence[str], *, noted: bool) -> Node:
+    number = int(line.literal)
+    what = arguments[number] if arguments else line.noted if noted else ""
+    return Node(_PARAMETER, repr((line.shape, what or number)), told=False)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """`%name = shape opcode(operands), attribute=value, …`.
+
+    `literal` stands in place of operands; `called` are the computations that attributes name.
+    """
+
+    name: str
+    is_root: bool
+    shape: str
+    opcode: str
+    kind: str
+    literal: str
+    noted: str
+    operands: tuple[str, ...]
+    called: tuple[str, ...]
+    attributes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, root: str | None, name: str, text: str) -> "_Line":
         shape, rest = _split(text, " ")
         opcode, _, rest = rest.partition("(")
         operands, rest = _split(rest, ")")
-        attributes = [one for one in _parts(rest) if not one.startswith(_NOTES)]
-        if opcode == _PARAMETER and computation == self.entry:
-            noted = _NOTED_NAME.search(rest)
-            is_what = noted[1] if noted else operands
-            is_what = arguments[int(operands)] if arguments else is_what
-            return Node(opcode, repr((shape, is_what)), told=False)
-        literal = operands if opcode in {_PARAMETER, "constant"} else ""
-        bodies = [name for one in attributes for name in _NAME.findall(one)]
-        return Node(
-            _kind(opcode, shape, rest),
-            repr((shape, literal, [_NAME.sub("%", one) for one in attributes])),
-            () if literal else tuple((name, "") for name in _NAME.findall(operands)),
-            bodies=tuple(self.program(name) for name in bodies),
-            told=opcode not in _UNTOLD,
+        kept = [one for one in _parts(rest) if not one.startswith(_NOTES)]
+        noted, is_literal = _NOTED_NAME.search(rest), opcode in {_PARAMETER, "constant"}
+        return cls(
+            name=name,
+            is_root=bool(root),
+            shape=shape,
+            opcode=opcode,
+            kind=_kind(opcode, shape, rest),
+            literal=operands if is_literal else "",
+            noted=noted[1] if noted else "",
+            operands=() if is_literal else tuple(_NAME.findall(operands)),
+            called=tuple(one for part in kept for one in _NAME.findall(part)),
+            attributes=tuple(_NAME.sub("%", one) for one in kept),
         )
 
 
