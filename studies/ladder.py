@@ -22,7 +22,7 @@ from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.effects import Effects, all_pairs
 from timelift.analyse.stats.ranking import RankedCase, Ranking, rank
 from timelift.analyse.stats.stopping import LOOKS, unsettled
-from timelift.analyse.stats.verdicts import Comparison, Verdict
+from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
 
 #: What the rivals of a graded setting cost over the best: a little, more, and clearly more.
 GRADES = np.log1p([0.0, 0.03, 0.05, 0.2, 1.0])
@@ -65,6 +65,8 @@ TOGETHER = Scoreboard(
         Column("one by one", ".1%"),
         Column("prices hold", ".1%", least=0.93),
         Column("worst noise", ".1%", least=0.85),
+        Column("cheap", ".1%"),
+        Column("wrongly", ".1%", most=0.05),
         Column("width", ".2f", most=2.0),
     ),
     """
@@ -72,6 +74,8 @@ all hold      settings in which the interval of every row holds the true ratio t
               first, over all kinds of noise; of the kind with the lowest share
 one by one    the same for the interval that each pair would have by itself
 prices hold   settings in which the least and the most of every row hold what it costs over the best
+cheap         settings in which choosing the first is known to cost at most 2 % over the best: where
+              that ends the looking; wrongly: of all settings, those in which it costs more
 width         of the interval beside that of the pair by itself, the median of all rows
 """,
 )
@@ -220,12 +224,15 @@ class RowMarks:
     """What held in each setting, arrays (settings,) of 0 and 1; `width` is (rows,), a ratio.
 
     `together`: the interval of every row. `alone`: the interval that each pair would have by
-    itself. `prices`: what every row costs over the best.
+    itself. `prices`: what every row costs over the best. `cheap`: choosing the first is known to
+    cost no more than a margin over the best; `wrongly`: and it costs more.
     """
 
     together: Samples
     alone: Samples
     prices: Samples
+    cheap: Samples
+    wrongly: Samples
     width: Samples
 
 
@@ -246,7 +253,12 @@ def mark_rows(
     widths = [
         math.log(row.high / row.low) / 2 / row.half_width for one in ranked for row in one.rows[1:]
     ]
-    return RowMarks(together, alone, prices, np.array(widths))
+    cheap = np.array([one.rows[0].cost_over_best[1] <= 1 + RANK_MARGIN for one in ranked])
+    price = np.array([_price(one.rows[0], costs) for one in ranked])
+    wrongly = cheap & (price > 1 + RANK_MARGIN)
+    return RowMarks(
+        together, alone, prices, cheap.astype(float), wrongly.astype(float), np.array(widths)
+    )
 
 
 def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, bool, bool]:
@@ -254,12 +266,16 @@ def _held(row: RankedCase, first: RankedCase, costs: Samples) -> tuple[bool, boo
     cost, of_first = (costs[noise.rival(one.case.strategy)] for one in (row, first))
     truth = cost - of_first
     alone = row is first or bool(np.abs(np.log(row.ratio) - truth) <= row.half_width)
-    price = float(np.exp(cost - costs.min()))
     return (
         row.low <= np.exp(truth) <= row.high,
         alone,
-        row.cost_over_best[0] <= price <= row.cost_over_best[1],
+        row.cost_over_best[0] <= _price(row, costs) <= row.cost_over_best[1],
     )
+
+
+def _price(row: RankedCase, costs: Samples) -> float:
+    """Return what a row truly costs over the best, as a ratio."""
+    return float(np.exp(costs[noise.rival(row.case.strategy)] - costs.min()))
 
 
 def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> Iterator[Row]:
@@ -282,14 +298,14 @@ def together_rows(plans: Sequence[tuple[int, Play]], seed: int, runs: int) -> It
 
 
 def _cells(found: Sequence[RowMarks]) -> Row:
-    together, alone, prices = (
+    together, alone, prices, cheap, wrongly = (
         [float(getattr(one, kind).mean()) for one in found]
-        for kind in ("together", "alone", "prices")
+        for kind in ("together", "alone", "prices", "cheap", "wrongly")
     )
     settings = sum(len(one.together) for one in found)
-    means = [float(np.mean(one)) for one in (together, alone, prices)]
+    means = [float(np.mean(one)) for one in (together, alone, prices, cheap, wrongly)]
     width = float(np.median(np.concatenate([one.width for one in found])))
-    return settings, means[0], min(together), means[1], means[2], min(prices), width
+    return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -96,8 +96,6 @@ TERMINAL = """\
      seed  7
   command  pytest bench/ --seq-len 10,100
     modes  graph is tf.function on tensorflow
-    noise  too noisy for ±2.0 %: 1 comparison with the fastest undecided, known to ±3.0 % in the median; more time
-           (--budget 15m), --threads 1 or --pin 0 would help
     trust  not known for this machine; find out with: timelift bench --selftest
    answer  tokens: write native; costs over the best, at most: 0 %, seen; shown slower: nowhere
 

@@ -1,5 +1,6 @@
 """What a report says of the machine's quiet, and that it says nothing where nothing is known."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import pytest
 
 from tests import journals
 from tests.simulated import LOUD, QUIET, pair
+from tests.simulated import run as simulated_run
 from timelift.analyse import quality
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results
@@ -122,9 +124,41 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
     """27 % are more than 25 %, though their logarithm is 0.24."""
     run = measured(tmp_path, precision="0.25")
     for ratio, noisy in ((1.24, False), (1.27, True)):
-        row = SimpleNamespace(half_width=math.log(ratio), verdict=Verdict.UNDECIDED)
+        row = SimpleNamespace(
+            half_width=math.log(ratio), verdict=Verdict.UNDECIDED, launches=3, first_costs=2.0
+        )
         found = quality.too_noisy(run, [SimpleNamespace(rows=[None, row])])
         assert (found is not None) == noisy
+
+
+@pytest.mark.parametrize(
+    ("first_costs", "words"),
+    [
+        (1.019, "none of 1 comparison undecided at 2 % (1 by price: the fastest costs no more"),
+        (1.021, "1 of 1 comparison undecided at 2 %; "),
+        (math.nan, "1 of 1 comparison undecided at 2 %; "),
+    ],
+)
+def test_a_comparison_without_a_verdict_is_decided_where_the_price_is_known(
+    tmp_path, first_costs, words
+):
+    """It is counted apart, and no reason to call the machine too noisy."""
+    run = measured(tmp_path)
+    (found,) = rank(run.measurements)
+    row = dataclasses.replace(
+        found.rows[1], verdict=Verdict.UNDECIDED, ratio=1.0, high=first_costs, half_width=0.3
+    )
+    given = [dataclasses.replace(found, rows=(found.rows[0], row))]
+    assert conditions.undecided(RunFindings(run, given=given)).startswith(words)
+    assert (quality.too_noisy(run, given) is None) == (first_costs < 1.02)
+
+
+def test_what_the_first_costs_over_every_row_is_its_price():
+    """The largest of them, or nothing over the best."""
+    for costs in ([1, 1.01, 1.02], [1, 1.5]):
+        for one in rank(simulated_run(costs, sizes=3)):
+            parts = [row.first_costs for row in one.rows[1:]]
+            assert one.rows[0].cost_over_best[1] == pytest.approx(max(1.0, *parts))
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,15 @@ from studies import ladder, noise
 from tests import journals
 from tests.simulated import LOUD, QUIET, plain, run
 from timelift.analyse.stats import stopping
+from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.stopping import (
     DIFFERENT_LEVELS,
     LOOKS,
+    PRICE_LEVELS,
     SAME_LEVELS,
     Referee,
-    settled,
+    by_price,
+    by_verdict,
     unsettled,
 )
 from timelift.case import Case, Status
@@ -29,9 +32,9 @@ from timelift.planted import COPY_SEPARATOR, PLANTS
 ROOT = Path(__file__).parent.parent
 
 
-def playing(measurements, **how):
+def playing(measurements, plan=None):
     """The strategies that every setting should play on, by its length."""
-    found = unsettled(measurements, **how)
+    found = unsettled(measurements, plan)
     return {setting.seq_len: [case.strategy for case in cases] for setting, cases in found.items()}
 
 
@@ -55,11 +58,25 @@ def crossing(levels, sides):
     return np.cumsum(crossed)
 
 
-@pytest.mark.parametrize(("levels", "sides"), [(DIFFERENT_LEVELS, 2), (SAME_LEVELS, 1)])
-def test_the_levels_spend_what_lan_and_demets_allow(levels, sides):
-    """At every look as much as the O'Brien-Fleming-like function, 5 % in all."""
-    share = np.array(LOOKS) / LOOKS[-1]
-    allowed = sides * special.ndtr(special.ndtri(0.05 / sides) / share**0.5)
+SHARE = np.array(LOOKS) / LOOKS[-1]
+
+
+def o_brien_fleming(sides):
+    """What their function spends up to each look."""
+    return sides * special.ndtr(special.ndtri(0.05 / sides) / SHARE**0.5)
+
+
+@pytest.mark.parametrize(
+    ("levels", "sides", "allowed"),
+    [
+        (DIFFERENT_LEVELS, 2, o_brien_fleming(2)),
+        (SAME_LEVELS, 1, o_brien_fleming(1)),
+        (PRICE_LEVELS, 1, 0.05 * np.log(1 + (np.e - 1) * SHARE)),
+    ],
+    ids=["different", "same", "price"],
+)
+def test_the_levels_spend_what_lan_and_demets_allow(levels, sides, allowed):
+    """At every look as much as the O'Brien-Fleming-like or Pocock-like function, 5 % in all."""
     assert crossing(levels, sides) == pytest.approx(allowed, rel=0.05, abs=1e-5)
     assert allowed[-1] == pytest.approx(0.05)
 
@@ -124,11 +141,47 @@ def test_settings_are_judged_one_by_one():
         pytest.param([0.5, 0.5], 0.02, False, id="before the first look"),
     ],
 )
-def test_a_comparison_is_settled_by_what_its_look_may_spend_or_by_precision(
+def test_in_a_self_test_a_comparison_is_settled_by_verdict_or_by_precision(
     effects, precision, done
 ):
     """Whatever the verdict where it is known closely; a clear loser at the level of one look."""
-    assert settled(plain([effects]), np.array([0]), precision=precision).tolist() == [done]
+    assert settled(by_verdict(precision), [effects]) == [done]
+
+
+def settled(rule, rows, families=None):
+    """Which of these comparisons with an anchor are, by launches of a log ratio to it."""
+    families = np.arange(len(rows)) if families is None else np.array(families)
+    estimates = estimate(plain(rows), stopping.verdicts.independence(families))
+    return rule(estimates, families, estimates.effect).tolist()
+
+
+@pytest.mark.parametrize(
+    ("effects", "precision", "done"),
+    [
+        pytest.param([0.015, 0.03, 0.045], 0.02, True, id="surely no more than 2 % faster"),
+        pytest.param([0.015, 0.03, 0.045], 0.001, False, id="perhaps 0.1 % faster"),
+        pytest.param([-0.001, 0.0, 0.001], 0.02, True, id="an equal that is known"),
+        pytest.param([-0.01, 0.0, 0.01], 0.02, False, id="an equal that may be 2 % faster"),
+        pytest.param([0.0, 0.018, 0.036], 0.02, False, id="a p that a single look would spend"),
+        pytest.param([-0.031, -0.03, -0.029], 0.02, False, id="one that is 3 % faster"),
+        pytest.param([0.2, 0.7, 0.9], 0.02, False, id="a loser that is not sure"),
+        pytest.param([0.63, 0.7, 0.77], 0.02, True, id="a clear loser"),
+        pytest.param([0.03, 0.03], 0.02, False, id="two launches"),
+    ],
+)
+def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little(
+    effects, precision, done
+):
+    """Whether the rival is slower, or how much, need not be known for that."""
+    assert settled(by_price(precision), [effects]) == [done]
+
+
+def test_the_price_of_one_among_many_is_known_later():
+    """Any may be the best: what settles the only rival settles none of eleven."""
+    launches = [0.0, 0.02, 0.02, 0.02, 0.04]
+    many = [launches, *([np.nan] * 5 for _ in range(65))]
+    assert settled(by_price(0.02), [launches]) == [True]
+    assert settled(by_price(0.02), many, [0] * 66)[0] is False
 
 
 def test_the_p_that_settles_nothing_is_under_five_per_cent():

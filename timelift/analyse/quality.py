@@ -8,8 +8,8 @@ from enum import Enum, auto
 import numpy as np
 
 from timelift.analyse.runs.measurement import Run
-from timelift.analyse.stats.ranking import Ranking
-from timelift.analyse.stats.verdicts import RANK_MARGIN, Verdict
+from timelift.analyse.stats.ranking import RankedCase, Ranking
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES, RANK_MARGIN, Verdict
 from timelift.canary import is_beat
 
 #: More than this is a disturbance: of the canary's spread between launches (sd of log seconds), of
@@ -54,17 +54,30 @@ class TooNoisy:
 
 @dataclass(frozen=True)
 class Decided:
-    """The comparisons of all settings with the fastest, and how many of them are undecided."""
+    """The comparisons of all settings with the fastest, and how many of them are undecided.
+
+    In so many `without_verdict` it is known that choosing the fastest costs no more than `asked`, a
+    share, over the other: that decides them, too.
+    """
 
     asked: float
     comparisons: int
     undecided: int
+    without_verdict: int = 0
 
 
 def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
+    asked = _precision(run)
     rows = [row for ranking in rankings for row in ranking.rows[1:]]
-    still = sum(row.verdict is Verdict.UNDECIDED for row in rows)
-    return Decided(_precision(run), len(rows), still)
+    no_verdict = [row for row in rows if row.verdict is Verdict.UNDECIDED]
+    still = sum(_is_open(row, asked) for row in no_verdict)
+    return Decided(asked, len(rows), still, len(no_verdict) - still)
+
+
+def _is_open(row: RankedCase, asked: float) -> bool:
+    """True if a row has no verdict, and the first may cost more than a share over it."""
+    is_cheap = row.launches >= MIN_LAUNCHES and row.first_costs <= 1 + asked
+    return row.verdict is Verdict.UNDECIDED and not is_cheap
 
 
 def machine_activity(run: Run) -> MachineActivity:
@@ -83,7 +96,7 @@ def too_noisy(run: Run, rankings: Sequence[Ranking]) -> TooNoisy | None:
         row.half_width
         for ranking in rankings
         for row in ranking.rows[1:]
-        if row.verdict is Verdict.UNDECIDED and math.isfinite(row.half_width)
+        if _is_open(row, asked) and math.isfinite(row.half_width)
     ]
     wide = [width for width in widths if width > math.log1p(asked)]
     if not wide:

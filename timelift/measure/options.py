@@ -260,7 +260,7 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option(
         "precision",
         "2%",
-        "the half-width of a ratio's 95 % interval, like 2%, that needs no further launch",
+        "what choosing the fastest may cost over the best, like 2%, to need no further launch",
         read=read_share,
     ),
     Option(

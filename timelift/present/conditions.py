@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy
+from timelift.analyse.quality import Decided, Disturbance, MachineActivity, TooNoisy
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
@@ -128,15 +128,22 @@ def undecided(found: RunFindings) -> str:
     if not decided.comparisons:
         return "nothing was compared"
     many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.asked:.3g} %"
+    told = f"{decided.undecided or 'none'} of {many} undecided at {asked}{_by_price(decided)}"
     if not decided.undecided:
-        return f"none of {many} undecided at {asked}"
-    told = f"{decided.undecided} of {many} undecided at {asked}"
+        return told
     if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
         return f"{told}; a verdict needs --launches {MIN_LAUNCHES}-12"
     remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
     remedies |= {"--threads 1": None} if noisy and _uses_several_threads(found) else {}
     them = "it" if decided.undecided == 1 else "them"
     return f"{told}; {' or '.join([*remedies, _longer(found.run)])} would narrow {them}"
+
+
+def _by_price(decided: Decided) -> str:
+    """Write how many comparisons a price decides alone."""
+    if not decided.without_verdict:
+        return ""
+    return f" ({decided.without_verdict} by price: the fastest costs no more over the other)"
 
 
 def _longer(run: Run) -> str:

@@ -110,6 +110,11 @@ class RankedCase:
         return self.cost_over_best[0] > 1
 
     @property
+    def first_costs(self) -> float:
+        """What the first row costs over this one, at most, as a ratio: its part in that price."""
+        return self.high / self.ratio**2
+
+    @property
     def may_cost(self) -> bool:
         return self.cost_over_best[1] > 1
 

@@ -1,12 +1,16 @@
 """When to stop: which cases need another launch, and which are settled.
 
+A ranking stops by price: when choosing the rival that looks fastest is known to cost at most the
+precision asked for, whichever rival is the best (see `ranking` for that price). A self-test, where
+the verdict on every twin is asked for, stops by verdict or width.
+
 Looking again and again and stopping at the first "significant" finds differences that are none.
-Here looks are few, and each may spend a part of the error that the campaign has: almost none at
-first, most at the last (the O'Brien-Fleming-like spending function of Lan and DeMets 1983,
-Biometrika 70(3), 659-663). Importing this imports no scipy, for the sake of pytest's process.
+Here looks are few, and each may spend a part of the error that the campaign has (Lan and DeMets
+1983, Biometrika 70(3), 659-663). Importing this imports no scipy, for the sake of pytest's process.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +18,8 @@ from numpy.typing import NDArray
 from timelift.analyse.runs.measurement import Measurement, Samples, Warnings, merge
 from timelift.analyse.stats import verdicts
 from timelift.analyse.stats.aligned_samples import AlignedSamples, aligned_samples
-from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores, stack
-from timelift.analyse.stats.estimates import estimate
+from timelift.analyse.stats.effects import all_pairs, fit_scores, stack
+from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.robust_mean import mean_and_variance
 from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Families, Verdict
 from timelift.case import Case, Setting, Status
@@ -28,47 +32,121 @@ CLEAR = float(np.log(1.5))
 #: The numbers of launches at which it is decided whether to go on.
 LOOKS = (3, 5, 8, 12)
 #: Chances of a false "different" (both sides) and of a false "same" (each side) that a look may
-#: take, so that all looks together take 5 %; tests/test_stopping.py computes them again.
+#: take, so that all looks together take 5 %: almost none at first, most at the last (O'Brien and
+#: Fleming's); tests/test_stopping.py computes them again.
 DIFFERENT_LEVELS = (8.86e-05, 0.00236, 0.01545, 0.04377)
 SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
+#: The same of a price that is told too low, spent evenly (Pocock's): a rival that is no more than
+#: the precision faster than the one chosen is worth no launches, and most are told so at first.
+PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
+
+
+#: Returns which comparisons are settled, of their estimates and families as in
+#: `verdicts.compare`, and of how much slower each one's rival is than the anchor, as a log ratio.
+Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of launches at which it is decided whether to go on, and by which rule.
+
+    The anchor, with which the others of a setting are compared, is the fastest, or the rival at the
+    position that `anchor` returns.
+    """
+
+    settled: Rule
+    looks: Sequence[int] = LOOKS
+    anchor: Callable[[AlignedSamples], int] | None = None
+
+
+def by_price(precision: float = RANK_MARGIN) -> Rule:
+    """Return the rule that choosing the anchor costs at most `precision`, a share, over a rival.
+
+    The rival may be the best, whichever of the others looked fastest, so each of a setting's may
+    take an equal part of the chance of an error. A `CLEAR` loser is settled at a single look's.
+    """
+
+    def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
+        look = _look(estimates)
+        others = verdicts.rivals(families) - 1
+        with np.errstate(invalid="ignore"):
+            surely = (
+                estimates.chance(slower + np.log1p(precision)) < _at(PRICE_LEVELS, look) / others
+            )
+        return np.asarray((surely & (look > 0)) | _clear(estimates, families))
+
+    return settled
+
+
+def by_verdict(
+    precision: float | None = RANK_MARGIN, least_difference: float = RANK_MARGIN
+) -> Rule:
+    """Return the rule that a comparison has a verdict that a look may find, or is known closely.
+
+    Closely is to within `precision` to either side, a share; None asks for a verdict. A `CLEAR`
+    loser is settled, too, at the level of a single look.
+    """
+
+    def settled(estimates: Estimates, families: Families, _: Samples) -> NDArray[np.bool_]:
+        look = _look(estimates)
+        different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
+        p = verdicts.holm(verdicts.p_values(estimates), families)
+        words = verdicts.verdicts(estimates, p, float(np.log1p(least_difference)), different, same)
+        width = 0.0 if precision is None else np.log1p(precision)
+        narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
+        found = np.array([word is not Verdict.UNDECIDED for word in words], bool)
+        return np.asarray(narrow | _clear(estimates, families) | found)
+
+    return settled
+
+
+def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
+    p = verdicts.holm(verdicts.p_values(estimates), families)
+    with np.errstate(invalid="ignore"):
+        sure = (p < 1 - CONFIDENCE) & (np.abs(estimates.effect) >= CLEAR)
+    return np.asarray(sure & (_look(estimates) > 0))
+
+
+def _look(estimates: Estimates) -> NDArray[np.int_]:
+    """Return at which look each comparison is, the first being 1; before it, 0."""
+    return np.searchsorted(LOOKS, estimates.launches, side="right")
+
+
+def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
+    """Return the level of each look, the first being 1; before it, none."""
+    return np.asarray([0.0, *levels])[look]
 
 
 def unsettled(
-    measurements: Iterable[Measurement],
-    least_difference: float = RANK_MARGIN,
-    precision: float | None = RANK_MARGIN,
-    anchor: Callable[[AlignedSamples], int] | None = None,
+    measurements: Iterable[Measurement], plan: Plan | None = None
 ) -> dict[Setting, tuple[Case, ...]]:
-    """Return the cases that need more launches, by setting.
+    """Return the cases that need more launches, by setting; without a plan, by price.
 
-    Those are the fastest and the rivals whose comparison with it is not settled; instead of the
-    fastest, the rival at the position that `anchor` returns. Between looks every rival plays on;
-    after the last look none does. `least_difference` and `precision` are shares, as in `settled`.
+    Those are the anchor and the rivals whose comparison with it is not settled. Between looks every
+    rival plays on; after the last look none does.
     """
-    going = [one for one in aligned_samples(measurements) if _launches(one) < LOOKS[-1]]
+    plan = plan or Plan(by_price())
+    going = [one for one in aligned_samples(measurements) if _launches(one) < plan.looks[-1]]
     if not going:
         return {}
     sizes = [len(one.pairs) for one in going]
+    families = np.repeat(np.arange(len(going)), sizes)
     effects = stack([all_pairs(one.seconds) for one in going])
-    done = settled(effects, np.repeat(np.arange(len(going)), sizes), least_difference, precision)
-    parts = np.split(np.arange(len(done)), np.cumsum(sizes)[:-1])
-    cases = [
-        _to_play(one, done[part], anchor(one) if anchor else _fastest(one, effects.effect[part]))
-        for one, part in zip(going, parts, strict=True)
+    ends = np.cumsum(sizes)[:-1]
+    anchors = [
+        plan.anchor(one) if plan.anchor else _fastest(one, part)
+        for one, part in zip(going, np.split(effects.effect, ends), strict=True)
     ]
+    estimates = estimate(effects, verdicts.independence(families))
+    side = np.concatenate([_side(*one) for one in zip(going, anchors, strict=True)])
+    done = np.split(plan.settled(estimates, families, side * estimates.effect), ends)
+    found = zip(going, anchors, done, strict=True)
+    cases = [_to_play(*one, plan.looks) for one in found]
     return {one.setting: some for one, some in zip(going, cases, strict=True) if some}
 
 
 def _launches(samples: AlignedSamples) -> int:
     return int(np.isfinite(samples.seconds).any((0, 2)).sum())
-
-
-def _to_play(samples: AlignedSamples, done: NDArray[np.bool_], anchor: int) -> tuple[Case, ...]:
-    if _launches(samples) not in LOOKS:
-        return samples.cases
-    doubtful = [pair for pair, over in zip(samples.pairs, done, strict=True) if not over]
-    rivals = {i for pair in doubtful if anchor in pair for i in pair}
-    return tuple(samples.cases[i] for i in sorted(rivals))
 
 
 def _fastest(samples: AlignedSamples, effect: Samples) -> int:
@@ -77,42 +155,27 @@ def _fastest(samples: AlignedSamples, effect: Samples) -> int:
     return int(np.argmin(scores))
 
 
-def settled(
-    effects: Effects,
-    families: Families,
-    least_difference: float = RANK_MARGIN,
-    precision: float | None = RANK_MARGIN,
-) -> NDArray[np.bool_]:
-    """Return which comparisons have a verdict that a look at their number of launches may find.
-
-    A comparison known to within `precision` to either side, a share, is settled too, whatever its
-    verdict; None asks for a verdict. So is one with a `CLEAR` loser, at the level of a single look.
-    `families` is as in `verdicts.compare`.
-    """
-    estimates = estimate(effects, verdicts.independence(families))
-    look = np.searchsorted(LOOKS, estimates.launches, side="right")
-    different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
-    p = verdicts.holm(verdicts.p_values(estimates), families)
-    words = verdicts.verdicts(estimates, p, float(np.log1p(least_difference)), different, same)
-    width = 0.0 if precision is None else np.log1p(precision)
-    narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
-    with np.errstate(invalid="ignore"):
-        clear = (p < 1 - CONFIDENCE) & (np.abs(estimates.effect) >= CLEAR) & (look > 0)
-    return np.asarray(
-        narrow | clear | np.array([word is not Verdict.UNDECIDED for word in words], bool)
-    )
+def _side(samples: AlignedSamples, anchor: int) -> Samples:
+    """Return the sign that makes a pair's effect how much slower its other is than the anchor."""
+    return np.array([1.0 if one[0] == anchor else -1.0 for one in samples.pairs])
 
 
-def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
-    """Return the level of each look, the first being 1; before it, none."""
-    return np.asarray([0.0, *levels])[look]
+def _to_play(
+    samples: AlignedSamples, anchor: int, done: NDArray[np.bool_], looks: Sequence[int]
+) -> tuple[Case, ...]:
+    if _launches(samples) not in looks:
+        return samples.cases
+    doubtful = [pair for pair, over in zip(samples.pairs, done, strict=True) if not over]
+    rivals = {i for pair in doubtful if anchor in pair for i in pair}
+    return tuple(samples.cases[i] for i in sorted(rivals))
 
 
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
     `precision` is a share; in a self-test, where twins are `planted`, each is compared with the
-    strategy that it copies. The strategies `aside` are no answer: they only play along.
+    strategy that it copies, and plays for its verdict. The strategies `aside` are no answer: they
+    only play along.
     """
 
     decision_points: Sequence[int] = LOOKS
@@ -124,7 +187,10 @@ class Referee:
         planted: bool = False,
         aside: Collection[str] = (),
     ) -> None:
-        self._precision, self._planted, self._aside = precision, planted, aside
+        self._planted, self._aside = planted, aside
+        anchor = _untouched if self._planted else None
+        rule = by_verdict(precision) if planted else by_price(precision)
+        self._plan = Plan(rule, anchor=anchor)
         self._records: list[tuple[str, CaseInLaunch]] = []
 
     def take(self, line: CaseInLaunch) -> None:
@@ -136,8 +202,7 @@ class Referee:
         measured = self.measurements()
         # A twin that is slow in some launches only plays along, and must not inform the variances.
         steady = [one for one in measured if not self._plays_along(one.case)]
-        anchor = _untouched if self._planted else None
-        doubtful = unsettled(steady, precision=self._precision, anchor=anchor)
+        doubtful = unsettled(steady, self._plan)
         along = [one.case for one in measured if self._plays_along(one.case)]
         wanted = frozenset(case for case in along if case.setting in doubtful)
         return wanted.union(*doubtful.values())

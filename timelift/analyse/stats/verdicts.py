@@ -115,9 +115,13 @@ def compare(
 
 def independence(family: Families) -> Samples:
     """Return each row's share of an independent comparison, families being all pairs of rivals."""
+    return 2 / rivals(family)
+
+
+def rivals(family: Families) -> Samples:
+    """Return how many rivals each row's family is all pairs of."""
     _, place, pairs = np.unique(family, return_inverse=True, return_counts=True)
-    rivals = (1 + np.sqrt(1 + 8 * pairs)) / 2
-    return np.asarray((2 / rivals)[place])
+    return np.asarray((1 + np.sqrt(1 + 8 * pairs[place])) / 2)
 
 
 def _conclude(
