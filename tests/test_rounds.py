@@ -81,6 +81,49 @@ def test_rounds_pair_by_position_and_a_costly_rival_sits_out():
     assert None not in cheap.seconds_per_call
 
 
+def played(player):
+    """How many rounds a player played."""
+    return sum(sample is not None for sample in player.seconds_per_call)
+
+
+@pytest.mark.parametrize(
+    ("costs", "halved"),
+    [
+        pytest.param({"a": 1e-4, "b": 1.4e-4, "c": 1.6e-4}, ["c"], id="half as slow again"),
+        pytest.param({"a": 1e-4, "b": 9e-4, "c": 9e-4}, ["b", "c"], id="all but the fastest"),
+        pytest.param({"a": 1e-4}, [], id="a lone rival"),
+    ],
+)
+def test_a_clear_loser_plays_for_half_the_time(costs, halved):
+    """And the others play no longer for it."""
+    clock = ScriptedClock()
+    made = players(clock, **costs)
+    rounds.shorten_losers(made, list(costs.values()))
+    rounds.play(made, 0.1 * len(made), random.Random(3), clock)
+    for player in made:
+        assert played(player) == pytest.approx(25 if player.name in halved else 50, rel=0.15)
+        assert played(player) >= rounds.LEAST_ROUNDS
+
+
+def test_a_loser_whose_calls_are_long_has_the_fewest_rounds_all_the_same():
+    """Half of nothing is no row."""
+    clock = ScriptedClock()
+    made = players(clock, fast=1e-3, slow=0.2)
+    rounds.shorten_losers(made, [1e-3, 0.2])
+    rounds.play(made, 0.2, random.Random(3), clock)
+    assert played(made[1]) == rounds.LEAST_ROUNDS
+
+
+def test_the_sides_of_a_pair_have_all_their_time_however_slow():
+    """What they are compared with is each other."""
+    clock = ScriptedClock()
+    made = players(clock, fast=1e-4, slow=9e-4, slow_before=9e-4)
+    for player, pair in zip(made, ("fast", "slow", "slow"), strict=True):
+        player.pair = pair
+    rounds.shorten_losers(made, [1e-4, 9e-4, 9e-4])
+    assert [player.part for player in made] == [1.0] * 3
+
+
 def test_everyone_plays_the_first_rounds_even_without_time():
     """The slowest rival has a figure too."""
     clock = ScriptedClock()

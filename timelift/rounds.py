@@ -31,6 +31,9 @@ _QUEUE_READINGS = 5
 WINDOW_SECONDS, WINDOW_AGREEMENT, MOST_WINDOWS = 5e-3, 0.1, 12
 #: Rounds that every rival plays whatever it costs, and the most that any plays.
 LEAST_ROUNDS, MOST_ROUNDS = 5, 400
+#: A rival so many times as slow as the fastest is a clear loser; half the time is enough for it:
+#: many small kernels vary by their launches, not by their rounds (docs/protocol.md).
+CLEARLY_SLOWER, LOSERS_PART = 1.5, 0.5
 #: So many rounds that do not count are made up for, whatever they cost.
 MOST_VOID = 10
 #: A rival that retraces in so many rounds does so at every call or nearly, and plays no more.
@@ -52,8 +55,9 @@ class Player:
 
     Where the device has a queue, `wait_seconds` is what a wait costs when nothing is left to wait
     for, and `dispatch_share` the part of a call's time that passes before all of it is queued.
-    Players of one `pair` have neighbouring samples in every round. `note_playing` is called at
-    this player's turn, to show which rival played when the process died.
+    Players of one `pair` have neighbouring samples in every round. `part` is how much of an equal
+    share of the time it plays for. `note_playing` is called at this player's turn, to show which
+    rival played when the process died.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Player:
     calls_per_sample: int = 1
     play_sample: PlaySample = play_sample
     pair: str = ""
+    part: float = 1.0
     note_playing: Callable[[], object] = lambda: None
     wait_seconds: float = 0.0
     dispatch_share: float | None = None
@@ -92,7 +97,7 @@ class Player:
     def is_due(self, kept: int, void: int, share: float) -> bool:
         """True if it plays another round after so many, with `share` seconds to use up."""
         few = kept < LEAST_ROUNDS and void < MOST_VOID
-        return not self.retraces and (few or self.seconds_spent < share)
+        return not self.retraces and (few or self.seconds_spent < share * self.part)
 
     def sample(self, calls: int, clock: Clock) -> float:
         """Time `calls` calls together, the wait included; return the seconds in all."""
@@ -159,6 +164,19 @@ def size_samples(
         player.priming_calls = math.ceil(PRIMING_SECONDS / seconds_per_call)
 
 
+def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:
+    """Leave clear losers `LOSERS_PART` of their time, by what the warm-up has seen.
+
+    No sample has a say in that, so how long a rival plays does not bend its figures. The sides of a
+    pair are compared with each other and not with the fastest: where there is a pair none loses.
+    """
+    if len({player.pair or player.name for player in players}) < len(players):
+        return
+    bound = CLEARLY_SLOWER * min(seconds_per_call)
+    for player, seconds in zip(players, seconds_per_call, strict=True):
+        player.part = LOSERS_PART if seconds >= bound else 1.0
+
+
 @dataclass
 class Dropped:
     """Rounds that were dropped whole: a rival retraced, or the device's clocks were held down."""
@@ -179,7 +197,7 @@ def play(  # noqa: PLR0913, PLR0917 - clocks and callbacks are arguments, so tha
     held_down: Callable[[], int] = lambda: 0,
     stop: Callable[[], bool] = lambda: False,
 ) -> Dropped:
-    """Play rounds until every player has used its equal share of `seconds`; count what was dropped.
+    """Play rounds until every player has used its share of `seconds`; count what was dropped.
 
     A player past its share sits out, and is marked None for the round; none sits out of the first
     `LEAST_ROUNDS`. A round is dropped whole in which any player retraced, or in which `held_down`

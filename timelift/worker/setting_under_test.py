@@ -206,12 +206,14 @@ class Playing:
 
     def _play_rounds(self, players: Sequence[rounds.Player]) -> dict[str, Any]:
         """Warm up, freeze the garbage collector and play; return the facts shared by all rivals."""
+        warm = []
         for player in players:
             self.emit(Busy("warming up", player.name))
-            seconds = rounds.warm_up(player)
+            warm.append(rounds.warm_up(player))
             if not self.task.setting.on_cpu:
                 rounds.measure_queue(player)
-            rounds.size_samples(player, seconds, self.dice)
+            rounds.size_samples(player, warm[-1], self.dice)
+        rounds.shorten_losers(players, warm)
         gc.collect()
         gc.freeze()
         gc.disable()
