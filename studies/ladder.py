@@ -1,7 +1,8 @@
 """Mark the statistics where the truth is known: `python -m studies.ladder [--quick]`.
 
 The whole ladder, from samples to verdicts, is climbed on simulated noise. The first table is about
-pairs of rivals, the second about all rows of a setting beside the shown best at once.
+pairs of rivals, the second about all rows of a setting beside the shown best at once, the third
+about one question that is measured until its ratios are known closely.
 """
 
 import argparse
@@ -19,16 +20,21 @@ from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.effects import Effects, all_pairs
+from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores
+from timelift.analyse.stats.estimates import estimate
 from timelift.analyse.stats.ranking import RankedCase, Ranking, rank
-from timelift.analyse.stats.stopping import LOOKS, unsettled
-from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
+from timelift.analyse.stats.stopping import LOOKS, WIDENING, WIDTH_LOOKS, unsettled
+from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Comparison, Verdict
 
 #: What the rivals of a graded setting cost over the best: a little, more, and clearly more.
 GRADES = np.log1p([0.0, 0.03, 0.05, 0.2, 1.0])
 #: How many rivals stand beside the best, and what unequal ones cost: many near it, some far off.
 RIVALS = (2, 5, 8, 12)
 UNEQUAL = np.log1p([0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0])
+#: How often a width is looked at.
+MOST_WIDTH_LOOKS = 38
+#: The chance that an interval misses.
+ALPHA = 1 - CONFIDENCE
 #: Log costs closer than this are equal.
 EQUAL = 1e-9
 #: Turns the seconds that all launches would take into those that were played, NaN elsewhere.
@@ -77,6 +83,22 @@ prices hold   settings in which the least and the most of every row hold what it
 cheap         settings in which choosing the first is known to cost at most 2 % over the best: where
               that ends the looking; wrongly: of all settings, those in which it costs more
 width         of the interval beside that of the pair by itself, the median of all rows
+""",
+)
+WIDTHS = Scoreboard(
+    (
+        Column("until", width=16),
+        Column("launches", ".1f"),
+        Column("questions", ","),
+        Column("reached", ".1%"),
+        Column("holds", ".1%", least=0.94),
+        Column("worst noise", ".1%", least=0.9),
+        Column("as wanted", ".1%"),
+    ),
+    """
+launches      how many were played in the mean, of 81 at most: louder noise needs more
+holds         of the ratios to the fastest, those whose truth is as near as the half-width that was
+              reached; as wanted: as near as the one that was asked for, where that was reached
 """,
 )
 
@@ -308,6 +330,100 @@ def _cells(found: Sequence[RowMarks]) -> Row:
     return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
 
 
+# Until a width is reached ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WidthRule:
+    """At which launches a width is looked at, and how much wider an interval counts."""
+
+    looks: Sequence[int] = WIDTH_LOOKS[:MOST_WIDTH_LOOKS]
+    widening: float = WIDENING
+
+
+@dataclass(frozen=True)
+class WidthMarks:
+    """Of questions: how many `launches` they took, and whether the width was `reached`.
+
+    Of their ratios to the fastest: whether the truth was `held`, and whether it was as near as was
+    `wanted`, NaN where that was not reached.
+    """
+
+    launches: Samples
+    reached: Samples
+    held: Samples
+    wanted: Samples
+
+
+def mark_widths(  # noqa: PLR0913, PLR0917 - what is simulated, and the rule that is tried on it
+    scenario: Scenario,
+    rivals: int,
+    wanted: float,
+    questions: int,
+    random: Generator,
+    rule: WidthRule = WidthRule(),
+) -> WidthMarks:
+    """Ask so many questions of equal rivals, each a run by itself, until a width is reached."""
+    shape = Shape(questions, rivals, rule.looks[-1])
+    effects = all_pairs(noise.seconds(scenario, shape, np.zeros(rivals), random))
+    found = [
+        _until(Effects(*one), wanted, rule)
+        for one in zip(effects.effect, effects.standard_error, strict=True)
+    ]
+    launches, reached, held, near = zip(*found, strict=True)
+    return WidthMarks(
+        np.array(launches, float),
+        np.array(reached, float),
+        np.concatenate(held),
+        np.concatenate(near),
+    )
+
+
+def _until(
+    effects: Effects, wanted: float, rule: WidthRule
+) -> tuple[int, bool, NDArray[np.bool_], Samples]:
+    """Look at one question as often as the rule does; return what `WidthMarks` is about."""
+    families = np.zeros(len(effects.effect), int)
+    rivals, width = round(verdicts.rivals(families)[0]), math.log1p(wanted)
+    pairs = np.transpose(np.triu_indices(rivals, 1))
+    for launches in rule.looks:
+        seen = Effects(effects.effect[:, :launches], effects.standard_error[:, :launches])
+        found = estimate(seen, verdicts.independence(families))
+        fastest = int(np.argmin(fit_scores(found.effect, found.launches.astype(float), rivals)))
+        mine = (pairs == fastest).any(1)
+        half_width = rule.widening * found.half_width(ALPHA / 2)[mine]
+        reached = bool((half_width <= width).all())
+        if reached:
+            break
+    error = np.abs(found.effect[mine])
+    near = np.where(reached, error <= width, np.nan)
+    return launches, reached, error <= half_width, near
+
+
+def width_rows(widths: Sequence[float], seed: int, questions: int) -> Iterator[Row]:
+    for rivals in (2, 3, 4):
+        for wanted in widths:
+            found = [
+                mark_widths(
+                    scenario,
+                    rivals,
+                    wanted,
+                    questions,
+                    np.random.default_rng([seed, place, rivals]),
+                )
+                for place, scenario in enumerate(SCENARIOS)
+            ]
+            held = [float(one.held.mean()) for one in found]
+            yield (
+                f"{wanted:.1%}, {rivals} rivals",
+                float(np.mean([one.launches.mean() for one in found])),
+                questions * len(found),
+                float(np.mean([one.reached.mean() for one in found])),
+                *(float(np.mean(held)), min(held)),
+                float(np.nanmean(np.concatenate([one.wanted for one in found]))),
+            )
+
+
 def main(words: Sequence[str] | None = None) -> int:
     return answer(parser("ladder", __doc__), words, _run)
 
@@ -316,7 +432,10 @@ def _run(asked: argparse.Namespace) -> int:
     plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")
-    return wrong | TOGETHER.show(together_rows(plans, asked.seed, runs))
+    wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
+    write("")
+    widths, questions = ((0.01,), 20) if asked.quick else ((0.02, 0.01, 0.005), 200)
+    return wrong | WIDTHS.show(width_rows(widths, asked.seed, questions))
 
 
 if __name__ == "__main__":

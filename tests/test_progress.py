@@ -70,7 +70,7 @@ def test_a_log_is_not_flooded():
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (BEGUN, "40 cases in 8 settings, 3 launches each, up to 12 where a verdict is open"),
+        (BEGUN, "40 cases in 8 settings, 3 launches each, up to 12 where the answer is open"),
         (CampaignBegun(4, 2, 1, 1), "4 cases in 2 settings, 1 launch each"),
         (CampaignBegun(1, 1, 3, 3), "1 case in 1 setting, 3 launches each"),
         (

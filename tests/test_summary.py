@@ -22,7 +22,8 @@ from timelift.case import Case, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.journal import Header
 from timelift.journal.lines import Planted, StrategyEntry
 from timelift.present import advised, conditions, terminal
-from timelift.present.summary import Pointers, duration, summary
+from timelift.present.summary import Pointers, summary
+from timelift.present.units import duration
 
 PLACES = [
     Setting("tokens", length, 4, Phase.FORWARD, mode)

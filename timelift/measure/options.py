@@ -264,10 +264,17 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         read=read_share,
     ),
     Option(
+        "until",
+        "",
+        "for one setting of 2 to 4 strategies: launches until each ratio is known to ±0.3%",
+        otherwise="launches as --precision wants them",
+        read=lambda text: read_share(text) if text else None,
+    ),
+    Option(
         "budget",
         "",
         "the time for the whole run, like 90s, 5m or 1h",
-        otherwise="the fewest launches, and more where a verdict is open until 4 min have passed",
+        otherwise="the fewest launches, and more where the answer is open until 4 min have passed",
         read=_duration,
     ),
     Option("against", "", "a git revision to race the strategies and workloads against"),

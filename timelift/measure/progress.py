@@ -19,7 +19,7 @@ class CampaignBegun:
 
     @property
     def words(self) -> str:
-        why = "a change is suspected" if self.two_sided else "a verdict is open"
+        why = "a change is suspected" if self.two_sided else "the answer is open"
         more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
         within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
         launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"

@@ -13,7 +13,7 @@ from msgspec import structs
 from timelift.case import Case, Status
 from timelift.errors import UserError, nearest
 from timelift.journal import AGAINST_FOLDER, SELFTEST_FOLDER, Header, Journal, PlayedSettings
-from timelift.measure import grid, machine
+from timelift.measure import grid, machine, until
 from timelift.measure.campaign import Campaign, CaseResult
 from timelift.measure.campaign_options import (
     SELFTEST_SPARE_SECONDS,
@@ -92,9 +92,13 @@ class Session:
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
         }
+        unsaid = until.USUAL if self.texts["until"] else {}
         self.options = {
-            option.name: option.value(self.texts[option.name]) for option in OTHER_OPTIONS
+            option.name: option.value(self.texts[option.name] or unsaid.get(option.name, ""))
+            for option in OTHER_OPTIONS
         }
+        if self.options["until"]:
+            until.refuse_other_questions(self.options, selftest=run_mode.selftest)
         self._copies = (
             tempfile.TemporaryDirectory(prefix="timelift-") if run_mode.selftest else None
         )
@@ -157,6 +161,8 @@ class Session:
         chosen = [case for case in chosen if not self._impossible(case)]
         if not chosen:
             return
+        if self.options["until"]:
+            until.refuse_many_questions(chosen)
         options = self._campaign_options(stop_after)
         if self.run_mode.once:
             self.campaign = Campaign(chosen, self.catalogue, options)
@@ -227,6 +233,7 @@ class Session:
         options, once = self.options, self.run_mode.once
         launches = self.gate.launches if self.gate else options["launches"]
         spare = SELFTEST_SPARE_SECONDS if self.run_mode.selftest else SPARE_SECONDS
+        spare = until.SPARE_SECONDS if options["until"] else spare
         return CampaignOptions(
             fewest=1 if once else launches.fewest,
             most=1 if once else launches.most,

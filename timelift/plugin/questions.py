@@ -185,7 +185,10 @@ def _referee(session: Session) -> CampaignReferee:
         return GateReferee(session.gate.matched.sides, session.gate.header_entry())
     look_alikes = session.look_alikes
     return Referee(
-        session.options["precision"], planted=session.run_mode.selftest, aside=look_alikes
+        session.options["precision"],
+        until=session.options["until"],
+        planted=session.run_mode.selftest,
+        aside=look_alikes,
     )
 
 

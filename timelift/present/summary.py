@@ -25,13 +25,13 @@ from timelift.present.advised import (
 )
 from timelift.present.report import short_trust
 from timelift.present.tables import Column, Table
-from timelift.present.units import counted
+from timelift.present.units import counted, duration
 
 #: More workloads than these have no row of their own.
 ROWS = 12
 #: A longer text is cut.
 _LONGEST_CELL = 200
-_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_DAY = 86_400
 #: So many failures are named.
 _NAMED = 3
 
@@ -167,17 +167,6 @@ def processor_and_memory(found: RunFindings) -> str:
     return ", ".join(filter(None, parts))
 
 
-def duration(seconds: float) -> str:
-    """Write a time in the two largest units that it has."""
-    whole = round(seconds)
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        rest = f" {whole % _MINUTE} s" if whole % _MINUTE else ""
-        return f"{whole // _MINUTE} min{rest}"
-    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-
-
 # A row of the table ------------------------------------------------------------------------------
 
 
@@ -228,6 +217,8 @@ def _notes(found: RunFindings, pointers: Pointers | None, tables: str) -> Iterat
     if run.warnings:
         more = f"; {len(run.warnings) - 1} more: {tables}" if len(run.warnings) > 1 else ""
         yield "file", f"{run.warnings[0]}{more}"
+    if found.width:
+        yield "known", conditions.known(found.width, run.seconds)
     yield "noise", conditions.undecided(found)
     yield "trust", short_trust(run, found.trust)
     if pointers:

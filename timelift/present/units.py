@@ -18,6 +18,7 @@ MILLISECONDS = Unit("ms", 1e-3)
 SECONDS = Unit("s", 1.0)
 MEBIBYTES = Unit("MiB", 1 << 20)
 PER_CENT = Unit("%", 0.01)
+_MINUTE, _HOUR = 60, 3_600
 
 
 def unit_for(times: Iterable[float]) -> Unit:
@@ -45,6 +46,17 @@ def human_bytes(count: float) -> str:
             return f"{three_figures(count) if name != 'B' else round(count)} {name}"
         count /= 1024
     return f"{three_figures(count)} TiB"
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two largest units that it has."""
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        rest = f" {whole % _MINUTE} s" if whole % _MINUTE else ""
+        return f"{whole // _MINUTE} min{rest}"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
 
 
 def percent(share: float, decimals: int = 1, *, signed: bool = False) -> str:
@@ -75,10 +87,14 @@ TIMES = 1.5
 _FEW_PER_CENT = 0.1
 
 
-def plus_minus(half_width: float) -> str:
+def plus_minus(half_width: float, decimals: int = 1) -> str:
     """Write the half-width of an interval, a log ratio: `±2.4 %`, or `a factor of 9.80`."""
     ratio = math.exp(half_width)
-    return f"±{percent(ratio - 1)}" if ratio < TIMES else f"a factor of {three_figures(ratio)}"
+    return (
+        f"±{percent(ratio - 1, decimals)}"
+        if ratio < TIMES
+        else f"a factor of {three_figures(ratio)}"
+    )
 
 
 def at_most(ratio: float) -> str:

@@ -40,6 +40,11 @@ SAME_LEVELS = (0.000501, 0.00522, 0.01989, 0.04136)
 #: the precision faster than the one chosen is worth no launches, and most are told so at first.
 PRICE_LEVELS = (0.01787, 0.01505, 0.01923, 0.02301)
 
+#: The numbers of launches at which a width is looked at, as often as launches come in pairs. Where
+#: an interval ends the looking by its own narrowness, it is too narrow by luck more often than too
+#: wide: 95 % of the first three launches hold 90 %. So there are more before the first look, and an
+#: interval counts as so many times as wide; python -m studies.ladder shows what it holds then.
+WIDTH_LOOKS, WIDENING = range(7, 1000, 2), 1.1
 
 #: Returns which comparisons are settled, of their estimates and families as in
 #: `verdicts.compare`, and of how much slower each one's rival is than the anchor, as a log ratio.
@@ -96,6 +101,20 @@ def by_verdict(
         narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
         found = np.array([word is not Verdict.UNDECIDED for word in words], bool)
         return np.asarray(narrow | _clear(estimates, families) | found)
+
+    return settled
+
+
+def by_width(wanted: float) -> Rule:
+    """Return the rule that a ratio is known to within `wanted` to either side, a share.
+
+    Source: Chow and Robbins 1965, Annals of Mathematical Statistics 36(2), 457-462: stopping so is
+    no peeking, since how wide an interval is does not tell on which side it misses.
+    """
+
+    def settled(estimates: Estimates, _: Families, __: Samples) -> NDArray[np.bool_]:
+        half_width = WIDENING * estimates.half_width((1 - CONFIDENCE) / 2)
+        return np.asarray(half_width <= np.log1p(wanted))
 
     return settled
 
@@ -173,24 +192,26 @@ def _to_play(
 class Referee:
     """Reads the lines of a journal as they are written, and asks for launches by `unsettled`.
 
-    `precision` is a share; in a self-test, where twins are `planted`, each is compared with the
-    strategy that it copies, and plays for its verdict. The strategies `aside` are no answer: they
-    only play along.
+    `precision` is a share, and so is `until`, the half-width that is asked for instead. In a
+    self-test, where twins are `planted`, each is compared with the strategy that it copies, and
+    plays for its verdict. The strategies `aside` are no answer: they only play along.
     """
 
-    decision_points: Sequence[int] = LOOKS
+    decision_points: Sequence[int]
 
     def __init__(
         self,
         precision: float = RANK_MARGIN,
         *,
+        until: float | None = None,
         planted: bool = False,
         aside: Collection[str] = (),
     ) -> None:
         self._planted, self._aside = planted, aside
         anchor = _untouched if self._planted else None
         rule = by_verdict(precision) if planted else by_price(precision)
-        self._plan = Plan(rule, anchor=anchor)
+        self._plan = Plan(by_width(until), WIDTH_LOOKS) if until else Plan(rule, anchor=anchor)
+        self.decision_points = self._plan.looks
         self._records: list[tuple[str, CaseInLaunch]] = []
 
     def take(self, line: CaseInLaunch) -> None:
