@@ -134,7 +134,7 @@ def test_the_asked_share_is_compared_as_a_log_ratio(tmp_path):
 @pytest.mark.parametrize(
     ("first_costs", "words"),
     [
-        (1.019, "none of 1 comparison undecided at 2 % (1 by price: the fastest costs no more"),
+        (1.019, "none of 1 comparison undecided at 2 %; 1 without a verdict, where the fastest"),
         (1.021, "1 of 1 comparison undecided at 2 %; "),
         (math.nan, "1 of 1 comparison undecided at 2 %; "),
     ],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from timelift.analyse.costs import DISPATCH_BOUND
 from timelift.analyse.findings import RunFindings
-from timelift.analyse.quality import Decided, Disturbance, MachineActivity, TooNoisy, Width
+from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy, Width
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
@@ -140,26 +140,26 @@ def known(found: Width, seconds: float | None) -> str:
 
 def undecided(found: RunFindings) -> str:
     """Write how many comparisons are undecided, and what would tell more of them."""
-    decided, noisy = found.decided, found.too_noisy
+    decided = found.decided
     if not decided.comparisons:
         return "nothing was compared"
     many, asked = counted(decided.comparisons, "comparison"), f"{100 * decided.asked:.3g} %"
-    told = f"{decided.undecided or 'none'} of {many} undecided at {asked}{_by_price(decided)}"
-    if not decided.undecided:
-        return told
+    told = [f"{decided.undecided or 'none'} of {many} undecided at {asked}"]
+    told += [_narrower(found)] if decided.undecided else []
+    if count := decided.without_verdict:
+        told.append(f"{count} without a verdict, where the fastest costs at most {asked} more")
+    return "; ".join(told)
+
+
+def _narrower(found: RunFindings) -> str:
+    """Write what would tell more of the comparisons that are undecided."""
     if all(row.launches < MIN_LAUNCHES for one in found.contests for row in one.rows):
-        return f"{told}; a verdict needs --launches {MIN_LAUNCHES}-12"
+        return f"a verdict needs --launches {MIN_LAUNCHES}-12"
+    noisy = found.too_noisy
     remedies = dict.fromkeys(_SHORT_REMEDIES[one] for one in noisy.disturbances) if noisy else {}
     remedies |= {"--threads 1": None} if noisy and _uses_several_threads(found) else {}
-    them = "it" if decided.undecided == 1 else "them"
-    return f"{told}; {' or '.join([*remedies, _longer(found.run)])} would narrow {them}"
-
-
-def _by_price(decided: Decided) -> str:
-    """Write how many comparisons a price decides alone."""
-    if not decided.without_verdict:
-        return ""
-    return f" ({decided.without_verdict} by price: the fastest costs no more over the other)"
+    them = "it" if found.decided.undecided == 1 else "them"
+    return f"{' or '.join([*remedies, _longer(found.run)])} would narrow {them}"
 
 
 def _longer(run: Run) -> str:
