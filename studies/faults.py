@@ -609,6 +609,21 @@ FAULTS = (
             "anchor = _untouched if self._planted else None",
             "anchor = None",
         ),
+        (
+            "a price that forgets that any rival may be the best",
+            "< level / others",
+            "< level",
+        ),
+    ),
+    *_faults(
+        "stats",
+        "timelift/analyse/stats/stopping.py",
+        "until",
+        (
+            "a width that believes its own luck",
+            "half_width = WIDENING * estimates",
+            "half_width = estimates",
+        ),
     ),
     # Analysis: the gate -----------------------------------------------------------------------
     *_faults(

@@ -73,11 +73,9 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
 
     def settled(estimates: Estimates, families: Families, slower: Samples) -> NDArray[np.bool_]:
         look = _look(estimates)
-        others = verdicts.rivals(families) - 1
+        level, others = _at(PRICE_LEVELS, look), verdicts.rivals(families) - 1
         with np.errstate(invalid="ignore"):
-            surely = (
-                estimates.chance(slower + np.log1p(precision)) < _at(PRICE_LEVELS, look) / others
-            )
+            surely = estimates.chance(slower + np.log1p(precision)) < level / others
         return np.asarray((surely & (look > 0)) | _clear(estimates, families))
 
     return settled
