@@ -1117,8 +1117,8 @@ FAULTS = (
         "summary",
         (
             "a run that is told to take less time than it took",
-            "math.ceil(2 * seconds / _BUDGET_STEP)",
-            "math.ceil(0 * seconds / _BUDGET_STEP)",
+            "_budget(2 * (run.seconds",
+            "_budget(0 * (run.seconds",
         ),
     ),
     *_faults(

@@ -255,6 +255,7 @@ def test_few_tries_below_a_least_share_may_be_chance():
 
 FEW, ALL = Proportion(0, 40), Proportion(40, 40)
 PAIRS = ("n", "5", 800, 0.95, 0.9, 0.02, 0.5, 0.9, 1.0)
+TOGETHER = ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 0.6, 0.004, 1.5)
 SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
 
 
@@ -263,7 +264,9 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
     [
         (ladder.PAIRS, PAIRS, 3, 0.8),
         (ladder.PAIRS, PAIRS, 5, 0.2),
-        (ladder.TOGETHER, ("n", "5", 960, 0.97, 0.95, 0.7, 0.97, 0.95, 1.5), 3, 0.7),
+        (ladder.TOGETHER, TOGETHER, 3, 0.7),
+        (ladder.TOGETHER, TOGETHER, 9, 0.1),
+        (ladder.WIDTHS, ("n", 42.0, 2_400, 0.7, 0.96, 0.93, 0.97), 4, 0.9),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (history.TWO_RUNS, ("n", "3", Proportion(0, 8), 0.95, 0, 0.5, 1, 1), 2, Proportion(4, 8)),
         (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Proportion(30, 40)),
