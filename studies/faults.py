@@ -606,8 +606,8 @@ FAULTS = (
         ),
         (
             "a twin that is no anchor of a self-test",
-            "anchor = _untouched if self._planted else None",
-            "anchor = None",
+            "self._plan = Plan(by_verdict(precision), anchor=_untouched)",
+            "self._plan = Plan(by_verdict(precision))",
         ),
         (
             "a price that forgets that any rival may be the best",

@@ -19,6 +19,7 @@ from timelift.analyse.stats.stopping import (
     LOOKS,
     PRICE_LEVELS,
     SAME_LEVELS,
+    Plan,
     Referee,
     by_price,
     by_verdict,
@@ -174,6 +175,26 @@ def test_a_ranking_is_settled_where_choosing_the_fastest_is_known_to_cost_little
 ):
     """Whether the rival is slower, or how much, need not be known for that."""
     assert settled(by_price(precision), [effects]) == [done]
+
+
+def by_places(*places):
+    """A rule that settles the pairs at these places, whatever they are."""
+    return lambda estimates, *_: np.isin(np.arange(len(estimates.effect)), places)
+
+
+@pytest.mark.parametrize(
+    ("settled_ones", "cheap", "rivals"),
+    [
+        pytest.param([], [0], ["rival0", "rival1", "rival2"], id="one price is known"),
+        pytest.param([0], [0], ["rival0", "rival2"], id="and its verdict"),
+        pytest.param([], [0, 1], [], id="both prices are known"),
+        pytest.param([], [0, 2], ["rival0", "rival1", "rival2"], id="one is not the fastest's"),
+    ],
+)
+def test_a_setting_ends_as_a_whole_when_its_price_is_known(settled_ones, cheap, rivals):
+    """Until then nobody leaves for a price of its own; pairs are 0-1, 0-2 and 1-2."""
+    plan = Plan(by_places(*settled_ones), ends=by_places(*cheap))
+    assert playing(run([1, 1.2, 1.3], LOOKS[0]), plan) == ({1: rivals} if rivals else {})
 
 
 def test_the_price_of_one_among_many_is_known_later():

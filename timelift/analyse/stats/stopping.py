@@ -1,8 +1,10 @@
 """When to stop: which cases need another launch, and which are settled.
 
-A ranking stops by price: when choosing the rival that looks fastest is known to cost at most the
-precision asked for, whichever rival is the best (see `ranking` for that price). A self-test, where
-the verdict on every twin is asked for, stops by verdict or width.
+A setting of a ranking stops by price: when choosing the rival that looks fastest is known to cost
+at most the precision asked for, whichever rival is the best (see `ranking` for that price). Until
+then a rival drops out when its verdict or its ratio is known; if it dropped out for its own price,
+those that looked slow by bad luck would, and 95 % intervals would hold 91 %. A self-test, where the
+verdict on every twin is asked for, knows no price.
 
 Looking again and again and stopping at the first "significant" finds differences that are none.
 Here looks are few, and each may spend a part of the error that the campaign has (Lan and DeMets
@@ -53,13 +55,15 @@ Rule = Callable[[Estimates, Families, Samples], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers of launches at which it is decided whether to go on, and by which rule.
+    """The numbers of launches at which it is decided whether to go on, and by which rules.
 
-    The anchor, with which the others of a setting are compared, is the fastest, or the rival at the
-    position that `anchor` returns.
+    A rival plays on until it is `settled`, or until all of its setting are by the rule that `ends`
+    it. The anchor, with which the others of a setting are compared, is the fastest, or the rival at
+    the position that `anchor` returns.
     """
 
     settled: Rule
+    ends: Rule | None = None
     looks: Sequence[int] = LOOKS
     anchor: Callable[[AlignedSamples], int] | None = None
 
@@ -117,6 +121,11 @@ def by_width(wanted: float) -> Rule:
     return settled
 
 
+def ranking_plan(precision: float = RANK_MARGIN) -> Plan:
+    """Return the plan of a ranking, whose choice may cost `precision`, a share, over the best."""
+    return Plan(by_verdict(precision), ends=by_price(precision))
+
+
 def _clear(estimates: Estimates, families: Families) -> NDArray[np.bool_]:
     p = verdicts.holm(verdicts.p_values(estimates), families)
     with np.errstate(invalid="ignore"):
@@ -137,12 +146,12 @@ def _at(levels: Sequence[float], look: NDArray[np.int_]) -> Samples:
 def unsettled(
     measurements: Iterable[Measurement], plan: Plan | None = None
 ) -> dict[Setting, tuple[Case, ...]]:
-    """Return the cases that need more launches, by setting; without a plan, by price.
+    """Return the cases that need more launches, by setting; without a plan, as `ranking_plan` says.
 
     Those are the anchor and the rivals whose comparison with it is not settled. Between looks every
     rival plays on; after the last look none does.
     """
-    plan = plan or Plan(by_price())
+    plan = plan or ranking_plan()
     going = [one for one in aligned_samples(measurements) if _launches(one) < plan.looks[-1]]
     if not going:
         return {}
@@ -156,9 +165,11 @@ def unsettled(
     ]
     estimates = estimate(effects, verdicts.independence(families))
     side = np.concatenate([_side(*one) for one in zip(going, anchors, strict=True)])
-    done = np.split(plan.settled(estimates, families, side * estimates.effect), ends)
-    found = zip(going, anchors, done, strict=True)
-    cases = [_to_play(*one, plan.looks) for one in found]
+    slower = side * estimates.effect
+    done = plan.settled(estimates, families, slower)
+    over = plan.ends(estimates, families, slower) if plan.ends else np.zeros_like(done)
+    parts = zip(going, anchors, np.split(done, ends), np.split(over, ends), strict=True)
+    cases = [_to_play(*one, plan.looks) for one in parts]
     return {one.setting: some for one, some in zip(going, cases, strict=True) if some}
 
 
@@ -178,12 +189,19 @@ def _side(samples: AlignedSamples, anchor: int) -> Samples:
 
 
 def _to_play(
-    samples: AlignedSamples, anchor: int, done: NDArray[np.bool_], looks: Sequence[int]
+    samples: AlignedSamples,
+    anchor: int,
+    done: NDArray[np.bool_],
+    over: NDArray[np.bool_],
+    looks: Sequence[int],
 ) -> tuple[Case, ...]:
     if _launches(samples) not in looks:
         return samples.cases
-    doubtful = [pair for pair, over in zip(samples.pairs, done, strict=True) if not over]
-    rivals = {i for pair in doubtful if anchor in pair for i in pair}
+    beside = np.array([anchor in pair for pair in samples.pairs], bool)
+    if over[beside].all():
+        return ()
+    doubtful = np.flatnonzero(beside & ~done)
+    rivals = {i for place in doubtful for i in samples.pairs[place]}
     return tuple(samples.cases[i] for i in sorted(rivals))
 
 
@@ -206,9 +224,12 @@ class Referee:
         aside: Collection[str] = (),
     ) -> None:
         self._planted, self._aside = planted, aside
-        anchor = _untouched if self._planted else None
-        rule = by_verdict(precision) if planted else by_price(precision)
-        self._plan = Plan(by_width(until), WIDTH_LOOKS) if until else Plan(rule, anchor=anchor)
+        if until:
+            self._plan = Plan(by_width(until), looks=WIDTH_LOOKS)
+        elif planted:
+            self._plan = Plan(by_verdict(precision), anchor=_untouched)
+        else:
+            self._plan = ranking_plan(precision)
         self.decision_points = self._plan.looks
         self._records: list[tuple[str, CaseInLaunch]] = []
 
