@@ -165,6 +165,7 @@ def settled(rule, rows, families=None):
         pytest.param([-0.01, 0.0, 0.01], 0.02, False, id="an equal that may be 2 % faster"),
         pytest.param([0.0, 0.018, 0.036], 0.02, False, id="a p that a single look would spend"),
         pytest.param([-0.031, -0.03, -0.029], 0.02, False, id="one that is 3 % faster"),
+        pytest.param([0.30, 0.34, 0.38], 0.02, False, id="slower by too little known a ratio"),
         pytest.param([0.2, 0.7, 0.9], 0.02, False, id="a loser that is not sure"),
         pytest.param([0.63, 0.7, 0.77], 0.02, True, id="a clear loser"),
         pytest.param([0.03, 0.03], 0.02, False, id="two launches"),
