@@ -161,6 +161,17 @@ def test_a_campaign_that_looks_and_stops_holds_as_well(rivals):
         assert marked(costs, CAMPAIGN, [1, 5, 11], runs=3)["together"].mean() >= 0.94
 
 
+def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
+    """Of four rivals 2.5 % slower than the best, one that looks fastest costs more than 2 %."""
+    costs = np.log1p([0.0, *[0.025] * 4])
+    found = [
+        mark_rows(SCENARIOS[place], costs, 3, np.random.default_rng([5, place]), CAMPAIGN)
+        for place in (1, 2, 8)
+    ]
+    assert np.mean([one.cheap.mean() for one in found]) > 0.7
+    assert np.mean([one.wrongly.mean() for one in found]) <= 0.02
+
+
 @pytest.mark.parametrize(("rivals", "widest"), [(2, 1.001), (5, 1.5), (8, 1.7), (12, 1.8)])
 def test_they_are_little_wider_than_that_takes(rivals, widest):
     """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
