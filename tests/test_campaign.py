@@ -43,6 +43,7 @@ class ScriptedLaunch:
             return []
         self.pool.clock.now += SECONDS_A_SETTING
         self.pool.seconds[self.slot.number] = task.round_seconds
+        self.pool.compared.setdefault(self.slot.number, []).append(task.compares_programs)
         self.pool.played.append(
             (self.slot.number, task.setting.seq_len, tuple(one.name for one in task.rivals))
         )
@@ -53,7 +54,9 @@ class ScriptedLaunch:
         if status is not Status.MEASURED:
             return RivalOutcome(rival, status, "as scripted")
         facts = {"build_seconds": 1.0, "traces": 1}
-        return RivalOutcome(rival, status, "", RivalSamples([1e-3], 2, facts))
+        same = rival.name in self.pool.same
+        samples = RivalSamples([], 1, facts | {"same_program": True}) if same else None
+        return RivalOutcome(rival, status, "", samples or RivalSamples([1e-3], 2, facts))
 
 
 class ScriptedPool:
@@ -61,7 +64,7 @@ class ScriptedPool:
 
     def __init__(self, clock, script=None):
         self.clock, self.script, self.played, self.import_seconds = clock, script or {}, [], 1.0
-        self.seconds, self.peaks = {}, []
+        self.seconds, self.peaks, self.compared, self.same = {}, [], {}, ()
 
     def __call__(self, _options, wanted):
         self.wanted = list(wanted)
@@ -118,9 +121,10 @@ class Heard:
 def play(monkeypatch, tmp_path):
     """Play a campaign of two settings with three rivals; what was played, heard and found."""
 
-    def run(referee, script=None, record=lambda *_: None, played=None, **options):
+    def run(referee, script=None, record=lambda *_: None, played=None, same=(), **options):
         clock = Clock()
         pool = ScriptedPool(clock, script)
+        pool.same = same
         monkeypatch.setattr(campaigns, "LaunchPool", pool)
         fields = {"fewest": 3, "most": 8, "round_seconds": 0.1, "seed": 1, "limits": Limits(1, 1)}
         chosen = CampaignOptions(**(fields | options))
@@ -132,7 +136,7 @@ def play(monkeypatch, tmp_path):
         found._budget = Budget(chosen.budget_seconds, chosen.spare_seconds, clock)
         heard = Heard()
         found.run(record, heard, referee)
-        found.seconds, found.peaks = pool.seconds, pool.peaks
+        found.seconds, found.peaks, found.compared = pool.seconds, pool.peaks, pool.compared
         return pool.played, heard, found
 
     return run
@@ -325,3 +329,18 @@ def test_only_launches_in_which_something_is_left_are_started():
     assert first() == {(1, Backend.TENSORFLOW), (2, Backend.TENSORFLOW)}
     assert first(1) == {(2, Backend.TENSORFLOW)}
     assert first(1, 2) == set()
+
+
+@pytest.mark.parametrize(("compares", "later"), [(True, ("close",)), (False, ())])
+def test_programs_are_compared_until_a_pair_was_timed(play, compares, later):
+    """Those that differed once are never the same; what was played before counts too."""
+    how = {"two_sided": True, "compares_programs": compares, "same": ("close",)}
+    _, _, found = play(ScriptedReferee(), **how)
+    first = tuple(sorted(NAMES)) if compares else ()
+    assert found.compared == {1: [first] * 2, 2: [later] * 2, 3: [later] * 2}
+    lines = [line for one in found.results.values() for line in one.launches]
+    played = {}
+    for line in (one for one in lines if one.launch == 1):
+        played.setdefault((1, line.case.setting), []).append(line)
+    _, _, resumed = play(ScriptedReferee(), played=played, **how)
+    assert resumed.compared == {2: [later] * 2, 3: [later] * 2}

@@ -88,6 +88,14 @@ def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
     assert session.gate.why_not(later) == "new: HEAD~1 has no workload 'later'"
 
 
+@pytest.mark.parametrize(("word", "compares"), [("", True), ("skip", True), ("measure", False)])
+def test_equal_programs_are_raced_where_that_is_asked_for(project, word, compares):
+    """As equal files are."""
+    session, _ = raced(project, unchanged=word)
+    assert session.gate.compares_programs == compares
+    assert session._campaign_options(0).compares_programs == compares
+
+
 def test_the_header_of_the_run_names_the_file_that_won(project):
     """The project's own by its path in the project, timelift's as such; the other side apart."""
     session, (lifted, own) = raced(project, "fold_time of mine", "native of mine")

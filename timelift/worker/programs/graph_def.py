@@ -9,7 +9,9 @@ from timelift.worker.programs import Edge, Node, Program, ends_of, program
 
 #: Operations that call Python.
 _PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
-#: Attributes that are names; those that begin with `_` are notes of TensorFlow's own passes.
+#: The attribute of what XLA compiles, in a graph that it does not compile whole.
+_COMPILED = "_XlaMustCompile"
+#: Attributes that are names; others that begin with `_` are notes of TensorFlow's own passes.
 _NAMES = frozenset({"shared_name", "container", "frame_name", "tensor_array_name", "stack_name"})
 _ARGUMENT, _RESULT = "_Arg", "_Retval"
 _NUMBERED = frozenset({_ARGUMENT, _RESULT})
@@ -61,7 +63,7 @@ class _Library:
         attributes = {
             name: value
             for name, value in sorted(definition.attr.items())
-            if not name.startswith("_") and name not in _NAMES
+            if name == _COMPILED or not (name.startswith("_") or name in _NAMES)
         }
         plain = [(name, _text(value)) for name, value in attributes.items()]
         return Node(
