@@ -251,3 +251,21 @@ def test_a_program_is_told_by_the_graphs_that_inductor_lowers():
     assert found["constant"] == {"operations": {}}
     assert "operations" not in found["print"]
     assert "operations" in found["other sum"]
+
+
+SCOPE = """
+setting = changed(mode=Mode.GRAPH)
+engine = open_engine(setting)
+compiled = engine.compile(lifted(keras.layers.Dense(4)), setting, training=False)
+with compiled.keeping_program():
+    compiled.bind(Feed(engine.place(ones(3, 5, 3))))()
+with keras.StatelessScope():
+    pass
+compiled.bind(Feed(engine.place(ones(3, 5, 3))))()
+print(json.dumps(compiled.traces))
+"""
+
+
+def test_what_keras_does_for_a_later_rival_compiles_no_earlier_one_again():
+    """Keras makes an attribute of its scopes late, and a compiled model looks whether it exists."""
+    assert told(LOWERED + SCOPE) == 1

@@ -59,6 +59,10 @@ class TorchEngine(Engine):
         self._scope.enter_context(keras.device(setting.device))
         if setting.mode is Mode.GRAPH:
             _prepare_compiler(self.device, setting.phase)
+            # Keras makes this scope's attribute where it is first used, and a compiled model that
+            # has seen it missing is compiled again: the first rivals would be, for a later one
+            with keras.StatelessScope():
+                pass
 
     def place(self, array: Array) -> Any:
         return keras.ops.convert_to_tensor(array).clone()
