@@ -282,3 +282,60 @@ def test_a_program_is_told_by_the_instructions_of_xla():
     assert found["cast"]["operations"]["convert, to f16"] == 1
     assert found["python"]["traced_operations"]["pure_callback"] == 1
     assert found["constant"] == found["other sum"] == {"operations": {}}
+
+
+REUSED = """
+import os
+import keras
+from jax import monitoring
+from timelift.messages import COMPILED_FOLDER
+hits = []
+monitoring.register_event_listener(lambda name, **_: hits.append(name) if "hit" in name else None)
+folder = os.environ[COMPILED_FOLDER] = FOLDER
+engine = open_engine(USUAL)
+layer = keras.layers.Dense(4, activation="tanh", kernel_initializer="ones")
+layer.build((None, 3))
+
+def rival_called():
+    compiled = engine.compile(lifted(layer), USUAL, training=False)
+    feed = Feed(engine.place(ones(3, 5, 3)))
+    compiled.trace(feed)
+    compiled.bind(feed)()
+
+rival_called()
+said = {"before": len(os.listdir(folder))}
+with engine.reusing_compiled():
+    said["outputs"] = engine.apply(layer, engine.place(ones(7, 3)), training=False).tolist()
+said |= {"kept": len(os.listdir(folder)), "hits": len(hits)}
+rival_called()
+said |= {"after": len(os.listdir(folder)), "hits after": len(hits)}
+print(json.dumps(said))
+"""
+
+
+def test_what_an_inner_layer_compiles_is_reused_and_no_program_of_a_rival_is(tmp_path):
+    """By the workers that come later in the run; an entry that is torn is compiled anew."""
+    script = REUSED.replace("= FOLDER", f"= {str(tmp_path)!r}")
+    first, second = told(script), told(script)
+    for worker in (first, second):
+        assert worker["before"] in {0, first["kept"]}
+        assert worker["kept"] == worker["after"] > 0
+        assert worker["hits after"] == worker["hits"]
+    assert (first["hits"], second["kept"]) == (0, first["kept"])
+    assert second["hits"] > 0
+    for entry in tmp_path.iterdir():
+        entry.write_bytes(entry.read_bytes()[:20])
+    torn = told(script)
+    assert torn["outputs"] == second["outputs"] == first["outputs"]
+    assert torn["hits"] == 0
+
+
+def test_a_users_own_cache_takes_no_compiling_out_of_first_calls(tmp_path):
+    """A first call compiles in every launch, or the launches would tell of two things."""
+    script = REUSED.replace("= FOLDER", '= ""')
+    cache = {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    script = script.replace("os.listdir(folder)", f"os.listdir({str(tmp_path)!r})")
+    assert told(script, **cache)["after"] == 0

@@ -1,5 +1,7 @@
 """The processes of a campaign: none goes on once time is up, whenever the signal comes."""
 
+from pathlib import Path
+
 import pytest
 
 from timelift.case import Backend
@@ -7,6 +9,7 @@ from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
 from timelift.measure.launch_pool import LaunchPool
+from timelift.messages import COMPILED_FOLDER
 
 OPTIONS = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
 WANTED = [(1, Backend.JAX), (2, Backend.JAX), (9, Backend.JAX)]
@@ -17,8 +20,9 @@ class ScriptedLaunch:
 
     made: list = []  # noqa: RUF012 - one list for a test
 
-    def __init__(self, backend, *_, **__):
+    def __init__(self, backend, *_, variables, **__):
         self.backend, self.early_finishes, self.closed = backend, 0, False
+        self.variables = variables
         self.made.append(self)
         if self.signal:
             self.signal()
@@ -58,3 +62,17 @@ def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeyp
     monkeypatch.setattr(launch, "signal", staticmethod(pool.finish_early))
     with pool:
         assert all(one.early_finishes for one in launch.made)
+
+
+def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_with_it(launch):
+    """Another run has another."""
+    folders = set()
+    for _ in range(2):
+        with LaunchPool(OPTIONS, WANTED):
+            (folder,) = {Path(one.variables[COMPILED_FOLDER]) for one in launch.made}
+            assert folder.is_dir()
+            (folder / "left by a worker").touch()
+        assert not folder.exists()
+        folders.add(folder)
+        launch.made.clear()
+    assert len(folders) == 2

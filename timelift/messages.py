@@ -17,6 +17,9 @@ from typing import Any, TypeVar, get_args
 from timelift.case import Backend, Case, Setting, Status
 from timelift.escape import without_codes
 
+#: The variable that names a folder of the run: what a worker compiles of its inner layer lies there
+#: for the workers that come later. No rival's program does.
+COMPILED_FOLDER = "TIMELIFT_COMPILED"
 #: What a worker does while its rounds are played.
 PLAYING = "playing rounds"
 #: What has a limit of its own: a rival is traced and called once.

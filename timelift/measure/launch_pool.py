@@ -6,7 +6,9 @@ need cannot be seen (see `worker.system.host_peak_facts`).
 """
 
 import contextlib
+import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +23,7 @@ from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import RivalOutcome, ShowStage
-from timelift.messages import RivalSpec, Task
+from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
 
 #: So many launches import the backend together at the start, which costs less than one by one.
 _TOGETHER = 3
@@ -66,10 +68,11 @@ class LaunchPool:
         self._options, self._lock = options, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
         self._live: dict[_Key, AnyLaunch] = {}
-        self.import_seconds, self._finishing = 0.0, False
+        self.import_seconds, self._finishing, self._compiled = 0.0, False, ""
 
     def __enter__(self) -> Self:
         started = time.monotonic()
+        self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-")
         try:
             for launch in [self._start((*key, "")) for key in self._wanted]:
                 launch.wait_until_ready()
@@ -87,6 +90,7 @@ class LaunchPool:
     def _close_all(self) -> None:
         for launch in self._live.values():
             launch.close()
+        shutil.rmtree(self._compiled, ignore_errors=True)
 
     def open(self, slot: LaunchSlot, backend: Backend) -> AnyLaunch:
         return self._ready((slot.number, backend, ""), slot)
@@ -116,6 +120,7 @@ class LaunchPool:
         launch: AnyLaunch
         variables = importing_from(options.import_folders)
         timed = variables | (STEADY_ALLOCATOR if options.steady_allocator else {})
+        timed |= {COMPILED_FOLDER: self._compiled}
         if peak_python:
             launch = LaunchProcess(
                 backend,

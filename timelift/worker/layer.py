@@ -51,7 +51,8 @@ class InnerLayers:
 
     def of(self, rival: RivalSpec) -> "InnerLayer":
         if rival.layer not in self._made:
-            self._made[rival.layer] = self._make(rival)
+            with self._engine.reusing_compiled():
+                self._made[rival.layer] = self._make(rival)
         inner = self._made[rival.layer]
         if isinstance(inner, InnerLayerError):
             raise inner

@@ -10,7 +10,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -151,6 +151,10 @@ class Engine(ABC):
     @abstractmethod
     def identity(self) -> Mapping[str, str]:
         """Return the device, and the switches that change how exactly and how fast it computes."""
+
+    def reusing_compiled(self) -> AbstractContextManager[None]:
+        """Reuse inside what earlier workers of the run have compiled, where the backend can."""
+        return nullcontext()
 
     def release(self) -> None:
         """Drop unreferenced tensors, and return what the device holds unused to the system."""
