@@ -24,6 +24,8 @@ from timelift.measure import until
 from timelift.measure.options import OPTIONS, LaunchRange
 from timelift.measure.session import RunMode, Session
 from timelift.present import conditions
+from timelift.present.page import render
+from timelift.present.report import report
 from timelift.present.summary import summary
 from timelift.project import Project
 
@@ -188,6 +190,14 @@ def test_the_width_that_was_reached_is_told_with_the_one_that_was_asked_for(half
     found = run_of(half_width)
     assert dict(summary(found, None).notes)["known"] == words
     assert dict(conditions.lines(found))["known"] == words
+
+
+def test_the_page_says_it_once():
+    """On its first screen, beside the noise."""
+    found = run_of(0.005)
+    page = render.html(found, report(found), render.Beside())
+    assert page.count("<dt>known</dt>") == 1
+    assert page.count(FIVE_MINUTES) == 1
 
 
 @pytest.mark.parametrize("asked", ["", "x", "-1", "7"])

@@ -49,7 +49,7 @@ class Beside:
 
 
 #: What the report's head has that the page says elsewhere, mostly on its first screen.
-_SAID_ABOVE = {"answer", "command", "noise", "speed-up", "state", "trust", "when"}
+_SAID_ABOVE = {"answer", "command", "known", "noise", "speed-up", "state", "trust", "when"}
 _ALONE = (
     "Each row is the answer for its workload alone, so it may name another strategy than the "
     "answer for all."
