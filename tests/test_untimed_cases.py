@@ -174,3 +174,13 @@ def test_exports_leave_out_what_has_no_time(name, untimed, tmp_path, capsys):
         text = out.read_text()
         assert "native" in text
         assert json.loads(text) if name != "csv" else text
+
+
+def test_equal_programs_that_were_raced_all_the_same_are_judged_by_their_rounds(tmp_path):
+    """What the optimiser removed is told of them, too."""
+    sides = [{"traced_operations": {"Identity": n}, "same_program": True} for n in (21, 1)]
+    found, written = found_in(run_file(tmp_path, (), more=sides[0], less=sides[1]))
+    assert not found["fold_time"].same_program
+    assert found["fold_time"].time.launches == 3
+    assert "traced: +20 Identity; the optimised programs are equal" in written
+    assert "not timed" not in written

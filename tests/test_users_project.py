@@ -88,12 +88,13 @@ def test_what_is_timelift_s_and_what_stayed_is_not_raced(project):
     assert session.gate.why_not(later) == "new: HEAD~1 has no workload 'later'"
 
 
-@pytest.mark.parametrize(("word", "compares"), [("", True), ("skip", True), ("measure", False)])
-def test_equal_programs_are_raced_where_that_is_asked_for(project, word, compares):
-    """As equal files are."""
+@pytest.mark.parametrize(("word", "races"), [("", False), ("skip", False), ("measure", True)])
+def test_equal_programs_are_raced_where_that_is_asked_for(project, word, races):
+    """As equal files are; how programs differ is told all the same."""
     session, _ = raced(project, unchanged=word)
-    assert session.gate.compares_programs == compares
-    assert session._campaign_options(0).compares_programs == compares
+    options = session._campaign_options(0)
+    assert options.compares_programs
+    assert options.races_equal_programs == races
 
 
 def test_the_header_of_the_run_names_the_file_that_won(project):

@@ -83,8 +83,10 @@ class Task:
     #: What a call of each rival needs of the host's memory is read, and no law is checked, since
     #: all have kept it by then.
     reads_peak_memory: bool = False
-    #: The pairs whose programs are compared: where they are equal, no round is played.
+    #: The pairs whose programs are compared: where they are equal, no round is played, unless ...
     compares_programs: tuple[str, ...] = ()
+    #: ... equal programs are raced, too.
+    races_equal_programs: bool = False
     #: The tracer is warmed before the first rival.
     warms: bool = True
     #: Steps at which the law is checked at single steps; the test suite asks for every one.

@@ -91,7 +91,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     dispatch_share: Annotated[Number | None, _ELSE] = None
     #: Readings that found the device's clocks held down.
     throttled: Annotated[Number | None, _ELSE] = None
-    #: True if the other side runs the same program, so that no round was played.
+    #: True if the other side runs the same program, so that no round was played unless asked for.
     same_program: Annotated[bool | None, _ELSE] = None
     #: Where the sides' programs differ: how many operations this one has of each kind of which the
     #: other has more or fewer, as the program runs ...

@@ -319,6 +319,7 @@ class Campaign:
             input_high=workload.input_high,
             memory_bytes=options.memory_bytes,
             compares_programs=tuple(sorted(untimed)) if options.compares_programs else (),
+            races_equal_programs=options.races_equal_programs,
             counts_work=bounds,
             measures_device=bounds and _device_key(setting) not in self._devices_measured,
         )

@@ -32,8 +32,8 @@ class CampaignOptions:
     Launches stay on the processors `cores`, if any are named, and keep freed memory in one arena
     with a `steady_allocator`. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
-    fewest are for suspects; where it `compares_programs`, pairs of equal ones are not timed.
-    Workers import the modules of the project from `import_folders`.
+    fewest are for suspects; where it `compares_programs`, pairs of equal ones are not timed, unless
+    it `races_equal_programs`. Workers import the modules of the project from `import_folders`.
     """
 
     fewest: int
@@ -50,6 +50,7 @@ class CampaignOptions:
     reads_peak_memory: bool = False
     two_sided: bool = False
     compares_programs: bool = False
+    races_equal_programs: bool = False
     other_python: str = ""
     import_folders: tuple[Path, ...] = ()
 

@@ -249,6 +249,7 @@ class Session:
             reads_peak_memory=not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             compares_programs=self.gate is not None and self.gate.compares_programs and not once,
+            races_equal_programs=self.options["unchanged"] == "measure",
             other_python=self.gate.other_side.python if self.gate else "",
             import_folders=tuple(self.project.import_folders),
         )

@@ -60,8 +60,7 @@ class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
     `gates` gives each quantity the share that should be found, `ignored` that of time which never
-    counts; half the gate where it is None. Where it `compares_programs`, a pair of equal ones is
-    not timed.
+    counts; half the gate where it is None. It `compares_programs` where one interpreter runs both.
     """
 
     other_side: OtherSide
@@ -92,7 +91,7 @@ class SidesGate:
                 Quantity.MEMORY: options["gate_memory"],
             },
             undecided_fails=options["undecided"] == "fail",
-            compares_programs=not measured,
+            compares_programs=not side.python,
             ignored=_ignored(options),
         )
 

@@ -137,7 +137,7 @@ def program_in_words(outcome: CaseOutcome) -> str:
     if change.operations:
         return f"its program has {_operations(change.operations)}"
     traced = f"traced: {_operations(change.traced)}" if change.traced else ""
-    if outcome.same_program:
+    if change.equal:
         return f"{traced}; the optimised programs are equal"
     if change.operations is None:
         return traced

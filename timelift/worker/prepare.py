@@ -35,7 +35,7 @@ class PreparedRival:
 
     @property
     def has_same_program(self) -> bool:
-        """True if the other side of its pair runs the same program, so that neither is timed."""
+        """True if the other side of its pair runs the same program."""
         return bool(self.facts.get("same_program"))
 
 

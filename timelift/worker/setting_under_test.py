@@ -152,12 +152,14 @@ class Playing:
         self.emit(Ready())
         self.listen()
         shared = self._bounds_of_a_call(inner)
-        timed = [one for one in prepared if not one.has_same_program]
+        equal = {one.rival.name for one in prepared if one.has_same_program}
+        untimed = set() if self.task.races_equal_programs else equal
+        timed = [one for one in prepared if one.rival.name not in untimed]
         players = [self._player_of(one) for one in timed]
         played = self._play_rounds(players) if players and self.task.round_seconds > 0 else {}
         for one, player in zip(timed, players, strict=True):
             self._report(one, player, shared | played)
-        for one in (one for one in prepared if one.has_same_program):
+        for one in (one for one in prepared if one.rival.name in untimed):
             facts = {**one.facts, "traces": one.compiled.traces, **shared}
             self.emit(Ended(one.rival.name, Status.MEASURED, facts=facts))
 

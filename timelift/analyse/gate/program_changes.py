@@ -1,7 +1,7 @@
 """How the programs of a pair's two sides differ: in which operations, before and after optimising.
 
 A worker compares them (`timelift.worker.equal_programs`) and leaves facts; of equal ones no time is
-known, since nothing was timed.
+known, unless they were raced all the same.
 """
 
 from collections.abc import Mapping
@@ -30,24 +30,31 @@ MoreOperations = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True)
 class ProgramChange:
-    """`operations` of the programs as they run, None where they are equal; `traced` before that."""
+    """How programs differ as they run, in `operations` unless they are `equal`, and as `traced`.
+
+    The former are None where they are not known: of what has no one program, or is traced again.
+    """
 
     operations: MoreOperations | None
     traced: MoreOperations
+    equal: bool
 
 
 def runs_same_program(old: Measurement, new: Measurement) -> bool:
     """True if the sides ran the same program in every launch, so that none was timed."""
     launches = [*old.launches, *new.launches]
-    return bool(launches) and all(one.facts.same_program for one in launches)
+    return bool(launches) and all(
+        one.facts.same_program and not one.seconds_per_call.size for one in launches
+    )
 
 
 def program_change(old: Measurement, new: Measurement) -> ProgramChange | None:
     """Return how the programs differ; None where they do not, or where that is not known."""
     operations = _more(_facts(old, "operations"), _facts(new, "operations"))
     traced = _more(_facts(old, "traced_operations"), _facts(new, "traced_operations")) or ()
+    equal = any(one.facts.same_program for one in new.launches) and operations is None
     known = operations is not None or traced
-    return ProgramChange(operations, traced) if known else None
+    return ProgramChange(operations, traced, equal) if known else None
 
 
 def _facts(side: Measurement, name: str) -> Mapping[str, int] | None:
