@@ -30,16 +30,21 @@ class Program:
         return sum(range(2000))
 
 
-def reports(**retraces):
-    """Play rivals of these names; the event that reports each."""
+def reports(same=(), *, races_equal_programs=False, **retraces):
+    """Play rivals of these names; the event that reports each. Some have the `same` program."""
     rivals = tuple(RivalSpec(name, f"{name}.py") for name in retraces)
     events = []
     engine = SimpleNamespace(wait=lambda _: None)
-    task = Task(SETTING, rivals, "", (3,), 1, 0.02)
+    task = Task(SETTING, rivals, "", (3,), 1, 0.02, races_equal_programs=races_equal_programs)
     play = Playing(engine, task, WorkerChannel(events.append), random.Random(1))
     play.run(
         [
-            PreparedRival(rival, Program(retraces=retraces[rival.name]), Feed(None))
+            PreparedRival(
+                rival,
+                Program(retraces=retraces[rival.name]),
+                Feed(None),
+                {"same_program": True, "weights": 3} if rival.name in same else {},
+            )
             for rival in rivals
         ],
         SimpleNamespace(layer=None),
@@ -65,3 +70,18 @@ def test_without_one_all_are_measured_and_no_round_is_dropped():
     assert {one.status for one in found.values()} == {Status.MEASURED}
     dropped = [one.facts["dropped_rounds"] for one in found.values()]
     assert dropped == [0, 0]
+
+
+def test_rivals_of_the_same_program_play_no_round_and_keep_their_facts():
+    """Unless they are raced all the same; where no rival is left, nothing is played at all."""
+    found = reports(("old", "new"), old=False, new=False, other=False)
+    assert {one.status for one in found.values()} == {Status.MEASURED}
+    assert [len(found[name].seconds_per_call) for name in ("old", "new")] == [0, 0]
+    assert found["new"].facts == {"same_program": True, "weights": 3, "traces": 1}
+    assert len(found["other"].seconds_per_call) >= 5
+    assert not any(
+        one.seconds_per_call for one in reports(("old", "new"), old=False, new=False).values()
+    )
+    raced = reports(("old", "new"), races_equal_programs=True, old=False, new=False)
+    assert all(one.facts["same_program"] for one in raced.values())
+    assert all(one.seconds_per_call for one in raced.values())
