@@ -19,6 +19,7 @@ from timelift.analyse.findings import find_out
 from timelift.analyse.runs import results
 from timelift.analyse.runs.baseline import baseline_lines
 from timelift.analyse.selftest import trust_file
+from timelift.commands.changes import _raced
 from timelift.journal import write_whole
 from timelift.present import exports, figures, github, terminal
 from timelift.present.page import render
@@ -276,6 +277,14 @@ def test_a_gate_that_is_not_over_fails_nothing_for_good(tmp_path):
     assert '<h1 id="headline">So far: ' in page_so_far
     assert "gate (provisional)" in page_so_far
     assert not [word for word in MARKS if word in page.lower()]
+
+
+def test_a_bisection_skips_a_commit_whose_run_did_not_end(tmp_path):
+    """What it convicts or clears, it does for good."""
+    assert _raced(AGAINST).word in {"good", "bad"}
+    unfinished = _raced(_unfinished(tmp_path, AGAINST))
+    assert unfinished.word == "skip"
+    assert unfinished.text.startswith("its run did not end")
 
 
 def test_a_self_test_that_is_not_over_is_not_kept(tmp_path):

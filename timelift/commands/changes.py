@@ -143,6 +143,8 @@ def _raced(journal: Path) -> CommitVerdict:
     if against is None or not judged:
         reasons = [f"{one.status}: {one.reason}" for one in run.measurements if one.reason]
         return CommitVerdict("skip", "; ".join(reasons) or "not measured")
+    if run.is_provisional:
+        return CommitVerdict("skip", "its run did not end, so nothing of it is a verdict")
     found = judged[0]
     if found.fails():
         return CommitVerdict("bad", gate_words.failure(found, against))
