@@ -91,8 +91,8 @@ WIDTHS = Scoreboard(
         Column("launches", ".1f"),
         Column("questions", ","),
         Column("reached", ".1%"),
-        Column("holds", ".1%", least=0.94),
-        Column("worst noise", ".1%", least=0.9),
+        Column("holds", ".1%", least=0.92),
+        Column("worst noise", ".1%", least=0.85),
         Column("as wanted", ".1%"),
     ),
     """
@@ -434,7 +434,7 @@ def _run(asked: argparse.Namespace) -> int:
     write("")
     wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
     write("")
-    widths, questions = ((0.01,), 20) if asked.quick else ((0.02, 0.01, 0.005), 200)
+    widths, questions = ((0.01,), 60) if asked.quick else ((0.02, 0.01, 0.005), 200)
     return wrong | WIDTHS.show(width_rows(widths, asked.seed, questions))
 
 
