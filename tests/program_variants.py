@@ -78,7 +78,6 @@ def _variants():
         "other sum": model(lambda h: combined(summed(h, 2, 1))),
         "identities": model(lambda h: combined(_chain(h))),
         "python": model(lambda h: combined(_in_python(h))),
-        "print": model(lambda h: combined(_printed(h))),
     }
 
 
@@ -100,11 +99,6 @@ def _in_python(h):
     import tensorflow as tf
 
     return tf.ensure_shape(tf.py_function(lambda t: t, [h], h.dtype), h.shape)
-
-
-def _printed(h):
-    print("a graph ends here")  # noqa: T201
-    return h
 
 
 def said(setting, names, base="first"):
