@@ -621,7 +621,7 @@ FAULTS = (
         "until",
         (
             "a width that believes its own luck",
-            "half_width = WIDENING * estimates",
+            "half_width = widening * estimates",
             "half_width = estimates",
         ),
     ),

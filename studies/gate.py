@@ -212,7 +212,7 @@ def race(folder: Path, asked: Mapping[str, str], done_to: Mapping[str, str]) -> 
 ALLOWED = 0.05
 BOARD = Scoreboard(
     (
-        Column("what was done", width=16),
+        Column("what was done", width=18),
         Column("cases", ",", width=6),
         Column("failed", OF, width=10, most=ALLOWED),
         Column("at most", ".2%"),
@@ -251,7 +251,7 @@ def show(suites: Sequence[Suite]) -> int:
 
 
 def rows(suites: Sequence[Suite]) -> Iterator[Row]:
-    """Write a row for what nothing was done to, and one for each regression that was dealt."""
+    """Write a row for what nothing was done to, and one for each word that was dealt."""
     every = [(one.word(out.case), out) for one in suites for out in one.outcomes]
     for word in (NOTHING, *NEUTRAL, *REGRESSIONS):
         mine = [out for done, out in every if done == word]

@@ -18,23 +18,19 @@ from numpy.typing import NDArray
 from studies import answer, noise, parser, write
 from studies.noise import SCENARIOS, Scenario, Shape
 from studies.scoreboard import Column, Row, Scoreboard
+from studies.widths import WIDTHS, width_rows
 from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats import verdicts
-from timelift.analyse.stats.effects import Effects, all_pairs, fit_scores
-from timelift.analyse.stats.estimates import estimate
+from timelift.analyse.stats.effects import Effects, all_pairs
 from timelift.analyse.stats.ranking import RankedCase, Ranking, rank
-from timelift.analyse.stats.stopping import LOOKS, WIDENING, WIDTH_LOOKS, unsettled
-from timelift.analyse.stats.verdicts import CONFIDENCE, RANK_MARGIN, Comparison, Verdict
+from timelift.analyse.stats.stopping import LOOKS, unsettled
+from timelift.analyse.stats.verdicts import RANK_MARGIN, Comparison, Verdict
 
 #: What the rivals of a graded setting cost over the best: a little, more, and clearly more.
 GRADES = np.log1p([0.0, 0.03, 0.05, 0.2, 1.0])
 #: How many rivals stand beside the best, and what unequal ones cost: many near it, some far off.
 RIVALS = (2, 5, 8, 12)
 UNEQUAL = np.log1p([0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0])
-#: How often a width is looked at.
-MOST_WIDTH_LOOKS = 38
-#: The chance that an interval misses.
-ALPHA = 1 - CONFIDENCE
 #: Log costs closer than this are equal.
 EQUAL = 1e-9
 #: Turns the seconds that all launches would take into those that were played, NaN elsewhere.
@@ -80,25 +76,9 @@ all hold      settings in which the interval of every row holds the true ratio t
               first, over all kinds of noise; of the kind with the lowest share
 one by one    the same for the interval that each pair would have by itself
 prices hold   settings in which the least and the most of every row hold what it costs over the best
-cheap         settings in which choosing the first is known to cost at most 2 % over the best: where
-              that ends the looking; wrongly: of all settings, those in which it costs more
+cheap         settings in which the report says that choosing the first costs at most 2 % over the
+              best; wrongly: of all settings, those of them in which it costs more
 width         of the interval beside that of the pair by itself, the median of all rows
-""",
-)
-WIDTHS = Scoreboard(
-    (
-        Column("until", width=16),
-        Column("launches", ".1f"),
-        Column("questions", ","),
-        Column("reached", ".1%"),
-        Column("holds", ".1%", least=0.92),
-        Column("worst noise", ".1%", least=0.85),
-        Column("as wanted", ".1%"),
-    ),
-    """
-launches      how many were played in the mean, of 81 at most: louder noise needs more
-holds         of the ratios to the fastest, those whose truth is as near as the half-width that was
-              reached; as wanted: as near as the one that was asked for, where that was reached
 """,
 )
 
@@ -328,100 +308,6 @@ def _cells(found: Sequence[RowMarks]) -> Row:
     means = [float(np.mean(one)) for one in (together, alone, prices, cheap, wrongly)]
     width = float(np.median(np.concatenate([one.width for one in found])))
     return settings, means[0], min(together), means[1], means[2], min(prices), *means[3:], width
-
-
-# Until a width is reached ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class WidthRule:
-    """At which launches a width is looked at, and how much wider an interval counts."""
-
-    looks: Sequence[int] = WIDTH_LOOKS[:MOST_WIDTH_LOOKS]
-    widening: float = WIDENING
-
-
-@dataclass(frozen=True)
-class WidthMarks:
-    """Of questions: how many `launches` they took, and whether the width was `reached`.
-
-    Of their ratios to the fastest: whether the truth was `held`, and whether it was as near as was
-    `wanted`, NaN where that was not reached.
-    """
-
-    launches: Samples
-    reached: Samples
-    held: Samples
-    wanted: Samples
-
-
-def mark_widths(  # noqa: PLR0913, PLR0917 - what is simulated, and the rule that is tried on it
-    scenario: Scenario,
-    rivals: int,
-    wanted: float,
-    questions: int,
-    random: Generator,
-    rule: WidthRule = WidthRule(),
-) -> WidthMarks:
-    """Ask so many questions of equal rivals, each a run by itself, until a width is reached."""
-    shape = Shape(questions, rivals, rule.looks[-1])
-    effects = all_pairs(noise.seconds(scenario, shape, np.zeros(rivals), random))
-    found = [
-        _until(Effects(*one), wanted, rule)
-        for one in zip(effects.effect, effects.standard_error, strict=True)
-    ]
-    launches, reached, held, near = zip(*found, strict=True)
-    return WidthMarks(
-        np.array(launches, float),
-        np.array(reached, float),
-        np.concatenate(held),
-        np.concatenate(near),
-    )
-
-
-def _until(
-    effects: Effects, wanted: float, rule: WidthRule
-) -> tuple[int, bool, NDArray[np.bool_], Samples]:
-    """Look at one question as often as the rule does; return what `WidthMarks` is about."""
-    families = np.zeros(len(effects.effect), int)
-    rivals, width = round(verdicts.rivals(families)[0]), math.log1p(wanted)
-    pairs = np.transpose(np.triu_indices(rivals, 1))
-    for launches in rule.looks:
-        seen = Effects(effects.effect[:, :launches], effects.standard_error[:, :launches])
-        found = estimate(seen, verdicts.independence(families))
-        fastest = int(np.argmin(fit_scores(found.effect, found.launches.astype(float), rivals)))
-        mine = (pairs == fastest).any(1)
-        half_width = rule.widening * found.half_width(ALPHA / 2)[mine]
-        reached = bool((half_width <= width).all())
-        if reached:
-            break
-    error = np.abs(found.effect[mine])
-    near = np.where(reached, error <= width, np.nan)
-    return launches, reached, error <= half_width, near
-
-
-def width_rows(widths: Sequence[float], seed: int, questions: int) -> Iterator[Row]:
-    for rivals in (2, 3, 4):
-        for wanted in widths:
-            found = [
-                mark_widths(
-                    scenario,
-                    rivals,
-                    wanted,
-                    questions,
-                    np.random.default_rng([seed, place, rivals]),
-                )
-                for place, scenario in enumerate(SCENARIOS)
-            ]
-            held = [float(one.held.mean()) for one in found]
-            yield (
-                f"{wanted:.1%}, {rivals} rivals",
-                float(np.mean([one.launches.mean() for one in found])),
-                questions * len(found),
-                float(np.mean([one.reached.mean() for one in found])),
-                *(float(np.mean(held)), min(held)),
-                float(np.nanmean(np.concatenate([one.wanted for one in found]))),
-            )
 
 
 def main(words: Sequence[str] | None = None) -> int:

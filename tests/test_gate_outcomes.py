@@ -216,7 +216,7 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
 def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
     """Label, commit, gate, counts, new and renamed strategies."""
     first, *others = written(run(tmp_path, slow=1.06)).splitlines()
-    assert first == "4 cases against main (01234567), gate 3 %: 1 slower, 3 same"
+    assert first == "4 cases against main (01234567), gate 3 %, 1.5 % ignored: 1 slower, 3 same"
     assert {"new: mine", "renamed: fold is fold_time now"} <= set(others)
 
 

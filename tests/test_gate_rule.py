@@ -7,6 +7,7 @@ from studies.gate_rule import play
 from timelift.analyse.gate.rule import CONFIRM, FRESH_LEVELS, GateRule, judge
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.verdicts import Verdict
+from timelift.measure.sides_gate import MOST_FRESH
 
 RULE = GateRule()
 LAUNCHES = RULE.decision_points[-1]
@@ -146,6 +147,7 @@ def test_the_looks_share_the_level_of_the_trial():
     """Looking again costs no more than looking once would."""
     assert sum(FRESH_LEVELS.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)
+    assert max(FRESH_LEVELS) == MOST_FRESH
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():

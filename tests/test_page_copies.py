@@ -45,7 +45,7 @@ def test_a_gate_says_first_what_fails_it(tmp_path, slow, headline, count, verdic
     html = reported(tmp_path / "report", run_file(tmp_path, slow=slow))
     said, words = first_screen(html)
     assert said.startswith(headline)
-    assert f"gate 3 %: {count}." in words
+    assert f"gate 3 %, 1.5 % ignored: {count}." in words
     assert "Write" not in words
     assert "over the best" not in section(html, "answer").partition("</details>")[2]
     assert "new: mine; renamed: fold is fold_time now" in {*Elements(html).words}

@@ -29,6 +29,7 @@ from timelift.case import Case, Status
 from timelift.journal import CaseInLaunch
 from timelift.journal.reading import case_in_launch_from
 from timelift.planted import COPY_SEPARATOR, PLANTS
+from timelift.rounds import CLEARLY_SLOWER
 
 ROOT = Path(__file__).parent.parent
 
@@ -193,7 +194,7 @@ def by_places(*places):
     ],
 )
 def test_a_setting_ends_as_a_whole_when_its_price_is_known(settled_ones, cheap, rivals):
-    """Until then nobody leaves for a price of its own; pairs are 0-1, 0-2 and 1-2."""
+    """Until then no rival leaves for a price of its own; pairs are 0-1, 0-2 and 1-2."""
     plan = Plan(by_places(*settled_ones), ends=by_places(*cheap))
     assert playing(run([1, 1.2, 1.3], LOOKS[0]), plan) == ({1: rivals} if rivals else {})
 
@@ -323,3 +324,8 @@ def test_every_twin_of_the_catalogue_can_be_told_from_its_strategy():
         Case(setting, name).strategy.partition(COPY_SEPARATOR)[0] == "native" for name in TWINS
     )
     assert len(set(TWINS)) == len(PLANTS)
+
+
+def test_a_clear_loser_is_one_thing_in_a_launch_and_between_launches():
+    """Rooms that may not import each other have the number each."""
+    assert pytest.approx(np.log(CLEARLY_SLOWER)) == stopping.CLEAR

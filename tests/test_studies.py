@@ -29,6 +29,7 @@ from studies import (
     scaling,
     spread,
     support,
+    widths,
     year,
 )
 from studies.scoreboard import OF, Column, Scoreboard
@@ -266,7 +267,7 @@ SCALING = ("n", "4", "5", 40, ALL, 0, Proportion(0, 0), 40, ALL, 1.1, ALL, 0)
         (ladder.PAIRS, PAIRS, 5, 0.2),
         (ladder.TOGETHER, TOGETHER, 3, 0.7),
         (ladder.TOGETHER, TOGETHER, 9, 0.1),
-        (ladder.WIDTHS, ("n", 42.0, 2_400, 0.7, 0.96, 0.93, 0.97), 4, 0.9),
+        (widths.WIDTHS, ("n", 42.0, 2_400, 0.7, 0.96, 0.93, 0.97), 4, 0.9),
         (real_noise.BOARD, ("n", "3", 200, 20, 0.95, 0.93, 0.01, 1.0, None, 1.0), 6, 0.3),
         (history.TWO_RUNS, ("n", "3", Proportion(0, 8), 0.95, 0, 0.5, 1, 1), 2, Proportion(4, 8)),
         (history.NIGHTLY, ("n", "timelift", 4, 4, 0, "2 (2)", "", FEW, FEW), 7, Proportion(30, 40)),

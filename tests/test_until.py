@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from studies import ladder, noise
+from studies import noise, widths
 from tests import journals
 from tests.repositories import strategy, workload, write
 from tests.simulated import plain
@@ -143,15 +143,15 @@ def test_launches_go_on_until_the_width_is_reached():
 @pytest.mark.parametrize("place", [1, 5])
 def test_the_width_at_which_it_stopped_holds_the_truth(place):
     """In 95 % of settings of one question each; stopping at three launches would not (92 %)."""
-    found = ladder.mark_widths(noise.SCENARIOS[place], 2, 0.01, 400, np.random.default_rng(place))
+    found = widths.mark_widths(noise.SCENARIOS[place], 2, 0.01, 400, np.random.default_rng(place))
     assert found.held.mean() >= 0.93
     assert found.reached.mean() > 0.8
 
 
 def test_stopping_at_the_first_narrow_interval_holds_less():
     """The check of the check."""
-    eager = ladder.WidthRule(looks=range(3, 60), widening=1.0)
-    found = ladder.mark_widths(noise.SCENARIOS[1], 2, 0.01, 400, np.random.default_rng(1), eager)
+    eager = widths.WidthRule(looks=range(3, 60), widening=1.0)
+    found = widths.mark_widths(noise.SCENARIOS[1], 2, 0.01, 400, np.random.default_rng(1), eager)
     assert found.held.mean() < 0.93
 
 

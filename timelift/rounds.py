@@ -167,7 +167,7 @@ def size_samples(
 def shorten_losers(players: Sequence[Player], seconds_per_call: Sequence[float]) -> None:
     """Leave clear losers `LOSERS_PART` of their time, by what the warm-up has seen.
 
-    No sample has a say in that, so how long a rival plays does not bend its figures. The sides of a
+    No sample decides that, so how long a rival plays does not bend its figures. The sides of a
     pair are compared with each other and not with the fastest: where there is a pair none loses.
     """
     if len({player.pair or player.name for player in players}) < len(players):

@@ -70,9 +70,9 @@ class Decided:
 def decided(run: Run, rankings: Sequence[Ranking]) -> Decided:
     asked = _precision(run)
     rows = [row for ranking in rankings for row in ranking.rows[1:]]
-    no_verdict = [row for row in rows if row.verdict is Verdict.UNDECIDED]
-    still = sum(_is_open(row, asked) for row in no_verdict)
-    return Decided(asked, len(rows), still, len(no_verdict) - still)
+    no_verdict = sum(row.verdict is Verdict.UNDECIDED for row in rows)
+    still = sum(_is_open(row, asked) for row in rows)
+    return Decided(asked, len(rows), still, no_verdict - still)
 
 
 def _is_open(row: RankedCase, asked: float) -> bool:

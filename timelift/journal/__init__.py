@@ -41,6 +41,7 @@ from timelift.journal.files import (
     runs_of_machine,
 )
 from timelift.journal.lines import (
+    IGNORED_PART,
     SCHEMA,
     Against,
     CaseInLaunch,
@@ -92,6 +93,7 @@ __all__ = [
     "COPIES_FOLDERS",
     "EXACT_FACTS",
     "FACT_RULES",
+    "IGNORED_PART",
     "KEPT_FACTS",
     "SCHEMA",
     "SELFTEST_FOLDER",

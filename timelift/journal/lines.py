@@ -114,14 +114,18 @@ class StrategyEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.against.of or None if isinstance(self.against, OtherSideOf) else None
 
 
+#: What is ignored where that is not said, a share of the gate.
+IGNORED_PART = 0.5
+
+
 class Against(Struct, frozen=True, kw_only=True):
     """The other side of a run, and by what rule it is judged.
 
     `label` is what the user called it, `commit` its commit, if any, `gates` the share of each
     quantity that should be found, `ignored` that of time which never counts, half the gate where it
-    is None, `screening` how many launches come before a trial, `undecided` "pass" or "fail". `new`,
-    `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions` holds
-    (there, here) of the packages that differ.
+    is not known, `screening` how many launches come before a trial, `undecided` "pass" or "fail".
+    `new`, `removed` and `unchanged` are names, `renamed` has old names by new ones, and `versions`
+    holds (there, here) of the packages that differ.
     """
 
     label: str

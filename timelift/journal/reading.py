@@ -162,7 +162,8 @@ def case_in_launch_from(fields: Mapping[str, Any], damage: Damage) -> CaseInLaun
     rivals = fields.get("rivals")
     was_timed = measured and not _has_same_program(fields)
     seconds = samples(fields.get("seconds_per_call")) if was_timed else ()
-    if was_timed and isinstance(stored_median, int | float):
+    stored_median = stored_median if was_timed else None
+    if isinstance(stored_median, int | float):
         stored_median = _checked_median(float(stored_median), seconds, damage)
     return CaseInLaunch(
         case=case_from(fields.get("case")),
@@ -296,9 +297,9 @@ def _damage_sentence(name: str, expected: str, value: object) -> str:
 
 
 class MedianInLaunch(NamedTuple):
-    """A case in a launch: the log of its median, NaN where it was lost, and the canary's time.
+    """A case in a launch: the log of its median, and the canary's time.
 
-    `exact` are its facts that repeat themselves.
+    The median is NaN where it was lost or not timed. `exact` are its facts that repeat themselves.
     """
 
     case: Case

@@ -37,7 +37,7 @@ PEAK_READING_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1"}
 #: asks the system for memory, and gets pages that are new, differs from launch to launch.
 STEADY_ALLOCATOR = {
     "MALLOC_ARENA_MAX": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
 }
 #: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
@@ -118,9 +118,8 @@ class LaunchPool:
     def _start(self, key: _Key) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
-        variables = importing_from(options.import_folders)
+        variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
         timed = variables | (STEADY_ALLOCATOR if options.steady_allocator else {})
-        timed |= {COMPILED_FOLDER: self._compiled}
         if peak_python:
             launch = LaunchProcess(
                 backend,

@@ -290,8 +290,18 @@ OTHER_OPTIONS: tuple[Option, ...] = (
         otherwise="half of --gate",
         read=lambda text: read_share(text) if text else None,
     ),
-    Option("gate_first_call", "25%", "the same for the first call, like 25%", read=_growth),
-    Option("gate_memory", "25%", "the same for the peak memory of a call, like 25%", read=_growth),
+    Option(
+        "gate_first_call",
+        "25%",
+        "what --gate is, for the first call; half of it never fails",
+        read=_growth,
+    ),
+    Option(
+        "gate_memory",
+        "25%",
+        "what --gate is, for the peak memory of a call; half of it never fails",
+        read=_growth,
+    ),
     Option(
         "undecided",
         "pass",

@@ -43,7 +43,7 @@ from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
 from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
-from timelift.measure.sides_gate import AGAINST_AXES, SidesGate
+from timelift.measure.sides_gate import AGAINST_AXES, AGAINST_OPTIONS, SidesGate
 from timelift.project import Project
 
 #: Above this share of its processors, other work on the machine is warned of.
@@ -92,7 +92,7 @@ class Session:
             option.name: self.texts[option.name] or usual.get(option.name, "")
             for option in AXIS_OPTIONS
         }
-        unsaid = until.USUAL if self.texts["until"] else {}
+        unsaid = self._usual_options()
         self.options = {
             option.name: option.value(self.texts[option.name] or unsaid.get(option.name, ""))
             for option in OTHER_OPTIONS
@@ -122,7 +122,16 @@ class Session:
         """Return the axes that this kind of run has where the user names nothing else."""
         if self.run_mode.selftest:
             return grid.SELFTEST_AXES
-        return AGAINST_AXES if any(self.texts[one] for one in OTHER_SIDES) else {}
+        return AGAINST_AXES if self._is_against else {}
+
+    def _usual_options(self) -> Mapping[str, str]:
+        if self._is_against:
+            return AGAINST_OPTIONS
+        return until.USUAL if self.texts["until"] else {}
+
+    @property
+    def _is_against(self) -> bool:
+        return any(self.texts[one] for one in OTHER_SIDES)
 
     def _ask_layer(self, factory: str) -> Mapping[str, Any]:
         return ask_layer(factory, self.catalogue.backends[0], self.project.import_folders)
@@ -162,7 +171,9 @@ class Session:
         if not chosen:
             return
         if self.options["until"]:
-            until.refuse_many_questions(chosen)
+            until.refuse_many_questions(
+                [one for one in chosen if one.strategy not in self.look_alikes]
+            )
         options = self._campaign_options(stop_after)
         if self.run_mode.once:
             self.campaign = Campaign(chosen, self.catalogue, options)
@@ -245,7 +256,7 @@ class Session:
             spare_seconds=float("inf") if self.gate else spare,  # a gate's suspects have theirs
             cores=options["pin"],
             memory_bytes=options["memory_limit"],
-            steady_allocator=(options["allocator"] or self._usual_allocator) == "steady",
+            steady_allocator=options["allocator"] == "steady",
             reads_peak_memory=not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             compares_programs=self.gate is not None and self.gate.compares_programs and not once,
@@ -253,10 +264,6 @@ class Session:
             other_python=self.gate.other_side.python if self.gate else "",
             import_folders=tuple(self.project.import_folders),
         )
-
-    @property
-    def _usual_allocator(self) -> str:
-        return "steady" if self.gate else "default"
 
     def _seed(self) -> int:
         if self.options["seed"] is not None:

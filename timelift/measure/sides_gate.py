@@ -9,7 +9,7 @@ from typing import Any
 
 from timelift.case import Case
 from timelift.errors import UserError
-from timelift.journal import Against, Quantity
+from timelift.journal import IGNORED_PART, Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
 from timelift.measure.options import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
@@ -24,6 +24,8 @@ _RENAMED = 0.8
 #: What is measured against another side where the user names nothing else: launches differ less
 #: with one thread, and a case that is compared with itself needs no more.
 AGAINST_AXES = {"threads": "1"}
+#: The same of its options: how memory is asked for differs from launch to launch.
+AGAINST_OPTIONS = {"allocator": "steady"}
 #: The most fresh launches in which a suspect is tried.
 MOST_FRESH = 12
 
@@ -60,7 +62,7 @@ class SidesGate:
     """Race cases against their other side; `matched` is known once the cases are.
 
     `gates` gives each quantity the share that should be found, `ignored` that of time which never
-    counts; half the gate where it is None. It `compares_programs` where one interpreter runs both.
+    counts. It `compares_programs` where one interpreter runs both.
     """
 
     other_side: OtherSide
@@ -69,7 +71,7 @@ class SidesGate:
     gates: Mapping[Quantity, float]
     undecided_fails: bool
     compares_programs: bool
-    ignored: float | None = None
+    ignored: float
     matched: MatchedCases = field(default_factory=MatchedCases)
 
     @classmethod
@@ -127,15 +129,15 @@ class SidesGate:
         )
 
 
-def _ignored(options: Mapping[str, Any]) -> float | None:
-    """Return the share of time that is ignored, as it was asked for; raises UserError."""
-    ignored: float | None = options["gate_ignore"]
-    if ignored is not None and ignored >= options["gate"]:
+def _ignored(options: Mapping[str, Any]) -> float:
+    """Return the share of time that is ignored; raises UserError for one that should be found."""
+    gate, ignored = float(options["gate"]), options["gate_ignore"]
+    if ignored is not None and ignored >= gate:
         raise UserError(
-            f"--gate-ignore: expected less than --gate, which is {options['gate']:g}, received "
-            f"{ignored:g}; what should be found cannot be ignored"
+            f"--gate-ignore: expected less than --gate, which is {100 * gate:g}%, received "
+            f"{100 * ignored:g}%; what should be found cannot be ignored"
         )
-    return ignored
+    return IGNORED_PART * gate if ignored is None else float(ignored)
 
 
 class CaseMatcher:

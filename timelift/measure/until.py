@@ -5,6 +5,7 @@ from typing import Any
 
 from timelift.case import AXIS_FLAGS, Case, option_flag, several_valued
 from timelift.errors import UserError
+from timelift.measure.other_side import OTHER_SIDES
 
 #: The options that are not given. Each launch has its price, so rounds go on in it until they are
 #: no longer what limits the ratio.
@@ -12,12 +13,11 @@ USUAL: Mapping[str, str] = {"launches": "3-999", "round_seconds": "0.5"}
 #: Launches beyond the fewest begin until so many seconds have passed, where no budget is given.
 SPARE_SECONDS = 300.0
 _FEWEST_STRATEGIES, _MOST_STRATEGIES = 2, 4
-_OTHER_QUESTIONS = ("against", "against_path", "against_python")
 
 
 def refuse_other_questions(options: Mapping[str, Any], *, selftest: bool) -> None:
     """Raise UserError where what is asked for has a rule of its own for when to stop."""
-    others = [option_flag(name) for name in _OTHER_QUESTIONS if options[name]]
+    others = [option_flag(name) for name in OTHER_SIDES if options[name]]
     others += ["--selftest"] if selftest else []
     if others:
         raise UserError(

@@ -8,6 +8,7 @@ from timelift.analyse.findings import RunFindings
 from timelift.analyse.gate.outcomes import GateFindings
 from timelift.analyse.runs.measurement import Run
 from timelift.errors import UserError
+from timelift.journal import RunEnd
 from timelift.measure.session import Session
 from timelift.plugin import options
 from timelift.present import terminal
@@ -60,8 +61,13 @@ def _show_answer(
         _print(reporter, ended.end(found, path, session.project.root, page))
     except UserError as error:
         reporter.write_line(f"timelift: {error}")
-        whole = not session.interrupted
-        run = Run(session.strategies_header(), referee.measurements(), complete=whole)
+        end = session.campaign.exit_word if session.campaign else RunEnd.INTERRUPTED
+        run = Run(
+            session.strategies_header(),
+            referee.measurements(),
+            complete=end is RunEnd.COMPLETE,
+            cut_short=end is RunEnd.CUT_SHORT,
+        )
         _print(reporter, summary(RunFindings(run), None))
         return None
     return found

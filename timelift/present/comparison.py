@@ -60,7 +60,7 @@ def head(compared: TwoRuns) -> Iterator[tuple[str, str]]:
 
 
 def _run(run: Run, commit: str) -> str:
-    state = f", {provisional.state(run).partition(':')[0]}" if not run.complete else ""
+    state = f", {word}" if (word := provisional.word(run)) else ""
     changes = " with uncommitted changes" if run.header.commit.dirty else ""
     started = run.header.started or "unknown time"
     return f"{started}, commit {commit or 'unknown'}{changes}{state}"

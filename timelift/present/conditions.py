@@ -119,8 +119,8 @@ def too_noisy(found: TooNoisy | None, longer: str) -> Iterator[str]:
     remedies.append(f"more time ({longer}), --threads 1 or --pin 0 would help")
     pairs = counted(found.comparisons, "comparison")
     yield (
-        f"too noisy for ±{percent(found.asked)}: {pairs} with the fastest undecided, known to "
-        f"{plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
+        f"too noisy to know the price of the fastest to {percent(found.asked)}: {pairs} with it "
+        f"undecided, known to {plus_minus(found.half_width)} in the median; {'; '.join(remedies)}"
     )
 
 
@@ -134,7 +134,11 @@ def known(found: Width, seconds: float | None) -> str:
         return f"{told}; {asked} was asked for"
     after = f" after {duration(seconds)}" if seconds else ""
     needed = (seconds or 0.0) * (found.half_width / math.log1p(found.asked)) ** 2
-    longer = f", which takes some {_budget(needed)}" if 0 < needed <= _LONGEST_RUN else ""
+    longer = (
+        f", which takes some {_budget(needed, fewest_steps=1)}"
+        if 0 < needed <= _LONGEST_RUN
+        else ""
+    )
     return f"{told}{after}; {asked} was asked for{longer}"
 
 
@@ -167,10 +171,10 @@ def _longer(run: Run) -> str:
     return _budget(2 * (run.seconds or 0.0))
 
 
-def _budget(seconds: float) -> str:
+def _budget(seconds: float, fewest_steps: int = _FEWEST_STEPS) -> str:
     """Write the option for a run of so many seconds, in steps of five minutes."""
     steps = math.ceil(seconds / _BUDGET_STEP) if seconds <= 2 * _LONGEST_RUN else 0
-    minutes = 5 * max(steps, _FEWEST_STEPS)
+    minutes = 5 * max(steps, fewest_steps)
     return f"--budget {minutes // 60}h" if minutes % 60 == 0 else f"--budget {minutes}m"
 
 

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from timelift.present.tables import Table
 
 PROVISIONAL = "provisional"
-STATE = f"{PROVISIONAL}: the run is going on, or was interrupted (--resume goes on with it)"
+CUT_SHORT = "cut short"
+_NOT_OVER = f"{PROVISIONAL}: the run is going on, or was interrupted"
+#: Of a usual run that is not over.
+STATE = f"{_NOT_OVER} (--resume goes on with it)"
 
 
 class Findings(Protocol):
@@ -21,12 +24,19 @@ class Findings(Protocol):
     def is_provisional(self) -> bool: ...
 
 
-def state(run: "Run") -> str:
-    """Write what keeps a run from being whole; empty where nothing does."""
+def word(run: "Run") -> str:
+    """Write in a word what keeps a run from being whole; empty where nothing does."""
     if run.is_provisional:
-        return STATE
+        return PROVISIONAL
+    return CUT_SHORT if run.cut_short else ""
+
+
+def state(run: "Run") -> str:
+    """Write in a sentence what keeps a run from being whole; empty where nothing does."""
+    if run.is_provisional:
+        return f"{_NOT_OVER} (then measure it anew)" if run.header.races_copies else STATE
     if run.cut_short:
-        return "cut short: the run ended before every case had its launches"
+        return f"{CUT_SHORT}: the run ended before every case had its launches"
     return ""
 
 

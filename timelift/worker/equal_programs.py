@@ -1,6 +1,7 @@
 """The two sides of a pair, program beside program: where they run the same, nothing is timed.
 
-Weights are the same on both sides, or the law is broken. What Python does while a program runs, and
+Lifts have the same weights on both sides, or the law is broken; of look-alikes their number is
+compared. What Python does while a program runs, and
 what is traced again in a repeated call, is in no program: such pairs are timed, and so are pairs
 of which no program is known.
 """
@@ -43,23 +44,25 @@ def _sides(prepared: Sequence[PreparedRival], pairs: Collection[str]) -> Iterato
 
 
 def _compared(sides: _Sides, engine: Engine, emit: Emit) -> list[dict[str, Any]]:
-    traced = [one.compiled.traced_program for one in sides]
-    running = traced if _same(traced) else _optimised(sides, emit)
-    told = [
-        {name: differ for name, differ in side.items() if differ}
-        for side in _differing("traced_operations", traced)
-    ]
+    traced = [one.compiled.traced_program for one in _each(sides, emit)]
+    running = traced
+    if not _same(traced):  # XLA may compile once more
+        running = [one.compiled.optimised_program for one in _each(sides, emit)]
+    told = _without_empty(_differing("traced_operations", traced))
     if not _same(running):
-        return [a | b for a, b in zip(_differing("operations", running), told, strict=True)]
-    return [{"same_program": True} | one for one in told] if _repeats(sides, engine) else told
+        found = _differing("operations", running)
+        if any(one is not None and one.calls_python for one in running):
+            found = _without_empty(found)  # a call of Python is another one each time
+        return [a | b for a, b in zip(found, told, strict=True)]
+    repeats = _repeats(sides, engine, emit)
+    return [{"same_program": True} | one for one in told] if repeats else told
 
 
-def _optimised(sides: _Sides, emit: Emit) -> list[Program | None]:
-    found = list[Program | None]()
-    for one in sides:  # XLA may compile once more
-        emit(Busy("comparing the program of", one.rival.name))
-        found.append(one.compiled.optimised_program)
-    return found
+def _each(sides: _Sides, emit: Emit) -> Iterator[PreparedRival]:
+    """Yield either side; what happens meanwhile is charged to it."""
+    for one in sides:
+        emit(Busy("comparing programs", one.rival.name))
+        yield one
 
 
 def _same(programs: Sequence[Program | None]) -> bool:
@@ -67,12 +70,16 @@ def _same(programs: Sequence[Program | None]) -> bool:
     return one is not None and other is not None and one.is_same(other)
 
 
-def _repeats(sides: _Sides, engine: Engine) -> bool:
+def _repeats(sides: _Sides, engine: Engine, emit: Emit) -> bool:
     """True if another call of each side traces nothing again."""
     before = [one.compiled.traces for one in sides]
-    for one in sides:
+    for one in _each(sides, emit):
         call_once(engine, one.compiled, one.feed)
     return before == [one.compiled.traces for one in sides]
+
+
+def _without_empty(sides: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: kinds for name, kinds in side.items() if kinds} for side in sides]
 
 
 def _differing(name: str, programs: Sequence[Program | None]) -> list[dict[str, Any]]:

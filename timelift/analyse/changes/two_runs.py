@@ -32,7 +32,7 @@ from timelift.case import SKIPPED, Case, Setting, Status
 from timelift.journal import Difference
 
 #: Options that change what is measured without being an axis of a setting.
-_OPTIONS = ("pin", "round_seconds")
+_OPTIONS = ("pin", "round_seconds", "allocator")
 #: What drifts without a change of what is installed.
 _NOT_INSTALLED = frozenset({"kernel", "governor", *_OPTIONS})
 #: Characters of a commit in a command, which must name one commit of any repository.
@@ -64,7 +64,7 @@ def _engines(run: Run) -> dict[str, str]:
 def drift(old: Run, new: Run) -> tuple[Difference, ...]:
     """Name what drifted: versions, interpreter, kernel, flags, and how it was measured."""
     asked = [
-        journal.flattened({name: run.header.options.get(name) for name in _OPTIONS})
+        journal.flattened({name: run.header.options.get(name) or None for name in _OPTIONS})
         for run in (old, new)
     ]
     machines = journal.drift_differences(old.header.machine, new.header.machine)

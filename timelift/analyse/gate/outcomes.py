@@ -69,12 +69,14 @@ class GateFindings:
     """The outcomes of a run against another side.
 
     `not_compared` are measured cases whose other side failed, with that side's measurement.
-    While the run `is_provisional`, a suspect may still be tried, and any outcome change.
+    Both sides had a `steady_allocator`, or the C library's own ways. While the run
+    `is_provisional`, a suspect may still be tried, and any outcome change.
     """
 
     against: Against
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[tuple[Case, Measurement]] = ()
+    steady_allocator: bool = False
     is_provisional: bool = False
 
     @property
@@ -114,7 +116,13 @@ def gate_findings(run: Run) -> GateFindings | None:
     if against is None:
         return None
     not_compared = _without_other_side(run)
-    return GateFindings(against, outcomes(run, against), not_compared, run.is_provisional)
+    return GateFindings(
+        against,
+        outcomes(run, against),
+        not_compared,
+        steady_allocator=run.header.options.get("allocator") == "steady",
+        is_provisional=run.is_provisional,
+    )
 
 
 def against_of(run: Run) -> Against | None:

@@ -25,6 +25,7 @@ from timelift.analyse.runs.measurement import Samples
 from timelift.analyse.stats.effects import Effects, stack
 from timelift.analyse.stats.estimates import Estimates, estimate
 from timelift.analyse.stats.verdicts import GATE_MARGIN, MIN_LAUNCHES, POWER, Verdict
+from timelift.journal import IGNORED_PART
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.10, 0.001
@@ -34,8 +35,6 @@ FRESH_LEVELS = {4: 0.2 * CONFIRM, 8: 0.3 * CONFIRM, 12: 0.5 * CONFIRM}
 _BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
 _SHOWN, _ALIKE = 0.025, 0.05
-#: What is ignored where that is not said, a share of the gate.
-IGNORED_PART = 0.5
 #: A suspicion needs this share of what is ignored: a change of the gate's size seldom misses it.
 _SUSPICIOUS = 0.5
 
@@ -165,7 +164,7 @@ def _level(launches: Samples) -> Samples:
 
 def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
     bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_ignored)
-    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_ignored))
+    return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
 
 
 def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:

@@ -68,7 +68,7 @@ MeasurementsByCase = Mapping[Case, Measurement]
 
 @dataclass(frozen=True)
 class Run:
-    """A run as it was read; `cut_short` where its budget ended it before it was complete."""
+    """A run as it was read; `cut_short` where its budget or --maxfail ended it early."""
 
     header: Header
     measurements: tuple[Measurement, ...]
@@ -83,8 +83,8 @@ class Run:
 
         It is going on, or was killed, or interrupted. An interrupted run remains so even where all
         its settings have reached a decision point: its verdicts are those of one look (5 %), and
-        whoever interrupts may have looked before. A budget does not look, so what it cuts short is
-        final.
+        its times may be why it was interrupted. Neither a budget nor --maxfail depends on times, so
+        what they cut short is final.
         """
         return not (self.complete or self.cut_short)
 

@@ -98,6 +98,7 @@ class _JournalReader:
         if isinstance(line, CaseInLaunch):
             self.records.append((where, line))
             self.complete = self.cut_short = False
+            self.ended = ""
         elif isinstance(line, End):
             self.complete, self.cut_short = (
                 line.exit == end for end in (RunEnd.COMPLETE, RunEnd.CUT_SHORT)

@@ -7,8 +7,9 @@ those that looked slow by bad luck would, and 95 % intervals would hold 91 %. A 
 verdict on every twin is asked for, knows no price.
 
 Looking again and again and stopping at the first "significant" finds differences that are none.
-Here looks are few, and each may spend a part of the error that the campaign has (Lan and DeMets
-1983, Biometrika 70(3), 659-663). Importing this imports no scipy, for the sake of pytest's process.
+Looks at verdicts and prices are few, and each may spend a part of the error that the campaign has
+(Lan and DeMets 1983, Biometrika 70(3), 659-663); looks at a width are many (see `by_width`).
+Importing this imports no scipy, for the sake of pytest's process.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -90,9 +91,7 @@ def by_price(precision: float = RANK_MARGIN) -> Rule:
     return settled
 
 
-def by_verdict(
-    precision: float | None = RANK_MARGIN, least_difference: float = RANK_MARGIN
-) -> Rule:
+def by_verdict(precision: float | None = RANK_MARGIN) -> Rule:
     """Return the rule that a comparison has a verdict that a look may find, or is known closely.
 
     Closely is to within `precision` to either side, a share; None asks for a verdict. A `CLEAR`
@@ -103,7 +102,7 @@ def by_verdict(
         look = _look(estimates)
         different, same = (_at(levels, look) for levels in (DIFFERENT_LEVELS, SAME_LEVELS))
         p = verdicts.holm(verdicts.p_values(estimates), families)
-        words = verdicts.verdicts(estimates, p, float(np.log1p(least_difference)), different, same)
+        words = verdicts.verdicts(estimates, p, float(np.log1p(RANK_MARGIN)), different, same)
         width = 0.0 if precision is None else np.log1p(precision)
         narrow = (look > 0) & (estimates.half_width((1 - CONFIDENCE) / 2) < width)
         found = np.array([word is not Verdict.UNDECIDED for word in words], bool)
@@ -112,7 +111,7 @@ def by_verdict(
     return settled
 
 
-def by_width(wanted: float) -> Rule:
+def by_width(wanted: float, widening: float = WIDENING) -> Rule:
     """Return the rule that a ratio is known to within `wanted` to either side, a share.
 
     Source: Chow and Robbins 1965, Annals of Mathematical Statistics 36(2), 457-462: stopping so is
@@ -120,7 +119,7 @@ def by_width(wanted: float) -> Rule:
     """
 
     def settled(estimates: Estimates, _: Families, __: Samples) -> NDArray[np.bool_]:
-        half_width = WIDENING * estimates.half_width((1 - CONFIDENCE) / 2)
+        half_width = widening * estimates.half_width((1 - CONFIDENCE) / 2)
         return np.asarray(half_width <= np.log1p(wanted))
 
     return settled
@@ -203,7 +202,7 @@ def _to_play(
     if _launches(samples) not in looks:
         return samples.cases
     beside = np.array([anchor in pair for pair in samples.pairs], bool)
-    if over[beside].all():
+    if (over | done)[beside].all():
         return ()
     doubtful = np.flatnonzero(beside & ~done)
     rivals = {i for place in doubtful for i in samples.pairs[place]}

@@ -42,7 +42,7 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     told = [axis for axis in _OTHERS if axis in _TOLD or axis in setting.unusual]
     fixed = ", ".join(_words(setting, [one for one in told if one not in varying]))
     marks = [provisional.PROVISIONAL] if found.run.is_provisional else []
-    frame.attrs["fixed"] = "; ".join([*marks, fixed])
+    frame.attrs["fixed"] = "; ".join(filter(None, [*marks, fixed]))
     return _with_facts(frame, found)
 
 

@@ -12,6 +12,7 @@ from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload, Price
 from timelift.escape import plain
+from timelift.present import provisional
 from timelift.present.figures.looks import NO_BREAK, Theme, short_name
 from timelift.present.figures.marks import dots_size, draw_dots
 from timelift.present.figures.sheet import Block, limits, scale, sheet, ticks
@@ -37,7 +38,10 @@ def price(found: RunFindings, frame: pd.DataFrame, theme: Theme) -> Figure | Non
         frame.attrs["fixed"],
         "mark: the median over settings, as it was seen",
         f"end of the bar: {_most(bounds)}",
-        f"advised: what to write{', each in some of the settings' if has_rule else ''}",
+        provisional.answer(
+            f"advised: what to write{', each in some of the settings' if has_rule else ''}",
+            found.run,
+        ),
     )
     return sheet("What each strategy costs over the best", "; ".join(words), [block], theme)
 

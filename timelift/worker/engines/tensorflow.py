@@ -309,7 +309,7 @@ class TensorFlowCompiled:
 
     @functools.cached_property
     def _arguments(self) -> list[str | None]:
-        """Say what each input of the graph is, by place or by value; None of what is not known."""
+        """What each input of the graph is, by place or by value; None where that is not known."""
         captured = self._concrete.captured_inputs
         variables = {id(one.value.handle): place for place, one in enumerate(self._model.variables)}
         inputs = len(self._concrete.inputs) - len(captured)

@@ -259,7 +259,7 @@ class TorchCompiled:
     def _compile(self, graph: Any, examples: Sequence[Any]) -> Any:
         self.traces += 1
         self.nodes = (self.nodes or 0) + len(graph.graph.nodes)
-        self.traced_program = Program("", operations(graph.graph))
+        self.traced_program = Program("", operations(graph.graph)) if self.traces == 1 else None
         if self._lowered is None:
             return compile_fx(graph, examples)
         try:
@@ -287,7 +287,7 @@ class TorchCompiled:
             return compile_fx_inner(graph, examples, **how)
 
     def _arguments(self, graph: Any, examples: Sequence[Any]) -> list[str]:
-        """Say what each input of a captured graph is: a size, the call's own, a weight, a value."""
+        """Return what each input of a graph is: a size, the call's own, a weight, or a value."""
         places = [str(one.target) for one in graph.nodes if one.op == "placeholder"]
         weights = {id(one.value): place for place, one in enumerate(self._model.variables)}
 

@@ -14,7 +14,7 @@ _INSTRUCTION = re.compile(r"^\s+(ROOT )?%?([\w.-]+) = (.*)$")
 _NAME = re.compile(r"%([\w.-]+)")
 _NOTED_NAME = re.compile(r'op_name="((?:[^"\\]|\\.)*)"')
 _TARGET = re.compile(r'custom_call_target="([^"]*)"')
-#: Attributes that say where an instruction comes from, or in which order it runs.
+#: Attributes of where an instruction comes from, and of the order in which it runs.
 _NOTES = ("metadata=", "frontend_attributes=", "control-predecessors=", "origin=")
 #: What XLA prints in place of a long constant.
 _LEFT_OUT = "{...}"
