@@ -363,7 +363,7 @@ FAULTS = (
     ),
     *_faults(
         "measure",
-        "timelift/measure/options.py",
+        "timelift/measure/option_texts.py",
         "grid",
         (
             "an option that is split inside its brackets",

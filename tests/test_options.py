@@ -8,7 +8,8 @@ import pytest
 from tests.repositories import strategy, workload, write
 from timelift.errors import UserError
 from timelift.measure import machine
-from timelift.measure.options import OPTIONS, OTHER_OPTIONS, LaunchRange
+from timelift.measure.option_texts import LaunchRange
+from timelift.measure.options import OPTIONS, OTHER_OPTIONS
 from timelift.measure.session import Session
 from timelift.project import Project
 

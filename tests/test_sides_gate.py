@@ -9,10 +9,11 @@ import pytest
 from tests.repositories import commit, git, strategy, workload, write
 from timelift.case import Case, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads, user_workload
+from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.measure.header import new_header
 from timelift.measure.other_side import of_project, of_python, take_out
 from timelift.measure.sides_gate import CaseMatcher, file_changes
+from timelift.measure.users_layer import user_workload
 from timelift.project import Project, modules_in
 from timelift.worker.isolation import imports_from
 

@@ -21,7 +21,8 @@ from timelift.errors import UserError
 from timelift.journal import Header
 from timelift.journal.reading import case_in_launch_from
 from timelift.measure import until
-from timelift.measure.options import OPTIONS, LaunchRange
+from timelift.measure.option_texts import LaunchRange
+from timelift.measure.options import OPTIONS
 from timelift.measure.session import RunMode, Session
 from timelift.present import conditions
 from timelift.present.page import render

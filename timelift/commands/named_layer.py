@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from timelift.errors import UserError, nearest
-from timelift.measure.catalogue import layer_in_module
+from timelift.measure.users_layer import layer_in_module
 from timelift.project import Project
 
 #: What a module binds that may have any other name as well.

@@ -8,17 +8,17 @@ import ast
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
-from timelift.case import Backend, Case, Gradients, Phase, Setting, option_flag
+from timelift.case import Backend, Case, Gradients, Phase, Setting
 from timelift.errors import UserError, nearest
 from timelift.journal import OtherSideOf, Planted, StrategyEntry
-from timelift.measure.source import MEANING, Source, defined, read_source
+from timelift.measure.source import MEANING, Source, read_source
 from timelift.messages import RivalSpec
 from timelift.planted import Plant
 from timelift.project import Project
@@ -273,86 +273,3 @@ def read_workload(path: Path) -> Workload:
         input_dtype=dtype or "",
         input_high=high or 0,
     )
-
-
-#: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
-SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
-
-
-#: What the layer itself is asked: its factory's `features`, `input_dtype` and `input_high`.
-AskLayer = Callable[[str], Mapping[str, Any]]
-
-
-def user_workload(options: Mapping[str, Any], ask: AskLayer) -> Workload | None:
-    """Return the workload that `--layer` or `--layer-file` names; None where neither is given.
-
-    What its inputs are is asked of the layer where the options do not say it.
-    """
-    given = [name for name in ("layer", "layer_file") if options[name]]
-    if not given:
-        return None
-    if len(given) > 1:
-        raise UserError("--layer and --layer-file name two layers; give one of them")
-    (name,) = given
-    factory = (layer_in_module if name == "layer" else _layer_in_file)(options[name])
-    dtype, high = options["input_dtype"], options["input_high"]
-    if bool(dtype) != bool(high) and options["features"]:
-        raise UserError(
-            "--input-dtype and --input-high go together, like --input-dtype int32 --input-high 99"
-        )
-    told = {} if options["features"] else _asked(ask, factory, option_flag(name))
-    dtype, high = dtype or told.get("input_dtype", ""), high or told.get("input_high", 0)
-    if bool(dtype) != bool(high):
-        lacking, like = ("--input-high", "1000") if dtype else ("--input-dtype", "int32")
-        raise UserError(
-            f"{lacking}: expected it for inputs of whole numbers, like {lacking} {like}, since the "
-            "layer does not tell; received none"
-        )
-    return Workload(
-        name=factory.rpartition(":")[2],
-        factory=factory,
-        features=options["features"] or tuple(told["features"]),
-        seq_lens=SEQ_LENS,
-        batch_sizes=BATCH_SIZES,
-        default=True,
-        input_dtype=dtype,
-        input_high=high,
-        is_users=True,
-    )
-
-
-def _asked(ask: AskLayer, factory: str, flag: str) -> Mapping[str, Any]:
-    try:
-        told = ask(factory)
-    except UserError as error:
-        raise UserError(f"{flag}: {error}") from None
-    if told["features"] is None:
-        raise UserError(
-            "--features: expected the shape of one step, like 96,96,3, since the layer is not "
-            "built and does not tell; received none"
-        )
-    return told
-
-
-def layer_in_module(text: str) -> str:
-    """Return `module:name` as it is; raises UserError for a text of another form."""
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
-        raise UserError(
-            f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
-        )
-    return text
-
-
-def _layer_in_file(text: str) -> str:
-    where, _, name = text.rpartition(":")
-    path = Path(where)
-    if not where or not path.is_file():
-        raise UserError(f"--layer-file: expected an existing path.py:name, received {text!r}")
-    try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
-    names = list(defined(tree))
-    if name not in names:
-        raise UserError(f"--layer-file: {path} has no {name!r}; {nearest(name, names)}")
-    return f"{path.resolve()}:{name}"

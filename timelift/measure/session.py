@@ -26,7 +26,6 @@ from timelift.measure.catalogue import (
     Workload,
     read_strategies,
     read_workloads,
-    user_workload,
 )
 from timelift.measure.header import (
     journal_path,
@@ -44,6 +43,7 @@ from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
 from timelift.measure.other_side import OTHER_SIDES
 from timelift.measure.progress import Display
 from timelift.measure.sides_gate import AGAINST_AXES, AGAINST_OPTIONS, SidesGate
+from timelift.measure.users_layer import user_workload
 from timelift.project import Project
 
 #: Above this share of its processors, other work on the machine is warned of.

@@ -11,7 +11,7 @@ from timelift.case import Case
 from timelift.errors import UserError
 from timelift.journal import IGNORED_PART, Against, Quantity
 from timelift.measure.catalogue import Catalogue, Strategy, Workload, choose_strategy
-from timelift.measure.options import LaunchRange
+from timelift.measure.option_texts import LaunchRange
 from timelift.measure.other_side import OtherSide, open_other_side
 from timelift.measure.source import imports_of
 from timelift.planted import COPY_SEPARATOR
