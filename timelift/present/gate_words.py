@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, gate_rules
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.program_changes import MoreOperations
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
@@ -156,8 +156,7 @@ def count(found: GateFindings) -> str:
     against = found.against
     words = [f"{count} {verdict}" for verdict, count in found.verdicts.items()]
     commit = f" ({short_commit(against.commit)})" if against.commit else ""
-    ignored = math.expm1(gate_rules(against)[Quantity.TIME].log_ignored)
-    gate = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * ignored:.3g} % ignored"
+    gate = f"gate {100 * against.gates[Quantity.TIME]:g} %, {100 * found.ignored:.3g} % ignored"
     gate += ", steady allocator" if found.steady_allocator else ""
     cases = counted(len(found.outcomes), "case")
     return f"{cases} against {against.label}{commit}, {gate}: {', '.join(words)}{_untimed(found)}"

@@ -80,6 +80,11 @@ class GateFindings:
     is_provisional: bool = False
 
     @property
+    def ignored(self) -> float:
+        """The slow-down of a case that never fails it, a share."""
+        return float(np.expm1(gate_rules(self.against)[Quantity.TIME].log_ignored))
+
+    @property
     def failed(self) -> tuple[CaseOutcome, ...]:
         undecided_fails = self.against.undecided_fails
         return tuple(one for one in self.outcomes if one.fails(undecided_fails=undecided_fails))
