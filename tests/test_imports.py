@@ -40,7 +40,7 @@ ARROWS = {
 DOORS = {
     ("commands", "measure"): {
         f"timelift.measure.{name}"
-        for name in ("bisect", "catalogue", "devices", "layer_probe", "options", "source")
+        for name in ("bisect", "catalogue", "devices", "layer_probe", "options", "source", "users_layer")
     }
 }
 

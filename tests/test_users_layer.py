@@ -11,7 +11,7 @@ from tests.projects import ROOT
 from tests.repositories import write
 from timelift.case import Backend
 from timelift.errors import UserError
-from timelift.measure import catalogue
+from timelift.measure import users_layer
 from timelift.measure.layer_probe import ask_layer
 
 OPTIONS = {"layer": "", "layer_file": "", "features": (), "input_dtype": "", "input_high": 0}
@@ -166,7 +166,7 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
 def workload(told, **options):
     """The workload of a layer that tells this."""
     told = {"features": None, "input_dtype": "", "input_high": 0} | told
-    return catalogue.user_workload(OPTIONS | {"layer": "a:b"} | options, lambda _: told)
+    return users_layer.user_workload(OPTIONS | {"layer": "a:b"} | options, lambda _: told)
 
 
 def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
@@ -176,7 +176,7 @@ def test_what_the_layer_tells_is_taken_and_what_the_options_say_is_not_asked():
     found = workload({"features": [7], "input_dtype": "int32"}, input_high=9)
     assert (found.features, found.input_dtype, found.input_high) == ((7,), "int32", 9)
     options = OPTIONS | {"layer": "a:b", "features": (3,)}
-    assert catalogue.user_workload(options, None).features == (3,)
+    assert users_layer.user_workload(options, None).features == (3,)
 
 
 @pytest.mark.parametrize(
