@@ -40,7 +40,15 @@ ARROWS = {
 DOORS = {
     ("commands", "measure"): {
         f"timelift.measure.{name}"
-        for name in ("bisect", "catalogue", "devices", "layer_probe", "options", "source", "users_layer")
+        for name in (
+            "bisect",
+            "catalogue",
+            "devices",
+            "layer_probe",
+            "options",
+            "source",
+            "users_layer",
+        )
     }
 }
 
