@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from studies.gate_rule import play
-from timelift.analyse.gate.rule import CONFIRM, FRESH_LEVELS, GateRule, judge
+from timelift.analyse.gate.rule import CONFIRM, FRESH_PARTS, GateRule, judge
 from timelift.analyse.stats.effects import Effects
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.measure.sides_gate import MOST_FRESH
@@ -145,9 +145,9 @@ def test_swapping_the_sides_swaps_the_verdict():
 
 def test_the_looks_share_the_level_of_the_trial():
     """Looking again costs no more than looking once would."""
-    assert sum(FRESH_LEVELS.values()) == pytest.approx(CONFIRM)
+    assert sum(RULE.levels.values()) == pytest.approx(CONFIRM)
     assert RULE.decision_points == (3, 7, 11, 15)
-    assert max(FRESH_LEVELS) == MOST_FRESH
+    assert max(FRESH_PARTS) == MOST_FRESH
 
 
 def test_one_launch_raises_a_suspicion_and_no_more():

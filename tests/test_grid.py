@@ -6,7 +6,7 @@ import pytest
 
 from timelift.case import AXES, Case, Gradients, Lengths, Mode, Phase, Setting
 from timelift.errors import UserError
-from timelift.measure import grid, options
+from timelift.measure import grid, option_texts
 from timelift.measure.catalogue import Catalogue, Strategy, Workload
 
 
@@ -102,7 +102,7 @@ def test_a_misspelt_question_is_a_sentence(words, sentence):
 
 def test_lists_split_outside_brackets():
     """A strategy's parameters keep their commas."""
-    assert options.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
+    assert option_texts.split("fold[k=8,remat=True], native") == ["fold[k=8,remat=True]", "native"]
 
 
 def test_a_case_survives_its_fields():

@@ -129,13 +129,13 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option(
         "gate_first_call",
         "25%",
-        "what --gate is, for the first call; half of it never fails",
+        "how much longer a first call fails",
         read=texts.growth,
     ),
     Option(
         "gate_memory",
         "25%",
-        "what --gate is, for the peak memory of a call; half of it never fails",
+        "how much more peak memory fails",
         read=texts.growth,
     ),
     Option(

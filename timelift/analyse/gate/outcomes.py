@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -142,8 +142,9 @@ def against_of(run: Run) -> Against | None:
 
 def gate_rules(against: Against) -> dict[Quantity, GateRule]:
     """Return the rule of each quantity."""
-    rules = {one: GateRule(against.gates[one], against.screening) for one in Quantity}
-    return rules | {Quantity.TIME: replace(rules[Quantity.TIME], ignored=against.ignored)}
+    rules = {one: GateRule.of_fact(against.gates[one], against.screening) for one in Quantity}
+    time = GateRule(against.gates[Quantity.TIME], against.screening, against.ignored)
+    return rules | {Quantity.TIME: time}
 
 
 def other_sides(run: Run) -> dict[Case, Case]:

@@ -16,7 +16,7 @@ after the fact; in a trial over the screened and the fresh ones, since only effe
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,11 @@ from timelift.journal import IGNORED_PART
 
 #: Chances, to each side, that an identical case is suspected, and that fresh launches confirm it.
 SCREEN, CONFIRM = 0.10, 0.001
-#: What each look may spend of the latter, by the number of fresh launches.
-FRESH_LEVELS = {4: 0.2 * CONFIRM, 8: 0.3 * CONFIRM, 12: 0.5 * CONFIRM}
+#: The same of a fact, such as the first call: one number a launch varies much, and a trial of all
+#: that one in ten launches would suspect costs more than the slow-downs that it finds.
+FACT_SCREEN, FACT_CONFIRM = 0.02, 0.005
+#: The part of the latter that each look may spend, by the number of fresh launches.
+FRESH_PARTS = {4: 0.2, 8: 0.3, 12: 0.5}
 #: The chance that a look calls a change larger than what is ignored although it is just that.
 _BEYOND_IGNORED = 0.05
 #: Chances of the intervals that are shown (each side), and of a false "same" (each side).
@@ -43,12 +46,20 @@ _SUSPICIOUS = 0.5
 class GateRule:
     """`gate` is a change that should be found, `ignored` one that never counts, both shares.
 
-    Half the gate is ignored where that is None. `screening` launches come before a trial.
+    Half the gate is ignored where that is None. `screening` launches come before a trial; `screen`
+    and `confirm` are chances, to each side, as `SCREEN` and `CONFIRM`.
     """
 
     gate: float = GATE_MARGIN
     screening: int = 3
     ignored: float | None = None
+    screen: float = SCREEN
+    confirm: float = CONFIRM
+
+    @classmethod
+    def of_fact(cls, gate: float, screening: int) -> Self:
+        """Return the rule of a fact: what is up to its gate never fails."""
+        return cls(gate, screening, gate, FACT_SCREEN, FACT_CONFIRM)
 
     @property
     def log_margin(self) -> float:
@@ -61,7 +72,12 @@ class GateRule:
 
     @property
     def decision_points(self) -> tuple[int, ...]:
-        return (self.screening, *(self.screening + fresh for fresh in FRESH_LEVELS))
+        return (self.screening, *(self.screening + fresh for fresh in FRESH_PARTS))
+
+    @property
+    def levels(self) -> dict[int, float]:
+        """What each look may spend, by the number of fresh launches."""
+        return {fresh: part * self.confirm for fresh, part in FRESH_PARTS.items()}
 
 
 @dataclass(frozen=True)
@@ -106,10 +122,10 @@ def judge(effects: Effects, numbers: Sequence[int], rule: GateRule) -> list[Side
     first = estimate(screened)
     both = estimate(stack([screened, fresh]))
     second = _of_each(lambda values: values[len(effects.effect) :], both)
-    suspected = _differs(first, SCREEN, _SUSPICIOUS * rule.log_ignored)
+    suspected = _differs(first, rule.screen, _SUSPICIOUS * rule.log_ignored)
     tried = second.launches > 0
     same_side = np.sign(first.effect) == np.sign(second.effect)
-    differs = _differs(second, _level(second.launches), rule.log_ignored)
+    differs = _differs(second, _level(second.launches, rule), rule.log_ignored)
     confirmed = suspected & same_side & differs & _is_beyond(second, rule.log_ignored)
     shown = _of_each(lambda one, other: np.asarray(np.where(tried, one, other)), second, first)
     half_width = shown.half_width(_SHOWN)
@@ -156,19 +172,19 @@ def _verdicts(shown: Estimates, confirmed: NDArray[np.bool_], log_margin: float)
     return [Verdict(word) for word in words.tolist()]
 
 
-def _level(launches: Samples) -> Samples:
+def _level(launches: Samples, rule: GateRule) -> Samples:
     """Return what the last look at this number of fresh launches may spend; 0 before the first."""
-    levels = np.asarray([0.0, *FRESH_LEVELS.values()])
-    return levels[np.searchsorted(list(FRESH_LEVELS), launches, side="right")]
+    levels = np.asarray([0.0, *rule.levels.values()])
+    return levels[np.searchsorted(list(rule.levels), launches, side="right")]
 
 
 def _found_by_screening(screened: Estimates, rule: GateRule) -> Samples:
-    bar = np.maximum(screened.half_width(SCREEN), _SUSPICIOUS * rule.log_ignored)
+    bar = np.maximum(screened.half_width(rule.screen), _SUSPICIOUS * rule.log_ignored)
     return np.asarray(np.maximum(bar + screened.half_width(1 - POWER), rule.log_margin))
 
 
 def _found_by_trial(fresh: Estimates, rule: GateRule) -> Samples:
-    level = FRESH_LEVELS[min(FRESH_LEVELS)]
+    level = rule.levels[min(rule.levels)]
     beyond = rule.log_ignored + fresh.half_width(_BEYOND_IGNORED)
     bar = np.maximum(fresh.half_width(level), beyond)
     return np.asarray(bar + fresh.half_width(1 - POWER))
