@@ -202,7 +202,7 @@ def _to_play(
     if _launches(samples) not in looks:
         return samples.cases
     beside = np.array([anchor in pair for pair in samples.pairs], bool)
-    if (over | done)[beside].all():
+    if over[beside].all():
         return ()
     doubtful = np.flatnonzero(beside & ~done)
     rivals = {i for place in doubtful for i in samples.pairs[place]}
