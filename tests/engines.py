@@ -15,6 +15,12 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+#: Three processes of tests share two cores: threads of one would wait for those of another.
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+}
 
 
 def told(backend, script, **variables):
@@ -46,7 +52,7 @@ def told_afresh(backend, script, **variables):
 
 
 def _environment(backend):
-    return {**os.environ, "KERAS_BACKEND": str(backend), "PYTHONPATH": str(ROOT)}
+    return {**ONE_THREAD, **os.environ, "KERAS_BACKEND": str(backend), "PYTHONPATH": str(ROOT)}
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
 from timelift.measure import catalogue, machine
@@ -55,6 +56,26 @@ def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
             assert {one.rival.name: one.status for one in found} == dict.fromkeys(
                 ("fold_time", "native"), Status.MEASURED
             )
+
+
+IMPORTED = """
+import json, sys
+from timelift.worker import engines
+engines.load({backend!r})
+said = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
+import matplotlib, pandas
+print(json.dumps([said, pandas.Series([1]).sum() == 1]))
+"""
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_what_keras_can_do_without_is_imported_by_who_asks_for_it(backend):
+    """It takes a third of every import, and a user's layer may still import it."""
+    if reason := machine.why_not_installed(backend):
+        pytest.skip(reason)
+    found, usable = engines.told_afresh(backend, IMPORTED.format(backend=str(backend)))
+    assert found == (["jax"] if backend is Backend.JAX else [])
+    assert usable
 
 
 def test_what_is_hidden_is_missed(tmp_path, monkeypatch):

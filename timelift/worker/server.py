@@ -8,7 +8,6 @@ without paying its imports again.
 
 import contextlib
 import ctypes
-import gc
 import mmap
 import os
 import select
@@ -49,8 +48,6 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # asks for GPUs, and starts none
     events = os.fdopen(events_fd, "w", encoding="utf-8")
     _import_backend(backend)
-    gc.collect()
-    gc.freeze()  # what was imported is never garbage: no worker need walk it again
     _emit(events, 0, Ready())
     for line in sys.stdin.buffer:
         if found := read_task(line):
@@ -61,12 +58,10 @@ def serve(events_fd: int, backend: str, cores: str) -> None:
 
 
 def _import_backend(backend: str) -> None:
-    import keras  # noqa: F401, PLC0415
-
-    import timelift.worker.setting_under_test  # noqa: F401, PLC0415
     from timelift.worker import engines  # noqa: PLC0415
 
     engines.load(backend)
+    import timelift.worker.setting_under_test  # noqa: F401, PLC0415
 
 
 def _serve_one(number: int, task: Task, events: TextIO) -> Exited:

@@ -7,10 +7,11 @@ that a process may import it and fork.
 import gc
 import importlib
 import math
+import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -171,17 +172,56 @@ def open_engine(setting: Setting) -> Engine:
     return engine
 
 
+#: What Keras and TensorFlow import if it is there, for `fit`, pictures and TensorFlow Lite: a third
+#: of what their own import takes.
+_UNUSED = ("pandas", "matplotlib", "jax")
+
+
 def load(backend: str) -> Any:
     """Import the module of a backend, which `KERAS_BACKEND` must name already.
 
     On other backends Keras would import TensorFlow too where it copies a layer or seeds, to see
     whether something is one of TensorFlow's types: there it is made to believe that there is none.
     """
-    if backend != Backend.TENSORFLOW:
+    with _hidden(name for name in _UNUSED if name != backend), _uncollected():
         from keras.src.utils import module_utils  # noqa: PLC0415 - the backend is chosen by now
 
-        module_utils.tensorflow._available = False  # noqa: SLF001
-    return importlib.import_module(f"timelift.worker.engines.{backend}")
+        if backend != Backend.TENSORFLOW:
+            module_utils.tensorflow._available = False  # noqa: SLF001
+        return importlib.import_module(f"timelift.worker.engines.{backend}")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Collect no garbage, and later never look through what was made inside.
+
+    An import makes a million objects and hardly any garbage; who forks does so too
+    (https://docs.python.org/3/library/gc.html#gc.freeze).
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _hidden(names: Iterable[str]) -> Iterator[None]:
+    """Let packages that are not imported yet seem not to be installed; later they can be imported.
+
+    In `sys.modules` None stands for a module that cannot be imported
+    (https://docs.python.org/3/reference/import.html#the-module-cache).
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 #: The side of the square product, and the floats that are copied, by kind of device.
