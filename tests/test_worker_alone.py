@@ -64,7 +64,7 @@ from timelift.worker import engines
 engines.load({backend!r})
 said = sorted({{"pandas", "matplotlib", "jax"}} & sys.modules.keys())
 import matplotlib, pandas
-print(json.dumps([said, pandas.Series([1]).sum() == 1]))
+print(json.dumps([said, bool(pandas.Series([1]).sum() == 1)]))
 """
 
 
