@@ -90,12 +90,18 @@ class ScriptedPool:
 
 
 class ScriptedReferee:
-    """Wants these strategies to play on until so many launches were recorded of a case."""
+    """Wants these strategies to play on until so many launches were recorded of a case.
+
+    It doubts the peak of all cases of so many steps.
+    """
 
     decision_points = (3, 5, 8)
 
-    def __init__(self, *wanted, until=99):
-        self.wanted, self.until, self.lines = wanted, until, []
+    def __init__(self, *wanted, until=99, peaks_of=None):
+        self.wanted, self.until, self.peaks_of, self.lines = wanted, until, peaks_of, []
+
+    def doubts_peak_of(self):
+        return frozenset(case for case in CASES if case.setting.seq_len == self.peaks_of)
 
     def take(self, record):
         self.lines.append(record)
@@ -289,8 +295,15 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
 
 def test_peak_memory_is_read_once_in_every_setting(play):
     """After launch 1."""
-    _, _, found = play(ScriptedReferee(*NAMES), reads_peak_memory=True)
+    _, _, found = play(ScriptedReferee(*NAMES), reads_peak_memory=True, two_sided=True)
     assert sorted(found.peaks) == [(1, 4), (1, 8)]
+
+
+def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
+    """It costs a process that imports and builds: those of the other setting are not read."""
+    referee = ScriptedReferee(*NAMES, peaks_of=8)
+    _, _, found = play(referee, reads_peak_memory=True, most=5)
+    assert sorted(found.peaks) == [(1, 4), (1, 8), (4, 8), (5, 8)]
 
 
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):

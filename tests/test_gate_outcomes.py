@@ -232,19 +232,40 @@ def test_a_pair_that_dies_in_its_trial_changes_no_suspicion_of_the_others(tmp_pa
     assert left == {name: one for name, one in found.items() if name != "native"}
 
 
-def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path):
-    """Both sides of the suspect play on; once it is confirmed, none does."""
-    screened, tried = run(tmp_path, slow=1.06, launches=3), run(tmp_path, slow=1.06, launches=8)
-    suspect = journals.case("fold_time")
-    for found, to_play in ((screened, {suspect, other(suspect)}), (tried, set())):
-        against = against_of(found)
-        assert against is not None
-        referee = GateReferee(other_sides(found), against)
-        for one in found.measurements:
-            for launch in one.launches:
-                seconds = launch.seconds_per_call.tolist()
-                referee.take(measured_case(one.case, launch.number, 2, seconds, 1, launch.facts))
-        assert referee.to_play() == to_play
+SUSPECT = journals.case("fold_time")
+BOTH = {SUSPECT, other(SUSPECT)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "to_play", "peaks"),
+    [
+        ({"slow": 1.06, "launches": 3}, BOTH, set()),
+        ({"slow": 1.06, "launches": 8}, set(), set()),
+        ({"peak_bytes": 16 << 20, "launches": 3}, BOTH, BOTH),
+        ({"slow": 1.06, "weights": 8, "launches": 3}, set(), set()),
+    ],
+    ids=["slower", "slower, confirmed", "larger", "slower, of other weights"],
+)
+def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes, to_play, peaks):
+    """Both sides of the suspect play on, unless it is confirmed or fails already."""
+    found = run(tmp_path, **changes)
+    against = against_of(found)
+    assert against is not None
+    referee = GateReferee(other_sides(found), against)
+    for one in found.measurements:
+        for launch in one.launches:
+            seconds = launch.seconds_per_call.tolist()
+            referee.take(measured_case(one.case, launch.number, 2, seconds, 1, launch.facts))
+    assert referee.to_play() == to_play
+    assert referee.doubts_peak_of() == peaks
+
+
+def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
+    """It was not tried again, and not since the time was up."""
+    for changes, undecided in (({}, 1), ({"weights": 8}, 0)):
+        found, against = judged(run(tmp_path, slow=1.06, launches=3, **changes))
+        assert found["fold_time"].time.left_untried
+        assert len(GateFindings(against, [found["fold_time"]]).undecided) == undecided
 
 
 def test_a_usual_run_was_measured_against_nothing(tmp_path):

@@ -82,6 +82,7 @@ class Campaign:
         self._lock = threading.RLock()
         self._decided: dict[tuple[int, Setting], bool] = {}
         self._doubtful: frozenset[Case] | None = None
+        self._doubtful_peaks: frozenset[Setting] = frozenset()
         self._devices_measured: set[tuple[str, int, str]] = set()
         self._peaks_read: set[Setting] = set()
         self._timed: set[Case] = set()
@@ -140,6 +141,8 @@ class Campaign:
         decides = before in self._referee.decision_points
         if self._doubtful is None or decides:
             self._doubtful = self._referee.to_play()
+            peaks = self._referee.doubts_peak_of()
+            self._doubtful_peaks = frozenset(case.setting for case in peaks)
         doubtful = self._doubtful
         wanted = _by_setting(case for case in left if case in doubtful)
         if decides and wanted:
@@ -192,7 +195,7 @@ class Campaign:
         )
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
-        """True if peak memory is read now: once for each setting, and wherever a suspect is tried.
+        """True if peak memory is read now: once for each setting, and where it is in doubt.
 
         Where launch 1 was interrupted before, that is the next launch of a run that goes on.
         """
@@ -201,7 +204,7 @@ class Campaign:
         with self._lock:
             first = setting not in self._peaks_read
             self._peaks_read.add(setting)
-        return first or (self.options.two_sided and self._beyond(slot.group))
+        return first or (self._beyond(slot.group) and setting in self._doubtful_peaks)
 
     def _in_time(self, slot: LaunchSlot, setting: Setting) -> bool:
         """Decide once for all launches of a group whether they play a setting."""

@@ -100,10 +100,12 @@ class GateFindings:
 
     @property
     def undecided(self) -> tuple[CaseOutcome, ...]:
-        """The cases of undecided time, where that does not fail them."""
+        """The cases of undecided time, where that does not fail them, nor any fact."""
         if self.against.undecided_fails:
             return ()
-        return tuple(one for one in self.outcomes if one.time.verdict is Verdict.UNDECIDED)
+        return tuple(
+            one for one in self.outcomes if one.time.verdict is Verdict.UNDECIDED and not one.broken
+        )
 
     @property
     def verdicts(self) -> dict[Verdict, int]:
@@ -271,17 +273,31 @@ class GateReferee(Referee):
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:
+        return frozenset().union(*map(self._doubtful, self._rules))
+
+    def doubts_peak_of(self) -> frozenset[Case]:
+        return self._doubtful(Quantity.MEMORY)
+
+    def _doubtful(self, quantity: Quantity) -> frozenset[Case]:
+        """Return both sides of what needs launches for a quantity, and fails by no fact already."""
         pairs = _pairs(self.measurements(), self._sides)
         if not pairs:
             return frozenset()
         return frozenset(
             side.case
-            for quantity, rule in self._rules.items()
-            for pair, found in zip(pairs, _judged(pairs, quantity, rule), strict=True)
-            if self._needs_launches(found, quantity)
+            for pair, found in zip(
+                pairs, _judged(pairs, quantity, self._rules[quantity]), strict=True
+            )
+            if self._needs_launches(found, quantity) and not _is_broken(pair)
             for side in pair
         )
 
     def _needs_launches(self, found: SidesFinding, quantity: Quantity) -> bool:
         thorough = self._thorough and quantity is Quantity.TIME
         return (found.suspected or thorough) and not found.settled
+
+
+def _is_broken(pair: Sides) -> bool:
+    """True if a case fails whatever its times: other weights, or more traces."""
+    changes = exact_changes(pair.new.case, pair.old, pair.new)
+    return any(change.breaks for change in changes)

@@ -251,6 +251,10 @@ class Referee:
         wanted = frozenset(case for case in along if case.setting in doubtful)
         return wanted.union(*doubtful.values())
 
+    def doubts_peak_of(self) -> frozenset[Case]:
+        """Return the cases whose peak memory is to be read again: none, for a peak ranks nobody."""
+        return frozenset()
+
     def _plays_along(self, case: Case) -> bool:
         return case.strategy in self._aside or (self._planted and _is_unsteady(case))
 
