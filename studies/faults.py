@@ -627,6 +627,51 @@ FAULTS = (
     ),
     # Analysis: the gate -----------------------------------------------------------------------
     *_faults(
+        "programs",
+        "timelift/worker/programs/__init__.py",
+        "programs engine_tensorflow",
+        (
+            "operands in any order",
+            "sorted(inputs) if node.unordered else inputs",
+            "sorted(inputs)",
+        ),
+        (
+            "what is computed twice counts once",
+            "sorted(found.values()),",
+            "sorted(set(found.values())),",
+        ),
+        (
+            "Python in a body that is overlooked",
+            "node.kind in python or any(body.calls_python for body in node.bodies)",
+            "node.kind in python",
+        ),
+        (
+            "a constant that is in no digest",
+            "(node.kind, node.label, [body.digest for body in node.bodies])",
+            "(node.kind, [body.digest for body in node.bodies])",
+        ),
+    ),
+    *_faults(
+        "programs",
+        "timelift/worker/equal_programs.py",
+        "programs untimed_cases",
+        (
+            "a planted slow-down that is not timed",
+            "if len(sides) == 2 and not planted:",
+            "if len(sides) == 2:",
+        ),
+        (
+            "what is traced again and not timed",
+            "return before == [one.compiled.traces for one in sides]",
+            "return True",
+        ),
+        (
+            "an unknown program that equals another",
+            "return one is not None and other is not None and one.is_same(other)",
+            "return one is None or other is None or one.is_same(other)",
+        ),
+    ),
+    *_faults(
         "gate",
         "timelift/analyse/gate/outcomes.py",
         "gate_outcomes",
@@ -639,6 +684,16 @@ FAULTS = (
             "doubt that never fails a case",
             "(undecided_fails and is_undecided)",
             "(undecided_fails and not is_undecided)",
+        ),
+        (
+            "a trial of what fails already",
+            "and not _is_broken(pair)",
+            "and pair",
+        ),
+        (
+            "peaks of all suspects read again",
+            "return self._doubtful(Quantity.MEMORY)",
+            "return self.to_play()",
         ),
         (
             "a wrong unit: the floor of a first call in ms",

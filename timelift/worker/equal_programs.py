@@ -1,9 +1,8 @@
 """The two sides of a pair, program beside program: where they run the same, nothing is timed.
 
 Lifts have the same weights on both sides, or the law is broken; of look-alikes their number is
-compared. What Python does while a program runs, and
-what is traced again in a repeated call, is in no program: such pairs are timed, and so are pairs
-of which no program is known.
+compared. What Python does while a program runs, and what is traced again in a repeated call, is in
+no program: such pairs are timed, and so are pairs of which no program is known.
 """
 
 import itertools
