@@ -117,7 +117,7 @@ OTHER_OPTIONS: tuple[Option, ...] = (
     Option("against_path", "", "a folder with strategies/ and workloads/ to race against"),
     Option("against_python", "", "another venv's bin/python to race against"),
     Option(
-        "gate", "3%", "the slow-down beside the other side that is found and fails", read=read_share
+        "gate", "3%", "the slow-down beside the other side that should be found", read=read_share
     ),
     Option(
         "gate_ignore",
