@@ -344,11 +344,16 @@ FAULTS = (
     *_faults(
         "measure",
         "timelift/measure/campaign.py",
-        "bench",
+        "campaign bench",
         (
             "peak memory that is read in every launch",
-            "return first or (self.options",
-            "return True or (self.options",
+            "return first or (self._beyond",
+            "return True or (self._beyond",
+        ),
+        (
+            "peaks of a trial that are not read",
+            "self._doubtful_peaks = frozenset(case.setting for case in peaks)",
+            "self._doubtful_peaks = frozenset()",
         ),
     ),
     *_faults(

@@ -106,7 +106,7 @@ def test_junit_has_the_sentence(slowed):
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     """Both sides are played, in workers of their own, and nothing differs but noise."""
     folder = project(tmp_path, ("native", "fold_time"))
-    words = (*FORWARD, "--launches", "2", *QUICK, "--against-python", sys.executable)
+    words = (*FORWARD, "--launches", "1", *QUICK, "--against-python", sys.executable)
     done = bench(folder, *words)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
     lines = records_of(folder, "against")
@@ -116,6 +116,7 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     assert all(one["status"] == "measured" for one in found)
 
 
+@pytest.mark.whole  # in make test tests/test_launch.py lets either side die
 def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     """The worker of the other side is ended too, and both start again without the dead."""
     dies = '"""Dies."""\nimport os\ndef build(layer, shape):\n    os._exit(3)\n'

@@ -47,6 +47,7 @@ def bisect(folder: Path, monkeypatch, *words: str) -> int:
 
 def test_a_commit_that_cannot_be_measured_is_raced_and_says_why(tmp_path, monkeypatch, capsys):
     """A real race: exit code 2, the strategy's own error, and no work tree left behind."""
+    monkeypatch.setattr("timelift.measure.bisect._LAUNCHES", "1")
     folder = commit(project(tmp_path, ("native", "fold_time")))
     path = folder / "strategies" / "fold_time.py"
     path.write_text(

@@ -7,8 +7,8 @@ from tests.law_cover import STRATEGIES
 from timelift.case import Backend
 from timelift.measure.machine import why_not_installed
 
-#: Elsewhere each takes seconds: a loop in Python, one of the backend, a map, a cell.
-ELSEWHERE = ("loop_slice", "ops_scan", "vectorized_map", "rnn_cell")
+#: Elsewhere each takes seconds: a loop in Python, and one of the backend.
+ELSEWHERE = ("loop_slice", "ops_scan")
 #: It is refused where JAX compiles, as a step of training does.
 NOT_COMPILED = {Backend.JAX: {"bucketing[k=4]"}}
 

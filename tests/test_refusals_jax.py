@@ -69,8 +69,10 @@ class Asked:
         return "-".join([self.layer, *map(str, self.axes.values())])
 
 
-#: The layers that take JAX the longest to compile.
+#: The layers that take JAX the longest to compile, or an operation at a time.
 SLOW = [
+    Asked("noise", EAGER, ["ops_scan", "rnn_cell"], ["bucketing[k=4]"]),
+    Asked("statistics", EAGER, [*LOOPS, "vectorized_map"], ["fold_chunks[k=8]"]),
     Asked("attention", VARYING, ["rnn_cell", "time_distributed"], ["rnn_cell_unrolled"]),
     Asked("recurrent", {}, ["ops_map"], ["vectorized_map"]),
     Asked("recurrent_without_noise", {}, [], LOOPS),
@@ -78,9 +80,7 @@ SLOW = [
 ]
 ASKED = [
     Asked("noise", {}, LOOPS, ["fold_chunks[k=8]", "vectorized_map"]),
-    Asked("noise", EAGER, ["ops_scan", "rnn_cell"], ["bucketing[k=4]"]),
     Asked("statistics", {}, ["ops_map", "ops_fori", "vectorized_map"], ["time_distributed"]),
-    Asked("statistics", EAGER, [*LOOPS, "vectorized_map"], ["fold_chunks[k=8]"]),
     Asked("statistics", FORWARD, [], [*LOOPS, "vectorized_map"]),
     Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
     Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
