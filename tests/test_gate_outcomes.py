@@ -132,6 +132,21 @@ def test_an_interval_on_both_sides_of_no_change_has_both_signs(tmp_path):
     assert told.startswith("a 5.0 % longer first call than main [-2.0 %")
 
 
+@pytest.mark.parametrize(
+    ("detectable", "said"),
+    [
+        (0.05, "a change of 5.1 % would have been seen"),
+        (11.0, "too few launches to see even a case that takes twice as long"),
+        (float("nan"), "too few launches to see even a case that takes twice as long"),
+    ],
+)
+def test_what_would_have_been_seen_is_told_where_it_says_something(tmp_path, detectable, said):
+    """Two launches that differ tell of no change but a huge one."""
+    found, against = judged(run(tmp_path))
+    finding = dataclasses.replace(found["fold_time"].time, detectable=detectable)
+    assert words.undecided_in_words(finding, against).endswith(said)
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_the_end_of_a_gate_is_a_screenful(tmp_path, width):
     """Whatever fails, is faster or has changed: the failures first, and the rest is counted."""

@@ -94,7 +94,7 @@ def graph(names=("x", "f", "g", "sum"), **changes):
     """`x` goes into two operations whose results are added, in this order of lines."""
     x, f, g, total = names
     nodes = {
-        x: Node("argument", "0", told=False),
+        x: Node("argument", "0", counted=False),
         g: Node("G", inputs=((x, "0"),)),
         f: Node("F", inputs=((x, "0"),)),
         total: Node("Add", inputs=((f, "0"), (g, "0"))),

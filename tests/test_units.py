@@ -7,10 +7,10 @@ import pytest
 from tests import journals
 from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import fact
+from timelift.errors import counted
 from timelift.journal import Facts
 from timelift.present.units import (
     at_most,
-    counted,
     human_bytes,
     percent,
     percent_interval,

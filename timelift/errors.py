@@ -1,4 +1,7 @@
-"""Errors whose text is for the user, shares that users type, and how lost memory is recognised."""
+"""Errors whose text is for the user, and what sentences are made of.
+
+Names that are near, counts, shares that users type, and how lost memory is recognised.
+"""
 
 import difflib
 import re
@@ -50,6 +53,12 @@ def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> 
 
 def _closest(word: str, names: Sequence[str]) -> list[str]:
     return difflib.get_close_matches(word, names, cutoff=0.5)
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
+    plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
 
 
 def read_share(text: str, below: float = 1.0) -> float:

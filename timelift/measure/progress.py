@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from timelift.errors import counted
+
 
 @dataclass(frozen=True)
 class CampaignBegun:
@@ -22,10 +24,8 @@ class CampaignBegun:
         why = "a change is suspected" if self.two_sided else "the answer is open"
         more = f", up to {self.most} where {why}" if self.most > self.fewest else ""
         within = f", all within {self.budget_seconds:g} s" if self.budget_seconds else ""
-        launches = f"{self.fewest} launch{'es' if self.fewest > 1 else ''} each"
-        cases = f"{self.cases} case{'s' if self.cases > 1 else ''}"
-        settings = f"{self.settings} setting{'s' if self.settings > 1 else ''}"
-        return f"{cases} in {settings}, {launches}{more}{within}"
+        cases, settings = counted(self.cases, "case"), counted(self.settings, "setting")
+        return f"{cases} in {settings}, {counted(self.fewest, 'launch')} each{more}{within}"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from timelift.case import AXIS_FLAGS, Case, option_flag, several_valued
-from timelift.errors import UserError
+from timelift.errors import UserError, counted
 from timelift.measure.other_side import OTHER_SIDES
 
 #: The options that are not given. Each launch has its price, so rounds go on in it until they are
@@ -40,10 +40,6 @@ def refuse_many_questions(cases: Collection[Case]) -> None:
         )
     raise UserError(
         f"--until answers one question: expected one setting and {_FEWEST_STRATEGIES} to "
-        f"{_MOST_STRATEGIES} strategies, received {_counted(len(settings), 'setting')} of "
+        f"{_MOST_STRATEGIES} strategies, received {counted(len(settings), 'setting')} of "
         f"{len(names)} strateg{'y' if len(names) == 1 else 'ies'}; {' and '.join(remedies)}"
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -6,9 +6,10 @@ from timelift.analyse.advice import Advice, Gain, LostWhere
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.ranking import SpeedUp
 from timelift.case import BACKEND_THREADS, Backend, Gradients, Mode
+from timelift.errors import counted
 from timelift.present import provisional
 from timelift.present.recommended import over_the_best
-from timelift.present.units import at_most, counted, three_figures
+from timelift.present.units import at_most, three_figures
 
 _SIZES = ("seq_len", "batch")
 #: What a condition on an axis begins and ends with.

@@ -19,13 +19,13 @@ from timelift.analyse.choose.question import (
     Undecided,
 )
 from timelift.case import Setting, TimeAxis
-from timelift.errors import UserError
+from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present import provisional
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, over_the_best
-from timelift.present.units import counted, human_bytes, percent, three_figures, unit_for
+from timelift.present.units import human_bytes, percent, three_figures, unit_for
 
 #: How many slower alternatives are named.
 _NAMED = 3

@@ -13,6 +13,7 @@ from timelift.analyse.runs.fact_changes import FactChange
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case
+from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import provisional
 from timelift.present.changed import (
@@ -24,7 +25,7 @@ from timelift.present.changed import (
 from timelift.present.command_lines import to_decide
 from timelift.present.tables import Column, Table, number
 from timelift.present.terminal import show_line, show_note, show_table
-from timelift.present.units import MILLISECONDS, counted, percent, percent_more
+from timelift.present.units import MILLISECONDS, percent, percent_more
 
 #: The most rows that are printed beside the suspects, and the most cases in a list.
 ROWS, NAMES = 20, 6

@@ -10,7 +10,8 @@ from timelift.analyse.quality import Disturbance, MachineActivity, TooNoisy, Wid
 from timelift.analyse.runs.measurement import Measurement, Run, engine_facts
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Backend, Mode, Setting
-from timelift.present.units import counted, duration, percent, plus_minus
+from timelift.errors import counted
+from timelift.present.units import duration, percent, plus_minus
 
 #: What the modes are called by each backend's own users.
 MODES = {

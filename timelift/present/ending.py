@@ -5,9 +5,10 @@ from pathlib import Path
 
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.selftest.trust_file import Trust
+from timelift.errors import counted
 from timelift.planted import RARE
 from timelift.present import provisional
-from timelift.present.units import counted, percent
+from timelift.present.units import percent
 
 
 def how_to_read(path: Path) -> str:

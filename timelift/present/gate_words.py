@@ -7,9 +7,10 @@ from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
 from timelift.analyse.gate.program_changes import MoreOperations
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
+from timelift.errors import counted
 from timelift.journal import Against, Quantity, short_commit
 from timelift.present import provisional
-from timelift.present.units import counted, percent, percent_interval, percent_more
+from timelift.present.units import percent, percent_interval, percent_more
 
 #: How many cases are named on a line of their own, and names in a line; the journal has the rest.
 NAMED, _NAMES = 12, 8
@@ -17,6 +18,8 @@ NAMED, _NAMES = 12, 8
 SAME_PROGRAM = "the same program, not timed"
 #: How many kinds of operations are named.
 _KINDS = 3
+#: What is told of a change that would have been seen: a larger one says nothing of the case.
+_LARGEST_TOLD = math.log(2)
 #: A quantity that became worse, and one that became better.
 _COMPARED = {
     Quantity.TIME: ("{} slower than", "{} faster than"),
@@ -59,8 +62,8 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     """Write what is not known of a case, and what would have been seen."""
     seen = (
         f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
-        if math.isfinite(finding.detectable)
-        else "too few launches to see any change"
+        if finding.detectable < _LARGEST_TOLD
+        else "too few launches to see even a case that takes twice as long"
     )
     if finding.left_untried:
         seen = "it looks changed and was not tried again, since the time was up"

@@ -13,6 +13,7 @@ from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.changes.segments import LEAST_RUNS
 from timelift.analyse.changes.states import WORSE, ChangeState, LevelChange, MachineShift
 from timelift.case import AXES
+from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.present.changed import (
     FACTS,
@@ -30,7 +31,7 @@ from timelift.present.tables import (
     number,
 )
 from timelift.present.terminal import show_line, show_table
-from timelift.present.units import counted, percent, percent_more
+from timelift.present.units import percent, percent_more
 
 #: More rows than these are for the report, not for a screen.
 _ROWS = 40

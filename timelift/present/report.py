@@ -16,11 +16,12 @@ from timelift.analyse.selftest.trust_file import Trust
 from timelift.analyse.stats.lifts import NoAnswer, declared
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import Setting, Status
+from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, markdown
 from timelift.journal import Commit, flattened
 from timelift.present import advised, case_table, conditions, provisional, recommended
 from timelift.present.tables import Table, markdown_lines
-from timelift.present.units import counted, percent
+from timelift.present.units import percent
 
 #: In so many of its tries a planted slow-down was found most times.
 _MOST_TIMES = 0.9

@@ -14,6 +14,7 @@ from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.ranking import Ranking
 from timelift.case import AXES, CPU, SKIPPED, Setting, Status, option_flag, several_valued
+from timelift.errors import counted
 from timelift.present import conditions, provisional
 from timelift.present.advised import (
     common_baseline,
@@ -25,7 +26,7 @@ from timelift.present.advised import (
 )
 from timelift.present.report import short_trust
 from timelift.present.tables import Column, Table
-from timelift.present.units import counted, duration
+from timelift.present.units import duration
 
 #: More workloads than these have no row of their own.
 ROWS = 12

@@ -75,12 +75,6 @@ def percent_interval(low: float, high: float) -> str:
     return f"[{percent_more(low)}, {percent_more(high)}]"
 
 
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
-    plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"
-
-
 #: From this ratio on a difference is told as times, below it as per cent more.
 TIMES = 1.5
 #: Up to this share per cents have a decimal.

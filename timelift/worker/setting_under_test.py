@@ -188,8 +188,7 @@ class Playing:
         if timed and (why := player.why_lost):
             self.emit(Ended.without_result(one.rival, Status.FAILED, why))
             return
-        traces = getattr(one.compiled, "traces", 0)
-        facts = {**one.facts, "traces": traces, "steady": player.steady, **shared}
+        facts = {**one.facts, "traces": one.compiled.traces, "steady": player.steady, **shared}
         if player.dispatch_share is not None:
             facts["dispatch_share"] = round(player.dispatch_share, 3)
         seconds, calls = player.seconds_per_call, player.calls_per_sample

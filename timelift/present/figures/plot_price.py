@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from timelift.analyse.advice import Advice
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.recommend import ForWorkload, Price
+from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present import provisional
 from timelift.present.figures.looks import NO_BREAK, Theme, short_name
 from timelift.present.figures.marks import dots_size, draw_dots
 from timelift.present.figures.sheet import Block, limits, scale, sheet, ticks
-from timelift.present.units import counted
 
 _COLUMNS = 4
 

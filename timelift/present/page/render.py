@@ -11,6 +11,7 @@ from typing import Any
 
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.stats.verdicts import RANK_MARGIN
+from timelift.errors import counted
 from timelift.escape import NAME_LIMIT, plain
 from timelift.present import across_table, case_table, provisional, scaling_table
 from timelift.present.advised import common_baseline, known_as
@@ -20,7 +21,7 @@ from timelift.present.page.data import along, as_json
 from timelift.present.report import Report
 from timelift.present.summary import Summary, processor_and_memory, summary
 from timelift.present.tables import Table
-from timelift.present.units import counted, percent
+from timelift.present.units import percent
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("d3.min.js", "plot.min.js")

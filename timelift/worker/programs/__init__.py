@@ -43,8 +43,8 @@ class Node(NamedTuple):
 
     `after` are nodes that it waits for, in no order; `looped` what it takes from the turn of a loop
     before; `bodies` the programs that it runs. What it takes is `unordered` where that makes no
-    difference, as to a sum of two. One that is not `told` is no operation: an argument, a result, a
-    mark of order.
+    difference, as to a sum of two. One that is not `counted` is no operation: an argument,
+    a result, a mark of order.
     """
 
     kind: str
@@ -53,7 +53,7 @@ class Node(NamedTuple):
     after: tuple[str, ...] = ()
     looped: tuple[Edge, ...] = ()
     bodies: tuple[Program, ...] = ()
-    told: bool = True
+    counted: bool = True
     unordered: bool = False
 
 
@@ -74,7 +74,7 @@ def program(
     ends = tuple(ends)
     order = _needed(nodes, [*(name for name, _ in results), *ends])
     used = [nodes[name] for name in order]
-    operations = Counter(node.kind for node in used if node.told)
+    operations = Counter(node.kind for node in used if node.counted)
     for body in (one for node in used for one in node.bodies):
         operations.update(body.operations)
     calls_python = any(

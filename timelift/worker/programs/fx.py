@@ -51,7 +51,7 @@ def tensor_text(value: Any) -> str:
 
 def _node(node: Any, given: Mapping[str, str]) -> Node:
     if node.op == "placeholder":
-        return Node("argument", given[node.name], told=False)
+        return Node("argument", given[node.name], counted=False)
     if node.op == "get_attr":
         return _attribute(node)
     inputs = list[tuple[str, str]]()
@@ -65,7 +65,7 @@ def _node(node: Any, given: Mapping[str, str]) -> Node:
         _kind(node),
         label,
         tuple(inputs),
-        told=node.op != "output",
+        counted=node.op != "output",
         unordered=_is_commutative(node),
     )
 
@@ -82,10 +82,10 @@ def _attribute(node: Any) -> Node:
     for name in str(node.target).split("."):
         value = getattr(value, name)
     if not isinstance(value, fx.GraphModule):
-        return Node("constant", tensor_text(value), told=False)
+        return Node("constant", tensor_text(value), counted=False)
     places = sum(one.op == "placeholder" for one in value.graph.nodes)
     body = fx_program(value.graph, [str(place) for place in range(places)])
-    return Node("body", bodies=(body,), told=False)
+    return Node("body", bodies=(body,), counted=False)
 
 
 def _kind(node: Any) -> str:

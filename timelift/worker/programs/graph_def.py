@@ -15,7 +15,7 @@ _COMPILED = "_XlaMustCompile"
 _NAMES = frozenset({"shared_name", "container", "frame_name", "tensor_array_name", "stack_name"})
 _ARGUMENT, _RESULT = "_Arg", "_Retval"
 _NUMBERED = frozenset({_ARGUMENT, _RESULT})
-_UNTOLD = frozenset({_ARGUMENT, _RESULT, "Placeholder", "NoOp"})
+_UNCOUNTED = frozenset({_ARGUMENT, _RESULT, "Placeholder", "NoOp"})
 
 
 def traced_program(
@@ -51,7 +51,7 @@ class _Library:
         """Return the nodes of definitions; `arguments` says what those are that stand for one."""
         again = {one.name for one in definitions if one.op == "NextIteration"}
         return {
-            one.name: Node(_ARGUMENT, arguments[one.name], told=False)
+            one.name: Node(_ARGUMENT, arguments[one.name], counted=False)
             if one.name in arguments
             else self._node(one, again)
             for one in definitions
@@ -73,14 +73,14 @@ class _Library:
             tuple(one[1:] for one in definition.input if one.startswith("^")),
             looped,
             tuple(self._body(name) for value in attributes.values() for name in _called(value)),
-            definition.op not in _UNTOLD,
+            definition.op not in _UNCOUNTED,
         )
 
     def _body(self, name: str) -> Program:
         if name not in self._bodies:
             function = self._functions[name]
             nodes = {
-                one.name: Node(_ARGUMENT, str(place), told=False)
+                one.name: Node(_ARGUMENT, str(place), counted=False)
                 for place, one in enumerate(function.signature.input_arg)
             }
             nodes |= self.nodes(function.node_def, {})

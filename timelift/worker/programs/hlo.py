@@ -22,7 +22,7 @@ _PARAMETER = "parameter"
 #: What takes two in either order, and what runs a computation in place.
 _COMMUTATIVE = frozenset({"add", "multiply", "maximum", "minimum", "and", "or", "xor"})
 _INLINED = frozenset({"fusion", "call"})
-_UNTOLD = frozenset({_PARAMETER, "tuple", "get-tuple-element"})
+_UNCOUNTED = frozenset({_PARAMETER, "tuple", "get-tuple-element"})
 
 
 def hlo_program(
@@ -106,7 +106,7 @@ class _Module:
                 repr((line.shape, line.literal, line.attributes)),
                 inputs,
                 bodies=tuple(self.program(one) for one in bodies),
-                told=line.opcode not in _UNTOLD,
+                counted=line.opcode not in _UNCOUNTED,
                 unordered=line.opcode in _COMMUTATIVE,
             )
         }
@@ -115,7 +115,7 @@ class _Module:
 def _argument(line: "_Line", arguments: Sequence[str], *, noted: bool) -> Node:
     number = int(line.literal)
     what = arguments[number] if arguments else line.noted if noted else ""
-    return Node(_PARAMETER, repr((line.shape, what or number)), told=False)
+    return Node(_PARAMETER, repr((line.shape, what or number)), counted=False)
 
 
 @dataclass(frozen=True)
