@@ -128,6 +128,17 @@ def test_what_is_computed_twice_is_another_program():
     assert once.digest != twice.digest
 
 
+def test_python_is_seen_however_deep_in_a_program_it_is_called():
+    """In a loop's body, and in a body of a body."""
+    call = {"call": Node("PyFunc")}
+    body = program(call, [("call", "0")], python={"PyFunc"})
+    outer = program({"while": Node("While", bodies=(body,))}, [("while", "0")])
+    assert body.calls_python
+    assert outer.calls_python
+    assert graph(f=Node("F", bodies=(outer,))).calls_python
+    assert not program(call, [("call", "0")]).calls_python
+
+
 def loop(step, swapped=False):  # noqa: FBT002
     """Two values that begin alike and are fed back by a step each."""
     back = ("a", "b") if swapped else ("b", "a")
