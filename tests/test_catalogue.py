@@ -153,3 +153,20 @@ def test_a_wrong_strategy_word_is_a_sentence(tmp_path, word):
     known = catalogue.read_strategies(written(tmp_path, fold=GOOD))
     with pytest.raises(UserError, match="fold"):
         catalogue.choose_strategy(word, known)
+
+
+@pytest.mark.parametrize("value", ["{1, 2}", "b'x'", "...", "(1, 2)"])
+def test_a_parameter_that_cannot_travel_to_a_worker_is_a_sentence(tmp_path, value):
+    """Or arrives as another."""
+    text = '"""S."""\ndef build(layer, shape, *, k=1):\n    pass\n'
+    known = catalogue.read_strategies(written(tmp_path, s=text))
+    with pytest.raises(UserError, match="expected parameters that are numbers"):
+        catalogue.choose_strategy(f"s[k={value}]", known)
+
+
+def test_an_expression_too_deep_to_read_is_a_sentence(tmp_path):
+    """Python parses it, and nothing that walks down it comes back."""
+    terms = "+".join(["a"] * 1500)
+    deep = f'"""D."""\nx = {terms}\ndef build(layer, shape):\n    pass\n'
+    with pytest.raises(UserError, match="cannot be read as Python"):
+        catalogue.read_strategies(written(tmp_path, deep=deep))

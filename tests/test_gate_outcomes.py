@@ -276,11 +276,23 @@ def test_the_referee_sends_the_suspects_to_trial_and_no_others(tmp_path, changes
 
 
 def test_a_case_that_fails_by_a_fact_is_not_said_to_be_undecided(tmp_path):
-    """It was not tried again, and not since the time was up."""
+    """It was not tried again, and that is no doubt; where it does not fail, why is no guess."""
     for changes, undecided in (({}, 1), ({"weights": 8}, 0)):
         found, against = judged(run(tmp_path, slow=1.06, launches=3, **changes))
         assert found["fold_time"].time.left_untried
         assert len(GateFindings(against, [found["fold_time"]]).undecided) == undecided
+        told = words.undecided_in_words(found["fold_time"].time, against)
+        assert told.endswith("it looks changed, and the run ended before it was tried again")
+
+
+def test_a_case_that_fails_by_its_memory_is_not_said_to_be_undecided(tmp_path):
+    """It has its sentence."""
+    found, against = judged(run(tmp_path, peak_bytes=16 << 20))
+    one = found["fold_time"]
+    doubt = dataclasses.replace(one.time, verdict=Verdict.UNDECIDED)
+    larger = dataclasses.replace(one, findings={**one.findings, Quantity.TIME: doubt})
+    assert larger.worse == (Quantity.MEMORY,)
+    assert not GateFindings(against, [larger]).undecided
 
 
 def test_a_usual_run_was_measured_against_nothing(tmp_path):

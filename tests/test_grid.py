@@ -89,6 +89,10 @@ def test_a_wrong_value_is_a_sentence_that_names_the_option(option, text, sentenc
         ({"phases": "forward"}, "question: lacks modes"),
         ({"compares": "mode"}, "question: compares: unknown axis 'mode'; nearest: modes"),
         ({"sizes": "smal"}, "question: sizes: expected all or smallest, received 'smal'"),
+        (
+            {"sizes": ["smallest"]},
+            "question: sizes: expected all or smallest, received ['smallest']",
+        ),
         ({"seq_lens": 8}, "question: seq_lens: expected a text like 'a,b', received 8"),
     ],
 )
@@ -98,6 +102,12 @@ def test_a_misspelt_question_is_a_sentence(words, sentence):
     with pytest.raises(UserError) as caught:
         grid.Question.from_marker(usual | words)
     assert str(caught.value) == sentence
+
+
+def test_a_list_of_axes_to_compare_is_a_sentence():
+    """One is compared."""
+    with pytest.raises(UserError, match="compares: unknown axis"):
+        grid.Question.from_marker({"phases": "forward", "modes": "graph", "compares": ["modes"]})
 
 
 def test_lists_split_outside_brackets():

@@ -18,6 +18,8 @@ from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
 from timelift.measure.worker_state import WorkerState
 from timelift.messages import (
+    PLAYING,
+    TRACING,
     Busy,
     Ended,
     Go,
@@ -41,6 +43,12 @@ BOTH = (
     *HERE,
     *(RivalSpec(f"{name}@other", path, in_other_python=True) for name, path in FILES.items()),
 )
+
+
+def test_rounds_may_take_each_rival_its_own_time():
+    """They are one stage of all rivals."""
+    limits = Limits(5, 7)
+    assert [limits.of(stage, rivals=3) for stage in (PLAYING, TRACING, "building")] == [21, 5, 7]
 
 
 def task(seq_len=3, rivals=HERE):
@@ -289,3 +297,30 @@ def test_what_a_strategy_writes_into_the_pipe_is_no_event(line):
     """An event has all its fields, and a status that there is."""
     assert read_event(line.encode(), 1) is None
     assert read_event(event_line(1, Busy("tracing", "x")).encode(), 1) == Busy("tracing", "x")
+
+
+def test_a_strategy_that_ends_the_worker_with_code_0_has_crashed(launch, tmp_path):
+    """And not left its rivals without an outcome."""
+    file = tmp_path / "leaves.py"
+    file.write_text('"""Leaves."""\nimport os\ndef build(layer, shape):\n    os._exit(0)\n')
+    asked = task(rivals=(*HERE, RivalSpec("leaves", str(file))))
+    found = measured(launch, BuildOrPlayLock(), asked)
+    assert found["leaves"].status is Status.CRASHED
+    assert all(found[name].status is Status.MEASURED for name in NAMES)
+
+
+def test_a_worker_without_standard_output_runs_no_exit_handler(launch, tmp_path):
+    """A strategy may close it."""
+    mark, file = tmp_path / "ran", tmp_path / "closes.py"
+    text = Path(FILES["native"]).read_text() + "\nimport atexit, sys, pathlib\n"
+    text += f"atexit.register(pathlib.Path({str(mark)!r}).touch)\nsys.stdout.close()\n"
+    file.write_text(text)
+    rivals = (RivalSpec("closes", str(file)),)
+    measured(launch, BuildOrPlayLock(), task(rivals=rivals))
+    assert not mark.exists()
+
+
+def test_a_limit_longer_than_the_system_can_wait_is_none(launch):
+    """It would be an OverflowError."""
+    launch.share_lock(BuildOrPlayLock(), Limits(1e12, 1e12))
+    assert {one.status for one in launch.measure(task(5))} == {Status.MEASURED}

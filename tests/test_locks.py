@@ -105,7 +105,7 @@ def test_a_folder_that_cannot_be_used_locks_no_run_out(tmp_path):
     assert (tmp_path / "file").read_text() == "kept"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1e999, "since": ""}'])
 def test_a_text_that_tells_no_holder_is_no_error(path, text):
     """It is of an unknown process."""
     path.write_text(text)

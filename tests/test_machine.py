@@ -104,10 +104,17 @@ def test_every_gpu_with_a_driver_is_named(folder, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("shown", "names"),
-    [("1", ["cpu", "gpu"]), ("", ["cpu"]), ("-1", ["cpu"]), ("0,1,2", ["cpu", "gpu", "gpu:1"])],
+    [
+        ("1", ["cpu", "gpu"]),
+        ("", ["cpu"]),
+        ("-1", ["cpu"]),
+        ("-1,0", ["cpu"]),
+        ("0,-1,1", ["cpu", "gpu"]),
+        ("0,1,2", ["cpu", "gpu", "gpu:1"]),
+    ],
 )
 def test_hidden_gpus_are_not_there(folder, shown, names):
-    """As CUDA numbers them: what is not shown has no number."""
+    """As CUDA numbers them: what is not shown has no number, nor what stands behind no device."""
     assert devices.device_names(folder, {"CUDA_VISIBLE_DEVICES": shown}) == names
 
 

@@ -6,11 +6,12 @@ import re
 import pytest
 
 from tests.repositories import strategy, workload, write
+from timelift.case import option_flag
 from timelift.errors import UserError
 from timelift.measure import machine
 from timelift.measure.option_texts import LaunchRange
 from timelift.measure.options import OPTIONS, OTHER_OPTIONS
-from timelift.measure.session import Session
+from timelift.measure.session import RunMode, Session
 from timelift.project import Project
 
 BY_NAME = {option.name: option for option in OTHER_OPTIONS}
@@ -75,6 +76,7 @@ def test_a_word_is_read(name, word, value):
         ("seed", "x"),
         ("pin", "100000"),
         ("pin", "0-99999999999"),
+        ("memory_limit", "10000000000G"),
         ("pin", "x"),
         ("pin", "3-1"),
         ("pin", ","),
@@ -82,7 +84,7 @@ def test_a_word_is_read(name, word, value):
 )
 def test_a_wrong_word_is_a_sentence_that_names_the_option(name, word):
     """What was expected and what was received."""
-    with pytest.raises(UserError, match=f"--{name}: expected .*, received {word!r}"):
+    with pytest.raises(UserError, match=f"{option_flag(name)}: expected .*, received {word!r}"):
         BY_NAME[name].value(word)
 
 
@@ -118,3 +120,13 @@ def test_a_system_that_cannot_fork_measures_nothing_and_says_so(tmp_path, monkey
     monkeypatch.delattr(os, "fork")
     with pytest.raises(UserError, match="forks its workers, which this system cannot; measure on"):
         session.measure([], None, None, 0)
+
+
+def test_a_selftest_measures_the_layer_that_is_named(tmp_path):
+    """In place of what a self-test measures by default."""
+    write(tmp_path, {"layers.py": "def make():\n    return None\n"})
+    texts = {one.name: "" for one in OPTIONS}
+    texts |= {"layer_file": f"{tmp_path / 'layers.py'}:make", "features": "3"}
+    found = Session(Project(tmp_path), texts, RunMode(selftest=True))
+    cases = found.cases({"phases": "forward", "modes": "eager"})
+    assert {one.setting.workload for one in cases} == {"make"}

@@ -4,7 +4,7 @@ import random
 from types import SimpleNamespace
 
 from timelift.case import Phase, Setting, Status
-from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.messages import Done, Ended, Go, Play, RivalSpec, Task, WorkerChannel
 from timelift.worker.engines import Feed
 from timelift.worker.prepare import PreparedRival
 from timelift.worker.setting_under_test import Playing
@@ -85,3 +85,20 @@ def test_rivals_of_the_same_program_play_no_round_and_keep_their_facts():
     raced = reports(("old", "new"), races_equal_programs=True, old=False, new=False)
     assert all(one.facts["same_program"] for one in raced.values())
     assert all(one.seconds_per_call for one in raced.values())
+
+
+def test_a_conducted_worker_has_no_rival_at_work_while_it_waits():
+    """What kills it then is no rival's fault."""
+    rival = RivalSpec("one", "one.py")
+    orders, noted, waiting = iter([Go(), Play("one"), Done()]), [], []
+
+    def listen():
+        waiting.append(noted[-1:])
+        return next(orders)
+
+    task = Task(SETTING, (rival,), "", (3,), 1, 0.02, conducted=True)
+    channel = WorkerChannel(lambda _: None, listen, noted.append)
+    play = Playing(SimpleNamespace(wait=lambda _: None), task, channel, random.Random(1))
+    one = PreparedRival(rival, Program(retraces=False), Feed(None))
+    play.run([one], SimpleNamespace(layer=None))
+    assert waiting == [[], [], [0]]

@@ -8,7 +8,7 @@ from tests import journals
 from timelift.case import Case
 from timelift.journal import Planted
 from timelift.measure import grid as grids
-from timelift.measure.catalogue import Catalogue, read_strategies
+from timelift.measure.catalogue import Catalogue, read_strategies, read_workloads
 from timelift.planted import COPY_SEPARATOR, PLANTS
 from timelift.project import Project
 
@@ -41,6 +41,21 @@ def test_a_setting_that_two_questions_ask_about_has_the_same_rivals_in_both(plan
     grid = journals.grid(strategies=NAMES, seq_lens=range(1, 9))
     again = list(grids.selftest_cases(grid[2:], catalogue, tmp_path))
     assert set(again) < set(cases)
+
+
+@pytest.mark.parametrize("asked", ["all", "fold_chunks"])
+def test_a_second_question_plants_no_twins_of_twins(tmp_path, asked):
+    """The first one's twins are in the catalogue by then."""
+    project = Project(ROOT)
+    known = Catalogue(
+        read_strategies(project.strategies.values()), read_workloads(project.workloads.values())
+    )
+    for phase in ("forward", "backward"):
+        question = grids.Question({"phases": phase, "modes": "graph,eager"})
+        found = grids.cases(question, {**grids.SELFTEST_AXES, "strategies": asked}, known)
+        cases = list(grids.selftest_cases(found, known, tmp_path))
+        assert any(COPY_SEPARATOR not in one.strategy for one in cases)
+        assert all(one.strategy.count(COPY_SEPARATOR) <= 1 for one in cases)
 
 
 def test_twins_are_the_strategy_and_one_comes_from_another_path(planted):

@@ -184,6 +184,7 @@ def test_a_file_that_cannot_be_read_there_costs_its_own_cases(sides):
     write(sides[1], {"strategies/native.py": "no = docstring\n"})
     found, _ = paired(sides)
     assert found.reasons[case()].startswith("main: strategies/native.py: lacks a docstring")
+    assert found.file_changes.new == ()
 
 
 def test_a_link_out_of_the_project_is_left_out(tmp_path, sides):

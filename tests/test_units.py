@@ -104,6 +104,7 @@ def test_a_fact_that_is_no_number_is_unknown(tmp_path, bad):
         (counted(1, "case"), "1 case"),
         (counted(0, "case"), "0 cases"),
         (counted(2000, "launch"), "2,000 launches"),
+        (counted(2, "strategy"), "2 strategies"),
     ],
 )
 def test_percentages_and_counts_have_one_spelling(text, expected):

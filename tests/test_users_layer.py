@@ -193,3 +193,9 @@ def test_what_a_layer_does_not_tell_is_asked_for_in_a_sentence(told, sentence):
     """The shape of a step, or the number below which whole numbers lie."""
     with pytest.raises(UserError, match=sentence):
         workload(told)
+
+
+def test_a_name_longer_than_a_files_is_a_sentence():
+    """No file has it."""
+    with pytest.raises(UserError, match=r"expected an existing path\.py:name"):
+        users_layer.user_workload(OPTIONS | {"layer_file": f"{'a' * 300}.py:f"}, dict)

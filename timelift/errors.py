@@ -58,6 +58,7 @@ def _closest(word: str, names: Sequence[str]) -> list[str]:
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
     plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
+    plural = f"{noun[:-1]}ies" if noun.endswith("gy") else plural
     return f"{count:,} {noun if count == 1 else plural}"
 
 

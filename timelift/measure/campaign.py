@@ -102,7 +102,7 @@ class Campaign:
         return RunEnd.CUT_SHORT if self.cut_short else RunEnd.COMPLETE
 
     def interrupt(self) -> None:
-        """End after the rounds that are being played; what is being built is abandoned."""
+        """End after the round that is being played; what is being built is abandoned."""
         self.interrupted = True
         if self._pool:
             self._pool.finish_early()

@@ -60,14 +60,16 @@ class CampaignOptions:
         )
 
     def groups(self, decision_points: Sequence[int]) -> Iterator[tuple[int, ...]]:
-        """Group launches: the first few alone, then pairs that never span a decision point.
+        """Group launches: the first few alone, then pairs.
 
+        No pair spans a decision point or the end of the fewest.
         A launch by itself is undisturbed, so that its first calls are facts. Where two sides are
         compared, both suffer alike, and all launches but the first come in pairs.
         """
         first, undisturbed = 1, 1 if self.two_sided else min(self.fewest, _UNDISTURBED)
         while first <= self.most:
-            alone = first <= undisturbed or first in decision_points or first == self.most
+            ends = first in decision_points or first in {self.fewest, self.most}
+            alone = first <= undisturbed or ends
             last = first if alone else first + 1
             yield tuple(range(first, last + 1))
             first = last + 1

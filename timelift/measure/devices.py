@@ -5,6 +5,7 @@ driver's order, as many as CUDA_VISIBLE_DEVICES shows.
 """
 
 import importlib.util
+import itertools
 import os
 import re
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ def device_names(
     many = len([one for one in folder.glob("nvidia*") if re.fullmatch(r"nvidia\d+", one.name)])
     shown = variables.get("CUDA_VISIBLE_DEVICES")
     if shown is not None:
-        many = min(many, len([one for one in shown.split(",") if one.strip() not in {"", "-1"}]))
+        valid = itertools.takewhile(lambda one: one.strip() not in {"", "-1"}, shown.split(","))
+        many = min(many, len(list(valid)))
     return [CPU, *(_device_name(GPU, number) for number in range(many))]
 
 

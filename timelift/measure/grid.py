@@ -42,7 +42,7 @@ class Question:
     @classmethod
     def from_marker(cls, words: Mapping[str, Any]) -> "Question":
         """Read the arguments of `@pytest.mark.question(...)`; raises UserError for a wrong one."""
-        names = {option.name for option in AXIS_OPTIONS}
+        names = [option.name for option in AXIS_OPTIONS]
         axes = {name: text for name, text in words.items() if name not in {"compares", "sizes"}}
         for name, text in axes.items():
             if name not in names:
@@ -56,7 +56,7 @@ class Question:
             raise UserError(
                 f"question: compares: unknown axis {compares!r}; {nearest(str(compares), names)}"
             )
-        if sizes not in {"all", "smallest"}:
+        if sizes not in ("all", "smallest"):
             raise UserError(f"question: sizes: expected all or smallest, received {sizes!r}")
         return cls(axes, compares, sizes)
 
@@ -80,11 +80,12 @@ def cases(question: Question, asked: Mapping[str, str], catalogue: Catalogue) ->
 
 
 def _strategies(words: tuple[str, ...], catalogue: Catalogue) -> list[str]:
+    known = {name: one for name, one in catalogue.strategies.items() if not one.copy_of}
     if not words:
-        return [one.name for one in catalogue.strategies.values() if one.default]
+        return [one.name for one in known.values() if one.default]
     if words == ("all",):
-        return list(catalogue.strategies)
-    chosen = [one for word in words for one in choose_strategy(word, catalogue.strategies)]
+        return list(known)
+    chosen = [one for word in words for one in choose_strategy(word, known)]
     catalogue.strategies.update({one.name: one for one in chosen})
     return list(dict.fromkeys(one.name for one in chosen))
 

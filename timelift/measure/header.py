@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from timelift.case import Case, option_flag
-from timelift.errors import UserError
+from timelift.errors import UserError, counted
 from timelift.journal import (
     BAD_RECORD,
     COPIES_FOLDERS,
@@ -154,7 +154,8 @@ def refuse_other_cases(resumed: ResumedRun, chosen: Iterable[Case]) -> None:
     missing = sorted(resumed.cases - {case.label for case in chosen})
     if missing:
         raise UserError(
-            f"--resume: {len(missing)} cases of the run are not selected, such as {missing[0]!r}; "
+            f"--resume: expected all cases of the run, {counted(len(missing), 'case')} not "
+            f"selected, such as {missing[0]!r}; "
             "resume with: timelift bench --resume"
         )
 

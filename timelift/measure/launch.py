@@ -48,6 +48,8 @@ _HOME = Path(__file__).resolve().parents[2]
 IMPORT_LIMIT = 300.0
 #: Seconds that a killed worker may take to be gone.
 _ENDING_LIMIT = 10.0
+#: Seconds that the system can wait for; longer limits are none.
+_LONGEST_WAIT = 1e9
 
 
 def _package_alone() -> "tempfile.TemporaryDirectory[str]":
@@ -87,8 +89,11 @@ class Limits:
     def times(self, factor: float) -> "Limits":
         return Limits(self.first_call_seconds * factor, self.stage_seconds * factor)
 
-    def of(self, doing: str) -> float:
-        return self.first_call_seconds if doing == TRACING else self.stage_seconds
+    def of(self, doing: str, rivals: int) -> float:
+        """Return the limit of a stage; the rounds are one stage of all rivals."""
+        if doing == TRACING:
+            return self.first_call_seconds
+        return self.stage_seconds * (rivals if doing == PLAYING else 1)
 
 
 def signal_name(number: int) -> str:
@@ -224,7 +229,9 @@ class LaunchProcess:
         event = self._next_of(worker, until)
         if event is None:
             self._kill_overdue(worker)
-        elif isinstance(event, Exited) and event.code != 0 and not self._finishing:
+        elif isinstance(event, Exited) and not (
+            self._finishing or (event.code == 0 and worker.exhausted)
+        ):
             self._note_death(worker, event)
         worker.gone = event is None or isinstance(event, Exited)
         return None if worker.gone else event
@@ -251,7 +258,7 @@ class LaunchProcess:
     def _next_of(self, worker: WorkerState, last: type[object]) -> Event | None:
         """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
         while True:
-            deadline = time.monotonic() + self._limits.of(worker.doing)
+            deadline = time.monotonic() + self._limits.of(worker.doing, len(worker.task_rivals))
             event = self._next_event(worker.number, deadline)
             if event is None or isinstance(event, (last, Exited)):
                 return event
@@ -265,12 +272,12 @@ class LaunchProcess:
         if self._has_ended():
             raise UserError(f"the launch process died: {self._last_lines()}")
         if not worker.pid:
-            limit = self._limits.of(worker.doing)
+            limit = self._limits.of(worker.doing, len(worker.task_rivals))
             raise UserError(
                 f"the launch process started no worker within {limit:g} s (--case-timeout): "
                 f"{self._last_lines()}"
             )
-        doing, limit = worker.doing, self._limits.of(worker.doing)
+        doing, limit = worker.doing, self._limits.of(worker.doing, len(worker.task_rivals))
         kill_group(worker)
         deadline = time.monotonic() + _ENDING_LIMIT
         exited = self._exit_of(worker, deadline)
@@ -307,7 +314,8 @@ class LaunchProcess:
 
     def _next_line(self, deadline: float) -> bytes | None:
         while b"\n" not in self._pending:
-            ready, _, _ = select.select([self._events], [], [], max(0, deadline - time.monotonic()))
+            left = min(max(0.0, deadline - time.monotonic()), _LONGEST_WAIT)
+            ready, _, _ = select.select([self._events], [], [], left)
             chunk = os.read(self._events, 1 << 16) if ready else b""
             if not chunk:
                 self._ended |= bool(ready)

@@ -16,6 +16,8 @@ _MOST_LAUNCHES = 1_000
 #: A range of processors is cut here: no machine has more.
 _MOST_CORES = 1 << 16
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+#: The system counts bytes in signed 64 bits.
+_MOST_BYTES = 2**63 - 1
 _BYTES = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -143,7 +145,10 @@ def memory(word: str) -> int:
         return 0
     unit = word[-1].upper()
     number = word[:-1] if unit in _BYTES else word
-    return positive(number) * _BYTES.get(unit, 1)
+    found = positive(number) * _BYTES.get(unit, 1)
+    if found > _MOST_BYTES:
+        raise ValueError(word)
+    return found
 
 
 def share_or_none(word: str) -> float | None:

@@ -38,7 +38,7 @@ class StillUndecided:
 
     @property
     def how_many(self) -> str:
-        return f"{len(self.undecided)} of {self.settings} settings"
+        return f"{len(self.undecided)} of {counted(self.settings, 'setting')}"
 
 
 @dataclass(frozen=True)

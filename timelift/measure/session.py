@@ -139,7 +139,7 @@ class Session:
     def _measure_in_place_of_default(self, layer: Workload) -> None:
         """Measure a layer of the user's, and record what its inputs are among the run's options."""
         self.catalogue.workloads[layer.name] = layer
-        self.axes["workloads"] = self.axes["workloads"] or layer.name
+        self.axes["workloads"] = self.texts["workloads"] or layer.name
         self.options |= {
             "features": layer.features,
             "input_dtype": layer.input_dtype,

@@ -157,7 +157,11 @@ class CaseMatcher:
     ) -> None:
         self._catalogue, self._other, self._project = catalogue, other, project
         self._measure_unchanged = measure_unchanged
-        self._changes = file_changes(_files(catalogue.strategies), _files(other.strategies))
+        here, there = _files(catalogue.strategies), _files(other.strategies)
+        readable = {
+            name: path for name, path in here.items() if name in there or name not in other.broken
+        }
+        self._changes = file_changes(readable, there)
 
     def match(self, cases: Iterable[Case]) -> MatchedCases:
         sides: dict[Case, Case] = {}

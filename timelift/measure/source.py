@@ -16,7 +16,7 @@ from timelift.errors import UserError
 #: What a strategy declares that it means for layers that are more than a function.
 MEANING = ("DROPOUT", "BATCH_NORM", "INNER_LOSSES", "MASKS", "PADDED_STEPS")
 #: What reading a file's text or one of its values raises, however wrong it is.
-_UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
+UNREADABLE = (ValueError, TypeError, SyntaxError, MemoryError, RecursionError)
 #: Scopes of their own: names inside are no constants of the module.
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
@@ -101,14 +101,18 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: not valid Python ({error.msg}, line {error.lineno})") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot be read as Python ({error})") from error
     docstring = ast.get_docstring(tree)
     if not docstring:
         raise UserError(f"{path}: lacks a docstring; its first line is the title in every table")
     functions = {node.name: node.args for node in tree.body if isinstance(node, ast.FunctionDef)}
     title = docstring.splitlines()[0].rstrip(".")
-    return Source(path, title, functions, imports_of(tree), _constants(tree, path))
+    try:
+        constants = _constants(tree, path)
+    except RecursionError as error:
+        raise UserError(f"{path}: cannot be read as Python ({error})") from error
+    return Source(path, title, functions, imports_of(tree), constants)
 
 
 def imports_of(tree: ast.Module) -> frozenset[str]:
@@ -136,7 +140,7 @@ def _constants(tree: ast.Module, path: Path) -> dict[str, Any]:
     for target, value in assigned:
         try:
             found[target.id] = ast.literal_eval(value)
-        except _UNREADABLE:
+        except UNREADABLE:
             found.pop(target.id, None)
             _refuse(target.id, path)
     plain = [target for target, _ in assigned]

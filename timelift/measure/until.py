@@ -41,5 +41,5 @@ def refuse_many_questions(cases: Collection[Case]) -> None:
     raise UserError(
         f"--until answers one question: expected one setting and {_FEWEST_STRATEGIES} to "
         f"{_MOST_STRATEGIES} strategies, received {counted(len(settings), 'setting')} of "
-        f"{len(names)} strateg{'y' if len(names) == 1 else 'ies'}; {' and '.join(remedies)}"
+        f"{counted(len(names), 'strategy')}; {' and '.join(remedies)}"
     )

@@ -9,7 +9,7 @@ from typing import Any
 from timelift.case import option_flag
 from timelift.errors import UserError, nearest
 from timelift.measure.catalogue import Workload
-from timelift.measure.source import defined
+from timelift.measure.source import UNREADABLE, defined
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
@@ -82,13 +82,21 @@ def layer_in_module(text: str) -> str:
 def _layer_in_file(text: str) -> str:
     where, _, name = text.rpartition(":")
     path = Path(where)
-    if not where or not path.is_file():
+    if not (where and _is_file(path)):
         raise UserError(f"--layer-file: expected an existing path.py:name, received {text!r}")
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise UserError(f"--layer-file: {path} is not valid Python ({error})") from None
     names = list(defined(tree))
     if name not in names:
         raise UserError(f"--layer-file: {path} has no {name!r}; {nearest(name, names)}")
     return f"{path.resolve()}:{name}"
+
+
+def _is_file(path: Path) -> bool:
+    """True for a file; the name may be longer than any file's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

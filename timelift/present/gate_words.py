@@ -66,7 +66,7 @@ def undecided_in_words(finding: SidesFinding, against: Against) -> str:
         else "too few launches to see even a case that takes twice as long"
     )
     if finding.left_untried:
-        seen = "it looks changed and was not tried again, since the time was up"
+        seen = "it looks changed, and the run ended before it was tried again"
     beside = f"undecided beside {against.label}"
     return f"{beside}: {percent_more(finding.effect)} {_interval(finding)}, and {seen}"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from timelift.case import Phase, Setting
+from timelift.case import Phase, Setting, TimeAxis
 from timelift.messages import TRACING, Busy, Emit, RivalSpec, Task
 from timelift.worker import checks, law, system, twins
 from timelift.worker.engines import Array, Compiled, Engine, Feed
@@ -155,7 +155,7 @@ def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting)
 
 
 def _build(module: ModuleType, rival: RivalSpec, layer: Any, task: Task) -> Any:
-    static = task.setting.time_axis == "static"
+    static = task.setting.time_axis is TimeAxis.STATIC
     shape = (task.setting.seq_len if static else None, *task.features)
     extra = {"dtype": task.input_dtype} if task.input_dtype else {}
     return module.build(layer, shape, **extra, **rival.parameters)

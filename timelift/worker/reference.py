@@ -28,7 +28,7 @@ _LEAST_COUNTED = 0.01
 #: What the loss of float16 outputs may be, far enough below 65,504, where float16 ends.
 _LARGEST_SUM = 1000.0
 #: Gradients by the inputs, (batch, time, *features), and by each weight.
-Gradients = tuple[Array, tuple[Array, ...]]
+LayerGradients = tuple[Array, tuple[Array, ...]]
 Found = TypeVar("Found")
 
 
@@ -55,7 +55,7 @@ class LayerCalls:
         assert found is not None
         return found
 
-    def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> Gradients:
+    def gradients(self, steps: Sequence[int], cotangent: Array, *, folded: bool) -> LayerGradients:
         """Return gradients for the cotangent (batch, time, *outputs) at `steps` alone.
 
         Those by the weights are summed over the calls in float64.

@@ -102,8 +102,9 @@ def _run_worker(number: int, task: Task, events: TextIO) -> None:
     except BaseException:  # noqa: BLE001 - the process ends here, and its last lines show why
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(Exception):  # a strategy may have closed them
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

@@ -238,6 +238,7 @@ class Playing:
         while isinstance(order := self.listen(), Play):
             player = by_name[order.rival]
             seconds = player.take_turn(time.perf_counter)
+            self._note_playing(0)  # no rival is at work until the next order
             calls, traces = player.calls_per_sample, player.traces()
             self.emit(Sampled(seconds, calls, traces, self._held_down()))
         return {}

@@ -100,11 +100,13 @@ class GateFindings:
 
     @property
     def undecided(self) -> tuple[CaseOutcome, ...]:
-        """The cases of undecided time, where that does not fail them, nor any fact."""
+        """The cases of undecided time, where neither that nor anything else fails them."""
         if self.against.undecided_fails:
             return ()
         return tuple(
-            one for one in self.outcomes if one.time.verdict is Verdict.UNDECIDED and not one.broken
+            one
+            for one in self.outcomes
+            if one.time.verdict is Verdict.UNDECIDED and not one.fails()
         )
 
     @property

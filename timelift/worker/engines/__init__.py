@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from timelift.case import Backend, Phase, Setting
+from timelift.case import CPU, GPU, Backend, Phase, Setting
 from timelift.worker.programs import Program
 
 Array = NDArray[Any]
@@ -195,7 +195,7 @@ def load(backend: str) -> Any:
 def _uncollected() -> Iterator[None]:
     """Collect no garbage, and later never look through what was made inside.
 
-    An import makes a million objects and hardly any garbage; who forks does so too
+    An import makes a million objects and hardly any garbage; a process that forks does the same
     (https://docs.python.org/3/library/gc.html#gc.freeze).
     """
     enabled = gc.isenabled()
@@ -225,7 +225,7 @@ def _hidden(names: Iterable[str]) -> Iterator[None]:
 
 
 #: The side of the square product, and the floats that are copied, by kind of device.
-SIZES = {"cpu": (1024, 1 << 24), "gpu": (4096, 1 << 28)}
+SIZES = {CPU: (1024, 1 << 24), GPU: (4096, 1 << 28)}
 _TRIES = 3
 _FLOAT_BYTES = 4
 

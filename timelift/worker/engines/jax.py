@@ -136,7 +136,7 @@ class JaxEngine(Engine):
         }
 
     def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES["cpu" if self._kind == "cpu" else "gpu"]
+        side, floats = SIZES[self._kind]
         square, long = (
             jax.device_put(jnp.ones(shape, "float32"), self.device)
             for shape in ((side, side), (floats,))

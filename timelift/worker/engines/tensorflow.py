@@ -117,7 +117,7 @@ class TensorFlowEngine(Engine):
         return {"flops": int(found.total_float_ops), "least_bytes": floats * dtype.size}
 
     def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES["cpu" if self._kind == "cpu" else "gpu"]
+        side, floats = SIZES[self._kind]
         with tf.device(self.device):
             square, long = tf.ones((side, side)), tf.ones((floats,))
             product = tf.function(lambda: tf.matmul(square, square))

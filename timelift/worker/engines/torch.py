@@ -19,7 +19,7 @@ from torch._inductor import config as inductor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from timelift.case import BACKEND_THREADS, Gradients, Mode, Phase, Setting, TimeAxis
+from timelift.case import BACKEND_THREADS, CPU, GPU, Gradients, Mode, Phase, Setting, TimeAxis
 from timelift.worker.engines import (
     SIZES,
     Array,
@@ -117,7 +117,7 @@ class TorchEngine(Engine):
         return {"flops": flops, "least_bytes": moved} if flops else {}
 
     def measure_attainable(self) -> dict[str, float]:
-        side, floats = SIZES["gpu" if self._gpu else "cpu"]
+        side, floats = SIZES[GPU if self._gpu else CPU]
         square, long = (
             torch.ones(shape, dtype=torch.float32, device=self.device)
             for shape in ((side, side), (floats,))
