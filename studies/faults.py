@@ -302,8 +302,8 @@ FAULTS = (
         "campaign_options",
         (
             "a pair of launches across a decision point",
-            "alone = first <= undisturbed or first in decision_points or first == self.most",
-            "alone = first <= undisturbed or first == self.most",
+            "ends = first in decision_points or",
+            "ends =",
         ),
     ),
     *_faults(
