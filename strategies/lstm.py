@@ -30,7 +30,7 @@ def refuses(layer, setting):
 
 
 def build(layer, shape, dtype=None):
-    """Build a LSTM with as many units as a Dense `layer`."""
+    """Build an LSTM with as many units as a Dense `layer`."""
     inputs = keras.Input(shape, dtype=dtype)  # batch, time, features
     how = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
     recurrent = keras.layers.LSTM(layer.units, return_sequences=True, **how)

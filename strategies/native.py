@@ -43,13 +43,14 @@ def refuses(layer, setting):
         return f"{name} is not known to act on the last axis alone."
     if getattr(layer, "noise_shape", None) is not None:
         return f"the noise_shape of {name} has the rank of one step."
+    if type(layer) is keras.layers.Softmax and setting.lengths != "full":
+        return "Softmax takes the mask over steps for one over what it normalises."
     if getattr(layer, "axis", -1) not in (-1, [-1]):
         return f"{name} acts on axis {layer.axis!r}, counted from the first."
     activation = getattr(layer, "activation", None)
     known = getattr(keras.activations, getattr(activation, "__name__", ""), None)
-    if activation is not known:
-        return f"the activation of {name} is not known to act on the last axis alone."
-    return None
+    unknown = f"the activation of {name} is not known to act on the last axis alone."
+    return unknown if activation is not known else None
 
 
 def build(layer, shape, dtype=None):

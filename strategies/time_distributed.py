@@ -33,6 +33,7 @@ MASKED = (
     keras.layers.GroupQueryAttention,
     keras.layers.Attention,
     keras.layers.GlobalAveragePooling1D,
+    keras.layers.Softmax,
 )
 
 

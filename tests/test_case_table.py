@@ -18,7 +18,7 @@ from timelift.case import Lengths, Phase, Status
 from timelift.journal import Header
 from timelift.present import terminal
 from timelift.present.case_table import for_programs, of_setting
-from timelift.present.report import ONE_LAUNCH, in_markdown, meanings, report
+from timelift.present.report import NO_INTERVAL, in_markdown, meanings, report
 from timelift.present.tables import csv_of_values
 
 NATIVE, FOLD, LOOP = (journals.case(name) for name in ("native", "fold_time", "loop_slice"))
@@ -166,10 +166,10 @@ def test_one_launch_has_no_interval_and_says_so(run):
     nan = float("nan")
     rows = (FIRST, _rival(FOLD, 2e-3, 1.3, nan, nan, verdict=Verdict.UNDECIDED))
     text = _shown(run, [ranking.Ranking(SETTING, rows)], 120)
-    assert ONE_LAUNCH in text
+    assert NO_INTERVAL in text
     assert "95 % interval" not in text
     assert "nan" not in text
-    assert ONE_LAUNCH not in _shown(run, [RANKING], 120)
+    assert NO_INTERVAL not in _shown(run, [RANKING], 120)
 
 
 def test_a_look_alike_is_marked_with_why_it_is_no_lift(tmp_path):

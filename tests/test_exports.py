@@ -205,3 +205,9 @@ def test_an_unknown_format_is_answered_with_the_known_ones(capsys):
     with pytest.raises(SystemExit):
         report.main(["export", "xml"])
     assert "github-action-benchmark" in capsys.readouterr().err
+
+
+def test_names_that_are_numbered_are_apart_from_those_that_end_in_numbers():
+    """None is lost where a format has a name once."""
+    cases = map(journals.case, ("a\x01", "a\x02", "a\ufffd (2)"))
+    assert len(set(exports.unique_names(cases))) == 3

@@ -23,7 +23,7 @@ from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import ranking
 from timelift.case import Mode, Phase, Setting
 from timelift.journal import Header
-from timelift.present import figures
+from timelift.present import choice, figures
 from timelift.present.figures import frame, sheet
 from timelift.present.figures.looks import CATALOGUE
 from timelift.present.figures.plot_fastest import cell_text
@@ -462,8 +462,36 @@ def test_lengths_under_an_axis_are_apart(lengths, most):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (1, "1"), (1500, "1,500"), (1e5, "1e5"), (2e-4, "2e-4"), (0.001, "0.001")],
+    [
+        (0.5, "0.5"),
+        (1, "1"),
+        (1500, "1,500"),
+        (1e5, "1e5"),
+        (2e-4, "2e-4"),
+        (0.001, "0.001"),
+        (131072, "1.31e5"),
+        (1.5e6, "1.5e6"),
+        (1.5e-4, "1.5e-4"),
+    ],
 )
 def test_ticks_are_written_plainly(value, text):
     """An exponent only where the number would be long."""
     assert sheet.written(value) == text
+
+
+def test_the_note_names_baselines_in_the_order_in_which_they_are_asked_for(tmp_path):
+    """Which is not that of the catalogue."""
+    cases = journals.grid(("fold_time", "rnn_cell"))
+    cases += journals.grid(("fold_time", "native"), ("frames",))
+    words = _words(_figures(tmp_path, cases)["speed_up"]).replace("\n", " ")
+    assert "the first that was measured of rnn_cell, fold_time" in words
+
+
+def test_figures_of_names_that_end_alike_have_files_of_their_own():
+    """And what is told of sizes of one is told in the singular."""
+    assert len(set(frame.endings(["x", "x-3", "x "]).values())) == 3
+    setting = Setting("tokens", 1, 8, Phase.FORWARD, threads=1)
+    assert list(frame._words(setting, ["threads"])) == ["1 thread"]
+    assert choice._setting_in_words(setting) == (
+        "tokens, 1 step, batch 8, forward, graph, cpu, 1 thread"
+    )

@@ -14,6 +14,7 @@ from timelift.analyse.gate.outcomes import (
     GateFindings,
     GateReferee,
     against_of,
+    gate_findings,
     other_sides,
     outcomes,
 )
@@ -316,3 +317,18 @@ def test_a_damaged_header_is_one_sentence(tmp_path, damage):
     journals.write(tmp_path / "run.jsonl", journals.header(against=AGAINST | damage), journals.END)
     with pytest.raises(UserError, match="measure again with --against"):
         against_of(results.load(tmp_path / "run.jsonl"))
+
+
+def test_sides_that_share_no_launch_have_no_change(tmp_path):
+    """Lines were lost."""
+    one = journals.case("native")
+    strategies = {
+        "native": {"title": "n"},
+        "native@main": {"title": "n", "against": {"of": "native"}},
+    }
+    head = journals.header(against=AGAINST, strategies=strategies)
+    lines = (journals.line(one, 1), journals.line(other(one), 2), journals.END)
+    found = gate_findings(results.load(journals.write(tmp_path / "run", head, *lines)))
+    told = "\n".join(words.gate_lines(found))
+    assert "no round was played by both sides" in told
+    assert "nan" not in told

@@ -288,3 +288,13 @@ def test_the_table_of_prices_has_every_strategy_the_chosen_first(tmp_path):
     answer = _answer(tmp_path / "run", *_lines({"best": (1e-3, 1e-3), "other": (2e-3, 2e-3)}))
     rows = [(name, safe) for name, _, _, safe, _ in prices([ForWorkload("tokens", answer)]).cells]
     assert rows == [("best", "yes"), ("other", "no")]
+
+
+def test_no_gain_is_told_over_the_advice_itself(tmp_path):
+    """And a gain that not all settings have says in how many."""
+    times = {"fold_time": (1e-3, 1e-3), "time_distributed": (2e-3, 2e-3), "x": (5e-3, 5e-3)}
+    lines = [one for one in _lines(times) if _name_and_length(one) != ("time_distributed", 128)]
+    text = headline(_found(tmp_path / "run", *lines))
+    start = "Write fold_time: 2.0 times as fast as TimeDistributed in 1 of 2 settings,"
+    assert text.startswith(start)
+    assert text.count("fold_time") == 1

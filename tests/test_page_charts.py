@@ -7,7 +7,7 @@ import pytest
 from tests import journals
 from tests.browser import CHROMIUM, Browser
 from tests.pages import FEW, made
-from timelift.case import Mode
+from timelift.case import Mode, Status
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 LEAD = "document.querySelector('#chooser .lead').textContent"
@@ -174,3 +174,41 @@ def test_nothing_is_wider_than_the_window_or_its_card(browser, page, width):
     assert browser.ask(OUTSIDE) == []
     browser.ask("document.querySelector('.lead').style.width = '90rem'")
     assert browser.ask(OUTSIDE) != []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lead", "words"),
+    [
+        ({"native": 1e-3, "gru": 1e-3}, "Only one lift was measured here.", "gru"),
+        ({"native": 1e-3, "einsum_letters": 2e-3, "gru": 5e-4}, None, "times as fast as native"),
+    ],
+)
+def test_a_look_alike_is_no_lift_to_compare_with(browser, tmp_path, seconds, lead, words):
+    """It is beside the others, unranked."""
+    head = journals.header(strategies={"gru": {"title": "G", "differs": "it has a state"}})
+    lines = [
+        journals.line(journals.case(name), launch, (one, one))
+        for launch in (1, 2, 3)
+        for name, one in seconds.items()
+    ]
+    lines.append(journals.ended(journals.case("lstm"), Status.REFUSED, "it has no size."))
+    made(tmp_path, head, *lines, journals.END)
+    browser.open(tmp_path / "report" / "index.html")
+    said = browser.ask("document.querySelector('#chooser').innerText")
+    assert lead in {None, browser.ask(LEAD)}
+    assert words in said
+    assert "times as fast as gru" not in said
+    assert ".." not in said
+
+
+def test_no_number_has_an_exponent_and_none_is_rounded_away(browser, tmp_path):
+    """Just below a thousand, and hundreds of times as slow as the baseline."""
+    times = {"time_distributed": 9.996e-4, "slow": 0.31, "native": 9e-4}
+    lines = [
+        journals.line(journals.case(n), k, (s, s)) for k in (1, 2, 3) for n, s in times.items()
+    ]
+    made(tmp_path, journals.header(), *lines, journals.END)
+    browser.open(tmp_path / "report" / "index.html")
+    said = browser.ask("document.querySelector('#chooser').innerText")
+    assert "e+3" not in said
+    assert "0.00322" in said

@@ -82,6 +82,8 @@ def refused():
         Refused("time_distributed", dense(), (3,), {**DYNAMIC, **XLA_BACKWARD}, **square),
         Refused("time_distributed", layers.GRU(2), series, {**DYNAMIC, **GRAPH_BACKWARD}, **square),
         Refused("time_distributed", layers.GRU(2), series, {"lengths": Lengths.UNIFORM}),
+        Refused("time_distributed", layers.Softmax(), (4,), {"lengths": Lengths.UNIFORM}),
+        Refused("native", layers.Softmax(), (4,), {"lengths": Lengths.UNIFORM}),
         Refused("time_distributed", Doubled(), (3,)),
         Refused("vectorized_map", layers.LSTM(2), series, DYNAMIC, batch=1, time=1),
         Refused("vectorized_map", layers.GRU(2), series, GRAPH_BACKWARD),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from timelift.analyse.runs.results import load_measured, load_usual
 from timelift.commands import Options, write_lines
-from timelift.errors import UserError, writing
+from timelift.errors import UserError, counted, writing
 from timelift.escape import slug
 from timelift.journal import BASELINE_FOLDER, find_run, write_whole
 from timelift.present import provisional
@@ -61,7 +61,8 @@ def _kept(run: "Run", path: Path) -> Iterator[str]:
     launches = sum(len(one.launches) for one in run.measurements)
     shown = relative_path(path)
     size = f"{path.stat().st_size / 1024:,.0f} KiB"
-    yield f"{shown}: {len(run.measurements):,} cases, {launches:,} launches, {size}"
+    cases = counted(len(run.measurements), "case")
+    yield f"{shown}: {cases}, {counted(launches, 'launch')}, {size}"
     if state := provisional.state(run):
         yield f"{state}; the baseline holds what had been measured"
     yield from ("commit it with:", f"  git add {shown}")

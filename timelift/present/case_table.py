@@ -153,7 +153,7 @@ def _first_call_in_words(found: FirstCall) -> str:
     if math.isnan(reach):
         return three_figures(found.seconds)
     far = (
-        f"\N{MULTIPLICATION SIGN}÷{reach:.2g}"
+        f"\N{MULTIPLICATION SIGN}÷{three_figures(reach)}"
         if reach >= _TIMES
         else f"±{percent(math.ceil(100 * (reach - 1)) / 100, 0)}"
     )

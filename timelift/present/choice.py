@@ -22,6 +22,7 @@ from timelift.case import Setting, TimeAxis
 from timelift.errors import UserError, counted
 from timelift.escape import plain
 from timelift.present import provisional
+from timelift.present.advised import value_in_words
 from timelift.present.changed import FACTS
 from timelift.present.command_lines import to_measure
 from timelift.present.recommended import LEAST_TO_LOSE, ONE_LAUNCH, over_the_best
@@ -137,11 +138,11 @@ def _state(is_provisional: bool) -> Iterator[str]:  # noqa: FBT001
 def _setting_in_words(setting: Setting) -> str:
     """Write a setting, the usual values of its rarer axes left out."""
     unusual = [
-        f"{value} threads" if axis == "threads" else str(value)
+        value_in_words(axis, value) if axis == "threads" else str(value)
         for axis, value in setting.unusual.items()
         if axis not in {"mode", "device"}
     ]
-    sizes = (f"{setting.seq_len} steps", f"batch {setting.batch}")
+    sizes = (value_in_words(axis, getattr(setting, axis)) for axis in ("seq_len", "batch"))
     execution = (setting.phase, setting.mode, setting.device)
     return ", ".join((setting.workload, *sizes, *execution, *unusual))
 
@@ -149,13 +150,11 @@ def _setting_in_words(setting: Setting) -> str:
 #: Each doubt in words; what is in braces is a field of the answer or made of several below.
 _DOUBTS = {
     Doubt.NOT_MEASURED: "this workload, phase and execution were not measured at any size",
-    Doubt.OUTSIDE: (
-        "{lengths} steps and batch {batches} were measured, and nothing is extrapolated"
-    ),
+    Doubt.OUTSIDE: "{lengths} and batch {batches} were measured, and nothing is extrapolated",
     Doubt.ALONE: "a strategy was measured alone, beside no other",
     Doubt.ONE_LAUNCH: ONE_LAUNCH,
     Doubt.DEAR: "the first of them may cost {more}",
-    Doubt.ONE_SIDE: "{names} was not measured on both sides",
+    Doubt.ONE_SIDE: "not measured on both sides: {names}",
     Doubt.DEAR_BETWEEN: "between {low} and {high}, {first} may cost more than {most} over the best",
     Doubt.TOO_NEAR: "{first} is fastest at {low} and {last} at {high}, and they meet too near",
     Doubt.DIFFERENT_WINNERS: "the settings around it have different winners",
@@ -175,7 +174,7 @@ _BASES = {
 def why_undecided(found: Undecided) -> str:
     first, last = (found.strategies or ("",))[0], (found.strategies or ("",))[-1]
     return _DOUBTS[found.doubt].format(
-        lengths=_range(*found.lengths),
+        lengths=f"{_range(*found.lengths)} {'step' if found.lengths[1] == 1 else 'steps'}",
         batches=_range(*found.batches),
         more=over_the_best(found.price),
         most=percent(DEAREST - 1, 0),

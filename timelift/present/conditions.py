@@ -107,7 +107,7 @@ def _observed(found: MachineActivity) -> Iterator[str]:
         waited = f"{found.waited_share:.2f} s"
         yield f"in every second, threads waited {waited} for a processor, all together"
     if found.throttled_periods is not None:
-        periods = f"in {found.throttled_periods:,.0f} periods"
+        periods = f"in {counted(round(found.throttled_periods), 'period')}"
         held = f"held it back {periods}" if found.throttled_periods else "never held it back"
         yield f"the container's processor quota {held}"
 

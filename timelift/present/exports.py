@@ -159,9 +159,12 @@ def unique_names(cases: Iterable[Case], limit: int | None = None) -> Iterator[st
     """Name every case on one line; labels that coincide are numbered, none is lost."""
     seen: Counter[str] = Counter()
     for case in cases:
-        label = plain(case.label, limit)
-        seen[label] += 1
-        yield label if seen[label] == 1 else f"{label} ({seen[label]})"
+        name = label = plain(case.label, limit)
+        while seen[name]:
+            seen[label] += 1
+            name = f"{label} ({seen[label]})"
+        seen[name] += 1
+        yield name
 
 
 def _json(value: Any) -> bytes:

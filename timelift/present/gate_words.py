@@ -60,6 +60,8 @@ def change_in_words(quantity: Quantity, finding: SidesFinding, against: Against)
 
 def undecided_in_words(finding: SidesFinding, against: Against) -> str:
     """Write what is not known of a case, and what would have been seen."""
+    if math.isnan(finding.effect):
+        return f"undecided beside {against.label}: no round was played by both sides"
     seen = (
         f"a change of {percent(math.expm1(finding.detectable))} would have been seen"
         if finding.detectable < _LARGEST_TOLD

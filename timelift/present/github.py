@@ -62,6 +62,8 @@ def _tables(report: Report) -> Iterator[str]:
         yield from (f"### {markdown(one.heading)}", "")
         if one.table:
             yield from (*markdown_lines(one.table.up_to(_DROP_ORDER)), "")
+        else:
+            yield from (*(f"- {markdown(note)}" for note in one.notes), "")
 
 
 def shortened(text: str, room: int) -> bytes:

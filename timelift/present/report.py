@@ -25,7 +25,7 @@ from timelift.present.units import percent
 
 #: In so many of its tries a planted slow-down was found most times.
 _MOST_TIMES = 0.9
-ONE_LAUNCH = "within one launch: no interval"
+NO_INTERVAL = "within one launch: no interval"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _tables(found: RunFindings) -> Iterator[SettingTable]:
 def verdicts(ranking: Ranking, best: Recommendation | None, found: RunFindings) -> Iterator[str]:
     yield from _contest(ranking, best, found.run)
     if ranking.rows and not all(row.has_interval for row in ranking.all_rows):
-        yield ONE_LAUNCH
+        yield NO_INTERVAL
     for row in ranking.unranked:
         name = row.case.strategy
         yield f"{name} {_instead(found.no_answers[name])}"

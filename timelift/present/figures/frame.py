@@ -1,5 +1,6 @@
 """A run as the tidy frame that its figures are drawn from: a row a measured case."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.case import AXES, Gradients, Phase, Setting
 from timelift.escape import plain, slug
 from timelift.present import provisional
+from timelift.present.advised import value_in_words
 from timelift.present.figures.looks import NO_BREAK, short_name
 
 #: The axes that a panel names or draws; it names the others where they have several values.
@@ -43,6 +45,7 @@ def tidy(found: RunFindings) -> pd.DataFrame:
     fixed = ", ".join(_words(setting, [one for one in told if one not in varying]))
     marks = [provisional.PROVISIONAL] if found.run.is_provisional else []
     frame.attrs["fixed"] = "; ".join(filter(None, [*marks, fixed]))
+    frame.attrs["baselines"] = [plain(name) for name in dict.fromkeys(found.baselines)]
     return _with_facts(frame, found)
 
 
@@ -105,11 +108,11 @@ def _words(setting: Setting, axes: Iterable[str]) -> Iterator[str]:
     written = {
         "lengths": "{} lengths",
         "time_axis": "{} time",
-        "threads": "{} threads",
     }
     for axis in axes:
-        value = getattr(setting, axis) or "default"
-        yield plain(written.get(axis, "{}").format(value))
+        value = getattr(setting, axis)
+        told = value_in_words(axis, value) if axis == "threads" else written.get(axis, "{}")
+        yield plain(told.format(value))
 
 
 def forward_first(frame: pd.DataFrame) -> pd.DataFrame:
@@ -144,5 +147,7 @@ def endings(workloads: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in workloads:
         ending = f"-{slug(name)}"
-        found[name] = ending if ending not in found.values() else f"{ending}-{len(found) + 1}"
+        numbered = (f"{ending}-{number}" for number in itertools.count(len(found) + 1))
+        every, taken = itertools.chain([ending], numbered), set(found.values())
+        found[name] = next(one for one in every if one not in taken)
     return found

@@ -4,8 +4,9 @@ One drawing serves every quantity: speed-up, time, first call, memory, and the p
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -113,7 +114,7 @@ def by_length(quantity: Quantity, frame: pd.DataFrame, theme: Theme) -> Figure |
     has_lines = known.groupby("panel").seq_len.nunique().max() > 1
     return sheet(
         _title(quantity, known),
-        _note(quantity, known, frame.attrs["fixed"]),
+        _note(quantity, known, frame.attrs),
         blocks,
         theme,
         legend_order(known.strategy) if has_lines else (),
@@ -141,7 +142,8 @@ def _panels(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each panel's title, which has the length where there is one, and its rows."""
     for _, rows in forward_first(group).groupby("panel", sort=False):
         title, lengths = str(rows.title.iloc[0]), rows.seq_len.unique()
-        yield f"{title}, {lengths[0]}{NO_BREAK}steps" if len(lengths) == 1 else title, rows
+        steps = "step" if lengths[0] == 1 else "steps"
+        yield f"{title}, {lengths[0]}{NO_BREAK}{steps}" if len(lengths) == 1 else title, rows
 
 
 def _title(quantity: Quantity, known: pd.DataFrame) -> str:
@@ -151,10 +153,11 @@ def _title(quantity: Quantity, known: pd.DataFrame) -> str:
     )
 
 
-def _note(quantity: Quantity, known: pd.DataFrame, fixed: str) -> str:
+def _note(quantity: Quantity, known: pd.DataFrame, about: Mapping[Any, Any]) -> str:
     has_interval = known.low.notna().any() or f"{quantity.column}_low" not in known
-    words = [fixed, quantity.note if has_interval else "one launch: no interval"]
-    names = legend_order(known.baseline)
+    words = [about["fixed"], quantity.note if has_interval else "one launch: no interval"]
+    measured = set(known.baseline)
+    names = [one for one in about["baselines"] if one in measured]
     if quantity.guide and quantity.more_is_better and len(names) > 1:
         words.append(
             f"baseline: the first that was measured of {', '.join(map(short_name, names))}"

@@ -15,6 +15,7 @@ from timelift.analyse.changes.history import History
 from timelift.analyse.changes.many_runs import CaseHistory
 from timelift.analyse.runs.measurement import Samples
 from timelift.case import Setting
+from timelift.errors import counted
 from timelift.present.figures.frame import endings
 from timelift.present.figures.looks import (
     THEMES,
@@ -88,7 +89,7 @@ def _subtitle(history: History, left_out: int) -> str:
     words += (
         ["dashed: the machine moved, and all begin anew"] if history.findings.common_shifts else []
     )
-    words += [f"{left_out} settings with fewer changes are not drawn"] if left_out else []
+    words += [f"not drawn: {counted(left_out, 'setting')} without more changes"] if left_out else []
     return "; ".join(words)
 
 

@@ -199,7 +199,8 @@ def written(value: float) -> str:
     """Write a tick's number, by a power of ten where it would be long."""
     if _PLAIN_FROM <= value < _PLAIN_TO:
         return f"{value:,g}"
-    return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    digits, power = f"{value:.2e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def scale(

@@ -75,6 +75,8 @@ def _time(one: CaseOutcome) -> str:
     found = one.time
     if one.same_program:
         return SAME_PROGRAM
+    if math.isnan(found.effect):
+        return ""
     if not math.isfinite(found.low):
         return percent_more(found.effect)
     return f"{percent_more(found.effect)} {percent_interval(found.low, found.high)}"

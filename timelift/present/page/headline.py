@@ -42,11 +42,13 @@ def _told(advice: Advice) -> str:
 
 def _gained(advice: Advice) -> str:
     """Write how many times as fast the advice is, in which of the settings."""
-    if not advice.gains:
+    gains = [one for one in advice.gains if advice.strategies != (one.baseline,)]
+    if not gains:
         return ""
-    first, *others = advice.gains
+    first, *others = gains
     here = " here" if first.settings == advice.settings > 1 else ""
-    where = here or (f" in {first.settings} of {advice.settings} settings" if others else "")
+    some = f" in {first.settings} of {advice.settings} settings"
+    where = here or (some if first.settings < advice.settings else "")
     rest = (
         f", {gain_in_words(one, advice)} times as fast as {_name(one.baseline)} in {one.settings}"
         for one in others

@@ -96,7 +96,10 @@ function show(setting, asked, said) {
 function verdict(setting) {
   const row = setting.rows.find((one) => one.strategy === setting.write);
   const paragraph = (...words) => make("p", { class: "lead" }, ...words);
-  if (!row) return paragraph(`${setting.rows.length ? "Only one" : "Nothing"} was measured here.`);
+  if (!row) {
+    const none = setting.rows.length ? "No lift" : "Nothing";
+    return paragraph(`${setting.rows.some((one) => one.lift) ? "Only one lift" : none} was measured here.`);
+  }
   const lead = (...words) => paragraph(data.provisional ? "So far: " : "", ...words);
   const name = make("strong", {}, row.strategy.name);
   const base = setting.baseline;
@@ -127,13 +130,15 @@ function ties(setting, row) {
 
 // A row a rival: a bar of how many times as fast as the baseline, or as the fastest, it is.
 function bars(setting, chosen) {
-  const base = setting.rows.find((row) => row.strategy === setting.baseline) ?? setting.rows[0];
+  const base = setting.rows.find((row) => row.strategy === setting.baseline)
+    ?? setting.rows.find((row) => row.lift) ?? setting.rows[0];
   const ratio = (row) => row.times ?? base.time / row.time;
   const most = 1.02 * d3.max(setting.rows, (row) => Math.max(ratio(row), row.times_high ?? 0));
   const share = (value) => 100 * Math.min(1, value / most);
   const word = (row) => {
+    if (!row.lift) return "not ranked";
     if (row === base) return setting.baseline ? "baseline" : "fastest";
-    return row.lift ? row.verdict ?? "" : "not ranked";
+    return row.verdict ?? "";
   };
   const lines = setting.rows.map((row) => make("tr", { class: row === chosen ? "picked" : null },
     make("th", { scope: "row" }, picker(row, row === chosen)),
@@ -219,5 +224,5 @@ async function copied(code) {
 
 function losses(setting) {
   return [...grouped(setting.lost, (one) => one.why)].map(([why, lost]) =>
-    make("p", { class: "note" }, `No result for ${lost.map((one) => one.strategy.name).join(", ")}: ${why}.`));
+    make("p", { class: "note" }, `No result for ${lost.map((one) => one.strategy.name).join(", ")}: ${why.replace(/\.$/, "")}.`));
 }

@@ -34,9 +34,9 @@ const varying = data.axes.filter((axis) =>
   axis.values.filter((value) => axis.name !== "gradients" || value !== "none").length > 1);
 const { along } = data;
 
-const three = (value) => value >= 1000 ? Math.round(value).toLocaleString("en")
+const three = (value) => value >= 999.5 ? Math.round(value).toLocaleString("en")
   : String(Number(value.toPrecision(3)) === 0 ? 0 : value.toPrecision(3));
-const times = (value) => value >= 10 ? three(value) : value.toFixed(2);
+const times = (value) => value >= 10 || value < 0.0995 ? three(value) : value.toFixed(2);
 // An interval in brackets, unless both ends are written alike.
 function interval(low, high, write) {
   if (low === null || high === null || write(low) === write(high)) return "";
@@ -58,8 +58,11 @@ function atMost(ratio) {
   const step = ratio < 10 ? 0.01 : 10 ** (Math.floor(Math.log10(ratio)) - 2);
   return times(step * Math.ceil(ratio / step - 1e-6));
 }
+// Per cents rounded up: from a tenth on without a decimal, as in the words above.
+const upTo = (share) => share <= 0.1
+  ? short(Math.ceil(1e3 * share - 1e-6) / 10) : Math.ceil(1e2 * share - 1e-6);
 const over = (ratio) => ratio >= 1.5 ? `${atMost(ratio)} times`
-  : `${short(Math.ceil(1e3 * (ratio - 1) - 1e-6) / 10)} % over`;
+  : `${upTo(ratio - 1)} % over`;
 const durationTick = (microseconds) => duration(microseconds, short);
 
 const known = ({ name }) => name === "time_distributed" ? "TimeDistributed" : name;
@@ -68,7 +71,7 @@ function valueOf(axis, setting) {
   const value = setting[axis];
   const text = typeof value === "number" ? value.toLocaleString("en") : value.replace(/_/g, " ");
   switch (axis) {
-    case "seq_len": return `${text} steps`;
+    case "seq_len": return `${text} step${value > 1 ? "s" : ""}`;
     case "batch": return `batch ${text}`;
     case "threads": return value ? `${text} thread${value > 1 ? "s" : ""}` : "default threads";
     case "lengths": return `${text} lengths`;
