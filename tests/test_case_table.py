@@ -296,3 +296,17 @@ def test_speed_ups_stand_in_every_table_with_their_interval_and_what_they_are_ov
     alone = RunFindings(Run(Header(), tuple(raced({"native": 1, "gru": 6})), complete=True))
     assert set(for_programs(alone).data["speed_up"]) == {None}
     assert "speed-up" not in dict(report(alone).head)
+
+
+def test_a_launch_without_samples_takes_no_part_in_the_difference_to_forward(tmp_path):
+    """Where both sides of a gate run the same program, a launch may have none."""
+    back = journals.case("native", phase=Phase.BACKWARD)
+    lines = [
+        journals.line(case, launch, [seconds])
+        for launch in (1, 2, 3)
+        for case, seconds in ((NATIVE, 1e-3), (back, 3e-3))
+    ]
+    lines[3]["seconds_per_call"] = []
+    run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
+    measured = {one.case: one for one in run.measurements}
+    assert costs.backward_minus_forward_seconds(back, measured) == pytest.approx(2e-3)

@@ -467,3 +467,31 @@ def test_a_run_against_twins_is_asked_nothing(tmp_path, capsys, twins):
     assert (code, lines) == (1, [])
     assert "expected a usual run, received one against twins" in said
     assert "name a run of timelift bench without --against or --selftest" in said
+
+
+def test_a_winner_without_a_rival_on_both_sides_is_alone(tmp_path, capsys):
+    """Five launches are no reason."""
+    times = {(10, "native"): 1e-3, (10, "scan"): 2e-3, (40, "native"): 4e-3, (40, "loop"): 8e-3}
+    lines = [
+        journals.line(journals.case(name, seq_len=size), launch, [time * (1 + launch / 1e3)] * 8)
+        for (size, name), time in times.items()
+        for launch in range(1, 6)
+    ]
+    path = journals.write(tmp_path / "run.jsonl", journals.header(), *lines, journals.END)
+    _, said, _ = choose(capsys, path, *at(20))
+    assert "measured alone" in said[0]
+
+
+def test_a_hole_in_the_grid_is_not_called_outside(tmp_path, capsys):
+    """It lies inside the ranges that were measured."""
+    cases = [
+        case
+        for lengths, batches in (((10, 40), (1,)), ((10,), (16,)))
+        for case in journals.grid(
+            ("native", "loop_slice"), ("frames",), lengths, batches=batches, phases=("forward",)
+        )
+    ]
+    path = journals.synthetic(tmp_path / "run.jsonl", cases, launches=5)
+    _, said, _ = choose(capsys, path, *at(20, 4))
+    assert "no measured settings lie on every side of it" in said[0]
+    assert "extrapolated" not in said[0]

@@ -193,3 +193,8 @@ def test_rivals_that_a_chain_of_weak_pairs_joins_are_joined():
     weights = np.where(second == first + 1, dice.choice([0.5, 50.0], len(first)), 0.0)
     fitted = effects.fit_scores(level[second] - level[first], weights, 100)
     assert fitted == pytest.approx(level - level.mean())
+
+
+def test_no_values_have_no_error_that_is_known():
+    """As fewer than there are batches."""
+    assert np.isnan(robust_mean.batch_error(np.empty((2, 0)))).all()

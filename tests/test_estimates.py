@@ -104,3 +104,12 @@ def test_the_quantile_of_student_is_exceeded_with_its_chance(chance):
     assert found.ravel() == pytest.approx(stats.t.isf(chance, DEGREES), rel=1e-7)
     assert estimates.t_tail(found.ravel(), DEGREES) == pytest.approx(chance, rel=1e-7)
     assert estimates.t_tail(-found.ravel(), DEGREES) == pytest.approx(1 - chance, rel=1e-7)
+
+
+def test_a_row_without_launches_has_no_error_among_others_that_have():
+    """Whatever the others' errors say."""
+    effect = np.random.default_rng(0).normal(0, 0.01, (6, 4))
+    effect[0] = np.nan
+    found = estimates.estimate(effects.Effects(effect, np.zeros_like(effect)))
+    assert np.isnan(found.standard_error[0])
+    assert found.df[0] == 0

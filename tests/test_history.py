@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from studies.history import HistoryKind, HistorySize, simulate
-from timelift.analyse.changes import segments
+from timelift.analyse.changes import common_shifts, segments
 from timelift.analyse.changes.levels import RunLevels, ratios
 from timelift.analyse.changes.many_runs import HistoryFindings, find_changes
 from timelift.analyse.changes.states import WORSE, ChangeState
@@ -296,3 +296,31 @@ def test_runs_that_resemble_their_neighbours_count_less() -> None:
     steady = np.ones(len(alone.cases), bool)
     assert segments.variance_inflation(list(ratios(alone, steady))) < 1.3
     assert segments.variance_inflation(list(ratios(alike, steady))) == pytest.approx(3, abs=1)
+
+
+def several_nights(*, apart: bool) -> RunLevels:
+    """24 nights with a shift at the tenth, and six settings of eleven that came at the 18th."""
+    dice, nights, cases, rows = np.random.default_rng(0), np.arange(24), [], []
+    for size in range(11):
+        for place, name in enumerate("abcdef"):
+            cases.append(Case(Setting("w", size + 1, 1, Phase.FORWARD), name))
+            step = (0.3, -0.3, 0.2, -0.2, 0.25, -0.25)[(place + size) % 6] if apart else 0.18
+            row = dice.normal(0, 0.005, 24) + (nights >= 10) * step
+            rows.append(np.where((size >= 5) & (nights < 18), np.nan, row))
+    return RunLevels(tuple(cases), np.array(rows), dice.normal(0, 0.003, 24))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_settings_that_were_added_later_hide_no_shift_of_the_machine(apart):
+    """Cases that were not measured then did not fail to move."""
+    found = find_changes(several_nights(apart=apart))
+    assert [one.after for one in found.common_shifts] == [10]
+    assert found.worse == []
+
+
+def test_a_place_that_is_named_is_not_named_again():
+    """Nine nights: all cases changed at one, and a tenth of them again later."""
+    changes = [[(2, 3)]] * 90 + [[(2, 3), (5, 6)]] * 10
+    cases = tuple(Case(Setting("w", one + 1, 1, Phase.FORWARD), "a") for one in range(100))
+    levels = RunLevels(cases, np.zeros((100, 9)), np.zeros(9))
+    assert [after for after, _ in common_shifts._crowded(levels, changes, 0.1)] == [3, 7]

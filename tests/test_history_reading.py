@@ -12,6 +12,7 @@ from tests import histories, journals
 from timelift.analyse.changes import history, levels
 from timelift.analyse.changes.history import HistoryOptions
 from timelift.analyse.runs import results as reader
+from timelift.analyse.runs.fact_changes import changes_over_runs
 from timelift.analyse.stats.aligned_samples import aligned_samples
 from timelift.case import Status
 from timelift.errors import UserError
@@ -255,3 +256,18 @@ def test_a_run_without_a_measured_case_is_no_history(tmp_path: Path) -> None:
     histories.run(tmp_path / "x.jsonl", 0, [])
     with pytest.raises(UserError, match="expected measured cases in 1 runs"):
         history.read(tmp_path, HistoryOptions())
+
+
+def test_of_two_lines_for_a_launch_the_first_counts_in_a_history_too():
+    """As in a report."""
+    case = journals.case()
+    said = (journals.line(case, 1), journals.ended(case, Status.CRASHED, "x", 1))
+    found = levels.summary_of_lines(json.dumps(one).encode() for one in said)
+    assert case in found.log_seconds
+
+
+def test_a_changed_fact_is_dated_from_the_last_run_that_knew_it():
+    """A run that does not know it lies between."""
+    case = journals.case()
+    runs = [{case: (weights, 5.0, 1.0)} for weights in (100.0, None, 200.0)]
+    assert [(one.before, one.after) for one in changes_over_runs(runs)] == [(0, 2)]

@@ -3,6 +3,7 @@
 import ast
 import csv
 import itertools
+import math
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from timelift.analyse.runs import results
 from timelift.analyse.runs.measurement import Run
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.stopping import Referee
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.journal import CaseInLaunch
 from timelift.present import exports, github
 from timelift.present.summary import summary
@@ -243,3 +245,18 @@ def test_the_check_of_the_one_rule_can_fail(tmp_path, text):
     path = tmp_path / "guilty.py"
     path.write_text(text)
     assert _ranks(path)
+
+
+def test_a_look_alike_beside_no_lift_has_no_verdict(journal):
+    """It was compared with nothing."""
+    case = journals.case("fake")
+    path = journal(*(journals.line(case, launch, [1e-3, 1.001e-3]) for launch in range(1, 6)))
+    (ranking,) = lifts.rank_run(results.load(path))
+    assert ranking.unranked[0].verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize("fake", [0.2, 50.0])
+def test_a_look_alike_has_a_half_width_on_either_side_of_the_fastest(journal, fake):
+    """Scaled or not."""
+    (ranking,) = lifts.rank_run(results.load(journal(*lines(fake))))
+    assert math.isfinite(ranking.unranked[0].half_width)

@@ -369,3 +369,11 @@ def test_intervals_beyond_any_float_stay_ratios():
     assert known
     assert all(math.isfinite(row.high / row.low) for row in known)
     assert recommend([ranking])
+
+
+def test_a_rival_seen_in_one_launch_bounds_no_price():
+    """What launches differ by is assumed of it."""
+    first, second, third = run([1, 1.5, 0.9])
+    once = dataclasses.replace(third, launches=third.launches[:1])
+    ranking = only([first, second, once])
+    assert not any(row.cost_is_known for row in ranking.rows)

@@ -193,3 +193,16 @@ def test_p_values_are_adjusted_within_their_family_alone(families):
         mine = [(p, q) for (p, tag), q in zip(tagged[:-1], found, strict=False) if tag == name]
         assert [q for _, q in mine] == pytest.approx(slow_holm([p for p, _ in mine]))
     assert math.isnan(found[-1])
+
+
+@pytest.mark.parametrize(("launches", "sd"), [(3, 0.02), (5, 0.02), (5, 0.03), (8, 0.03)])
+def test_what_is_called_detectable_is_found_where_noise_decides_and_not_the_margin(launches, sd):
+    """Nine times in ten; the level of a pair binds where rivals are few."""
+
+    def compared(shift):
+        shape = (400, launches)
+        return verdicts.compare(plain(np.random.default_rng(3).normal(shift, sd, shape)))
+
+    size = statistics.median(one.detectable for one in compared(0.0))
+    found = np.mean([one.verdict is Verdict.SLOWER for one in compared(size)])
+    assert 0.85 < found < 0.95

@@ -87,7 +87,8 @@ def forward_of(case: Case) -> Case:
 
 
 def _medians(measurement: Measurement) -> dict[int, float]:
-    return {one.number: one.median_seconds for one in measurement.launches}
+    medians = {one.number: one.median_seconds for one in measurement.launches}
+    return {number: one for number, one in medians.items() if math.isfinite(one)}
 
 
 class Attainable(NamedTuple):

@@ -151,6 +151,7 @@ def _setting_in_words(setting: Setting) -> str:
 _DOUBTS = {
     Doubt.NOT_MEASURED: "this workload, phase and execution were not measured at any size",
     Doubt.OUTSIDE: "{lengths} and batch {batches} were measured, and nothing is extrapolated",
+    Doubt.NOT_AROUND: "no measured settings lie on every side of it",
     Doubt.ALONE: "a strategy was measured alone, beside no other",
     Doubt.ONE_LAUNCH: ONE_LAUNCH,
     Doubt.DEAR: "the first of them may cost {more}",

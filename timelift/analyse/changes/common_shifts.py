@@ -38,7 +38,7 @@ def common_shifts(levels: RunLevels, gate: float, changes: Sequence[Places]) -> 
     places = np.flatnonzero(np.isfinite(over_canary).sum(0) >= LEAST_CASES)
     if len(places) < 2 * LEAST_RUNS:
         return []
-    named = [after for after, _ in _crowded(changes, len(levels.log_canary), _NAMED)]
+    named = [after for after, _ in _crowded(levels, changes, _NAMED)]
     bounds = _bounds(
         median_polish(over_canary)[places], [int(np.searchsorted(places, one)) for one in named]
     )
@@ -87,10 +87,10 @@ def _shift(levels: RunLevels, sides: tuple[slice, slice], gate: float) -> Machin
     shift = float(np.median((after - before)[known]))
     moved = (after - before) * np.sign(shift) >= math.log1p(gate)
     share = float(moved[known].mean())
-    if share <= HALF or not _several_strategies(levels.cases, moved):
+    cases = [case for case, one in zip(levels.cases, known, strict=True) if one]
+    if share <= HALF or not _several_strategies(cases, moved[known]):
         return None
-    cases = int(known.sum())
-    return MachineShift(shift, share, cases, before=sides[0].stop - 1, after=sides[1].start)
+    return MachineShift(shift, share, len(cases), before=sides[0].stop - 1, after=sides[1].start)
 
 
 def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[np.bool_]) -> bool:
@@ -102,29 +102,37 @@ def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[n
     return many > 1 or len(by_strategy) == 1
 
 
-def changed_apart(
-    cases: Sequence[Case], changes: Sequence[Places], runs: int
-) -> list[MachineShift]:
+def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[MachineShift]:
     found = []
-    for after, share in _crowded(changes, runs, HALF):
-        moved = [any(abs(place - after) <= 1 for _, place in places) for places in changes]
-        if _several_strategies(cases, moved):
-            found.append(MachineShift(0.0, share, len(changes), after - 1, after, apart=True))
+    for after, share in _crowded(levels, changes, HALF):
+        here = _measured_around(levels)[:, after]
+        cases = [case for case, one in zip(levels.cases, here, strict=True) if one]
+        near = [any(abs(place - after) <= 1 for _, place in places) for places in changes]
+        if _several_strategies(cases, np.array(near)[here]):
+            found.append(MachineShift(0.0, share, len(cases), after - 1, after, apart=True))
     return found
 
 
-def _crowded(changes: Sequence[Places], runs: int, least: float) -> list[tuple[int, float]]:
-    """Return the runs before which a share of `least` of the cases changed, the fullest first."""
-    if len(changes) < LEAST_CASES:
-        return []
+def _measured_around(levels: RunLevels) -> NDArray[np.bool_]:
+    """Return which cases were measured before each run and from it on, as (cases, runs)."""
+    known = np.isfinite(levels.log_seconds)
+    before = np.zeros_like(known)
+    before[:, 1:] = np.logical_or.accumulate(known, 1)[:, :-1]
+    return before & np.logical_or.accumulate(known[:, ::-1], 1)[:, ::-1]
+
+
+def _crowded(levels: RunLevels, changes: Sequence[Places], least: float) -> list[tuple[int, float]]:
+    """Return the runs before which a share of `least` of the cases there changed, fullest first."""
+    runs, cases = len(levels.log_canary), _measured_around(levels).sum(0)
     exact, near = np.zeros(runs), np.zeros(runs)
     for places in changes:
         exact[[after for _, after in places]] += 1
         around = {run for _, after in places for run in range(after - 1, after + 2)}
         near[list(around - {runs})] += 1
+    bar = np.where(cases >= LEAST_CASES, np.maximum(least * cases, _LEAST_NAMING), np.inf)
     found = []
-    while runs and near.max() >= max(least * len(changes), _LEAST_NAMING):
-        place = int((near + exact / runs).argmax())
-        found.append((place, float(near[place] / len(changes))))
+    while (near >= bar).any():
+        place = int(np.where(near >= bar, near + exact / runs, 0.0).argmax())
+        found.append((place, min(1.0, float(near[place] / cases[place]))))
         near[max(place - LEAST_RUNS, 0) : place + LEAST_RUNS + 1] = 0
     return found

@@ -44,15 +44,19 @@ class RunSummary:
 @dataclass
 class _Reading:
     medians: dict[Case, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    seen: set[tuple[Case, int]] = field(default_factory=set)
     beats: list[float] = field(default_factory=list)
     failed: set[Case] = field(default_factory=set)
     exact: dict[Case, ExactFacts] = field(default_factory=dict)
 
     def add(self, one: MedianInLaunch) -> None:
+        if (one.case, one.launch) in self.seen:
+            return
+        self.seen.add((one.case, one.launch))
         if math.isnan(one.log_seconds):
             self.failed.add(one.case)
             return
-        self.medians[one.case].setdefault(one.launch, one.log_seconds)
+        self.medians[one.case][one.launch] = one.log_seconds
         self.exact[one.case] = largest(self.exact.get(one.case, one.exact), one.exact)
         if is_beat(one.canary_seconds):
             self.beats.append(one.canary_seconds)

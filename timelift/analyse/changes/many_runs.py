@@ -197,12 +197,11 @@ def _worst_first(one: CaseHistory) -> tuple[int, float, Case]:
 
 def find_changes(levels: RunLevels, gate: float = GATE_MARGIN) -> HistoryFindings:
     """Find what changed in a history by `gate`, a share, or more, and whether the machine did."""
-    runs = levels.log_seconds.shape[1]
     cases, common = _cases(levels, [], gate), list[MachineShift]()
     for _ in range(_MOST_PASSES):
         places = [[(one.before, one.after) for one in case.changes] for case in cases]
         more = common or common_shifts(levels, gate, places)
-        new = _spaced([*more, *changed_apart(levels.cases, places, runs)])
+        new = _spaced([*more, *changed_apart(levels, places)])
         if new == common:
             break
         common = new

@@ -9,11 +9,8 @@ import numpy as np
 from timelift.analyse.choose.question import Alternative, Choice, SpeedUpHere
 from timelift.analyse.runs.measurement import Measurement, fact_or_bound
 from timelift.analyse.scaling.overtaking import Curve, PairedCurves
-from timelift.analyse.stats.ranking import Ranking
+from timelift.analyse.stats.ranking import LARGEST_LOG, Ranking
 from timelift.analyse.stats.verdicts import Verdict
-
-#: Half of what the exponential function takes: a file may hold any times.
-_LARGEST_LOG = 350.0
 
 
 def with_speed_up(
@@ -57,7 +54,7 @@ def ratio_at(other: str, curve: Curve, size: float) -> Alternative:
     """Return how many times as much `other` takes at a size, by the curve of the log of that."""
     effect, half_width = (float(part[0]) for part in curve.at(np.array([size])))
     logs = np.array([effect, effect - half_width, effect + half_width])
-    return Alternative(other, *np.exp(np.clip(logs, -_LARGEST_LOG, _LARGEST_LOG)).tolist())
+    return Alternative(other, *np.exp(np.clip(logs, -LARGEST_LOG, LARGEST_LOG)).tolist())
 
 
 def with_facts(found: Choice, measured: Sequence[Measurement]) -> Choice:

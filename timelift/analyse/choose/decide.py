@@ -113,6 +113,9 @@ def _outside(asked: Setting, known: Iterable[Setting]) -> Undecided:
     if not near:
         return Undecided(Doubt.NOT_MEASURED)
     lengths, batches = ([getattr(one, axis) for one in near] for axis in SIZES)
+    asked_sizes = zip((asked.seq_len, asked.batch), (lengths, batches), strict=True)
+    if all(min(sizes) <= size <= max(sizes) for size, sizes in asked_sizes):
+        return Undecided(Doubt.NOT_AROUND)
     return Undecided(
         Doubt.OUTSIDE,
         lengths=(min(lengths), max(lengths)),
@@ -178,6 +181,8 @@ def _between(
     if missing := [name for name in names if not all(name in one for one in played)]:
         return Undecided(Doubt.ONE_SIDE, tuple(names), strategies=tuple(missing))
     rivals = played[0] & played[1]
+    if len(rivals) == 1:
+        return Undecided(Doubt.ALONE)
     beside = {name: _alternatives(name, rivals - {name}, curves, size) for name in names}
     prices = {name: max([1.0, *(1 / one.low for one in beside[name])]) for name in names}
     best = min(names, key=lambda name: prices[name])

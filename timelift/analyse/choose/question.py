@@ -123,6 +123,7 @@ class Basis(Enum):
 class Doubt(Enum):
     NOT_MEASURED = auto()
     OUTSIDE = auto()
+    NOT_AROUND = auto()
     ALONE = auto()
     ONE_LAUNCH = auto()
     DEAR = auto()

@@ -2,8 +2,9 @@
 
 Each block of rounds is replaced by its geometric mean, so that the log ratio of two rivals in a
 block is the mean of their log ratios in its rounds, and milliseconds-apart stays what it was. A
-block never straddles a change of the players: rivals sit out once they have had their time, and
-means over different rounds would compare different moments. A condensed run condenses to itself.
+block straddles no change of the players, unless they change more often than there are blocks:
+rivals sit out once they have had their time, and means over different rounds would compare
+different moments. A condensed run condenses to itself.
 """
 
 import dataclasses

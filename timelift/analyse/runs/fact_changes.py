@@ -78,23 +78,17 @@ class FactSince:
 
 
 def changes_over_runs(runs: Iterable[Mapping[Case, ExactFacts]]) -> tuple[FactSince, ...]:
-    last: dict[Case, tuple[int, ExactFacts]] = {}
+    last: dict[tuple[Case, str], tuple[int, float]] = {}
     found: list[FactSince] = []
     for place, cases in enumerate(runs):
         for case, values in cases.items():
-            before, known = last.get(case, (place, values))
-            if known != values:
-                sides = zip(EXACT_FACTS, known, values, strict=True)
-                changes = (exact_change(case, *one) for one in sides)
-                found += [FactSince(before, place, one) for one in changes if one]
-                values = _filled(values, known)  # noqa: PLW2901 - what is unknown is as before
-            last[case] = place, values
+            for name, value in zip(EXACT_FACTS, values, strict=True):
+                if value is not None:
+                    before, known = last.get((case, name), (place, value))
+                    change = exact_change(case, name, known, value)
+                    found += [FactSince(before, place, change)] if change else []
+                    last[case, name] = place, value
     return tuple(found)
-
-
-def _filled(values: ExactFacts, known: ExactFacts) -> ExactFacts:
-    pairs = zip(values, known, strict=True)
-    return tuple(old if new is None else new for new, old in pairs)
 
 
 def fact_changes(old: MeasurementsByCase, new: MeasurementsByCase) -> tuple[FactChange, ...]:

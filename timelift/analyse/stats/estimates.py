@@ -63,8 +63,9 @@ def estimate(effects: Effects, independence: Samples | None = None) -> Estimates
     with np.errstate(invalid="ignore", divide="ignore"):
         standard_error = np.sqrt(moderated / count)
         agreeing = (effects.effect * np.sign(centre)[:, None] > 0).sum(-1)
+    known = np.isfinite(standard_error)
     return Estimates(
-        centre, standard_error, np.where(np.isfinite(standard_error), df, 0), count, agreeing
+        centre, np.where(known, standard_error, np.nan), np.where(known, df, 0), count, agreeing
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from timelift.analyse.runs.measurement import Measurement, Run
 from timelift.analyse.stats import ranking
 from timelift.analyse.stats.ranking import UNKNOWN, RankedCase, Ranking
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Setting  # noqa: TC001 - a key of a dict that is made here
 
 #: Why a strategy is compared although it is no lift, by name.
@@ -94,7 +95,10 @@ def _beside(name: str, pair: Ranking, found: Ranking | None) -> RankedCase | Non
         speed_up=None,
     )
     if found is None:
-        return dataclasses.replace(unranked, ratio=math.nan, low=math.nan, high=math.nan)
+        nan = math.nan
+        return dataclasses.replace(
+            unranked, ratio=nan, low=nan, high=nan, verdict=Verdict.UNDECIDED
+        )
     return _scaled(unranked, pair.rows, found.rows[0].seconds_per_call)
 
 
@@ -109,6 +113,7 @@ def _scaled(own: RankedCase, rows: Sequence[RankedCase], seconds: float) -> Rank
             high=1 / other.low,
             verdict=other.verdict.swapped(),
             detectable=other.detectable,
+            half_width=other.half_width,
         )
     factor = seconds * own.ratio / own.seconds_per_call
     return dataclasses.replace(

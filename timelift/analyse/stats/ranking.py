@@ -36,7 +36,7 @@ _GROUP = re.compile(r"[a-z]\d*")
 #: The digits to which the log seconds of a tie agree; names decide ties.
 _DIGITS = 9
 #: Half of what the exponential function takes: two launches may differ a millionfold.
-_LARGEST_LOG = 350.0
+LARGEST_LOG = 350.0
 #: All ordered pairs of one setting's rivals, by position: [i, j] is j beside i.
 Comparisons = Mapping[tuple[int, int], Comparison]
 
@@ -273,6 +273,7 @@ class _Rivals:
         rivals = [self.comparisons[j, i] for j in range(len(self.samples.cases)) if j != i]
         words = [comparison.verdict for comparison in rivals]
         launches, width = int(self.absolute.launches[i]), float(self.absolute.half_width[i])
+        is_bound = launches > 1 and not any(one.within_one_launch for one in rivals)
         return RankedCase(
             case=self.samples.cases[i],
             seconds_per_call=_exp(self.times[i]),
@@ -282,7 +283,7 @@ class _Rivals:
             rank_low=1 + words.count(Verdict.SLOWER),
             rank_high=len(words) + 1 - words.count(Verdict.FASTER),
             launches=launches,
-            cost_over_best=self._cost_over_best(rivals) if launches > 1 else UNKNOWN,
+            cost_over_best=self._cost_over_best(rivals) if is_bound else UNKNOWN,
             speed_up=self._speed_up(i),
             **self._beside(i),
         )
@@ -334,7 +335,7 @@ class _Rivals:
 
 
 def _exp(log: float) -> float:
-    return math.exp(max(min(log, _LARGEST_LOG), -_LARGEST_LOG))
+    return math.exp(max(min(log, LARGEST_LOG), -LARGEST_LOG))
 
 
 # Letters of ties ---------------------------------------------------------------------------------

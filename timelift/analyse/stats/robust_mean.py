@@ -32,6 +32,8 @@ def batch_error(values: Samples) -> Samples:
     Biometrika 61(1), 165-170), and their means in `BATCHES` batches in a row are compared (Conway
     1963, Management Science 10(1), 47-61). With fewer values than batches the error is NaN.
     """
+    if values.shape[-1] < BATCHES:
+        return np.full(values.shape[:-1], np.nan)
     ordered, count, cut = _cuts(values, TRIM)
     low = np.take_along_axis(ordered, cut, -1)
     high = np.take_along_axis(ordered, np.maximum(count - cut - 1, 0), -1)

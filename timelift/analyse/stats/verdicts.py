@@ -131,6 +131,7 @@ def _conclude(
     p = holm(p_values(estimates), family)
     effect, half_width = estimates.effect, estimates.half_width(alpha / 2)
     family_half_width = _family_half_width(estimates, alpha, family)
+    margin = np.full_like(effect, log_margin)
     columns: dict[str, Iterable[Any]] = {
         "effect": effect.tolist(),
         "low": (effect - half_width).tolist(),
@@ -142,7 +143,8 @@ def _conclude(
         "df": estimates.df.tolist(),
         "launches": estimates.launches.tolist(),
         "detectable": (
-            np.maximum(family_half_width, log_margin) + estimates.half_width(1 - POWER)
+            np.maximum.reduce([family_half_width, estimates.half_width(PAIR_LEVEL / 2), margin])
+            + estimates.half_width(1 - POWER)
         ).tolist(),
         "verdict": verdicts(estimates, p, log_margin, alpha, alpha),
     }
