@@ -198,3 +198,12 @@ def test_the_shape_of_a_layer_of_one_s_own_is_that_of_the_run(tmp_path):
     code = usage.code_to_paste("native", results.load(path), Project(ROOT), setting)
     assert "shape = (8, 96, 96, 3)  # steps, *features" in code
     assert "build(layer, shape, dtype='int32')" in code
+
+
+def test_what_is_changed_or_deleted_is_bound_before(tmp_path, run):
+    """An assignment that only such a statement needs is needed."""
+    bound = '"""T."""\nK = (1,)\nK += (2,)\n_i = 0\ndel _i\n'
+    text = f"{bound}def build(layer, shape):\n    return layer\n"
+    code = usage.code_to_paste("mine", run, Project(project(tmp_path, text)))
+    assert "K = (1,)" in code
+    assert "_i = 0" in code

@@ -1,5 +1,6 @@
 """`timelift`: what its words are, how it ends, and that a typo costs nothing."""
 
+import errno
 import inspect
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ from timelift.commands import bench, table
 from timelift.commands.table import COMMANDS
 from timelift.escape import plain
 from timelift.measure import header
+from timelift.project import Project
 
 #: What takes long to import, or is not there in an environment that only reads.
 HEAVY = {"numpy", "pandas", "scipy", "rich", "msgspec", "pytest", "tensorflow", "keras"}
@@ -253,3 +255,22 @@ def test_a_working_directory_that_is_gone_is_a_sentence(tmp_path, monkeypatch, c
     gone.rmdir()
     assert cli.main(["report"]) == 1
     assert "expected a working directory, but it has been removed" in capsys.readouterr().err
+
+
+def test_an_expression_stays_as_it_was_typed(tmp_path):
+    """It may be a question's name."""
+    words = [*bench._words(["-k", "test_modes.py"], Project(tmp_path))]
+    assert words[-2:] == ["-k", "test_modes.py"]
+
+
+def test_a_full_disk_is_a_sentence(monkeypatch, capsys):
+    """Wherever the answer goes."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "_run", full)
+    monkeypatch.setattr(cli.os, "dup2", lambda *_: None)
+    monkeypatch.setattr(cli.sys.stdout, "fileno", lambda: 1, raising=False)
+    assert cli.main(["tables"]) == 1
+    assert "cannot write the answer" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import pytest
 
 from tests import journals
 from timelift import ended
+from timelift.errors import UserError
 
 
 def test_the_end_of_a_self_test_keeps_what_it_found(tmp_path):
@@ -35,3 +36,13 @@ def test_a_self_test_without_twins_has_no_result(tmp_path, strategies):
     (line,) = ended.selftest_lines(path)
     assert line.endswith("so there is no result")
     assert not (tmp_path / "trust.json").exists()
+
+
+def test_what_a_self_test_found_is_told_where_it_cannot_be_kept(tmp_path):
+    """It took ten minutes."""
+    path = journals.selftest(tmp_path / "run.jsonl", launches=5)
+    (tmp_path / "trust.json").mkdir()
+    lines = ended.selftest_lines(path)
+    assert next(lines).startswith("identical code was called different in ")
+    with pytest.raises(UserError, match="cannot write"):
+        list(lines)

@@ -10,8 +10,10 @@ from tests.projects import environment
 from tests.typed import ROOT
 from timelift import cli
 from timelift.commands import own_workload
+from timelift.commands.named_layer import find_layer
 from timelift.errors import UserError
 from timelift.measure.catalogue import read_workload
+from timelift.project import Project
 
 FILES = ["bench/test_lift.py", "workloads/mine.py", ".github/workflows/timelift.yml"]
 MODELS = """
@@ -311,3 +313,30 @@ def test_what_init_wrote_is_measured(root):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "4 passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("pytest.ini", "testpaths = tests"), ("pytest.toml", 'testpaths = ["tests"]')],
+)
+def test_the_line_about_testpaths_is_that_of_the_file(root, capsys, name, line):
+    """Pytest reads no list in an ini file."""
+    (root / name).write_text("[pytest]\n")
+    cli.main(["init"], root)
+    assert f"without {line} there" in capsys.readouterr().out
+
+
+def test_a_file_of_another_encoding_has_no_options(root, capsys):
+    """Pytest says what is wrong with it."""
+    (root / "setup.cfg").write_bytes(b"[metadata]\nauthor = J\xf6rg\n")
+    assert cli.main(["init"], root) == 0
+    assert "add to " in capsys.readouterr().out
+
+
+def test_a_long_chain_of_conditions_is_read_once(tmp_path):
+    """What a function binds inside is no name of the module."""
+    chain = "".join(f"elif K == {one}:\n    def make():\n        inside = 1\n" for one in range(30))
+    (tmp_path / "chain.py").write_text(f"if K:\n    make = None\n{chain}")
+    assert find_layer("chain:make", Project(tmp_path)).makes
+    with pytest.raises(UserError, match="has no 'inside'"):
+        find_layer("chain:inside", Project(tmp_path))

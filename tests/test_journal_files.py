@@ -18,6 +18,7 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Facts, Header, find
 from timelift.journal.files import runs_under
+from timelift.journal.reading import parse_object
 from timelift.measure.header import open_resumed
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
@@ -220,3 +221,42 @@ def test_a_run_with_damaged_samples_does_not_go_on(tmp_path, damage, goes_on):
     else:
         with pytest.raises(ValueError, match="seconds_per_call: expected a list of numbers"):
             journal.read_resumed_run(path)
+
+
+def test_a_run_with_a_line_that_cannot_be_read_does_not_go_on(tmp_path):
+    """Which rivals were played together is not known any more."""
+    path = journals.write(tmp_path / "run.jsonl", HEAD, *journals.campaign(RIVALS, launches=2))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"\0\0\n", *lines[3:]]))
+    with pytest.raises(UserError, match="holds a damaged line"):
+        open_resumed(tmp_path, str(path))
+
+
+def test_a_folder_without_runs_hides_no_baseline(tmp_path, monkeypatch):
+    """A project may have a folder of any name."""
+    kept = journals.write(tmp_path / "results/baselines/m/main.jsonl", journals.header())
+    (tmp_path / "main").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find(Path("results"), ["main"])[0].samefile(kept)
+
+
+def test_a_run_of_many_cases_is_still_the_latest(tmp_path):
+    """Its header is long."""
+    journals.write(tmp_path / "m/old.jsonl", journals.header(started="2026-01-01T00:00:00+00:00"))
+    new = journals.header(started="2026-02-01T00:00:00+00:00", planned=["x" * 60] * 20_000)
+    late = journals.write(tmp_path / "m/new.jsonl", new)
+    assert find(tmp_path) == [late]
+
+
+def test_an_empty_name_names_no_run(tmp_path, monkeypatch):
+    """Such as that of a variable of the shell that is not set."""
+    journals.write(tmp_path / "elsewhere/run.jsonl", journals.header())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="expected a run, received an empty name"):
+        find(tmp_path / "results", [""])
+
+
+def test_a_number_beyond_all_numbers_is_none():
+    """Python's own reader makes infinity of it."""
+    with pytest.raises(ValueError, match="expected a number, received 1e999"):
+        parse_object(b'{"kind": "run", "x": 1e999}')

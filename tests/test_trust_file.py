@@ -146,7 +146,7 @@ def test_a_self_tests_run_is_judged(tmp_path):
     assert found.false_alarms.hits <= 1
     assert found.found[0.1].value == 1
     assert found.wrong_way.hits == 0
-    lines = ending.selftest(found, None, Run(Header(), (), complete=True))
+    lines = ending.selftest_findings(found, Run(Header(), (), complete=True))
     assert any("identical code was called different in" in line for line in lines)
 
 

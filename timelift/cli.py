@@ -1,6 +1,7 @@
 """The command line: `timelift COMMAND …`. What a command does is in `timelift.commands`."""
 
 import difflib
+import errno
 import gc
 import io
 import os
@@ -40,7 +41,11 @@ def main(
     except KeyboardInterrupt:
         sys.stderr.write("timelift: interrupted\n")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        if error.errno == errno.ENOSPC:
+            sys.stderr.write(f"timelift: cannot write the answer: {error.strerror}; make room\n")
         # `| head` has read enough; what is still buffered must not fail again at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

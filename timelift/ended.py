@@ -123,9 +123,10 @@ def selftest_lines(path: Path) -> Iterator[str]:
     found = trust_file.trust_from_run(run)
     before = trust_file.load_trust(path.parent / trust_file.FILE)
     kept = before if found and trust_file.rests_on_more(before, found) else None
+    yield from ending.selftest_findings(found, run)
     if found and not kept and not run.is_provisional:
         save(found, path.parent)
-    yield from ending.selftest(found, kept, run)
+    yield from ending.selftest_stored(found, kept, run)
 
 
 def save(found: Trust, folder: Path) -> Path:

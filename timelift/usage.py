@@ -185,8 +185,9 @@ def _bound(node: ast.stmt) -> Iterator[str]:
 
 
 def _used(node: ast.stmt) -> set[str]:
+    changed = node.target if isinstance(node, ast.AugAssign) else None
     found = (one for one in ast.walk(node) if isinstance(one, ast.Name))
-    return {one.id for one in found if isinstance(one.ctx, ast.Load)}
+    return {one.id for one in found if one is changed or not isinstance(one.ctx, ast.Store)}
 
 
 def _first_line(node: ast.stmt, lines: Sequence[str]) -> int:

@@ -43,7 +43,8 @@ def _words(words: Sequence[str], project: Project) -> Iterator[str]:
     if file := pytest_options(project.root).file:
         yield from ("-c", str(file))
     brought = {path.name: str(path) for path in _brought(project)}
-    yield from (_place(word, brought) for word in words)
+    for before, word in zip(["", *words], words, strict=False):
+        yield word if before == "-k" else _place(word, brought)
 
 
 def _place(word: str, brought: Mapping[str, str]) -> str:

@@ -83,7 +83,7 @@ def history(options: Options, project: Project) -> int:
     """Report what became slower over a machine's runs, since when, and whether the machine changed.
 
     Every case is compared with its rivals of the same run, over all runs under results/ (self-tests
-    and results/against/ left out). A change needs three runs before it and three after it.
+    and results/*/against/ left out). A change needs three runs before it and three after it.
 
     exit code:
       0  nothing is slower than it has been

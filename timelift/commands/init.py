@@ -112,7 +112,8 @@ def _told(project: Project, blanks: Blanks) -> Iterator[str]:
         yield from options.to_add(project.root)
         yield "then pytest bench/ measures too; timelift bench needs no such line"
     if not options.testpaths:
-        yield 'without testpaths = ["tests"] there, a plain pytest would measure as well'
+        line = options.testpaths_to_add(project.root)
+        yield f"without {line} there, a plain pytest would measure as well"
     yield from _told_of_git(project.root.resolve())
     yield ""
     if blanks.unknown_because:

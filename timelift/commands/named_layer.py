@@ -57,21 +57,18 @@ def _file_of(module: str, project: Project) -> Path:
 def _names(path: Path) -> dict[str, bool]:
     """Return the names that a module's text binds, and which are functions or classes."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return dict(_bound(ast.parse(path.read_text(encoding="utf-8")).body))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise UserError(f"--layer: {path} is not valid Python ({error}); mend it") from None
-    return dict(_bound(tree.body))
 
 
-def _bound(body: Iterable[ast.stmt]) -> Iterator[tuple[str, bool]]:
-    for node in body:
+def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, bool]]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node.name, True
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((one.asname or one.name.partition(".")[0], False) for one in node.names)
-        for child in ast.walk(node):
-            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-                yield child.id, False
-            elif child is not node and isinstance(child, ast.stmt):
-                yield from _bound([child])
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, False
+        yield from _bound(ast.iter_child_nodes(node))

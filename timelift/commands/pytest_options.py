@@ -40,9 +40,7 @@ class PytestOptions:
 
     def to_add(self, root: Path) -> Sequence[str]:
         """Return the lines that load the plugin, the first says where they go."""
-        file = self.file or root / "pyproject.toml"
-        if self.file is None and not file.exists():
-            file = root / "pytest.ini"
+        file = self._place(root)
         section = _SECTIONS.get(file.name, "[pytest]")
         if self.in_toml and file.name == "pyproject.toml":
             section = "[tool.pytest]"
@@ -53,13 +51,23 @@ class PytestOptions:
             words = f"[{words}]" if self.in_toml else f'"{words}"'
         return [f"add to {file.name}:", f"  {section}", f"  addopts = {words}"]
 
+    def testpaths_to_add(self, root: Path) -> str:
+        """Return the line that keeps a plain pytest to the tests, as its file writes it."""
+        in_toml = self._place(root).suffix == ".toml"
+        return 'testpaths = ["tests"]' if in_toml else "testpaths = tests"
+
+    def _place(self, root: Path) -> Path:
+        """Return the file for options: the one that has some, or else one that may have."""
+        file = self.file or root / "pyproject.toml"
+        return file if self.file or file.exists() else root / "pytest.ini"
+
 
 def pytest_options(root: Path) -> PytestOptions:
     """Read the options; a file that pytest cannot read has none, and pytest says what is wrong."""
     for file in (root / name for name in _FILES):
         try:
             found = load_config_dict_from_file(file) if file.is_file() else None
-        except pytest.UsageError:
+        except (pytest.UsageError, ValueError, TypeError, AttributeError):
             return PytestOptions(file)
         if found is not None:
             addopts, testpaths = _text(found, "addopts"), _text(found, "testpaths")
@@ -77,4 +85,4 @@ def _is_in_toml(file: Path) -> bool:
 def _text(options: Any, name: str) -> str:
     """Return an option as one text; pytest 9 wraps its value."""
     value = getattr(options.get(name, ""), "value", options.get(name, ""))
-    return value if isinstance(value, str) else " ".join(map(str, value))
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

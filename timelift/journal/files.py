@@ -13,7 +13,6 @@ from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, p
 from timelift.journal.machines import identity_of
 from timelift.journal.reading import (
     BAD_RECORD,
-    DamagedLaunchError,
     header_from,
     parse_object,
     read_line,
@@ -32,7 +31,7 @@ APART = COPIES_FOLDERS | {BASELINE_FOLDER}
 _SHORTEST_COMMIT = 4
 _COMMIT = re.compile(rf"[0-9a-f]{{{_SHORTEST_COMMIT},40}}")
 #: A header is one line; a longer first line is not one.
-_LONGEST_HEADER = 1 << 20
+_LONGEST_HEADER = 1 << 26
 #: The closing mark is shorter than this.
 _TAIL = 1 << 12
 
@@ -77,15 +76,24 @@ def find_run(root: Path, word: str) -> Path:
     Raises UserError with the nearest names where a word is neither `latest`, a file, a folder that
     holds a run, a machine's name, a run's or a baseline's name nor the beginning of a run's commit.
     """
+    if not word:
+        raise UserError(
+            "expected a run, received an empty name; name one, or leave it out for the latest"
+        )
     if _is(Path(word).is_file):
         return Path(word)
-    if word == "latest" or _is(Path(word).is_dir):
-        return _newest_under(root if word == "latest" else Path(word))
+    if word == "latest":
+        return _newest_under(root)
+    is_folder = _is(Path(word).is_dir)
+    if is_folder and (inside := runs_under(Path(word))):
+        return latest_run(inside)
     kept = root / BASELINE_FOLDER
     known, baselines = runs_under(root), runs_under(kept)
     found = [path for path in known if _names(path, word)]
     found = found or [path for path in baselines if _names(path, word)]
     found = found or _in_folder_of(root, word) or _in_folder_of(kept, word)
+    if not found and is_folder:
+        return _newest_under(Path(word))
     if not found:
         raise UserError(_unknown(root, word, [*known, *baselines]))
     return latest_run(found)
@@ -213,7 +221,7 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
     Not kept are a torn last line, and the lines of a setting whose rivals are not all there, since
     they were played together and only together mean something.
 
-    Raises OSError where it cannot be read, ValueError where a measurement in it is damaged.
+    Raises OSError where it cannot be read, ValueError where a line in it is damaged.
     """
     read = read_lines(path.read_bytes())
     first = next(read, None)
@@ -225,7 +233,7 @@ def read_resumed_run(path: Path) -> ResumedRun | None:
     for place in read:
         if place.torn:
             break
-        if isinstance(place.error, DamagedLaunchError):
+        if place.error:
             raise place.error
         if isinstance(place.line, CaseInLaunch):
             group.append(place.line)

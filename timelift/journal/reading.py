@@ -71,10 +71,6 @@ class OtherSchemaError(ValueError):
     """A header of a schema that this timelift does not know."""
 
 
-class DamagedLaunchError(ValueError):
-    """A case in a launch of which nothing can be used."""
-
-
 @dataclass(frozen=True)
 class NumberedLine:
     """A line and where it is: its number from 1, and the bytes of the file up to its end.
@@ -111,10 +107,7 @@ def read_line(text: bytes, damage: Damage) -> Line:
     fields = parse_object(text)
     kind = fields.get("kind")
     if kind == "launch":
-        try:
-            return case_in_launch_from(fields, damage)
-        except BAD_RECORD as error:
-            raise DamagedLaunchError(str(error)) from error
+        return case_in_launch_from(fields, damage)
     if kind == "run":
         if fields.get("schema") != SCHEMA:
             raise OtherSchemaError(
@@ -131,10 +124,17 @@ def parse_object(text: bytes) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError):
-        found = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant)
+        found = json.loads(
+            text.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite
+        )
     if isinstance(found, dict):
         return found
     raise ValueError(f"expected a JSON object, received {type(found).__name__}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _no_constant(text)
 
 
 def _no_constant(name: str) -> Any:

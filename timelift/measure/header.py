@@ -124,7 +124,7 @@ def open_resumed(folder: Path, word: str) -> ResumedRun:
         why = f"cannot be read ({error.strerror})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     except BAD_RECORD as error:
-        why = f"holds a damaged measurement ({str(error)[:80]})"
+        why = f"holds a damaged line ({str(error)[:80]})"
         raise UserError(f"--resume: {str(path)!r} {why}; measure it anew") from None
     if resumed is None:
         raise UserError(f"--resume: expected a journal of this timelift, received {str(path)!r}")

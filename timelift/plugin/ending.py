@@ -24,12 +24,12 @@ def show(reporter: "pytest.TerminalReporter", session: Session, referee: Any) ->
     """Show the end of a run; with `--report`, write its page after it."""
     wants_page = options.switch(reporter.config, "report")
     reporter.section("timelift")
-    found = None
-    if session.gate or session.run_mode.selftest:
+    found, copies = None, session.gate or session.run_mode.selftest
+    if copies:
         _show_copies(reporter, session)
     else:
         found = _show_answer(reporter, session, referee, wants_page=wants_page)
-    if session.journal_path and wants_page:
+    if session.journal_path and wants_page and (found or copies):
         _write_page(reporter, session, session.journal_path, found)
 
 

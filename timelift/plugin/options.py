@@ -35,9 +35,23 @@ _CLASH = (
 def texts(config: pytest.Config) -> Mapping[str, str]:
     """Return each option that takes a value as it was written, empty where it was not."""
     return {
-        option.name: config.getoption(_PREFIX + option.name) or config.getini(option.name)
+        option.name: config.getoption(_PREFIX + option.name) or _ini_text(config, option.name)
         for option in OPTIONS
     }
+
+
+def _ini_text(config: pytest.Config, name: str) -> str:
+    """Return an ini key as it was written; raises UserError where TOML holds no text."""
+    try:
+        value = config.getini(name)
+    except (TypeError, pytest.UsageError) as error:  # from pytest 9 on, in a table of its own
+        raise UserError(f"{error}; write it in quotes, several values with commas") from None
+    if not isinstance(value, str):
+        raise UserError(
+            f"{name}: expected a text in the file of pytest's options, received {value!r}; write "
+            "it in quotes, several values with commas"
+        )
+    return value
 
 
 def switch(config: pytest.Config, name: str) -> bool:

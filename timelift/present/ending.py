@@ -15,9 +15,8 @@ def how_to_read(path: Path) -> str:
     return f"{relative_path(path)}; read it with: timelift report {relative_path(path)}"
 
 
-def selftest(found: Trust | None, kept: Trust | None, run: Run) -> Iterator[str]:
-    """Write what a self-test found; `kept` is an earlier one of more comparisons, if any."""
-    yield from selftest_findings(found, run)
+def selftest_stored(found: Trust | None, kept: Trust | None, run: Run) -> Iterator[str]:
+    """Write which self-test reports quote; `kept` is an earlier one of more comparisons, if any."""
     if found is None:
         return
     if run.is_provisional:
