@@ -18,7 +18,6 @@ from timelift.case import Status
 from timelift.errors import UserError
 from timelift.journal import Facts, Header, find
 from timelift.journal.files import runs_under
-from timelift.journal.reading import parse_object
 from timelift.measure.header import open_resumed
 
 RIVALS = journals.grid(("native", "fold_time", "loop_slice"), phases=("forward",))
@@ -254,9 +253,3 @@ def test_an_empty_name_names_no_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="expected a run, received an empty name"):
         find(tmp_path / "results", [""])
-
-
-def test_a_number_beyond_all_numbers_is_none():
-    """Python's own reader makes infinity of it."""
-    with pytest.raises(ValueError, match="expected a number, received 1e999"):
-        parse_object(b'{"kind": "run", "x": 1e999}')
