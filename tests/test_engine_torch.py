@@ -58,7 +58,10 @@ print(json.dumps(said))
 """
 
 
-@pytest.mark.parametrize(("axis", "counts"), [("STATIC", [1, 1, 2]), ("DYNAMIC", [1, 1, 1])])
+@pytest.mark.parametrize(
+    ("axis", "counts"),
+    [("STATIC", [1, 1, 2]), pytest.param("DYNAMIC", [1, 1, 1], marks=pytest.mark.whole)],
+)
 def test_graphs_are_counted_and_a_dynamic_length_needs_no_other(axis, counts):
     """A length that was not declared to vary costs another graph when it does."""
     traced, *found, _, nodes = told(TRACES % axis)
@@ -244,6 +247,7 @@ ours.compile_fx = partial(ours.compile_fx, inner_compile=lowered)
 """
 
 
+@pytest.mark.whole  # `make test` reads the programs of TensorFlow and JAX, by the same digests
 def test_a_program_is_told_by_the_graphs_that_inductor_lowers():
     """Not by names or by the order of lines."""
     names = ("renamed", "reordered", "cast", "constant")

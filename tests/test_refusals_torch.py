@@ -60,12 +60,11 @@ REFUSED = [
     Asked(VMAP, "layers.DepthwiseConv2D(2)", IMAGE, EAGER),
     Asked(VMAP, "layers.SeparableConv2D(2, 2)", IMAGE, EAGER),
     Asked(UNROLLED[:1], "layers.Dense(2)", DENSE, DYNAMIC),
-    Asked(CONVOLVED[:1], "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
 ]
 #: Each of these takes PyTorch seconds to compile.
 OTHERS_REFUSED = [
     Asked(UNROLLED[1:], "layers.Dense(2)", DENSE, DYNAMIC),
-    Asked(CONVOLVED[1:], "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
+    Asked(CONVOLVED, "layers.Dense(2)", DENSE, {**DYNAMIC, **BOTH}),
 ]
 #: Next to each reason, what it does not reach.
 LIFTED = [
@@ -78,8 +77,9 @@ LIFTED = [
     Asked(VMAP, "layers.Conv2D(2, 3, data_format='channels_first')", (2, 5, 6), BACKWARD),
     Asked(VMAP, "layers.Conv2DTranspose(2, 3)", IMAGE, BACKWARD),
     Asked(VMAP, "layers.SeparableConv1D(2, 3)", SERIES, BACKWARD),
-    Asked(("conv_per_feature",), "layers.Dense(2)", DENSE, MASKED),
 ]
+#: The same where it is compiled.
+OTHERS_LIFTED = [Asked(("conv_per_feature",), "layers.Dense(2)", DENSE, MASKED)]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,11 @@ def test_a_refusal_is_true_and_a_fold_does_what_is_refused(ask, asked, tmp_path)
     assert found["fold_time"] == (Status.MEASURED, "")
 
 
-@pytest.mark.parametrize("asked", LIFTED, ids=lambda asked: asked.label)
+@pytest.mark.parametrize(
+    "asked",
+    [*LIFTED, *(pytest.param(one, marks=pytest.mark.whole) for one in OTHERS_LIFTED)],
+    ids=lambda asked: asked.label,
+)
 def test_what_works_is_not_refused(ask, asked):
     """A layer without what the reason names is lifted."""
     rivals = [STRATEGIES[name].rival() for name in asked.strategies]
