@@ -692,8 +692,8 @@ FAULTS = (
         ),
         (
             "a trial of what fails already",
-            "and not _is_broken(pair)",
-            "and pair",
+            "            if not _is_broken(pair)\n",
+            "            if pair\n",
         ),
         (
             "peaks of all suspects read again",

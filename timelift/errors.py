@@ -5,7 +5,7 @@ Names that are near, counts, shares that users type, and how lost memory is reco
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +38,14 @@ def writing(path: Path | str, advice: str) -> Iterator[None]:
         ) from error
 
 
+def path_is(test: Callable[[], bool]) -> bool:
+    """Return what a path's own test says; False where its name is longer than any file's."""
+    try:
+        return test()
+    except OSError:
+        return False
+
+
 def nearest(word: str, known: Iterable[str], not_in_run: Iterable[str] = ()) -> str:
     """Return a hint: the known words closest to `word`, or what is known where none is close.
 
@@ -57,8 +65,10 @@ def _closest(word: str, names: Sequence[str]) -> list[str]:
 
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun in the number that fits: `1 case`, `2,000 launches`."""
-    plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
-    plural = f"{noun[:-1]}ies" if noun.endswith("gy") else plural
+    if noun.endswith("y"):
+        plural = f"{noun[:-1]}ies"
+    else:
+        plural = f"{noun}es" if noun.endswith(("ch", "s")) else f"{noun}s"
     return f"{count:,} {noun if count == 1 else plural}"
 
 

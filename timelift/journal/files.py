@@ -2,13 +2,13 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from timelift.case import Setting
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, nearest, path_is
 from timelift.journal.lines import SCHEMA, CaseInLaunch, End, Header, Machine, parse_time
 from timelift.journal.machines import identity_of
 from timelift.journal.reading import (
@@ -80,11 +80,11 @@ def find_run(root: Path, word: str) -> Path:
         raise UserError(
             "expected a run, received an empty name; name one, or leave it out for the latest"
         )
-    if _is(Path(word).is_file):
+    if path_is(Path(word).is_file):
         return Path(word)
     if word == "latest":
         return _newest_under(root)
-    is_folder = _is(Path(word).is_dir)
+    is_folder = path_is(Path(word).is_dir)
     if is_folder and (inside := runs_under(Path(word))):
         return latest_run(inside)
     kept = root / BASELINE_FOLDER
@@ -118,14 +118,7 @@ def _in_folder_of(folder: Path, word: str) -> list[Path]:
     """Return the runs in the folder of the machine of that name."""
     one = folder / word
     inside = word == Path(word).name and word != ".."
-    return runs_under(one) if inside and _is(one.is_dir) else []
-
-
-def _is(test: Callable[[], bool]) -> bool:
-    try:
-        return test()
-    except OSError:
-        return False
+    return runs_under(one) if inside and path_is(one.is_dir) else []
 
 
 def _newest_under(folder: Path) -> Path:

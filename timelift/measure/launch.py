@@ -258,7 +258,7 @@ class LaunchProcess:
     def _next_of(self, worker: WorkerState, last: type[object]) -> Event | None:
         """Follow events until `last` or the exit; None when a stage takes longer than its limit."""
         while True:
-            deadline = time.monotonic() + self._limits.of(worker.doing, len(worker.task_rivals))
+            deadline = time.monotonic() + self._limit(worker)
             event = self._next_event(worker.number, deadline)
             if event is None or isinstance(event, (last, Exited)):
                 return event
@@ -268,16 +268,19 @@ class LaunchProcess:
             if self._finishing:
                 self._tell_worker()
 
+    def _limit(self, worker: WorkerState) -> float:
+        return self._limits.of(worker.doing, len(worker.task_rivals))
+
     def _kill_overdue(self, worker: WorkerState) -> None:
         if self._has_ended():
             raise UserError(f"the launch process died: {self._last_lines()}")
         if not worker.pid:
-            limit = self._limits.of(worker.doing, len(worker.task_rivals))
+            limit = self._limit(worker)
             raise UserError(
                 f"the launch process started no worker within {limit:g} s (--case-timeout): "
                 f"{self._last_lines()}"
             )
-        doing, limit = worker.doing, self._limits.of(worker.doing, len(worker.task_rivals))
+        doing, limit = worker.doing, self._limit(worker)
         kill_group(worker)
         deadline = time.monotonic() + _ENDING_LIMIT
         exited = self._exit_of(worker, deadline)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from timelift.case import option_flag
-from timelift.errors import UserError, nearest
+from timelift.errors import UserError, nearest, path_is
 from timelift.measure.catalogue import Workload
 from timelift.measure.source import UNREADABLE, defined
 
@@ -82,7 +82,7 @@ def layer_in_module(text: str) -> str:
 def _layer_in_file(text: str) -> str:
     where, _, name = text.rpartition(":")
     path = Path(where)
-    if not (where and _is_file(path)):
+    if not (where and path_is(path.is_file)):
         raise UserError(f"--layer-file: expected an existing path.py:name, received {text!r}")
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -92,11 +92,3 @@ def _layer_in_file(text: str) -> str:
     if name not in names:
         raise UserError(f"--layer-file: {path} has no {name!r}; {nearest(name, names)}")
     return f"{path.resolve()}:{name}"
-
-
-def _is_file(path: Path) -> bool:
-    """True for a file; the name may be longer than any file's."""
-    try:
-        return path.is_file()
-    except OSError:
-        return False

@@ -103,9 +103,9 @@ def _several_strategies(cases: Sequence[Case], moved: Sequence[bool] | NDArray[n
 
 
 def changed_apart(levels: RunLevels, changes: Sequence[Places]) -> list[MachineShift]:
-    found = []
+    found, around = [], _measured_around(levels)
     for after, share in _crowded(levels, changes, HALF):
-        here = _measured_around(levels)[:, after]
+        here = around[:, after]
         cases = [case for case, one in zip(levels.cases, here, strict=True) if one]
         near = [any(abs(place - after) <= 1 for _, place in places) for places in changes]
         if _several_strategies(cases, np.array(near)[here]):

@@ -275,22 +275,22 @@ class GateReferee(Referee):
         self.decision_points = self._rules[Quantity.TIME].decision_points
 
     def to_play(self) -> frozenset[Case]:
-        return frozenset().union(*map(self._doubtful, self._rules))
+        return self._doubtful(*self._rules)
 
     def doubts_peak_of(self) -> frozenset[Case]:
         return self._doubtful(Quantity.MEMORY)
 
-    def _doubtful(self, quantity: Quantity) -> frozenset[Case]:
-        """Return both sides of what needs launches for a quantity, and fails by no fact already."""
+    def _doubtful(self, *quantities: Quantity) -> frozenset[Case]:
+        """Return both sides of what needs launches for one of these, and fails by no fact yet."""
         pairs = _pairs(self.measurements(), self._sides)
         if not pairs:
             return frozenset()
+        judged = {one: _judged(pairs, one, self._rules[one]) for one in quantities}
         return frozenset(
             side.case
-            for pair, found in zip(
-                pairs, _judged(pairs, quantity, self._rules[quantity]), strict=True
-            )
-            if self._needs_launches(found, quantity) and not _is_broken(pair)
+            for place, pair in enumerate(pairs)
+            if not _is_broken(pair)
+            and any(self._needs_launches(found[place], one) for one, found in judged.items())
             for side in pair
         )
 

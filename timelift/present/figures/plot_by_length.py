@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from timelift.present.advised import value_in_words
 from timelift.present.figures.frame import forward_first
 from timelift.present.figures.looks import NO_BREAK, Theme, legend_order, short_name
 from timelift.present.figures.marks import (
@@ -142,8 +143,8 @@ def _panels(group: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each panel's title, which has the length where there is one, and its rows."""
     for _, rows in forward_first(group).groupby("panel", sort=False):
         title, lengths = str(rows.title.iloc[0]), rows.seq_len.unique()
-        steps = "step" if lengths[0] == 1 else "steps"
-        yield f"{title}, {lengths[0]}{NO_BREAK}{steps}" if len(lengths) == 1 else title, rows
+        steps = value_in_words("seq_len", lengths[0]).replace(" ", NO_BREAK)
+        yield f"{title}, {steps}" if len(lengths) == 1 else title, rows
 
 
 def _title(quantity: Quantity, known: pd.DataFrame) -> str:
