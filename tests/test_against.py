@@ -116,6 +116,20 @@ def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     assert all(one["status"] == "measured" for one in found)
 
 
+@pytest.mark.whole  # in make test tests/test_gate_outcomes.py judges such a journal
+def test_a_case_that_hangs_now_fails(tmp_path):
+    """Given up at its first call, it has no time, which is no reason to pass."""
+    folder = commit(project(tmp_path, ("native", "fold_time")))
+    path = folder / "strategies" / "fold_time.py"
+    slip_into(path, "eager fall-back")
+    path.write_text(path.read_text().replace("1.0 * t", SLEEPS.replace("0.05", "600")))
+    done = bench(folder, *FORWARD, *QUICK, "--against", "HEAD", "--first-call-limit", "20")
+    assert done.returncode == 1, done.stdout + done.stderr
+    said = "not run: tracing limit: tracing took more than 20 s (--first-call-limit), where HEAD"
+    assert f"fold_time, sensor, T3, B2, forward, graph, threads1: {said}" in done.stdout
+    assert "1 failed" in done.stdout
+
+
 @pytest.mark.whole  # in make test tests/test_launch.py lets either side die
 def test_who_dies_in_one_interpreter_fails_alone(tmp_path):
     """The worker of the other side is ended too, and both start again without the dead."""

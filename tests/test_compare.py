@@ -167,21 +167,23 @@ def test_a_slower_machine_makes_no_first_call_suspect(write):
 
 
 def test_a_case_that_fails_now_is_lost_and_a_suspect(tmp_path):
-    """One that is refused or was not tried is not."""
-    cases = journals.grid(
-        ("native", "fold_time", "loop_slice"), seq_lens=(16,), phases=("forward",)
-    )
+    """One that is given up as it is traced is, too; one that is refused or was not tried is not."""
+    names = ("native", "fold_time", "loop_slice", "vectorized_map")
+    cases = journals.grid(names, seq_lens=(16,), phases=("forward",))
     old = results.load(journals.synthetic(tmp_path / "old.jsonl", cases))
     lost = [
         journals.ended(cases[0], Status.CRASHED, "signal 11"),
         journals.ended(cases[1], Status.REFUSED, "no gradient"),
+        journals.ended(cases[2], Status.TRACING_LIMIT, "tracing took more than 60 s"),
     ]
     path = journals.write(tmp_path / "new.jsonl", journals.header(), *lost, journals.END)
     findings = compare_runs(old, results.load(path))
-    ((case, lost_now),) = findings.failing_now.items()
-    assert (case, lost_now.status, lost_now.reason) == (cases[0], "crashed", "signal 11")
-    assert findings.suspects == (cases[0],)
-    assert set(findings.removed) == set(cases[1:])
+    assert {case: (one.status, one.reason) for case, one in findings.failing_now.items()} == {
+        cases[0]: ("crashed", "signal 11"),
+        cases[2]: ("not run: tracing limit", "tracing took more than 60 s"),
+    }
+    assert findings.suspects == (cases[0], cases[2])
+    assert set(findings.removed) == {cases[1], cases[3]}
 
 
 def test_history_teaches_what_sessions_add(write):

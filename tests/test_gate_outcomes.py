@@ -332,3 +332,39 @@ def test_sides_that_share_no_launch_have_no_change(tmp_path):
     told = "\n".join(words.gate_lines(found))
     assert "no round was played by both sides" in told
     assert "nan" not in told
+
+
+def given_up(folder, first_call):
+    """A run whose only case is given up at its first call, which the other side has in seconds."""
+    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
+    case = journals.case("native")
+    options = {"first_call_limit": "60.0"}
+    before = journals.line(other(case), facts=FACTS | {"first_call_seconds": first_call})
+    path = journals.write(
+        folder / f"{first_call}.jsonl",
+        journals.header(strategies=strategies, against=AGAINST, options=options),
+        journals.ended(case, Status.TRACING_LIMIT, "tracing took more than 60 s"),
+        before,
+        journals.END,
+    )
+    return path, case
+
+
+def test_a_case_that_is_given_up_where_the_other_side_has_figures_fails(tmp_path):
+    """It hangs, or takes minutes now: the run has no time of it, and is no success."""
+    path, case = given_up(tmp_path, 1.0)
+    [reason] = ended.failures(path).values()
+    said = "not run: tracing limit: tracing took more than 60 s, where main has figures"
+    assert reason == f"{words.case_in_words(case)}: {said}"
+    found = gate_findings(results.load(path))
+    assert reason in words.gate_lines(found)
+    assert reason in words.beside_verdicts(found)
+    headline = words.headline(found)
+    assert headline.startswith("1 of 1 case fails the gate against main: native, tokens")
+
+
+def test_a_first_call_that_was_near_its_limit_before_is_no_failure(tmp_path):
+    """59 s once and 61 s now may be chance."""
+    path, _ = given_up(tmp_path, 31.0)
+    assert not ended.failures(path)
+    assert words.headline(gate_findings(results.load(path))).startswith("No case was measured")

@@ -111,10 +111,9 @@ def failures(path: Path) -> dict[Case, str]:
     found = gate_findings(results.load(path))
     if found is None:
         return {}
-    return {
-        one.case: provisional.sentence(gate_words.failure(one, found.against), found)
-        for one in found.failed
-    }
+    told = {one.case: gate_words.failure(one, found.against) for one in found.failed}
+    told |= {one.new.case: gate_words.limit_in_words(one, found.against) for one in found.hit_limit}
+    return {case: provisional.sentence(text, found) for case, text in told.items()}
 
 
 def selftest_lines(path: Path) -> Iterator[str]:

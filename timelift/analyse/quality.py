@@ -167,8 +167,5 @@ def _precision(run: Run) -> float:
 
 def _share(run: Run, name: str) -> float | None:
     """Return an option that is a share; None where the file has none."""
-    try:
-        asked = float(run.header.options.get(name, ""))
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return asked if 0 < asked < 1 else None
+    asked = run.header.option_number(name)
+    return asked if asked is not None and 0 < asked < 1 else None

@@ -178,6 +178,13 @@ class Header(Struct, frozen=True, kw_only=True, omit_defaults=True):
         twins = any(one.is_copy for one in self.strategies.values())
         return twins or self.against is not None or bool(self.damaged_against)
 
+    def option_number(self, name: str) -> float | None:
+        """Return an option that is a number; None where the file has none."""
+        try:
+            return float(self.options.get(name, ""))
+        except (TypeError, ValueError, OverflowError):
+            return None
+
     def fields(self) -> dict[str, Any]:
         found: dict[str, Any] = msgspec.to_builtins(self)
         found.setdefault("strategies", {})

@@ -47,9 +47,9 @@ def report(item: pytest.Item, clock: ReplayClock, benchmark: "BenchmarkFixture")
     questions, case = questions_of(item.config), case_of(item)
     assert case is not None
     session = questions.session
-    result = _result(session, case)
     if failure := questions.failures.get(case):
         pytest.fail(failure, pytrace=False)
+    result = _result(session, case)
     launches = [launch.seconds_per_call for launch in result.launches]
     samples = [seconds for launch in launches for seconds in launch if seconds is not None]
     if not samples and all(launch.facts.same_program for launch in result.launches):

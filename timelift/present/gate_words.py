@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings
+from timelift.analyse.gate.outcomes import CaseOutcome, GateFindings, Sides
 from timelift.analyse.gate.program_changes import MoreOperations
 from timelift.analyse.gate.rule import SidesFinding
 from timelift.case import Case
@@ -44,6 +44,12 @@ def broken_in_words(outcome: CaseOutcome, against: Against) -> list[str]:
         f"{change.new:,.0f} {change.name} where {against.label} has {change.old:,.0f}"
         for change in outcome.broken
     ]
+
+
+def limit_in_words(pair: Sides, against: Against) -> str:
+    """Write that the new side was given up where the other one has figures."""
+    why = f"{pair.new.status}: {pair.new.reason}"
+    return f"{case_in_words(pair.new.case)}: {why}, where {against.label} has figures"
 
 
 def case_in_words(case: Case) -> str:
@@ -87,20 +93,20 @@ def headline(found: GateFindings) -> str:
 
 
 def _told(found: GateFindings) -> str:
-    label, cases = found.against.label, counted(len(found.outcomes), "case")
-    if not found.outcomes:
+    label, failed = found.against.label, found.failed_cases
+    cases = counted(len(found.outcomes) + len(found.hit_limit), "case")
+    if not failed and not found.outcomes:
         return f"No case was measured on both sides, so nothing is known beside {label}."
-    if not found.failed:
+    if not failed:
         return f"None of {cases} fails the gate against {label}."
-    name = case_in_words(found.failed[0].case)
-    if len(found.failed) == 1:
-        return f"1 of {cases} fails the gate against {label}: {name}."
-    return f"{len(found.failed):,} of {cases} fail the gate against {label}."
+    if len(failed) == 1:
+        return f"1 of {cases} fails the gate against {label}: {case_in_words(failed[0])}."
+    return f"{len(failed):,} of {cases} fail the gate against {label}."
 
 
 def beside_verdicts(found: GateFindings) -> Iterator[str]:
     """Write what else differs between the sides, and what only one of them has."""
-    yield from _some([*_besides(found)], NAMED)
+    yield from _some([*_hit_limit(found), *_besides(found)], NAMED)
     yield from _names(found.against)
 
 
@@ -114,11 +120,17 @@ def _verdicts(found: GateFindings) -> Iterator[str]:
     against = found.against
     for one in found.failed:
         yield failure(one, against)
+    yield from _hit_limit(found)
     for one, quantity in found.faster:
         told = change_in_words(quantity, one.findings[quantity], against)
         yield f"{case_in_words(one.case)}: {told}"
     for one in found.undecided:
         yield f"{case_in_words(one.case)}: {undecided_in_words(one.time, against)}"
+
+
+def _hit_limit(found: GateFindings) -> Iterator[str]:
+    for pair in found.hit_limit:
+        yield limit_in_words(pair, found.against)
 
 
 def _besides(found: GateFindings) -> Iterator[str]:

@@ -213,7 +213,7 @@ def compare_runs(
 
 
 def _failing_now(before: Iterable[Case], new: Run) -> dict[Case, Measurement]:
-    fine = SKIPPED | {Status.MEASURED}
+    fine = SKIPPED - {Status.TRACING_LIMIT} | {Status.MEASURED}
     known = set(before)
     return {
         one.case: one for one in new.measurements if one.case in known and one.status not in fine

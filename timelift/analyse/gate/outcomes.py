@@ -18,6 +18,7 @@ from timelift.analyse.runs.measurement import (
     Measurement,
     Run,
     Samples,
+    fact,
     launch_numbers,
     seconds_by_launch,
 )
@@ -68,7 +69,8 @@ class CaseOutcome:
 class GateFindings:
     """The outcomes of a run against another side.
 
-    `not_compared` are measured cases whose other side failed, with that side's measurement.
+    `not_compared` are measured cases whose other side failed, with that side's measurement;
+    `hit_limit` are pairs whose new side alone was given up at its first call, which fails it.
     Both sides had a `steady_allocator`, or the C library's own ways. While the run
     `is_provisional`, a suspect may still be tried, and any outcome change.
     """
@@ -76,6 +78,7 @@ class GateFindings:
     against: Against
     outcomes: Sequence[CaseOutcome]
     not_compared: Sequence[tuple[Case, Measurement]] = ()
+    hit_limit: Sequence[Sides] = ()
     steady_allocator: bool = False
     is_provisional: bool = False
 
@@ -88,6 +91,11 @@ class GateFindings:
     def failed(self) -> tuple[CaseOutcome, ...]:
         undecided_fails = self.against.undecided_fails
         return tuple(one for one in self.outcomes if one.fails(undecided_fails=undecided_fails))
+
+    @property
+    def failed_cases(self) -> tuple[Case, ...]:
+        """All cases that fail, those without an outcome too."""
+        return (*(one.case for one in self.failed), *(one.new.case for one in self.hit_limit))
 
     @property
     def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:
@@ -124,11 +132,11 @@ def gate_findings(run: Run) -> GateFindings | None:
     against = against_of(run)
     if against is None:
         return None
-    not_compared = _without_other_side(run)
     return GateFindings(
         against,
         outcomes(run, against),
-        not_compared,
+        _without_other_side(run),
+        _hit_limit(run),
         steady_allocator=run.header.options.get("allocator") == "steady",
         is_provisional=run.is_provisional,
     )
@@ -199,6 +207,22 @@ def _without_other_side(run: Run) -> list[tuple[Case, Measurement]]:
         (new, run.by_case[old])
         for new, old in other_sides(run).items()
         if new in run.measured and run.by_case[old].status is not Status.MEASURED
+    ]
+
+
+def _hit_limit(run: Run) -> list[Sides]:
+    """Return the pairs whose new side was given up at its first call.
+
+    Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
+    """
+    limit = run.header.option_number("first_call_limit") or 0
+    both = (Sides(run.by_case[old], run.by_case[new]) for new, old in other_sides(run).items())
+    return [
+        pair
+        for pair in both
+        if pair.new.status is Status.TRACING_LIMIT and pair.old.status is Status.MEASURED
+        for seconds in [fact(pair.old, "first_call_seconds")]
+        if seconds is not None and 2 * seconds <= limit
     ]
 
 

@@ -36,7 +36,7 @@ def answer(found: RunFindings) -> CopiesAnswer | None:
     gate = found.gate
     if gate:
         lines = tuple(gate_words.beside_verdicts(gate))
-        names = tuple(one.case.strategy for one in gate.failed)
+        names = tuple(case.strategy for case in gate.failed_cases)
         below = f"{gate_words.count(gate)}." if gate.outcomes else ""
         return CopiesAnswer(
             plain(gate_words.headline(gate), _WHY), below, names, gate_table(gate), lines
