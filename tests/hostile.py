@@ -19,6 +19,10 @@ _LAYERED = _BUILD + _LIFT + "    return keras.Model(x, Layer()(y))\n"
 _AT_WILL = "return tf.ensure_shape(tf.py_function(self.now, [x], x.dtype), x.shape)\n"
 
 
+#: No garbage is collected while rounds are played; how many calls come before depends on the load.
+_IN_A_ROUND = "import gc\n        if not gc.isenabled():\n"
+
+
 def _layer(body: str, more: str = "") -> str:
     return _HEAD + _LAYER.format(body=body) + more + _LAYERED
 
@@ -47,17 +51,16 @@ WILD = {
     + _GOOD,
     "dies_playing": _layer(
         _AT_WILL,
-        "    calls = 0\n\n    def now(self, x):\n        Layer.calls += 1\n"
-        "        if Layer.calls > 60:\n            os.kill(os.getpid(), 11)\n"
+        f"    def now(self, x):\n        {_IN_A_ROUND}            os.kill(os.getpid(), 11)\n"
         "        return 1.0 * x\n\n",
     ),
 }
-#: Sleeps once its rounds are played, and leaves a file that says so.
+#: Sleeps in its first round, and leaves a file that says so.
 SLEEPS = _layer(
     _AT_WILL,
-    "    calls = 0\n\n    def now(self, x):\n        import time\n        Layer.calls += 1\n"
-    "        if Layer.calls > 700:\n            open('asleep', 'w').close()\n"
-    "            time.sleep(600)\n        return 1.0 * x\n\n",
+    f"    def now(self, x):\n        import time\n        {_IN_A_ROUND}"
+    "            open('asleep', 'w').close()\n            time.sleep(600)\n"
+    "        return 1.0 * x\n\n",
 )
 #: Those that keep the law and leave the house in disorder.
 UNTIDY = {

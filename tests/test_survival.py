@@ -49,7 +49,7 @@ def lines_of(run, batch):
         ("kills", "crashed: the worker ended with signal SIGKILL while building"),
         ("loops", "took more than 5 s"),
         ("hoards", "out of memory: "),
-        ("dies_playing", "crashed: the worker ended with signal SIGSEGV while"),
+        ("dies_playing", "crashed: the worker ended with signal SIGSEGV while playing"),
     ],
 )
 def test_a_case_that_dies_is_a_row_with_its_own_reason(run, strategy, sentence):
