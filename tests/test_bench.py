@@ -27,7 +27,7 @@ def make_layer():
 LARGE = "mebibyte-T128-B32-forward-graph-fold_time"
 WORDS = (
     "--workloads sensor,mebibyte --seq-lens 3,128 --batch-sizes 2,32 --launches 2 "
-    "--round-seconds 0.02 --benchmark-json out.json --junitxml out.xml --case-timeout 5 --seed 5 "
+    "--round-seconds 0.02 --benchmark-json out.json --junitxml out.xml --case-timeout 10 --seed 5 "
     "--report"
 ).split()
 
@@ -64,7 +64,7 @@ def test_the_run_fails_because_some_cases_fail(run):
     [
         ("raises", "failed: RuntimeError: no such thing"),
         ("exits", "crashed: the worker ended with exit code 3 while building: last words"),
-        ("hangs", "timed out: building took more than 5 s (--case-timeout)"),
+        ("hangs", "timed out: building took more than 10 s (--case-timeout)"),
         ("doubles", "law broken: breaks the law: outputs at step"),
     ],
 )
