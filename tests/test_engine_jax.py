@@ -109,7 +109,7 @@ def test_a_call_is_done_before_the_next_begins(opened, alone):
     """Results are there when calls return, so no two overlap; JAX as it comes is not so."""
     ready, dispatched = told(OVERLAP % opened)
     assert ready is alone
-    assert (dispatched > 0.9) is alone
+    assert (dispatched > 0.5) is alone
 
 
 THREADS = """

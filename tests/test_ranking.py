@@ -349,9 +349,9 @@ def test_the_cost_of_a_ranking_grows_with_its_settings_and_no_faster():
     small, large = run([1] * 5, launches=3, sizes=20), run([1] * 5, launches=3, sizes=160)
 
     def cost(measurements):
-        started = time.perf_counter()
+        started = time.thread_time()  # of a processor, whatever else runs on it
         rank(measurements)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     cost(small)
     assert min(cost(large) for _ in range(3)) < 20 * min(cost(small) for _ in range(3))
