@@ -23,7 +23,7 @@ quick: setup  ## the same on a small grid
 
 test: setup backends lint browser  ## lint, types and tests, in minutes
 	@$(RUN)/pytest $(SIDE_BY_SIDE)
-	@$(RUN)/pytest -m alone $$(grep -l 'mark\.alone' tests/*.py)
+	@$(RUN)/pytest -m "alone and not whole" $$(grep -l 'mark\.alone' tests/*.py)
 
 test-all: setup backends lint browser  ## the same with every cell of the law and every study
 	@$(RUN)/pytest $(SIDE_BY_SIDE) -m "not alone"

@@ -383,12 +383,12 @@ FAULTS = (
         "own_layers",
         (
             "a layer of another dtype that is held to the setting's",
-            "coarsest(_computed_in(layer) or [setting.dtype], *device)",
+            "coarsest(computed_in(layer) or [setting.dtype], *device)",
             "coarsest([setting.dtype], *device)",
         ),
         (
             "gradients by float32 inputs that are held to float64",
-            "coarsest([setting.dtype, *_computed_in(layer)], *device)",
+            "coarsest([setting.dtype, *computed_in(layer)], *device)",
             "self.precision",
         ),
         ("a backward of nothing", "or layer.trainable_weights:", "or layer:"),

@@ -14,7 +14,7 @@ FRAMEWORKS = {"tensorflow", "keras", "jax", "torch", "tf_keras"}
 WITH_FRAMEWORKS = {"numpy", "ml_dtypes"}
 
 #: The modules beside the rooms, which any room may import.
-GROUND = {"case", "errors", "escape", "canary", "cgroup", "project"}
+GROUND = {"case", "errors", "escape", "canary", "cgroup", "project", "told_model"}
 #: Every room of the product, with the rooms and modules beside them that it imports.
 ARROWS = {
     **dict.fromkeys(GROUND, GROUND),
@@ -29,8 +29,9 @@ ARROWS = {
     "ended": GROUND | {"journal", "analyse", "present"},
     "live_report": GROUND | {"journal", "analyse", "present", "usage"},
     "usage": GROUND | {"analyse", "present"},
+    "better_model": GROUND | {"analyse", "usage"},
     "commands": GROUND
-    | {"journal", "analyse", "present", "ended", "live_report", "usage", "measure"},
+    | {"journal", "analyse", "present", "ended", "live_report", "usage", "better_model", "measure"},
     "cli": GROUND | {"commands", "journal"},
     "__main__": {"cli"},
     "plugin": GROUND | {"journal", "measure", "analyse", "present", "ended", "usage"},
@@ -41,9 +42,11 @@ DOORS = {
     ("commands", "measure"): {
         f"timelift.measure.{name}"
         for name in (
+            "advice",
             "bisect",
             "catalogue",
             "devices",
+            "display",
             "layer_probe",
             "options",
             "source",

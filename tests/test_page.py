@@ -27,10 +27,11 @@ from tests.pages import (
 from timelift.case import Lengths, Mode, Status
 from timelift.measure import catalogue
 from timelift.measure.source import MEANING
+from timelift.present import meaning
 from timelift.present.choice import CodeToPaste
-from timelift.present.page import meaning, render
+from timelift.present.meaning import in_words
+from timelift.present.page import render
 from timelift.present.page.data import inside_html, page_data
-from timelift.present.page.meaning import in_words
 from timelift.present.tables import Column, Table, csv_as_shown
 from timelift.project import Project
 

@@ -148,7 +148,7 @@ def test_a_module_is_imported_as_the_project_does(src):
     ("module", "reason"),
     [
         ("import no_such_package\n", "ModuleNotFoundError: No module named 'no_such_package'"),
-        ("import os\nos._exit(3)\n", "importing it ended the process that did"),
+        ("import os\nos._exit(3)\n", "importing or calling it ended the process that did"),
     ],
 )
 def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_reason(

@@ -74,6 +74,10 @@ class Task:
     #: The dtype of whole-number inputs and the number below which they lie; empty and 0 for floats.
     input_dtype: str = ""
     input_high: int = 0
+    #: The factory makes a whole model, whose rivals are ways of changing its lifts ...
+    is_model: bool = False
+    #: ... fed with the (inputs, labels) that `module:function` returns, or with drawn ones.
+    data: str = ""
     #: The worker plays one sample at each order, since another interpreter's play between.
     conducted: bool = False
     #: What the inner layer asks of the device is counted.

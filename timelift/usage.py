@@ -49,7 +49,7 @@ def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | 
     """
     stem, _, variant = strategy.partition("[")
     parameters = _parameters(variant.removesuffix("]"))
-    source = _own_source(project.strategy_file(stem))
+    source = own_source(project.strategy_file(stem))
     if not source or parameters is None:
         return ""
     shape, dtype = "...  # one sequence: (steps, *features)", None
@@ -67,7 +67,8 @@ def code_to_paste(strategy: str, run: Run, project: Project, setting: Setting | 
     return "\n".join([source, "", "", *lines, ""])
 
 
-def _own_source(path: Path | None) -> str:
+def own_source(path: Path | None) -> str:
+    """Return the part of a strategy's file that runs, to be pasted; empty where it has none."""
     try:
         return _without_declarations(path.read_text(encoding="utf-8")) if path else ""
     except _UNREADABLE:

@@ -1,12 +1,14 @@
 """The options of each command, with their help; the function of a command has its name."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from timelift.analyse.choose.question import Goal
 from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
+from timelift.measure.advice import USUAL
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
 from timelift.present.exports import FORMATS
 
@@ -16,6 +18,8 @@ _RUN = (
     "beginning of a commit, or latest"
 )
 _LONGEST_WAIT = 86_400
+#: Sizes of a call, and gains, are no larger.
+_MOST = 1_000_000
 
 
 def report(parser: argparse.ArgumentParser) -> None:
@@ -216,6 +220,86 @@ def strategies(parser: argparse.ArgumentParser) -> None:
 
 
 workloads = strategies
+
+
+#: What a model is called with where nobody says it.
+BATCH, SEQ_LEN = 8, 16
+#: The options of a run that `advise` takes.
+ADVICE_OPTIONS = (
+    *("backends", "launches", "precision", "round_seconds", "seed", "results"),
+    *("first_call_limit", "case_timeout", "memory_limit"),
+)
+
+
+def advise(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="what makes your model, like mypkg.models:make_model or path.py:make_model, or a "
+        ".keras file",
+    )
+    parser.add_argument(
+        "--batch",
+        type=_count,
+        default=0,
+        metavar="N",
+        help=f"sequences in a call (default: {BATCH})",
+    )
+    parser.add_argument(
+        "--seq-len",
+        type=_count,
+        default=0,
+        metavar="N",
+        help=f"the size of every axis that the model leaves open (default: {SEQ_LEN})",
+    )
+    parser.add_argument(
+        "--data",
+        default="",
+        metavar="MODULE:FUNCTION",
+        help="what returns (inputs, labels) of one batch (default: both are drawn)",
+    )
+    parser.add_argument(
+        "--same-meaning",
+        action="store_true",
+        help="leave out what treats noise, batch statistics or losses of training otherwise",
+    )
+    parser.add_argument(
+        "--fail-if-gain",
+        type=_times,
+        default=0.0,
+        metavar="TIMES",
+        help="exit with 2 where the changed model is shown to be so many times as fast, like 1.2x",
+    )
+    parser.add_argument(
+        "--write",
+        type=Path,
+        metavar="FILE",
+        help="write a module of plain Keras that changes the model so",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    for name in ADVICE_OPTIONS:
+        option = option_named(name)
+        option = replace(option, default=USUAL.get(name, option.default))
+        text = option.full_help.replace("%", "%%")
+        parser.add_argument(option.flag, default="", metavar=option.metavar, help=text)
+
+
+def _count(word: str) -> int:
+    if not word.isdecimal() or not 1 <= int(word) <= _MOST:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from 1 to {_MOST:,}, received {word!r}"
+        )
+    return int(word)
+
+
+def _times(word: str) -> float:
+    try:
+        times = float(word.removesuffix("x"))
+    except ValueError:
+        times = 0.0
+    if not 1 < times < _MOST:
+        raise argparse.ArgumentTypeError(f"expected more than 1, like 1.2x, received {word!r}")
+    return times
 
 
 def init(parser: argparse.ArgumentParser) -> None:

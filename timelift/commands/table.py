@@ -27,6 +27,7 @@ COMMANDS = {
     "init": Command("init", "write a question about your layer, and a CI workflow, here"),
     "bench": Command("bench", "measure: pytest with timelift's questions", measures=True),
     "selftest": Command("bench", "measure how far to trust this machine", measures=True),
+    "advise": Command("advise", "every lift in your model, and what to change"),
     "report": Command("report", "what to write for each workload, and the page of a run"),
     "tables": Command("report", "every setting of a run, its strategies by time"),
     "scaling": Command("report", "how time grows with length and batch"),

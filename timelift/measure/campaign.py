@@ -308,7 +308,8 @@ class Campaign:
         workload, options = self.catalogue.workloads[setting.workload], self.options
         chosen = [case for case in cases if self._is_open(case)]
         # what bounds calls from below: once in a run is enough
-        bounds = slot.number == 1 and options.round_seconds > 0 and not options.two_sided
+        bounds = slot.number == 1 and options.round_seconds > 0
+        bounds = bounds and not (options.two_sided or workload.is_model)
         rivals = {case: self.catalogue.rival(case, slot.number) for case in chosen}
         untimed = {one.pair for case, one in rivals.items() if case not in self._timed}
         return Task(
@@ -320,6 +321,8 @@ class Campaign:
             round_seconds=options.round_seconds * (_LONGER if self._beyond(slot.group) else 1),
             input_dtype=workload.input_dtype,
             input_high=workload.input_high,
+            is_model=workload.is_model,
+            data=workload.data,
             memory_bytes=options.memory_bytes,
             compares_programs=tuple(sorted(untimed)) if options.compares_programs else (),
             races_equal_programs=options.races_equal_programs,

@@ -71,7 +71,8 @@ class Workload:
 
     `factory` is `path.py:name` or `module:name`; `features` is the shape of one step
     without batch; `input_high` bounds integer inputs from above and is 0 for floating ones. It
-    `is_users` where options name it instead of a file in workloads/.
+    `is_users` where options name it instead of a file in workloads/. Where it `is_model`, it is a
+    whole model, fed with what `data` returns, or with drawn inputs.
     """
 
     name: str
@@ -83,6 +84,8 @@ class Workload:
     input_dtype: str = ""
     input_high: int = 0
     is_users: bool = False
+    is_model: bool = False
+    data: str = ""
 
 
 @dataclass

@@ -26,6 +26,7 @@ from timelift.measure import machine
 from timelift.measure.catalogue import Catalogue
 from timelift.planted import COPY_SEPARATOR
 from timelift.project import Project
+from timelift.told_model import INSIDE
 
 #: Options that may be given anew, since they do not change what is measured.
 MAY_CHANGE_ON_RESUME = frozenset({"budget", "results"})
@@ -91,7 +92,9 @@ def _sources(project: Project, catalogue: Catalogue, cases: Iterable[Case]) -> d
 
 def _layer_file(factory: str, home: Project) -> Path | None:
     """Return the file of an inner layer's factory; None for a module that is not the project's."""
-    where = factory.rpartition(":")[0]
+    where, colon, _ = factory.rpartition(":")
+    if not colon:
+        return Path(factory.partition(INSIDE)[0])  # a stored model
     if where.endswith(".py"):
         return Path(where)
     module = Path(*where.split("."))

@@ -1,4 +1,4 @@
-"""What a user's layer is fed with, asked of the layer itself in a process that imports a framework.
+"""What a user's layer or model is, asked of itself in a process that imports a framework.
 
 It costs that import, some seconds, so it is asked only where the user has not said it.
 """
@@ -6,7 +6,7 @@ It costs that import, some seconds, so it is asked only where the user has not s
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,24 @@ def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[s
     The factory is `module:name` or `path.py:name`; modules are found in `folders` too. Raises
     UserError where it gives none.
     """
+    return _ask(factory, backend, folders)
+
+
+def ask_model(
+    name: str, backend: Backend, folders: Sequence[Path], feeding: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what a user's model has of lifts, as `worker.describe.describe_model` tells it.
+
+    `feeding` is how it is called to see them. Raises UserError where there is no model to call.
+    """
+    return _ask(name, backend, folders, json.dumps(feeding))
+
+
+def _ask(name: str, backend: Backend, folders: Sequence[Path], *more: str) -> dict[str, Any]:
     machine.refuse_without_backend()
     if reason := machine.why_not_installed(backend):
         raise UserError(reason)
-    words = [sys.executable, "-m", "timelift.worker.describe", backend, factory]
+    words = [sys.executable, "-m", "timelift.worker.describe", backend, name, *more]
     try:
         done = subprocess.run(
             words,
@@ -41,18 +55,19 @@ def ask_layer(factory: str, backend: Backend, folders: Sequence[Path]) -> dict[s
         told: dict[str, Any] = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise UserError(
-            f"{factory}: it was not imported within {IMPORT_LIMIT:g} s; import it by itself"
+            f"{name}: it was not imported and called within {IMPORT_LIMIT:g} s; import it by itself"
         ) from None
     except ValueError:
         lines = without_codes(done.stderr.decode(errors="replace")).split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         raise UserError(
-            f"{factory}: importing it ended the process that did ({last:.300}); import it by itself"
+            f"{name}: importing or calling it ended the process that did ({last:.300}); import it "
+            "by itself"
         ) from None
     if why := told.get("error"):
         where = ", ".join(map(str, folders))
         raise UserError(
-            f"{factory}: gives no layer to measure ({why}); modules are those of {sys.executable}, "
+            f"{name}: gives nothing to measure ({why}); modules are those of {sys.executable}, "
             f"and of {where}"
         )
     return told

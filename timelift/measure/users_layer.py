@@ -10,6 +10,7 @@ from timelift.case import option_flag
 from timelift.errors import UserError, nearest, path_is
 from timelift.measure.catalogue import Workload
 from timelift.measure.source import UNREADABLE, defined
+from timelift.told_model import INSIDE, case_name
 
 #: Sizes for a layer of which nothing is known; --seq-lens and --batch-sizes say better.
 SEQ_LENS, BATCH_SIZES = (4, 16), (8,)
@@ -45,7 +46,7 @@ def user_workload(options: Mapping[str, Any], ask: AskLayer) -> Workload | None:
             "layer does not tell; received none"
         )
     return Workload(
-        name=factory.rpartition(":")[2],
+        name=_name(factory),
         factory=factory,
         features=options["features"] or tuple(told["features"]),
         seq_lens=SEQ_LENS,
@@ -70,9 +71,24 @@ def _asked(ask: AskLayer, factory: str, flag: str) -> Mapping[str, Any]:
     return told
 
 
+def _name(factory: str) -> str:
+    """Return what the workload of a layer is called: as the name in its module, or as its lift."""
+    name, _, lift = factory.rpartition(":")[2].partition(INSIDE)
+    return case_name(lift) if lift else name
+
+
+def is_named(text: str) -> bool:
+    """True for `module:name`."""
+    return bool(re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text))
+
+
 def layer_in_module(text: str) -> str:
-    """Return `module:name` as it is; raises UserError for a text of another form."""
-    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", text):
+    """Return `module:name` as it is; raises UserError for a text of another form.
+
+    `module:name#lift` is the layer inside of a model's TimeDistributed.
+    """
+    model, inside, lift = text.partition(INSIDE)
+    if not is_named(model) or (inside and not lift):
         raise UserError(
             f"--layer: expected module:name, like mypkg.models:make_encoder; received {text!r}"
         )

@@ -5,7 +5,6 @@ random cotangent is a sum of outputs weighed at random, so it checks them too, a
 once; where a sum is wrong, halving the steps that have a cotangent finds the step.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +17,7 @@ from timelift.worker.engines import Array, Compiled, Feed
 from timelift.worker.inputs import Feeds, call_once
 from timelift.worker.layer import InnerLayer
 from timelift.worker.reference import FoldedReference
-from timelift.worker.tolerance import TOLERANCES, relative_errors, scale_of
-
-#: However many additions round, a gradient off by more than this much of its size is no rounding.
-_MOST_ROUNDING = 0.25
+from timelift.worker.tolerance import TOLERANCES, relative_errors, rounding_of, scale_of
 
 
 def check_rival(
@@ -168,8 +164,7 @@ class _BackwardCalls:
         tolerance = TOLERANCES[self.inner.precision]
         rows = int(self.feeds.valid[:, list(steps)].sum())
         additions = rows * self.inner.folded_reference.values_per_feature
-        rounding = 2 * tolerance.roundoff * math.sqrt(additions)
-        allowed = tolerance.gradients + min(rounding, _MOST_ROUNDING)
+        allowed = tolerance.gradients + rounding_of(additions, tolerance)
         return law.check_each_weight_gradient(
             result.weight_gradients, wanted, rows, [allowed] * len(wanted)
         )

@@ -3,12 +3,17 @@
 `python -m timelift.worker.describe BACKEND FACTORY` prints one JSON object: `features`, the shape
 of one step, None where the layer does not tell; `input_dtype` and `input_high` of whole numbers;
 or `error`.
+
+`python -m timelift.worker.describe BACKEND MODEL FEEDING` prints what a model has of lifts.
 """
 
 import json
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from timelift.errors import one_line
 
@@ -36,14 +41,55 @@ def describe(factory: str) -> dict[str, Any]:
     }
 
 
-def main(backend: str, factory: str) -> None:
+#: Why a name that stands for one model is none to advise on.
+_SAME = (
+    "it is the same model at every call, and each way of changing it needs one of its own; name a "
+    "function that makes it"
+)
+
+
+def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell a model's name, how it is trained, its lifts with what a call gives them; or `error`.
+
+    `feeding` has `source`, `batch` and `seq_len` as `models.data_of` takes them.
+    """
+    from timelift.worker import models  # noqa: PLC0415 - the backend is chosen first
+    from timelift.worker.find_layer import find_model  # noqa: PLC0415
+    from timelift.worker.lifts import find_lifts, watching, written_by_hand  # noqa: PLC0415
+
+    try:
+        model = find_model(name)
+        if find_model(name) is model:
+            return {"error": _SAME}
+        data = models.data_of(model, **feeding, noise=np.random.default_rng(0))
+        model(data.inputs, training=False)  # some make their layers then
+        found = find_lifts(model)
+        with watching(found):
+            model(data.inputs, training=False)
+        return {
+            "name": model.name,
+            "layers": len(model._flatten_layers(include_self=False)),  # noqa: SLF001 - all of them
+            "compiled": bool(model.compiled),
+            "trains": bool(model.trainable_weights),
+            "mode": models.mode_of(model),
+            "drawn": data.drawn,
+            "batch": data.batch,
+            "lifts": [models.told_of(one, found) for one in found],
+            "by_hand": list(written_by_hand(model)),
+        }
+    except Exception as error:  # noqa: BLE001 - the user's module may raise anything
+        return {"error": one_line(error)}
+
+
+def main(backend: str, factory: str, feeding: str = "") -> None:
     """Write the answer to standard output; what the user's module prints goes to standard error."""
     answer = os.dup(1)
     os.dup2(2, 1)
     os.environ["KERAS_BACKEND"] = backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with os.fdopen(answer, "w", encoding="utf-8") as written:
-        json.dump(describe(factory), written)
+        told = describe_model(factory, json.loads(feeding)) if feeding else describe(factory)
+        json.dump(told, written)
 
 
 if __name__ == "__main__":

@@ -4,24 +4,53 @@ A name stands for a function or a class that makes the layer, or for the layer i
 """
 
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from timelift.errors import nearest
+from timelift.told_model import INSIDE, STORED
 from timelift.worker.isolation import load_module
+from timelift.worker.lifts import lift_at
+
+#: What gives a model, and the path of a lift in it.
+_IN_MODEL = re.compile(rf"(.+(?::\w+|{re.escape(STORED)})){INSIDE}(.+)", re.DOTALL)
 
 
 def find_layer(factory: str) -> Any:
-    """Return what `path.py:name` or `module:name` makes or is; raises whatever the module does."""
+    """Return what `path.py:name` or `module:name` makes or is; raises whatever the module does.
+
+    `module:name#path` is the layer inside of a model's lift, and a model may be a `.keras` file.
+    """
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
-    where, _, name = factory.rpartition(":")
+    if found := _IN_MODEL.fullmatch(factory):
+        return lift_at(find_model(found[1]), found[2]).inner
+    found = find_named(factory)
+    return found if isinstance(found, keras.Layer) else found()
+
+
+def find_named(text: str) -> Any:
+    """Return what `path.py:name` or `module:name` names; raises whatever the module does."""
+    where, _, name = text.rpartition(":")
     module = load_module(where) if where.endswith(".py") else importlib.import_module(where)
     if not hasattr(module, name):
         known = [one for one in vars(module) if not one.startswith("_")]
         raise AttributeError(f"{where} has no {name!r}; {nearest(name, known)}")
-    found = getattr(module, name)
-    return found if isinstance(found, keras.Layer) else found()
+    return getattr(module, name)
+
+
+def find_model(name: str) -> Any:
+    """Return the model that `module:name` or `path.py:name` makes or is, or a `.keras` file holds.
+
+    Raises TypeError for what is no model, and whatever the user's module raises.
+    """
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    model = keras.saving.load_model(name) if name.endswith(STORED) else find_layer(name)
+    if not isinstance(model, keras.Model):
+        raise TypeError(f"{name} must give a Keras model, got {type(model).__name__}")
+    return model
 
 
 def input_shape(layer: Any) -> tuple[int | None, ...] | None:
@@ -29,7 +58,7 @@ def input_shape(layer: Any) -> tuple[int | None, ...] | None:
 
     A functional model has it by its inputs, another layer once it is built.
     """
-    inputs = _inputs(layer)
+    inputs = inputs_of(layer)
     if inputs:
         return tuple(inputs[0].shape) if len(inputs) == 1 else None
     built = (layer.get_build_config() or {}) if layer.built else {}
@@ -40,7 +69,7 @@ def input_shape(layer: Any) -> tuple[int | None, ...] | None:
     return tuple(shape) if plain and shape else None
 
 
-def _inputs(layer: Any) -> list[Any]:
+def inputs_of(layer: Any) -> list[Any]:
     """Return the inputs of a functional model or a built Sequential; none of another layer."""
     try:
         return list(layer.inputs or ())
@@ -77,7 +106,7 @@ def whole_numbers(layer: Any) -> tuple[str, int]:
 
     first = next(_first_layers(layer), None)
     high = int(first.input_dim) if isinstance(first, keras.layers.Embedding) else 0
-    inputs = _inputs(layer)
+    inputs = inputs_of(layer)
     dtype = str(inputs[0].dtype) if inputs else ""
     whole = dtype if "int" in dtype else "int32" if high else ""
     return whole, high
@@ -99,7 +128,7 @@ def _first_layers(layer: Any) -> Iterator[Any]:
 
     # the layers of a subclassed model are in the order of its attributes
     in_order = isinstance(layer, keras.Sequential) or (
-        isinstance(layer, keras.Model) and _inputs(layer)
+        isinstance(layer, keras.Model) and inputs_of(layer)
     )
     if not in_order or not layer.layers:
         yield layer

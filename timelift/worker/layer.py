@@ -86,9 +86,9 @@ class InnerLayer:
         setting, self.layer, self.state = task.setting, layer, LayerState(layer)
         backward = setting.phase is Phase.BACKWARD
         device = setting.device, engine.identity()
-        self.precision = coarsest(_computed_in(layer) or [setting.dtype], *device)
+        self.precision = coarsest(computed_in(layer) or [setting.dtype], *device)
         #: Of gradients by the inputs, which have the dtype of these.
-        self.input_precision = coarsest([setting.dtype, *_computed_in(layer)], *device)
+        self.input_precision = coarsest([setting.dtype, *computed_in(layer)], *device)
         self.trains_differently = backward and self._trains_differently(engine, shared.inputs)
         training = backward and not self.trains_differently
         calls = LayerCalls(engine, layer, shared.inputs, shared.valid, training)
@@ -140,7 +140,7 @@ def _why_nothing_trains(layer: Any, task: Task) -> str:
     return f"{type(layer).__name__} has no weights that train; ask for {ask}{or_else}."
 
 
-def _computed_in(layer: Any) -> list[str]:
+def computed_in(layer: Any) -> list[str]:
     """Return the dtypes in which the layer and the layers inside it compute; whole numbers none."""
     parts = layer._flatten_layers()  # noqa: SLF001 - Keras has no other way to all of them
     return [one for one in {part.compute_dtype for part in parts} if one in set(DtypePrecision)]

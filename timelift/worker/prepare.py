@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -82,19 +83,9 @@ class Preparation:
         if is_checked:
             self.emit(Busy("checking the law", rival.name))
             facts["law_error"] = checks.check_rival(inner, model, compiled, feeds, feed)
-        facts.update(self._peak_bytes(rival, lambda: call_once(self.engine, compiled, feed)))
+        call = partial(call_once, self.engine, compiled, feed)
+        facts.update(peak_facts(self.engine, self.task, self.emit, rival.name, call))
         return PreparedRival(rival, compiled, feed, facts)
-
-    def _peak_bytes(self, rival: RivalSpec, call: Callable[[], Any]) -> dict[str, Any]:
-        """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
-        on_cpu = self.task.setting.on_cpu
-        if on_cpu and not self.task.reads_peak_memory:
-            return {}
-        self.emit(Busy("reading the peak memory", rival.name))
-        self.engine.release()
-        if on_cpu:
-            return system.host_peak_facts(call, self.engine.pooled_peak_bytes)
-        return {"peak_bytes": self.engine.device_peak_bytes(call)}
 
     def warm_tracer(self, inner: InnerLayer) -> None:
         """Trace, compile and call a model of the inner layer on the first steps.
@@ -142,6 +133,20 @@ class Preparation:
 
     def _shape_of(self, model: Any) -> tuple[int, ...]:
         return tuple(model.compute_output_shape(self.inputs.shape))
+
+
+def peak_facts(
+    engine: Engine, task: Task, emit: Emit, rival: str, call: Callable[[], Any]
+) -> dict[str, Any]:
+    """Return the memory of a call at its peak: a GPU's own, or the host's if asked for."""
+    on_cpu = task.setting.on_cpu
+    if on_cpu and not task.reads_peak_memory:
+        return {}
+    emit(Busy("reading the peak memory", rival))
+    engine.release()
+    if on_cpu:
+        return system.host_peak_facts(call, engine.pooled_peak_bytes)
+    return {"peak_bytes": engine.device_peak_bytes(call)}
 
 
 def _refusal(module: ModuleType, rival: RivalSpec, layer: Any, setting: Setting) -> str | None:

@@ -37,6 +37,7 @@ from timelift.worker.equal_programs import compare_programs
 from timelift.worker.inputs import SharedInputs, draw_inputs, draw_valid
 from timelift.worker.isolation import imports_from, restore_process_state
 from timelift.worker.layer import InnerLayer, InnerLayerError, InnerLayers
+from timelift.worker.model_under_test import ModelUnderTest
 from timelift.worker.prepare import Preparation, PreparedRival, Refused
 
 
@@ -51,7 +52,7 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Ended.without_result(rival, Status.UNAVAILABLE, str(error)))
         return
     try:
-        under_test = SettingUnderTest(engine, task, channel)
+        under_test = (ModelUnderTest if task.is_model else SettingUnderTest)(engine, task, channel)
     except Exception as error:  # noqa: BLE001 - sizes may be anything
         for rival in task.rivals:
             emit(Ended.without_result(rival, _status_of(error), f"the inputs: {one_line(error)}"))
@@ -64,7 +65,9 @@ def measure_setting(task: Task, channel: WorkerChannel) -> None:
             emit(Exhausted())
             return
     if prepared:
-        inner = under_test.layers.of(prepared[0].rival)
+        inner = None
+        if isinstance(under_test, SettingUnderTest):
+            inner = under_test.layers.of(prepared[0].rival)
         facts = compare_programs(prepared, task.compares_programs, engine, emit)
         for one in prepared:
             one.facts |= facts.get(one.rival.name, {})
@@ -147,7 +150,7 @@ class Playing:
         self._note_playing, self._stop_asked = channel.note_playing, channel.stop_asked
         self._held_down = system.held_down_count(task.setting.device)
 
-    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer) -> None:
+    def run(self, prepared: Sequence[PreparedRival], inner: InnerLayer | None) -> None:
         """Play the rounds of the prepared rivals, if the task wants any, and report every rival."""
         self.emit(Ready())
         self.listen()
@@ -163,11 +166,13 @@ class Playing:
             facts = {**one.facts, "traces": one.compiled.traces, **shared}
             self.emit(Ended(one.rival.name, Status.MEASURED, facts=facts))
 
-    def _bounds_of_a_call(self, inner: InnerLayer) -> dict[str, Any]:
+    def _bounds_of_a_call(self, inner: InnerLayer | None) -> dict[str, Any]:
         """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, work = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
-        if task.counts_work and not task.input_dtype:  # how much of a table is read is not known
+        if (
+            inner and task.counts_work and not task.input_dtype
+        ):  # how much of a table is read is not known
             self.emit(Busy("counting the layer's work"))
             try:
                 work = self.engine.count_work(inner.layer, rows, task.features, task.setting)

@@ -1,5 +1,6 @@
 """How far a right model may be from the inner layer: rounding, and no more."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -42,6 +43,8 @@ TOLERANCES = {
     DtypePrecision.FLOAT16: Tolerance(5e-3, 1.25e-2, 1e-6, 2.0**-11),
     DtypePrecision.BFLOAT16: Tolerance(2e-2, 5e-2, 1e-6, 2.0**-9),
 }
+#: However many additions round, a gradient off by more than this much of its size is no rounding.
+_MOST_ROUNDING = 0.25
 #: A feature's own largest value is its scale once so many of its values are known. Of fewer, all
 #: may be near zero by chance, and then rounding is that of the larger terms which cancelled.
 FEW_VALUES = 32
@@ -82,6 +85,11 @@ def _allows_tf32(identity: Mapping[str, str]) -> bool:
     if switches:
         return "True" in switches
     return identity.get("matmul_precision", "highest") not in _JAX_FULL
+
+
+def rounding_of(additions: int, tolerance: Tolerance) -> float:
+    """Return what a sum of so many numbers may err by, since each addition rounds."""
+    return min(2 * tolerance.roundoff * math.sqrt(additions), _MOST_ROUNDING)
 
 
 def scale_of(values: Array, share: float = LEAST_SHARE, least: float = 0.0) -> Array:

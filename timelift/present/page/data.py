@@ -18,9 +18,9 @@ from timelift.analyse.stats.ranking import RankedCase, Ranking
 from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import AXES, Setting, Status
 from timelift.escape import NAME_LIMIT, plain
+from timelift.present import meaning
 from timelift.present.choice import CodeToPaste
 from timelift.present.figures.looks import legend_order, line_style
-from timelift.present.page import meaning
 
 #: What a strategy is beside the baseline.
 _BESIDE = {

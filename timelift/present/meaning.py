@@ -56,6 +56,12 @@ _WORDS = {
 }
 
 
+def meaning_in_words(name: str, word: str) -> tuple[str, str]:
+    """Return what a declaration is about, and what one of its words says."""
+    known = _REFUSED if word == "refused" else _WORDS.get(name, {}).get(word, word)
+    return _ABOUT[name], known or "unknown"
+
+
 def in_words(meaning: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return pairs of what is declared about and what happens to it."""
     return [(_ABOUT.get(key) or _plain(key), _said(key, said)) for key, said in meaning.items()]

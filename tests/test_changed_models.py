@@ -1,0 +1,226 @@
+"""Models that people write: every lift is found, and changed in place without moving an output."""
+
+import functools
+import json
+import tempfile
+
+import pytest
+
+from tests import engines
+from tests.projects import ROOT
+from timelift import cli
+from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
+from timelift.better_model import better_model
+from timelift.case import Backend
+from timelift.measure.machine import why_not_installed
+from timelift.project import Project
+from timelift.told_model import Feeding, ToldModel
+
+#: Each model with the paths of its lifts.
+PATHS = {
+    "video": ["conv_td", "pool_td", "flat_td"],
+    "documents": ["sentence_td"],
+    "actions": ["network_td"],
+    "text_lines": ["column_td", "letters_td"],
+    "signal": ["value_td"],
+    "detector": ["conv_td", "norm_td", "flat_td", "box_td", "kind_td"],
+    "agent": ["see_td"],
+    "speech": ["frame_td", "out_td"],
+    "library": ["sentences_td", "sentences_td/sentences/words_td"],
+    "twins": ["shared_td"],
+    "unnamed": ["time_distributed", "sequential/time_distributed_1"],
+    "by_hand": [],
+}
+TENSORFLOW = str(Backend.TENSORFLOW)
+#: Those whose train step TensorFlow traces in less than a second.
+QUICK = ("video", "signal", "agent", "twins", "unnamed", "by_hand")
+
+
+@functools.cache
+def told(backend, call):
+    """What a function of `changed_models` returns in a process of the backend."""
+    if reason := why_not_installed(Backend(backend)):
+        pytest.skip(reason)
+    return engines.told(backend, _script(call))
+
+
+def _script(call):
+    return f"import json\nfrom tests.changed_models import *\nprint(json.dumps({call}))"
+
+
+def _cases():
+    for backend in Backend:
+        for name in PATHS:
+            quick = backend is Backend.TENSORFLOW and name in QUICK
+            marks = () if quick else (pytest.mark.whole,)
+            yield pytest.param(str(backend), name, marks=marks, id=f"{name}-{backend}")
+
+
+@pytest.mark.parametrize(("backend", "name"), [*_cases()])
+def test_a_model_whose_lifts_are_folded_computes_the_same_and_trains(backend, name):
+    """Nested, shared, subclassed, of several inputs and outputs, and of unknown length."""
+    found = told(backend, f"folded({name!r})")
+    paths = found["paths"]
+    assert len(paths) == len(PATHS[name])
+    assert name == "unnamed" or paths == PATHS[name]  # Keras numbers those that have no name
+    assert found["moved"] < 1e-5
+    assert not paths or found["moved"] < found["doubled"] / 10  # it is the change that computes
+    assert all(loss == loss for loss in found["losses"])  # noqa: PLR0124 - not NaN
+
+
+def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
+    """An unknown length is the one that was asked for; a lift is called once for each branch."""
+    (value,) = told(TENSORFLOW, "folded('signal')")["told"]
+    assert (value["inner"], value["batch"], value["steps"]) == ("Dense", 2, 5)
+    assert value["features"] == [4]
+    assert [value[kind] for kind in ("noise", "statistics", "losses")] == [False] * 3
+
+
+@pytest.mark.whole
+def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
+    """What calls it is changed, too, and calls it once; dropout and statistics are told."""
+    outer, inner = told(TENSORFLOW, "folded('library')")["told"]
+    assert (outer["batch"], outer["steps"], outer["features"]) == (2, 2, [3, 4])
+    assert (inner["batch"], inner["steps"], inner["features"]) == (4, 3, [4])
+    assert (inner["input_dtype"], inner["input_high"]) == ("int32", 20)
+    frame, _ = told(TENSORFLOW, "folded('speech')")["told"]
+    norm = told(TENSORFLOW, "folded('detector')")["told"][1]
+    assert frame["noise"]
+    assert norm["statistics"]
+
+
+def test_a_layer_that_is_called_step_by_step_is_named():
+    """It is no TimeDistributed."""
+    assert told(TENSORFLOW, "folded('by_hand')")["by_hand"] == [["looped", 4]]
+    assert told(TENSORFLOW, "folded('twins')")["by_hand"] == []
+
+
+WAYS = (
+    "{'as_written': {}, 'changed': {'0': 'fold_time'},"
+    " 'wrong': {'0': 'doubles'}, 'strange': {'0': 'own_weights'}}"
+)
+
+
+def test_a_change_that_computes_something_else_breaks_the_law():
+    """And one whose weights are not the layer's own is none; right ones have facts."""
+    found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {WAYS})")
+    ends = {name: status for name, (status, _, _) in found.items()}
+    assert ends == {
+        "as_written": "measured",
+        "changed": "measured",
+        "wrong": "law broken",
+        "strange": "failed",
+    }
+    assert found["wrong"][1].startswith("breaks the law: outputs differ by")
+    assert "makes weights of its own" in found["strange"][1]
+    facts = found["changed"][2]
+    assert 0 <= facts["law_error"] < 1e-5
+    assert facts["first_call_seconds"] > 0
+    assert "law_error" not in found["as_written"][2]
+
+
+def test_a_mask_that_a_change_loses_breaks_the_law():
+    """Drawn words are padded where an Embedding masks them."""
+    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    found = told(TENSORFLOW, f"raced('padded', 'tensorflow', {ways})")
+    assert found["as_written"][0] == "measured"
+    assert found["changed"][:1] == ["law broken"]
+
+
+def test_lifts_without_a_name_are_those_of_the_same_place():
+    """Keras gives each model of a process other names."""
+    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    found = told(TENSORFLOW, f"raced('unnamed', 'tensorflow', {ways})")
+    assert {status for status, _, _ in found.values()} == {"measured"}, found
+
+
+def test_what_a_change_needs_of_memory_is_read_without_a_law():
+    """In a process of its own, as of strategies."""
+    ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
+    found = told(TENSORFLOW, f"raced('twins', 'tensorflow', {ways}, peak=True)")
+    for status, _, facts in found.values():
+        assert status == "measured"
+        assert facts.keys() & {"peak_bytes", "peak_bytes_below"}
+        assert "law_error" not in facts
+
+
+@pytest.mark.parametrize(("name", "strategy"), [("twins", "fold_time"), ("signal", "native")])
+def test_the_module_that_is_written_changes_a_model_and_keeps_what_it_has(name, strategy):
+    """Weights, names, optimiser: what was saved before is loaded after, and what is saved loads."""
+    told = told_by(name)
+    lifts = tuple(LiftAdvice(lift, strategy) for lift in told.lifts)
+    text = better_model(ModelAdvice(told, lifts), Project(ROOT))
+    found = engines.told(TENSORFLOW, _script(f"rewritten({name!r}, {text!r})"))
+    assert found["kept"]
+    for what in ("changed", "stored", "old_weights"):
+        assert found[what] < 1e-5, what
+    assert found["trained"] > 1e-5
+
+
+def test_a_module_for_a_model_of_other_names_says_which_is_missing():
+    """It changes nothing then."""
+    told = told_by("twins")
+    text = better_model(ModelAdvice(told, (LiftAdvice(told.lifts[0], "native"),)), Project(ROOT))
+    assert "has no TimeDistributed named" in text
+    script = _script(f"rewritten('signal', {text!r})")
+    with pytest.raises(AssertionError, match="signal has no TimeDistributed named 'shared_td'"):
+        engines.told(TENSORFLOW, script)
+
+
+UNNAMED = f"{ROOT / 'tests' / 'lifted_models.py'}:unnamed"
+
+
+@pytest.fixture
+def own_lock(tmp_path, monkeypatch):
+    """A folder for the machine's lock, which no other test's run holds."""
+    (tmp_path / "lock").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "lock"))
+
+
+@pytest.mark.usefixtures("own_lock")
+def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
+    """By one launch there is no verdict, so there is nothing to change."""
+    words = ["advise", UNNAMED, "--launches", "1", "--round-seconds", "0.02", "--json"]
+    assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [one["layer"] for one in found["lifts"]] == ["Dense", "Dense"]
+    assert all(one["times_as_fast"] > 0 for one in found["lifts"])
+    assert found["whole"] is None
+    assert found["drawn"]
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
+
+
+@pytest.mark.whole
+@pytest.mark.alone
+@pytest.mark.usefixtures("own_lock")
+@pytest.mark.parametrize("form", ["function", "stored"])
+def test_a_model_is_advised_on_and_changed_as_a_whole(tmp_path, capsys, form):
+    """It gains, fails where that is asked for, and the module that is written changes it."""
+    model, better = f"{ROOT / 'tests' / 'lifted_models.py'}:slow", tmp_path / "better.py"
+    if form == "stored":
+        model = str(tmp_path / "slow.keras")
+        script = f"find_model(named('slow')).save({model!r}) or 'saved'"
+        assert engines.told(TENSORFLOW, _script(script)) == "saved"
+    words = ["advise", model, "--fail-if-gain", "1.01x", "--write", str(better)]
+    assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 2
+    said = capsys.readouterr().out
+    assert "slow: 1 lift over time in" in said
+    assert "the whole model, train step, batch 8: " in said
+    assert "outputs and gradients equal those of your model" in said
+    found = engines.told(TENSORFLOW, _script(f"rewritten('slow', {better.read_text()!r})"))
+    assert found["changed"] < 1e-5
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 2
+
+
+def test_a_model_that_is_the_same_at_every_call_is_none_to_change(capsys):
+    """Each way of changing it needs one of its own."""
+    assert cli.main(["advise", "tests.lifted_models:same"], ROOT) == 1
+    assert "name a function that makes it" in capsys.readouterr().err
+
+
+def told_by(name):
+    """What a model tells of itself."""
+    lifts = told(TENSORFLOW, f"folded({name!r})")["told"]
+    whole = {"name": name, "layers": 3, "compiled": True, "trains": True, "mode": "graph"}
+    whole |= {"drawn": True, "batch": 2, "by_hand": [], "lifts": lifts}
+    return ToldModel.of(f"tests.lifted_models:{name}", Feeding("", 2, 4), Backend.TENSORFLOW, whole)

@@ -1,0 +1,154 @@
+"""What to change in a user's model: of each lift alone, and of the model whole."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from timelift.analyse.recommend import recommend
+from timelift.analyse.runs.measurement import Run, fact
+from timelift.analyse.stats import lifts
+from timelift.analyse.stats.ranking import SpeedUp
+from timelift.analyse.stats.verdicts import Verdict
+from timelift.case import Case, Setting, Status
+from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, ToldLift, ToldModel
+
+#: What people write, and what this is about.
+USUAL = "time_distributed"
+
+
+@dataclass(frozen=True)
+class ChangeGain:
+    """What a change brings beside what was there: how many times as fast, and two facts.
+
+    A pair of facts is before and after, None where one is not known. `speed_up` is None where there
+    is nothing to compare with.
+    """
+
+    speed_up: SpeedUp | None
+    first_call: tuple[float, float] | None
+    peak_bytes: tuple[float, float] | None
+
+    @property
+    def is_shown(self) -> bool:
+        return self.speed_up is not None and self.speed_up.verdict is Verdict.FASTER
+
+    @property
+    def is_loss(self) -> bool:
+        return self.speed_up is not None and self.speed_up.verdict is Verdict.SLOWER
+
+
+@dataclass(frozen=True)
+class LiftAdvice:
+    """What to write instead of one lift; the same strategy where nothing else is shown faster.
+
+    `means` has what training adds to the inner layer and the strategies treat otherwise: before and
+    after, by the declaration. `lost` says how a lift without figures ended.
+    """
+
+    lift: ToldLift
+    strategy: str = USUAL
+    gain: ChangeGain | None = None
+    means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lost: tuple[Status, str] | None = None
+
+    @property
+    def is_change(self) -> bool:
+        return self.strategy != USUAL
+
+
+@dataclass(frozen=True)
+class WholeAdvice:
+    """The whole model with every lift changed, and with one alone, by its path.
+
+    `law_error` is the largest relative difference of outputs and gradients. `lost` is why a way of
+    changing it has no figures.
+    """
+
+    gain: ChangeGain
+    alone: Mapping[str, ChangeGain]
+    law_error: float | None
+    lost: Mapping[str, tuple[Status, str]]
+
+
+@dataclass(frozen=True)
+class ModelAdvice:
+    model: ToldModel
+    lifts: tuple[LiftAdvice, ...]
+    whole: WholeAdvice | None = None
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """The strategy to put in the place of each lift that should change, by its path."""
+        return {one.lift.path: one.strategy for one in self.lifts if one.is_change}
+
+
+def advise_lifts(model: ToldModel, run: Run | None) -> tuple[LiftAdvice, ...]:
+    """Advise on each lift of a model by the run of its inner layers; None where none was called."""
+    if run is None:
+        return tuple(LiftAdvice(one) for one in model.lifts)
+    return tuple(_lift(model, one, run) for one in model.lifts)
+
+
+def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
+    setting = model.setting_of(lift)
+    ranking = next((one for one in lifts.rank_run(run, (USUAL,)) if one.setting == setting), None)
+    lost = _ends(run, setting).get(USUAL)
+    if ranking is None or not ranking.rows:
+        return LiftAdvice(lift, lost=lost)
+    best = recommend([ranking])
+    row = ranking.row(best.strategy) if best else ranking.rows[0]
+    known = any(one.case.strategy == USUAL for one in ranking.rows)
+    gain = _gain(run, row.speed_up if known else None, Case(setting, USUAL), row.case)
+    if known and not gain.is_shown:
+        return LiftAdvice(lift, gain=gain)
+    declared = {name: one.meaning for name, one in run.header.strategies.items()}
+    strategy = row.case.strategy
+    before, after = (lift.meaning(declared.get(one, {})) for one in (USUAL, strategy))
+    means = {one: (before[one], after[one]) for one in before if before[one] != after[one]}
+    return LiftAdvice(lift, strategy, gain, means, None if known else lost)
+
+
+def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
+    """Advise on the whole model by the run of its changes."""
+    written = Case(model.setting, AS_WRITTEN)
+    ranking = next(iter(lifts.rank_run(run, (AS_WRITTEN,))), None)
+    speed_ups = {row.case.strategy: row.speed_up for row in ranking.rows} if ranking else {}
+
+    def gain(name: str) -> ChangeGain:
+        return _gain(run, speed_ups.get(name), written, Case(model.setting, name))
+
+    alone = {
+        one.path: gain(ONLY + one.workload)
+        for one in model.lifts
+        if ONLY + one.workload in speed_ups
+    }
+    changed = run.by_case.get(Case(model.setting, CHANGED))
+    error = fact(changed, "law_error") if changed and changed.launches else None
+    return WholeAdvice(gain(CHANGED), alone, error, _ends(run, model.setting))
+
+
+def _ends(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:
+    return {
+        one.case.strategy: (one.status, one.reason)
+        for one in run.measurements
+        if one.case.setting == setting and one.status is not Status.MEASURED
+    }
+
+
+def _gain(run: Run, speed_up: SpeedUp | None, before: Case, after: Case) -> ChangeGain:
+    both = [run.measured.get(one) for one in (before, after)]
+
+    def pair(name: str) -> tuple[float, float] | None:
+        values = [None if one is None else fact(one, name) for one in both]
+        first, second = values
+        return None if first is None or second is None else (first, second)
+
+    return ChangeGain(speed_up, pair("first_call_seconds"), pair("peak_bytes"))
+
+
+def least_gain(whole: WholeAdvice | None) -> float:
+    """Return how many times as fast the changed model is at least; 1 where that is not shown."""
+    gain = whole.gain if whole else None
+    if gain is None or not gain.is_shown or gain.speed_up is None:
+        return 1.0
+    return gain.speed_up.low if math.isfinite(gain.speed_up.low) else 1.0

@@ -1,0 +1,105 @@
+"""A module of plain Keras that changes a user's model as was advised, to import or to paste.
+
+It imports nothing of timelift. What takes the place of a `TimeDistributed` is a subclass of it with
+that very name: Keras keys stored weights by it, so that what was saved before is loaded after.
+"""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from timelift import usage
+from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
+from timelift.errors import UserError
+from timelift.project import Project
+from timelift.told_model import STEP
+
+_CHANGE = '''
+def change(model):
+    """Change the lifts of a model in place, and return it.
+
+    Its layers, weights and names stay, and so do its train step and the state of its optimiser.
+    """
+    kind = keras.layers.TimeDistributed
+    found = [layer for layer in model._flatten_layers() if isinstance(layer, kind)]
+    if missing := sorted(LIFTS.keys() - {layer.name for layer in found}):
+        raise ValueError(f"{model.name} has no TimeDistributed named {missing[0]!r}; name it so")
+    for layer in found:
+        layer.__class__ = LIFTS.get(layer.name, type(layer))
+    model.train_function = model.test_function = model.predict_function = None  # traced before
+    return model
+'''
+#: The method of what has no class of its own: it is built once for each shape.
+_CALL = '''
+    def call(self, inputs, training=None, mask=None):
+        """(batch, time, *features) to (batch, time, *outputs)."""
+        given = tuple(inputs.shape[1:]), keras.backend.standardize_dtype(inputs.dtype)
+        built = _built.setdefault(self, {})  # no attribute, which Keras would save
+        if given not in built:
+            built[given] = BUILD(self.layer, given[0], dtype=given[1])
+        return built[given](inputs, training=training)'''
+
+
+def better_model(found: ModelAdvice, project: Project) -> str:
+    """Return the text of the module for a model with something to change.
+
+    Raises UserError where lifts of one name, which is all that tells them apart, are advised on
+    differently.
+    """
+    by_name = defaultdict(set)
+    for one in found.lifts:
+        by_name[_name(one)].add(one.strategy)
+    if differ := [name for name, several in by_name.items() if len(several) > 1]:
+        raise UserError(
+            f"--write: lifts of one name, {differ[0]!r}, are to be changed differently; rename one"
+        )
+    changes = [one for one in found.lifts if one.is_change]
+    strategies = dict.fromkeys(one.strategy for one in changes)
+    lines = [
+        f'"""What to write in the place of TimeDistributed in {found.model.name}.',
+        "",
+        "Call `change(model)` once it is made, or write:",
+        "",
+        *_to_change(changes),
+        '"""',
+        "",
+        *(line for name in strategies for line in _strategy(name, project)),
+        "#: What takes the place of each TimeDistributed, by its name.",
+        "LIFTS = {",
+        *(f"    {_name(one)!r}: {_word(one.strategy)}," for one in changes),
+        "}",
+        "",
+    ]
+    return "\n".join(lines) + _CHANGE
+
+
+def _to_change(changes: Iterable[LiftAdvice]) -> Iterator[str]:
+    for one in changes:
+        named = f"..., name={_name(one)!r})"
+        yield f"    TimeDistributed({named}  as  {_word(one.strategy)}({named}"
+
+
+def _name(one: LiftAdvice) -> str:
+    return one.lift.path.rpartition(STEP)[2]
+
+
+def _word(strategy: str) -> str:
+    """Return the name of what takes its place: that of `fold_time` is `FoldTimeLift`."""
+    return "".join(word.capitalize() for word in strategy.split("_")) + "Lift"
+
+
+def _strategy(name: str, project: Project) -> Iterator[str]:
+    """Yield the source of a strategy, and the subclass of TimeDistributed that computes so."""
+    source, word = usage.own_source(project.strategy_file(name)), _word(name)
+    own = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
+    yield from ([] if own else ["import weakref"])
+    yield from (*source.rstrip("\n").split("\n"), "", "")
+    if not own:
+        yield from (f"_build_{name} = build", "_built = weakref.WeakKeyDictionary()", "", "")
+    bases = ", ".join([*own[-1:], "keras.layers.TimeDistributed"])
+    yield f'@keras.saving.register_keras_serializable(package="lifts", name="{word}")'
+    yield f"class TimeDistributed({bases}):"
+    yield f'    """Computes what {name} does of the layer inside."""'
+    if not own:
+        yield from _CALL.replace("BUILD", f"_build_{name}").split("\n")
+    yield from ("", "", f"{word} = TimeDistributed", "", "")

@@ -1,0 +1,112 @@
+"""`timelift advise`: every lift in a user's model, and what to change."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
+from timelift.errors import UserError, writing
+from timelift.journal import replace_text
+from timelift.measure.advice import measure_lifts, measure_whole, told_model
+from timelift.project import Project
+from timelift.told_model import Feeding, ToldModel
+
+if TYPE_CHECKING:
+    from timelift.analyse.model_advice import ModelAdvice
+    from timelift.analyse.runs.measurement import Run
+    from timelift.analyse.stats.stopping import Referee
+    from timelift.measure.display import CampaignDisplay
+
+
+def advise(options: Options, project: Project) -> int:
+    """Find every TimeDistributed in your model, and measure what to write instead.
+
+    Each lift's inner layer is measured alone, at the sizes that reach it, by the strategies that
+    keep the very layer. Then the whole model is raced against itself with what won put in place:
+    a train step of its own, or its outputs where nothing trains. Nothing of yours is changed. Exit
+    code 0: answered, be there something to gain or not; 2: --fail-if-gain; 1: a mistake.
+    """
+    from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
+    from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
+
+    texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
+    if options.data and (options.batch or options.seq_len):
+        raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
+    feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
+    model = told_model(project, options.model, feeding, texts)
+    found, machine = _advice(model, project, texts, same_meaning=options.same_meaning)
+    if options.json:
+        write_lines([advice_json(found)])
+    else:
+        write_lines(advice_lines(found, machine))
+    if options.write:
+        write(found, project, options.write)
+    fails = options.fail_if_gain and least_gain(found.whole) >= options.fail_if_gain
+    return EXIT_NOT_YES if fails else 0
+
+
+def write(found: "ModelAdvice", project: Project, path: Path) -> None:
+    """Write the module where the change is one to make; raises UserError where nobody knows."""
+    from timelift.better_model import better_model  # noqa: PLC0415
+
+    whole = found.whole
+    if not found.changes or (whole and whole.gain.is_loss):
+        why = "the whole model is slower then" if found.changes else "there is nothing to change"
+        sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
+        return
+    if whole is None or whole.gain.speed_up is None:
+        raise UserError(f"--write: the changed model has no figures, so {path} was not written")
+    with writing(path, "name another file"):
+        replace_text(path, better_model(found, project))
+
+
+def _advice(
+    model: ToldModel, project: Project, texts: Mapping[str, str], *, same_meaning: bool
+) -> "tuple[ModelAdvice, str]":
+    from timelift.analyse.model_advice import (  # noqa: PLC0415
+        ModelAdvice,
+        advise_lifts,
+        advise_whole,
+    )
+
+    run = None
+    if any(one.steps for one in model.lifts):
+        with _display() as display:
+            path = measure_lifts(project, model, texts, display, _judge, same_meaning=same_meaning)
+        run = _load(path) if path else None
+    found = ModelAdvice(model, advise_lifts(model, run))
+    if found.changes:
+        with _display() as display:
+            path = measure_whole(project, model, found.changes, texts, display, _judge)
+        if path:
+            run = _load(path)
+            found = replace(found, whole=advise_whole(model, run))
+    cores = run.header.machine.identity.get("cores") if run else None
+    return found, f"{cores} cores" if cores else "not measured"
+
+
+@contextmanager
+def _display() -> "Iterator[CampaignDisplay]":
+    from timelift.measure.display import CampaignDisplay  # noqa: PLC0415 - rich
+
+    shown = CampaignDisplay(sys.stderr)
+    try:
+        yield shown
+    finally:
+        shown.done()
+
+
+def _judge(precision: float) -> "Referee":
+    from timelift.analyse.stats.stopping import Referee  # noqa: PLC0415
+
+    return Referee(precision)
+
+
+def _load(path: Path) -> "Run":
+    from timelift.analyse.runs import results  # noqa: PLC0415
+
+    return results.load(path)

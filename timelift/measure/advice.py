@@ -1,0 +1,167 @@
+"""A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from timelift.case import Backend, Case
+from timelift.errors import UserError, path_is
+from timelift.measure.campaign_options import CampaignReferee
+from timelift.measure.catalogue import Strategy, Workload
+from timelift.measure.layer_probe import ask_model
+from timelift.measure.options import OPTIONS, option_named
+from timelift.measure.progress import Display
+from timelift.measure.session import Session
+from timelift.measure.users_layer import is_named
+from timelift.project import Project
+from timelift.told_model import (
+    AS_WRITTEN,
+    CHANGED,
+    INSIDE,
+    ONLY,
+    STORED,
+    Feeding,
+    ToldLift,
+    ToldModel,
+)
+
+#: Some of those that call the very layer inside of a lift, so that its weights stay what they are.
+IN_PLACE = ("time_distributed", "fold_time", "native", "vectorized_map")
+#: Options whose default is another one here: what a model takes to trace may be what is wrong.
+USUAL = {"first_call_limit": "300"}
+
+
+def told_model(
+    project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
+) -> ToldModel:
+    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called."""
+    factory = _factory(text)
+    if feeding.source:
+        source = _named(feeding.source, "--data as module:function or path.py:function")
+        feeding = feeding._replace(source=source)
+    backends = option_named("backends").value(options.get("backends", ""))
+    if len(backends) > 1:
+        raise UserError(f"--backends: expected one, received {', '.join(backends)}")
+    told = ask_model(factory, backends[0], project.import_folders, feeding._asdict())
+    return ToldModel.of(factory, feeding, Backend(backends[0]), told)
+
+
+def _factory(text: str) -> str:
+    path = Path(text)
+    if text.endswith(STORED):
+        if not path_is(path.is_file):
+            raise UserError(f"expected a stored model that is there, received {text!r}")
+        return str(path.resolve())
+    return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")
+
+
+def _named(text: str, expected: str) -> str:
+    """Return `module:name`, or `path.py:name` with the path whole; raises UserError for others."""
+    where, _, name = text.rpartition(":")
+    if where.endswith(".py") and path_is(Path(where).is_file) and name.isidentifier():
+        return f"{Path(where).resolve()}:{name}"
+    if not is_named(text):
+        raise UserError(f"expected {expected}; received {text!r}")
+    return text
+
+
+#: Makes what judges whether cases need more launches, from the precision that is asked for.
+Judge = Callable[[float], CampaignReferee]
+
+
+def measure_lifts(  # noqa: PLR0913 - what is measured and how
+    project: Project,
+    model: ToldModel,
+    options: Mapping[str, str],
+    display: Display,
+    judge: Judge,
+    *,
+    same_meaning: bool = False,
+) -> Path | None:
+    """Measure each lift's inner layer at its own sizes; return the journal, None without a lift.
+
+    With `same_meaning`, strategies that mean another thing in training are left out.
+    """
+    session = _session(project, options)
+    called = [one for one in model.lifts if one.steps]
+    workloads = {one.workload: _workload(model, one) for one in called}
+    session.catalogue.workloads.update(workloads)
+    session.axes["workloads"] = ",".join(workloads)
+    known = session.catalogue.strategies
+    names = [name for name, one in known.items() if one.path.stem in IN_PLACE]
+    cases = [
+        Case(model.setting_of(lift), name)
+        for lift in called
+        for name in names
+        if not same_meaning or means_the_same(lift, known[name], known["time_distributed"])
+    ]
+    return _measure(session, cases, display, judge)
+
+
+def means_the_same(lift: ToldLift, one: Strategy, other: Strategy) -> bool:
+    """True if two strategies make the same of what training adds to a lift's inner layer."""
+    return lift.meaning(one.constants) == lift.meaning(other.constants)
+
+
+def _workload(model: ToldModel, lift: ToldLift) -> Workload:
+    return Workload(
+        name=lift.workload,
+        factory=f"{model.factory}{INSIDE}{model.lifts.index(lift)}",
+        features=lift.features,
+        seq_lens=(lift.steps,),
+        batch_sizes=(lift.batch,),
+        input_dtype=lift.input_dtype,
+        input_high=lift.input_high,
+        is_users=True,
+    )
+
+
+def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
+    project: Project,
+    model: ToldModel,
+    changes: Mapping[str, str],
+    options: Mapping[str, str],
+    display: Display,
+    judge: Judge,
+) -> Path | None:
+    """Race the model as it is against itself with strategies in the place of lifts, by their path.
+
+    Each change is tried alone, too, where there are several. Returns the journal.
+    """
+    session = _session(project, options)
+    known = session.catalogue.strategies
+    chosen = [
+        (str(place), lift, known[changes[lift.path]])
+        for place, lift in enumerate(model.lifts)
+        if lift.path in changes
+    ]
+    told = {place: (str(one.path), one.parameters) for place, _, one in chosen}
+    ways: dict[str, Mapping[str, Any]] = {AS_WRITTEN: {}, CHANGED: told}
+    if len(told) > 1:
+        ways |= {f"{ONLY}{lift.workload}": {place: told[place]} for place, lift, _ in chosen}
+    known.update({name: Strategy(name, Path(), name, way) for name, way in ways.items()})
+    setting = model.setting
+    session.catalogue.workloads[model.name] = Workload(
+        name=model.name,
+        factory=model.factory,
+        features=(),
+        seq_lens=(setting.seq_len,),
+        batch_sizes=(setting.batch,),
+        is_users=True,
+        is_model=True,
+        data=model.feeding.source,
+    )
+    session.axes["workloads"] = model.name
+    session.options["relative_to"] = AS_WRITTEN
+    return _measure(session, [Case(setting, name) for name in ways], display, judge)
+
+
+def _session(project: Project, options: Mapping[str, str]) -> Session:
+    return Session(project, {one.name: "" for one in OPTIONS} | USUAL | dict(options))
+
+
+def _measure(
+    session: Session, cases: Sequence[Case] | Iterable[Case], display: Display, judge: Judge
+) -> Path | None:
+    session.measure(cases, display, judge(session.options["precision"]), 0)
+    return session.journal_path

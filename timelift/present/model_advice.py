@@ -1,0 +1,198 @@
+"""What to change in a user's model, in a screenful and as data."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+
+from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
+from timelift.case import Phase, Status
+from timelift.errors import counted
+from timelift.escape import plain
+from timelift.present.advised import speed_up_in_words, value_in_words
+from timelift.present.meaning import meaning_in_words
+from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.told_model import CHANGED
+
+_NAME_LIMIT = 40
+_GAP = "  "
+_HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
+
+
+def advice_lines(found: ModelAdvice, machine: str) -> Iterator[str]:
+    """Write the lifts of a model, what to write instead, and what that brings to all of it."""
+    yield from map(plain, _lines(found, machine))
+
+
+def _lines(found: ModelAdvice, machine: str) -> Iterator[str]:
+    model = found.model
+    lifts = counted(len(found.lifts), "lift")
+    where = f"{value_in_words('backend', model.backend)}, {model.mode}, CPU, {machine}"
+    yield f"{model.name}: {lifts} over time in {counted(model.layers, 'layer')} ({where})"
+    if found.lifts:
+        yield ""
+        rows = [_HEADINGS, *map(_row, found.lifts)]
+        yield from (f"  {line}" for line in _aligned(rows))
+        yield from _notes(found)
+    else:
+        yield "  no TimeDistributed was found in any of its layers"
+    for name, count in model.by_hand:
+        yield f"  {name} is called {count} times by hand, on steps of one tensor: a lift, too"
+    yield ""
+    yield from _whole(found)
+    if model.drawn and found.lifts:
+        yield "  its inputs and labels were drawn; --data module:function gives your own"
+    if found.changes and not model.compiled:
+        yield "  it is not compiled, so it was trained by the mean of its outputs"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(cell_len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    for row in rows:
+        cells = (
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        )
+        yield _GAP.join(cells).rstrip()
+
+
+def _row(one: LiftAdvice) -> tuple[str, ...]:
+    name = f"TimeDistributed({one.lift.inner:.{_NAME_LIMIT}})"
+    known = (f"{one.lift.path:.{_NAME_LIMIT}}", name)
+    if not one.lift.steps:
+        return (*known, "-", "is not called", "-")
+    if one.lost and not one.is_change:
+        return (*known, "-", "was not measured", "-")
+    if not one.is_change:
+        return (*known, "-", "nothing is shown faster", "-")
+    return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
+
+
+def _times(gain: ChangeGain | None) -> str:
+    speed_up = gain.speed_up if gain else None
+    return f"{speed_up_in_words(speed_up)} times as fast" if speed_up else "not compared"
+
+
+def _first_call(gain: ChangeGain | None) -> str:
+    return _seconds(*gain.first_call) if gain and gain.first_call else "-"
+
+
+def _seconds(before: float, after: float) -> str:
+    units = [unit_for([one]) for one in (before, after)]
+    written = [
+        f"{three_figures(one / unit.size)} {unit.name}"
+        for one, unit in zip((before, after), units, strict=True)
+    ]
+    return " → ".join(written)
+
+
+def _notes(found: ModelAdvice) -> Iterator[str]:
+    for one in found.lifts:
+        for word, (before, after) in one.means.items():
+            about, now = meaning_in_words(word, before)
+            yield (
+                f"  {one.lift.path}: {about}: {meaning_in_words(word, after)[1]}; it is {now} with "
+                "TimeDistributed (--same-meaning leaves such changes out)"
+            )
+        if one.lost:
+            status, reason = one.lost
+            yield f"  {one.lift.path}: TimeDistributed itself: {status}: {reason}"
+
+
+def _whole(found: ModelAdvice) -> Iterator[str]:
+    if not found.changes:
+        lost = any(one.lost for one in found.lifts)
+        yield f"  there is nothing to change{', as far as lifts were measured' if lost else ''}"
+        return
+    whole = found.whole
+    if whole is None:
+        yield "  the whole model was not measured"
+        return
+    if CHANGED in whole.lost or whole.gain.speed_up is None:
+        yield f"  the whole model: {_lost(whole.lost)}"
+        return
+    model = found.model
+    call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
+    yield f"  the whole model, {call}, batch {model.feeding.batch}: {_gain(whole.gain)}"
+    for path, gain in whole.alone.items():
+        yield f"    with {path} alone: {_gain(gain)}"
+    yield from _law(whole)
+
+
+def _lost(lost: Mapping[str, tuple[Status, str]]) -> str:
+    return "; ".join(f"{name}: {status}: {reason}" for name, (status, reason) in lost.items())
+
+
+def _gain(gain: ChangeGain) -> str:
+    told = _times(gain)
+    if not (gain.is_shown or gain.is_loss):
+        told += ", not shown to differ"
+    parts = [told]
+    if gain.first_call:
+        parts.append(f"first call {_seconds(*gain.first_call)}")
+    if gain.peak_bytes:
+        before, after = map(human_bytes, gain.peak_bytes)
+        parts.append(f"peak memory {before} → {after}")
+    return "; ".join(parts)
+
+
+def _law(whole: WholeAdvice) -> Iterator[str]:
+    if whole.law_error is not None:
+        error = f"largest relative difference {whole.law_error:.0e}"
+        yield f"  outputs and gradients equal those of your model ({error})"
+
+
+# As data -----------------------------------------------------------------------------------------
+
+
+def advice_json(found: ModelAdvice) -> str:
+    """Write the advice as one JSON object; what is not known is null."""
+    model, whole = found.model, found.whole
+    told = {
+        "model": model.name,
+        "backend": model.backend,
+        "mode": model.mode,
+        "batch": model.feeding.batch,
+        "drawn": model.drawn,
+        "lifts": [_lift_as_data(one) for one in found.lifts],
+        "by_hand": [{"layer": name, "calls": count} for name, count in model.by_hand],
+        "whole": whole
+        and {
+            "phase": model.setting.phase,
+            **_gain_as_data(whole.gain),
+            "law_error": whole.law_error,
+            "alone": {path: _gain_as_data(one) for path, one in whole.alone.items()},
+            "lost": {name: f"{end}: {why}" for name, (end, why) in whole.lost.items()},
+        },
+    }
+    return json.dumps(told, indent=2)
+
+
+def _lift_as_data(one: LiftAdvice) -> dict[str, Any]:
+    return {
+        "path": one.lift.path,
+        "layer": one.lift.inner,
+        "steps": one.lift.steps,
+        "batch": one.lift.batch,
+        "write": one.strategy if one.is_change else None,
+        "means": {word: list(both) for word, both in one.means.items()},
+        "lost": one.lost and ": ".join(one.lost),
+        **_gain_as_data(one.gain),
+    }
+
+
+def _gain_as_data(gain: ChangeGain | None) -> dict[str, Any]:
+    speed_up = gain.speed_up if gain else None
+    return {
+        "times_as_fast": speed_up and _known(speed_up.times),
+        "low": speed_up and _known(speed_up.low),
+        "high": speed_up and _known(speed_up.high),
+        "verdict": speed_up and speed_up.verdict,
+        "first_call_seconds": gain and gain.first_call,
+        "peak_bytes": gain and gain.peak_bytes,
+    }
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

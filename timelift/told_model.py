@@ -1,0 +1,145 @@
+"""What a user's model tells of itself: its lifts, how it is fed, and how it is trained.
+
+A lift is a `TimeDistributed`. It was asked in a process of its own (`worker.describe`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from timelift.case import Backend, Case, Mode, Phase, Setting
+
+#: What ends the name of a stored model, and what stands between a model and a lift's path in it.
+STORED, INSIDE = ".keras", "#"
+#: Between the names of the layers on the way to a lift.
+STEP = "/"
+#: The rivals of a whole model: as it is written, with every lift changed, and with one alone.
+AS_WRITTEN, CHANGED, ONLY = "as_written", "changed", "only_"
+#: What training adds to an inner layer, by the declaration of what a strategy makes of it.
+ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
+
+
+class Feeding(NamedTuple):
+    """How a model is called: with what `module:function` returns, or with drawn inputs.
+
+    `seq_len` is the size of every axis that the model leaves open.
+    """
+
+    source: str
+    batch: int
+    seq_len: int
+
+
+@dataclass(frozen=True)
+class ToldLift:
+    """A lift by its path of names, and its inner layer.
+
+    `workload` is its name in a run. The inner layer sees `steps` of `batch` sequences in a call of
+    the model, 0 where it is not called. `added` is what training adds to it, as in `ADDED`.
+    """
+
+    path: str
+    inner: str
+    workload: str
+    steps: int
+    batch: int
+    features: tuple[int, ...]
+    input_dtype: str
+    input_high: int
+    trains: bool
+    added: frozenset[str]
+
+    def meaning(self, declared: Mapping[str, Any]) -> dict[str, str]:
+        """Return what a strategy that declares this makes of what training adds, in its words."""
+        words = {name: declared.get(name, "") for name, kind in ADDED.items() if kind in self.added}
+        return {
+            name: str(word.get("static", "") if isinstance(word, Mapping) else word)
+            for name, word in words.items()
+        }
+
+
+@dataclass(frozen=True)
+class ToldModel:
+    """A model of `factory`, with its lifts; `by_hand` are layers that it calls step by step.
+
+    Its inputs were `drawn` where nobody gave them.
+    """
+
+    factory: str
+    name: str
+    layers: int
+    feeding: Feeding
+    backend: Backend
+    mode: Mode
+    compiled: bool
+    trains: bool
+    drawn: bool
+    lifts: tuple[ToldLift, ...]
+    by_hand: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(
+        cls, factory: str, feeding: Feeding, backend: Backend, told: Mapping[str, Any]
+    ) -> "ToldModel":
+        """Read what `worker.describe` tells of a model."""
+        feeding = feeding._replace(batch=told["batch"])
+        names = _names([told["name"], *(one["path"] for one in told["lifts"])])
+        return cls(
+            factory,
+            names[0],
+            told["layers"],
+            feeding,
+            backend,
+            Mode(told["mode"]),
+            told["compiled"],
+            told["trains"],
+            told["drawn"],
+            tuple(_lift(name, one) for name, one in zip(names[1:], told["lifts"], strict=True)),
+            tuple((name, count) for name, count in told["by_hand"]),
+        )
+
+    @property
+    def setting(self) -> Setting:
+        """The setting of a whole call: a train step, or outputs where nothing trains."""
+        steps = next((one.steps for one in self.lifts if one.steps), self.feeding.seq_len)
+        phase = Phase.BACKWARD if self.trains else Phase.FORWARD
+        return Setting(self.name, steps, self.feeding.batch, phase, self.mode, backend=self.backend)
+
+    def setting_of(self, lift: ToldLift) -> Setting:
+        phase = Phase.BACKWARD if lift.trains else Phase.FORWARD
+        return Setting(
+            lift.workload, lift.steps, lift.batch, phase, self.mode, backend=self.backend
+        )
+
+
+def _lift(name: str, told: Mapping[str, Any]) -> ToldLift:
+    return ToldLift(
+        told["path"],
+        told["inner"],
+        name,
+        told.get("steps", 0),
+        told.get("batch", 0),
+        tuple(told.get("features", ())),
+        told.get("input_dtype", ""),
+        told.get("input_high", 0),
+        told["trains"],
+        frozenset(kind for kind in ADDED.values() if told[kind]),
+    )
+
+
+def case_name(text: str) -> str:
+    """Make a name of letters, digits and what may stand between them in a case."""
+    return "".join(one if one.isalnum() or one in "_.-" else "." for one in text) or "model"
+
+
+def _names(texts: Iterable[str]) -> Sequence[str]:
+    """Make names of cases: letters, digits and dashes below, each once, none like an axis."""
+    found: list[str] = []
+    for text in texts:
+        name = case_name(text)
+        usual = Case(Setting(name, 1, 1, Phase.FORWARD), "x")
+        while name in found or not usual.has_label_of_its_own:
+            name += "_"
+            usual = Case(Setting(name, 1, 1, Phase.FORWARD), "x")
+        found.append(name)
+    return found

@@ -1,0 +1,163 @@
+"""A user's whole model in a worker: as it is written and with lifts changed, as rivals."""
+
+import math
+import random
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from timelift.case import Status
+from timelift.errors import one_line, ran_out_of_memory
+from timelift.messages import TRACING, Busy, Ended, RivalSpec, Task, WorkerChannel
+from timelift.worker import lifts, models
+from timelift.worker.engines import Engine, Feed
+from timelift.worker.find_layer import find_model
+from timelift.worker.isolation import restore_process_state
+from timelift.worker.law import LawBrokenError
+from timelift.worker.layer import computed_in
+from timelift.worker.prepare import PreparedRival, peak_facts
+from timelift.worker.programs import Program
+from timelift.worker.tolerance import (
+    LEAST_SHARE_OF_WEIGHTS,
+    TOLERANCES,
+    coarsest,
+    relative_errors,
+    rounding_of,
+    scale_of,
+)
+
+
+@dataclass
+class ModelCall:
+    """One call of a model as its users make it, which is traced within its first.
+
+    It is a `Compiled` of which no program is known.
+    """
+
+    call: Callable[[], Any]
+    traces: int = 1
+    nodes: int | None = None
+    traced_program: Program | None = None
+    optimised_program: Program | None = None
+
+    def keeping_program(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def trace(self, feed: Feed) -> None: ...
+
+    def bind(self, feed: Feed) -> Callable[[], Any]:  # noqa: ARG002 - the call has its data
+        return self.call
+
+
+class ModelUnderTest:
+    """The rivals of one phase: the user's model, once for each way in which it is changed.
+
+    All have the weights and the data of the first. Each computes what the model as it is written
+    does, within rounding, or it breaks the law.
+    """
+
+    def __init__(self, engine: Engine, task: Task, channel: WorkerChannel) -> None:
+        self.engine, self.task, self.emit = engine, task, channel.emit
+        self.dice, self.exhausted = random.Random(task.seed), False
+        self._written: _Written | None = None
+
+    def prepare(self, rival: RivalSpec) -> PreparedRival | None:
+        """Build, change, call once and check one rival; report it and return None if it fails."""
+        try:
+            self.emit(Busy("building", rival.name))
+            if self._written is None:  # outside: what a module sets as it is imported stays
+                self._written = _Written(self.engine, self.task)
+            with restore_process_state(self.engine):
+                return self._prepare(rival, self._written)
+        except LawBrokenError as error:
+            self.emit(Ended.without_result(rival, Status.LAW_BROKEN, f"breaks the law: {error}"))
+        except Exception as error:  # noqa: BLE001 - the user's model may raise anything
+            traceback.print_exc()
+            self.exhausted = ran_out_of_memory(error)
+            status = Status.OUT_OF_MEMORY if self.exhausted else Status.FAILED
+            self.emit(Ended.without_result(rival, status, one_line(error)))
+        return None
+
+    def _prepare(self, rival: RivalSpec, written: "_Written") -> PreparedRival:
+        setting, started = self.task.setting, time.perf_counter()
+        self.engine.seed(self.task.seed)
+        model = find_model(self.task.factory)
+        noise = np.random.default_rng(self.task.seed)
+        data = models.make_ready(model, written.data, setting.mode, noise)
+        model.set_weights(written.weights)
+        written.change(model, rival)
+        facts: dict[str, Any] = {
+            "build_seconds": time.perf_counter() - started,
+            "weights": sum(int(np.prod(one.shape)) for one in model.trainable_weights),
+        }
+        if rival.parameters and not self.task.reads_peak_memory:
+            self.emit(Busy("checking the law", rival.name))
+            facts["law_error"] = written.check(model)
+        call = models.call_of(model, data, setting.phase)
+        self.emit(Busy(TRACING, rival.name))
+        started = time.perf_counter()
+        call()
+        facts["first_call_seconds"] = time.perf_counter() - started
+        facts |= peak_facts(self.engine, self.task, self.emit, rival.name, call)
+        return PreparedRival(rival, ModelCall(call), Feed(None, None, None), facts)
+
+
+class _Written:
+    """The model as it is written: its weights and data, its lifts at work, and what it computes."""
+
+    def __init__(self, engine: Engine, task: Task) -> None:
+        setting, noise = task.setting, np.random.default_rng(task.seed)
+        models.warm_tracer(setting.mode)
+        engine.seed(task.seed)
+        model = find_model(task.factory)
+        self.data = models.data_of(model, task.data, setting.batch, setting.seq_len, noise)
+        model(self.data.inputs, training=False)  # some make their layers then
+        found = lifts.find_lifts(model)
+        with lifts.watching(found):
+            model(self.data.inputs, training=False)
+        #: What each lift is given, in the order in which lifts are found.
+        self.calls = [one.calls for one in found]
+        self.weights = model.get_weights()
+        self._engine, self._computed = engine, None
+        if not task.reads_peak_memory:
+            identity = setting.device, engine.identity()
+            self._tolerance = TOLERANCES[coarsest(computed_in(model) or [setting.dtype], *identity)]
+            self._computed = models.Computed(engine, model, self.data)
+
+    def change(self, model: Any, rival: RivalSpec) -> None:
+        """Change lifts as the rival says: file and parameters of a strategy by a lift's place.
+
+        Not by its path: Keras gives every model other names where the user gave none.
+        """
+        found = lifts.find_lifts(model)
+        for place, (strategy, parameters) in rival.parameters.items():
+            lift = found[int(place)]
+            lift.calls = self.calls[int(place)]
+            lifts.change(lift, strategy, parameters)
+
+    def check(self, model: Any) -> float:
+        """Return the largest relative error of a model; raises LawBrokenError beyond rounding.
+
+        Each gradient sums over all that the lifts were given, and each addition may round.
+        """
+        assert self._computed is not None
+        wanted, found = self._computed, models.Computed(self._engine, model, self.data)
+        off = relative_errors(found.outputs, wanted.outputs, scale_of(wanted.outputs)).max()
+        if not off <= self._tolerance.outputs:
+            raise LawBrokenError(f"outputs differ by {off:.1g} of the largest")
+        additions = max((math.prod(shape) for one in self.calls for shape, _ in one))
+        allowed = self._tolerance.gradients + rounding_of(additions, self._tolerance)
+        largest = max((float(np.abs(one).max(initial=0)) for one in wanted.gradients), default=0.0)
+        pairs = zip(found.gradients, wanted.gradients, strict=True)
+        for weight, (mine, theirs) in zip(model.trainable_weights, pairs, strict=True):
+            scale = scale_of(theirs.reshape(-1), least=LEAST_SHARE_OF_WEIGHTS * largest)
+            wrong = relative_errors(mine.reshape(-1), theirs.reshape(-1), scale).max(initial=0.0)
+            if not wrong <= allowed:
+                raise LawBrokenError(f"the gradient of {weight.path} differs by {wrong:.1g}")
+            off = max(off, wrong)
+        return float(off)
