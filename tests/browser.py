@@ -32,7 +32,7 @@ class Browser:
         self._buffer = b""
 
     def __enter__(self):
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         hear, self._write = os.pipe()
         self._read, say = os.pipe()
         command = [CHROMIUM, *_FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"]
@@ -76,6 +76,12 @@ class Browser:
         """Give the window another size."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._ask("Emulation.setDeviceMetricsOverride", **size)
+
+    def before_pages(self, script):
+        """Run a script before those of every page from now on; return what ends that."""
+        add = "Page.addScriptToEvaluateOnNewDocument"
+        number = self._ask(add, source=script)["identifier"]
+        return lambda: self._ask("Page.removeScriptToEvaluateOnNewDocument", identifier=number)
 
     def ask(self, script):
         """Return what an expression gives in the page, a promise's result too."""

@@ -15,11 +15,11 @@ SLEEPS = "(__import__('time').sleep(0.05), 1.0 * t)[1]"
 REPORTED = ("-rs", "--junitxml", "junit.xml")
 #: No verdict is asked for: hardly anything is suspected.
 QUICK = (
-    "--gate 99% --gate-ignore 98% --gate-first-call 900% --gate-memory 900% --budget 1m"
+    "--gate 99% --gate-ignore 98% --gate-first-call 900% --gate-memory 900% --budget 3m"
 ).split()
 #: What runs beside a race of two sides makes its verdict undecided.
 ALONE = pytest.mark.alone
-FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "3m")
+FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "10m")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def make_layer():
 LARGE = "mebibyte-T128-B32-forward-graph-fold_time"
 WORDS = (
     "--workloads sensor,mebibyte --seq-lens 3,128 --batch-sizes 2,32 --launches 2 "
-    "--round-seconds 0.02 --benchmark-json out.json --junitxml out.xml --case-timeout 10 --seed 5 "
+    "--round-seconds 0.02 --benchmark-json out.json --junitxml out.xml --case-timeout 30 --seed 5 "
     "--report"
 ).split()
 
@@ -64,7 +64,7 @@ def test_the_run_fails_because_some_cases_fail(run):
     [
         ("raises", "failed: RuntimeError: no such thing"),
         ("exits", "crashed: the worker ended with exit code 3 while building: last words"),
-        ("hangs", "timed out: building took more than 10 s (--case-timeout)"),
+        ("hangs", "timed out: building took more than 30 s (--case-timeout)"),
         ("doubles", "law broken: breaks the law: outputs at step"),
     ],
 )
@@ -87,9 +87,9 @@ def test_colours_of_a_strategys_words_reach_neither_the_journal_nor_pytests_fail
 
 
 def test_peak_memory_is_read_once_and_the_journal_holds_it(run):
-    """In launch 1 alone; a mebibyte of outputs reads as one."""
+    """In launch 1 alone; a mebibyte of outputs reads as about one."""
     first, second = launches(run[2], "fold_time", "mebibyte")
-    assert MIB <= first["facts"]["peak_bytes"] <= 2 * MIB
+    assert 0.75 * MIB <= first["facts"]["peak_bytes"] <= 2 * MIB
     assert not {"peak_bytes", "peak_bytes_below"} & second["facts"].keys()
 
 
@@ -284,7 +284,7 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     ("words", "sentence"),
     [
         ("--layer nocolon --features 3", "--layer: expected module:name"),
-        ("--layer a.b:c", "--layer: a.b:c: gives no layer to measure (ModuleNotFoundError: No"),
+        ("--layer a.b:c", "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No"),
         ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
         ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
         (

@@ -42,6 +42,7 @@ def history(tmp_path_factory):
 def bisect(folder: Path, monkeypatch, *words: str) -> int:
     """Run the command in a project."""
     monkeypatch.setattr(report, "ROOT", folder)
+    monkeypatch.setenv("TMPDIR", str(folder.parent))  # a lock that no other run holds
     return report.main(["bisect", *words])
 
 
