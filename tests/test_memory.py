@@ -8,8 +8,8 @@ from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
 from timelift.messages import RivalSpec, Task
 
 MIB = 1 << 20
-#: 16 MiB of outputs: 512 sequences of 128 steps of 64 floats of 4 bytes.
-SEQ_LEN, BATCH, FEATURES = 128, 512, (64,)
+#: One MiB of outputs: 32 sequences of 128 steps of 64 floats of 4 bytes.
+SEQ_LEN, BATCH, FEATURES = 128, 32, (64,)
 LAYER = """import keras
 
 
@@ -86,12 +86,12 @@ def eager(backend, seq_len, batch):
     return Setting("held", seq_len, batch, Phase.FORWARD, mode=Mode.EAGER, backend=backend)
 
 
-def test_16_mebibytes_of_outputs_read_as_16_and_a_second_copy_as_twice_that(files, launch):
+def test_a_mebibyte_of_outputs_reads_as_one_and_a_second_copy_as_two(files, launch):
     """Three readings in three processes agree within 10 %."""
     backend, process = launch
     found = [readings(files, process, eager(backend, SEQ_LEN, BATCH)) for _ in range(3)]
     for one in found:
-        assert 15 * MIB <= one["once"] <= 32 * MIB
+        assert MIB <= one["once"] <= 2 * MIB
         assert 1.5 <= one["twice"] / one["once"] <= 2.5
     for name in BODIES:
         sizes = [one[name] for one in found]
