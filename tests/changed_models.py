@@ -11,6 +11,7 @@ from tests.lifted_models import BATCH, DATA
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.worker import lifts, models
+from timelift.worker.describe import describe_model  # noqa: F401 - for scripts
 from timelift.worker.find_layer import find_model
 from timelift.worker.setting_under_test import measure_setting
 
