@@ -4,6 +4,7 @@ import ast
 import contextlib
 import dataclasses
 import json
+import math
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.projects import ROOT
 from timelift import cli
 from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole, least_gain
 from timelift.analyse.runs import results
+from timelift.analyse.stats.verdicts import Verdict
 from timelift.better_model import better_model
 from timelift.case import Backend, Case, Phase, Status
 from timelift.commands import advise
@@ -109,6 +111,21 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     text = "\n".join(advice_lines(found, "2 cores"))
     assert text.count("nothing is shown faster") == 2
     assert "there is nothing to change" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown", "loss"),
+    [(1.5, 2.4, True, False), (0.9, 1.1, False, False), (0.5, 0.9, False, True)],
+)
+def test_what_is_shown_is_what_the_interval_shows(tmp_path, low, high, shown, loss):
+    """Whatever verdict so few launches have; without an interval nothing is."""
+    gain = advised(tmp_path, model()).lifts[0].gain
+    one = dataclasses.replace(gain.speed_up, low=low, high=high, verdict=Verdict.UNDECIDED)
+    told = dataclasses.replace(gain, speed_up=one)
+    assert (told.is_shown, told.is_loss) == (shown, loss)
+    unknown = dataclasses.replace(one, low=math.nan, high=math.nan)
+    bare = dataclasses.replace(gain, speed_up=unknown)
+    assert (bare.is_shown, bare.is_loss) == (False, False)
 
 
 def test_what_training_would_mean_is_told_where_it_differs(tmp_path):

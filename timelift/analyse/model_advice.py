@@ -8,7 +8,6 @@ from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import SpeedUp
-from timelift.analyse.stats.verdicts import Verdict
 from timelift.case import Case, Setting, Status
 from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, ToldLift, ToldModel
 
@@ -30,11 +29,17 @@ class ChangeGain:
 
     @property
     def is_shown(self) -> bool:
-        return self.speed_up is not None and self.speed_up.verdict is Verdict.FASTER
+        """True if it is faster by the interval that is told, whose intervals hold at once.
+
+        A verdict wants more launches than the choice does, which ends a run (`stats.stopping`).
+        """
+        one = self.speed_up
+        return one is not None and one.has_interval and one.low > 1
 
     @property
     def is_loss(self) -> bool:
-        return self.speed_up is not None and self.speed_up.verdict is Verdict.SLOWER
+        one = self.speed_up
+        return one is not None and one.has_interval and one.high < 1
 
 
 @dataclass(frozen=True)
