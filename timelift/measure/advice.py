@@ -1,6 +1,6 @@
 """A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def _session(project: Project, options: Mapping[str, str]) -> Session:
 
 
 def _measure(
-    session: Session, cases: Sequence[Case] | Iterable[Case], display: Display, judge: Judge
+    session: Session, cases: Sequence[Case], display: Display, judge: Judge
 ) -> Path | None:
     session.measure(cases, display, judge(session.options["precision"]), 0)
     return session.journal_path

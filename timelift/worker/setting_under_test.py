@@ -170,9 +170,8 @@ class Playing:
         """Return what bounds a call from below: the layer's work, and what the device attains."""
         task, work = self.task, dict[str, Any]()
         rows = task.setting.batch * task.setting.seq_len
-        if (
-            inner and task.counts_work and not task.input_dtype
-        ):  # how much of a table is read is not known
+        is_known = not task.input_dtype  # how much of a table is read is not
+        if inner and task.counts_work and is_known:
             self.emit(Busy("counting the layer's work"))
             try:
                 work = self.engine.count_work(inner.layer, rows, task.features, task.setting)
