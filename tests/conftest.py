@@ -20,6 +20,12 @@ SLOW_FIRST = (
     "test_engine_torch",
 )
 
+#: What makes XLA compile in half of the time.
+UNOPTIMISED = (
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+)
+
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
@@ -29,7 +35,7 @@ for name in (*XDIST, "COLUMNS") if XDIST else ():
 def pytest_configure(config: pytest.Config) -> None:
     """Compile without optimising, but in `make test-all`: programs run a few times here."""
     if "not whole" in config.option.markexpr:
-        os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+        os.environ.setdefault("XLA_FLAGS", " ".join(UNOPTIMISED))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

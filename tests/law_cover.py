@@ -2,9 +2,9 @@
 
 On a Dense layer every strategy is tried in every row of values of the other axes, and one that
 lifts nothing there is tried in every row on a convolution. On TensorFlow every strategy is tried in
-one row on each of the other workloads, in turn, so that strategies and workloads take the rows
-about equally often; on the other backends in one row on one of them, of each kind of layer. Where a
-strategy refuses, the following rows are tried.
+one row on one workload of each kind of layer, in turn, so that strategies and workloads take the
+rows about equally often; on the other backends in one row on one of them all. Where a strategy
+refuses, the following rows are tried.
 """
 
 import itertools
@@ -72,12 +72,20 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
 DENSE = "sensor"
 #: Its convolution is tried in every row where a strategy lifts no Dense layer.
 CONVOLUTION = "frames"
-#: The other workloads of each backend: on TensorFlow all but the slowest, which is recurrent as
-#: another is; else one of each kind of layer.
-OTHERS = {
-    Backend.TENSORFLOW: tuple(one for one in WORKLOADS if one not in (DENSE, "sentences_bigru")),
-    Backend.JAX: ("frames", "sentences", "set_attention"),
-    Backend.TORCH: ("frames", "sentences", "set_attention"),
+#: Of each kind of layer the other workloads; of a large one its kind has a smaller one. A strategy
+#: is tried on one of each kind on TensorFlow, and elsewhere on one of all.
+KINDS = (
+    ("tokens", "windows", "mlp_block", "detector_heads"),
+    ("frames",),
+    ("set_attention",),
+    ("sentences",),
+)
+LARGE = ("frame_encoder", "sentences_bigru", "tokens_wide")
+QUICK = ("frames", "sentences", "set_attention")
+OTHERS: dict[Backend, tuple[tuple[str, ...], ...]] = {
+    Backend.TENSORFLOW: KINDS,
+    Backend.JAX: (QUICK,),
+    Backend.TORCH: (QUICK,),
 }
 #: Rows that take too long on layers larger than the dense one.
 SLOW = {
@@ -85,9 +93,8 @@ SLOW = {
     (Backend.JAX, EAGER): (BACKWARD,),
     (Backend.JAX, GRAPH): (BACKWARD,),
 }
-#: The largest layers: their gradients would take a third of all the time. Smaller ones of their
-#: kinds have gradients here, or in `tests/test_law.py`; all have them in `make test-all`.
-FORWARD_ALONE = {"frame_encoder", "sentences", "tokens_wide"}
+#: Their gradients would take a third of all the time: `tests/test_law.py` has them on recurrence.
+FORWARD_ALONE = {"sentences"}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3
 #: By strategy, how it ended and why.
@@ -146,9 +153,8 @@ def covered(backend: Backend) -> Iterator[Cell]:
     here = {name for name, one in STRATEGIES.items() if backend in one.backends}
     if backend is not Backend.JAX:  # which takes minutes for convolutions
         yield from _in_every_row(backend, CONVOLUTION, sorted(here - lifted))
-    others = OTHERS[backend]
-    for group in [[one] for one in others] if backend is Backend.TENSORFLOW else [others]:
-        yield from _in_one_row(backend, group, others.index(group[0]))
+    for offset, group in enumerate(OTHERS[backend]):
+        yield from _in_one_row(backend, group, offset)
 
 
 def _in_every_row(backend: Backend, workload: str, names: list[str]) -> Iterator[Cell]:

@@ -181,6 +181,7 @@ def own_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "lock"))
 
 
+@pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
     """By one launch there is no verdict, so there is nothing to change."""
