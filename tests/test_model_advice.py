@@ -8,6 +8,7 @@ import math
 
 import pytest
 
+from studies import advice as study
 from tests import journals
 from tests.projects import ROOT
 from timelift import cli
@@ -108,7 +109,7 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     """As fast is no reason to write something else."""
     found = advised(tmp_path, model(), dict.fromkeys(TIMES, 1.0))
     assert found.changes == {}
-    text = "\n".join(advice_lines(found, "2 cores"))
+    text = "\n".join(advice_lines(found))
     assert text.count("nothing is shown faster") == 2
     assert "there is nothing to change" in text
 
@@ -133,7 +134,7 @@ def test_what_training_would_mean_is_told_where_it_differs(tmp_path):
     first, second, _ = advised(tmp_path, model()).lifts
     assert first.means == {}
     assert second.means == {"DROPOUT": ("independent", "shared")}
-    text = "\n".join(advice_lines(advised(tmp_path, model()), "2 cores"))
+    text = "\n".join(advice_lines(advised(tmp_path, model())))
     told = "encoder/head_td: Dropout: the same noise for all steps of a call; it is new noise for"
     assert f"{told} every step with TimeDistributed" in text
 
@@ -142,8 +143,9 @@ def test_the_whole_model_is_told_with_each_change_alone(tmp_path):
     """Times, first call, memory, and that nothing that it computes has changed."""
     found = advised(tmp_path, model(), whole=WHOLE)
     assert found.whole.gain.speed_up.times == pytest.approx(1.5, rel=0.01)
-    lines = list(advice_lines(found, "2 cores"))
-    assert lines[0] == "my.model: 3 lifts over time in 7 layers (TensorFlow, graph, CPU, 2 cores)"
+    lines = list(advice_lines(found))
+    (known, *_) = advice_lines(dataclasses.replace(found, cores=2))
+    assert known == "my.model: 3 lifts over time in 7 layers (TensorFlow, graph, CPU, 2 cores)"
     text = "\n".join(lines)
     assert "the whole model, train step, batch 8: 1.5 times as fast; first call" in text
     assert "first call 3.00 s → 2.00 s; peak memory 3.00 MiB → 2.00 MiB" in text
@@ -161,7 +163,7 @@ def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
     broken = [(changed, Status.LAW_BROKEN, "breaks the law: outputs differ by 0.5 of the largest")]
     found = advised(tmp_path, told, whole={"as_written": 3.0}, ended=broken)
     assert least_gain(found.whole) == 1.0
-    text = "\n".join(advice_lines(found, "2 cores"))
+    text = "\n".join(advice_lines(found))
     assert "the whole model: changed: law broken: breaks the law: outputs differ" in text
     assert "equal those of your model" not in text
 
@@ -180,9 +182,20 @@ def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_pat
     assert first.strategy == "fold_time"
     assert first.gain.speed_up is None
     assert first.lost == (Status.TRACING_LIMIT, "tracing took more than 300 s")
-    text = "\n".join(advice_lines(ModelAdvice(told, (first,)), "2 cores"))
+    text = "\n".join(advice_lines(ModelAdvice(told, (first,))))
     assert "not compared" in text
     assert "sents_td: TimeDistributed itself: not run: tracing limit" in text
+
+
+@pytest.mark.parametrize(
+    ("budget", "share", "left"),
+    [("2m", 1 / 2, "30s"), ("2m", 1, "60s"), ("10s", 1, "1s"), ("", 1, "")],
+)
+def test_a_budget_is_shared_by_the_lifts_and_the_whole(monkeypatch, budget, share, left):
+    """Of what is left a minute after the start; without one there is nothing to share."""
+    monkeypatch.setattr(advise.time, "monotonic", lambda: 160.0)
+    found = advise.within({"budget": budget, "seed": "1"}, 100.0, share)
+    assert found == {"budget": left, "seed": "1"}
 
 
 def test_a_gain_counts_by_the_end_of_its_interval(tmp_path):
@@ -301,3 +314,19 @@ def test_strategies_of_another_meaning_are_told_by_their_declarations():
     assert advice.means_the_same(told.lifts[0], known["vectorized_map"], usual)
     assert not advice.means_the_same(told.lifts[1], known["vectorized_map"], usual)
     assert advice.means_the_same(told.lifts[1], known["fold_time"], usual)
+
+
+# The study of it ---------------------------------------------------------------------------------
+
+
+def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(tmp_path):
+    """One layer's gain is there in the whole, one is too small to show; twice slower is wrong."""
+    found = advised(tmp_path, model(), whole=WHOLE)
+    row = study.row(found, found.whole, 90.0)
+    assert row[6:] == (1.0, 1.0, 0.0, 0.0, 90.0)
+    assert not [*study.BOARD.complaints(row)]
+    slower = advised(tmp_path, model(), whole=WHOLE | {"changed": 4.0, "only_sents_td": 3.5})
+    row = study.row(slower, slower.whole, 90.0)
+    assert row[6:] == (0.0, 1.0, 1.0, 1.0, 90.0)
+    assert [*study.BOARD.complaints(row)]
+    assert study.row(slower, found.whole, 90.0)[9] == 0.0

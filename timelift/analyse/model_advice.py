@@ -77,9 +77,12 @@ class WholeAdvice:
 
 @dataclass(frozen=True)
 class ModelAdvice:
+    """What to change in a model; `cores` are those of the machine, None where nothing was timed."""
+
     model: ToldModel
     lifts: tuple[LiftAdvice, ...]
     whole: WholeAdvice | None = None
+    cores: int | None = None
 
     @property
     def changes(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,11 +13,12 @@ from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
 from timelift.errors import UserError, writing
 from timelift.journal import replace_text
 from timelift.measure.advice import measure_lifts, measure_whole, told_model
+from timelift.measure.options import option_named
 from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
 
 if TYPE_CHECKING:
-    from timelift.analyse.model_advice import ModelAdvice
+    from timelift.analyse.model_advice import ModelAdvice, WholeAdvice
     from timelift.analyse.runs.measurement import Run
     from timelift.analyse.stats.stopping import Referee
     from timelift.measure.display import CampaignDisplay
@@ -33,16 +35,17 @@ def advise(options: Options, project: Project) -> int:
     from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
     from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
 
+    started = time.monotonic()
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = told_model(project, options.model, feeding, texts)
-    found, machine = _advice(model, project, texts, same_meaning=options.same_meaning)
+    found = find_advice(model, project, texts, started, same_meaning=options.same_meaning)
     if options.json:
         write_lines([advice_json(found)])
     else:
-        write_lines(advice_lines(found, machine))
+        write_lines(advice_lines(found))
     if options.write:
         write(found, project, options.write)
     fails = options.fail_if_gain and least_gain(found.whole) >= options.fail_if_gain
@@ -64,29 +67,53 @@ def write(found: "ModelAdvice", project: Project, path: Path) -> None:
         replace_text(path, better_model(found, project))
 
 
-def _advice(
-    model: ToldModel, project: Project, texts: Mapping[str, str], *, same_meaning: bool
-) -> "tuple[ModelAdvice, str]":
-    from timelift.analyse.model_advice import (  # noqa: PLC0415
-        ModelAdvice,
-        advise_lifts,
-        advise_whole,
-    )
+def find_advice(
+    model: ToldModel,
+    project: Project,
+    texts: Mapping[str, str],
+    started: float,
+    *,
+    same_meaning: bool = False,
+) -> "ModelAdvice":
+    """Measure a model's lifts, and the model with what won in their place.
+
+    `texts` are options of a run; of their budget, in seconds since `started` (monotonic), the
+    lifts have half of what is left, and the whole model has the rest.
+    """
+    from timelift.analyse.model_advice import ModelAdvice, advise_lifts  # noqa: PLC0415
 
     run = None
     if any(one.steps for one in model.lifts):
+        half = within(texts, started, 1 / 2)
         with _display() as display:
-            path = measure_lifts(project, model, texts, display, _judge, same_meaning=same_meaning)
+            path = measure_lifts(project, model, half, display, _judge, same_meaning=same_meaning)
         run = _load(path) if path else None
-    found = ModelAdvice(model, advise_lifts(model, run))
-    if found.changes:
-        with _display() as display:
-            path = measure_whole(project, model, found.changes, texts, display, _judge)
-        if path:
-            run = _load(path)
-            found = replace(found, whole=advise_whole(model, run))
     cores = run.header.machine.identity.get("cores") if run else None
-    return found, f"{cores} cores" if cores else "not measured"
+    found = ModelAdvice(model, advise_lifts(model, run), cores=cores)
+    if not found.changes:
+        return found
+    rest = within(texts, started, 1)
+    return replace(found, whole=advise_whole_model(model, project, found.changes, rest))
+
+
+def advise_whole_model(
+    model: ToldModel, project: Project, changes: Mapping[str, str], texts: Mapping[str, str]
+) -> "WholeAdvice | None":
+    """Race a model against itself with strategies in the place of lifts, by their path."""
+    from timelift.analyse.model_advice import advise_whole  # noqa: PLC0415
+
+    with _display() as display:
+        path = measure_whole(project, model, changes, texts, display, _judge)
+    return advise_whole(model, _load(path)) if path else None
+
+
+def within(texts: Mapping[str, str], started: float, share: float) -> dict[str, str]:
+    """Return the options with a share of what is left of their budget, where they have one."""
+    budget = option_named("budget").value(texts.get("budget", ""))
+    if budget is None:
+        return dict(texts)
+    left = max(1, share * (budget - (time.monotonic() - started)))
+    return {**texts, "budget": f"{left:.0f}s"}
 
 
 @contextmanager

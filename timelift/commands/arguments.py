@@ -226,7 +226,7 @@ workloads = strategies
 BATCH, SEQ_LEN = 8, 16
 #: The options of a run that `advise` takes.
 ADVICE_OPTIONS = (
-    *("backends", "launches", "precision", "round_seconds", "seed", "results"),
+    *("backends", "launches", "precision", "round_seconds", "budget", "seed", "results"),
     *("first_call_limit", "case_timeout", "memory_limit"),
 )
 

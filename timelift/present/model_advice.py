@@ -21,13 +21,14 @@ _GAP = "  "
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
 
 
-def advice_lines(found: ModelAdvice, machine: str) -> Iterator[str]:
+def advice_lines(found: ModelAdvice) -> Iterator[str]:
     """Write the lifts of a model, what to write instead, and what that brings to all of it."""
-    yield from map(plain, _lines(found, machine))
+    yield from map(plain, _lines(found))
 
 
-def _lines(found: ModelAdvice, machine: str) -> Iterator[str]:
+def _lines(found: ModelAdvice) -> Iterator[str]:
     model = found.model
+    machine = f"{found.cores} cores" if found.cores else "not measured"
     lifts = counted(len(found.lifts), "lift")
     where = f"{value_in_words('backend', model.backend)}, {model.mode}, CPU, {machine}"
     yield f"{model.name}: {lifts} over time in {counted(model.layers, 'layer')} ({where})"

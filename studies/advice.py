@@ -1,0 +1,137 @@
+"""Whether what `timelift advise` says of ten published models is true of them.
+
+`python -m studies.advice [--models LIST] [--budget SECONDS]`; 1 where one made a model slower.
+
+Each model of `examples/published_models.py` is advised on within a budget. Then the model with all
+that was advised is raced against itself again, in fresh launches: `again` is what that found. A
+layer's gain is kept where the whole model is shown faster by that change alone, lost where it is
+shown slower, and too small to show in the whole else.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from studies import ROOT, answer, named, parser, positive
+from studies.scoreboard import Cell, Column, Row, Scoreboard
+from timelift.commands.advise import advise_whole_model, find_advice
+from timelift.measure.advice import told_model
+from timelift.project import Project
+from timelift.told_model import Feeding
+
+if TYPE_CHECKING:
+    from timelift.analyse.model_advice import ChangeGain, ModelAdvice, WholeAdvice
+
+MODULE = ROOT / "examples" / "published_models.py"
+MODELS = (
+    *("video", "documents", "actions", "text_lines", "signal"),
+    *("detector", "agent", "speech", "library", "twins"),
+)
+#: What makes the data of models that do not tell the shapes of their inputs.
+DATA = {"agent": "agent_data", "speech": "speech_data"}
+#: Sequences in a call, and steps where a model leaves them open.
+BATCH, SEQ_LEN = 8, 200
+#: Models of the quick form, and its seconds for each.
+QUICK, QUICK_BUDGET = "signal", 20
+BOARD = Scoreboard(
+    (
+        Column("model", width=10),
+        Column("write", width=44),
+        Column("layers, times as fast", width=48),
+        Column("whole, times as fast", width=20),
+        Column("again", width=18),
+        Column("first call, s", width=14),
+        Column("kept", ".0f"),
+        Column("too small", ".0f"),
+        Column("lost", ".0f"),
+        Column("made slower", ".0f", most=0),
+        Column("s", ".0f"),
+    ),
+    words=6,
+)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    options = parser("advice", __doc__)
+    options.add_argument("--models", default="all", help="names of models, or all (the default)")
+    options.add_argument(
+        "--budget", type=positive, default=120, help="seconds for each (default: 120)"
+    )
+    return answer(options, words, _study)
+
+
+def _study(asked: argparse.Namespace) -> int:
+    models = QUICK if asked.quick else asked.models
+    budget = QUICK_BUDGET if asked.quick else asked.budget
+    chosen = named({name: name for name in MODELS}, models)
+    return BOARD.show(_row(name, budget) for name in chosen)
+
+
+def _row(name: str, budget: int) -> Row:
+    data = f"{MODULE}:{DATA[name]}" if name in DATA else ""
+    project = Project(ROOT)
+    with tempfile.TemporaryDirectory(prefix="timelift-advice-") as results:
+        started = time.monotonic()
+        texts = {"results": results, "budget": f"{budget}s"}
+        model = told_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
+        found = find_advice(model, project, texts, started=started)
+        seconds = time.monotonic() - started
+        again = None
+        if found.whole:
+            texts = {"results": results, "budget": f"{budget // 2}s"}
+            again = advise_whole_model(model, project, found.changes, texts)
+    return row(found, again, seconds)
+
+
+def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Row:
+    """Return the row of an advice, of the same race made again, and of the seconds that it took."""
+    layers = [f"{one.lift.path} {_gain(one.gain)}" for one in found.lifts if one.is_change]
+    written = [f"{path}: {strategy}" for path, strategy in found.changes.items()]
+    lost = [f"{one.lift.path}: {one.lost[0]}" for one in found.lifts if one.lost]
+    return (
+        found.model.name,
+        ", ".join(written + lost) or "nothing",
+        ", ".join(layers) or "-",
+        _whole(found.whole),
+        _whole(again),
+        _first_call(found.whole),
+        *_promises(found.changes, found.whole),
+        float(_is_loss(found.whole) and _is_loss(again)),
+        seconds,
+    )
+
+
+def _gain(gain: "ChangeGain | None") -> str:
+    speed_up = gain.speed_up if gain else None
+    if speed_up is None:
+        return "not compared"
+    return f"{speed_up.times:.3g} [{speed_up.low:.3g}, {speed_up.high:.3g}]"
+
+
+def _whole(whole: "WholeAdvice | None") -> str:
+    return _gain(whole.gain) if whole else "-"
+
+
+def _first_call(whole: "WholeAdvice | None") -> str:
+    pair = whole.gain.first_call if whole else None
+    return f"{pair[0]:.3g} → {pair[1]:.3g}" if pair else "-"
+
+
+def _is_loss(whole: "WholeAdvice | None") -> bool:
+    return whole is not None and whole.gain.is_loss
+
+
+def _promises(changes: Mapping[str, str], whole: "WholeAdvice | None") -> Iterator[Cell]:
+    """Count layers whose gain is shown in the whole, is too small to show there, and is a loss."""
+    gains = [whole.alone.get(path, whole.gain) for path in changes] if whole else []
+    known = [one for one in gains if one.speed_up]
+    shown = sum(one.is_shown for one in known)
+    lost = sum(one.is_loss for one in known)
+    yield from (float(shown), float(len(known) - shown - lost), float(lost))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
