@@ -35,7 +35,7 @@ DATA = {"agent": "agent_data", "speech": "speech_data"}
 #: Sequences in a call, and steps where a model leaves them open.
 BATCH, SEQ_LEN = 8, 200
 #: Models of the quick form, and its seconds for each.
-QUICK, QUICK_BUDGET = "signal", 20
+QUICK, QUICK_BUDGET = "signal", 40
 BOARD = Scoreboard(
     (
         Column("model", width=10),
