@@ -299,6 +299,14 @@ def test_peak_memory_is_read_once_in_every_setting(play):
     assert sorted(found.peaks) == [(1, 4), (1, 8)]
 
 
+@pytest.mark.parametrize(("budget", "read"), [(19, 0), (21, 1)])
+def test_a_budget_without_time_for_it_reads_no_peak_memory(play, budget, read):
+    """It takes what the launch took, ten seconds."""
+    words = {"budget_seconds": budget, "reads_peak_memory": True, "fewest": 1, "most": 1}
+    _, _, found = play(ScriptedReferee(*NAMES), **words)
+    assert len(found.peaks) == read
+
+
 def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
     """It costs a process that imports and builds: those of the other setting are not read."""
     referee = ScriptedReferee(*NAMES, peaks_of=8)

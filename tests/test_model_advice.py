@@ -62,11 +62,11 @@ def model(**changes):
     return ToldModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, told)
 
 
-def run(folder, times, law_error=None, ended=()):
-    """A run of three launches, in which each case takes so many times a millisecond."""
+def run(folder, times, law_error=None, ended=(), launches=3):
+    """A run of some launches, in which each case takes so many times a millisecond."""
     names = {case.strategy: {"meaning": MEANING.get(case.strategy, {})} for case in times}
     lines = [journals.header(strategies=names)]
-    for launch in (1, 2, 3):
+    for launch in range(1, launches + 1):
         for case, many in times.items():
             wobble = [1e-3 * many * (1 + 0.002 * ((launch + turn) % 5)) for turn in range(12)]
             facts = {"first_call_seconds": many, "peak_bytes": int(many * 2**20)}
@@ -112,6 +112,21 @@ def test_nothing_is_advised_where_nothing_is_shown_faster(tmp_path):
     text = "\n".join(advice_lines(found))
     assert text.count("nothing is shown faster") == 2
     assert "there is nothing to change" in text
+
+
+def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
+    """Where the budget was spent; less shows nothing, and that is said."""
+    told = model()
+    first, second, _ = advise_lifts(told, run(tmp_path, of_lifts(told), launches=1))
+    assert (first.strategy, second.strategy) == ("fold_time", "fold_time")
+    text = "\n".join(advice_lines(ModelAdvice(told, (first, second))))
+    assert text.count("times as fast by one launch") == 2
+    little = of_lifts(told, TIMES | {"time_distributed": 1.4 * min(TIMES.values())})
+    found = ModelAdvice(told, advise_lifts(told, run(tmp_path, little, launches=1)))
+    assert found.changes == {}
+    text = "\n".join(advice_lines(found))
+    assert text.count("one launch shows nothing") == 2
+    assert "nothing is shown faster" not in text
 
 
 @pytest.mark.parametrize(

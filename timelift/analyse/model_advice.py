@@ -13,6 +13,9 @@ from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, ToldLift, ToldModel
 
 #: What people write, and what this is about.
 USUAL = "time_distributed"
+#: So many times as fast in one launch is worth trying in the whole model, whose launches judge it:
+#: two launches of a strategy differ by far less (docs/protocol.md).
+LIKELY = 1.5
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class ChangeGain:
         return one is not None and one.has_interval and one.low > 1
 
     @property
+    def is_likely(self) -> bool:
+        """True if one launch has shown so much that more would hardly take it back."""
+        one = self.speed_up
+        return one is not None and not one.has_interval and one.times >= LIKELY
+
+    @property
     def is_loss(self) -> bool:
         one = self.speed_up
         return one is not None and one.has_interval and one.high < 1
@@ -44,10 +53,11 @@ class ChangeGain:
 
 @dataclass(frozen=True)
 class LiftAdvice:
-    """What to write instead of one lift; the same strategy where nothing else is shown faster.
+    """What to write instead of one lift; the same strategy where nothing else is faster.
 
     `means` has what training adds to the inner layer and the strategies treat otherwise: before and
-    after, by the declaration. `lost` says how a lift without figures ended.
+    after, by the declaration. `lost` says how a lift without figures ended,
+    `launches` how many have measured TimeDistributed.
     """
 
     lift: ToldLift
@@ -55,6 +65,7 @@ class LiftAdvice:
     gain: ChangeGain | None = None
     means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: tuple[Status, str] | None = None
+    launches: int = 0
 
     @property
     def is_change(self) -> bool:
@@ -107,8 +118,9 @@ def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
     row = ranking.row(best.strategy) if best else ranking.rows[0]
     known = any(one.case.strategy == USUAL for one in ranking.rows)
     gain = _gain(run, row.speed_up if known else None, Case(setting, USUAL), row.case)
-    if known and not gain.is_shown:
-        return LiftAdvice(lift, gain=gain)
+    if known and not (gain.is_shown or gain.is_likely):
+        launches = len(run.measured[Case(setting, USUAL)].launches)
+        return LiftAdvice(lift, gain=gain, launches=launches)
     declared = {name: one.meaning for name, one in run.header.strategies.items()}
     strategy = row.case.strategy
     before, after = (lift.meaning(declared.get(one, {})) for one in (USUAL, strategy))

@@ -11,7 +11,7 @@ from timelift.measure.catalogue import Strategy, Workload
 from timelift.measure.layer_probe import ask_model
 from timelift.measure.options import OPTIONS, option_named
 from timelift.measure.progress import Display
-from timelift.measure.session import Session
+from timelift.measure.session import NEW_RUN, RunMode, Session
 from timelift.measure.users_layer import is_named
 from timelift.project import Project
 from timelift.told_model import (
@@ -82,7 +82,7 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
 
     With `same_meaning`, strategies that mean another thing in training are left out.
     """
-    session = _session(project, options)
+    session = _session(project, options, RunMode(reads_peaks=False))
     called = [one for one in model.lifts if one.steps]
     workloads = {one.workload: _workload(model, one) for one in called}
     session.catalogue.workloads.update(workloads)
@@ -156,8 +156,8 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     return _measure(session, [Case(setting, name) for name in ways], display, judge)
 
 
-def _session(project: Project, options: Mapping[str, str]) -> Session:
-    return Session(project, {one.name: "" for one in OPTIONS} | USUAL | dict(options))
+def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:
+    return Session(project, {one.name: "" for one in OPTIONS} | USUAL | dict(options), run_mode)
 
 
 def _measure(

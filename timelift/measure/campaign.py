@@ -197,9 +197,12 @@ class Campaign:
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and where it is in doubt.
 
-        Where launch 1 was interrupted before, that is the next launch of a run that goes on.
+        Where launch 1 was interrupted before, that is the next launch of a run that goes on. It
+        takes about what the launch took, so a budget must have that left.
         """
         if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
+            return False
+        if not self._budget.fits(setting, beyond_fewest=False):
             return False
         with self._lock:
             first = setting not in self._peaks_read

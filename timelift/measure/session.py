@@ -56,13 +56,15 @@ class RunMode:
 
     `once` measures nothing: each case is built, held to the law and called, in one launch.
     `selftest` puts a strategy's planted twins in the place of its rivals. `wait` lets another run
-    on this machine end first. `resume` names a run to continue, empty for a new one.
+    on this machine end first. `resume` names a run to continue, empty for a new one. Without
+    `reads_peaks` no peak memory is read, for which a process more would build every case.
     """
 
     once: bool = False
     selftest: bool = False
     wait: bool = False
     resume: str = ""
+    reads_peaks: bool = True
 
 
 NEW_RUN = RunMode()
@@ -257,7 +259,7 @@ class Session:
             cores=options["pin"],
             memory_bytes=options["memory_limit"],
             steady_allocator=options["allocator"] == "steady",
-            reads_peak_memory=not (once or self.run_mode.selftest),
+            reads_peak_memory=self.run_mode.reads_peaks and not (once or self.run_mode.selftest),
             two_sided=self.gate is not None,
             compares_programs=self.gate is not None and self.gate.compares_programs and not once,
             races_equal_programs=self.options["unchanged"] == "measure",

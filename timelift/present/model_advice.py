@@ -66,13 +66,18 @@ def _row(one: LiftAdvice) -> tuple[str, ...]:
     if one.lost and not one.is_change:
         return (*known, "-", "was not measured", "-")
     if not one.is_change:
-        return (*known, "-", "nothing is shown faster", "-")
+        few = one.launches == 1
+        told = "one launch shows nothing" if few else "nothing is shown faster"
+        return (*known, "-", told, "-")
     return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
 
 
 def _times(gain: ChangeGain | None) -> str:
     speed_up = gain.speed_up if gain else None
-    return f"{speed_up_in_words(speed_up)} times as fast" if speed_up else "not compared"
+    if speed_up is None:
+        return "not compared"
+    told = f"{speed_up_in_words(speed_up)} times as fast"
+    return told if speed_up.has_interval else f"{told} by one launch"
 
 
 def _first_call(gain: ChangeGain | None) -> str:
