@@ -1267,6 +1267,104 @@ FAULTS = (
             "most = [price.typical for price in found]",
         ),
     ),
+    # Advice on a model ------------------------------------------------------------------------
+    *_faults(
+        "advice",
+        "timelift/analyse/model_advice.py",
+        "model_advice",
+        ("a gain that its interval does not show", "one.low > 1", "one.high > 1"),
+        ("a loss that its interval does not show", "one.high < 1", "one.low < 1"),
+        ("any gain of one launch", "LIKELY = 1.5", "LIKELY = 1.0"),
+        ("no gain of one launch", "(gain.is_shown or gain.is_likely)", "gain.is_shown"),
+        (
+            "a gain by the far end of its interval",
+            "return gain.speed_up.low if",
+            "return gain.speed_up.high if",
+        ),
+        ("a meaning that is always another", "if before[one] != after[one]", "if before[one]"),
+    ),
+    *_faults(
+        "advice",
+        "timelift/present/model_advice.py",
+        "model_advice",
+        ("first calls after and before", '" → ".join(written)', '" → ".join(written[::-1])'),
+        ("memory after and before", "{before} → {after}", "{after} → {before}"),
+        ("a broken change with its times", "if CHANGED in whole.lost or", "if"),
+    ),
+    *_faults(
+        "advice",
+        "timelift/commands/advise.py",
+        "model_advice",
+        ("a module that makes a model slower", "whole and whole.gain.is_loss", "whole is None"),
+        ("a budget that is spent twice", "budget - (time.monotonic() - started)", "budget"),
+    ),
+    *_faults(
+        "advice",
+        "timelift/told_model.py",
+        "model_advice changed_models",
+        ("two lifts of one name", "while name in found or not", "while not"),
+        (
+            "a train step where nothing trains",
+            "Phase.BACKWARD if self.trains",
+            "Phase.BACKWARD if True",
+        ),
+    ),
+    *_faults(
+        "advice",
+        "timelift/better_model.py",
+        "model_advice changed_models",
+        (
+            "a lift by the first name of its path",
+            "one.lift.path.rpartition(STEP)[2]",
+            "one.lift.path.partition(STEP)[0]",
+        ),
+        (
+            "a strategy twice in a module",
+            "dict.fromkeys(one.strategy for one in changes)",
+            "[one.strategy for one in changes]",
+        ),
+    ),
+    *_faults(
+        "advice",
+        "timelift/worker/lifts.py",
+        "changed_models",
+        ("a shared lift that is counted twice", "seen.add(id(layer))", "seen.add(id(path))"),
+        (
+            "a lift inside of itself",
+            "lift.path.startswith(one.path + STEP)",
+            "lift.path.startswith(one.path)",
+        ),
+        (
+            "weights that a strategy makes anew",
+            "own = {id(one) for one in lift.inner.weights}",
+            "own = {id(one) for one in model.weights}",
+        ),
+        (
+            "an inner layer that is not told of training",
+            ".call(inputs, training=training)",
+            ".call(inputs)",
+        ),
+    ),
+    *_faults(
+        "advice",
+        "timelift/worker/model_under_test.py",
+        "changed_models",
+        (
+            "outputs that differ as they like",
+            "if not off <= self._tolerance.outputs",
+            "if not off <= 1e9",
+        ),
+        (
+            "a rival with weights of its own",
+            "model.set_weights(written.weights)",
+            "model.get_weights()",
+        ),
+        (
+            "the law of the model as it is written",
+            "if rival.parameters and not self.task",
+            "if not rival.parameters and not self.task",
+        ),
+    ),
     # The doors --------------------------------------------------------------------------------
     *_faults(
         "doors",
