@@ -7,7 +7,6 @@ rows about equally often; on the other backends in one row on one of them all. W
 refuses, the following rows are tried.
 """
 
-import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -93,6 +92,8 @@ SLOW = {
     (Backend.JAX, EAGER): (BACKWARD,),
     (Backend.JAX, GRAPH): (BACKWARD,),
 }
+#: Rows for those that refuse the others: every operation is compiled by itself.
+LATE = {(Backend.JAX, EAGER)}
 #: Their gradients would take a third of all the time: `tests/test_law.py` has them on recurrence.
 FORWARD_ALONE = {"sentences"}
 #: Rows tried in turn where a strategy refuses.
@@ -164,27 +165,33 @@ def _in_every_row(backend: Backend, workload: str, names: list[str]) -> Iterator
 
 
 def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iterator[Cell]:
-    """Try each strategy on one of these workloads in one row that is not slow."""
-    rows = enumerate(ROWS[backend])
-    quick = [(place, row) for place, row in rows if row[0] not in SLOW.get((backend, row[1]), ())]
-    places = [
-        (*one, workload)
-        for one in quick
+    """Try each strategy on one of these workloads, in one row."""
+    left = {name: turn for turn, name in enumerate(STRATEGIES)}
+    for late in (False, True):
+        places = _places(backend, workloads, late=late)
+        for tried in range(TRIES if places else 0):
+            together = defaultdict(list)
+            for name, turn in left.items():
+                together[(turn + offset + tried) % len(places)].append(name)
+            for chosen, names in together.items():
+                place, row, workload = places[chosen]
+                found = ends(setting(backend, workload, row), rivals(names))
+                for name, (status, reason) in found.items():
+                    yield workload, place, name, status, reason
+                    if status is Status.MEASURED or status in BROKEN:
+                        del left[name]
+
+
+def _places(
+    backend: Backend, workloads: Sequence[str], *, late: bool
+) -> list[tuple[int, Row, str]]:
+    return [
+        (place, row, workload)
+        for place, row in enumerate(ROWS[backend])
+        if row[0] not in SLOW.get((backend, row[1]), ()) and ((backend, row[1]) in LATE) == late
         for workload in workloads
-        if one[1][0] is FORWARD or workload not in FORWARD_ALONE
+        if row[0] is FORWARD or workload not in FORWARD_ALONE
     ]
-    left = dict(zip(STRATEGIES, itertools.cycle(range(len(places)))))
-    for tried in range(TRIES):
-        together = defaultdict(list)
-        for name, first in left.items():
-            together[(first + offset + tried) % len(places)].append(name)
-        for chosen, names in together.items():
-            place, row, workload = places[chosen]
-            found = ends(setting(backend, workload, row), rivals(names))
-            for name, (status, reason) in found.items():
-                yield workload, place, name, status, reason
-                if status is Status.MEASURED or status in BROKEN:
-                    del left[name]
 
 
 def printed(backend: str) -> None:
