@@ -1,4 +1,4 @@
-"""Ten models as they are published, at real sizes: what people put a TimeDistributed in.
+"""Ten models after published ones, some smaller: what people put a TimeDistributed in.
 
 timelift advise examples/published_models.py:video
 
@@ -122,11 +122,10 @@ def detector():
     return model
 
 
-@keras.saving.register_keras_serializable(package="studies")
 class Agent(keras.Model):
     """A torso that sees frames and rewards.
 
-    Mnih et al. 2015, "Human-level control through deep reinforcement learning", with a memory.
+    Mnih et al. 2013, "Playing Atari with Deep Reinforcement Learning", with a memory.
     """
 
     def __init__(self, **kwargs):

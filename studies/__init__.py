@@ -31,7 +31,7 @@ STUDIES = {
     "scaling": "exponents and crossovers of strategies whose growth is known",
     "choose": "answers between the measured lengths: how often the price holds",
     "spread": "what limits the figures of a run: its rounds or its launches",
-    "advice": "what is advised on ten published models, and whether it is there in the whole",
+    "advice": "what is advised on ten models after published ones, and whether it is true",
     "gate": "the gate on suites of two commits whose truth is known",
     "gate_rule": "the gate's rule on simulated launches: false alarms, power",
     "kills": "runs that are killed at random moments and go on",

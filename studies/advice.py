@@ -5,7 +5,7 @@
 Each model of `examples/published_models.py` is advised on within a budget. Then the model with all
 that was advised is raced against itself again, in fresh launches: `again` is what that found. A
 layer's gain is kept where the whole model is shown faster by that change alone, lost where it is
-shown slower, and too small to show in the whole else.
+shown slower, and too small to show in the whole else; what one launch says of it is not counted.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from studies import ROOT, answer, named, parser, positive
 from studies.scoreboard import Cell, Column, Row, Scoreboard
-from timelift.commands.advise import advise_whole_model, find_advice
+from timelift.commands.advise import end_of_budget, find_advice, race_whole
 from timelift.measure.advice import told_model
 from timelift.project import Project
 from timelift.told_model import Feeding
@@ -34,7 +34,7 @@ MODELS = (
 DATA = {"agent": "agent_data", "speech": "speech_data"}
 #: Sequences in a call, and steps where a model leaves them open.
 BATCH, SEQ_LEN = 8, 200
-#: Models of the quick form, and its seconds for each.
+#: The model of the quick form, and its seconds.
 QUICK, QUICK_BUDGET = "signal", 40
 BOARD = Scoreboard(
     (
@@ -76,13 +76,14 @@ def _row(name: str, budget: int) -> Row:
     with tempfile.TemporaryDirectory(prefix="timelift-advice-") as results:
         started = time.monotonic()
         texts = {"results": results, "budget": f"{budget}s"}
+        ends = end_of_budget(texts)
         model = told_model(project, f"{MODULE}:{name}", Feeding(data, BATCH, SEQ_LEN), texts)
-        found = find_advice(model, project, texts, started=started)
+        found = find_advice(model, project, texts, ends)
         seconds = time.monotonic() - started
         again = None
         if found.whole:
             texts = {"results": results, "budget": f"{budget // 2}s"}
-            again = advise_whole_model(model, project, found.changes, texts)
+            again = race_whole(model, project, found.changes, texts)
     return row(found, again, seconds)
 
 
@@ -126,8 +127,11 @@ def _is_loss(whole: "WholeAdvice | None") -> bool:
 
 def _promises(changes: Mapping[str, str], whole: "WholeAdvice | None") -> Iterator[Cell]:
     """Count layers whose gain is shown in the whole, is too small to show there, and is a loss."""
-    gains = [whole.alone.get(path, whole.gain) for path in changes] if whole else []
-    known = [one for one in gains if one.speed_up]
+    if whole is None:
+        alone: Mapping[str, ChangeGain] = {}
+    else:
+        alone = whole.alone if len(changes) > 1 else dict.fromkeys(changes, whole.gain)
+    known = [one for one in alone.values() if one.speed_up and one.speed_up.has_interval]
     shown = sum(one.is_shown for one in known)
     lost = sum(one.is_loss for one in known)
     yield from (float(shown), float(len(known) - shown - lost), float(lost))

@@ -1274,8 +1274,8 @@ FAULTS = (
         "model_advice",
         ("a gain that its interval does not show", "one.low > 1", "one.high > 1"),
         ("a loss that its interval does not show", "one.high < 1", "one.low < 1"),
-        ("any gain of one launch", "LIKELY = 1.5", "LIKELY = 1.0"),
-        ("no gain of one launch", "(gain.is_shown or gain.is_likely)", "gain.is_shown"),
+        ("any gain of one launch", "LIKELY = math.exp(CLEAR)", "LIKELY = 1.0"),
+        ("no gain of one launch", "(gain.is_shown or is_likely)", "gain.is_shown"),
         (
             "a gain by the far end of its interval",
             "return gain.speed_up.low if",
@@ -1289,14 +1289,13 @@ FAULTS = (
         "model_advice",
         ("first calls after and before", '" → ".join(written)', '" → ".join(written[::-1])'),
         ("memory after and before", "{before} → {after}", "{after} → {before}"),
-        ("a broken change with its times", "if CHANGED in whole.lost or", "if"),
     ),
     *_faults(
         "advice",
         "timelift/commands/advise.py",
         "model_advice",
         ("a module that makes a model slower", "whole and whole.gain.is_loss", "whole is None"),
-        ("a budget that is spent twice", "budget - (time.monotonic() - started)", "budget"),
+        ("a budget that is spent twice", "within(texts, rest)", "texts"),
     ),
     *_faults(
         "advice",

@@ -52,6 +52,21 @@ def folded(name):
     }
 
 
+def trained(name):
+    """How far a folded model's outputs move from call to call, in training and else."""
+    model, noise = find_model(named(name)), np.random.default_rng(0)
+    data = models.data_of(model, "", BATCH, 5, noise)
+    found = lifts.find_lifts(model)
+    with lifts.watching(found):
+        model(data.inputs)
+    for lift in found:
+        lifts.change(lift, FOLD, {})
+    return {
+        word: _off(*(ops.convert_to_numpy(model(data.inputs, training=which)) for _ in range(2)))
+        for word, which in (("in_training", True), ("else", False))
+    }
+
+
 def _doubled(model, found, data):
     """The outputs of a model once its first lift is changed to what doubles them."""
     with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ refuses, the following rows are tried.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -74,8 +75,8 @@ CONVOLUTION = "frames"
 #: Of each kind of layer the other workloads; of a large one its kind has a smaller one. A strategy
 #: is tried on one of each kind on TensorFlow, and elsewhere on one of all.
 KINDS = (
-    ("tokens", "windows", "mlp_block", "detector_heads"),
-    ("frames",),
+    ("tokens", "mlp_block", "detector_heads"),
+    ("frames", "windows"),
     ("set_attention",),
     ("sentences",),
 )
@@ -94,7 +95,8 @@ SLOW = {
 }
 #: Rows for those that refuse the others: every operation is compiled by itself.
 LATE = {(Backend.JAX, EAGER)}
-#: Their gradients would take a third of all the time: `tests/test_law.py` has them on recurrence.
+#: Their gradients would take a third of all the time: `tests/test_law.py` has those of two
+#: strategies, and `make test-all` those of all.
 FORWARD_ALONE = {"sentences"}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3
@@ -185,13 +187,15 @@ def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iter
 def _places(
     backend: Backend, workloads: Sequence[str], *, late: bool
 ) -> list[tuple[int, Row, str]]:
-    return [
-        (place, row, workload)
+    """Pair rows and workloads so that two in a row differ in both, where there are several."""
+    rows = [
+        (place, row)
         for place, row in enumerate(ROWS[backend])
         if row[0] not in SLOW.get((backend, row[1]), ()) and ((backend, row[1]) in LATE) == late
-        for workload in workloads
-        if row[0] is FORWARD or workload not in FORWARD_ALONE
     ]
+    turns = range(math.lcm(len(rows), len(workloads)) if rows else 0)
+    pairs = [(*rows[turn % len(rows)], workloads[turn % len(workloads)]) for turn in turns]
+    return [one for one in pairs if one[1][0] is FORWARD or one[2] not in FORWARD_ALONE]
 
 
 def printed(backend: str) -> None:

@@ -158,6 +158,20 @@ def twins():
     return model
 
 
+def shared():
+    """One lift in two models, each of which is a part of another."""
+    lift, steps = _lift(layers.Dense(3), "shared_td"), keras.Input((4, 2))
+    left = keras.Model(steps, lift(steps), name="left")
+    right = keras.Model(steps, lift(steps), name="right")
+    return keras.Model(steps, layers.Add()([left(steps), right(steps)]), name="shared")
+
+
+def dropped():
+    """Noise inside of a lift, in training."""
+    steps = keras.Input((3, 4))
+    return keras.Model(steps, _lift(layers.Dropout(0.5), "drop_td")(steps), name="dropped")
+
+
 #: One and the same model at every call.
 same = functools.cache(twins)
 

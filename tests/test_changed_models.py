@@ -89,6 +89,18 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     assert norm["statistics"]
 
 
+def test_a_lift_that_two_models_share_is_one():
+    """It would be changed twice."""
+    assert told(TENSORFLOW, "folded('shared')")["paths"] == ["left/shared_td"]
+
+
+def test_a_lift_is_told_whether_it_trains():
+    """A change that does not pass it on computes another thing in training."""
+    found = told(TENSORFLOW, "trained('dropped')")
+    assert found["in_training"] > 0.1
+    assert found["else"] < 1e-6
+
+
 def test_a_layer_that_is_called_step_by_step_is_named():
     """It is no TimeDistributed."""
     assert told(TENSORFLOW, "folded('by_hand')")["by_hand"] == [["looped", 4]]
@@ -184,16 +196,17 @@ def own_lock(tmp_path, monkeypatch):
 @pytest.mark.whole
 @pytest.mark.usefixtures("own_lock")
 def test_a_model_is_advised_on_by_the_command(tmp_path, capsys):
-    """By one launch there is no verdict, so there is nothing to change."""
+    """One launch shows whether there is something to try in the whole, and says so."""
     words = ["advise", SIGNAL, "--launches", "1", "--round-seconds", "0.02", "--json"]
     assert cli.main([*words, "--results", str(tmp_path)], ROOT) == 0
     found = json.loads(capsys.readouterr().out)
     (lift,) = found["lifts"]
     assert (lift["path"], lift["layer"], lift["steps"]) == ("value_td", "Dense", 16)
     assert lift["times_as_fast"] > 0
-    assert found["whole"] is None
+    assert lift["launches"] == 1
     assert found["drawn"]
-    assert len(list(tmp_path.rglob("*.jsonl"))) == 1
+    assert (found["whole"] is None) == (lift["write"] is None)
+    assert len(list(tmp_path.rglob("*.jsonl"))) == 2 - (found["whole"] is None)
 
 
 @pytest.mark.whole

@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from studies import advice as study
 from tests import journals
 from tests.projects import ROOT
 from timelift import cli
+from timelift.analyse import model_advice
 from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole, least_gain
 from timelift.analyse.runs import results
 from timelift.analyse.stats.verdicts import Verdict
@@ -125,8 +127,24 @@ def test_what_one_launch_shows_is_tried_where_it_is_much(tmp_path):
     found = ModelAdvice(told, advise_lifts(told, run(tmp_path, little, launches=1)))
     assert found.changes == {}
     text = "\n".join(advice_lines(found))
-    assert text.count("one launch shows nothing") == 2
-    assert "nothing is shown faster" not in text
+    assert text.count("too few launches to tell") == 2
+    assert "there is nothing to change, as far as lifts were measured" in text
+
+
+def test_what_the_time_did_not_reach_is_told_so(tmp_path):
+    """A lift without a launch, and a whole model without one."""
+    told = model()
+    reached = told.setting_of(told.lifts[0])
+    first = {case: many for case, many in of_lifts(told).items() if case.setting == reached}
+    found = ModelAdvice(told, advise_lifts(told, run(tmp_path, first)))
+    assert [one.launches for one in found.lifts] == [3, 0, 0]
+    nothing = dataclasses.replace(found, lifts=found.lifts[1:])
+    text = "\n".join(advice_lines(nothing))
+    assert "was not measured  -" in text
+    assert "nothing to change, as far as lifts were measured" in text
+    for whole in (None, advise_whole(told, run(tmp_path, {}))):
+        text = "\n".join(advice_lines(dataclasses.replace(found, whole=whole)))
+        assert "the whole model: was not measured in the time" in text
 
 
 @pytest.mark.parametrize(
@@ -149,6 +167,8 @@ def test_what_training_would_mean_is_told_where_it_differs(tmp_path):
     first, second, _ = advised(tmp_path, model()).lifts
     assert first.means == {}
     assert second.means == {"DROPOUT": ("independent", "shared")}
+    same = advised(tmp_path, model(), TIMES | {"native": 0.5}).lifts[1]
+    assert (same.strategy, same.means) == ("native", {})
     text = "\n".join(advice_lines(advised(tmp_path, model())))
     told = "encoder/head_td: Dropout: the same noise for all steps of a call; it is new noise for"
     assert f"{told} every step with TimeDistributed" in text
@@ -202,15 +222,36 @@ def test_a_lift_that_keras_itself_cannot_trace_is_advised_without_a_gain(tmp_pat
     assert "sents_td: TimeDistributed itself: not run: tracing limit" in text
 
 
+@pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
+def test_a_budget_is_one_of_whole_seconds(seconds, left):
+    """Without one there is none to give."""
+    assert advise.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
+
+
 @pytest.mark.parametrize(
-    ("budget", "share", "left"),
-    [("2m", 1 / 2, "30s"), ("2m", 1, "60s"), ("10s", 1, "1s"), ("", 1, "")],
+    ("spent", "lifts", "whole"),
+    [((0, 40), "60s", "80s"), ((20, 110), "50s", "10s"), ((20, 120), "50s", None)],
 )
-def test_a_budget_is_shared_by_the_lifts_and_the_whole(monkeypatch, budget, share, left):
-    """Of what is left a minute after the start; without one there is nothing to share."""
-    monkeypatch.setattr(advise.time, "monotonic", lambda: 160.0)
-    found = advise.within({"budget": budget, "seed": "1"}, 100.0, share)
-    assert found == {"budget": left, "seed": "1"}
+def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
+    """Half of what is left, then the rest; where none is left the whole is not measured."""
+    known, given = advised(tmp_path, model(), whole=WHOLE), {}
+    clock = iter([100.0, *(100.0 + one for one in spent)])
+    monkeypatch.setattr(advise, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    def measure_lifts(_project, _model, texts, *_, **__):
+        given["lifts"] = texts["budget"]
+
+    def race_whole(_model, _project, _changes, texts):
+        given["whole"] = texts["budget"]
+        return known.whole
+
+    monkeypatch.setattr(advise, "measure_lifts", measure_lifts)
+    monkeypatch.setattr(advise, "race_whole", race_whole)
+    monkeypatch.setattr(model_advice, "advise_lifts", lambda *_: known.lifts)
+    texts = {"budget": "2m"}
+    found = advise.find_advice(known.model, Project(ROOT), texts, advise.end_of_budget(texts))
+    assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
+    assert found.whole == (known.whole if whole else None)
 
 
 def test_a_gain_counts_by_the_end_of_its_interval(tmp_path):
@@ -234,14 +275,17 @@ def test_it_is_data_for_programs(tmp_path):
 @pytest.mark.parametrize(
     ("whole", "error", "said"),
     [
-        (WHOLE, None, ""),
-        (WHOLE | {"changed": 4.0}, None, "the whole model is slower then, so "),
-        ({"as_written": 3.0}, "the changed model has no figures, so ", ""),
+        ((WHOLE, 3), None, ""),
+        ((WHOLE | {"changed": 4.0}, 3), None, "the whole model is slower then, so "),
+        ((WHOLE, 1), "one launch does not judge the changed model; ", ""),
+        (({"as_written": 3.0}, 3), "the changed model has no figures, so ", ""),
     ],
 )
 def test_only_a_change_that_is_one_to_make_is_written(tmp_path, capsys, whole, error, said):
-    """Not one that breaks the law, nor one that makes the whole slower."""
-    found, path = advised(tmp_path, model(), whole=whole), tmp_path / "better.py"
+    """Not one that breaks the law, nor one that makes the whole slower, or may."""
+    times, launches = whole
+    found = advised(tmp_path, model(), whole=times, launches=launches)
+    path = tmp_path / "better.py"
     with pytest.raises(UserError, match=error) if error else contextlib.nullcontext():
         advise.write(found, Project(ROOT), path)
     assert said in capsys.readouterr().err
@@ -276,6 +320,7 @@ def test_the_module_that_is_written_is_keras_alone(tmp_path):
     }
     assert imported <= {"keras", "functools", "weakref"}
     assert "'head_td': NativeLift" in text
+    assert text.count("NativeLift = TimeDistributed") == 1
     assert "'sents_td': NativeLift" in text
 
 
@@ -335,7 +380,7 @@ def test_strategies_of_another_meaning_are_told_by_their_declarations():
 
 
 def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(tmp_path):
-    """One layer's gain is there in the whole, one is too small to show; twice slower is wrong."""
+    """One layer's gain is there in the whole, one is too small to show; slower twice is wrong."""
     found = advised(tmp_path, model(), whole=WHOLE)
     row = study.row(found, found.whole, 90.0)
     assert row[6:] == (1.0, 1.0, 0.0, 0.0, 90.0)
@@ -345,3 +390,5 @@ def test_the_study_counts_what_a_promise_became_and_refuses_a_model_made_slower(
     assert row[6:] == (0.0, 1.0, 1.0, 1.0, 90.0)
     assert [*study.BOARD.complaints(row)]
     assert study.row(slower, found.whole, 90.0)[9] == 0.0
+    brief = advised(tmp_path, model(), whole=WHOLE, launches=1)
+    assert study.row(brief, brief.whole, 90.0)[6:9] == (0.0, 0.0, 0.0)  # nothing is known

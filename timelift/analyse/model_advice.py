@@ -8,14 +8,16 @@ from timelift.analyse.recommend import recommend
 from timelift.analyse.runs.measurement import Run, fact
 from timelift.analyse.stats import lifts
 from timelift.analyse.stats.ranking import SpeedUp
+from timelift.analyse.stats.stopping import CLEAR
+from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
 from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, ToldLift, ToldModel
 
 #: What people write, and what this is about.
 USUAL = "time_distributed"
-#: So many times as fast in one launch is worth trying in the whole model, whose launches judge it:
-#: two launches of a strategy differ by far less (docs/protocol.md).
-LIKELY = 1.5
+#: So many times as fast by fewer launches than a verdict needs is worth trying in the whole model,
+#: whose launches judge it.
+LIKELY = math.exp(CLEAR)
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,6 @@ class ChangeGain:
         return one is not None and one.has_interval and one.low > 1
 
     @property
-    def is_likely(self) -> bool:
-        """True if one launch has shown so much that more would hardly take it back."""
-        one = self.speed_up
-        return one is not None and not one.has_interval and one.times >= LIKELY
-
-    @property
     def is_loss(self) -> bool:
         one = self.speed_up
         return one is not None and one.has_interval and one.high < 1
@@ -56,8 +52,7 @@ class LiftAdvice:
     """What to write instead of one lift; the same strategy where nothing else is faster.
 
     `means` has what training adds to the inner layer and the strategies treat otherwise: before and
-    after, by the declaration. `lost` says how a lift without figures ended,
-    `launches` how many have measured TimeDistributed.
+    after, by the declaration. `lost` says how a lift without figures ended.
     """
 
     lift: ToldLift
@@ -70,6 +65,11 @@ class LiftAdvice:
     @property
     def is_change(self) -> bool:
         return self.strategy != USUAL
+
+    @property
+    def is_known(self) -> bool:
+        """True if its launches are as many as a verdict needs, or it is not called at all."""
+        return self.launches >= MIN_LAUNCHES or not self.lift.steps
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class WholeAdvice:
 
 @dataclass(frozen=True)
 class ModelAdvice:
-    """What to change in a model; `cores` are those of the machine, None where nothing was timed."""
+    """What to change in a model; `cores` are those of the machine, where a run tells them."""
 
     model: ToldModel
     lifts: tuple[LiftAdvice, ...]
@@ -114,18 +114,20 @@ def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
     lost = _ends(run, setting).get(USUAL)
     if ranking is None or not ranking.rows:
         return LiftAdvice(lift, lost=lost)
+    launches = max(len(run.measured[one.case].launches) for one in ranking.rows)
     best = recommend([ranking])
     row = ranking.row(best.strategy) if best else ranking.rows[0]
     known = any(one.case.strategy == USUAL for one in ranking.rows)
     gain = _gain(run, row.speed_up if known else None, Case(setting, USUAL), row.case)
-    if known and not (gain.is_shown or gain.is_likely):
-        launches = len(run.measured[Case(setting, USUAL)].launches)
+    few = launches < MIN_LAUNCHES
+    is_likely = few and gain.speed_up is not None and gain.speed_up.times >= LIKELY
+    if known and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
     declared = {name: one.meaning for name, one in run.header.strategies.items()}
     strategy = row.case.strategy
     before, after = (lift.meaning(declared.get(one, {})) for one in (USUAL, strategy))
     means = {one: (before[one], after[one]) for one in before if before[one] != after[one]}
-    return LiftAdvice(lift, strategy, gain, means, None if known else lost)
+    return LiftAdvice(lift, strategy, gain, means, None if known else lost, launches)
 
 
 def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:

@@ -1,5 +1,6 @@
 """`timelift advise`: every lift in a user's model, and what to change."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -35,13 +36,13 @@ def advise(options: Options, project: Project) -> int:
     from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
     from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
 
-    started = time.monotonic()
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
+    ends = end_of_budget(texts)
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
     model = told_model(project, options.model, feeding, texts)
-    found = find_advice(model, project, texts, started, same_meaning=options.same_meaning)
+    found = find_advice(model, project, texts, ends, same_meaning=options.same_meaning)
     if options.json:
         write_lines([advice_json(found)])
     else:
@@ -61,8 +62,12 @@ def write(found: "ModelAdvice", project: Project, path: Path) -> None:
         why = "the whole model is slower then" if found.changes else "there is nothing to change"
         sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
         return
-    if whole is None or whole.gain.speed_up is None:
+    speed_up = whole.gain.speed_up if whole else None
+    if speed_up is None:
         raise UserError(f"--write: the changed model has no figures, so {path} was not written")
+    if not speed_up.has_interval:
+        why = "one launch does not judge the changed model; with more time there are others"
+        raise UserError(f"--write: {why}, so {path} was not written")
     with writing(path, "name another file"):
         replace_text(path, better_model(found, project))
 
@@ -71,32 +76,32 @@ def find_advice(
     model: ToldModel,
     project: Project,
     texts: Mapping[str, str],
-    started: float,
+    ends: float,
     *,
     same_meaning: bool = False,
 ) -> "ModelAdvice":
     """Measure a model's lifts, and the model with what won in their place.
 
-    `texts` are options of a run; of their budget, in seconds since `started` (monotonic), the
-    lifts have half of what is left, and the whole model has the rest.
+    `texts` are options of a run. Until their budget `ends`, the lifts have half of the time that
+    is left, and the whole model has the rest; where none is left it is not measured.
     """
     from timelift.analyse.model_advice import ModelAdvice, advise_lifts  # noqa: PLC0415
 
     run = None
     if any(one.steps for one in model.lifts):
-        half = within(texts, started, 1 / 2)
+        half = within(texts, (ends - time.monotonic()) / 2)
         with _display() as display:
             path = measure_lifts(project, model, half, display, _judge, same_meaning=same_meaning)
         run = _load(path) if path else None
     cores = run.header.machine.identity.get("cores") if run else None
     found = ModelAdvice(model, advise_lifts(model, run), cores=cores)
-    if not found.changes:
+    rest = ends - time.monotonic()
+    if not found.changes or rest <= 0:
         return found
-    rest = within(texts, started, 1)
-    return replace(found, whole=advise_whole_model(model, project, found.changes, rest))
+    return replace(found, whole=race_whole(model, project, found.changes, within(texts, rest)))
 
 
-def advise_whole_model(
+def race_whole(
     model: ToldModel, project: Project, changes: Mapping[str, str], texts: Mapping[str, str]
 ) -> "WholeAdvice | None":
     """Race a model against itself with strategies in the place of lifts, by their path."""
@@ -107,13 +112,16 @@ def advise_whole_model(
     return advise_whole(model, _load(path)) if path else None
 
 
-def within(texts: Mapping[str, str], started: float, share: float) -> dict[str, str]:
-    """Return the options with a share of what is left of their budget, where they have one."""
+def end_of_budget(texts: Mapping[str, str]) -> float:
+    """Return when the budget will be spent, in seconds (monotonic); never where none is given."""
     budget = option_named("budget").value(texts.get("budget", ""))
-    if budget is None:
-        return dict(texts)
-    left = max(1, share * (budget - (time.monotonic() - started)))
-    return {**texts, "budget": f"{left:.0f}s"}
+    return math.inf if budget is None else time.monotonic() + budget
+
+
+def within(texts: Mapping[str, str], seconds: float) -> dict[str, str]:
+    """Return the options with a budget of so many seconds, without one where they are infinite."""
+    budget = f"{max(1, seconds):.0f}s" if math.isfinite(seconds) else ""
+    return {**texts, "budget": budget}
 
 
 @contextmanager

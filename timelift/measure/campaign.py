@@ -198,11 +198,11 @@ class Campaign:
         """True if peak memory is read now: once for each setting, and where it is in doubt.
 
         Where launch 1 was interrupted before, that is the next launch of a run that goes on. It
-        takes about what the launch took, so a budget must have that left.
+        takes about what a new launch takes, so a budget must have that left.
         """
         if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
             return False
-        if not self._budget.fits(setting, beyond_fewest=False):
+        if not self._budget.fits_any([setting], beyond_fewest=False):
             return False
         with self._lock:
             first = setting not in self._peaks_read

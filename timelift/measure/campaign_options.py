@@ -27,8 +27,8 @@ class CampaignOptions:
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
     A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
-    the host's memory is read in the first launch of a setting, and again where the referee doubts
-    it.
+    the host's memory is read in the first launch of a setting, where a budget has time for it, and
+    again where the referee doubts it.
     Launches stay on the processors `cores`, if any are named, and keep freed memory in one arena
     with a `steady_allocator`. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the

@@ -14,7 +14,6 @@ from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
 from timelift.present.meaning import meaning_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for
-from timelift.told_model import CHANGED
 
 _NAME_LIMIT = 40
 _GAP = "  "
@@ -63,13 +62,15 @@ def _row(one: LiftAdvice) -> tuple[str, ...]:
     known = (f"{one.lift.path:.{_NAME_LIMIT}}", name)
     if not one.lift.steps:
         return (*known, "-", "is not called", "-")
-    if one.lost and not one.is_change:
-        return (*known, "-", "was not measured", "-")
     if not one.is_change:
-        few = one.launches == 1
-        told = "one launch shows nothing" if few else "nothing is shown faster"
-        return (*known, "-", told, "-")
+        return (*known, "-", _why_nothing(one), "-")
     return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
+
+
+def _why_nothing(one: LiftAdvice) -> str:
+    if one.lost or not one.launches:
+        return "was not measured"
+    return "nothing is shown faster" if one.is_known else "too few launches to tell"
 
 
 def _times(gain: ChangeGain | None) -> str:
@@ -108,15 +109,15 @@ def _notes(found: ModelAdvice) -> Iterator[str]:
 
 def _whole(found: ModelAdvice) -> Iterator[str]:
     if not found.changes:
-        lost = any(one.lost for one in found.lifts)
-        yield f"  there is nothing to change{', as far as lifts were measured' if lost else ''}"
+        known = all(one.is_known and not one.lost for one in found.lifts)
+        yield f"  there is nothing to change{'' if known else ', as far as lifts were measured'}"
         return
     whole = found.whole
     if whole is None:
-        yield "  the whole model was not measured"
+        yield "  the whole model: was not measured in the time"
         return
-    if CHANGED in whole.lost or whole.gain.speed_up is None:
-        yield f"  the whole model: {_lost(whole.lost)}"
+    if whole.gain.speed_up is None:
+        yield f"  the whole model: {_lost(whole.lost) or 'was not measured in the time'}"
         return
     model = found.model
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
@@ -166,9 +167,9 @@ def advice_json(found: ModelAdvice) -> str:
         "whole": whole
         and {
             "phase": model.setting.phase,
-            **_gain_as_data(whole.gain),
+            **_gain_with_memory(whole.gain),
             "law_error": whole.law_error,
-            "alone": {path: _gain_as_data(one) for path, one in whole.alone.items()},
+            "alone": {path: _gain_with_memory(one) for path, one in whole.alone.items()},
             "lost": {name: f"{end}: {why}" for name, (end, why) in whole.lost.items()},
         },
     }
@@ -184,6 +185,7 @@ def _lift_as_data(one: LiftAdvice) -> dict[str, Any]:
         "write": one.strategy if one.is_change else None,
         "means": {word: list(both) for word, both in one.means.items()},
         "lost": one.lost and ": ".join(one.lost),
+        "launches": one.launches,
         **_gain_as_data(one.gain),
     }
 
@@ -196,8 +198,11 @@ def _gain_as_data(gain: ChangeGain | None) -> dict[str, Any]:
         "high": speed_up and _known(speed_up.high),
         "verdict": speed_up and speed_up.verdict,
         "first_call_seconds": gain and gain.first_call,
-        "peak_bytes": gain and gain.peak_bytes,
     }
+
+
+def _gain_with_memory(gain: ChangeGain) -> dict[str, Any]:
+    return _gain_as_data(gain) | {"peak_bytes": gain.peak_bytes}
 
 
 def _known(value: float) -> float | None:
