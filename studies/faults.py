@@ -1341,7 +1341,7 @@ FAULTS = (
         (
             "an inner layer that is not told of training",
             ".call(inputs, training=training)",
-            ".call(inputs)",
+            ".call(inputs, training=False)",
         ),
     ),
     *_faults(

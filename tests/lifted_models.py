@@ -172,6 +172,14 @@ def dropped():
     return keras.Model(steps, _lift(layers.Dropout(0.5), "drop_td")(steps), name="dropped")
 
 
+def trained_before():
+    """Weights that no seed makes, as those that were trained and are loaded."""
+    steps, noise = keras.Input((3, 4)), np.random.default_rng()
+    model = keras.Model(steps, _lift(layers.Dense(2), "dense_td")(steps), name="trained_before")
+    model.set_weights([noise.normal(size=one.shape) for one in model.get_weights()])
+    return model
+
+
 #: One and the same model at every call.
 same = functools.cache(twins)
 

@@ -139,10 +139,11 @@ def test_a_mask_that_a_change_loses_breaks_the_law():
     assert found["changed"][:1] == ["law broken"]
 
 
-def test_lifts_without_a_name_are_those_of_the_same_place():
-    """Keras gives each model of a process other names."""
+@pytest.mark.parametrize("name", ["unnamed", "trained_before"])
+def test_each_way_of_changing_a_model_has_its_weights_in_the_same_places(name):
+    """Keras gives each model of a process other names, and a model may draw its weights anew."""
     ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
-    found = told(TENSORFLOW, f"raced('unnamed', 'tensorflow', {ways})")
+    found = told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways})")
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 
