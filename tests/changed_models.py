@@ -10,9 +10,10 @@ from keras import ops
 from tests.lifted_models import BATCH, DATA
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
+from timelift.told_model import STORED, TRUSTED
 from timelift.worker import lifts, models
 from timelift.worker.describe import describe_model  # noqa: F401 - for scripts
-from timelift.worker.find_layer import find_model
+from timelift.worker.find_layer import find_layer, find_model
 from timelift.worker.setting_under_test import measure_setting
 
 ROOT = Path(__file__).parent.parent
@@ -50,6 +51,21 @@ def folded(name):
         "by_hand": list(lifts.written_by_hand(model)),
         "told": [models.told_of(lift, found) for lift in found],
     }
+
+
+def loaded_with_code():
+    """What loading a model with a lambda says, and what it loads where the file is trusted."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/coded.keras"
+        inner = keras.layers.TimeDistributed(keras.layers.Dense(2), name="dense_td")
+        coded = keras.Sequential([keras.Input((3, 4)), keras.layers.Lambda(lambda x: -x), inner])
+        coded.save(path)
+        try:
+            find_model(path)
+        except ValueError as error:
+            said = str(error)
+        trusted = path.removesuffix(STORED) + TRUSTED
+        return {"said": said, "inner": type(find_layer(f"{trusted}#dense_td")).__name__}
 
 
 def trained(name):

@@ -89,6 +89,13 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     assert norm["statistics"]
 
 
+def test_code_in_a_stored_model_runs_where_it_is_trusted():
+    """Else a sentence says how."""
+    found = told(TENSORFLOW, "loaded_with_code()")
+    assert "say --unsafe if you trust the file" in found["said"]
+    assert found["inner"] == "Dense"
+
+
 def test_a_lift_that_two_models_share_is_one():
     """It would be changed twice."""
     assert told(TENSORFLOW, "folded('shared')")["paths"] == ["left/shared_td"]

@@ -342,6 +342,7 @@ def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
             "models.py",
             "expected a model as module:name or path.py:name, or a .keras file; received",
         ),
+        ("os:path --unsafe", "--unsafe is about a .keras file, received 'os:path'"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
         ("no_such_module:make", "No module named 'no_such_module'"),
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),

@@ -41,7 +41,7 @@ def advise(options: Options, project: Project) -> int:
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
-    model = told_model(project, options.model, feeding, texts)
+    model = told_model(project, options.model, feeding, texts, trusted=options.unsafe)
     found = find_advice(model, project, texts, ends, same_meaning=options.same_meaning)
     if options.json:
         write_lines([advice_json(found)])

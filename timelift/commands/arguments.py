@@ -264,6 +264,11 @@ def advise(parser: argparse.ArgumentParser) -> None:
         help="leave out what treats noise, batch statistics or losses of training otherwise",
     )
     parser.add_argument(
+        "--unsafe",
+        action="store_true",
+        help="load a .keras file whose Lambda layers hold code of its own, which runs then",
+    )
+    parser.add_argument(
         "--fail-if-gain",
         type=_times,
         default=0.0,

@@ -20,6 +20,7 @@ from timelift.told_model import (
     INSIDE,
     ONLY,
     STORED,
+    TRUSTED,
     Feeding,
     ToldLift,
     ToldModel,
@@ -32,10 +33,18 @@ USUAL = {"first_call_limit": "300"}
 
 
 def told_model(
-    project: Project, text: str, feeding: Feeding, options: Mapping[str, str]
+    project: Project,
+    text: str,
+    feeding: Feeding,
+    options: Mapping[str, str],
+    *,
+    trusted: bool = False,
 ) -> ToldModel:
-    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called."""
-    factory = _factory(text)
+    """Ask a model for its lifts; raises UserError where there is none, or it cannot be called.
+
+    The code in a stored model runs where that is `trusted`.
+    """
+    factory = _factory(text, trusted=trusted)
     if feeding.source:
         source = _named(feeding.source, "--data as module:function or path.py:function")
         feeding = feeding._replace(source=source)
@@ -46,12 +55,15 @@ def told_model(
     return ToldModel.of(factory, feeding, Backend(backends[0]), told)
 
 
-def _factory(text: str) -> str:
+def _factory(text: str, *, trusted: bool) -> str:
     path = Path(text)
     if text.endswith(STORED):
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
-        return str(path.resolve())
+        whole = str(path.resolve())
+        return whole.removesuffix(STORED) + TRUSTED if trusted else whole
+    if trusted:
+        raise UserError(f"--unsafe is about a {STORED} file, received {text!r}")
     return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")
 
 
