@@ -109,6 +109,8 @@ def _gain(gain: "ChangeGain | None") -> str:
     speed_up = gain.speed_up if gain else None
     if speed_up is None:
         return "not compared"
+    if not speed_up.has_interval:
+        return f"{speed_up.times:.3g} by one launch"
     return f"{speed_up.times:.3g} [{speed_up.low:.3g}, {speed_up.high:.3g}]"
 
 
