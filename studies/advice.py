@@ -1,4 +1,4 @@
-"""Whether what `timelift advise` says of ten published models is true of them.
+"""Whether what `timelift advise` says of ten models after published ones is true of them.
 
 `python -m studies.advice [--models LIST] [--budget SECONDS]`; 1 where one made a model slower.
 
@@ -66,7 +66,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _study(asked: argparse.Namespace) -> int:
     models = QUICK if asked.quick else asked.models
     budget = QUICK_BUDGET if asked.quick else asked.budget
-    chosen = named({name: name for name in MODELS}, models)
+    chosen = named(dict.fromkeys(MODELS), models)
     return BOARD.show(_row(name, budget) for name in chosen)
 
 
@@ -100,7 +100,7 @@ def row(found: "ModelAdvice", again: "WholeAdvice | None", seconds: float) -> Ro
         _whole(again),
         _first_call(found.whole),
         *_promises(found.changes, found.whole),
-        float(_is_loss(found.whole) and _is_loss(again)),
+        int(_is_loss(found.whole) and _is_loss(again)),
         seconds,
     )
 
@@ -136,7 +136,7 @@ def _promises(changes: Mapping[str, str], whole: "WholeAdvice | None") -> Iterat
     known = [one for one in alone.values() if one.speed_up and one.speed_up.has_interval]
     shown = sum(one.is_shown for one in known)
     lost = sum(one.is_loss for one in known)
-    yield from (float(shown), float(len(known) - shown - lost), float(lost))
+    yield from (shown, len(known) - shown - lost, lost)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from keras import ops
 from tests.lifted_models import BATCH, DATA
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
-from timelift.told_model import STORED, TRUSTED
+from timelift.told_model import TRUSTED
 from timelift.worker import lifts, models
 from timelift.worker.describe import describe_model  # noqa: F401 - for scripts
 from timelift.worker.find_layer import find_layer, find_model
@@ -64,8 +64,7 @@ def loaded_with_code():
             find_model(path)
         except ValueError as error:
             said = str(error)
-        trusted = path.removesuffix(STORED) + TRUSTED
-        return {"said": said, "inner": type(find_layer(f"{trusted}#dense_td")).__name__}
+        return {"said": said, "inner": type(find_layer(f"{path}{TRUSTED}#dense_td")).__name__}
 
 
 def trained(name):

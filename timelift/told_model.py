@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from timelift.case import Backend, Case, Mode, Phase, Setting
 
-#: What ends the name of a stored model, and of one whose own code its user trusts; what stands
-#: between a model and a lift's path in it.
-STORED, TRUSTED, INSIDE = ".keras", ".keras?unsafe", "#"
+#: What ends the name of a stored model, what follows it where its user trusts the code in it, and
+#: what stands between a model and a lift's path in it.
+STORED, TRUSTED, INSIDE = ".keras", "?unsafe", "#"
 #: Between the names of the layers on the way to a lift.
 STEP = "/"
 #: The rivals of a whole model: as it is written, with every lift changed, and with one alone.

@@ -60,8 +60,7 @@ def _factory(text: str, *, trusted: bool) -> str:
     if text.endswith(STORED):
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
-        whole = str(path.resolve())
-        return whole.removesuffix(STORED) + TRUSTED if trusted else whole
+        return str(path.resolve()) + (TRUSTED if trusted else "")
     if trusted:
         raise UserError(f"--unsafe is about a {STORED} file, received {text!r}")
     return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")

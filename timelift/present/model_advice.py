@@ -113,11 +113,9 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
         yield f"  there is nothing to change{'' if known else ', as far as lifts were measured'}"
         return
     whole = found.whole
-    if whole is None:
-        yield "  the whole model: was not measured in the time"
-        return
-    if whole.gain.speed_up is None:
-        yield f"  the whole model: {_lost(whole.lost) or 'was not measured in the time'}"
+    if whole is None or whole.gain.speed_up is None:
+        lost = _lost(whole.lost) if whole else ""
+        yield f"  the whole model: {lost or 'was not measured in the time'}"
         return
     model = found.model
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"

@@ -15,7 +15,7 @@ from timelift.worker.lifts import lift_at
 
 #: What gives a model, and the path of a lift in it.
 _IN_MODEL = re.compile(
-    rf"(.+(?::\w+|{re.escape(STORED)}|{re.escape(TRUSTED)})){INSIDE}(.+)", re.DOTALL
+    rf"(.+(?::\w+|{re.escape(STORED)}(?:{re.escape(TRUSTED)})?)){INSIDE}(.+)", re.DOTALL
 )
 
 
@@ -59,9 +59,8 @@ def _load(name: str) -> Any:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     trusted = name.endswith(TRUSTED)
-    path = name.removesuffix(TRUSTED) + STORED if trusted else name
     try:
-        return keras.saving.load_model(path, safe_mode=not trusted)
+        return keras.saving.load_model(name.removesuffix(TRUSTED), safe_mode=not trusted)
     except ValueError as error:
         if trusted or "safe_mode" not in str(error):
             raise
