@@ -14,6 +14,9 @@ import sys
 import traceback
 from pathlib import Path
 
+from timelift.case import Backend
+from timelift.measure.machine import why_not_installed
+
 ROOT = Path(__file__).parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
 ONE_THREAD = {
@@ -23,6 +26,14 @@ ONE_THREAD = {
 }
 
 
+def skip_without(backend):
+    """Leave out a test, or a file of them, where a backend is not installed."""
+    import pytest  # which the processes here have no use for
+
+    if reason := why_not_installed(Backend(backend)):
+        pytest.skip(reason, allow_module_level=True)
+
+
 def told(backend, script, **variables):
     """Run a script with the backend under Keras; return what it prints last, from JSON.
 
@@ -30,6 +41,7 @@ def told(backend, script, **variables):
     """
     if variables:
         return told_afresh(backend, script, **variables)
+    skip_without(backend)
     process = _imported(backend)
     process.stdin.write(json.dumps(script) + "\n")
     process.stdin.flush()
@@ -40,6 +52,7 @@ def told(backend, script, **variables):
 
 def told_afresh(backend, script, **variables):
     """The same in an interpreter that has imported nothing yet."""
+    skip_without(backend)
     done = subprocess.run(
         [sys.executable, "-c", script],
         env=_environment(backend) | variables,

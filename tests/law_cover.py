@@ -1,10 +1,10 @@
 """A few cells of the law instead of all: every strategy meets every value of every axis.
 
-On a Dense layer every strategy is tried in every row of values of the other axes, and one that
-lifts nothing there is tried in every row on a convolution. On TensorFlow every strategy is tried in
-one row on one workload of each kind of layer, in turn, so that strategies and workloads take the
-rows about equally often; on the other backends in one row on one of them all. Where a strategy
-refuses, the following rows are tried.
+On a Dense layer every strategy is tried in every row of values of the other axes, on JAX only in
+those that have a value new to it; one that lifts nothing there is tried in every row on a
+convolution. On TensorFlow every strategy is tried in one row on one workload of each kind of layer,
+in turn, so that strategies and workloads take the rows about equally often; on the other backends
+in one row on one of them all. Where a strategy refuses, the following rows are tried.
 """
 
 import json
@@ -56,10 +56,10 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
     ),
     Backend.JAX: (
         (FORWARD, EAGER, 1, 1, FULL),
-        (BACKWARD, GRAPH, 3, 2, FULL),
-        (BACKWARD, EAGER, 1, 2, UNIFORM),
+        (BACKWARD, GRAPH, 3, 2, UNIFORM),
         (FORWARD, GRAPH, 3, 7, SKEWED),
-        (FORWARD, EAGER, 3, 7, SKEWED),
+        (BACKWARD, EAGER, 1, 7, UNIFORM),
+        (FORWARD, EAGER, 3, 2, SKEWED),
     ),
     Backend.TORCH: (
         (FORWARD, EAGER, 1, 1, FULL),
@@ -98,6 +98,8 @@ LATE = {(Backend.JAX, EAGER)}
 #: Their gradients would take a third of all the time: `tests/test_law.py` has those of two
 #: strategies, and `make test-all` those of all.
 FORWARD_ALONE = {"sentences"}
+#: Takes long to compile: a strategy that lifted in a row's every value is not tried there.
+SPARING = {Backend.JAX}
 #: Rows tried in turn where a strategy refuses.
 TRIES = 3
 #: By strategy, how it ended and why.
@@ -161,9 +163,14 @@ def covered(backend: Backend) -> Iterator[Cell]:
 
 
 def _in_every_row(backend: Backend, workload: str, names: list[str]) -> Iterator[Cell]:
+    met: dict[str, set[object]] = defaultdict(set)
     for place, row in enumerate(ROWS[backend]):
-        found = ends(setting(backend, workload, row), rivals(names))
-        yield from ((workload, place, name, *end) for name, end in found.items())
+        values = set(enumerate(row))
+        tried = [one for one in names if backend not in SPARING or values - met[one]]
+        for name, (status, reason) in ends(setting(backend, workload, row), rivals(tried)).items():
+            yield workload, place, name, status, reason
+            if status is Status.MEASURED:
+                met[name] |= values
 
 
 def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iterator[Cell]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from studies import support
+from tests import engines
 from timelift.case import Backend, Mode, TimeAxis
 from timelift.measure import catalogue
 from timelift.project import Project
@@ -21,7 +22,7 @@ MORE = ("native", "ops_map", "loop_slice", "vectorized_map", "rnn_cell")
 @pytest.fixture(params=[Backend.JAX, Backend.TORCH])
 def backend(request):
     """Each of the other backends, where it is installed."""
-    pytest.importorskip(request.param, reason=f"pip install -e '.[{request.param}]'")
+    engines.skip_without(request.param)
     return request.param
 
 

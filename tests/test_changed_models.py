@@ -12,7 +12,6 @@ from timelift import cli
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.better_model import better_model
 from timelift.case import Backend
-from timelift.measure.machine import why_not_installed
 from timelift.project import Project
 from timelift.told_model import Feeding, ToldModel
 
@@ -39,8 +38,6 @@ QUICK = ("signal", "agent", "twins", "unnamed", "by_hand")
 @functools.cache
 def told(backend, call):
     """What a function of `changed_models` returns in a process of the backend."""
-    if reason := why_not_installed(Backend(backend)):
-        pytest.skip(reason)
     return engines.told(backend, _script(call))
 
 

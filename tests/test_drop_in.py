@@ -5,7 +5,6 @@ import pytest
 from tests import engines
 from tests.law_cover import STRATEGIES
 from timelift.case import Backend
-from timelift.measure.machine import why_not_installed
 
 #: Elsewhere each takes seconds: a loop in Python, and one of the backend.
 ELSEWHERE = ("loop_slice", "ops_scan")
@@ -15,8 +14,6 @@ NOT_COMPILED = {Backend.JAX: {"bucketing[k=4]"}}
 
 def told(backend, call):
     """What a call in `tests/drop_in.py` finds, in a process of the backend."""
-    if reason := why_not_installed(backend):
-        pytest.skip(reason)
     script = f"import json\nfrom tests import drop_in\nprint(json.dumps(drop_in.{call}))"
     return engines.told(backend, script)
 

@@ -10,7 +10,7 @@ from tests.program_variants import same_in
 from tests.program_variants import told as told_of_programs
 
 ROOT = Path(__file__).parent.parent
-pytest.importorskip("jax", reason="pip install -e '.[jax]'")
+engines.skip_without("jax")
 
 PREPARED = """
 import dataclasses, json, sys

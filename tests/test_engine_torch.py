@@ -6,7 +6,7 @@ from tests import engines
 from tests.program_variants import same_in
 from tests.program_variants import told as told_of_programs
 
-pytest.importorskip("torch", reason="pip install -e '.[torch]'")
+engines.skip_without("torch")
 
 PREPARED = """
 import dataclasses, json, sys
@@ -186,7 +186,7 @@ print(json.dumps("tensorflow" in sys.modules))
 )
 def test_tensorflow_stays_out(opened, imported):
     """Keras as it comes imports it where a layer is copied; seeds are set without it."""
-    pytest.importorskip("tensorflow")
+    engines.skip_without("tensorflow")
     script = PREPARED + COPIED % (opened and f"{opened}.seed(3)")
     assert engines.told_afresh("torch", script) is imported
 

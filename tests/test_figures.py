@@ -41,9 +41,15 @@ PLACES = [
 ]
 
 
-def _figures(folder, cases, theme="light", **how):
+def _figures(folder, cases, kinds=None, **how):
     run = results.load(journals.synthetic(folder / "run", cases, **how))
-    return figures.of_run(RunFindings(run), theme)
+    return figures.of_run(RunFindings(run), kinds=kinds)
+
+
+def _figure(kind, folder, cases, **how):
+    """The only figure of a kind."""
+    (drawn,) = _figures(folder, cases, [kind], **how).values()
+    return drawn
 
 
 GRIDS = {
@@ -126,7 +132,7 @@ def _collection(axes, kind):
 
 def test_a_run_with_several_lengths_is_drawn_as_lines_with_bars(tmp_path):
     """Log-log, lengths as ticks, units on both axes, a line a strategy and an interval a case."""
-    figure = _figures(tmp_path, GRIDS["few strategies, many lengths"])["time_by_length"]
+    figure = _figure("time_by_length", tmp_path, GRIDS["few strategies, many lengths"])
     panels = _panels(figure)
     assert list(panels) == ["tokens, batch 8, forward", "tokens, batch 8, backward"]
     forward, backward = panels.values()
@@ -157,28 +163,28 @@ def test_the_bars_are_the_intervals_over_launches_and_over_paired_rounds(tmp_pat
 
 def test_the_speed_up_of_the_baseline_is_the_line_at_one(tmp_path):
     """The title names it; a run without any of the baselines has no such figure."""
-    drawn = _figures(tmp_path, journals.grid())
-    figure = drawn["speed_up"]
+    figure = _figure("speed_up", tmp_path, journals.grid())
     assert _words(figure).startswith("Times as fast as time_distributed")
     axes = next(iter(_panels(figure).values()))
     assert [set(line.get_ydata()) for line in axes.lines] == [{1.0}]
     assert any(set(line[:, 1]) == {1.0} for line in axes.collections[1].get_segments())
-    others = _figures(tmp_path / "others", journals.grid(("native", "conv1d_pointwise")))
-    assert "speed_up" not in others
+    others = journals.grid(("native", "conv1d_pointwise"))
+    assert not _figures(tmp_path / "others", others, ["speed_up"])
 
 
 def test_where_settings_have_several_baselines_the_note_names_them(tmp_path):
     """Each stands for those before it where they were not measured."""
     cases = journals.grid() + journals.grid(("native", "loop_slice"), batches=(64,))
-    words = _words(_figures(tmp_path, cases)["speed_up"])
+    words = _words(_figure("speed_up", tmp_path, cases))
     assert words.startswith("Times as fast as the baseline")
     assert "the first that was measured of time_distributed, loop_slice" in words
 
 
 def test_a_run_with_one_length_is_drawn_as_sorted_dots(tmp_path):
     """Names at the left, the fastest at the top, time or speed-up across."""
-    drawn = _figures(tmp_path, GRIDS["few strategies, one length"])
-    for name, label in (("time_by_length", "time per call (ms)"), ("speed_up", "times as fast")):
+    labels = {"time_by_length": "time per call (ms)", "speed_up": "times as fast"}
+    drawn = _figures(tmp_path, GRIDS["few strategies, one length"], labels)
+    for name, label in labels.items():
         axes = _panels(drawn[name])["tokens, batch 8, forward, 8 steps"]
         assert [text.get_text() for text in axes.get_yticklabels()] == ["native", "loop_slice"]
         assert axes.get_xlabel() == label
@@ -188,7 +194,7 @@ def test_a_run_with_one_length_is_drawn_as_sorted_dots(tmp_path):
 def test_workloads_with_one_length_and_with_several_are_in_one_figure(tmp_path):
     """A line needs two points: lines come first, then dots."""
     cases = journals.grid(FEW) + journals.grid(FEW, ["frames"], seq_lens=(10,), phases=("forward",))
-    panels = _panels(_figures(tmp_path, cases)["time_by_length"])
+    panels = _panels(_figure("time_by_length", tmp_path, cases))
     assert list(panels) == [
         "tokens, batch 8, forward",
         "tokens, batch 8, backward",
@@ -198,9 +204,9 @@ def test_workloads_with_one_length_and_with_several_are_in_one_figure(tmp_path):
 
 def test_a_legend_names_the_strategies_of_lines_in_the_order_of_the_catalogue(tmp_path):
     """Dots have their names beside them, so they need none."""
-    many = _figures(tmp_path, GRIDS["many strategies, many lengths"])["time_by_length"]
+    many = _figure("time_by_length", tmp_path, GRIDS["many strategies, many lengths"])
     assert [text.get_text() for text in _legend(many)] == list(MANY)
-    dots = _figures(tmp_path / "dots", GRIDS["many strategies, one length"])["time_by_length"]
+    dots = _figure("time_by_length", tmp_path / "dots", GRIDS["many strategies, one length"])
     assert not _legend(dots)
 
 
@@ -232,7 +238,7 @@ def test_workloads_whose_names_are_cut_alike_have_panels_of_their_own(tmp_path):
     """Their settings are not comparable."""
     names = ["w" * 60 + end for end in "ab"]
     cases = journals.grid(("native",), names, (8, 16), phases=("forward",))
-    figure = _figures(tmp_path, cases)["time_by_length"]
+    figure = _figure("time_by_length", tmp_path, cases)
     titles = [_title(axes) for axes in figure.findobj(Axes)]
     assert len(titles) == 2
     assert len(set(titles)) == 1
@@ -244,7 +250,7 @@ def test_no_setting_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "MOST_PANELS", 11)
     batches = (1, 2, 4)
     cases = journals.grid(("native", "time_distributed"), ("a", "a "), (8, 16), batches)
-    drawn = _figures(tmp_path, cases, launches=1)
+    drawn = _figures(tmp_path, cases, ("speed_up", "price"), launches=1)
     assert {name for name in drawn if name.startswith("speed_up")} == {"speed_up-a", "speed_up-a-2"}
     panels = [axes for name in ("speed_up-a", "speed_up-a-2") for axes in _panels(drawn[name])]
     assert len(panels) == 2 * 2 * len(batches) > figures.MOST_PANELS
@@ -255,12 +261,12 @@ def test_a_run_with_more_than_can_be_drawn_says_how_many_settings_are(tmp_path, 
     """Every workload keeps its largest batches."""
     monkeypatch.setattr(frame, "MOST_LINES", 12)
     cases = journals.grid(FEW, ("a", "b"), (8,), (1, 2, 4, 8), ("forward",))
-    figure = _figures(tmp_path, cases, launches=1)["time_by_length"]
+    figure = _figure("time_by_length", tmp_path, cases, launches=1)
     assert {
         f"{name}, batch {size}, forward, 8 steps" for name in "ab" for size in (2, 4, 8)
     } == set(_panels(figure))
     assert "6 of 8 settings are drawn" in _words(figure)
-    price = _figures(tmp_path, cases, launches=1)["price"]
+    price = _figure("price", tmp_path, cases, launches=1)
     assert "settings are drawn" not in _words(price)
     assert {title.replace("\xa0", " ") for title in _panels(price)} == {
         "a, 4 settings",
@@ -270,7 +276,7 @@ def test_a_run_with_more_than_can_be_drawn_says_how_many_settings_are(tmp_path, 
 
 def test_one_launch_draws_no_bar_and_says_so(tmp_path):
     """An interval that is not known is not drawn as a point, either."""
-    figure = _figures(tmp_path, journals.grid(FEW), launches=1)["time_by_length"]
+    figure = _figure("time_by_length", tmp_path, journals.grid(FEW), launches=1)
     assert "one launch: no interval" in _words(figure)
     for axes in figure.findobj(Axes):
         assert not any(len(bar) for bar in axes.collections[0].get_segments())
@@ -278,7 +284,7 @@ def test_one_launch_draws_no_bar_and_says_so(tmp_path):
 
 def test_an_interval_that_reaches_far_leaves_the_panel_and_does_not_flatten_it(tmp_path):
     """Two launches bound next to nothing."""
-    figure = _figures(tmp_path, journals.grid(FEW), launches=2, noise=0.2)["speed_up"]
+    figure = _figure("speed_up", tmp_path, journals.grid(FEW), launches=2, noise=0.2)
     for axes in figure.findobj(Axes):
         low, high = axes.get_ylim()
         bars = np.concatenate(axes.collections[0].get_segments())[:, 1]
@@ -314,7 +320,7 @@ _SAME = ranking.Verdict.SAME
 def test_the_map_of_the_fastest_has_a_cell_for_each_setting(tmp_path):
     """Lengths across, batches down, the name of the fastest in each."""
     cases = journals.grid(FEW, seq_lens=(8, 64), batches=(1, 4, 32), phases=("forward",))
-    (axes,) = _figures(tmp_path, cases)["fastest"].findobj(Axes)
+    (axes,) = _figure("fastest", tmp_path, cases).findobj(Axes)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["8", "64"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["1", "4", "32"]
     assert len(axes.texts) == 6
@@ -369,7 +375,7 @@ def test_the_end_of_a_bar_is_a_bound_or_what_was_seen():
 def test_first_calls_are_drawn_where_they_are_known(tmp_path):
     """A mark for each case; a run without the fact has no such figure."""
     cases = journals.grid(FEW, batches=(1, 8))
-    axes = next(iter(_panels(_figures(tmp_path, cases)["first_call"]).values()))
+    axes = next(iter(_panels(_figure("first_call", tmp_path, cases)).values()))
     assert len(_collection(axes, PathCollection).get_offsets()) == 4
     assert axes.get_ylabel() == "first call (s)"
     lines = [journals.line(case, facts={}) for case in cases]
@@ -387,7 +393,7 @@ def test_memory_is_ringed_where_no_other_is_both_faster_and_smaller(tmp_path):
         told = known.get(name) if phase == "forward" or name == "native" else None
         line["facts"] |= {"peak_bytes": told}
     run = results.load(journals.write(tmp_path / "run", journals.header(), *lines))
-    (axes,) = figures.of_run(RunFindings(run))["memory"].findobj(Axes)
+    (axes,) = figures.of_run(RunFindings(run), kinds=["memory"])["memory"].findobj(Axes)
     assert [text.get_text() for text in axes.get_yticklabels()] == [
         "loop_slice",
         "native",
@@ -401,7 +407,7 @@ def test_memory_is_ringed_where_no_other_is_both_faster_and_smaller(tmp_path):
 def test_a_backward_call_stands_beside_its_own_forward_call(tmp_path):
     """In times, as the pairs of the findings have it."""
     found = RunFindings(results.load(journals.synthetic(tmp_path / "run", journals.grid(FEW))))
-    (axes,) = figures.of_run(found)["forward_backward"].findobj(Axes)
+    (axes,) = figures.of_run(found, kinds=["forward_backward"])["forward_backward"].findobj(Axes)
     drawn = sorted(_collection(axes, PathCollection).get_offsets()[:, 1])
     assert drawn == pytest.approx(sorted(one.times for one in found.forward_and_backward))
 
@@ -418,7 +424,7 @@ def test_strange_names_are_drawn_as_they_are(tmp_path):
     cases = journals.grid(names, ["$x_"], seq_lens=(8, 64, 128), batches=(1, 2, 4))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        drawn = _figures(tmp_path, cases)
+        drawn = _figures(tmp_path, cases, ("time_by_length", "fastest", "price"))
         paths = figures.save(drawn, tmp_path / "figures")
     legend = [text.get_text() for text in _legend(drawn["time_by_length"])]
     assert set(legend) == {"$\\frac", "_hidden", "名前", "a�[31mb", "<b>&amp;</b>"}
@@ -483,7 +489,7 @@ def test_the_note_names_baselines_in_the_order_in_which_they_are_asked_for(tmp_p
     """Which is not that of the catalogue."""
     cases = journals.grid(("fold_time", "rnn_cell"))
     cases += journals.grid(("fold_time", "native"), ("frames",))
-    words = _words(_figures(tmp_path, cases)["speed_up"]).replace("\n", " ")
+    words = _words(_figure("speed_up", tmp_path, cases)).replace("\n", " ")
     assert "the first that was measured of rnn_cell, fold_time" in words
 
 

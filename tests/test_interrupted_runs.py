@@ -16,14 +16,14 @@ import psutil
 import pytest
 
 from tests import hostile
-from tests.projects import SMALL, bench, environment, journal_of, project, records_of
+from tests.projects import QUICKEST, SMALL, bench, environment, journal_of, project, records_of
 from timelift.journal.writing import json_line
 
 GOOD = ("native", "fold_time")
 #: A run that lasts long enough to be interrupted: four settings, two launches.
 LONGER = (
     "bench/test_forward.py --workloads sensor,tokens --seq-lens 3 --batch-sizes 2,4 "
-    "--launches 2 --round-seconds 0.1 --seed 3"
+    f"--launches 2 --round-seconds 0.1 --seed 3 --backends {QUICKEST}"
 ).split()
 CASES = 4 * len(GOOD)
 RESUME = ("bench/", "--resume")
@@ -267,7 +267,7 @@ def test_a_results_folder_that_goes_away_costs_no_answer(copied):
 def test_the_second_interrupt_stops_at_once(tmp_path):
     """Even a round that never ends; no process is left."""
     folder = project(tmp_path, ("native",), {"sleeps": hostile.SLEEPS})
-    words = "--launches 1 --case-timeout 300 --round-seconds 2".split()
+    words = "--launches 1 --case-timeout 300 --round-seconds 2 --backends tensorflow".split()
     run = start(folder, "bench/test_forward.py", *SMALL, *words)
     wait_until((folder / "asleep").exists, "the round that never ends")
     children = family(run)

@@ -3,8 +3,7 @@
 import pytest
 
 from tests import engines
-from timelift.case import Backend, Dtype
-from timelift.measure.machine import why_not_installed
+from timelift.case import Dtype
 from timelift.worker import tolerance
 from timelift.worker.tolerance import TOLERANCES, DtypePrecision
 
@@ -18,8 +17,6 @@ JAX = {"name": "NVIDIA A100", "platform": "cuda 12", "matmul_precision": "None"}
 )
 def test_the_law_asks_for_what_keras_computes_in(backend, doubled):
     """Keras keeps float64 on TensorFlow alone; what is less precise stays what it is."""
-    if reason := why_not_installed(Backend(backend)):
-        pytest.skip(reason)
     script = (
         "import json\nfrom timelift.case import Dtype\nfrom timelift.worker import tolerance\n"
         "print(json.dumps({one: tolerance.precision(one) for one in Dtype}))"
@@ -79,8 +76,6 @@ def test_tf32_keeps_ten_bits_and_is_allowed_their_rounding():
 )
 def test_each_engine_names_the_switches_that_are_read(backend, names):
     """On a CPU too, where they change nothing."""
-    if reason := why_not_installed(Backend(backend)):
-        pytest.skip(reason)
     script = (
         "import json\nfrom timelift.case import *\n"
         "from timelift.worker.engines import open_engine\n"

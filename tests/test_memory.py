@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.measure.launch_pool import PEAK_READING_ENVIRONMENT
@@ -75,6 +76,7 @@ def readings(files, launch, setting):
 )
 def launch(request):
     """A launch of each backend, as a run starts it to read peaks."""
+    engines.skip_without(request.param)
     with LaunchProcess(
         request.param, Limits(60, 60), variables=PEAK_READING_ENVIRONMENT
     ) as started:

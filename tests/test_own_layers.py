@@ -7,7 +7,6 @@ import pytest
 from tests import engines
 from tests.own_layers import Asked
 from timelift.case import Backend, Dtype, Gradients, Phase, Status
-from timelift.measure.machine import why_not_installed
 
 FORWARD, BACKWARD = Phase
 BOTH = Gradients.INPUTS_AND_WEIGHTS
@@ -46,8 +45,6 @@ ON_JAX = ("partly_frozen backward", "no_weights backward")
 @functools.cache
 def told(backend):
     """How the strategies of all these cases end, in a process of the backend."""
-    if reason := why_not_installed(backend):
-        pytest.skip(reason)
     asked = [*HELD, *NOTHING, *(DOUBLE if backend is Backend.TENSORFLOW else ())]
     if backend is Backend.JAX:
         asked = [one for one in asked if f"{one.layer} {one.phase}" in ON_JAX]

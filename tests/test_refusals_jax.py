@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from timelift.case import Backend, Dtype, Gradients, Lengths, Mode, Phase, Setting, Status
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
@@ -14,7 +15,7 @@ from timelift.project import Project
 
 ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
-pytest.importorskip("jax", reason="pip install -e '.[jax]'")
+engines.skip_without("jax")
 
 LAYERS = """
 import keras

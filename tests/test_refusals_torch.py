@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from timelift.case import Backend, Gradients, Lengths, Mode, Phase, Setting, Status, TimeAxis
 from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import RivalSpec, Task
 from timelift.project import Project
 
-pytest.importorskip("torch", reason="pip install -e '.[torch]'")
+engines.skip_without("torch")
 STRATEGIES = catalogue.read_strategies(Project(Path(__file__).parent.parent).strategies.values())
 EAGER, BACKWARD = {"mode": Mode.EAGER}, {"mode": Mode.EAGER, "phase": Phase.BACKWARD}
 DYNAMIC = {"mode": Mode.GRAPH, "time_axis": TimeAxis.DYNAMIC}

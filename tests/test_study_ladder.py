@@ -58,7 +58,7 @@ def test_a_loud_machine_finds_little_and_says_so(marks):
     assert marks["launch effects of 10 %"].beaten(2) < 0.3
 
 
-@pytest.mark.parametrize("place", [1, 5, 11])
+@pytest.mark.parametrize("place", [pytest.param(1, marks=pytest.mark.whole), 5, 11])
 def test_a_campaign_that_looks_and_stops_keeps_its_promises(place):
     """Stopping early costs neither coverage nor false alarms."""
     shape = Shape(settings=40, rivals=5, launches=12)

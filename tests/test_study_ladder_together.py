@@ -172,7 +172,10 @@ def test_a_campaign_that_ends_by_price_seldom_tells_one_too_low():
     assert np.mean([one.wrongly.mean() for one in found]) <= 0.02
 
 
-@pytest.mark.parametrize(("rivals", "widest"), [(2, 1.001), (5, 1.5), (8, 1.7), (12, 1.8)])
+@pytest.mark.parametrize(
+    ("rivals", "widest"),
+    [(2, 1.001), (5, 1.5), (8, 1.7), pytest.param(12, 1.8, marks=pytest.mark.whole)],
+)
 def test_they_are_little_wider_than_that_takes(rivals, widest):
     """Normal noise of known size needs 1, 1.3, 1.5 and 1.55 times the pair's own, few df more."""
     assert np.median(marked(np.zeros(rivals))["width"]) < widest
@@ -194,7 +197,7 @@ def ranked(scenario, costs, runs, dice, **shape):
         yield from rank(noise.measurements(noise.seconds(scenario, shaped, costs, dice)))
 
 
-@pytest.mark.parametrize("rivals", [5, 12])
+@pytest.mark.parametrize("rivals", [5, pytest.param(12, marks=pytest.mark.whole)])
 def test_a_run_of_one_setting_holds_as_well(rivals):
     """With the least to learn a prior from, and two loud rivals among the quiet."""
     dice = np.random.default_rng(rivals)

@@ -10,7 +10,7 @@ import pytest
 from tests import engines
 from timelift.case import Backend, Mode, Phase, Setting, Status
 from timelift.errors import UserError
-from timelift.measure import catalogue, machine
+from timelift.measure import catalogue
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 from timelift.project import Project
@@ -40,8 +40,7 @@ def hiding(folder, *names):
 @pytest.mark.parametrize("backend", Backend)
 def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     """A layer is lifted, held to the law and played, forward and backward."""
-    if reason := machine.why_not_installed(backend):
-        pytest.skip(reason)
+    engines.skip_without(backend)
     brought = {"scipy"} if backend == Backend.JAX else set()
     monkeypatch.setenv("PYTHONPATH", hiding(tmp_path, *{*OURS} - brought))
     workload = catalogue.read_workloads(Project(ROOT).workloads.values())["sensor"]
@@ -71,8 +70,6 @@ print(json.dumps([said, bool(pandas.Series([1]).sum() == 1)]))
 @pytest.mark.parametrize("backend", Backend)
 def test_what_keras_can_do_without_is_imported_by_who_asks_for_it(backend):
     """It takes a third of every import, and a user's layer may still import it."""
-    if reason := machine.why_not_installed(backend):
-        pytest.skip(reason)
     found, usable = engines.told_afresh(backend, IMPORTED.format(backend=str(backend)))
     assert found == (["jax"] if backend is Backend.JAX else [])
     assert usable
