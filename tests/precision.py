@@ -1,9 +1,16 @@
-"""The floating type of Keras, set for a while and put back."""
+"""Keras on TensorFlow in the process of the tests, and its floating type for a while."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import keras
+from timelift.worker import engines
+
+engines.load("tensorflow")  # without what Keras can do without: in half of the time
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+__all__ = ["floating", "keras", "tf"]
 
 
 @contextmanager

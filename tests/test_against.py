@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from studies.gate import comment_on, slip_into
-from tests.projects import SMALL, bench, project, records_of
+from tests.projects import QUICKEST, SMALL, bench, project, records_of
 from tests.repositories import commit, git
 
 NAMES = ("native", "fold_time", "conv1d_pointwise", "einsum_letters", "einsum_ellipsis")
@@ -19,7 +19,11 @@ QUICK = (
 ).split()
 #: What runs beside a race of two sides makes its verdict undecided.
 ALONE = pytest.mark.alone
-FORWARD = ("bench/test_forward.py", *SMALL, "--launches", "3", "--budget", "10m")
+FORWARD = (
+    "bench/test_forward.py",
+    *SMALL,
+    *"--launches 3 --budget 10m --backends tensorflow".split(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +110,8 @@ def test_junit_has_the_sentence(slowed):
 def test_two_interpreters_of_the_same_versions_are_compared(tmp_path):
     """Both sides are played, in workers of their own, and nothing differs but noise."""
     folder = project(tmp_path, ("native", "fold_time"))
-    words = (*FORWARD, "--launches", "1", *QUICK, "--against-python", sys.executable)
-    done = bench(folder, *words)
+    words = (*FORWARD, *f"--launches 1 --backends {QUICKEST}".split(), *QUICK)
+    done = bench(folder, *words, "--against-python", sys.executable)
     assert "2 cases against" in done.stdout, done.stdout + done.stderr
     lines = records_of(folder, "against")
     found = [one for one in lines if one["kind"] == "launch" and one["launch"] == 1]

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests import hostile, summaries
-from tests.projects import GOOD, SMALL, bench, items, journal_of, project, records_of
+from tests.projects import GOOD, QUICKEST, SMALL, bench, items, journal_of, project, records_of
 from timelift.analyse.changes import levels
 from timelift.planted import PLANTS
 
@@ -284,7 +284,10 @@ def test_a_read_only_results_folder_is_one_sentence(tmp_path):
     ("words", "sentence"),
     [
         ("--layer nocolon --features 3", "--layer: expected module:name"),
-        ("--layer a.b:c", "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No"),
+        (
+            f"--layer a.b:c --backends {QUICKEST}",
+            "--layer: a.b:c: gives nothing to measure (ModuleNotFoundError: No",
+        ),
         ("--layer a:b --layer-file c.py:d --features 3", "name two layers"),
         ("--layer-file gone.py:f --features 3", "--layer-file: expected an existing"),
         (

@@ -4,11 +4,10 @@ import math
 import random
 from types import SimpleNamespace
 
-import keras
 import pytest
-import tensorflow as tf
 
 from tests import journals
+from tests.precision import keras, tf
 from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results

@@ -23,12 +23,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.precision import floating
+from tests.precision import floating, keras, tf
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.measure import catalogue
 from timelift.project import Project

@@ -11,7 +11,7 @@ import pytest
 
 from studies import advice as study
 from tests import journals
-from tests.projects import ROOT
+from tests.projects import QUICKEST, ROOT
 from timelift import cli
 from timelift.analyse import model_advice
 from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole, least_gain
@@ -344,7 +344,7 @@ def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
         ),
         ("os:path --unsafe", "--unsafe is about a .keras file, received 'os:path'"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
-        ("no_such_module:make", "No module named 'no_such_module'"),
+        (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
         ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
         ("a:b --data c:d --batch 3", "--data has sizes of its own; leave out --batch"),
         ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),

@@ -4,12 +4,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from tests.precision import floating
+from tests.precision import floating, keras, tf
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.measure import catalogue
 from timelift.project import Project

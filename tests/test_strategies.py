@@ -4,12 +4,10 @@ import ast
 import re
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
-from keras import layers
 
-from tests.precision import floating
+from tests.precision import floating, keras
 from timelift.measure import catalogue
 from timelift.project import Project
 from timelift.worker.isolation import load_module
@@ -145,7 +143,7 @@ def by_steps(layer, x):
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_look_alike_differs(name):
     """A strategy that declares why it differs does not compute the lift, or not in its shape."""
-    layer, x = layers.Dense(4, activation="tanh"), draw(2, 5, 3)
+    layer, x = keras.layers.Dense(4, activation="tanh"), draw(2, 5, 3)
     y = lift(name, layer, 5, 3)(x).numpy()
     expected = by_steps(layer, x)
     assert y.shape != expected.shape or not np.allclose(y, expected, atol=1e-3)
@@ -162,13 +160,13 @@ def positions_that_see_step_two(model):
 @pytest.mark.parametrize("name", LOOKALIKES)
 def test_a_look_alike_lets_a_step_see_other_steps(name):
     """Inputs of one step change several positions of its output, where a lift changes one."""
-    assert positions_that_see_step_two(lift(name, layers.Dense(4), 5, 3)) > 1
-    assert positions_that_see_step_two(lift("fold_time", layers.Dense(4), 5, 3)) == 1
+    assert positions_that_see_step_two(lift(name, keras.layers.Dense(4), 5, 3)) > 1
+    assert positions_that_see_step_two(lift("fold_time", keras.layers.Dense(4), 5, 3)) == 1
 
 
 def test_a_simple_rnn_without_recurrence_is_the_lift():
     """With a recurrent kernel of zeros the SimpleRNN equals the Dense at every step."""
-    layer, x = layers.Dense(4, activation="tanh", bias_initializer="normal"), draw(2, 5, 3)
+    layer, x = keras.layers.Dense(4, activation="tanh", bias_initializer="normal"), draw(2, 5, 3)
     model = lift("simple_rnn", layer, 5, 3)
     recurrent = model.layers[-1].cell.recurrent_kernel
     assert not np.allclose(model(x), by_steps(layer, x), atol=1e-3)
@@ -179,10 +177,10 @@ def test_a_simple_rnn_without_recurrence_is_the_lift():
 def test_the_convolution_per_feature_is_a_lift_over_features():
     """It equals TimeDistributed around one Conv1D, with features in the place of time."""
     x = draw(2, 10, 3)
-    model = lift("conv_per_feature", layers.Dense(16, activation="relu"), 10, 3)
+    model = lift("conv_per_feature", keras.layers.Dense(16, activation="relu"), 10, 3)
     kernel, bias = model.get_weights()
-    series = layers.Conv1D(16, 3, padding="same", activation="relu")
-    over_features = layers.TimeDistributed(series)
+    series = keras.layers.Conv1D(16, 3, padding="same", activation="relu")
+    over_features = keras.layers.TimeDistributed(series)
     y = over_features(np.swapaxes(x, 1, 2)[..., None])  # batch, features, time, outputs
     series.set_weights([kernel[:, 0], bias])
     y = over_features(np.swapaxes(x, 1, 2)[..., None])
@@ -193,9 +191,9 @@ def classifier(lifted, units=1):
     """Put the ends of the question's examples on a lift: pooling over time and one Dense."""
     x = lifted.output
     if len(x.shape) > 3:
-        x = layers.Reshape((x.shape[1], -1))(x)
-    x = layers.GlobalAveragePooling1D()(x)
-    model = keras.Model(lifted.input, layers.Dense(units, activation="sigmoid")(x))
+        x = keras.layers.Reshape((x.shape[1], -1))(x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    model = keras.Model(lifted.input, keras.layers.Dense(units, activation="sigmoid")(x))
     model.compile("sgd", "mse")
     return model
 
@@ -203,7 +201,7 @@ def classifier(lifted, units=1):
 @pytest.mark.parametrize("name", [*ANSWERS_IN_STEPS, "axis_swap_conv1d", "conv_per_feature"])
 def test_the_questions_examples_train(name):
     """Each example in its corrected form builds, and one step of `fit` moves all its weights."""
-    lifted = lift(name, layers.Dense(16, activation="tanh"), 10, 3)
+    lifted = lift(name, keras.layers.Dense(16, activation="tanh"), 10, 3)
     model = classifier(lifted)
     before = [weight.numpy() for weight in lifted.trainable_weights]
     model.fit(draw(8, 10, 3), np.ones((8, 1)), batch_size=8, verbose=0)
@@ -214,10 +212,12 @@ def test_the_questions_examples_train(name):
 
 def test_the_questions_closure_trains_nothing():
     """A Lambda around the loop runs, but the Dense inside it is not the model's to train."""
-    layer = layers.Dense(16)
+    layer = keras.layers.Dense(16)
     layer.build((None, 3))
     inputs = keras.Input((10, 3))
-    loop = layers.Lambda(lambda x: keras.ops.stack([layer(x[:, t]) for t in range(10)], axis=1))
+    loop = keras.layers.Lambda(
+        lambda x: keras.ops.stack([layer(x[:, t]) for t in range(10)], axis=1)
+    )
     model = classifier(keras.Model(inputs, loop(inputs)))
     before = layer.kernel.numpy()
     model.fit(draw(8, 10, 3), np.ones((8, 1)), batch_size=8, verbose=0)
@@ -229,9 +229,9 @@ def test_the_questions_closure_trains_nothing():
 def test_padding_does_not_reach_the_prediction(name):
     """Sequences of different lengths, padded and masked, predict what each predicts alone."""
     inputs = keras.Input((None, 3))
-    lifted = lift(name, layers.Dense(4, activation="tanh"), None, 3)
-    x = lifted(layers.Masking()(inputs))
-    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling1D()(x)))
+    lifted = lift(name, keras.layers.Dense(4, activation="tanh"), None, 3)
+    x = lifted(keras.layers.Masking()(inputs))
+    model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.GlobalAveragePooling1D()(x)))
     padded = draw(3, 6, 3)
     lengths = (6, 2, 4)
     for row, length in zip(padded, lengths, strict=True):

@@ -30,6 +30,9 @@ class Visible(PathFinder):
 sys.meta_path = [Visible if one is PathFinder else one for one in sys.meta_path]
 """
 
+#: PyTorch takes as long as the others together.
+EACH = [Backend.TENSORFLOW, Backend.JAX, pytest.param(Backend.TORCH, marks=pytest.mark.whole)]
+
 
 def hiding(folder, *names):
     """The environment of an interpreter that has everything but these packages."""
@@ -37,7 +40,7 @@ def hiding(folder, *names):
     return os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("backend", EACH)
 def test_it_measures_with_none_of_our_packages(tmp_path, monkeypatch, backend):
     """A layer is lifted, held to the law and played, forward and backward."""
     engines.skip_without(backend)
@@ -67,7 +70,7 @@ print(json.dumps([said, bool(pandas.Series([1]).sum() == 1)]))
 """
 
 
-@pytest.mark.parametrize("backend", Backend)
+@pytest.mark.parametrize("backend", EACH)
 def test_what_keras_can_do_without_is_imported_by_who_asks_for_it(backend):
     """It takes a third of every import, and a user's layer may still import it."""
     found, usable = engines.told_afresh(backend, IMPORTED.format(backend=str(backend)))
