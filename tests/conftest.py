@@ -18,6 +18,14 @@ SLOW_FIRST = (
     "test_survival",
     "test_refusals_jax",
     "test_engine_torch",
+    "test_changed_models",
+    "test_worker_alone",
+    "test_meaning",
+    "test_reading_anything",
+    "test_users_layer",
+    "test_study_ladder_together",
+    "test_refusals",
+    "test_refusals_torch",
 )
 
 #: What makes XLA compile in half of the time.
