@@ -34,9 +34,8 @@ def folded(name):
     """The paths of a model's lifts, how far its outputs move when all are folded, and its loss."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = models.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
-    found = lifts.find_lifts(model)
-    with lifts.watching(found):
-        before = _outputs(model, data)
+    found = lifts.seen_at_work(model, data.inputs)
+    before = _outputs(model, data)
     data = models.make_ready(model, data, models.mode_of(model), noise)
     for lift in found:
         lifts.change(lift, FOLD, {})
@@ -71,9 +70,7 @@ def trained(name):
     """How far a folded model's outputs move from call to call, in training and else."""
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = models.data_of(model, "", BATCH, 5, noise)
-    found = lifts.find_lifts(model)
-    with lifts.watching(found):
-        model(data.inputs)
+    found = lifts.seen_at_work(model, data.inputs)
     for lift in found:
         lifts.change(lift, FOLD, {})
     return {

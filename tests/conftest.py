@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Nothing in these tests depends on how long it takes, so neither does hypothesis.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (

@@ -209,6 +209,30 @@ def padded():
     return keras.Model(words, x, name="padded")
 
 
+class Late(keras.Model):
+    """It makes its layers once it knows what it is given."""
+
+    def build(self, shape):
+        """(batch, time, features)."""
+        self.lift = _lift(layers.Dense(shape[-1]), "late_td")
+        super().build(shape)
+
+    def call(self, inputs):
+        """The sum over time of a layer at each step."""
+        return ops.sum(self.lift(inputs), axis=1)
+
+
+def late():
+    """A model that has no lift before its first call."""
+    return Late(name="late")
+
+
+def late_data():
+    """(inputs, labels) of one batch for it."""
+    noise = np.random.default_rng(2)
+    return noise.standard_normal((BATCH, 3, 4)), noise.standard_normal((BATCH, 4))
+
+
 def by_hand():
     """A layer in a Python loop over steps; no TimeDistributed."""
     steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
@@ -217,4 +241,4 @@ def by_hand():
 
 
 #: Where the data come from of the models that do not tell the shapes of their inputs.
-DATA = {"agent": "tests.lifted_models:agent_data", "speech": "tests.lifted_models:speech_data"}
+DATA = {name: f"tests.lifted_models:{name}_data" for name in ("agent", "speech", "late")}

@@ -1,14 +1,9 @@
 """Simulated rivals for the tests of the statistics: a quiet machine, and whole runs on it."""
 
 import numpy as np
-from hypothesis import settings
 
 from studies import noise
 from timelift.analyse.stats.effects import Effects
-
-# Nothing in these tests depends on how long it takes, so neither does hypothesis.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 QUIET = noise.Scenario("quiet", launch_sd=0.004, round_sd=0.02)
 LOUD = noise.Scenario("loud", launch_sd=0.1)

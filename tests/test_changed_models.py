@@ -28,11 +28,12 @@ PATHS = {
     "library": ["sentences_td", "sentences_td/sentences/words_td"],
     "twins": ["shared_td"],
     "unnamed": ["time_distributed", "sequential/time_distributed_1"],
+    "late": ["late_td"],
     "by_hand": [],
 }
 TENSORFLOW = str(Backend.TENSORFLOW)
 #: Those whose train step TensorFlow traces in less than a second.
-QUICK = ("signal", "agent", "twins", "unnamed", "by_hand")
+QUICK = ("signal", "agent", "twins", "unnamed", "late", "by_hand")
 
 
 @functools.cache

@@ -1,8 +1,7 @@
 """A user's model as what campaigns measure: each of its lifts alone, and then the model whole."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from timelift.case import Backend, Case
 from timelift.errors import UserError, path_is
@@ -146,11 +145,8 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
         for place, lift in enumerate(model.lifts)
         if lift.path in changes
     ]
-    told = {place: (str(one.path), one.parameters) for place, _, one in chosen}
-    ways: dict[str, Mapping[str, Any]] = {AS_WRITTEN: {}, CHANGED: told}
-    if len(told) > 1:
-        ways |= {f"{ONLY}{lift.workload}": {place: told[place]} for place, lift, _ in chosen}
-    known.update({name: Strategy(name, Path(), name, way) for name, way in ways.items()})
+    ways = list(_ways(chosen))
+    known.update({way.name: way for way in ways})
     setting = model.setting
     session.catalogue.workloads[model.name] = Workload(
         name=model.name,
@@ -164,7 +160,23 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
     )
     session.axes["workloads"] = model.name
     session.options["relative_to"] = AS_WRITTEN
-    return _measure(session, [Case(setting, name) for name in ways], display, judge)
+    return _measure(session, [Case(setting, way.name) for way in ways], display, judge)
+
+
+def _ways(chosen: Sequence[tuple[str, ToldLift, Strategy]]) -> Iterator[Strategy]:
+    """Yield the ways to change a model, as strategies: none, all, and each where there are several.
+
+    A change is a lift's place, the lift, and what is put in its place.
+    """
+    told = {place: (str(one.path), one.parameters) for place, _, one in chosen}
+    titles = [f"{one.name} in the place of {lift.path}" for _, lift, one in chosen]
+    yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
+    yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", told)
+    for (place, lift, _), title in zip(chosen, titles, strict=True):
+        if len(chosen) > 1:
+            yield Strategy(
+                f"{ONLY}{lift.workload}", Path(), f"{title} alone.", {place: told[place]}
+            )
 
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:

@@ -55,17 +55,14 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     """
     from timelift.worker import models  # noqa: PLC0415 - the backend is chosen first
     from timelift.worker.find_layer import find_model  # noqa: PLC0415
-    from timelift.worker.lifts import find_lifts, watching, written_by_hand  # noqa: PLC0415
+    from timelift.worker.lifts import seen_at_work, written_by_hand  # noqa: PLC0415
 
     try:
         model = find_model(name)
         if find_model(name) is model:
             return {"error": _SAME}
         data = models.data_of(model, **feeding, noise=np.random.default_rng(0))
-        model(data.inputs, training=False)  # some make their layers then
-        found = find_lifts(model)
-        with watching(found):
-            model(data.inputs, training=False)
+        found = seen_at_work(model, data.inputs)
         return {
             "name": model.name,
             "layers": len(model._flatten_layers(include_self=False)),  # noqa: SLF001 - all of them

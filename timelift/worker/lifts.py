@@ -47,6 +47,21 @@ def find_lifts(model: Any) -> list[Lift]:
     return found
 
 
+def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
+    """Return the lifts of a model with what a call of it gives them.
+
+    Some models make their layers in their first call; such a one is called twice.
+    """
+    known = find_lifts(model)
+    with _watching(known):
+        model(inputs, training=False)
+    if len(found := find_lifts(model)) == len(known):
+        return known
+    with _watching(found):
+        model(inputs, training=False)
+    return found
+
+
 def lift_at(model: Any, path: str) -> Lift:
     """Return the lift of a path, or of a place from 0; raises AttributeError where there is none.
 
@@ -81,7 +96,7 @@ def _time_distributed(
 
 
 @contextmanager
-def watching(lifts: Iterable[Lift]) -> Iterator[None]:
+def _watching(lifts: Iterable[Lift]) -> Iterator[None]:
     """Note what every call inside gives to the lifts."""
     watched = list(lifts)
     for lift in watched:

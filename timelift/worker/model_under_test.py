@@ -116,12 +116,8 @@ class _Written:
         engine.seed(task.seed)
         model = find_model(task.factory)
         self.data = models.data_of(model, task.data, setting.batch, setting.seq_len, noise)
-        model(self.data.inputs, training=False)  # some make their layers then
-        found = lifts.find_lifts(model)
-        with lifts.watching(found):
-            model(self.data.inputs, training=False)
         #: What each lift is given, in the order in which lifts are found.
-        self.calls = [one.calls for one in found]
+        self.calls = [one.calls for one in lifts.seen_at_work(model, self.data.inputs)]
         self.weights = model.get_weights()
         self._engine, self._computed = engine, None
         if not task.reads_peak_memory:

@@ -1,0 +1,78 @@
+"""What a model of three lifts tells, runs of it, and the advice that they give."""
+
+from tests import journals
+from timelift.analyse.model_advice import ModelAdvice, advise_lifts, advise_whole
+from timelift.analyse.runs import results
+from timelift.case import Backend, Case
+from timelift.told_model import Feeding, ToldModel
+
+LIFT = {
+    "inner": "sentence",
+    "trains": True,
+    "noise": False,
+    "statistics": False,
+    "losses": False,
+    "batch": 8,
+    "steps": 16,
+    "features": [20],
+}
+TOLD = {
+    "name": "my model",
+    "layers": 7,
+    "compiled": True,
+    "trains": True,
+    "mode": "graph",
+    "drawn": True,
+    "batch": 8,
+    "by_hand": [["looped", 4]],
+    "lifts": [
+        LIFT | {"path": "sents_td", "input_dtype": "int32", "input_high": 50},
+        LIFT | {"path": "encoder/head_td", "inner": "Dense", "noise": True},
+        {key: LIFT[key] for key in ("inner", "trains", "noise", "statistics", "losses")}
+        | {"path": "unused_td"},
+    ],
+}
+MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}
+MEANING |= {"fold_time": {"DROPOUT": "shared"}, "native": {"DROPOUT": "independent"}}
+#: How many times as long as `fold_time` each strategy takes of both lifts.
+TIMES = {"time_distributed": 5.0, "fold_time": 1.0, "native": 2.0}
+
+
+def model(**changes):
+    """What a model tells of itself."""
+    told = TOLD | changes
+    return ToldModel.of("mypkg.models:make", Feeding("", 8, 16), Backend.TENSORFLOW, told)
+
+
+def run(folder, times, law_error=None, ended=(), launches=3):
+    """A run of some launches, in which each case takes so many times a millisecond."""
+    names = {case.strategy: {"meaning": MEANING.get(case.strategy, {})} for case in times}
+    lines = [journals.header(strategies=names)]
+    for launch in range(1, launches + 1):
+        for case, many in times.items():
+            wobble = [1e-3 * many * (1 + 0.002 * ((launch + turn) % 5)) for turn in range(12)]
+            facts = {"first_call_seconds": many, "peak_bytes": int(many * 2**20)}
+            facts |= {} if law_error is None else {"law_error": law_error}
+            lines.append(journals.line(case, launch, wobble, facts=facts))
+    lines += [journals.ended(case, status, reason) for case, status, reason in ended]
+    return results.load(journals.write(folder / "run.jsonl", *lines, journals.END))
+
+
+def of_lifts(told, times=TIMES):
+    """The cases of the lifts that are called, each with how long it takes."""
+    called = told.lifts[:2]
+    return {
+        Case(told.setting_of(one), name): many for one in called for name, many in times.items()
+    }
+
+
+def advised(folder, told, times=TIMES, whole=None, **ends):
+    """The advice of a run of lifts, and of one of the whole model where its times are given."""
+    lifts = advise_lifts(told, run(folder, of_lifts(told, times)))
+    if whole is None:
+        return ModelAdvice(told, lifts)
+    cases = {Case(told.setting, name): many for name, many in whole.items()}
+    return ModelAdvice(told, lifts, advise_whole(told, run(folder, cases, 3e-7, **ends)))
+
+
+WHOLE = {"as_written": 3.0, "changed": 2.0, "only_sents_td": 2.2, "only_encoder.head_td": 3.0}

@@ -1,0 +1,155 @@
+"""`timelift advise`: its words, its budget, and the module that it writes."""
+
+import ast
+import contextlib
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import pytest
+
+from tests.advised import LIFT, TIMES, WHOLE, advised, model
+from tests.projects import QUICKEST, ROOT
+from timelift import cli
+from timelift.analyse import model_advice
+from timelift.analyse.model_advice import ModelAdvice
+from timelift.better_model import better_model
+from timelift.commands import advise
+from timelift.errors import UserError
+from timelift.measure import advice, catalogue
+from timelift.project import Project
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(60.4, "60s"), (0.2, "1s"), (math.inf, "")])
+def test_a_budget_is_one_of_whole_seconds(seconds, left):
+    """Without one there is none to give."""
+    assert advise.within({"seed": "1"}, seconds) == {"budget": left, "seed": "1"}
+
+
+@pytest.mark.parametrize(
+    ("spent", "lifts", "whole"),
+    [((0, 40), "60s", "80s"), ((20, 110), "50s", "10s"), ((20, 120), "50s", None)],
+)
+def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, spent, lifts, whole):
+    """Half of what is left, then the rest; where none is left the whole is not measured."""
+    known, given = advised(tmp_path, model(), whole=WHOLE), {}
+    clock = iter([100.0, *(100.0 + one for one in spent)])
+    monkeypatch.setattr(advise, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    def measure_lifts(_project, _model, texts, *_, **__):
+        given["lifts"] = texts["budget"]
+
+    def race_whole(_model, _project, _changes, texts):
+        given["whole"] = texts["budget"]
+        return known.whole
+
+    monkeypatch.setattr(advise, "measure_lifts", measure_lifts)
+    monkeypatch.setattr(advise, "race_whole", race_whole)
+    monkeypatch.setattr(model_advice, "advise_lifts", lambda *_: known.lifts)
+    texts = {"budget": "2m"}
+    found = advise.find_advice(known.model, Project(ROOT), texts, advise.end_of_budget(texts))
+    assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
+    assert found.whole == (known.whole if whole else None)
+
+
+@pytest.mark.parametrize(
+    ("whole", "error", "said"),
+    [
+        ((WHOLE, 3), None, ""),
+        ((WHOLE | {"changed": 4.0}, 3), None, "the whole model is slower then, so "),
+        ((WHOLE, 1), "one launch does not judge the changed model; ", ""),
+        (({"as_written": 3.0}, 3), "the changed model has no figures, so ", ""),
+    ],
+)
+def test_only_a_change_that_is_one_to_make_is_written(tmp_path, capsys, whole, error, said):
+    """Not one that breaks the law, nor one that makes the whole slower, or may."""
+    times, launches = whole
+    found = advised(tmp_path, model(), whole=times, launches=launches)
+    path = tmp_path / "better.py"
+    with pytest.raises(UserError, match=error) if error else contextlib.nullcontext():
+        advise.write(found, Project(ROOT), path)
+    assert said in capsys.readouterr().err
+    assert path.exists() == (not (error or said))
+
+
+def test_the_module_that_is_written_is_keras_alone(tmp_path):
+    """It names each lift, and imports nothing of ours."""
+    times = TIMES | {"native": 0.5}
+    text = better_model(advised(tmp_path, model(), times), Project(ROOT))
+    tree = ast.parse(text)
+    imported = {
+        (getattr(node, "module", None) or node.names[0].name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
+    assert imported <= {"keras", "functools", "weakref"}
+    assert "'head_td': NativeLift" in text
+    assert text.count("NativeLift = TimeDistributed") == 1
+    assert "'sents_td': NativeLift" in text
+
+
+def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
+    """Keras has names alone to tell them apart."""
+    lifts = [LIFT | {"path": path} for path in ("encoder/td", "decoder/td")]
+    told = model(lifts=lifts)
+    first, second = advised(tmp_path, told).lifts
+    assert better_model(ModelAdvice(told, (first, second)), Project(ROOT)).count("'td': ") == 2
+    kept = dataclasses.replace(second, strategy="time_distributed")
+    with pytest.raises(UserError, match="lifts of one name, 'td', are to be changed differently"):
+        better_model(ModelAdvice(told, (first, kept)), Project(ROOT))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            "models.py",
+            "expected a model as module:name or path.py:name, or a .keras file; received",
+        ),
+        ("os:path --unsafe", "--unsafe is about a .keras file, received 'os:path'"),
+        ("none.keras", "expected a stored model that is there, received 'none.keras'"),
+        (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),
+        ("a:b --data c", "expected --data as module:function or path.py:function; received 'c'"),
+        ("a:b --data c:d --batch 3", "--data has sizes of its own; leave out --batch"),
+        ("a:b --backends jax,torch", "--backends: expected one, received jax, torch"),
+    ],
+)
+def test_what_is_no_model_is_a_sentence(tmp_path, capsys, words, sentence):
+    """And exit code 1; nothing is written."""
+    assert cli.main(["advise", *words.split()], tmp_path) == 1
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("word", ["0", "1.0x", "fast", "nan"])
+def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
+    """It has to be more than none."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["advise", "a:b", "--fail-if-gain", word], tmp_path)
+    assert ended.value.code == 1
+    assert "expected more than 1, like 1.2x" in capsys.readouterr().err
+
+
+def test_strategies_of_another_meaning_are_told_by_their_declarations():
+    """`--same-meaning` leaves those out, of the lifts whose inner layer has what they change."""
+    told = model()
+    known = catalogue.read_strategies(Project(ROOT).strategies.values())
+    usual = known["time_distributed"]
+    assert {*advice.IN_PLACE} <= known.keys()
+    assert advice.means_the_same(told.lifts[0], known["vectorized_map"], usual)
+    assert not advice.means_the_same(told.lifts[1], known["vectorized_map"], usual)
+    assert advice.means_the_same(told.lifts[1], known["fold_time"], usual)
+
+
+def test_the_ways_to_change_a_model_say_what_they_put_where():
+    """The page tells it of each; one change alone needs no way of its own."""
+    known = catalogue.read_strategies(Project(ROOT).strategies.values())
+    first, second, _ = model().lifts
+    chosen = [("0", first, known["fold_time"]), ("1", second, known["native"])]
+    assert {way.title: [*way.parameters] for way in advice._ways(chosen)} == {
+        "The model as it is written.": [],
+        "fold_time in the place of sents_td, native in the place of encoder/head_td.": ["0", "1"],
+        "fold_time in the place of sents_td alone.": ["0"],
+        "native in the place of encoder/head_td alone.": ["1"],
+    }
+    assert [way.name for way in advice._ways(chosen[:1])] == ["as_written", "changed"]
