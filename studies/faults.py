@@ -1293,7 +1293,7 @@ FAULTS = (
     *_faults(
         "advice",
         "timelift/commands/advise.py",
-        "model_advice",
+        "advise_command",
         ("a module that makes a model slower", "whole and whole.gain.is_loss", "whole is None"),
         ("a budget that is spent twice", "within(texts, rest)", "texts"),
     ),
@@ -1310,8 +1310,21 @@ FAULTS = (
     ),
     *_faults(
         "advice",
+        "timelift/worker/loops.py",
+        "changed_models",
+        ("a loop that leaves steps out", "[*range(shape[0])]", "[*range(len(nodes))]"),
+        ("a loop that is stacked elsewhere", "axis % rank == 1", "axis % rank > 0"),
+        (
+            "a loop whose loss is lost",
+            "None) is None:\n            yield",
+            "None) != 0:\n            yield",
+        ),
+        ("a layer called step by step all the same", "if is_lifting else inputs", "if True else 0"),
+    ),
+    *_faults(
+        "advice",
         "timelift/better_model.py",
-        "model_advice changed_models",
+        "advise_command changed_models",
         (
             "a lift by the first name of its path",
             "one.lift.path.rpartition(STEP)[2]",

@@ -8,6 +8,7 @@ from timelift.told_model import Feeding, ToldModel
 
 LIFT = {
     "inner": "sentence",
+    "usual": "time_distributed",
     "trains": True,
     "noise": False,
     "statistics": False,
@@ -28,7 +29,7 @@ TOLD = {
     "lifts": [
         LIFT | {"path": "sents_td", "input_dtype": "int32", "input_high": 50},
         LIFT | {"path": "encoder/head_td", "inner": "Dense", "noise": True},
-        {key: LIFT[key] for key in ("inner", "trains", "noise", "statistics", "losses")}
+        {key: LIFT[key] for key in ("inner", "usual", "trains", "noise", "statistics", "losses")}
         | {"path": "unused_td"},
     ],
 }

@@ -11,7 +11,7 @@ from tests.lifted_models import BATCH, DATA
 from timelift.case import Backend, Mode, Phase, Setting
 from timelift.messages import Ended, RivalSpec, Task, WorkerChannel
 from timelift.told_model import TRUSTED
-from timelift.worker import lifts, models
+from timelift.worker import lifts, loops, models
 from timelift.worker.describe import describe_model  # noqa: F401 - for scripts
 from timelift.worker.find_layer import find_layer, find_model
 from timelift.worker.setting_under_test import measure_setting
@@ -47,7 +47,7 @@ def folded(name):
         "moved": _off(after, before),
         "doubled": _off(_doubled(model, found, data), before),
         "losses": losses,
-        "by_hand": list(lifts.written_by_hand(model)),
+        "by_hand": list(loops.named_alone(model)),
         "told": [models.told_of(lift, found) for lift in found],
     }
 
@@ -83,7 +83,8 @@ def _doubled(model, found, data):
     """The outputs of a model once its first lift is changed to what doubles them."""
     with tempfile.TemporaryDirectory() as folder:
         for lift in found[:1]:
-            del lift.layer.call
+            for changed in (lift.layer, lift.inner) if lift.loop else (lift.layer,):
+                del changed.call
             lifts.change(lift, wrong_files(folder)["doubles"], {})
         return _outputs(model, data)
 

@@ -14,9 +14,6 @@ import sys
 import traceback
 from pathlib import Path
 
-from timelift.case import Backend
-from timelift.measure.machine import why_not_installed
-
 ROOT = Path(__file__).parent.parent
 #: Three processes of tests share two cores: threads of one would wait for those of another.
 ONE_THREAD = {
@@ -28,7 +25,10 @@ ONE_THREAD = {
 
 def skip_without(backend):
     """Leave out a test, or a file of them, where a backend is not installed."""
-    import pytest  # which the processes here have no use for
+    import pytest  # which the processes here have no use for, as for the rest
+
+    from timelift.case import Backend
+    from timelift.measure.machine import why_not_installed
 
     if reason := why_not_installed(Backend(backend)):
         pytest.skip(reason, allow_module_level=True)

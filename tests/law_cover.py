@@ -5,6 +5,8 @@ has a value that it has not met; one that lifts nothing there is tried so on a c
 TensorFlow every strategy is tried in one row on one workload of each kind of layer, in turn, so
 that strategies and workloads take the rows about equally often; on the other backends in one row on
 one of them all. Where a strategy refuses, the following rows are tried.
+
+Pairs of values may go unmet: `make test-all` has eager mode and dynamic time on TensorFlow for all.
 """
 
 import json
@@ -40,14 +42,15 @@ EAGER, GRAPH = (Mode.EAGER, TimeAxis.STATIC), (Mode.GRAPH, TimeAxis.STATIC)
 DYNAMIC, XLA = (Mode.GRAPH, TimeAxis.DYNAMIC), (Mode.XLA, TimeAxis.STATIC)
 #: A phase, a mode with its time axis, a batch, a number of steps, and lengths.
 Row = tuple[Phase, tuple[Mode, TimeAxis], int, int, Lengths]
-#: Every value of every axis that a backend has; PyTorch compiles in seconds a strategy, so that is
-#: tried for a few (`tests/test_backends.py`).
+#: Every value of every axis that a backend has. The last ones are for those that refuse others: a
+#: row has a value that some strategy meets nowhere else. PyTorch compiles in seconds a strategy, so
+#: it is tried for a few (`tests/test_backends.py`).
 ROWS: dict[Backend, tuple[Row, ...]] = {
     Backend.TENSORFLOW: (
         (FORWARD, EAGER, 1, 1, FULL),
-        (FORWARD, DYNAMIC, 1, 2, UNIFORM),
-        (BACKWARD, DYNAMIC, 3, 7, SKEWED),
-        (BACKWARD, EAGER, 1, 7, UNIFORM),
+        (FORWARD, DYNAMIC, 3, 7, UNIFORM),
+        (BACKWARD, DYNAMIC, 3, 2, SKEWED),
+        (BACKWARD, EAGER, 3, 7, UNIFORM),
         (BACKWARD, GRAPH, 3, 2, SKEWED),
         (BACKWARD, XLA, 3, 2, FULL),
         (FORWARD, XLA, 3, 2, FULL),
@@ -56,13 +59,13 @@ ROWS: dict[Backend, tuple[Row, ...]] = {
         (FORWARD, EAGER, 1, 1, FULL),
         (BACKWARD, GRAPH, 3, 2, UNIFORM),
         (FORWARD, GRAPH, 3, 7, SKEWED),
-        (BACKWARD, EAGER, 1, 7, UNIFORM),
+        (BACKWARD, EAGER, 3, 7, UNIFORM),
         (FORWARD, EAGER, 3, 2, SKEWED),
     ),
     Backend.TORCH: (
         (FORWARD, EAGER, 1, 1, FULL),
         (BACKWARD, EAGER, 3, 2, FULL),
-        (BACKWARD, EAGER, 1, 7, UNIFORM),
+        (BACKWARD, EAGER, 3, 7, UNIFORM),
         (FORWARD, EAGER, 3, 2, SKEWED),
     ),
 }
@@ -174,7 +177,7 @@ def _in_one_row(backend: Backend, workloads: Sequence[str], offset: int) -> Iter
     left = {name: turn for turn, name in enumerate(STRATEGIES)}
     for late in (False, True):
         places = _places(backend, workloads, late=late)
-        for tried in range(TRIES if places else 0):
+        for tried in range(min(TRIES, len(places))):
             together = defaultdict(list)
             for name, turn in left.items():
                 together[(turn + offset + tried) % len(places)].append(name)

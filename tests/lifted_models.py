@@ -240,5 +240,34 @@ def by_hand():
     return keras.Model(steps, x, name="by_hand")
 
 
+def unstacked():
+    """The same inside of another model, where one call takes all steps apart, and with a head."""
+    steps, layer = keras.Input((4, 2)), keras.Sequential([layers.Dense(3, "tanh")], name="looped")
+    x = ops.stack([layer(step) for step in ops.unstack(steps, axis=1)], axis=1)
+    outer = keras.Model(steps, layers.Dense(2)(x), name="outer")
+    x = sequence = keras.Input((4, 2))
+    model = keras.Model(sequence, layers.Flatten()(outer(x)), name="unstacked")
+    model.compile("adam", "mse")
+    return model
+
+
+def by_hand_otherwise():
+    """Loops that are none over every step of one sequence in order, or add to the loss."""
+    steps = keras.Input((4, 2))
+    x = [
+        _loop(steps, (3, 2, 1, 0), "backwards"),
+        _loop(steps, (0, 1, 2), "all_but_one"),
+        _loop(steps, range(4), "along_features", axis=2),
+        _loop(steps, range(4), "punished", activity_regularizer="l2"),
+        ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
+    ]
+    return keras.Model(steps, [layers.Flatten()(one) for one in x], name="by_hand_otherwise")
+
+
+def _loop(steps, places, name, axis=1, **more):
+    layer = layers.Dense(3, name=name, **more)
+    return ops.stack([layer(steps[:, place]) for place in places], axis=axis)
+
+
 #: Where the data come from of the models that do not tell the shapes of their inputs.
 DATA = {name: f"tests.lifted_models:{name}_data" for name in ("agent", "speech", "late")}

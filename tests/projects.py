@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
+from timelift.case import Backend
+from timelift.measure.machine import why_not_installed
+
 ROOT = Path(__file__).parent.parent
-#: The backend that is imported soonest, of those that are installed.
-QUICKEST = "jax" if find_spec("jax") else "tensorflow"
+#: JAX is imported soonest; TensorFlow is always there.
+QUICKEST = Backend.TENSORFLOW if why_not_installed(Backend.JAX) else Backend.JAX
 #: The smallest run that has two launches.
 SMALL = (
     "--workloads sensor --seq-lens 3 --batch-sizes 2 --launches 2 --round-seconds 0.02 "

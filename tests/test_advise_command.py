@@ -1,4 +1,4 @@
-"""`timelift advise`: its words, its budget, and the module that it writes."""
+"""`timelift advise`: its words, its budget, what it measures, and the module that it writes."""
 
 import ast
 import contextlib
@@ -17,6 +17,7 @@ from timelift.better_model import better_model
 from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.measure import advice, catalogue
+from timelift.present.model_advice import advice_lines
 from timelift.project import Project
 
 
@@ -94,9 +95,27 @@ def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
     told = model(lifts=lifts)
     first, second = advised(tmp_path, told).lifts
     assert better_model(ModelAdvice(told, (first, second)), Project(ROOT)).count("'td': ") == 2
-    kept = dataclasses.replace(second, strategy="time_distributed")
+    kept = dataclasses.replace(second, strategy="")
     with pytest.raises(UserError, match="lifts of one name, 'td', are to be changed differently"):
         better_model(ModelAdvice(told, (first, kept)), Project(ROOT))
+
+
+def test_what_to_write_instead_of_a_loop_is_told(tmp_path):
+    """Nothing can be put in its place; beside a TimeDistributed that is changed, it is left."""
+    loop = LIFT | {"path": "encoder/looped", "usual": "loop_slice"}
+    times = {"loop_slice": 5.0, "fold_time": 1.0}
+    told = model(lifts=[loop, loop | {"path": "another"}])
+    (first, _) = found = advised(tmp_path, told, times).lifts
+    text = better_model(ModelAdvice(told, found), Project(ROOT))
+    assert "    stack([looped(step) for step in x])  as  FoldTimeLift(looped)(x)\n" in text
+    assert "def change" not in text
+    assert ast.parse(text)
+    both = ModelAdvice(told, (first, *advised(tmp_path, model()).lifts))
+    text = better_model(both, Project(ROOT))
+    assert "'looped'" not in text
+    assert "def change" in text
+    assert "A loop is not changed by a call" in text
+    assert "loop_slice(sentence)" in "\n".join(advice_lines(both))
 
 
 @pytest.mark.parametrize(
@@ -146,10 +165,12 @@ def test_the_ways_to_change_a_model_say_what_they_put_where():
     known = catalogue.read_strategies(Project(ROOT).strategies.values())
     first, second, _ = model().lifts
     chosen = [("0", first, known["fold_time"]), ("1", second, known["native"])]
-    assert {way.title: [*way.parameters] for way in advice._ways(chosen)} == {
-        "The model as it is written.": [],
-        "fold_time in the place of sents_td, native in the place of encoder/head_td.": ["0", "1"],
-        "fold_time in the place of sents_td alone.": ["0"],
-        "native in the place of encoder/head_td alone.": ["1"],
+    files = {place: (str(one.path), {}) for place, _, one in chosen}
+    fold, native = "fold_time instead of sents_td", "native instead of encoder/head_td"
+    assert {way.name: (way.title, way.parameters) for way in advice._ways(chosen)} == {
+        "as_written": ("The model as it is written.", {}),
+        "changed": (f"{fold}, {native}.", files),
+        f"only_{first.workload}": (f"{fold} alone.", {"0": files["0"]}),
+        f"only_{second.workload}": (f"{native} alone.", {"1": files["1"]}),
     }
     assert [way.name for way in advice._ways(chosen[:1])] == ["as_written", "changed"]

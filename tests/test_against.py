@@ -19,6 +19,7 @@ QUICK = (
 ).split()
 #: What runs beside a race of two sides makes its verdict undecided.
 ALONE = pytest.mark.alone
+#: On TensorFlow, whose py_function is what is slipped in.
 FORWARD = (
     "bench/test_forward.py",
     *SMALL,

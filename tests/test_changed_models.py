@@ -29,11 +29,13 @@ PATHS = {
     "twins": ["shared_td"],
     "unnamed": ["time_distributed", "sequential/time_distributed_1"],
     "late": ["late_td"],
-    "by_hand": [],
+    "by_hand": ["looped"],
+    "unstacked": ["outer/looped"],
+    "by_hand_otherwise": [],
 }
 TENSORFLOW = str(Backend.TENSORFLOW)
 #: Those whose train step TensorFlow traces in less than a second.
-QUICK = ("signal", "agent", "twins", "unnamed", "late", "by_hand")
+QUICK = ("signal", "agent", "twins", "unnamed", "late", "by_hand", "unstacked")
 
 
 @functools.cache
@@ -106,10 +108,18 @@ def test_a_lift_is_told_whether_it_trains():
     assert found["else"] < 1e-6
 
 
-def test_a_layer_that_is_called_step_by_step_is_named():
-    """It is no TimeDistributed."""
-    assert told(TENSORFLOW, "folded('by_hand')")["by_hand"] == [["looped", 4]]
-    assert told(TENSORFLOW, "folded('twins')")["by_hand"] == []
+def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
+    """One that is in another order, leaves a step out, stacks elsewhere or adds to the loss."""
+    for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
+        found = told(TENSORFLOW, f"folded({name!r})")
+        assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
+        assert [found["told"][0][size] for size in ("steps", "features")] == [4, [2]]
+    assert sorted(told(TENSORFLOW, "folded('by_hand_otherwise')")["by_hand"]) == [
+        ["all_but_one", 3],
+        ["along_features", 4],
+        ["backwards", 4],
+        ["punished", 4],
+    ]
 
 
 WAYS = (

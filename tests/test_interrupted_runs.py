@@ -265,7 +265,7 @@ def test_a_results_folder_that_goes_away_costs_no_answer(copied):
 
 
 def test_the_second_interrupt_stops_at_once(tmp_path):
-    """Even a round that never ends; no process is left."""
+    """Even a round that never ends, in TensorFlow's py_function; no process is left."""
     folder = project(tmp_path, ("native",), {"sleeps": hostile.SLEEPS})
     words = "--launches 1 --case-timeout 300 --round-seconds 2 --backends tensorflow".split()
     run = start(folder, "bench/test_forward.py", *SMALL, *words)

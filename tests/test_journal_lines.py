@@ -39,7 +39,7 @@ def read(line):
 
 
 #: The first draws may take a second on a machine that is busy otherwise.
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     seconds=st.lists(st.floats(1e-6, 1e3) | st.none(), min_size=1, max_size=9).filter(any),
     facts=st.dictionaries(

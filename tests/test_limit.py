@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests import journals
-from tests.precision import keras, tf
+from tests.tensorflow_here import keras, tf
 from timelift.analyse import costs
 from timelift.analyse.findings import RunFindings
 from timelift.analyse.runs import results

@@ -26,7 +26,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from tests.precision import floating, keras, tf
+from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Phase, Setting, TimeAxis
 from timelift.measure import catalogue
 from timelift.project import Project

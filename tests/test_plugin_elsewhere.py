@@ -175,7 +175,7 @@ def test_a_test_beside_a_question_stays_a_test(theirs):
     """The mark of a whole file is about the tests that measure."""
     path = theirs / "bench/test_lift.py"
     path.write_text(path.read_text() + "\n\ndef test_beside():\n    pass\n")
-    words = (*SMALL, "--backends", "tensorflow")
+    words = (*SMALL, "--backends", "tensorflow")  # whose cases have no backend in their names
     done = run(theirs, "bench", "--collect-only", "-q", "--strategies", "native", *words)
     ids = [line for line in done.stdout.splitlines() if line.startswith("bench/")]
     assert sorted(ids) == [

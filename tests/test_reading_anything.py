@@ -28,9 +28,7 @@ from timelift.journal import Header, Machine, find, is_closed, runs_of_machine
 from timelift.present import figures, terminal
 from timelift.present.report import report
 
-FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WHOLE = settings(FUZZ, max_examples=50, suppress_health_check=list(HealthCheck))
 
 

@@ -7,7 +7,7 @@ from types import FunctionType, SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.precision import floating, keras, tf
+from tests.tensorflow_here import floating, keras, tf
 from timelift.case import Dtype, Lengths, Mode, Phase, Setting, TimeAxis
 from timelift.measure import catalogue
 from timelift.project import Project

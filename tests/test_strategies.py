@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.precision import floating, keras
+from tests.tensorflow_here import floating, keras
 from timelift.measure import catalogue
 from timelift.project import Project
 from timelift.worker.isolation import load_module

@@ -9,7 +9,6 @@ import pytest
 
 from tests.projects import QUICKEST, ROOT
 from tests.repositories import write
-from timelift.case import Backend
 from timelift.errors import UserError
 from timelift.measure import users_layer
 from timelift.measure.layer_probe import ask_layer
@@ -140,7 +139,7 @@ def test_a_layer_of_whole_numbers_is_not_fed_with_others(tried):
 
 def test_a_module_is_imported_as_the_project_does(src):
     """From src/, with its own imports; what it prints is in nobody's way."""
-    told = ask_layer("mine.models:functional", Backend(QUICKEST), [src])
+    told = ask_layer("mine.models:functional", QUICKEST, [src])
     assert told["features"] == [5, 3]
 
 
@@ -157,7 +156,7 @@ def test_a_layer_that_cannot_be_imported_is_a_sentence_with_the_import_s_own_rea
     """Where it was looked for is told too."""
     write(tmp_path, {"mine.py": module})
     with pytest.raises(UserError) as caught:
-        ask_layer("mine:layer", Backend(QUICKEST), [tmp_path])
+        ask_layer("mine:layer", QUICKEST, [tmp_path])
     assert str(caught.value).startswith("mine:layer: ")
     assert reason in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,12 +1,13 @@
 """A module of plain Keras that changes a user's model as was advised, to import or to paste.
 
 It imports nothing of timelift. What takes the place of a `TimeDistributed` is a subclass of it with
-that very name: Keras keys stored weights by it, so that what was saved before is loaded after.
+that very name: Keras keys stored weights by it, so that what was saved before is loaded after. A
+loop that is written by hand has nothing to take the place of: what to write instead is told.
 """
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from timelift import usage
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
@@ -29,6 +30,11 @@ def change(model):
     model.train_function = model.test_function = model.predict_function = None  # traced before
     return model
 '''
+#: What is told of a loop that is written by hand.
+_LOOPS = [
+    "",
+    "A loop is not changed by a call: it is written anew, and saved weights lie deeper then.",
+]
 #: The method of what has no class of its own: it is built once for each shape.
 _CALL = '''
     def call(self, inputs, training=None, mask=None):
@@ -48,35 +54,44 @@ def better_model(found: ModelAdvice, project: Project) -> str:
     """
     by_name = defaultdict(set)
     for one in found.lifts:
-        by_name[_name(one)].add(one.strategy)
+        if not one.is_loop:
+            by_name[_name(one)].add(one.strategy)
     if differ := [name for name, several in by_name.items() if len(several) > 1]:
         raise UserError(
             f"--write: lifts of one name, {differ[0]!r}, are to be changed differently; rename one"
         )
     changes = [one for one in found.lifts if one.is_change]
+    in_place = [one for one in changes if not one.is_loop]
     strategies = dict.fromkeys(one.strategy for one in changes)
     lines = [
-        f'"""What to write in the place of TimeDistributed in {found.model.name}.',
+        f'"""What to write in {found.model.name}.',
         "",
-        "Call `change(model)` once it is made, or write:",
+        "Call `change(model)` once it is made, or write:" if in_place else "Write:",
         "",
-        *_to_change(changes),
+        *map(_to_change, changes),
+        *_LOOPS * (len(in_place) < len(changes)),
         '"""',
         "",
         *(line for name in strategies for line in _strategy(name, project)),
+    ]
+    if not in_place:
+        return "\n".join(lines).rstrip("\n") + "\n"
+    table = [
         "#: What takes the place of each TimeDistributed, by its name.",
         "LIFTS = {",
-        *(f"    {_name(one)!r}: {_word(one.strategy)}," for one in changes),
+        *(f"    {_name(one)!r}: {_word(one.strategy)}," for one in in_place),
         "}",
         "",
     ]
-    return "\n".join(lines) + _CHANGE
+    return "\n".join(lines + table) + _CHANGE
 
 
-def _to_change(changes: Iterable[LiftAdvice]) -> Iterator[str]:
-    for one in changes:
-        named = f"..., name={_name(one)!r})"
-        yield f"    TimeDistributed({named}  as  {_word(one.strategy)}({named}"
+def _to_change(one: LiftAdvice) -> str:
+    if one.is_loop:
+        called = _name(one)
+        return f"    stack([{called}(step) for step in x])  as  {_word(one.strategy)}({called})(x)"
+    named = f"..., name={_name(one)!r})"
+    return f"    TimeDistributed({named}  as  {_word(one.strategy)}({named}"
 
 
 def _name(one: LiftAdvice) -> str:

@@ -1,6 +1,7 @@
 """What a user's model tells of itself: its lifts, how it is fed, and how it is trained.
 
-A lift is a `TimeDistributed`. It was asked in a process of its own (`worker.describe`).
+A lift is a `TimeDistributed`, or a loop over steps in a functional model. It was asked in a process
+of its own (`worker.describe`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ STORED, TRUSTED, INSIDE = ".keras", "?unsafe", "#"
 STEP = "/"
 #: The rivals of a whole model: as it is written, with every lift changed, and with one alone.
 AS_WRITTEN, CHANGED, ONLY = "as_written", "changed", "only_"
+#: The strategy that computes what is written where nothing is said.
+USUAL = "time_distributed"
 #: What training adds to an inner layer, by the declaration of what a strategy makes of it.
 ADDED = {"DROPOUT": "noise", "BATCH_NORM": "statistics", "INNER_LOSSES": "losses"}
 
@@ -33,7 +36,7 @@ class Feeding(NamedTuple):
 
 @dataclass(frozen=True)
 class ToldLift:
-    """A lift by its path of names, and its inner layer.
+    """A lift by its path of names, its inner layer, and the `usual` strategy: what is written.
 
     `workload` is its name in a run. The inner layer sees `steps` of `batch` sequences in a call of
     the model, 0 where it is not called. `added` is what training adds to it, as in `ADDED`.
@@ -41,6 +44,7 @@ class ToldLift:
 
     path: str
     inner: str
+    usual: str
     workload: str
     steps: int
     batch: int
@@ -61,7 +65,7 @@ class ToldLift:
 
 @dataclass(frozen=True)
 class ToldModel:
-    """A model of `factory`, with its lifts; `by_hand` are layers that it calls step by step.
+    """A model of `factory`, with its lifts; `by_hand` are others that it calls step by step.
 
     Its inputs were `drawn` where nobody gave them.
     """
@@ -117,6 +121,7 @@ def _lift(name: str, told: Mapping[str, Any]) -> ToldLift:
     return ToldLift(
         told["path"],
         told["inner"],
+        told["usual"],
         name,
         told.get("steps", 0),
         told.get("batch", 0),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import engines
 from timelift import rounds
 from timelift.case import Backend, Mode, Phase, Setting, Status
-from timelift.measure import catalogue, devices, machine
+from timelift.measure import catalogue, devices
 from timelift.measure.launch import LaunchProcess, Limits
 from timelift.messages import Task
 from timelift.project import Project
@@ -42,8 +43,7 @@ def probe(backend, device="gpu"):
 @pytest.fixture(params=list(Backend))
 def backend(request):
     """Each backend that sees a GPU."""
-    if reason := machine.why_not_installed(request.param):
-        pytest.skip(reason)
+    engines.skip_without(request.param)
     if len(devices.device_names()) == 1:
         pytest.skip("this machine has no GPU with a driver")
     found = probe(request.param)
@@ -131,8 +131,7 @@ def test_who_runs_out_of_device_memory_is_a_row_and_the_next_one_is_measured(bac
 )
 def test_the_probe_asks_on_a_cpu_what_it_asks_on_a_gpu(name):
     """So that the suite does not rot where there is no GPU."""
-    if reason := machine.why_not_installed(name):
-        pytest.skip(reason)
+    engines.skip_without(name)
     found = probe(name, "cpu")
     assert not isinstance(found, str), found
     assert found["peak_bytes"] is None

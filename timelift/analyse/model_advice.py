@@ -11,10 +11,8 @@ from timelift.analyse.stats.ranking import SpeedUp
 from timelift.analyse.stats.stopping import CLEAR
 from timelift.analyse.stats.verdicts import MIN_LAUNCHES
 from timelift.case import Case, Setting, Status
-from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, ToldLift, ToldModel
+from timelift.told_model import AS_WRITTEN, CHANGED, ONLY, USUAL, ToldLift, ToldModel
 
-#: What people write, and what this is about.
-USUAL = "time_distributed"
 #: So many times as fast by fewer launches than a verdict needs is worth trying in the whole model,
 #: whose launches judge it.
 LIKELY = math.exp(CLEAR)
@@ -49,14 +47,14 @@ class ChangeGain:
 
 @dataclass(frozen=True)
 class LiftAdvice:
-    """What to write instead of one lift; the same strategy where nothing else is faster.
+    """What to write instead of one lift: a strategy, or nothing where none is faster.
 
     `means` has what training adds to the inner layer and the strategies treat otherwise: before and
     after, by the declaration. `lost` says how a lift without figures ended.
     """
 
     lift: ToldLift
-    strategy: str = USUAL
+    strategy: str = ""
     gain: ChangeGain | None = None
     means: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     lost: tuple[Status, str] | None = None
@@ -64,7 +62,12 @@ class LiftAdvice:
 
     @property
     def is_change(self) -> bool:
-        return self.strategy != USUAL
+        return bool(self.strategy)
+
+    @property
+    def is_loop(self) -> bool:
+        """True if it is written by hand, without TimeDistributed."""
+        return self.lift.usual != USUAL
 
     @property
     def is_known(self) -> bool:
@@ -109,23 +112,23 @@ def advise_lifts(model: ToldModel, run: Run | None) -> tuple[LiftAdvice, ...]:
 
 
 def _lift(model: ToldModel, lift: ToldLift, run: Run) -> LiftAdvice:
-    setting = model.setting_of(lift)
-    ranking = next((one for one in lifts.rank_run(run, (USUAL,)) if one.setting == setting), None)
-    lost = _ends(run, setting).get(USUAL)
+    setting, usual = model.setting_of(lift), lift.usual
+    ranking = next((one for one in lifts.rank_run(run, (usual,)) if one.setting == setting), None)
+    lost = _ends(run, setting).get(usual)
     if ranking is None or not ranking.rows:
         return LiftAdvice(lift, lost=lost)
     launches = max(len(run.measured[one.case].launches) for one in ranking.rows)
     best = recommend([ranking])
     row = ranking.row(best.strategy) if best else ranking.rows[0]
-    known = any(one.case.strategy == USUAL for one in ranking.rows)
-    gain = _gain(run, row.speed_up if known else None, Case(setting, USUAL), row.case)
+    known = any(one.case.strategy == usual for one in ranking.rows)
+    gain = _gain(run, row.speed_up if known else None, Case(setting, usual), row.case)
     few = launches < MIN_LAUNCHES
     is_likely = few and gain.speed_up is not None and gain.speed_up.times >= LIKELY
     if known and not (gain.is_shown or is_likely):
         return LiftAdvice(lift, gain=gain, launches=launches)
     declared = {name: one.meaning for name, one in run.header.strategies.items()}
     strategy = row.case.strategy
-    before, after = (lift.meaning(declared.get(one, {})) for one in (USUAL, strategy))
+    before, after = (lift.meaning(declared.get(one, {})) for one in (usual, strategy))
     means = {one: (before[one], after[one]) for one in before if before[one] != after[one]}
     return LiftAdvice(lift, strategy, gain, means, None if known else lost, launches)
 

@@ -26,7 +26,7 @@ from timelift.told_model import (
 )
 
 #: Some of those that call the very layer inside of a lift, so that its weights stay what they are.
-IN_PLACE = ("time_distributed", "fold_time", "native", "vectorized_map")
+IN_PLACE = ("fold_time", "native", "vectorized_map")
 #: Options whose default is another one here: what a model takes to trace may be what is wrong.
 USUAL = {"first_call_limit": "300"}
 
@@ -98,12 +98,12 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
     session.catalogue.workloads.update(workloads)
     session.axes["workloads"] = ",".join(workloads)
     known = session.catalogue.strategies
-    names = [name for name, one in known.items() if one.path.stem in IN_PLACE]
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called
-        for name in names
-        if not same_meaning or means_the_same(lift, known[name], known["time_distributed"])
+        for name, one in known.items()
+        if one.path.stem in {lift.usual, *IN_PLACE}
+        and (not same_meaning or means_the_same(lift, one, known[lift.usual]))
     ]
     return _measure(session, cases, display, judge)
 
@@ -164,19 +164,19 @@ def measure_whole(  # noqa: PLR0913, PLR0917 - what is measured and how
 
 
 def _ways(chosen: Sequence[tuple[str, ToldLift, Strategy]]) -> Iterator[Strategy]:
-    """Yield the ways to change a model, as strategies: none, all, and each where there are several.
+    """Yield the model as it is written, with all changes, and with each alone, as strategies.
 
-    A change is a lift's place, the lift, and what is put in its place.
+    A change is a lift's place among the lifts, the lift, and the strategy instead of it. One alone
+    needs no strategy of its own.
     """
     told = {place: (str(one.path), one.parameters) for place, _, one in chosen}
-    titles = [f"{one.name} in the place of {lift.path}" for _, lift, one in chosen]
+    titles = [f"{one.name} instead of {lift.path}" for _, lift, one in chosen]
     yield Strategy(AS_WRITTEN, Path(), "The model as it is written.")
     yield Strategy(CHANGED, Path(), f"{', '.join(titles)}.", told)
+    if len(chosen) == 1:
+        return
     for (place, lift, _), title in zip(chosen, titles, strict=True):
-        if len(chosen) > 1:
-            yield Strategy(
-                f"{ONLY}{lift.workload}", Path(), f"{title} alone.", {place: told[place]}
-            )
+        yield Strategy(f"{ONLY}{lift.workload}", Path(), f"{title} alone.", {place: told[place]})
 
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:

@@ -37,9 +37,9 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
         yield from (f"  {line}" for line in _aligned(rows))
         yield from _notes(found)
     else:
-        yield "  no TimeDistributed was found in any of its layers"
+        yield "  no TimeDistributed and no loop over steps was found in any of its layers"
     for name, count in model.by_hand:
-        yield f"  {name} is called {count} times by hand, on steps of one tensor: a lift, too"
+        yield f"  {name} is called {count} times by hand, on parts of one tensor: it is left alone"
     yield ""
     yield from _whole(found)
     if model.drawn and found.lifts:
@@ -58,13 +58,17 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _row(one: LiftAdvice) -> tuple[str, ...]:
-    name = f"TimeDistributed({one.lift.inner:.{_NAME_LIMIT}})"
-    known = (f"{one.lift.path:.{_NAME_LIMIT}}", name)
+    known = (f"{one.lift.path:.{_NAME_LIMIT}}", f"{_usual(one)}({one.lift.inner:.{_NAME_LIMIT}})")
     if not one.lift.steps:
         return (*known, "-", "is not called", "-")
     if not one.is_change:
         return (*known, "-", _why_nothing(one), "-")
     return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
+
+
+def _usual(one: LiftAdvice) -> str:
+    """Return what is written: TimeDistributed, or the strategy that loops so."""
+    return one.lift.usual if one.is_loop else "TimeDistributed"
 
 
 def _why_nothing(one: LiftAdvice) -> str:
@@ -100,11 +104,11 @@ def _notes(found: ModelAdvice) -> Iterator[str]:
             about, now = meaning_in_words(word, before)
             yield (
                 f"  {one.lift.path}: {about}: {meaning_in_words(word, after)[1]}; it is {now} with "
-                "TimeDistributed (--same-meaning leaves such changes out)"
+                f"{_usual(one)} (--same-meaning leaves such changes out)"
             )
         if one.lost:
             status, reason = one.lost
-            yield f"  {one.lift.path}: TimeDistributed itself: {status}: {reason}"
+            yield f"  {one.lift.path}: {_usual(one)} itself: {status}: {reason}"
 
 
 def _whole(found: ModelAdvice) -> Iterator[str]:
@@ -178,9 +182,10 @@ def _lift_as_data(one: LiftAdvice) -> dict[str, Any]:
     return {
         "path": one.lift.path,
         "layer": one.lift.inner,
+        "is": one.lift.usual,
         "steps": one.lift.steps,
         "batch": one.lift.batch,
-        "write": one.strategy if one.is_change else None,
+        "write": one.strategy or None,
         "means": {word: list(both) for word, both in one.means.items()},
         "lost": one.lost and ": ".join(one.lost),
         "launches": one.launches,

@@ -55,7 +55,8 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     """
     from timelift.worker import models  # noqa: PLC0415 - the backend is chosen first
     from timelift.worker.find_layer import find_model  # noqa: PLC0415
-    from timelift.worker.lifts import seen_at_work, written_by_hand  # noqa: PLC0415
+    from timelift.worker.lifts import seen_at_work  # noqa: PLC0415
+    from timelift.worker.loops import named_alone  # noqa: PLC0415
 
     try:
         model = find_model(name)
@@ -72,7 +73,7 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "drawn": data.drawn,
             "batch": data.batch,
             "lifts": [models.told_of(one, found) for one in found],
-            "by_hand": list(written_by_hand(model)),
+            "by_hand": list(named_alone(model)),
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}

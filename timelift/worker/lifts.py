@@ -1,7 +1,8 @@
 """The layers that a model lifts over time: found, seen at work, and changed in place.
 
-A lift is a `TimeDistributed`, wherever it is in the model. One is changed by what its `call` does
-alone, so the user's layers, weights, classes and train steps stay what they are.
+A lift is a `TimeDistributed`, wherever it is in the model, or a loop over the steps of a sequence
+in a functional model (`loops`). One is changed by what its `call` does alone, so the user's layers,
+weights, classes and train steps stay what they are.
 """
 
 from collections import Counter
@@ -11,27 +12,32 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from timelift.errors import nearest
-from timelift.told_model import STEP
+from timelift.told_model import STEP, USUAL
 from timelift.worker.isolation import load_module
+from timelift.worker.loops import Loop, loops_in
 
-#: What takes one step out of a sequence in a functional model, and what puts steps together again.
-_TAKES, _PUTS = frozenset({"GetItem", "Unstack"}), frozenset({"Stack", "Concatenate"})
+#: (batch, time, *features) of a call, and its dtype.
+Given = tuple[tuple[int, ...], str]
 
 
 @dataclass
 class Lift:
-    """A `TimeDistributed` by its path of names, with the (shape, dtype) that each call was given.
+    """A layer `inner` that a model calls at every step, by its path of names.
 
-    Shapes are whole, (batch, time, *features).
+    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. `calls`
+    has what each call was given.
     """
 
     path: str
     layer: Any
-    calls: list[tuple[tuple[int, ...], str]] = field(default_factory=list)
+    inner: Any
+    loop: Loop | None = None
+    calls: list[Given] = field(default_factory=list)
 
     @property
-    def inner(self) -> Any:
-        return self.layer.layer
+    def usual(self) -> str:
+        """The strategy that computes what is written."""
+        return self.loop.strategy if self.loop else USUAL
 
 
 def find_lifts(model: Any) -> list[Lift]:
@@ -40,23 +46,19 @@ def find_lifts(model: Any) -> list[Lift]:
     Lifts of the same path, which two models of one name would have, are told apart by a number.
     """
     found, count = list[Lift](), Counter[str]()
-    for path, layer in _time_distributed(model, (), set()):
-        name = STEP.join(path) or layer.name
-        count[name] += 1
-        found.append(Lift(name if count[name] == 1 else f"{name}_{count[name]}", layer))
+    for lift in _lifts(model, (), set()):
+        count[lift.path] += 1
+        if count[lift.path] > 1:
+            lift.path += f"_{count[lift.path]}"
+        found.append(lift)
     return found
 
 
 def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
-    """Return the lifts of a model with what a call of it gives them.
-
-    Some models make their layers in their first call; such a one is called twice.
-    """
-    known = find_lifts(model)
-    with _watching(known):
-        model(inputs, training=False)
-    if len(found := find_lifts(model)) == len(known):
-        return known
+    """Return the lifts of a model with what a call of it gives them."""
+    if not model.built:
+        model(inputs, training=False)  # some make their layers then, and Keras traces others
+    found = find_lifts(model)
     with _watching(found):
         model(inputs, training=False)
     return found
@@ -81,18 +83,18 @@ def lifts_around(lift: Lift, among: Iterable[Lift]) -> Iterator[Lift]:
     return (one for one in among if one.calls and lift.path.startswith(one.path + STEP))
 
 
-def _time_distributed(
-    layer: Any, path: tuple[str, ...], seen: set[int]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _lifts(layer: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[Lift]:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     if id(layer) in seen:
         return
     seen.add(id(layer))
     if isinstance(layer, keras.layers.TimeDistributed):
-        yield path, layer
+        yield Lift(STEP.join(path) or layer.name, layer, layer.layer)
+    for loop in loops_in(layer):
+        yield Lift(STEP.join((*path, loop.inner.name)), loop.stack, loop.inner, loop)
     for part in layer._layers:  # noqa: SLF001 - of a layer that is no model there is no other way
-        yield from _time_distributed(part, (*path, part.name), seen)
+        yield from _lifts(part, (*path, part.name), seen)
 
 
 @contextmanager
@@ -111,14 +113,18 @@ def _watching(lifts: Iterable[Lift]) -> Iterator[None]:
 def _watch(lift: Lift) -> None:
     usual = lift.layer.call
 
-    def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        import keras  # noqa: PLC0415 - the backend is chosen by now
-
-        shape = tuple(int(size) for size in inputs.shape)
-        lift.calls.append((shape, keras.backend.standardize_dtype(inputs.dtype)))
-        return usual(inputs, training=training, mask=mask)
+    def call(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        lift.calls.append(lift.loop.given(inputs) if lift.loop else _given(inputs))
+        return usual(inputs, *args, **kwargs)
 
     lift.layer.call = call
+
+
+def _given(inputs: Any) -> Given:
+    import keras  # noqa: PLC0415 - the backend is chosen by now
+
+    shape = tuple(int(size) for size in inputs.shape)
+    return shape, keras.backend.standardize_dtype(inputs.dtype)
 
 
 def change(lift: Lift, strategy: str, parameters: Mapping[str, Any]) -> None:
@@ -127,11 +133,16 @@ def change(lift: Lift, strategy: str, parameters: Mapping[str, Any]) -> None:
     It is built for each shape that the lift was seen to be given. Raises TypeError where the
     strategy makes weights of its own, since those that were trained or saved would be lost.
     """
-    module, usual = load_module(strategy), lift.layer.call
+    module = load_module(strategy)
     lifted = {
         (shape[1:], dtype): _build(module, lift, shape[1:], dtype, parameters)
         for shape, dtype in lift.calls
     }
+    if lift.loop:
+        (only,) = lifted.values()  # its graph has one shape
+        lift.loop.change(only.call)
+        return
+    usual = lift.layer.call
 
     def call(inputs: Any, training: Any = None, mask: Any = None) -> Any:
         import keras  # noqa: PLC0415 - the backend is chosen by now
@@ -155,25 +166,3 @@ def _build(
     if other := [one.path for one in model.weights if id(one) not in own]:
         raise TypeError(f"it makes weights of its own, such as {other[0]}")
     return model
-
-
-def written_by_hand(model: Any) -> Iterator[tuple[str, int]]:
-    """Yield the name of each layer that a functional model calls step by step, and how often.
-
-    Its inputs are slices of one tensor or what one unstack returns, and what puts tensors together
-    takes its outputs.
-    """
-    for layer in getattr(model, "operations", ()):
-        nodes = [one for one in layer._inbound_nodes if len(one.input_tensors) == 1]  # noqa: SLF001
-        before = [one.input_tensors[0]._keras_history for one in nodes]  # noqa: SLF001
-        takes = [type(one.operation).__name__ in _TAKES for one in before]
-        after = {type(one.operation).__name__ for one in layer._outbound_nodes}  # noqa: SLF001
-        sources = {id(_taken_from(one)) for one in before}
-        if len(nodes) > 1 and all(takes) and len(sources) == 1 and after & _PUTS:
-            yield layer.name, len(nodes)
-
-
-def _taken_from(history: Any) -> Any:
-    """Return the first input of what made a tensor; None where that is an input of the model."""
-    node = history.operation._inbound_nodes[history.node_index]  # noqa: SLF001
-    return node.input_tensors[0] if node.input_tensors else None

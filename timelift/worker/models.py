@@ -194,6 +194,7 @@ def told_of(lift: Lift, among: Sequence[Lift]) -> dict[str, Any]:
     statistics = (one for one in parts if isinstance(one, keras.layers.BatchNormalization))
     told = {
         "path": lift.path,
+        "usual": lift.usual,
         "inner": inner.name if isinstance(inner, keras.Model) else type(inner).__name__,
         "trains": bool(inner.trainable_weights),
         "noise": any(getattr(one, rate, 0) for one in parts for rate in _NOISE),
