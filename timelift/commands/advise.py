@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def advise(options: Options, project: Project) -> int:
     """Find every TimeDistributed in your model, and measure what to write instead.
 
-    So is every loop over steps in a functional model. Each lift's inner layer is measured alone, at
-    the sizes that reach it, by the strategies that keep the very layer. Then the whole model is
-    raced against itself with what won put in place: a train step of its own, or its outputs where
-    nothing trains. Nothing of yours is changed. Exit code 0: answered, be there something to gain
-    or not; 2: --fail-if-gain; 1: a mistake.
+    A loop over steps in a functional model is found, too. Each lift's inner layer is measured
+    alone, at the sizes that reach it, by the strategies that keep the very layer. Then the whole
+    model is raced against itself with what won put in place: a train step of its own, or its
+    outputs where nothing trains. Nothing of yours is changed. Exit code 0: answered, be there
+    something to gain or not; 2: --fail-if-gain; 1: a mistake.
     """
     from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
     from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
