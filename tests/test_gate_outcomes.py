@@ -368,3 +368,13 @@ def test_a_first_call_that_was_near_its_limit_before_is_no_failure(tmp_path):
     path, _ = given_up(tmp_path, 31.0)
     assert not ended.failures(path)
     assert words.headline(gate_findings(results.load(path))).startswith("No case was measured")
+
+
+def test_a_run_that_was_killed_between_the_two_sides_is_read(tmp_path):
+    """Of one case there is the other side alone: it is neither judged nor a failure."""
+    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
+    head = journals.header(strategies=strategies, against=AGAINST)
+    before = journals.line(other(journals.case("native")), facts=FACTS)
+    path = journals.write(tmp_path / "run", head, before)
+    assert not ended.failures(path)
+    assert "No case was measured on both sides" in words.headline(gate_findings(results.load(path)))

@@ -216,7 +216,9 @@ def _hit_limit(run: Run) -> list[Sides]:
     Its limit was twice what the other side takes, or more; nearer to it, chance may decide.
     """
     limit = run.header.option_number("first_call_limit") or 0
-    both = (Sides(run.by_case[old], run.by_case[new]) for new, old in other_sides(run).items())
+    known = run.by_case
+    sides = other_sides(run).items()
+    both = (Sides(known[old], known[new]) for new, old in sides if new in known)
     return [
         pair
         for pair in both
