@@ -259,9 +259,16 @@ def by_hand_otherwise():
         _loop(steps, (0, 1, 2), "all_but_one"),
         _loop(steps, range(4), "along_features", axis=2),
         _loop(steps, range(4), "punished", activity_regularizer="l2"),
+        _stacked_twice(steps, "twice"),
         ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
     ]
     return keras.Model(steps, [layers.Flatten()(one) for one in x], name="by_hand_otherwise")
+
+
+def _stacked_twice(steps, name):
+    layer = layers.Dense(3, name=name)
+    called = [layer(steps[:, place]) for place in range(4)]
+    return ops.stack([*called, called[-1]], axis=1)
 
 
 def _loop(steps, places, name, axis=1, **more):

@@ -1,12 +1,10 @@
 """Keras on TensorFlow in the process of the tests, and its floating type for a while."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from timelift.worker import engines
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 engines.load("tensorflow")  # without what Keras can do without: in half of the time
 
 import keras  # noqa: E402

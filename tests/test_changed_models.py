@@ -109,7 +109,7 @@ def test_a_lift_is_told_whether_it_trains():
 
 
 def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
-    """One that is in another order, leaves a step out, stacks elsewhere or adds to the loss."""
+    """In another order, without a step, with one twice, stacked elsewhere, or with a loss of it."""
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
         found = told(TENSORFLOW, f"folded({name!r})")
         assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
@@ -119,6 +119,7 @@ def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
         ["along_features", 4],
         ["backwards", 4],
         ["punished", 4],
+        ["twice", 4],
     ]
 
 

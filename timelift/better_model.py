@@ -69,7 +69,7 @@ def better_model(found: ModelAdvice, project: Project) -> str:
         "Call `change(model)` once it is made, or write:" if in_place else "Write:",
         "",
         *map(_to_change, changes),
-        *_LOOPS * (len(in_place) < len(changes)),
+        *(_LOOPS if any(one.is_loop for one in changes) else ()),
         '"""',
         "",
         *(line for name in strategies for line in _strategy(name, project)),

@@ -72,9 +72,7 @@ def lift_at(model: Any, path: str) -> Lift:
     found = find_lifts(model)
     known = {one.path: one for one in found} | {str(place): one for place, one in enumerate(found)}
     if path not in known:
-        raise AttributeError(
-            f"{model.name} has no TimeDistributed {path!r}; {nearest(path, known)}"
-        )
+        raise AttributeError(f"{model.name} has no lift {path!r}; {nearest(path, known)}")
     return known[path]
 
 

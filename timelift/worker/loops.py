@@ -108,17 +108,17 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     if len(takers) != 1 or known & {id(tensor) for tensor in model.outputs}:
         return None
     (taker,) = takers
-    order = {id(one): place for place, one in enumerate(taker.input_tensors)}
     rank = len(outputs[0].shape) + 1
     is_stack = type(taker.operation).__name__ == "Stack" and taker.operation.axis % rank == 1
-    sequence = _source(nodes[0].input_tensors[0]).input_tensors[0]
+    source = _source(nodes[0].input_tensors[0])
+    sequence = source.input_tensors[0]
     shape = tuple(sequence.shape[1:])
-    steps = {order[id(one.output_tensors[0])]: _step(one.input_tensors[0]) for one in nodes}
-    if not is_stack or order.keys() != known or None in shape:
+    if not is_stack or None in shape:
         return None
-    if [steps[place] for place in range(len(nodes))] != [*range(shape[0])]:
+    step_of = {id(one.output_tensors[0]): _step(one.input_tensors[0]) for one in nodes}
+    if [step_of.get(id(one)) for one in taker.input_tensors] != [*range(shape[0])]:
         return None
-    strategy = _TAKES[type(_source(nodes[0].input_tensors[0]).operation).__name__]
+    strategy = _TAKES[type(source.operation).__name__]
     return Loop(layer, taker.operation, strategy, shape, sequence.dtype)
 
 
