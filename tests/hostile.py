@@ -44,7 +44,13 @@ STRATEGIES = {
 WILD = {
     "segfaults": _HEAD + _BUILD + "    import ctypes\n    ctypes.string_at(0)\n",
     "kills": _HEAD + _BUILD + "    os.kill(os.getpid(), 9)\n",
-    "loops": _layer("return tf.while_loop(lambda i, y: True, lambda i, y: (i + 1, y), (0, x))[1]"),
+    # and waits in every turn, so that its rivals' tests have the processor
+    "loops": _layer(
+        "return tf.while_loop(lambda i, y: True, self.turn, (0, x))[1]",
+        "    def turn(self, i, y):\n        import time\n"
+        "        one = tf.py_function(lambda: time.sleep(0.1) or 1, [], tf.int32)\n"
+        "        return i + tf.ensure_shape(one, ()), y\n\n",
+    ),
     "hoards": _HEAD
     + _BUILD
     + "    import numpy\n    kept = [numpy.empty(1 << 27) for _ in range(64)]\n"
