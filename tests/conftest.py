@@ -4,6 +4,7 @@ A file's tests stay in one process, where they share one run or one import.
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ settings.load_profile("patient")
 #: The slowest first, so that no process waits for the other at the end.
 SLOW_FIRST = (
     "test_law",
+    "test_studies",
+    "test_backends",
     "test_interrupted_runs",
     "test_bisect",
     "test_bench",
@@ -24,6 +27,8 @@ SLOW_FIRST = (
     "test_refusals_jax",
     "test_engine_torch",
     "test_changed_models",
+    "test_drop_in",
+    "test_wheel",
     "test_worker_alone",
     "test_meaning",
     "test_reading_anything",
@@ -33,22 +38,14 @@ SLOW_FIRST = (
     "test_refusals_torch",
 )
 
-#: What makes XLA compile in half of the time.
-UNOPTIMISED = (
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-)
+#: XLA compiles in half of the time without optimising, and programs run a few times here.
+UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
     os.environ.pop(name, None)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Compile without optimising, but in `make test-all`: programs run a few times here."""
-    if "not whole" in config.option.markexpr:
-        os.environ.setdefault("XLA_FLAGS", " ".join(UNOPTIMISED))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,3 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return SLOW_FIRST.index(name) if name in SLOW_FIRST else len(SLOW_FIRST)
 
     items.sort(key=place)
+
+
+@pytest.fixture
+def own_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder for the machine's lock, which no other test's run holds."""
+    folder = tmp_path / "lock"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    monkeypatch.setenv("TMPDIR", str(folder))

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import tempfile
 
 import pytest
 
@@ -201,13 +200,6 @@ def test_a_module_for_a_model_of_other_names_says_which_is_missing():
 
 
 SIGNAL = f"{ROOT / 'tests' / 'lifted_models.py'}:signal"
-
-
-@pytest.fixture
-def own_lock(tmp_path, monkeypatch):
-    """A folder for the machine's lock, which no other test's run holds."""
-    (tmp_path / "lock").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "lock"))
 
 
 @pytest.mark.whole

@@ -60,6 +60,7 @@ def test_every_program_is_in_the_table():
 
 
 @pytest.mark.study
+@pytest.mark.usefixtures("own_lock")
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_the_quick_form_ends_well(name):
     """With something printed, and every figure within its bounds."""

@@ -172,6 +172,7 @@ def succeed(words, folder):
 
 
 @pytest.mark.whole
+@pytest.mark.usefixtures("own_lock")
 def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(measuring, users):
     """It brings its shape; results lie in the project, wherever in it the command is typed."""
     timelift = measuring / "timelift"
@@ -195,6 +196,7 @@ def test_a_layer_is_measured_reported_and_chosen_for_in_a_project_of_one_s_own(m
 
 
 @pytest.mark.whole
+@pytest.mark.usefixtures("own_lock")
 def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring, users):
     """What init writes is measured beside the project's tests; so is a strategy of its own."""
     timelift = measuring / "timelift"
