@@ -34,7 +34,12 @@ def found(backend):
 
 
 @pytest.mark.parametrize(
-    ("backend", "name"), [(backend, name) for backend, names in TRIED.items() for name in names]
+    ("backend", "name"),
+    [
+        pytest.param(backend, name, marks=[pytest.mark.whole] if backend is Backend.JAX else [])
+        for backend, names in TRIED.items()
+        for name in names
+    ],
 )
 def test_the_wrong_one_is_caught_and_the_right_one_passes(backend, name):
     """With a sentence that says where; in the other phase the wrong one does nothing wrong."""

@@ -81,6 +81,7 @@ def test_creep_counts_from_where_it_reaches_the_gate():
     assert truth.either[0, 46:first].all()
 
 
+@pytest.mark.study
 def test_both_tables_have_a_row_for_everything_that_is_tried(capsys, monkeypatch):
     """Every rule on each history, and each noise between two runs."""
     monkeypatch.setattr(history, "SCENARIOS", SCENARIOS[:3])

@@ -14,6 +14,7 @@ from unittest import mock
 
 from timelift import cli
 from timelift.commands import table
+from timelift.present import figures
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -114,7 +115,7 @@ PYTEST = {
 }
 #: What would change the words or their colours.
 _LEFT_OUT = ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "GITHUB_STEP_SUMMARY")
-#: Figures are drawings of matplotlib's, so their names are kept alone.
+#: Figures are drawings of matplotlib's, so their names are kept alone, and none is written.
 _DRAWN = {".svg", ".png"}
 
 Said = dict[str, str]
@@ -158,6 +159,7 @@ def _played(home: Path, name: str, words: str) -> tuple[object, str, str]:
     with (
         mock.patch.dict(os.environ, _environment(home, name, words), clear=True),
         mock.patch.object(sys, "argv", ["timelift", *words.split()]),
+        mock.patch.object(figures, "_save", lambda _, path: path.touch()),
         mock.patch.object(shutil, "get_terminal_size", return_value=os.terminal_size((80, 24))),
         contextlib.chdir(home),
         contextlib.redirect_stdout(printed),
