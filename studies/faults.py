@@ -1278,8 +1278,8 @@ FAULTS = (
         ("no gain of one launch", "(gain.is_shown or is_likely)", "gain.is_shown"),
         (
             "a gain by the far end of its interval",
-            "return gain.speed_up.low if",
-            "return gain.speed_up.high if",
+            "return gain.speed_up.low",
+            "return gain.speed_up.high",
         ),
         ("a meaning that is always another", "if before[one] != after[one]", "if before[one]"),
     ),
@@ -1326,9 +1326,9 @@ FAULTS = (
         "timelift/better_model.py",
         "advise_command changed_models",
         (
-            "a lift by the first name of its path",
-            "one.lift.path.rpartition(STEP)[2]",
-            "one.lift.path.partition(STEP)[0]",
+            "a name that ends the text that it stands in",
+            """.replace('"', r"\\"")""",
+            "",
         ),
         (
             "a strategy twice in a module",
@@ -1343,8 +1343,8 @@ FAULTS = (
         ("a shared lift that is counted twice", "seen.add(id(layer))", "seen.add(id(path))"),
         (
             "a lift inside of itself",
-            "lift.path.startswith(one.path + STEP)",
-            "lift.path.startswith(one.path)",
+            "around = (*around, lift)",
+            "around = (lift, lift)",
         ),
         (
             "weights that a strategy makes anew",

@@ -25,12 +25,13 @@ TOLD = {
     "mode": "graph",
     "drawn": True,
     "batch": 8,
+    "leaves_open": False,
     "by_hand": [["looped", 4]],
     "lifts": [
-        LIFT | {"path": "sents_td", "input_dtype": "int32", "input_high": 50},
-        LIFT | {"path": "encoder/head_td", "inner": "Dense", "noise": True},
+        LIFT | {"path": "sents_td", "name": "sents_td", "input_dtype": "int32", "input_high": 50},
+        LIFT | {"path": "encoder/head_td", "name": "head_td", "inner": "Dense", "noise": True},
         {key: LIFT[key] for key in ("inner", "usual", "trains", "noise", "statistics", "losses")}
-        | {"path": "unused_td"},
+        | {"path": "unused_td", "name": "unused_td"},
     ],
 }
 MEANING = {"time_distributed": {"DROPOUT": {"static": "independent", "dynamic": "shared"}}}

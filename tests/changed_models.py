@@ -35,6 +35,7 @@ def folded(name):
     model, noise = find_model(named(name)), np.random.default_rng(0)
     data = models.data_of(model, DATA.get(name, ""), BATCH, 5, noise)
     found = lifts.seen_at_work(model, data.inputs)
+    by_hand = [one for part in model._flatten_layers() for one in loops.named_alone(part)]
     before = _outputs(model, data)
     data = models.make_ready(model, data, models.mode_of(model), noise)
     for lift in found:
@@ -47,8 +48,8 @@ def folded(name):
         "moved": _off(after, before),
         "doubled": _off(_doubled(model, found, data), before),
         "losses": losses,
-        "by_hand": list(loops.named_alone(model)),
-        "told": [models.told_of(lift, found) for lift in found],
+        "by_hand": by_hand,
+        "told": [models.told_of(lift) for lift in found],
     }
 
 

@@ -184,6 +184,62 @@ def trained_before():
 same = functools.cache(twins)
 
 
+@functools.cache
+def _encoder():
+    return keras.Sequential([keras.Input((4, 2)), _lift(layers.Dense(3), "kept_td")])
+
+
+def same_inside():
+    """A model of its own at every call, around one that is the same."""
+    steps = keras.Input((4, 2))
+    return keras.Model(steps, layers.Dense(1)(_encoder()(steps)), name="same_inside")
+
+
+def strided():
+    """A signal of any length, of which every other step is lifted."""
+    series = keras.Input((None, 3))
+    x = layers.Conv1D(3, 3, strides=2, padding="same")(series)
+    return keras.Model(series, _lift(layers.Dense(1), "value_td")(x), name="strided")
+
+
+class Scaled(layers.Layer):
+    """It learns what other layers call the size of their noise."""
+
+    def build(self, shape):
+        """(batch, features)."""
+        self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        """Inputs of that size."""
+        return inputs * self.stddev
+
+
+class Towers(keras.Model):
+    """Two parts of one name, each with a lift of one name."""
+
+    def __init__(self):
+        super().__init__(name="towers")
+        lifts = [_lift(Scaled(), "td"), _lift(layers.Dense(2), "td")]
+        self.parts = [keras.Sequential([one], name="tower") for one in lifts]
+
+    def call(self, inputs):
+        """Go through one after the other."""
+        for part in self.parts:
+            inputs = part(inputs)
+        return inputs
+
+
+def towers():
+    """Subclassed, since no functional model takes two of one name."""
+    return Towers()
+
+
+def towers_data():
+    """(inputs, labels) of one batch for it."""
+    noise = np.random.default_rng(3)
+    return noise.standard_normal((BATCH, 3, 4)), noise.standard_normal((BATCH, 3, 2))
+
+
 def unnamed():
     """A model as it is written without a thought of names."""
     inner = keras.Sequential([layers.TimeDistributed(layers.Dense(2)), layers.GRU(3)])
@@ -251,8 +307,26 @@ def unstacked():
     return model
 
 
+def of_images():
+    """A loop whose steps have other axes than its outputs, stacked at an axis from the end."""
+    images = keras.Input((3, 4, 4, 1))
+    layer = keras.Sequential([layers.Conv2D(2, 3), layers.Flatten()], name="looped")
+    x = ops.stack([layer(images[:, place]) for place in range(3)], axis=-2)
+    return keras.Model(images, x, name="of_images")
+
+
+def of_one_graph():
+    """A loop that is in two models, one of which goes on from where the other ends."""
+    steps, layer = keras.Input((4, 2)), layers.Dense(3, name="looped")
+    code = ops.stack([layer(steps[:, place]) for place in range(4)], axis=1)
+    coded = keras.Model(steps, code, name="coded")
+    decoded = keras.Model(steps, layers.Dense(2)(code), name="decoded")
+    x = keras.Input((4, 2))
+    return keras.Model(x, layers.Concatenate()([coded(x), decoded(x)]), name="of_one_graph")
+
+
 def by_hand_otherwise():
-    """Loops that are none over every step of one sequence in order, or add to the loss."""
+    """Loops that are none over every step of one sequence in order, or do more than that."""
     steps = keras.Input((4, 2))
     x = [
         _loop(steps, (3, 2, 1, 0), "backwards"),
@@ -260,6 +334,8 @@ def by_hand_otherwise():
         _loop(steps, range(4), "along_features", axis=2),
         _loop(steps, range(4), "punished", activity_regularizer="l2"),
         _stacked_twice(steps, "twice"),
+        _called_elsewhere(steps, "elsewhere"),
+        _told_to_train(steps, "training"),
         ops.stack([layers.Dense(3, name=f"own{place}")(steps[:, place]) for place in range(4)], 1),
     ]
     return keras.Model(steps, [layers.Flatten()(one) for one in x], name="by_hand_otherwise")
@@ -271,10 +347,24 @@ def _stacked_twice(steps, name):
     return ops.stack([*called, called[-1]], axis=1)
 
 
+def _called_elsewhere(steps, name):
+    layer, one = layers.Dense(3, name=name), keras.Input((2,))
+    part = keras.Model(one, layer(one))
+    called = [layer(steps[:, place]) for place in range(4)]
+    return layers.Concatenate()(
+        [ops.stack(called, axis=1), layers.RepeatVector(4)(part(steps[:, 0]))]
+    )
+
+
+def _told_to_train(steps, name):
+    layer = layers.Dropout(0.0, name=name)
+    return ops.stack([layer(steps[:, place], training=True) for place in range(4)], axis=1)
+
+
 def _loop(steps, places, name, axis=1, **more):
     layer = layers.Dense(3, name=name, **more)
     return ops.stack([layer(steps[:, place]) for place in places], axis=axis)
 
 
 #: Where the data come from of the models that do not tell the shapes of their inputs.
-DATA = {name: f"tests.lifted_models:{name}_data" for name in ("agent", "speech", "late")}
+DATA = {name: f"tests.lifted_models:{name}_data" for name in ("agent", "speech", "late", "towers")}

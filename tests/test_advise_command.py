@@ -60,16 +60,22 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
         ((WHOLE | {"changed": 4.0}, 3), None, "the whole model is slower then, so "),
         ((WHOLE, 1), "one launch does not judge the changed model; ", ""),
         (({"as_written": 3.0}, 3), "the changed model has no figures, so ", ""),
+        (({"changed": 2.0}, 3), None, ""),
     ],
 )
 def test_only_a_change_that_is_one_to_make_is_written(tmp_path, capsys, whole, error, said):
-    """Not one that breaks the law, nor one that makes the whole slower, or may."""
+    """Not one that breaks the law, nor one that makes the whole slower, or may.
+
+    Where what is written has no figures, what has some is better than none.
+    """
     times, launches = whole
     found = advised(tmp_path, model(), whole=times, launches=launches)
     path = tmp_path / "better.py"
     with pytest.raises(UserError, match=error) if error else contextlib.nullcontext():
         advise.write(found, Project(ROOT), path)
-    assert said in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert said in told
+    assert bool(told) == bool(said)
     assert path.exists() == (not (error or said))
 
 
@@ -91,7 +97,7 @@ def test_the_module_that_is_written_is_keras_alone(tmp_path):
 
 def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
     """Keras has names alone to tell them apart."""
-    lifts = [LIFT | {"path": path} for path in ("encoder/td", "decoder/td")]
+    lifts = [LIFT | {"path": path, "name": "td"} for path in ("tower/td", "tower/td_2")]
     told = model(lifts=lifts)
     first, second = advised(tmp_path, told).lifts
     assert better_model(ModelAdvice(told, (first, second)), Project(ROOT)).count("'td': ") == 2
@@ -100,9 +106,21 @@ def test_lifts_of_one_name_are_changed_alike_or_not_written(tmp_path):
         better_model(ModelAdvice(told, (first, kept)), Project(ROOT))
 
 
+@pytest.mark.parametrize("usual", ["time_distributed", "loop_slice"])
+def test_a_name_in_a_stored_model_is_no_code_of_the_module(tmp_path, usual):
+    """Which is imported: a name may hold what ends a text, a line or a list."""
+    name = 'x"""\n__import__("os").abort()\n"""\\'
+    told = model(lifts=[LIFT | {"path": name, "name": name, "usual": usual}])
+    found = advised(tmp_path, told, {usual: 5.0, "fold_time": 1.0})
+    tree = ast.parse(better_model(found, Project(ROOT)))
+    called = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    assert "__import__" not in called
+    assert "__import__" in ast.get_docstring(tree)
+
+
 def test_what_to_write_instead_of_a_loop_is_told(tmp_path):
     """Nothing can be put in its place; beside a TimeDistributed that is changed, it is left."""
-    loop = LIFT | {"path": "encoder/looped", "usual": "loop_slice"}
+    loop = LIFT | {"path": "encoder/looped", "name": "looped", "usual": "loop_slice"}
     times = {"loop_slice": 5.0, "fold_time": 1.0}
     told = model(lifts=[loop, loop | {"path": "another"}])
     (first, _) = found = advised(tmp_path, told, times).lifts
@@ -125,6 +143,9 @@ def test_what_to_write_instead_of_a_loop_is_told(tmp_path):
             "models.py",
             "expected a model as module:name or path.py:name, or a .keras file; received",
         ),
+        ("none.py:make", "received 'none.py:make', and there is no file none.py"),
+        ("a:b --write .", "--write: expected a file, received the folder ."),
+        (f"a:b --write {ROOT / 'README.md'}", "README.md is there and is no such module"),
         ("os:path --unsafe", "--unsafe is about a .keras file, received 'os:path'"),
         ("none.keras", "expected a stored model that is there, received 'none.keras'"),
         (f"no_such_module:make --backends {QUICKEST}", "No module named 'no_such_module'"),

@@ -30,11 +30,17 @@ PATHS = {
     "late": ["late_td"],
     "by_hand": ["looped"],
     "unstacked": ["outer/looped"],
+    "of_images": ["looped"],
+    "of_one_graph": ["coded/looped"],
+    "towers": ["tower/td", "tower/td_2"],
     "by_hand_otherwise": [],
 }
 TENSORFLOW = str(Backend.TENSORFLOW)
 #: Those whose train step TensorFlow traces in less than a second.
-QUICK = ("signal", "agent", "twins", "unnamed", "late", "by_hand", "unstacked")
+QUICK = (
+    *("signal", "agent", "twins", "unnamed", "late", "by_hand", "unstacked"),
+    *("of_images", "of_one_graph", "towers"),
+)
 
 
 @functools.cache
@@ -88,6 +94,13 @@ def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
     assert norm["statistics"]
 
 
+def test_lifts_of_one_path_have_their_own_names_and_a_weight_is_no_noise():
+    """A number tells their paths apart, by which no layer is found; stddev may be learned."""
+    found = told(TENSORFLOW, "folded('towers')")["told"]
+    assert [one["name"] for one in found] == ["td", "td"]
+    assert [one["noise"] for one in found] == [False, False]
+
+
 def test_code_in_a_stored_model_runs_where_it_is_trusted():
     """Else a sentence says how."""
     found = told(TENSORFLOW, "loaded_with_code()")
@@ -108,7 +121,7 @@ def test_a_lift_is_told_whether_it_trains():
 
 
 def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
-    """In another order, without a step, with one twice, stacked elsewhere, or with a loss of it."""
+    """In another order, without a step, with one twice, stacked elsewhere, or doing more."""
     for name, usual in (("by_hand", "loop_slice"), ("unstacked", "loop_unstack")):
         found = told(TENSORFLOW, f"folded({name!r})")
         assert ([one["usual"] for one in found["told"]], found["by_hand"]) == ([usual], [])
@@ -117,7 +130,9 @@ def test_a_loop_over_every_step_is_a_lift_and_another_one_is_named():
         ["all_but_one", 3],
         ["along_features", 4],
         ["backwards", 4],
+        ["elsewhere", 4],
         ["punished", 4],
+        ["training", 4],
         ["twice", 4],
     ]
 
@@ -240,17 +255,40 @@ def test_a_model_is_advised_on_and_changed_as_a_whole(tmp_path, capsys, form):
     assert len(list(tmp_path.rglob("*.jsonl"))) == 2
 
 
-def test_a_model_that_is_the_same_at_every_call_is_none_to_change():
-    """Each way of changing it needs one of its own."""
-    feeding = {"source": "", "batch": 2, "seq_len": 4}
-    found = told(TENSORFLOW, f"describe_model(named('same'), {feeding})")
-    assert "name a function that makes it" in found["error"]
-    assert "error" not in told(TENSORFLOW, f"describe_model(named('twins'), {feeding})")
+def described(name, source=""):
+    """What a model tells of itself, by a call of 2 sequences of 6 steps."""
+    feeding = {"source": source, "batch": 2, "seq_len": 6}
+    return told(TENSORFLOW, f"describe_model(named({name!r}), {feeding})")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "said"),
+    [
+        ("same", "", "name a function that makes the whole model anew"),
+        ("same_inside", "", "name a function that makes the whole model anew"),
+        ("late", "tests.lifted_models:late_data", "make them in __init__"),
+    ],
+)
+def test_a_model_whose_lifts_are_the_same_at_every_call_or_come_late_is_none_to_change(
+    name, source, said
+):
+    """Each way of changing it needs its own, which are known by their places."""
+    assert said in described(name, source)["error"]
+    assert "error" not in described("twins")
+
+
+def test_a_whole_model_is_called_at_the_length_that_is_asked_for():
+    """Not at that of a lift, which may see fewer steps."""
+    found = described("strided")
+    whole = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, found)
+    assert (whole.lifts[0].steps, whole.setting.seq_len) == (3, 6)
+    closed = ToldModel.of("strided", Feeding("", 2, 6), Backend.TENSORFLOW, described("twins"))
+    assert closed.setting.seq_len == closed.lifts[0].steps == 4
 
 
 def told_by(name):
     """What a model tells of itself."""
     lifts = told(TENSORFLOW, f"folded({name!r})")["told"]
     whole = {"name": name, "layers": 3, "compiled": True, "trains": True, "mode": "graph"}
-    whole |= {"drawn": True, "batch": 2, "by_hand": [], "lifts": lifts}
+    whole |= {"drawn": True, "leaves_open": False, "batch": 2, "by_hand": [], "lifts": lifts}
     return ToldModel.of(f"tests.lifted_models:{name}", Feeding("", 2, 4), Backend.TENSORFLOW, whole)

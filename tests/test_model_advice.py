@@ -60,7 +60,7 @@ def test_what_the_time_did_not_reach_is_told_so(tmp_path):
     assert "nothing to change, as far as lifts were measured" in text
     for whole in (None, advise_whole(told, run(tmp_path, {}))):
         text = "\n".join(advice_lines(dataclasses.replace(found, whole=whole)))
-        assert "the whole model: was not measured in the time" in text
+        assert "the whole model, train step, batch 8: was not measured in the time" in text
 
 
 @pytest.mark.parametrize(
@@ -108,14 +108,17 @@ def test_the_whole_model_is_told_with_each_change_alone(tmp_path):
 
 
 def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
-    """It says so instead of a time."""
+    """It says so instead of a time, and what each change brings alone."""
     told = model()
     changed = Case(told.setting, "changed")
     broken = [(changed, Status.LAW_BROKEN, "breaks the law: outputs differ by 0.5 of the largest")]
-    found = advised(tmp_path, told, whole={"as_written": 3.0}, ended=broken)
+    whole = {"as_written": 3.0, "only_sents_td": 2.0}
+    found = advised(tmp_path, told, whole=whole, ended=broken)
     assert least_gain(found.whole) == 1.0
     text = "\n".join(advice_lines(found))
-    assert "the whole model: changed: law broken: breaks the law: outputs differ" in text
+    assert "the whole model, train step, batch 8: not compared\n" in text
+    assert "\n    with sents_td alone: 1.5" in text
+    assert "\n    changed: law broken: breaks the law: outputs differ" in text
     assert "equal those of your model" not in text
 
 
@@ -158,7 +161,7 @@ def test_it_is_data_for_programs(tmp_path):
 
 def test_names_of_lifts_are_names_of_cases():
     """Blanks and slashes are none, and two of one name are told apart."""
-    lifts = [LIFT | {"path": path} for path in ("a/b", "a.b", "T16")]
+    lifts = [LIFT | {"path": path, "name": "b"} for path in ("a/b", "a.b", "T16")]
     names = [one.workload for one in model(lifts=lifts).lifts]
     assert len({*names}) == 3
     for name in names:

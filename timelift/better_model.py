@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from timelift import usage
 from timelift.analyse.model_advice import LiftAdvice, ModelAdvice
 from timelift.errors import UserError
+from timelift.escape import plain
 from timelift.project import Project
-from timelift.told_model import STEP
 
 _CHANGE = '''
 def change(model):
@@ -30,6 +30,8 @@ def change(model):
     model.train_function = model.test_function = model.predict_function = None  # traced before
     return model
 '''
+#: How a module begins that was written here.
+BEGINNING = '"""What to write in '
 #: What is told of a loop that is written by hand.
 _LOOPS = [
     "",
@@ -55,7 +57,7 @@ def better_model(found: ModelAdvice, project: Project) -> str:
     by_name = defaultdict(set)
     for one in found.lifts:
         if not one.is_loop:
-            by_name[_name(one)].add(one.strategy)
+            by_name[one.lift.name].add(one.strategy)
     if differ := [name for name, several in by_name.items() if len(several) > 1]:
         raise UserError(
             f"--write: lifts of one name, {differ[0]!r}, are to be changed differently; rename one"
@@ -64,11 +66,11 @@ def better_model(found: ModelAdvice, project: Project) -> str:
     in_place = [one for one in changes if not one.is_loop]
     strategies = dict.fromkeys(one.strategy for one in changes)
     lines = [
-        f'"""What to write in {found.model.name}.',
+        f"{BEGINNING}{found.model.name}.",
         "",
         "Call `change(model)` once it is made, or write:" if in_place else "Write:",
         "",
-        *map(_to_change, changes),
+        *map(_in_text, map(_to_change, changes)),
         *(_LOOPS if any(one.is_loop for one in changes) else ()),
         '"""',
         "",
@@ -79,7 +81,7 @@ def better_model(found: ModelAdvice, project: Project) -> str:
     table = [
         "#: What takes the place of each TimeDistributed, by its name.",
         "LIFTS = {",
-        *(f"    {_name(one)!r}: {_word(one.strategy)}," for one in in_place),
+        *(f"    {one.lift.name!r}: {_word(one.strategy)}," for one in in_place),
         "}",
         "",
     ]
@@ -88,14 +90,15 @@ def better_model(found: ModelAdvice, project: Project) -> str:
 
 def _to_change(one: LiftAdvice) -> str:
     if one.is_loop:
-        called = _name(one)
+        called = one.lift.name
         return f"    stack([{called}(step) for step in x])  as  {_word(one.strategy)}({called})(x)"
-    named = f"..., name={_name(one)!r})"
+    named = f"..., name={one.lift.name!r})"
     return f"    TimeDistributed({named}  as  {_word(one.strategy)}({named}"
 
 
-def _name(one: LiftAdvice) -> str:
-    return one.lift.path.rpartition(STEP)[2]
+def _in_text(line: str) -> str:
+    """Write a line so that no name in it, which may come from a stored model, ends the text."""
+    return plain(line).replace("\\", r"\\").replace('"', r"\"")
 
 
 def _word(strategy: str) -> str:

@@ -38,11 +38,13 @@ class Feeding(NamedTuple):
 class ToldLift:
     """A lift by its path of names, its inner layer, and the `usual` strategy: what is written.
 
+    `name` is that of the layer to look for: the `TimeDistributed`, or the one that a loop calls.
     `workload` is its name in a run. The inner layer sees `steps` of `batch` sequences in a call of
     the model, 0 where it is not called. `added` is what training adds to it, as in `ADDED`.
     """
 
     path: str
+    name: str
     inner: str
     usual: str
     workload: str
@@ -67,7 +69,8 @@ class ToldLift:
 class ToldModel:
     """A model of `factory`, with its lifts; `by_hand` are others that it calls step by step.
 
-    Its inputs were `drawn` where nobody gave them.
+    Its inputs were `drawn` where none were given. A model that `leaves_open` axes of its inputs is
+    called at the size that is asked for.
     """
 
     factory: str
@@ -79,6 +82,7 @@ class ToldModel:
     compiled: bool
     trains: bool
     drawn: bool
+    leaves_open: bool
     lifts: tuple[ToldLift, ...]
     by_hand: tuple[tuple[str, int], ...]
 
@@ -99,6 +103,7 @@ class ToldModel:
             told["compiled"],
             told["trains"],
             told["drawn"],
+            told["leaves_open"],
             tuple(_lift(name, one) for name, one in zip(names[1:], told["lifts"], strict=True)),
             tuple((name, count) for name, count in told["by_hand"]),
         )
@@ -107,6 +112,8 @@ class ToldModel:
     def setting(self) -> Setting:
         """The setting of a whole call: a train step, or outputs where nothing trains."""
         steps = next((one.steps for one in self.lifts if one.steps), self.feeding.seq_len)
+        if self.drawn and self.leaves_open:
+            steps = self.feeding.seq_len
         phase = Phase.BACKWARD if self.trains else Phase.FORWARD
         return Setting(self.name, steps, self.feeding.batch, phase, self.mode, backend=self.backend)
 
@@ -120,6 +127,7 @@ class ToldModel:
 def _lift(name: str, told: Mapping[str, Any]) -> ToldLift:
     return ToldLift(
         told["path"],
+        told["name"],
         told["inner"],
         told["usual"],
         name,

@@ -176,4 +176,4 @@ def least_gain(whole: WholeAdvice | None) -> float:
     gain = whole.gain if whole else None
     if gain is None or not gain.is_shown or gain.speed_up is None:
         return 1.0
-    return gain.speed_up.low if math.isfinite(gain.speed_up.low) else 1.0
+    return gain.speed_up.low

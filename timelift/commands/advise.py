@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from timelift.commands import EXIT_NOT_YES, Options, write_lines
 from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
-from timelift.errors import UserError, writing
+from timelift.errors import UserError, path_is, writing
 from timelift.journal import replace_text
 from timelift.measure.advice import measure_lifts, measure_whole, told_model
 from timelift.measure.options import option_named
 from timelift.project import Project
-from timelift.told_model import Feeding, ToldModel
+from timelift.told_model import CHANGED, Feeding, ToldModel
 
 if TYPE_CHECKING:
     from timelift.analyse.model_advice import ModelAdvice, WholeAdvice
@@ -39,6 +39,8 @@ def advise(options: Options, project: Project) -> int:
 
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = end_of_budget(texts)
+    if options.write:
+        check_target(options.write)
     if options.data and (options.batch or options.seq_len):
         raise UserError("--data has sizes of its own; leave out --batch and --seq-len")
     feeding = Feeding(options.data, options.batch or BATCH, options.seq_len or SEQ_LEN)
@@ -54,8 +56,22 @@ def advise(options: Options, project: Project) -> int:
     return EXIT_NOT_YES if fails else 0
 
 
+def check_target(path: Path) -> None:
+    """Raise UserError where the module would be written over something else."""
+    from timelift.better_model import BEGINNING  # noqa: PLC0415
+
+    advice = "name a file that is not there, or a module that --write wrote before"
+    if path_is(path.is_dir):
+        raise UserError(f"--write: expected a file, received the folder {path}; {advice}")
+    if path_is(path.is_file) and not path.read_bytes().startswith(BEGINNING.encode()):
+        raise UserError(f"--write: {path} is there and is no such module; {advice}")
+
+
 def write(found: "ModelAdvice", project: Project, path: Path) -> None:
-    """Write the module where the change is one to make; raises UserError where nobody knows."""
+    """Write the module; raises UserError where no interval judges the changed model.
+
+    It is written, too, where the model as it is written has no figures and the changed one has.
+    """
     from timelift.better_model import better_model  # noqa: PLC0415
 
     whole = found.whole
@@ -63,10 +79,10 @@ def write(found: "ModelAdvice", project: Project, path: Path) -> None:
         why = "the whole model is slower then" if found.changes else "there is nothing to change"
         sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
         return
-    speed_up = whole.gain.speed_up if whole else None
-    if speed_up is None:
+    if whole is None or CHANGED in whole.lost or whole.law_error is None:
         raise UserError(f"--write: the changed model has no figures, so {path} was not written")
-    if not speed_up.has_interval:
+    speed_up = whole.gain.speed_up
+    if speed_up is not None and not speed_up.has_interval:
         why = "one launch does not judge the changed model; with more time there are others"
         raise UserError(f"--write: {why}, so {path} was not written")
     with writing(path, "name another file"):

@@ -8,7 +8,7 @@ from timelift.analyse.choose.question import Goal
 from timelift.analyse.stats.ranking import BASELINES
 from timelift.case import AXES, option_flag
 from timelift.errors import UserError, read_share
-from timelift.measure.advice import USUAL
+from timelift.measure.advice import DEFAULTS
 from timelift.measure.options import OPTIONS, RESUME_HELP, SWITCHES, option_named
 from timelift.present.exports import FORMATS
 
@@ -222,7 +222,7 @@ def strategies(parser: argparse.ArgumentParser) -> None:
 workloads = strategies
 
 
-#: What a model is called with where nobody says it.
+#: What a model is called with where nothing is said.
 BATCH, SEQ_LEN = 8, 16
 #: The options of a run that `advise` takes.
 ADVICE_OPTIONS = (
@@ -284,7 +284,7 @@ def advise(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object, for programs")
     for name in ADVICE_OPTIONS:
         option = option_named(name)
-        option = replace(option, default=USUAL.get(name, option.default))
+        option = replace(option, default=DEFAULTS.get(name, option.default))
         text = option.full_help.replace("%", "%%")
         parser.add_argument(option.flag, default="", metavar=option.metavar, help=text)
 

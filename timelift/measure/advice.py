@@ -28,7 +28,7 @@ from timelift.told_model import (
 #: Some of those that call the very layer inside of a lift, so that its weights stay what they are.
 IN_PLACE = ("fold_time", "native", "vectorized_map")
 #: Options whose default is another one here: what a model takes to trace may be what is wrong.
-USUAL = {"first_call_limit": "300"}
+DEFAULTS = {"first_call_limit": "300"}
 
 
 def told_model(
@@ -59,7 +59,7 @@ def _factory(text: str, *, trusted: bool) -> str:
     if text.endswith(STORED):
         if not path_is(path.is_file):
             raise UserError(f"expected a stored model that is there, received {text!r}")
-        return str(path.resolve()) + (TRUSTED if trusted else "")
+        return str(path.absolute()) + (TRUSTED if trusted else "")
     if trusted:
         raise UserError(f"--unsafe is about a {STORED} file, received {text!r}")
     return _named(text, f"a model as module:name or path.py:name, or a {STORED} file")
@@ -68,8 +68,11 @@ def _factory(text: str, *, trusted: bool) -> str:
 def _named(text: str, expected: str) -> str:
     """Return `module:name`, or `path.py:name` with the path whole; raises UserError for others."""
     where, _, name = text.rpartition(":")
-    if where.endswith(".py") and path_is(Path(where).is_file) and name.isidentifier():
-        return f"{Path(where).resolve()}:{name}"
+    is_path = where.endswith(".py") and name.isidentifier()
+    if is_path and not path_is(Path(where).is_file):
+        raise UserError(f"expected {expected}; received {text!r}, and there is no file {where}")
+    if is_path:
+        return f"{Path(where).absolute()}:{name}"
     if not is_named(text):
         raise UserError(f"expected {expected}; received {text!r}")
     return text
@@ -180,7 +183,7 @@ def _ways(chosen: Sequence[tuple[str, ToldLift, Strategy]]) -> Iterator[Strategy
 
 
 def _session(project: Project, options: Mapping[str, str], run_mode: RunMode = NEW_RUN) -> Session:
-    return Session(project, {one.name: "" for one in OPTIONS} | USUAL | dict(options), run_mode)
+    return Session(project, {one.name: "" for one in OPTIONS} | DEFAULTS | dict(options), run_mode)
 
 
 def _measure(

@@ -2,13 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.cells import cell_len
 
 from timelift.analyse.model_advice import ChangeGain, LiftAdvice, ModelAdvice, WholeAdvice
-from timelift.case import Phase, Status
+from timelift.case import Phase
 from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
@@ -44,7 +44,7 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
     yield from _whole(found)
     if model.drawn and found.lifts:
         yield "  its inputs and labels were drawn; --data module:function gives your own"
-    if found.changes and not model.compiled:
+    if found.whole and model.trains and not model.compiled:
         yield "  it is not compiled, so it was trained by the mean of its outputs"
 
 
@@ -58,12 +58,17 @@ def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _row(one: LiftAdvice) -> tuple[str, ...]:
-    known = (f"{one.lift.path:.{_NAME_LIMIT}}", f"{_usual(one)}({one.lift.inner:.{_NAME_LIMIT}})")
+    known = (_end_of(one.lift.path), f"{_usual(one)}({one.lift.inner:.{_NAME_LIMIT}})")
     if not one.lift.steps:
         return (*known, "-", "is not called", "-")
     if not one.is_change:
         return (*known, "-", _why_nothing(one), "-")
     return (*known, one.strategy, _times(one.gain), _first_call(one.gain))
+
+
+def _end_of(path: str) -> str:
+    """Return the end of a path, where the lift's own name is."""
+    return path if len(path) <= _NAME_LIMIT else f"…{path[1 - _NAME_LIMIT :]}"
 
 
 def _usual(one: LiftAdvice) -> str:
@@ -116,26 +121,23 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
         known = all(one.is_known and not one.lost for one in found.lifts)
         yield f"  there is nothing to change{'' if known else ', as far as lifts were measured'}"
         return
-    whole = found.whole
-    if whole is None or whole.gain.speed_up is None:
-        lost = _lost(whole.lost) if whole else ""
-        yield f"  the whole model: {lost or 'was not measured in the time'}"
-        return
-    model = found.model
+    model, whole = found.model, found.whole
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
-    yield f"  the whole model, {call}, batch {model.feeding.batch}: {_gain(whole.gain)}"
+    about = f"  the whole model, {call}, batch {model.feeding.batch}"
+    if whole is None or not (whole.alone or whole.lost or whole.gain.speed_up):
+        yield f"{about}: was not measured in the time"
+        return
+    yield f"{about}: {_gain(whole.gain)}"
     for path, gain in whole.alone.items():
         yield f"    with {path} alone: {_gain(gain)}"
+    for name, (status, reason) in whole.lost.items():
+        yield f"    {name}: {status}: {reason}"
     yield from _law(whole)
-
-
-def _lost(lost: Mapping[str, tuple[Status, str]]) -> str:
-    return "; ".join(f"{name}: {status}: {reason}" for name, (status, reason) in lost.items())
 
 
 def _gain(gain: ChangeGain) -> str:
     told = _times(gain)
-    if not (gain.is_shown or gain.is_loss):
+    if gain.speed_up and not (gain.is_shown or gain.is_loss):
         told += ", not shown to differ"
     parts = [told]
     if gain.first_call:

@@ -11,11 +11,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from timelift.errors import one_line
+
+if TYPE_CHECKING:
+    from timelift.worker.lifts import Lift
 
 
 def describe(factory: str) -> dict[str, Any]:
@@ -41,11 +44,13 @@ def describe(factory: str) -> dict[str, Any]:
     }
 
 
-#: Why a name that stands for one model is none to advise on.
+#: Why a name that stands for one model, or for layers that several share, is none to advise on.
 _SAME = (
-    "it is the same model at every call, and each way of changing it needs one of its own; name a "
-    "function that makes it"
+    "it has the same lifts at every call, and each way of changing it needs its own; name a "
+    "function that makes the whole model anew"
 )
+#: Why a model whose layers come late is none: its lifts are known by their places before that.
+_LATE = "its lifts are not there before its first call; make them in __init__"
 
 
 def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,15 +60,18 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
     """
     from timelift.worker import models  # noqa: PLC0415 - the backend is chosen first
     from timelift.worker.find_layer import find_model  # noqa: PLC0415
-    from timelift.worker.lifts import seen_at_work  # noqa: PLC0415
+    from timelift.worker.lifts import find_lifts, seen_at_work  # noqa: PLC0415
     from timelift.worker.loops import named_alone  # noqa: PLC0415
 
     try:
-        model = find_model(name)
-        if find_model(name) is model:
-            return {"error": _SAME}
+        model, another = find_model(name), find_model(name)
         data = models.data_of(model, **feeding, noise=np.random.default_rng(0))
-        found = seen_at_work(model, data.inputs)
+        found, others = seen_at_work(model, data.inputs), find_lifts(another)
+        if _changed(found) & _changed(others):
+            return {"error": _SAME}
+        if len(found) != len(others):
+            return {"error": _LATE}
+        parts = model._flatten_layers()  # noqa: SLF001 - Keras has no other way to all of them
         return {
             "name": model.name,
             "layers": len(model._flatten_layers(include_self=False)),  # noqa: SLF001 - all of them
@@ -72,11 +80,16 @@ def describe_model(name: str, feeding: Mapping[str, Any]) -> dict[str, Any]:
             "mode": models.mode_of(model),
             "drawn": data.drawn,
             "batch": data.batch,
-            "lifts": [models.told_of(one, found) for one in found],
-            "by_hand": list(named_alone(model)),
+            "leaves_open": models.leaves_open(model),
+            "lifts": [models.told_of(one) for one in found],
+            "by_hand": list(dict(named for part in parts for named in named_alone(part)).items()),
         }
     except Exception as error:  # noqa: BLE001 - the user's module may raise anything
         return {"error": one_line(error)}
+
+
+def _changed(found: "list[Lift]") -> set[int]:
+    return {id(layer) for lift in found for layer in lift.changed}
 
 
 def main(backend: str, factory: str, feeding: str = "") -> None:

@@ -5,7 +5,6 @@ in a functional model (`loops`). One is changed by what its `call` does alone, s
 weights, classes and train steps stay what they are.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,13 +23,14 @@ Given = tuple[tuple[int, ...], str]
 class Lift:
     """A layer `inner` that a model calls at every step, by its path of names.
 
-    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. `calls`
-    has what each call was given.
+    `layer` is the `TimeDistributed` around it, or what stacks the outputs of its `loop`. It is
+    inside of the lifts `around` it. `calls` has what each call was given.
     """
 
     path: str
     layer: Any
     inner: Any
+    around: tuple["Lift", ...] = ()
     loop: Loop | None = None
     calls: list[Given] = field(default_factory=list)
 
@@ -39,19 +39,30 @@ class Lift:
         """The strategy that computes what is written."""
         return self.loop.strategy if self.loop else USUAL
 
+    @property
+    def name(self) -> str:
+        """The name of the layer to look for in the model."""
+        return str((self.inner if self.loop else self.layer).name)
+
+    @property
+    def changed(self) -> tuple[Any, ...]:
+        """The layers whose `call` is another one once it is changed."""
+        return (self.layer, self.inner) if self.loop else (self.layer,)
+
 
 def find_lifts(model: Any) -> list[Lift]:
     """Return every lift of a model, in the order of its layers; one that is shared comes once.
 
     Lifts of the same path, which two models of one name would have, are told apart by a number.
     """
-    found, count = list[Lift](), Counter[str]()
-    for lift in _lifts(model, (), set()):
-        count[lift.path] += 1
-        if count[lift.path] > 1:
-            lift.path += f"_{count[lift.path]}"
-        found.append(lift)
-    return found
+    found: dict[str, Lift] = {}
+    for lift in _lifts(model, (), (), set()):
+        path, number = lift.path, 1
+        while lift.path in found:
+            number += 1
+            lift.path = f"{path}_{number}"
+        found[lift.path] = lift
+    return list(found.values())
 
 
 def seen_at_work(model: Any, inputs: Any) -> list[Lift]:
@@ -76,23 +87,28 @@ def lift_at(model: Any, path: str) -> Lift:
     return known[path]
 
 
-def lifts_around(lift: Lift, among: Iterable[Lift]) -> Iterator[Lift]:
-    """Yield the lifts that were called and that another one is inside of."""
-    return (one for one in among if one.calls and lift.path.startswith(one.path + STEP))
-
-
-def _lifts(layer: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[Lift]:
+def _lifts(
+    layer: Any, path: tuple[str, ...], around: tuple[Lift, ...], seen: set[int]
+) -> Iterator[Lift]:
     import keras  # noqa: PLC0415 - the backend is chosen by now
 
     if id(layer) in seen:
         return
     seen.add(id(layer))
     if isinstance(layer, keras.layers.TimeDistributed):
-        yield Lift(STEP.join(path) or layer.name, layer, layer.layer)
+        lift = Lift(STEP.join(path) or layer.name, layer, layer.layer, around)
+        around = (*around, lift)
+        yield lift
+    looped: dict[int, Lift] = {}
     for loop in loops_in(layer):
-        yield Lift(STEP.join((*path, loop.inner.name)), loop.stack, loop.inner, loop)
+        if id(loop.stack) not in seen:  # of two models of one graph
+            seen.add(id(loop.stack))
+            lift = Lift(STEP.join((*path, loop.inner.name)), loop.stack, loop.inner, around, loop)
+            looped[id(loop.inner)] = lift
+            yield lift
     for part in layer._layers:  # noqa: SLF001 - of a layer that is no model there is no other way
-        yield from _lifts(part, (*path, part.name), seen)
+        loops = (looped[id(part)],) if id(part) in looped else ()
+        yield from _lifts(part, (*path, part.name), (*around, *loops), seen)
 
 
 @contextmanager

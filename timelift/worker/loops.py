@@ -35,7 +35,9 @@ class Loop:
 
     def change(self, lift: Callable[[Any], Any]) -> None:
         """Let a call of all steps at once, (batch, time, …) to the same, take the loop's place."""
-        one_step, together = self.inner.call, self.stack.call
+        import keras  # noqa: PLC0415 - the backend is chosen by now
+
+        one_step = self.inner.call
         is_lifting = False
 
         def hand_on(inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -45,7 +47,7 @@ class Loop:
             nonlocal is_lifting
             is_lifting = True
             try:
-                return lift(together(inputs))
+                return lift(keras.ops.stack(inputs, axis=1))
             finally:
                 is_lifting = False
 
@@ -105,7 +107,9 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     takers = [
         one for one in _graph_of(model) if known & {id(tensor) for tensor in one.input_tensors}
     ]
-    if len(takers) != 1 or known & {id(tensor) for tensor in model.outputs}:
+    is_output = known & {id(tensor) for tensor in model.outputs}
+    is_called_elsewhere = len(nodes) != len(layer._inbound_nodes)  # noqa: SLF001 - no other way
+    if len(takers) != 1 or is_output or is_called_elsewhere or any(map(_is_told_more, nodes)):
         return None
     (taker,) = takers
     rank = len(outputs[0].shape) + 1
@@ -120,6 +124,12 @@ def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
         return None
     strategy = _TAKES[type(source.operation).__name__]
     return Loop(layer, taker.operation, strategy, shape, sequence.dtype)
+
+
+def _is_told_more(node: Any) -> bool:
+    """True if a call has other arguments than its inputs, such as `training=True`."""
+    more = (*node.arguments.args[1:], *node.arguments.kwargs.values())
+    return any(one is not None for one in more)
 
 
 def _step(tensor: Any) -> int | None:

@@ -10,7 +10,7 @@ import numpy as np
 from timelift.case import Backend, Mode, Phase
 from timelift.worker.engines import Array, Engine
 from timelift.worker.find_layer import find_named, inputs_of, whole_numbers
-from timelift.worker.lifts import Lift, lifts_around
+from timelift.worker.lifts import Lift
 
 #: Below this number lie drawn whole numbers where no Embedding says more: they may be flags.
 _FLAGS = 2
@@ -22,9 +22,9 @@ _BINARY = frozenset({"binary_crossentropy", "binary_focal_crossentropy"})
 
 @dataclass(frozen=True)
 class Data:
-    """Inputs and labels of one call, in the model's structures; `drawn` where nobody gave them.
+    """Inputs and labels of one call, in the model's structures; `drawn` where none were given.
 
-    Labels are None where nobody gave them, until `make_ready` draws some.
+    Labels are None where none were given, until `make_ready` draws some.
     """
 
     inputs: Any
@@ -62,6 +62,11 @@ def data_of(model: Any, source: str, batch: int, seq_len: int, noise: np.random.
         return noise.standard_normal(shape).astype(tensor.dtype)
 
     return Data(keras.tree.map_structure(draw, _inputs_of(model)), None, drawn=True)
+
+
+def leaves_open(model: Any) -> bool:
+    """True if a model tells its inputs and leaves an axis of them open, beside the batch."""
+    return any(None in tensor.shape[1:] for tensor in inputs_of(model))
 
 
 def _inputs_of(model: Any) -> Any:
@@ -181,7 +186,7 @@ def warm_tracer(mode: Mode) -> None:
 # What is told of a lift --------------------------------------------------------------------------
 
 
-def told_of(lift: Lift, among: Sequence[Lift]) -> dict[str, Any]:
+def told_of(lift: Lift) -> dict[str, Any]:
     """Tell of a lift its inner layer, what a call of the model gives it, and what training adds.
 
     The batch of one inside of other lifts counts the steps of those, since their strategies call it
@@ -194,20 +199,26 @@ def told_of(lift: Lift, among: Sequence[Lift]) -> dict[str, Any]:
     statistics = (one for one in parts if isinstance(one, keras.layers.BatchNormalization))
     told = {
         "path": lift.path,
+        "name": lift.name,
         "usual": lift.usual,
         "inner": inner.name if isinstance(inner, keras.Model) else type(inner).__name__,
         "trains": bool(inner.trainable_weights),
-        "noise": any(getattr(one, rate, 0) for one in parts for rate in _NOISE),
+        "noise": any(_is_above_0(getattr(one, rate, 0)) for one in parts for rate in _NOISE),
         "statistics": any(one.trainable for one in statistics),
         "losses": any(getattr(one, "activity_regularizer", None) for one in parts),
     }
     if not lift.calls:
         return told
     (batch, steps, *features), given = lift.calls[0]
-    batch *= math.prod(one.calls[0][0][1] for one in lifts_around(lift, among))
+    batch *= math.prod(one.calls[0][0][1] for one in lift.around if one.calls)
     dtype = given if "int" in given else wanted  # a Sequential around may have made them floats
     whole = {"input_dtype": dtype, "input_high": high or _FLAGS} if dtype else {}
     return told | {"batch": batch, "steps": steps, "features": features} | whole
+
+
+def _is_above_0(value: Any) -> bool:
+    """True if what a layer calls so is a number and not none: it may be a weight or a layer."""
+    return isinstance(value, int | float) and value > 0
 
 
 # What a model computes ---------------------------------------------------------------------------
