@@ -81,13 +81,17 @@ def test_a_lift_tells_the_sizes_that_reach_it_and_what_training_adds():
     assert [value[kind] for kind in ("noise", "statistics", "losses")] == [False] * 3
 
 
-@pytest.mark.whole
 def test_a_lift_inside_of_a_lift_sees_the_steps_of_both():
-    """What calls it is changed, too, and calls it once; dropout and statistics are told."""
-    outer, inner = told(TENSORFLOW, "folded('library')")["told"]
+    """What calls it is changed, too, and calls it once."""
+    outer, inner = described("library")["lifts"]
     assert (outer["batch"], outer["steps"], outer["features"]) == (2, 2, [3, 4])
     assert (inner["batch"], inner["steps"], inner["features"]) == (4, 3, [4])
     assert (inner["input_dtype"], inner["input_high"]) == ("int32", 20)
+
+
+@pytest.mark.whole
+def test_dropout_and_statistics_of_a_lift_are_told():
+    """They mean another thing to some strategies in training."""
     frame, _ = told(TENSORFLOW, "folded('speech')")["told"]
     norm = told(TENSORFLOW, "folded('detector')")["told"][1]
     assert frame["noise"]
