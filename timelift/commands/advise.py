@@ -63,8 +63,13 @@ def check_target(path: Path) -> None:
     advice = "name a file that is not there, or a module that --write wrote before"
     if path_is(path.is_dir):
         raise UserError(f"--write: expected a file, received the folder {path}; {advice}")
-    if path_is(path.is_file) and not path.read_bytes().startswith(BEGINNING.encode()):
+    if path_is(path.is_file) and not path_is(lambda: _begins_with(path, BEGINNING)):
         raise UserError(f"--write: {path} is there and is no such module; {advice}")
+
+
+def _begins_with(path: Path, text: str) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(text)) == text.encode()
 
 
 def write(found: "ModelAdvice", project: Project, path: Path) -> None:
