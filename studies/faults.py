@@ -1316,8 +1316,8 @@ FAULTS = (
         ("a loop that is stacked elsewhere", "axis % rank == 1", "axis % rank > 0"),
         (
             "a loop whose loss is lost",
-            "None) is None:\n            yield",
-            "None) != 0:\n            yield",
+            '"activity_regularizer", None) is not None',
+            '"activity_regularizer", None) == 0',
         ),
         ("a layer called step by step all the same", "if is_lifting else inputs", "if True else 0"),
     ),

@@ -84,7 +84,7 @@ def _doubled(model, found, data):
     """The outputs of a model once its first lift is changed to what doubles them."""
     with tempfile.TemporaryDirectory() as folder:
         for lift in found[:1]:
-            for changed in (lift.layer, lift.inner) if lift.loop else (lift.layer,):
+            for changed in lift.changed:
                 del changed.call
             lifts.change(lift, wrong_files(folder)["doubles"], {})
         return _outputs(model, data)

@@ -61,17 +61,15 @@ def loops_in(model: Any) -> Iterator[Loop]:
     its outputs along time. What the layer adds to the loss of its own outputs would be lost.
     """
     for layer, nodes in _called_by_step(model):
-        loop = _loop(model, layer, nodes)
-        if loop and getattr(layer, "activity_regularizer", None) is None:
+        if loop := _loop(model, layer, nodes):
             yield loop
 
 
 def named_alone(model: Any) -> Iterator[tuple[str, int]]:
     """Yield the name of each layer that is called step by step in another way, and how often."""
-    loops = {id(one.inner) for one in loops_in(model)}
     for layer, nodes in _called_by_step(model):
         after = {type(one.operation).__name__ for one in layer._outbound_nodes}  # noqa: SLF001
-        if id(layer) not in loops and after & _PUTS:
+        if after & _PUTS and not _loop(model, layer, nodes):
             yield layer.name, len(nodes)
 
 
@@ -102,6 +100,8 @@ def _source(tensor: Any) -> Any:
 
 def _loop(model: Any, layer: Any, nodes: Sequence[Any]) -> Loop | None:
     """Return the loop of these calls; None where it is none, or is more than one."""
+    if getattr(layer, "activity_regularizer", None) is not None:
+        return None
     outputs = [one.output_tensors[0] for one in nodes]
     known = {id(one) for one in outputs}
     takers = [

@@ -1,6 +1,7 @@
 """A user's whole model: fed with its own data or drawn ones, made ready to train, and called."""
 
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -218,7 +219,7 @@ def told_of(lift: Lift) -> dict[str, Any]:
 
 def _is_above_0(value: Any) -> bool:
     """True if what a layer calls so is a number and not none: it may be a weight or a layer."""
-    return isinstance(value, int | float) and value > 0
+    return isinstance(value, numbers.Real) and float(value) > 0
 
 
 # What a model computes ---------------------------------------------------------------------------
