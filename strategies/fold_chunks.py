@@ -10,6 +10,7 @@ Source: keras.remat; Chen et al. 2016, "Training Deep Nets with Sublinear Memory
 """
 
 import functools
+import numbers
 
 import keras
 from keras import ops
@@ -82,7 +83,8 @@ def assigns(layer):
 
 def noisy(part):
     """True if one of the layers inside the layer draws noise in training."""
-    return any(getattr(part, name, 0) for name in NOISE)
+    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 
 def build(layer, shape, dtype=None, *, k=8, remat=False):

@@ -8,6 +8,7 @@ Source: keras.ops.map, on TensorFlow tf.map_fn.
 """
 
 import functools
+import numbers
 
 import keras
 from keras import ops
@@ -60,7 +61,8 @@ def assigns(layer):
 
 def noisy(part):
     """True if one of the layers inside the layer draws noise in training."""
-    return any(getattr(part, name, 0) for name in NOISE)
+    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 
 def build(layer, shape, dtype=None):

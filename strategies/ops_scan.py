@@ -10,6 +10,7 @@ Source: keras.ops.scan, after jax.lax.scan.
 """
 
 import functools
+import numbers
 
 import keras
 from keras import ops
@@ -77,7 +78,8 @@ def assigns(layer):
 
 def noisy(part):
     """True if one of the layers inside the layer draws noise in training."""
-    return any(getattr(part, name, 0) for name in NOISE)
+    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 
 def build(layer, shape, dtype=None):

@@ -10,6 +10,8 @@ The cell ignores its state; RNN demands at least one, so it carries a single num
 Source: keras.layers.RNN (keras/src/layers/rnn/rnn.py, backend/tensorflow/rnn.py).
 """
 
+import numbers
+
 import keras
 
 DROPOUT = "independent"
@@ -72,7 +74,8 @@ def assigns(layer):
 
 def noisy(part):
     """True if one of the layers inside the layer draws noise in training."""
-    return any(getattr(part, name, 0) for name in NOISE)
+    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 
 def output_shape(layer):

@@ -12,6 +12,7 @@ Source: keras.ops.vectorized_map, on TensorFlow tf.vectorized_map, on PyTorch to
 """
 
 import functools
+import numbers
 
 import keras
 from keras import ops
@@ -28,7 +29,7 @@ BY_DEPTH = (layers.DepthwiseConv2D, layers.SeparableConv2D)
 FALLS_BACK = (layers.Conv3D, layers.DepthwiseConv1D, layers.SeparableConv1D, *BY_DEPTH)
 #: On PyTorch these ask whether their inputs lie with channels last, and transpose them if not.
 ASKS_FOR_LAYOUT = (layers.Conv2D, layers.Conv3D, *BY_DEPTH)
-#: What the rates of noise are called.
+#: What is above zero where a layer draws noise.
 NOISE = ("rate", "stddev", "dropout", "recurrent_dropout")
 
 
@@ -59,12 +60,18 @@ def refuses(layer, setting):
     return next(filter(None, (judge(part, setting) for part in parts)), None)
 
 
+def noisy(part):
+    """True if one of the layers inside the layer draws noise in training."""
+    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
+
+
 def refused_by_torch(part, setting):
     """Judge one of the layers inside the layer on PyTorch."""
     trains, name = setting.phase == "backward" and part.trainable, type(part).__name__
     if isinstance(part, ASKS_FOR_LAYOUT) and part.data_format == "channels_last":
         return f"{name} asks how its inputs lie in memory, which torch.vmap does not tell."
-    if setting.phase == "backward" and any(getattr(part, rate, 0) for rate in NOISE):
+    if setting.phase == "backward" and noisy(part):
         return f"torch.vmap, as Keras calls it, allows no noise, and {name} draws some."
     if trains and isinstance(part, layers.BatchNormalization):
         return f"{name} updates its statistics in place, which torch.vmap does for no single step."

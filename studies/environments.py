@@ -9,7 +9,7 @@ a small run is measured and reported; and the stored runs of `tests/golden` are 
 what they say here. An environment is removed before the next is made.
 
 A Python that is not installed is a row without figures; it tells whether pip finds wheels of
-everything for it. `--quick` tries JAX without TensorFlow.
+everything for it. `--quick` tries JAX without TensorFlow, on one workload, and reads a few.
 """
 
 import argparse
@@ -81,8 +81,8 @@ BOARD = Scoreboard(
 
 SIZES = "--seq-lens 3 --batch-sizes 2"
 LAW = (
-    f"bench {SIZES} -k test_forward --workloads sensor,tokens,sentences "
-    "--phases forward,backward --benchmark-disable --junitxml law.xml"
+    f"bench {SIZES} -k test_forward --phases forward,backward "
+    "--benchmark-disable --junitxml law.xml"
 )
 MEASURED = f"bench {SIZES} -k test_forward --workloads sensor --launches 1 --round-seconds 0.02"
 REPORTED = "report --output page"
@@ -91,6 +91,17 @@ READ = (
     *("baseline", "report", "tables", "scaling", "modes", "choose", "compare", "history"),
     *("export-csv", "export-github"),
 )
+
+
+@dataclass(frozen=True)
+class Tries:
+    """What is tried in an environment: workloads under the law, and commands that read runs."""
+
+    workloads: str
+    read: Sequence[str]
+
+
+ALL, FEW = Tries("sensor,tokens,sentences", READ), Tries("sensor", ("report", "choose"))
 
 
 def lower_bounds(project: Mapping[str, Any], extra: str) -> Iterator[str]:
@@ -184,8 +195,10 @@ class Tried:
         return [*words, *counts, self.different, notes.footnoted("", self.reasons).strip()]
 
 
-def attempt(corner: Corner, wheel: Path, home: Path, run: Run = run_alone) -> Tried:
-    """Make a corner's environment in a folder, and try everything there."""
+def attempt(
+    corner: Corner, wheel: Path, home: Path, tries: Tries = ALL, run: Run = run_alone
+) -> Tried:
+    """Make a corner's environment in a folder, and try there what is to be tried."""
     packages = _packages(corner, wheel, home)
     python = _interpreter(corner.python, home, run)
     if not python:
@@ -195,8 +208,8 @@ def attempt(corner: Corner, wheel: Path, home: Path, run: Run = run_alone) -> Tr
         return Tried(corner, cases={"failure": 1}, reasons=[trouble])
     cases, reasons = Counter[str](), list[str]()
     if corner.extra:
-        cases, reasons = _bench(environment, corner.extra)
-    different = list(_read_differently(environment))
+        cases, reasons = _bench(environment, corner.extra, tries.workloads)
+    different = list(_read_differently(environment, tries.read))
     told = [f"{name} reads differently" for name in different]
     return Tried(corner, environment.versions(), cases, len(different), [*reasons, *told])
 
@@ -231,11 +244,13 @@ def _wheels(version: str, packages: Sequence[str], home: Path, run: Run) -> str:
 # What is tried in it -----------------------------------------------------------------------------
 
 
-def _bench(environment: Environment, backend: str) -> tuple[Counter[str], list[str]]:
+def _bench(
+    environment: Environment, backend: str, workloads: str
+) -> tuple[Counter[str], list[str]]:
     """Hold the default strategies to the law, then measure a few and report them."""
     folder = environment.home / "project"
     folder.mkdir()
-    done = environment.timelift(f"{LAW} --backends {backend}", folder)
+    done = environment.timelift(f"{LAW} --workloads {workloads} --backends {backend}", folder)
     cases, reasons = _cases(folder / "law.xml")
     if not cases:
         cases["failure"] += 1
@@ -270,13 +285,13 @@ def _label(case: ET.Element) -> str:
     return case.get("name", "").partition("[")[2].removesuffix("]")
 
 
-def _read_differently(environment: Environment) -> Iterator[str]:
+def _read_differently(environment: Environment, names: Sequence[str]) -> Iterator[str]:
     """Return the commands of the golden files that print something else in an environment."""
     folder = environment.home / "reading"
     folder.mkdir()
     shutil.copytree(commands.HERE / "results", folder / "results")
     kept = commands.stored()
-    for name in READ:
+    for name in names:
         done = environment.timelift(commands.COMMANDS[name].replace("OUT", name), folder)
         said = f"exit code {done.code}\n--- stdout\n{done.printed}--- stderr\n{done.complained}"
         if rounded(said) != rounded(_printed(kept[f"{name}.txt"])):
@@ -304,10 +319,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     corners = named(CORNERS, ",".join([QUICK] if asked.quick else asked.corners) or "all")
-    notes = Notes()
+    notes, tries = Notes(), FEW if asked.quick else ALL
     with tempfile.TemporaryDirectory(prefix="timelift-environments-") as folder:
         wheel = _wheel(Path(folder))
-        rows = [one.row(notes) for one in _tried(corners.values(), wheel, Path(folder))]
+        rows = [one.row(notes) for one in _tried(corners.values(), wheel, Path(folder), tries)]
     for line in (*BOARD.markdown(rows), "", *notes.lines()):
         write(line)
     wrong = [one for row in rows for one in BOARD.complaints(row)]
@@ -315,12 +330,14 @@ def _run(asked: argparse.Namespace) -> int:
     return int(bool(wrong))
 
 
-def _tried(corners: Iterable[Corner], wheel: Path, folder: Path) -> Iterator[Tried]:
+def _tried(
+    corners: Iterable[Corner], wheel: Path, folder: Path, tries: Tries
+) -> Iterator[Tried]:
     for corner in corners:
         home = folder / corner.name
         home.mkdir()
         sys.stderr.write(f"{corner.name}\n")
-        yield attempt(corner, wheel, home)
+        yield attempt(corner, wheel, home, tries)
         shutil.rmtree(home)
 
 

@@ -315,12 +315,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _run(asked: argparse.Namespace) -> int:
-    plans, runs = (PLANS[1:2], 2) if asked.quick else (PLANS, 24)
+    plans, runs = (PLANS[1:2], 1) if asked.quick else (PLANS, 24)
     wrong = PAIRS.show(pair_rows(plans, asked.seed, runs))
     write("")
     wrong |= TOGETHER.show(together_rows(plans, asked.seed, runs))
     write("")
-    widths, questions = ((0.01,), 60) if asked.quick else ((0.02, 0.01, 0.005), 200)
+    widths, questions = ((0.01,), 20) if asked.quick else ((0.02, 0.01, 0.005), 200)
     return wrong | WIDTHS.show(width_rows(widths, asked.seed, questions))
 
 

@@ -219,7 +219,8 @@ class Towers(keras.Model):
 
     def __init__(self):
         super().__init__(name="towers")
-        lifts = [_lift(Scaled(), "td"), _lift(layers.Dense(2), "td")]
+        noisy = keras.Sequential([layers.Dense(2), layers.Dropout(np.float32(0.2))])
+        lifts = [_lift(Scaled(), "td"), _lift(noisy, "td")]
         self.parts = [keras.Sequential([one], name="tower") for one in lifts]
 
     def call(self, inputs):

@@ -99,10 +99,13 @@ def test_dropout_and_statistics_of_a_lift_are_told():
 
 
 def test_lifts_of_one_path_have_their_own_names_and_a_weight_is_no_noise():
-    """A number tells their paths apart, by which no layer is found; stddev may be learned."""
+    """A number tells their paths apart, by which no layer is found; stddev may be learned.
+
+    A rate may be a number of NumPy.
+    """
     found = told(TENSORFLOW, "folded('towers')")["told"]
     assert [one["name"] for one in found] == ["td", "td"]
-    assert [one["noise"] for one in found] == [False, False]
+    assert [one["noise"] for one in found] == [False, True]
 
 
 def test_code_in_a_stored_model_runs_where_it_is_trusted():

@@ -26,6 +26,16 @@ def dense():
 def noise():
     return keras.Sequential([dense(), keras.layers.Dropout(0.5)])
 
+class Scaled(keras.layers.Layer):
+    def build(self, shape):
+        self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.stddev
+
+def scaled():
+    return Scaled()
+
 def statistics():
     return keras.Sequential([dense(), keras.layers.BatchNormalization()])
 
@@ -84,6 +94,7 @@ ASKED = [
     Asked("statistics", {}, ["ops_map", "ops_fori", "vectorized_map"], ["time_distributed"]),
     Asked("statistics", FORWARD, [], [*LOOPS, "vectorized_map"]),
     Asked("frozen", {}, [], ["ops_scan", "vectorized_map"]),
+    Asked("scaled", {}, [], [*LOOPS, "vectorized_map"]),
     Asked("windowed", VARYING, ["rnn_cell"], ["rnn_cell_unrolled", "time_distributed"]),
     Asked("windowed", {"dtype": Dtype.FLOAT64}, [], ["ops_scan", "ops_map"]),
     Asked("dense", VARYING, ["bucketing[k=4]"], ["rnn_cell", "time_distributed"]),

@@ -26,6 +26,13 @@ LAYERS = """
 import keras
 from keras import layers
 
+class Scaled(layers.Layer):
+    def build(self, shape):
+        self.stddev = self.add_weight(shape=(shape[-1],), initializer="ones")
+
+    def call(self, inputs):
+        return inputs * self.stddev
+
 def frozen():
     layer = layers.BatchNormalization()
     layer.trainable = False
@@ -71,6 +78,7 @@ OTHERS_REFUSED = [
 LIFTED = [
     Asked(VMAP, "layers.Dropout(0.5)", DENSE, EAGER),
     Asked(VMAP, "layers.Dropout(0.0)", DENSE, BACKWARD),
+    Asked(VMAP, "Scaled()", DENSE, BACKWARD),
     Asked(VMAP, "layers.LSTM(2)", SERIES, BACKWARD),
     Asked(VMAP, "layers.BatchNormalization()", DENSE, EAGER),
     Asked(VMAP, "frozen()", DENSE, BACKWARD),

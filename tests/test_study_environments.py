@@ -69,7 +69,7 @@ def a_python(monkeypatch):
 def row(corner, home, **script):
     """The row of a corner by its columns, its notes beside it."""
     notes = Notes()
-    cells = attempt(corner, home / "timelift.whl", home, scripted(**script)).row(notes)
+    cells = attempt(corner, home / "timelift.whl", home, run=scripted(**script)).row(notes)
     titles = [column.title for column in environments.BOARD.columns]
     return dict(zip(titles, cells, strict=True)), list(notes.lines())
 

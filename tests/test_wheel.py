@@ -1,7 +1,7 @@
 """The wheel: it has everything, and where no framework is installed it reads runs and reports.
 
-The environment is a fresh one: the packages that the wheel's metadata requires are linked from this
-environment into it, and no others, so a requirement that is left out is missed.
+Environments are fresh ones: the packages that the wheel's metadata requires are linked from this
+environment into them, and no others, so a requirement that is left out is missed.
 """
 
 import importlib.metadata
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.repositories import commit, write
 
@@ -55,22 +56,21 @@ def required(requirements, extra="", seen=None):
         asked = not wanted.marker or any(
             wanted.marker.evaluate({"extra": one}) for one in ("", extra)
         )
-        if asked and wanted.name not in seen:
-            found = seen[wanted.name] = importlib.metadata.distribution(wanted.name)
+        name = canonicalize_name(wanted.name)
+        if asked and name not in seen:
+            found = seen[name] = importlib.metadata.distribution(wanted.name)
             required(found.requires or (), "", seen)
     return seen
 
 
-@pytest.fixture(scope="module")
-def bare(wheel, tmp_path_factory):
-    """The programs of a fresh environment with the wheel, and what it requires without extras."""
-    folder = tmp_path_factory.mktemp("bare")
+def environment(folder, wheel, extra=""):
+    """The programs of a fresh environment with the wheel, and what it requires with an extra."""
     venv.create(folder, with_pip=False, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
     with zipfile.ZipFile(wheel) as packed:
         (metadata,) = (name for name in packed.namelist() if name.endswith("/METADATA"))
         told = Parser().parsestr(packed.read(metadata).decode())
-    for found in required(told.get_all("Requires-Dist")).values():
+    for found in required(told.get_all("Requires-Dist"), extra).values():
         tops = {path.parts[0] for path in found.files} - {"..", "__pycache__"}
         for top in tops:
             (site / top).symlink_to(found.locate_file(top))
@@ -79,6 +79,12 @@ def bare(wheel, tmp_path_factory):
     installed = done([*pip, *where, wheel], folder)
     assert installed.returncode == 0, installed.stdout + installed.stderr
     return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def bare(wheel, tmp_path_factory):
+    """The programs of an environment without a backend."""
+    return environment(tmp_path_factory.mktemp("bare"), wheel)
 
 
 def test_every_strategy_workload_and_question_is_in_the_wheel(wheel):
@@ -138,13 +144,8 @@ SMALL = (
 
 @pytest.fixture(scope="module")
 def measuring(wheel, tmp_path_factory):
-    """The programs of a fresh environment with TensorFlow, from the package index."""
-    folder = tmp_path_factory.mktemp("measuring")
-    venv.create(folder, with_pip=True)
-    words = ("-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt")
-    installed = done([folder / "bin" / "python", *words, f"{wheel}[tensorflow]"], folder)
-    assert installed.returncode == 0, installed.stdout + installed.stderr
-    return folder / "bin"
+    """The programs of an environment with TensorFlow."""
+    return environment(tmp_path_factory.mktemp("measuring"), wheel, "tensorflow")
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,7 @@ def test_a_project_s_own_files_come_first_and_its_pytest_measures_too(measuring,
     write(users, {"strategies/fold_time.py": shown, "strategies/mine.py": shown})
     assert "(instead of timelift's)" in succeed([timelift, "strategies"], users)
     words = (*SMALL.split()[:-1], "fold_time,mine", "--phases", "forward", "--results", "other")
-    said = succeed([measuring / "pytest", "bench", "tests", *words], users)
+    said = succeed([measuring / "python", "-P", "-m", "pytest", "bench", "tests", *words], users)
     assert "3 passed" in said
     (journal,) = users.glob("other/*/*.jsonl")
     header = json.loads(journal.read_text().split("\n")[0])
