@@ -1,5 +1,8 @@
 """The campaign's choices, with launches that are scripted: which rivals play, and until when."""
 
+import sys
+from dataclasses import replace
+
 import pytest
 
 from tests import journals, summaries
@@ -294,9 +297,32 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
 
 
 def test_peak_memory_is_read_once_in_every_setting(play):
-    """After launch 1."""
+    """In launch 1."""
     _, _, found = play(ScriptedReferee(*NAMES), reads_peak_memory=True, two_sided=True)
     assert sorted(found.peaks) == [(1, 4), (1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("options", "undisturbed"),
+    [
+        ({}, [2, 3]),
+        ({"reads_peak_memory": False}, [1, 2, 3]),
+        ({"two_sided": True}, [1, 2, 3]),
+        ({"fewest": 2, "most": 2}, [1, 2]),
+        ({"budget_seconds": 900.0}, [1, 2, 3]),
+    ],
+)
+def test_first_calls_are_facts_of_the_launches_that_built_by_themselves(play, options, undisturbed):
+    """Of two at least: the first shares the machine with what reads its peaks, if two are left.
+
+    A budget may end the run before those; where two sides are compared both suffer alike.
+    """
+    options = {"reads_peak_memory": True, "most": 3} | options
+    _, _, found = play(ScriptedReferee(*NAMES), **options)
+    assert len(found.peaks) == (2 if options["reads_peak_memory"] else 0)
+    for result in found.results.values():
+        known = [one.launch for one in result.launches if one.facts.build_seconds]
+        assert known == undisturbed
 
 
 @pytest.mark.parametrize(("budget", "read"), [(20, 0), (22, 1)])
@@ -347,9 +373,11 @@ def test_only_launches_in_which_something_is_left_are_started():
         past = {(number, setting): [] for number in played for setting in settings}
         return set(Campaign(CASES, Catalogue({}, {}), options, past)._first_processes())
 
-    assert first() == {(1, Backend.TENSORFLOW), (2, Backend.TENSORFLOW)}
-    assert first(1) == {(2, Backend.TENSORFLOW)}
+    assert first() == {(1, Backend.TENSORFLOW, ""), (2, Backend.TENSORFLOW, "")}
+    assert first(1) == {(2, Backend.TENSORFLOW, "")}
     assert first(1, 2) == set()
+    options = replace(options, reads_peak_memory=True, two_sided=True)
+    assert first() - first(1) == {(1, Backend.TENSORFLOW, python) for python in ("", sys.executable)}
 
 
 @pytest.mark.parametrize(("compares", "later"), [(True, ("close",)), (False, ())])

@@ -8,11 +8,12 @@ from timelift.case import Backend
 from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
-from timelift.measure.launch_pool import LaunchPool
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot
+from timelift.measure.locks import BuildOrPlayLock
 from timelift.messages import COMPILED_FOLDER
 
 OPTIONS = CampaignOptions(2, 2, 0.1, 1, Limits(1, 1))
-WANTED = [(1, Backend.JAX), (2, Backend.JAX), (9, Backend.JAX)]
+WANTED = [(number, Backend.JAX, "") for number in (1, 2, 9)]
 
 
 class ScriptedLaunch:
@@ -31,6 +32,9 @@ class ScriptedLaunch:
 
     def finish_early(self):
         self.early_finishes += 1
+
+    def share_lock(self, _, limits):
+        self.limits = limits
 
     def wait_until_ready(self):
         pass
@@ -76,3 +80,15 @@ def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_w
         folders.add(folder)
         launch.made.clear()
     assert len(folders) == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "reads_beside", "times"), [((1,), False, 1), ((1,), True, 2), ((4, 5), False, 2)]
+)
+def test_what_builds_beside_another_process_has_twice_as_long(launch, group, reads_beside, times):
+    """Another launch of its group, or the process that reads its peaks; alone it is undisturbed."""
+    slot = LaunchSlot(group[0], group, BuildOrPlayLock(), reads_beside)
+    assert slot.alone == (times == 1)
+    with LaunchPool(OPTIONS) as pool:
+        for one in (pool.open(slot, Backend.JAX), pool.open_peak_reader(slot, Backend.JAX, False)):
+            assert one.limits == OPTIONS.limits.times(times)

@@ -6,6 +6,7 @@ drift of the machine; within a launch the settings come in an order drawn anew.
 
 import itertools
 import random
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +28,9 @@ from timelift.journal import (
 )
 from timelift.measure.campaign_options import Budget, CampaignOptions, CampaignReferee, Pace
 from timelift.measure.catalogue import Catalogue
-from timelift.measure.launch_pool import LaunchPool, LaunchSlot, with_peaks
+from timelift.measure.launch_pool import LaunchPool, LaunchSlot, ProcessKey
 from timelift.measure.locks import BuildOrPlayLock
+from timelift.measure.peaks import measure_with_peaks, with_peaks
 from timelift.measure.progress import Display, StageBegun, StillUndecided
 from timelift.measure.worker_state import RivalOutcome
 from timelift.messages import RivalSpec, Task
@@ -60,9 +62,10 @@ class CaseResult:
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
-    The first few launches run alone, since their build, trace and first-call seconds are facts. The
-    others come in pairs that build side by side, which takes about a third off their price, and
-    play in turns. What was `played` before is taken as it was, and not played again.
+    The first few launches run alone, since their build, trace and first-call seconds are facts,
+    but for the first, where its peak memory is read while it builds. The others come in pairs that
+    build side by side, which takes about a third off their price, and play in turns. What was
+    `played` before is taken as it was, and not played again.
     """
 
     def __init__(
@@ -122,12 +125,14 @@ class Campaign:
                     break
                 self._play_side_by_side(pool, group, wanted)
 
-    def _first_processes(self) -> Iterator[tuple[int, Backend]]:
-        """Yield number and backend of the fewest launches with something left to play."""
+    def _first_processes(self) -> Iterator[ProcessKey]:
+        """Yield the processes of the fewest launches with something left to play."""
         settings = _by_setting(self.results)
         for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
             if (number, setting) not in self._played:
-                yield number, setting.backend
+                yield number, setting.backend, ""
+                if number == 1 and self.options.reads_peaks_beside and setting.on_cpu:
+                    yield number, setting.backend, sys.executable
 
     def _beyond(self, group: Sequence[int]) -> bool:
         return group[0] > self.options.fewest
@@ -174,25 +179,32 @@ class Campaign:
                     self._add_to_results(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
-                outcomes = self._measure(pool, slot, task)
+                here = self._with_reader(slot, setting)
+                outcomes = self._measure(pool, here, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._record_outcomes(setting, slot, outcomes)
-                self._end_cases_without_layer(setting, slot, outcomes)
+                self._record_outcomes(setting, here, outcomes)
+                self._end_cases_without_layer(setting, here, outcomes)
             self._pace.step()
         pool.close(slot)
+
+    def _with_reader(self, slot: LaunchSlot, setting: Setting) -> LaunchSlot:
+        """Return the slot with what it does in a setting: it may read peak memory as it builds."""
+        beside = slot.number == 1 and self.options.reads_peaks_beside
+        return replace(slot, reads_beside=beside and self._reads_peaks(slot, setting))
 
     def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
         setting = task.setting
         launch = pool.open(slot, setting.backend)
+        open_reader = partial(pool.open_peak_reader, slot, setting.backend)
         show_stage = partial(self._show_stage, slot, setting)
         with self._budget.paying(setting):
+            if slot.reads_beside:
+                return measure_with_peaks(launch, task, open_reader, show_stage)
             outcomes = launch.measure(task, show_stage)
         if not self._reads_peaks(slot, setting):
             return outcomes
-        return with_peaks(
-            task, outcomes, partial(pool.open_peak_reader, slot, setting.backend), show_stage
-        )
+        return with_peaks(task, outcomes, open_reader, show_stage)
 
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and where it is in doubt.

@@ -15,7 +15,7 @@ from timelift.measure.progress import CampaignBegun
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed; a self-test has longer.
 SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
-#: So many launches build with the machine to themselves: their first calls give an interval.
+#: So many launches build by themselves: their first calls give an interval.
 _UNDISTURBED = 3
 
 
@@ -53,6 +53,16 @@ class CampaignOptions:
     races_equal_programs: bool = False
     other_python: str = ""
     import_folders: tuple[Path, ...] = ()
+
+    @property
+    def reads_peaks_beside(self) -> bool:
+        """True if launch 1 builds beside the process that reads peak memory: it is no fact how fast.
+
+        Two undisturbed launches are left then, if no budget ends the run before. Two sides suffer
+        alike.
+        """
+        enough = self.fewest >= _UNDISTURBED and self.budget_seconds is None
+        return self.reads_peak_memory and (enough or self.two_sided)
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
         return CampaignBegun(

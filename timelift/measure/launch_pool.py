@@ -5,25 +5,22 @@ where every thread keeps memory in an arena of its own, as in a process as users
 need cannot be seen (see `worker.system.host_peak_facts`).
 """
 
-import contextlib
 import shutil
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from timelift.case import Backend, Status
-from timelift.errors import UserError
+from timelift.case import Backend
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
 from timelift.measure.two_interpreters import TwoInterpreters
-from timelift.measure.worker_state import RivalOutcome, ShowStage
-from timelift.messages import COMPILED_FOLDER, RivalSpec, Task
+from timelift.messages import COMPILED_FOLDER
 
 #: So many launches import the backend together at the start, which costs less than one by one.
 _TOGETHER = 3
@@ -41,40 +38,48 @@ STEADY_ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
 }
 #: A launch's number, its backend, and the interpreter whose memory it reads; empty where it plays.
-_Key = tuple[int, Backend, str]
+ProcessKey = tuple[int, Backend, str]
 
 
 @dataclass(frozen=True)
 class LaunchSlot:
+    """A launch among those of its group, which build side by side.
+
+    It `reads_beside` where its peak memory is read while it builds.
+    """
+
     number: int
     group: tuple[int, ...]
     lock: BuildOrPlayLock
+    reads_beside: bool = False
+
+    @property
+    def at_once(self) -> int:
+        """How many processes build side by side."""
+        return len(self.group) + self.reads_beside
 
     @property
     def alone(self) -> bool:
-        return len(self.group) == 1
+        return self.at_once == 1
 
 
 class LaunchPool:
     """The processes of a campaign's launches; leaving the context ends all of them.
 
-    Of the `wanted` processes, named by the launch's number and the backend, the first few are
-    started at once.
+    Of the `wanted` processes those of the first few launches are started at once.
     """
 
-    def __init__(
-        self, options: CampaignOptions, wanted: Iterable[tuple[int, Backend]] = ()
-    ) -> None:
+    def __init__(self, options: CampaignOptions, wanted: Iterable[ProcessKey] = ()) -> None:
         self._options, self._lock = options, threading.Lock()
         self._wanted = [key for key in dict.fromkeys(wanted) if key[0] <= _TOGETHER]
-        self._live: dict[_Key, AnyLaunch] = {}
+        self._live: dict[ProcessKey, AnyLaunch] = {}
         self.import_seconds, self._finishing, self._compiled = 0.0, False, ""
 
     def __enter__(self) -> Self:
         started = time.monotonic()
         self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-")
         try:
-            for launch in [self._start((*key, "")) for key in self._wanted]:
+            for launch in [self._start(key) for key in self._wanted]:
                 launch.wait_until_ready()
         except BaseException:
             self._close_all()
@@ -101,21 +106,17 @@ class LaunchPool:
         backend: Backend,
         in_other_python: bool,  # noqa: FBT001
     ) -> AnyLaunch:
-        """Return the process that reads a launch's peak memory; `close` ends it with the launch.
-
-        A process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG), so launches do
-        not share one.
-        """
+        """Return the process that reads a launch's peak memory; `close` ends it with the launch."""
         python = self._options.other_python if in_other_python else sys.executable
         return self._ready((slot.number, backend, python), slot)
 
-    def _ready(self, key: _Key, slot: LaunchSlot) -> AnyLaunch:
+    def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, self._options.limits.times(len(slot.group)))
+        launch.share_lock(slot.lock, self._options.limits.times(slot.at_once))
         launch.wait_until_ready()
         return launch
 
-    def _start(self, key: _Key) -> AnyLaunch:
+    def _start(self, key: ProcessKey) -> AnyLaunch:
         options, (_, backend, peak_python) = self._options, key
         launch: AnyLaunch
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
@@ -157,54 +158,3 @@ class LaunchPool:
         with self._lock:
             for launch in self._live.values():
                 launch.kill()
-
-
-def with_peaks(
-    task: Task,
-    outcomes: Sequence[RivalOutcome],
-    open_reader: Callable[[bool], AnyLaunch],
-    show_stage: ShowStage,
-) -> list[RivalOutcome]:
-    """Add the peak memory to the facts of each measured outcome; a rival that fails here has none.
-
-    `open_reader` opens the process of this interpreter, or of the other one. Where that process
-    dies, the outcomes keep their timings and have no peak memory.
-    """
-    peaks: dict[str, Mapping[str, object]] = {}
-    for in_other_python in (False, True):
-        chosen = [
-            one.rival
-            for one in outcomes
-            if one.rival.in_other_python == in_other_python and one.status is Status.MEASURED
-        ]
-        if chosen:
-            with contextlib.suppress(UserError):
-                found = open_reader(in_other_python).measure(_reading(task, chosen), show_stage)
-                peaks |= {one.rival.name: _peak(one) for one in found}
-    return [_with_peak(one, peaks.get(one.rival.name, {})) for one in outcomes]
-
-
-def _reading(task: Task, rivals: Iterable[RivalSpec]) -> Task:
-    """Return the task that reads the peaks of these rivals and nothing else."""
-    return replace(
-        task,
-        rivals=tuple(rivals),
-        round_seconds=0.0,
-        reads_peak_memory=True,
-        compares_programs=(),
-        warms=False,
-        counts_work=False,
-        measures_device=False,
-    )
-
-
-def _peak(outcome: RivalOutcome) -> Mapping[str, object]:
-    facts = outcome.samples.facts if outcome.samples else {}
-    return {name: facts[name] for name in ("peak_bytes", "peak_bytes_below") if name in facts}
-
-
-def _with_peak(outcome: RivalOutcome, peak: Mapping[str, object]) -> RivalOutcome:
-    if outcome.samples is None:
-        return outcome
-    facts = {**outcome.samples.facts, **peak}
-    return replace(outcome, samples=replace(outcome.samples, facts=facts))
