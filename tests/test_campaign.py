@@ -296,33 +296,39 @@ def test_beyond_the_fewest_what_may_come_is_said_as_a_bound(play):
     assert all(one.at_most for one in heard.shown if one.launch == 5)
 
 
-def test_peak_memory_is_read_once_in_every_setting(play):
-    """In launch 1."""
-    _, _, found = play(ScriptedReferee(*NAMES), reads_peak_memory=True, two_sided=True)
-    assert sorted(found.peaks) == [(1, 4), (1, 8)]
-
-
 @pytest.mark.parametrize(
-    ("options", "undisturbed"),
+    ("options", "reads", "undisturbed"),
     [
-        ({}, [2, 3]),
-        ({"reads_peak_memory": False}, [1, 2, 3]),
-        ({"two_sided": True}, [1, 2, 3]),
-        ({"fewest": 2, "most": 2}, [1, 2]),
-        ({"budget_seconds": 900.0}, [1, 2, 3]),
+        ({}, 2, [1, 3]),
+        ({"reads_peak_memory": False}, None, [1, 2, 3]),
+        ({"two_sided": True}, 1, [1, 2, 3]),
+        ({"fewest": 2, "most": 2}, 1, [1, 2]),
+        ({"budget_seconds": 900.0}, 1, [1, 2, 3]),
     ],
 )
-def test_first_calls_are_facts_of_the_launches_that_built_by_themselves(play, options, undisturbed):
-    """Of two at least: the first shares the machine with what reads its peaks, if two are left.
+def test_peak_memory_is_read_once_and_two_launches_build_by_themselves(
+    play, options, reads, undisturbed
+):
+    """First calls are facts of those; a budget may end the run before two others.
 
-    A budget may end the run before those; where two sides are compared both suffer alike.
+    Where two sides are compared, both suffer alike.
     """
     options = {"reads_peak_memory": True, "most": 3} | options
     _, _, found = play(ScriptedReferee(*NAMES), **options)
-    assert len(found.peaks) == (2 if options["reads_peak_memory"] else 0)
+    assert sorted(found.peaks) == ([(reads, 4), (reads, 8)] if reads else [])
     for result in found.results.values():
         known = [one.launch for one in result.launches if one.facts.build_seconds]
         assert known == undisturbed
+
+
+def test_peak_memory_is_not_read_of_what_failed_before(play):
+    """It would take as long to fail once more."""
+    script = {"slow": Status.TIMED_OUT}
+    played, _, found = play(ScriptedReferee(), script, reads_peak_memory=True, most=3)
+    assert sorted(found.peaks) == [(2, 4), (2, 8)]
+    assert {frozenset(names) for number, _, names in played if number == 2} == {
+        frozenset({"fast", "close"})
+    }
 
 
 @pytest.mark.parametrize(("budget", "read"), [(20, 0), (22, 1)])
@@ -337,7 +343,7 @@ def test_a_peak_in_doubt_is_read_again_in_every_launch_beyond_the_fewest(play):
     """It costs a process that imports and builds: those of the other setting are not read."""
     referee = ScriptedReferee(*NAMES, peaks_of=8)
     _, _, found = play(referee, reads_peak_memory=True, most=5)
-    assert sorted(found.peaks) == [(1, 4), (1, 8), (4, 8), (5, 8)]
+    assert sorted(found.peaks) == [(2, 4), (2, 8), (4, 8), (5, 8)]
 
 
 def test_a_run_that_goes_on_reads_the_peak_memory_that_an_interrupted_launch_did_not(play):

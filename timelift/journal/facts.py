@@ -56,8 +56,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     first_call_seconds: Annotated[Number | None, _WAITED] = None
     traces: Annotated[Number | None, _EXACT] = None
     graph_nodes: Annotated[Number | None, _EXACT] = None
-    #: Of a call: of the host's memory in the first launch and in those that try a suspect, of a
-    #: GPU's in all.
+    #: Of a call: of the host's memory in one launch and in those that try a suspect, of a GPU's in
+    #: all.
     peak_bytes: Annotated[Number | None, _MEMORY] = None
     weights: Annotated[Number | None, _WEIGHTS] = None
     #: Of one call.

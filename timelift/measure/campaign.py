@@ -62,10 +62,10 @@ class CaseResult:
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
-    The first few launches run alone, since their build, trace and first-call seconds are facts,
-    but for the first, where its peak memory is read while it builds. The others come in pairs that
-    build side by side, which takes about a third off their price, and play in turns. What was
-    `played` before is taken as it was, and not played again.
+    The first few launches run alone, since their build, trace and first-call seconds are facts, but
+    for one that builds beside what reads its peak memory. The others come in pairs that build side
+    by side, which takes about a third off their price, and play in turns. What was `played` before
+    is taken as it was, and not played again.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Campaign:
         for number, setting in itertools.product(range(1, 1 + self.options.fewest), settings):
             if (number, setting) not in self._played:
                 yield number, setting.backend, ""
-                if number == 1 and self.options.reads_peaks_beside and setting.on_cpu:
+                if number == self.options.launch_with_reader and setting.on_cpu:
                     yield number, setting.backend, sys.executable
 
     def _beyond(self, group: Sequence[int]) -> bool:
@@ -190,7 +190,7 @@ class Campaign:
 
     def _with_reader(self, slot: LaunchSlot, setting: Setting) -> LaunchSlot:
         """Return the slot with what it does in a setting: it may read peak memory as it builds."""
-        beside = slot.number == 1 and self.options.reads_peaks_beside
+        beside = slot.number == self.options.launch_with_reader
         return replace(slot, reads_beside=beside and self._reads_peaks(slot, setting))
 
     def _measure(self, pool: LaunchPool, slot: LaunchSlot, task: Task) -> list[RivalOutcome]:
@@ -209,12 +209,14 @@ class Campaign:
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and where it is in doubt.
 
-        Where launch 1 was interrupted before, that is the next launch of a run that goes on. It
+        Where that launch was interrupted before, it is the next one of a run that goes on. It
         takes about what a new launch takes, so a budget must have that left.
         """
         if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
             return False
         if not self._budget.fits_any([setting], beyond_fewest=False):
+            return False
+        if slot.number < self.options.launch_with_reader:
             return False
         with self._lock:
             first = setting not in self._peaks_read

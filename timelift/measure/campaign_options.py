@@ -27,8 +27,8 @@ class CampaignOptions:
     left: `budget_seconds` for the whole run, or else `spare_seconds` for what goes beyond the
     fewest. `stop_after` failures (pytest's `--maxfail`) end the campaign early; 0 never does.
     A worker may use `memory_bytes`, 0 being no limit. With `reads_peak_memory`, each case's peak of
-    the host's memory is read in the first launch of a setting, where a budget has time for it, and
-    again where the referee doubts it.
+    the host's memory is read in one of the first launches of a setting, where a budget has time for
+    it, and again where the referee doubts it.
     Launches stay on the processors `cores`, if any are named, and keep freed memory in one arena
     with a `steady_allocator`. In a `two_sided` campaign every case
     is raced against its other side, in `other_python` if any is named, and the launches beyond the
@@ -55,14 +55,15 @@ class CampaignOptions:
     import_folders: tuple[Path, ...] = ()
 
     @property
-    def reads_peaks_beside(self) -> bool:
-        """True if launch 1 builds beside the process that reads peak memory: it is no fact how fast.
+    def launch_with_reader(self) -> int:
+        """The launch that builds beside what reads peak memory, so that its first calls are no facts.
 
-        Two undisturbed launches are left then, if no budget ends the run before. Two sides suffer
-        alike.
+        It is the second, which is asked for nothing that failed in the first, if two others build by
+        themselves and no budget may end the run before; else none, which is 0. Where two sides are
+        compared it is the first: both suffer alike, and the others come in pairs.
         """
         enough = self.fewest >= _UNDISTURBED and self.budget_seconds is None
-        return self.reads_peak_memory and (enough or self.two_sided)
+        return 0 if not self.reads_peak_memory else 1 if self.two_sided else 2 * enough
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
         return CampaignBegun(
