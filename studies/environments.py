@@ -330,9 +330,7 @@ def _run(asked: argparse.Namespace) -> int:
     return int(bool(wrong))
 
 
-def _tried(
-    corners: Iterable[Corner], wheel: Path, folder: Path, tries: Tries
-) -> Iterator[Tried]:
+def _tried(corners: Iterable[Corner], wheel: Path, folder: Path, tries: Tries) -> Iterator[Tried]:
     for corner in corners:
         home = folder / corner.name
         home.mkdir()

@@ -21,7 +21,7 @@ FEW = ("fold_time",)
 MORE = ("native", "ops_map", "loop_slice", "vectorized_map", "rnn_cell")
 
 
-@pytest.fixture(params=[Backend.JAX, Backend.TORCH])
+@pytest.fixture
 def backend(request):
     """Each of the other backends, where it is installed."""
     engines.skip_without(request.param)
@@ -37,13 +37,16 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
     return {cell.strategy: (cell.word, cell.reason) for cell in found}
 
 
-#: Layers of every kind: Dense, Conv2D with batch statistics, LSTM, attention. The command
-#: `python -m studies.support --by-backend` tries all of them.
-KINDS = ("sensor", "frame_encoder", "sentences", "set_attention")
+#: Layers of every kind: Dense, Conv2D, LSTM, attention; where no operation is compiled by itself,
+#: convolutions with batch statistics, which take JAX minutes (`tests/test_refusals_jax.py` has
+#: those of a Dense). The command `python -m studies.support --by-backend` tries all of them.
+KINDS = ("sensor", "sentences", "set_attention")
+CONVOLUTIONS = {Backend.JAX: "frames", Backend.TORCH: "frame_encoder"}
+EAGERLY = [(one, kind) for one in CONVOLUTIONS for kind in (*KINDS, CONVOLUTIONS[one])]
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("workload", KINDS)
+@pytest.mark.parametrize(("backend", "workload"), EAGERLY, indirect=["backend"])
 def test_every_strategy_keeps_the_law_eagerly(backend, workload):
     """Outputs and both gradients on these workloads; strategies of TensorFlow alone say so."""
     found = words(backend, workload, EAGER)

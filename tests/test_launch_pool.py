@@ -85,10 +85,12 @@ def test_all_launches_of_a_run_have_one_folder_for_what_is_compiled_which_ends_w
 @pytest.mark.parametrize(
     ("group", "reads_beside", "times"), [((1,), False, 1), ((1,), True, 2), ((4, 5), False, 2)]
 )
-def test_what_builds_beside_another_process_has_twice_as_long(launch, group, reads_beside, times):
+@pytest.mark.usefixtures("launch")
+def test_what_builds_beside_another_process_has_twice_as_long(group, reads_beside, times):
     """Another launch of its group, or the process that reads its peaks; alone it is undisturbed."""
     slot = LaunchSlot(group[0], group, BuildOrPlayLock(), reads_beside)
     assert slot.alone == (times == 1)
     with LaunchPool(OPTIONS) as pool:
-        for one in (pool.open(slot, Backend.JAX), pool.open_peak_reader(slot, Backend.JAX, False)):
+        reader = pool.open_peak_reader(slot, Backend.JAX, in_other_python=False)
+        for one in (pool.open(slot, Backend.JAX), reader):
             assert one.limits == OPTIONS.limits.times(times)

@@ -145,9 +145,16 @@ def assert_kept(setting: Setting, names: list[str]) -> None:
     assert sum(status is Status.MEASURED for status, _ in found.values()) >= 1
 
 
+#: A batch, a number of steps and a time axis. Where that is dynamic all numbers of steps have one
+#: graph, so that one step and several are tried.
+SIZES = [
+    *product([1, 3], [1, 2, 7], [TimeAxis.STATIC]),
+    *product([1, 3], [1, 7], [TimeAxis.DYNAMIC]),
+]
+
+
 @pytest.mark.whole
-@pytest.mark.parametrize("time_axis", TimeAxis)
-@pytest.mark.parametrize(("batch", "seq_len"), list(product([1, 3], [1, 2, 7])))
+@pytest.mark.parametrize(("batch", "seq_len", "time_axis"), SIZES)
 @pytest.mark.parametrize("workload", [one.name for one in WORKLOADS.values() if one.default])
 def test_every_default_strategy_keeps_the_law(workload, batch, seq_len, time_axis):
     """Outputs, input gradients and weight gradients equal the inner layer's, step by step."""
@@ -165,8 +172,7 @@ def test_the_whole_catalogue_keeps_the_law_on_every_workload(workload, time_axis
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("time_axis", TimeAxis)
-@pytest.mark.parametrize(("batch", "seq_len"), list(product([1, 3], [1, 2, 7])))
+@pytest.mark.parametrize(("batch", "seq_len", "time_axis"), SIZES)
 def test_the_rest_of_the_catalogue_keeps_the_law_at_every_size(batch, seq_len, time_axis):
     """On the question's own layer, which is quick to trace."""
     for setting in settings("sensor", seq_len, batch, time_axis):

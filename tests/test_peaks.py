@@ -60,7 +60,10 @@ def test_after_the_launch_only_what_was_measured_is_read():
     """By the reader of the interpreter that it was built by."""
     readers = two_readers()
     samples = RivalSamples([1e-3], 2, {})
-    outcomes = [RivalOutcome(HERE, Status.FAILED), RivalOutcome(THERE, Status.MEASURED, "", samples)]
+    outcomes = [
+        RivalOutcome(HERE, Status.FAILED),
+        RivalOutcome(THERE, Status.MEASURED, "", samples),
+    ]
     found = facts(with_peaks(TASK, outcomes, readers.__getitem__, lambda _: None))
     assert found == {"here": None, "there": {"peak_bytes": 20}}
     (task,) = readers[True].tasks

@@ -56,9 +56,9 @@ class CampaignOptions:
 
     @property
     def launch_with_reader(self) -> int:
-        """The launch that builds beside what reads peak memory, so that its first calls are no facts.
+        """The launch beside which peak memory is read, so that its first calls are no facts.
 
-        It is the second, which is asked for nothing that failed in the first, if two others build by
+        It is the second, since what failed in the first is not read, if two others build by
         themselves and no budget may end the run before; else none, which is 0. Where two sides are
         compared it is the first: both suffer alike, and the others come in pairs.
         """

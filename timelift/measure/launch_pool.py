@@ -122,12 +122,9 @@ class LaunchPool:
         variables = importing_from(options.import_folders) | {COMPILED_FOLDER: self._compiled}
         timed = variables | (STEADY_ALLOCATOR if options.steady_allocator else {})
         if peak_python:
+            read = PEAK_READING_ENVIRONMENT | variables
             launch = LaunchProcess(
-                backend,
-                options.limits,
-                options.cores,
-                peak_python,
-                PEAK_READING_ENVIRONMENT | variables,
+                backend, options.limits, options.cores, peak_python, variables=read
             )
         elif options.other_python:
             python = options.other_python
