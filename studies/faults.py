@@ -308,6 +308,41 @@ FAULTS = (
     ),
     *_faults(
         "measure",
+        "timelift/measure/campaign_options.py",
+        "campaign",
+        (
+            "no two launches left that build by themselves",
+            "enough = self.fewest >= _UNDISTURBED and self.budget_seconds is None",
+            "enough = self.fewest >= _UNDISTURBED - 1",
+        ),
+    ),
+    *_faults(
+        "measure",
+        "timelift/measure/launch_pool.py",
+        "launch_pool",
+        (
+            "a first launch that gives nothing up in time",
+            "return self.at_once if self.number > 1 else 1",
+            "return self.at_once",
+        ),
+    ),
+    *_faults(
+        "measure",
+        "timelift/measure/peaks.py",
+        "peaks",
+        (
+            "peak memory of what the other interpreter built",
+            "mine = [one for one in rivals if one.in_other_python == in_other_python]",
+            "mine = list(rivals)",
+        ),
+        (
+            "a reader that is waited for in vain",
+            "                reader.kill()\n",
+            "                del reader\n",
+        ),
+    ),
+    *_faults(
+        "measure",
         "timelift/measure/sides_gate.py",
         "sides_gate",
         (

@@ -62,6 +62,15 @@ class LaunchSlot:
     def alone(self) -> bool:
         return self.at_once == 1
 
+    @property
+    def patience(self) -> int:
+        """How many times as long as the limits say a stage may take, which others slow down.
+
+        Only in launches that play what another one has played in that time: the first gives up
+        whatever takes longer.
+        """
+        return self.at_once if self.number > 1 else 1
+
 
 class LaunchPool:
     """The processes of a campaign's launches; leaving the context ends all of them.
@@ -112,7 +121,7 @@ class LaunchPool:
 
     def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, self._options.limits.times(slot.at_once))
+        launch.share_lock(slot.lock, self._options.limits.times(slot.patience))
         launch.wait_until_ready()
         return launch
 
