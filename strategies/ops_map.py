@@ -61,7 +61,7 @@ def assigns(layer):
 
 def noisy(part):
     """True if one of the layers inside the layer draws noise in training."""
-    rates = (getattr(part, name, 0) for name in NOISE)  # other layers call a weight so
+    rates = (getattr(part, name, 0) for name in NOISE)  # in other layers these are weights
     return any(isinstance(rate, numbers.Real) and rate > 0 for rate in rates)
 
 

@@ -9,7 +9,8 @@ a small run is measured and reported; and the stored runs of `tests/golden` are 
 what they say here. An environment is removed before the next is made.
 
 A Python that is not installed is a row without figures; it tells whether pip finds wheels of
-everything for it. `--quick` tries JAX without TensorFlow, on one workload, and reads a few.
+everything for it. `--quick` tries JAX without TensorFlow, on one workload,
+and reads with two commands.
 """
 
 import argparse
@@ -94,14 +95,14 @@ READ = (
 
 
 @dataclass(frozen=True)
-class Tries:
+class Checks:
     """What is tried in an environment: workloads under the law, and commands that read runs."""
 
     workloads: str
     read: Sequence[str]
 
 
-ALL, FEW = Tries("sensor,tokens,sentences", READ), Tries("sensor", ("report", "choose"))
+ALL, FEW = Checks("sensor,tokens,sentences", READ), Checks("sensor", ("report", "choose"))
 
 
 def lower_bounds(project: Mapping[str, Any], extra: str) -> Iterator[str]:
@@ -196,7 +197,7 @@ class Tried:
 
 
 def attempt(
-    corner: Corner, wheel: Path, home: Path, tries: Tries = ALL, run: Run = run_alone
+    corner: Corner, wheel: Path, home: Path, checks: Checks = ALL, run: Run = run_alone
 ) -> Tried:
     """Make a corner's environment in a folder, and try there what is to be tried."""
     packages = _packages(corner, wheel, home)
@@ -208,8 +209,8 @@ def attempt(
         return Tried(corner, cases={"failure": 1}, reasons=[trouble])
     cases, reasons = Counter[str](), list[str]()
     if corner.extra:
-        cases, reasons = _bench(environment, corner.extra, tries.workloads)
-    different = list(_read_differently(environment, tries.read))
+        cases, reasons = _bench(environment, corner.extra, checks.workloads)
+    different = list(_read_differently(environment, checks.read))
     told = [f"{name} reads differently" for name in different]
     return Tried(corner, environment.versions(), cases, len(different), [*reasons, *told])
 
@@ -319,10 +320,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(asked: argparse.Namespace) -> int:
     corners = named(CORNERS, ",".join([QUICK] if asked.quick else asked.corners) or "all")
-    notes, tries = Notes(), FEW if asked.quick else ALL
+    notes, checks = Notes(), FEW if asked.quick else ALL
     with tempfile.TemporaryDirectory(prefix="timelift-environments-") as folder:
         wheel = _wheel(Path(folder))
-        rows = [one.row(notes) for one in _tried(corners.values(), wheel, Path(folder), tries)]
+        rows = [one.row(notes) for one in _tried(corners.values(), wheel, Path(folder), checks)]
     for line in (*BOARD.markdown(rows), "", *notes.lines()):
         write(line)
     wrong = [one for row in rows for one in BOARD.complaints(row)]
@@ -330,12 +331,12 @@ def _run(asked: argparse.Namespace) -> int:
     return int(bool(wrong))
 
 
-def _tried(corners: Iterable[Corner], wheel: Path, folder: Path, tries: Tries) -> Iterator[Tried]:
+def _tried(corners: Iterable[Corner], wheel: Path, folder: Path, checks: Checks) -> Iterator[Tried]:
     for corner in corners:
         home = folder / corner.name
         home.mkdir()
         sys.stderr.write(f"{corner.name}\n")
-        yield attempt(corner, wheel, home, tries)
+        yield attempt(corner, wheel, home, checks)
         shutil.rmtree(home)
 
 

@@ -312,8 +312,8 @@ FAULTS = (
         "campaign",
         (
             "no two launches left that build by themselves",
-            "enough = self.fewest >= _UNDISTURBED and self.budget_seconds is None",
-            "enough = self.fewest >= _UNDISTURBED - 1",
+            "return 2 if self.fewest >= _UNDISTURBED else 0",
+            "return 2",
         ),
     ),
     *_faults(
@@ -332,8 +332,8 @@ FAULTS = (
         "peaks",
         (
             "peak memory of what the other interpreter built",
-            "mine = [one for one in rivals if one.in_other_python == in_other_python]",
-            "mine = list(rivals)",
+            "chosen = [one for one in rivals if one.in_other_python == in_other_python]",
+            "chosen = rivals",
         ),
         (
             "a reader that is waited for in vain",

@@ -38,7 +38,7 @@ def folded(name):
     by_hand = [one for part in model._flatten_layers() for one in loops.named_alone(part)]
     before = _outputs(model, data)
     data = models.make_ready(model, data, models.mode_of(model), noise)
-    for lift in found:
+    for lift in reversed(found):
         lifts.change(lift, FOLD, {})
     after = _outputs(model, data)
     call = models.call_of(model, data, Phase.BACKWARD)

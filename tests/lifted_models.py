@@ -326,6 +326,13 @@ def of_one_graph():
     return keras.Model(x, layers.Concatenate()([coded(x), decoded(x)]), name="of_one_graph")
 
 
+def of_lifts():
+    """A loop whose steps are sequences of their own, which a lift takes."""
+    steps, layer = keras.Input((3, 4, 2)), _lift(layers.Dense(3, "tanh"), "inner_td")
+    x = ops.stack([layer(steps[:, place]) for place in range(3)], axis=1)
+    return keras.Model(steps, layers.Flatten()(x), name="of_lifts")
+
+
 def by_hand_otherwise():
     """Loops that are none over every step of one sequence in order, or do more than that."""
     steps = keras.Input((4, 2))

@@ -64,7 +64,7 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
     ],
 )
 def test_only_a_change_that_is_one_to_make_is_written(tmp_path, capsys, whole, error, said):
-    """Not one that breaks the law, nor one that makes the whole slower, or may.
+    """Not one without figures, nor one that makes the whole slower, or may for all we know.
 
     Where what is written has no figures, what has some is better than none.
     """

@@ -37,9 +37,9 @@ def words(backend, workload, column, names=tuple(STRATEGIES)):
     return {cell.strategy: (cell.word, cell.reason) for cell in found}
 
 
-#: Layers of every kind: Dense, Conv2D, LSTM, attention; where no operation is compiled by itself,
-#: convolutions with batch statistics, which take JAX minutes (`tests/test_refusals_jax.py` has
-#: those of a Dense). The command `python -m studies.support --by-backend` tries all of them.
+#: Layers of every kind: Dense, LSTM, attention and convolutions. Those with batch statistics take
+#: JAX minutes, which compiles every operation by itself; `tests/test_refusals_jax.py` has
+#: statistics behind a Dense. `python -m studies.support --by-backend` tries every workload.
 KINDS = ("sensor", "sentences", "set_attention")
 CONVOLUTIONS = {Backend.JAX: "frames", Backend.TORCH: "frame_encoder"}
 EAGERLY = [(one, kind) for one in CONVOLUTIONS for kind in (*KINDS, CONVOLUTIONS[one])]

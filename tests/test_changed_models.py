@@ -32,6 +32,7 @@ PATHS = {
     "unstacked": ["outer/looped"],
     "of_images": ["looped"],
     "of_one_graph": ["coded/looped"],
+    "of_lifts": ["inner_td", "inner_td_2"],
     "towers": ["tower/td", "tower/td_2"],
     "by_hand_otherwise": [],
 }
@@ -39,7 +40,7 @@ TENSORFLOW = str(Backend.TENSORFLOW)
 #: Those whose train step TensorFlow traces in less than a second.
 QUICK = (
     *("signal", "agent", "twins", "unnamed", "late", "by_hand", "unstacked"),
-    *("of_images", "of_one_graph", "towers"),
+    *("of_images", "of_one_graph", "of_lifts", "towers"),
 )
 
 
@@ -181,6 +182,14 @@ def test_each_way_of_changing_a_model_has_its_weights_in_the_same_places(name):
     """Keras gives each model of a process other names, and a model may draw its weights anew."""
     ways = "{'as_written': {}, 'changed': {'0': 'fold_time'}}"
     found = told(TENSORFLOW, f"raced({name!r}, 'tensorflow', {ways})")
+    assert {status for status, _, _ in found.values()} == {"measured"}, found
+
+
+def test_a_loop_and_the_lift_that_it_calls_are_changed_together():
+    """And each alone."""
+    fold = "fold_time"
+    ways = {"changed": {"0": fold, "1": fold}, "one": {"0": fold}, "two": {"1": fold}}
+    found = told(TENSORFLOW, f"raced('of_lifts', 'tensorflow', {ways})")
     assert {status for status, _, _ in found.values()} == {"measured"}, found
 
 

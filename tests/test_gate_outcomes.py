@@ -229,6 +229,21 @@ def test_undecided_fails_only_where_the_user_says_so(tmp_path):
         assert ("undecided beside main" in text) == fails
 
 
+@pytest.mark.parametrize(
+    ("undecided", "said"),
+    [("pass", "No case was measured on both sides"), ("fail", "1 of 1 case fails the gate")],
+)
+def test_what_has_no_figures_there_fails_where_the_user_says_so(tmp_path, undecided, said):
+    """The headline says what the items do."""
+    strategies = {"native": {}, "native@main": {"against": {"of": "native"}}}
+    header = journals.header(strategies=strategies, against=AGAINST | {"undecided": undecided})
+    new = journals.case("native")
+    there = journals.line(other(new), status="failed", reason="no such thing", facts={})
+    lines = (there, journals.line(new, facts=FACTS), journals.END)
+    path = journals.write(tmp_path / "run", header, *lines)
+    assert words.headline(gate_findings(results.load(path))).startswith(said)
+
+
 def test_the_summary_names_the_sides_and_what_came_and_went(tmp_path):
     """Label, commit, gate, counts, new and renamed strategies."""
     first, *others = written(run(tmp_path, slow=1.06)).splitlines()

@@ -126,6 +126,7 @@ def test_a_layer_of_an_installed_package_is_found(root):
             "--layer mypkg.modles:make_encoder",
             "--layer: found no module 'mypkg.modles' in the project (",
         ),
+        ("--layer mypkg.models:model#part:0", "since a file is made of it; received "),
         ("--layer nowhere:make_encoder", "--layer: found no module 'nowhere' in the project ("),
         ("--layer mypkg:make_encoder", "has no 'make_encoder'; known: none"),
         ("--layer mypkg.models:make_encodr", "has no 'make_encodr'; nearest: make_encoder"),

@@ -112,13 +112,16 @@ def test_a_change_that_breaks_the_law_is_no_gain(tmp_path):
     told = model()
     changed = Case(told.setting, "changed")
     broken = [(changed, Status.LAW_BROKEN, "breaks the law: outputs differ by 0.5 of the largest")]
+    broken += [(Case(told.setting, "only_encoder.head_td"), Status.FAILED, "no such thing")]
     whole = {"as_written": 3.0, "only_sents_td": 2.0}
     found = advised(tmp_path, told, whole=whole, ended=broken)
     assert least_gain(found.whole) == 1.0
     text = "\n".join(advice_lines(found))
     assert "the whole model, train step, batch 8: not compared\n" in text
     assert "\n    with sents_td alone: 1.5" in text
-    assert "\n    changed: law broken: breaks the law: outputs differ" in text
+    assert "\n    with every lift changed: law broken: breaks the law: outputs differ" in text
+    assert "\n    with encoder/head_td alone: failed: no such thing" in text
+    assert found.whole.lost.keys() == {"changed", "encoder/head_td"}
     assert "equal those of your model" not in text
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 STRATEGIES = catalogue.read_strategies(Project(ROOT).strategies.values())
 WORKLOADS = catalogue.read_workloads(Project(ROOT).workloads.values())
 LOOKALIKES = [name for name, one in STRATEGIES.items() if one.differs]
-IMPORTS = {"functools", "importlib", "itertools", "keras", "tensorflow", "tf_keras"}
+IMPORTS = {"functools", "importlib", "itertools", "keras", "numbers", "tensorflow", "tf_keras"}
 #: The corrected forms of the question's first two examples; two look-alikes answer the third.
 ANSWERS_IN_STEPS = ("time_distributed", "loop_slice", "loop_lengths", "mask_and_pad")
 #: Each backend may have reasons of its own to refuse.

@@ -60,7 +60,7 @@ def test_what_is_saved_is_read_again(tmp_path):
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     """And what was there before is still there."""
     path = ended.save(TRUST, tmp_path)
-    path.with_suffix(".new").mkdir()
+    (tmp_path / ".trust.json.new").mkdir()
     with pytest.raises(UserError, match=r"cannot write .*trust\.json"):
         ended.save(structs.replace(TRUST, settings=1), tmp_path)
     assert trust_file.load_trust(path) == TRUST

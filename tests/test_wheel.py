@@ -18,6 +18,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import engines
 from tests.repositories import commit, write
 
 ROOT = Path(__file__).parent.parent
@@ -145,6 +146,7 @@ SMALL = (
 @pytest.fixture(scope="module")
 def measuring(wheel, tmp_path_factory):
     """The programs of an environment with TensorFlow."""
+    engines.skip_without("tensorflow")
     return environment(tmp_path_factory.mktemp("measuring"), wheel, "tensorflow")
 
 

@@ -84,8 +84,8 @@ class Task:
     counts_work: bool = False
     #: What the device does at best is measured.
     measures_device: bool = False
-    #: What a call of each rival needs of the host's memory is read, and no law is checked, since
-    #: all have kept it by then.
+    #: What a call of each rival needs of the host's memory is read. No law is checked: the launch
+    #: does that.
     reads_peak_memory: bool = False
     #: The pairs whose programs are compared: where they are equal, no round is played, unless ...
     compares_programs: tuple[str, ...] = ()

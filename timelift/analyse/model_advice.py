@@ -79,8 +79,8 @@ class LiftAdvice:
 class WholeAdvice:
     """The whole model with every lift changed, and with one alone, by its path.
 
-    `law_error` is the largest relative difference of outputs and gradients. `lost` is why a way of
-    changing it has no figures.
+    `law_error` is the largest relative difference of outputs and gradients. `lost` is why it has
+    no figures in one of these ways: by path, or `AS_WRITTEN` or `CHANGED`.
     """
 
     gain: ChangeGain
@@ -149,7 +149,9 @@ def advise_whole(model: ToldModel, run: Run) -> WholeAdvice:
     }
     changed = run.by_case.get(Case(model.setting, CHANGED))
     error = fact(changed, "law_error") if changed and changed.launches else None
-    return WholeAdvice(gain(CHANGED), alone, error, _ends(run, model.setting))
+    paths = {ONLY + one.workload: one.path for one in model.lifts}
+    ends = {paths.get(name, name): end for name, end in _ends(run, model.setting).items()}
+    return WholeAdvice(gain(CHANGED), alone, error, ends)
 
 
 def _ends(run: Run, setting: Setting) -> dict[str, tuple[Status, str]]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from timelift.errors import UserError, nearest
 from timelift.measure.users_layer import layer_in_module
 from timelift.project import Project
+from timelift.told_model import INSIDE
 
 #: What a module binds that may have any other name as well.
 _ANY = {"*": False, "__getattr__": True}
@@ -25,6 +26,11 @@ class NamedLayer(NamedTuple):
 
 def find_layer(text: str, project: Project) -> NamedLayer:
     """Read `module:name`; raises UserError where no file of the environment defines it."""
+    if INSIDE in text:
+        raise UserError(
+            f"--layer: expected module:name, since a file is made of it; received {text!r}, "
+            "which is inside of a model: write a function that returns it"
+        )
     module, name = layer_in_module(text).split(":")
     path = _file_of(module, project)
     names = _names(path) if path.suffix == ".py" else _ANY

@@ -125,7 +125,7 @@ SHOWN_FACTS = tuple(name for name, about in FACT_RULES.items() if about.shown)
 KEPT_FACTS = tuple(name for name, about in FACT_RULES.items() if about.kept)
 #: The gravest first: another layer, another graph, traced again.
 EXACT_FACTS = tuple(reversed([name for name, about in FACT_RULES.items() if about.exact]))
-#: What means nothing when two launches build side by side.
+#: What means nothing of a launch that builds beside another process.
 WAITED_FACTS = tuple(name for name, about in FACT_RULES.items() if about.merge is Merge.WAITED)
 
 

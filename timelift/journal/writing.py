@@ -70,7 +70,7 @@ def write_whole(path: Path, lines: Iterable[Line]) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; raises OSError where the folder does not allow it."""
-    draft = path.with_suffix(".new")
+    draft = path.with_name(f".{path.name}.new")  # a name that no file of a user's has
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")

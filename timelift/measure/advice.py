@@ -105,7 +105,7 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
         Case(model.setting_of(lift), name)
         for lift in called
         for name, one in known.items()
-        if one.path.stem in {lift.usual, *IN_PLACE}
+        if name in {lift.usual, *IN_PLACE}
         and (not same_meaning or means_the_same(lift, one, known[lift.usual]))
     ]
     return _measure(session, cases, display, judge)

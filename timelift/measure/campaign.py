@@ -62,10 +62,10 @@ class CaseResult:
 class Campaign:
     """Measure cases by launches; `results` fills while `run` goes on.
 
-    The first few launches run alone, since their build, trace and first-call seconds are facts, but
-    for one that builds beside what reads its peak memory. The others come in pairs that build side
-    by side, which takes about a third off their price, and play in turns. What was `played` before
-    is taken as it was, and not played again.
+    The first few launches run one at a time, since their build, trace and first-call seconds are
+    facts; not those of the one beside which peak memory is read. The others come in pairs that
+    build side by side, which takes about a third off their price, and play in turns. What was
+    `played` before is taken as it was, and not played again.
     """
 
     def __init__(
@@ -179,17 +179,17 @@ class Campaign:
                     self._add_to_results(self._played[slot.number, setting])
                 continue
             if task.rivals and not self._stopped() and self._in_time(slot, setting):
-                here = self._with_reader(slot, setting)
-                outcomes = self._measure(pool, here, task)
+                slot_here = self._slot_in(slot, setting)
+                outcomes = self._measure(pool, slot_here, task)
                 if self.interrupted and len(outcomes) < len(task.rivals):
                     break  # it was left unfinished: --resume plays it whole
-                self._record_outcomes(setting, here, outcomes)
-                self._end_cases_without_layer(setting, here, outcomes)
+                self._record_outcomes(setting, slot_here, outcomes)
+                self._end_cases_without_layer(setting, slot_here, outcomes)
             self._pace.step()
         pool.close(slot)
 
-    def _with_reader(self, slot: LaunchSlot, setting: Setting) -> LaunchSlot:
-        """Return the slot with what it does in a setting: it may read peak memory as it builds."""
+    def _slot_in(self, slot: LaunchSlot, setting: Setting) -> LaunchSlot:
+        """Return the slot as it is in a setting, where peak memory may be read beside it."""
         beside = slot.number == self.options.launch_with_reader
         return replace(slot, reads_beside=beside and self._reads_peaks(slot, setting))
 
@@ -209,8 +209,8 @@ class Campaign:
     def _reads_peaks(self, slot: LaunchSlot, setting: Setting) -> bool:
         """True if peak memory is read now: once for each setting, and where it is in doubt.
 
-        Where that launch was interrupted before, it is the next one of a run that goes on. It
-        takes about what a new launch takes, so a budget must have that left.
+        Where the launch that should read it was interrupted, the next one of a run that goes on
+        does. It takes about what a new launch takes, so a budget must have that left.
         """
         if self.interrupted or not (self.options.reads_peak_memory and setting.on_cpu):
             return False

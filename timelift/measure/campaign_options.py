@@ -15,7 +15,8 @@ from timelift.measure.progress import CampaignBegun
 #: Without a budget of the user's, launches beyond the fewest begin until so many seconds have
 #: passed; a self-test has longer.
 SPARE_SECONDS, SELFTEST_SPARE_SECONDS = 240.0, 600.0
-#: So many launches build by themselves: their first calls give an interval.
+#: So many launches build one at a time: first calls of those that nothing else builds beside give
+#: an interval.
 _UNDISTURBED = 3
 
 
@@ -59,11 +60,15 @@ class CampaignOptions:
         """The launch beside which peak memory is read, so that its first calls are no facts.
 
         It is the second, since what failed in the first is not read, if two others build by
-        themselves and no budget may end the run before; else none, which is 0. Where two sides are
-        compared it is the first: both suffer alike, and the others come in pairs.
+        themselves; else none, which is 0. Where two sides are compared it is the first: both suffer
+        alike, and the others come in pairs. Two interpreters would not, since they build one after
+        the other; and a budget has to see first what a launch takes.
         """
-        enough = self.fewest >= _UNDISTURBED and self.budget_seconds is None
-        return 0 if not self.reads_peak_memory else 1 if self.two_sided else 2 * enough
+        if not self.reads_peak_memory or self.budget_seconds is not None or self.other_python:
+            return 0
+        if self.two_sided:
+            return 1
+        return 2 if self.fewest >= _UNDISTURBED else 0
 
     def begun(self, cases: int, settings: int) -> CampaignBegun:
         return CampaignBegun(

@@ -63,11 +63,10 @@ class LaunchSlot:
         return self.at_once == 1
 
     @property
-    def patience(self) -> int:
-        """How many times as long as the limits say a stage may take, which others slow down.
+    def limit_factor(self) -> int:
+        """How many times as long as the limits say a stage may take: others slow it down.
 
-        Only in launches that play what another one has played in that time: the first gives up
-        whatever takes longer.
+        In the first launch they hold as they are, whatever builds beside it.
         """
         return self.at_once if self.number > 1 else 1
 
@@ -88,8 +87,10 @@ class LaunchPool:
         started = time.monotonic()
         self._compiled = tempfile.mkdtemp(prefix="timelift-compiled-")
         try:
-            for launch in [self._start(key) for key in self._wanted]:
-                launch.wait_until_ready()
+            started_now = {key: self._start(key) for key in self._wanted}
+            for (_, _, peak_python), launch in started_now.items():
+                if not peak_python:  # a run does without, if need be
+                    launch.wait_until_ready()
         except BaseException:
             self._close_all()
             raise
@@ -121,7 +122,7 @@ class LaunchPool:
 
     def _ready(self, key: ProcessKey, slot: LaunchSlot) -> AnyLaunch:
         launch = self._live.get(key) or self._start(key)
-        launch.share_lock(slot.lock, self._options.limits.times(slot.patience))
+        launch.share_lock(slot.lock, self._options.limits.times(slot.limit_factor))
         launch.wait_until_ready()
         return launch
 

@@ -77,7 +77,7 @@ def _acquire(
     if not wait:
         raise UserError(
             f"another run measures on this machine ({holder}), and the two would falsify each "
-            "other; wait for it with --wait"
+            "other; try again when it has ended, or let timelift bench wait with --wait"
         )
     say(f"waiting for another run ({holder})")
     while not lock_descriptor(descriptor, blocking=False):
@@ -105,7 +105,8 @@ class BuildOrPlayLock:
     """A shared lock for building and an exclusive one for playing; players come first.
 
     While one launch plays no other builds or plays, and a launch that has finished building waits
-    until the others have too. Since players come first, launches of equal work stay in step.
+    until the others, or what reads its peak memory, have too. Since players come first, launches of
+    equal work stay in step.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Peak memory, read in a process of its own: after a launch has measured a setting, or beside it.
 
-That process builds and calls every rival once more, which takes as long as the launch builds. It
-tells no time, so it may share the machine with the launch while that builds.
+That process builds and calls every rival once more, which takes as long as the launch builds. No
+time is read in it, so it may share the machine with the launch while that builds.
 """
 
 import contextlib
@@ -34,20 +34,22 @@ def with_peaks(
 def measure_with_peaks(
     launch: AnyLaunch, task: Task, open_reader: OpenReader, show_stage: ShowStage
 ) -> list[RivalOutcome]:
-    """Measure a setting while another process reads the peak memory of its rivals, `with_peaks`.
+    """Measure a setting while another process reads the peak memory of its rivals.
 
-    Rounds are played when both have built. A process ends with the thread that started it
-    (prctl(2), PR_SET_PDEATHSIG), so this one opens the reader.
+    Rounds are played when both have built. The calling thread opens the reader, since a process
+    ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
     """
     readers = _open(task.rivals, open_reader)
-    with ThreadPoolExecutor(1) as aside:
-        reading = aside.submit(_read, task, task.rivals, readers, lambda _: None)
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(_read, task, task.rivals, readers, lambda _: None)
         try:
             outcomes = launch.measure(task, show_stage)
         except BaseException:
             for reader in readers.values():
                 reader.kill()
             raise
+        if not reading.done():
+            show_stage("reading the peak memory")
     peaks = reading.result()
     return [_with_peak(one, peaks) for one in outcomes]
 
@@ -67,15 +69,15 @@ _Peaks = Mapping[str, Mapping[str, object]]
 
 def _read(
     task: Task,
-    rivals: Iterable[RivalSpec],
+    rivals: Sequence[RivalSpec],
     readers: Mapping[bool, AnyLaunch],
     show_stage: ShowStage,
 ) -> _Peaks:
     peaks: dict[str, Mapping[str, object]] = {}
     for in_other_python, reader in readers.items():
-        mine = [one for one in rivals if one.in_other_python == in_other_python]
+        chosen = [one for one in rivals if one.in_other_python == in_other_python]
         with contextlib.suppress(UserError):
-            found = reader.measure(_reading(task, mine), show_stage)
+            found = reader.measure(_reading(task, chosen), show_stage)
             peaks |= {one.rival.name: _peak(one) for one in found}
     return peaks
 

@@ -1,4 +1,4 @@
-"""One pytest session: the options read once, the cases of each question, and one campaign."""
+"""One run: the options read once, the cases of each question, and one campaign."""
 
 import os
 import random
@@ -71,7 +71,7 @@ NEW_RUN = RunMode()
 
 
 class Session:
-    """One pytest session; `texts` holds every option as it was written, empty where not given.
+    """One run; `texts` holds every option as it was written, empty where not given.
 
     `axes` are the texts of the axes, `options` the values of the other options. `gate` is how the
     cases are raced against another side, None where they are not.

@@ -94,8 +94,9 @@ def headline(found: GateFindings) -> str:
 
 def _told(found: GateFindings) -> str:
     label, failed = found.against.label, found.failed_cases
-    cases = counted(len(found.outcomes) + len(found.hit_limit), "case")
-    if not failed and not found.outcomes:
+    judged = {one.case for one in found.outcomes}.union(failed)
+    cases = counted(len(judged), "case")
+    if not judged:
         return f"No case was measured on both sides, so nothing is known beside {label}."
     if not failed:
         return f"None of {cases} fails the gate against {label}."

@@ -14,9 +14,12 @@ from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
 from timelift.present.meaning import meaning_in_words
 from timelift.present.units import human_bytes, three_figures, unit_for
+from timelift.told_model import AS_WRITTEN, CHANGED
 
 _NAME_LIMIT = 40
 _GAP = "  "
+#: What is raced of a whole model beside each change alone.
+_WAYS = {AS_WRITTEN: "as it is written", CHANGED: "with every lift changed"}
 _HEADINGS = ("lift", "is", "write instead", "that layer alone", "first call")
 
 
@@ -131,7 +134,8 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
     for path, gain in whole.alone.items():
         yield f"    with {path} alone: {_gain(gain)}"
     for name, (status, reason) in whole.lost.items():
-        yield f"    {name}: {status}: {reason}"
+        told = _WAYS.get(name, f"with {name} alone")
+        yield f"    {told}: {status}: {reason}"
     yield from _law(whole)
 
 

@@ -128,10 +128,12 @@ class _Written:
     def change(self, model: Any, rival: RivalSpec) -> None:
         """Change lifts as the rival says: file and parameters of a strategy by a lift's place.
 
-        Not by its path: Keras gives every model other names where the user gave none.
+        Not by its path: Keras gives every model other names where the user gave none. A loop is
+        found before the lift that it calls, and has to be changed after it.
         """
         found = lifts.find_lifts(model)
-        for place, (strategy, parameters) in rival.parameters.items():
+        for place in sorted(rival.parameters, key=int, reverse=True):
+            strategy, parameters = rival.parameters[place]
             lift = found[int(place)]
             lift.calls = self.calls[int(place)]
             lifts.change(lift, strategy, parameters)

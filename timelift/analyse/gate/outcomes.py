@@ -95,7 +95,12 @@ class GateFindings:
     @property
     def failed_cases(self) -> tuple[Case, ...]:
         """All cases that fail, those without an outcome too."""
-        return (*(one.case for one in self.failed), *(one.new.case for one in self.hit_limit))
+        open_ones = self.not_compared if self.against.undecided_fails else ()
+        return (
+            *(one.case for one in self.failed),
+            *(one.new.case for one in self.hit_limit),
+            *(case for case, _ in open_ones),
+        )
 
     @property
     def faster(self) -> tuple[tuple[CaseOutcome, Quantity], ...]:

@@ -59,8 +59,8 @@ def first_calls(
 ) -> dict[Case, FirstCall]:
     """Estimate the first call of every case, from the launches that built undisturbed.
 
-    Variances of the logs are moderated over all cases. Launches that built side by side with
-    others keep no first call in their facts.
+    Variances of the logs are moderated over all cases. Launches that built beside another
+    process keep no first call in their facts.
     """
     known = {one.case: seconds for one in measurements if (seconds := _first_call_seconds(one))}
     if not known:
