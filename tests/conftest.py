@@ -42,6 +42,9 @@ SLOW_FIRST = (
 UNOPTIMISED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 os.environ.setdefault("XLA_FLAGS", UNOPTIMISED)
 
+# Options of this session are none of the runs that a test starts.
+os.environ.pop("PYTEST_ADDOPTS", None)
+
 # Or a run that a test starts would take itself for one of the processes, 80 columns wide.
 XDIST = [name for name in os.environ if name.startswith("PYTEST_XDIST_")]
 for name in (*XDIST, "COLUMNS") if XDIST else ():
