@@ -1,10 +1,12 @@
 """The processes of a campaign: none goes on once time is up, whenever the signal comes."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from timelift.case import Backend
+from timelift.errors import UserError
 from timelift.measure import launch_pool
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import Limits
@@ -58,6 +60,22 @@ def test_the_first_launches_start_together_and_all_end(launch):
         assert [one.backend for one in launch.made] == [Backend.JAX] * 2
         assert not any(one.closed or one.early_finishes for one in launch.made)
     assert all(one.closed for one in launch.made)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_reads_peaks_is_waited_for_and_may_fail_to_start(launch, monkeypatch, fails):
+    """Its import is over before anything is timed."""
+    waited = []
+
+    def wait(self):
+        waited.append(self)
+        if fails and "MALLOC_ARENA_MAX" in self.variables:
+            raise UserError("it cannot be imported")
+
+    monkeypatch.setattr(launch, "wait_until_ready", wait)
+    with LaunchPool(OPTIONS, [*WANTED, (2, Backend.JAX, sys.executable)]):
+        assert waited == launch.made
+        assert len(waited) == 3
 
 
 def test_a_launch_that_starts_while_the_signal_comes_hears_of_it(launch, monkeypatch):

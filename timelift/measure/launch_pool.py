@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from timelift.case import Backend
+from timelift.errors import UserError
 from timelift.measure.campaign_options import CampaignOptions
 from timelift.measure.launch import LaunchProcess, importing_from
 from timelift.measure.locks import BuildOrPlayLock
@@ -89,8 +90,11 @@ class LaunchPool:
         try:
             started_now = {key: self._start(key) for key in self._wanted}
             for (_, _, peak_python), launch in started_now.items():
-                if not peak_python:  # a run does without, if need be
-                    launch.wait_until_ready()
+                try:
+                    launch.wait_until_ready()  # or it would import while another one is timed
+                except UserError:
+                    if not peak_python:  # a run does without a reader, if need be
+                        raise
         except BaseException:
             self._close_all()
             raise
