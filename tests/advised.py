@@ -24,6 +24,7 @@ TOLD = {
     "trains": True,
     "mode": "graph",
     "drawn": True,
+    "draws_labels": True,
     "batch": 8,
     "leaves_open": False,
     "by_hand": [["looped", 4]],

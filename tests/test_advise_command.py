@@ -8,12 +8,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.advised import LIFT, TIMES, WHOLE, advised, model
-from tests.projects import QUICKEST, ROOT
+from tests.advised import LIFT, TIMES, WHOLE, advised, model, of_lifts, run
+from tests.projects import QUICKEST, ROOT, project
 from timelift import cli
 from timelift.analyse import model_advice
 from timelift.analyse.model_advice import ModelAdvice
 from timelift.better_model import better_model
+from timelift.case import Case
 from timelift.commands import advise
 from timelift.errors import UserError
 from timelift.measure import advice, catalogue
@@ -51,6 +52,27 @@ def test_a_budget_is_shared_by_the_lifts_and_the_whole(tmp_path, monkeypatch, sp
     found = advise.find_advice(known.model, Project(ROOT), texts, advise.end_of_budget(texts))
     assert given == {"lifts": lifts} | ({"whole": whole} if whole else {})
     assert found.whole == (known.whole if whole else None)
+
+
+@pytest.mark.parametrize("cut", ["lifts", "whole", ""])
+def test_an_interrupted_advice_tells_what_is_known(tmp_path, capsys, monkeypatch, cut):
+    """It measures no further, writes no module, and ends as the shell expects."""
+    told, better = model(), tmp_path / "better.py"
+    cases = {Case(told.setting, name): many for name, many in WHOLE.items()}
+    measured = {"lifts": run(tmp_path, of_lifts(told)), "whole": run(tmp_path, cases, 3e-7)}
+    if cut:
+        measured[cut] = dataclasses.replace(measured[cut], complete=False)
+    monkeypatch.setattr(advise, "told_model", lambda *_, **__: told)
+    monkeypatch.setattr(advise, "measure_lifts", lambda *_, **__: "lifts")
+    monkeypatch.setattr(advise, "measure_whole", lambda *_, **__: "whole")
+    monkeypatch.setattr(advise, "_load", measured.pop)
+    code = cli.main(["advise", "a:b", "--write", str(better), "--fail-if-gain", "1.2x"], ROOT)
+    said = capsys.readouterr()
+    assert code == (130 if cut else 2)
+    assert ("provisional: the advice was interrupted" in said.out) == bool(cut)
+    assert ("the advice was interrupted, so " in said.err) == bool(cut)
+    assert better.exists() == (not cut)
+    assert set(measured) == ({"whole"} if cut == "lifts" else set())
 
 
 @pytest.mark.parametrize(
@@ -168,6 +190,16 @@ def test_a_gain_that_would_always_fail_is_refused(tmp_path, capsys, word):
         cli.main(["advise", "a:b", "--fail-if-gain", word], tmp_path)
     assert ended.value.code == 1
     assert "expected more than 1, like 1.2x" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("same_meaning", [False, True])
+def test_what_is_written_has_to_be_among_the_strategies(tmp_path, same_meaning):
+    """A project may have put variants in its place, of which none is what the model has."""
+    text = (ROOT / "strategies" / "time_distributed.py").read_text()
+    text = text.replace("build(layer, shape,", "build(layer, shape, k=1,") + "\nVARIANTS = ({'k': 1}, {'k': 2})\n"
+    own = Project(project(tmp_path, ["fold_time"], {"time_distributed": text}))
+    with pytest.raises(UserError, match="expected the strategy time_distributed, which is what"):
+        advice.measure_lifts(own, model(), {}, None, None, same_meaning=same_meaning)
 
 
 def test_strategies_of_another_meaning_are_told_by_their_declarations():

@@ -112,6 +112,25 @@ def test_a_layer_is_found_without_importing_it(root, name):
     assert cli.main(["init", "--layer", f"mypkg.models:{name}"], root) == 0
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("pytest.ini", "[pytest]\npythonpath = lib 'my code'\n"),
+        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = ['lib', 'my code']\n"),
+        ("pyproject.toml", "[tool.pytest.ini_options]\npythonpath = 'lib \"my code\"'\n"),
+    ],
+)
+def test_a_layer_is_found_where_pytest_is_told_to_look(root, file, text):
+    """In each folder of its `pythonpath`; nowhere where its quotes do not close."""
+    (root / "my code").mkdir()
+    (root / "my code" / "own.py").write_text("def make(): ...\n")
+    words = ["init", "--layer", "own:make", "--features", "3"]
+    (root / file).write_text(text.replace("'my", "my").replace("\"my", "my"))
+    assert cli.main(words, root) == 1
+    (root / file).write_text(text)
+    assert cli.main(words, root) == 0
+
+
 def test_a_layer_of_an_installed_package_is_found(root):
     """Whose names may come from anywhere in it."""
     assert cli.main(["init", "--layer", "json.decoder:JSONDecoder"], root) == 0

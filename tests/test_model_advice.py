@@ -63,6 +63,40 @@ def test_what_the_time_did_not_reach_is_told_so(tmp_path):
         assert "the whole model, train step, batch 8: was not measured in the time" in text
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_an_advice_that_was_interrupted_is_provisional(tmp_path, whole):
+    """In words and as data, be it by the lifts or by the whole model; one that is over is not."""
+    found = advised(tmp_path, model(), whole=WHOLE)
+    cut = (
+        dataclasses.replace(found, whole=dataclasses.replace(found.whole, is_provisional=True))
+        if whole
+        else dataclasses.replace(found, whole=None, lifts_are_provisional=True)
+    )
+    text = "\n".join(advice_lines(cut))
+    assert "provisional: the advice was interrupted" in text
+    assert ("batch 8: was not measured\n" in text) == (not whole)
+    assert json.loads(advice_json(cut))["provisional"]
+    assert "provisional" not in "\n".join(advice_lines(found))
+    assert not json.loads(advice_json(found))["provisional"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "trains", "said"),
+    [
+        (True, True, True, "its inputs and labels were drawn"),
+        (False, True, True, "its labels were drawn, since --data returned none"),
+        (False, True, False, ""),
+        (False, False, True, ""),
+    ],
+)
+def test_what_was_drawn_is_told(tmp_path, inputs, labels, trains, said):
+    """Labels that `--data` leaves out, too, where a call has any."""
+    told = model(drawn=inputs, draws_labels=labels, trains=trains)
+    text = "\n".join(advice_lines(advised(tmp_path, told, whole=WHOLE)))
+    assert said in text
+    assert ("drawn" in text) == bool(said)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "shown", "loss"),
     [(1.5, 2.4, True, False), (0.9, 1.1, False, False), (0.5, 0.9, False, True)],

@@ -72,7 +72,7 @@ def test_shuffled_items_are_measured_in_the_order_of_their_collection(monkeypatc
     cases = [Case(Setting("tokens", 4, 2, Phase.FORWARD), name) for name in ("b", "c", "a")]
     played = []
     questions = Questions.__new__(Questions)
-    questions._collected, questions._signals = {case: at for at, case in enumerate(cases)}, 0
+    questions._collected = {case: at for at, case in enumerate(cases)}
     monkeypatch.setattr(questions, "_measure", played.extend)
     option = SimpleNamespace(collectonly=False, continue_on_collection_errors=False)
     items = [question(case) for case in (cases[2], cases[0], cases[1])]

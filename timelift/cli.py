@@ -10,14 +10,11 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from timelift.commands import Options
+from timelift.commands import EXIT_INTERRUPTED, Options
 from timelift.commands.table import COMMANDS, function, parser
 from timelift.errors import UserError, nearest
 from timelift.escape import plain
 from timelift.project import Project
-
-#: What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT.
-EXIT_INTERRUPTED = 130
 
 
 def main(

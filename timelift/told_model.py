@@ -69,7 +69,7 @@ class ToldLift:
 class ToldModel:
     """A model of `factory`, with its lifts; `by_hand` are others that it calls step by step.
 
-    Its inputs were `drawn` where none were given. A model that `leaves_open` axes of its inputs is
+    Its inputs were `drawn` where none were given; it `draws_labels` where those were not. A model that `leaves_open` axes of its inputs is
     called at the size that is asked for.
     """
 
@@ -82,6 +82,7 @@ class ToldModel:
     compiled: bool
     trains: bool
     drawn: bool
+    draws_labels: bool
     leaves_open: bool
     lifts: tuple[ToldLift, ...]
     by_hand: tuple[tuple[str, int], ...]
@@ -103,6 +104,7 @@ class ToldModel:
             told["compiled"],
             told["trains"],
             told["drawn"],
+            told["draws_labels"],
             told["leaves_open"],
             tuple(_lift(name, one) for name, one in zip(names[1:], told["lifts"], strict=True)),
             tuple((name, count) for name, count in told["by_hand"]),

@@ -13,6 +13,8 @@ Options = argparse.Namespace
 
 #: The exit code of an answer that is no yes: not decided, something is suspect, something slower.
 EXIT_NOT_YES = 2
+#: What a shell expects of a program that Ctrl-C ended: 128 and the number of SIGINT.
+EXIT_INTERRUPTED = 130
 
 
 def write_lines(lines: Iterable[str]) -> None:

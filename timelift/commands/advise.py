@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from timelift.commands import EXIT_NOT_YES, Options, write_lines
+from timelift.commands import EXIT_INTERRUPTED, EXIT_NOT_YES, Options, write_lines
 from timelift.commands.arguments import ADVICE_OPTIONS, BATCH, SEQ_LEN
+from timelift.commands.pytest_options import with_pythonpath
 from timelift.errors import UserError, path_is, writing
 from timelift.journal import replace_text
 from timelift.measure.advice import measure_lifts, measure_whole, told_model
@@ -32,11 +33,13 @@ def advise(options: Options, project: Project) -> int:
     alone, at the sizes that reach it, by the strategies that keep the very layer. Then the whole
     model is raced against itself with what won put in place: a train step of its own, or its
     outputs where nothing trains. Nothing of yours is changed. Exit code 0: answered, be there
-    something to gain or not; 2: --fail-if-gain; 1: a mistake.
+    something to gain or not; 2: --fail-if-gain; 1: a mistake; 130: interrupted, with what is known
+    until then.
     """
     from timelift.analyse.model_advice import least_gain  # noqa: PLC0415
     from timelift.present.model_advice import advice_json, advice_lines  # noqa: PLC0415
 
+    project = with_pythonpath(project)
     texts = {name: text for name in ADVICE_OPTIONS if (text := getattr(options, name))}
     ends = end_of_budget(texts)
     if options.write:
@@ -50,6 +53,10 @@ def advise(options: Options, project: Project) -> int:
         write_lines([advice_json(found)])
     else:
         write_lines(advice_lines(found))
+    if found.is_provisional:
+        if options.write:
+            say_not_written("the advice was interrupted", options.write)
+        return EXIT_INTERRUPTED
     if options.write:
         write(found, project, options.write)
     fails = options.fail_if_gain and least_gain(found.whole) >= options.fail_if_gain
@@ -82,7 +89,7 @@ def write(found: "ModelAdvice", project: Project, path: Path) -> None:
     whole = found.whole
     if not found.changes or (whole and whole.gain.is_loss):
         why = "the whole model is slower then" if found.changes else "there is nothing to change"
-        sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
+        say_not_written(why, path)
         return
     if whole is None or CHANGED in whole.lost or whole.law_error is None:
         raise UserError(f"--write: the changed model has no figures, so {path} was not written")
@@ -92,6 +99,10 @@ def write(found: "ModelAdvice", project: Project, path: Path) -> None:
         raise UserError(f"--write: {why}, so {path} was not written")
     with writing(path, "name another file"):
         replace_text(path, better_model(found, project))
+
+
+def say_not_written(why: str, path: Path) -> None:
+    sys.stderr.write(f"timelift: --write: {why}, so {path} was not written\n")
 
 
 def find_advice(
@@ -116,9 +127,11 @@ def find_advice(
             path = measure_lifts(project, model, half, display, _judge, same_meaning=same_meaning)
         run = _load(path) if path else None
     cores = run.header.machine.identity.get("cores") if run else None
-    found = ModelAdvice(model, advise_lifts(model, run), cores=cores)
+    is_over = run is None or not run.is_provisional
+    lifts = advise_lifts(model, run)
+    found = ModelAdvice(model, lifts, cores=cores, lifts_are_provisional=not is_over)
     rest = ends - time.monotonic()
-    if not found.changes or rest <= 0:
+    if not (found.changes and is_over and rest > 0):
         return found
     return replace(found, whole=race_whole(model, project, found.changes, within(texts, rest)))
 

@@ -1,13 +1,16 @@
 """What a project has written for pytest: which file, whether it loads the plugin, what to add."""
 
+import shlex
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _pytest.config.findpaths import load_config_dict_from_file
+
+from timelift.project import Project
 
 #: Where pytest looks for its options at the top of a project, in its order.
 _FILES = (
@@ -24,14 +27,15 @@ _SECTIONS = {"pyproject.toml": "[tool.pytest.ini_options]", "setup.cfg": "[tool:
 
 @dataclass(frozen=True)
 class PytestOptions:
-    """The file at the top of a project that has options of pytest's, if any, and two of them.
+    """The file at the top of a project that has options of pytest's, if any, and three of them.
 
-    `in_toml` is true of pytest 9's own tables, in which several words are a list.
+    `pythonpath` are the folders that it adds to those of modules. `in_toml` is true of pytest 9's own tables, in which several words are a list.
     """
 
     file: Path | None
     addopts: str = ""
     testpaths: str = ""
+    pythonpath: tuple[Path, ...] = ()
     in_toml: bool = False
 
     @property
@@ -67,12 +71,19 @@ def pytest_options(root: Path) -> PytestOptions:
     for file in (root / name for name in _FILES):
         try:
             found = load_config_dict_from_file(file) if file.is_file() else None
+            if found is None:
+                continue
+            addopts, testpaths = (" ".join(_words(found, one)) for one in ("addopts", "testpaths"))
+            folders = tuple(root / one for one in _words(found, "pythonpath"))
+            return PytestOptions(file, addopts, testpaths, folders, _is_in_toml(file))
         except (pytest.UsageError, ValueError, TypeError, AttributeError):
             return PytestOptions(file)
-        if found is not None:
-            addopts, testpaths = _text(found, "addopts"), _text(found, "testpaths")
-            return PytestOptions(file, addopts, testpaths, _is_in_toml(file))
     return PytestOptions(None)
+
+
+def with_pythonpath(project: Project) -> Project:
+    """Return the project with the folders of modules that it has named for pytest."""
+    return replace(project, pythonpath=pytest_options(project.root).pythonpath)
 
 
 def _is_in_toml(file: Path) -> bool:
@@ -82,7 +93,7 @@ def _is_in_toml(file: Path) -> bool:
     return "ini_options" not in tomllib.loads(file.read_text("utf-8"))["tool"]["pytest"]
 
 
-def _text(options: Any, name: str) -> str:
-    """Return an option as one text; pytest 9 wraps its value."""
+def _words(options: Any, name: str) -> list[str]:
+    """Return the words of an option, as a list or in a text; pytest 9 wraps its value."""
     value = getattr(options.get(name, ""), "value", options.get(name, ""))
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return [*map(str, value)] if isinstance(value, list | tuple) else shlex.split(str(value))

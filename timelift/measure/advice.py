@@ -93,7 +93,8 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
 ) -> Path | None:
     """Measure each lift's inner layer at its own sizes; return the journal, None without a lift.
 
-    With `same_meaning`, strategies that mean another thing in training are left out.
+    With `same_meaning`, strategies that mean another thing in training are left out. Raises
+    UserError where a strategy that computes what is written is not in the project.
     """
     session = _session(project, options, RunMode(reads_peaks=False))
     called = [one for one in model.lifts if one.steps]
@@ -101,6 +102,11 @@ def measure_lifts(  # noqa: PLR0913 - what is measured and how
     session.catalogue.workloads.update(workloads)
     session.axes["workloads"] = ",".join(workloads)
     known = session.catalogue.strategies
+    for usual in sorted({one.usual for one in called} - known.keys()):
+        raise UserError(
+            f"advise: expected the strategy {usual}, which is what the model has, among those of "
+            "the project, received none of that name; put it back, without VARIANTS"
+        )
     cases = [
         Case(model.setting_of(lift), name)
         for lift in called

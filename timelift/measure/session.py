@@ -37,6 +37,7 @@ from timelift.measure.header import (
     strategies_header,
 )
 from timelift.measure.launch import Limits
+from timelift.measure.interrupts import Interrupts
 from timelift.measure.layer_probe import ask_layer
 from timelift.measure.locks import machine_lock
 from timelift.measure.options import AXIS_OPTIONS, OTHER_OPTIONS, option_named
@@ -177,6 +178,16 @@ class Session:
                 [one for one in chosen if one.strategy not in self.look_alikes]
             )
         options = self._campaign_options(stop_after)
+        with Interrupts(lambda: self._ask_to_stop(display)):
+            self._play(chosen, options, display, referee)
+
+    def _play(
+        self,
+        chosen: list[Case],
+        options: CampaignOptions,
+        display: Display,
+        referee: CampaignReferee,
+    ) -> None:
         if self.run_mode.once:
             self.campaign = Campaign(chosen, self.catalogue, options)
             self.campaign.run(lambda *_: None, display, referee)
@@ -273,10 +284,11 @@ class Session:
         before = self.resumed.header.seed if self.resumed else None
         return before if before is not None else random.SystemRandom().randrange(2**31)
 
-    def interrupt(self) -> None:
+    def _ask_to_stop(self, display: Display) -> None:
         self.interrupted = True
         if self.campaign:
             self.campaign.interrupt()
+        display.say("finishing the round that is being played; once more stops at once")
 
     def result(self, case: Case) -> CaseResult | None:
         return self.campaign.results.get(case) if self.campaign else None

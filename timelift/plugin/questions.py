@@ -74,7 +74,6 @@ class Questions:
         self.referee: Any = None
         self._config = config
         self._collected: dict[Case, int] = {}
-        self._signals = 0
         self._ending = ExitStack()
         config.add_cleanup(self._ending.close)
 
@@ -111,7 +110,7 @@ class Questions:
         if cases and not (option.collectonly or failed):
             self._measure(cases)
         reported = yield
-        if self._signals:
+        if self.session.interrupted:
             raise session.Interrupted(
                 "the run was interrupted; what was measured is in the journal"
             )
@@ -127,17 +126,11 @@ class Questions:
         stream = reporter._tw._file if reporter else io.StringIO()  # noqa: SLF001 - what pytest reports on
         display = CampaignDisplay(stream)
 
-        def ask_to_stop() -> None:
-            self.session.interrupt()
-            display.say("finishing the round that is being played; once more stops at once")
-
         try:
             if self.session.gate:
                 self.session.gate.match(cases)
             self.referee = _referee(self.session)
-            with Interrupts(ask_to_stop) as interrupts:
-                self.session.measure(cases, display, self.referee, config.option.maxfail or 0)
-            self._signals = interrupts.count
+            self.session.measure(cases, display, self.referee, config.option.maxfail or 0)
             self.failures = _failures(self.session)
         except UserError as error:
             pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)

@@ -13,6 +13,7 @@ from timelift.errors import counted
 from timelift.escape import plain
 from timelift.present.advised import speed_up_in_words, value_in_words
 from timelift.present.meaning import meaning_in_words
+from timelift.present.provisional import PROVISIONAL
 from timelift.present.units import human_bytes, three_figures, unit_for
 from timelift.told_model import AS_WRITTEN, CHANGED
 
@@ -47,8 +48,12 @@ def _lines(found: ModelAdvice) -> Iterator[str]:
     yield from _whole(found)
     if model.drawn and found.lifts:
         yield "  its inputs and labels were drawn; --data module:function gives your own"
+    elif model.draws_labels and model.trains and found.lifts:
+        yield "  its labels were drawn, since --data returned none"
     if found.whole and model.trains and not model.compiled:
         yield "  it is not compiled, so it was trained by the mean of its outputs"
+    if found.is_provisional:
+        yield f"  {PROVISIONAL}: the advice was interrupted, so all is by the launches until then"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -128,7 +133,7 @@ def _whole(found: ModelAdvice) -> Iterator[str]:
     call = "train step" if model.setting.phase is Phase.BACKWARD else "outputs"
     about = f"  the whole model, {call}, batch {model.feeding.batch}"
     if whole is None or not (whole.alone or whole.lost or whole.gain.speed_up):
-        yield f"{about}: was not measured in the time"
+        yield f"{about}: was not measured{'' if found.is_provisional else ' in the time'}"
         return
     yield f"{about}: {_gain(whole.gain)}"
     for path, gain in whole.alone.items():
@@ -170,6 +175,8 @@ def advice_json(found: ModelAdvice) -> str:
         "mode": model.mode,
         "batch": model.feeding.batch,
         "drawn": model.drawn,
+        "draws_labels": model.draws_labels,
+        "provisional": found.is_provisional,
         "lifts": [_lift_as_data(one) for one in found.lifts],
         "by_hand": [{"layer": name, "calls": count} for name, count in model.by_hand],
         "whole": whole
